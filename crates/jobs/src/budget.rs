@@ -1,0 +1,118 @@
+use std::collections::HashMap;
+
+/// A person whose turn it is, and who would pay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The ledger's number of the reveal.
+    pub reveal: i64,
+    /// The batches that want it, the first to pay first. Cancelled ones are not among them.
+    pub wanted_by: Vec<i64>,
+}
+
+/// What may still be reserved.
+#[derive(Debug, Clone, Default)]
+pub struct Room {
+    /// Credits left in the account minus what is reserved; `None` while the balance is not known.
+    pub account: Option<i64>,
+    /// Credits left under the ceiling of each batch that has one.
+    pub batches: HashMap<i64, i64>,
+}
+
+/// Which of the candidates are sent now, and what becomes of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allocation {
+    /// Reveal and the batch that pays for it.
+    pub paid: Vec<(i64, i64)>,
+    /// Nobody wants them any more.
+    pub unwanted: Vec<i64>,
+    /// Everybody who wants them is at its ceiling.
+    pub at_ceiling: Vec<i64>,
+    /// The account ran out before all were placed.
+    pub account_short: bool,
+}
+
+/// Places people one after the other, each with the first batch that has room for `price` credits,
+/// as long as the account has room, too. What is placed is taken off `room`.
+#[must_use]
+pub fn allocate(candidates: &[Candidate], price: i64, room: &mut Room) -> Allocation {
+    let mut result = Allocation::default();
+    for candidate in candidates {
+        if candidate.wanted_by.is_empty() {
+            result.unwanted.push(candidate.reveal);
+            continue;
+        }
+        let payer = candidate
+            .wanted_by
+            .iter()
+            .find(|batch| room.batches.get(batch).is_none_or(|left| *left >= price));
+        let Some(&payer) = payer else {
+            result.at_ceiling.push(candidate.reveal);
+            continue;
+        };
+        if room.account.is_some_and(|left| left < price) {
+            result.account_short = true;
+            break;
+        }
+        if let Some(left) = &mut room.account {
+            *left -= price;
+        }
+        if let Some(left) = room.batches.get_mut(&payer) {
+            *left -= price;
+        }
+        result.paid.push((candidate.reveal, payer));
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn wanted(reveal: i64, by: &[i64]) -> Candidate {
+        Candidate { reveal, wanted_by: by.to_vec() }
+    }
+
+    #[test]
+    fn the_first_batch_with_room_pays() {
+        let mut room = Room { account: None, batches: HashMap::from([(1, 1)]) };
+        let people = [wanted(10, &[1, 2]), wanted(11, &[1, 2]), wanted(12, &[1]), wanted(13, &[])];
+        let result = allocate(&people, 1, &mut room);
+        assert_eq!(result.paid, [(10, 1), (11, 2)]);
+        assert_eq!(result.at_ceiling, [12]);
+        assert_eq!(result.unwanted, [13]);
+        assert!(!result.account_short);
+    }
+
+    #[test]
+    fn stops_at_the_account() {
+        let mut room = Room { account: Some(45), batches: HashMap::new() };
+        let people = [wanted(1, &[1]), wanted(2, &[1]), wanted(3, &[1])];
+        let result = allocate(&people, 20, &mut room);
+        assert_eq!(result.paid.len(), 2);
+        assert!(result.account_short);
+        assert_eq!(room.account, Some(5));
+    }
+
+    proptest! {
+        #[test]
+        fn no_ceiling_and_no_account_is_ever_passed(
+            account in proptest::option::of(0i64..200),
+            ceilings in proptest::collection::hash_map(0i64..5, 0i64..50, 0..5),
+            people in proptest::collection::vec(proptest::collection::vec(0i64..5, 0..4), 0..60),
+            price in 1i64..21,
+        ) {
+            let people: Vec<_> =
+                people.iter().enumerate().map(|(n, by)| wanted(n as i64, by)).collect();
+            let mut room = Room { account, batches: ceilings.clone() };
+            let result = allocate(&people, price, &mut room);
+            if let Some(account) = account {
+                prop_assert!(result.paid.len() as i64 * price <= account);
+            }
+            for (batch, ceiling) in ceilings {
+                let paid = result.paid.iter().filter(|(_, by)| *by == batch).count() as i64;
+                prop_assert!(paid * price <= ceiling);
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// A moment, in whole milliseconds since 1970 (UTC): the unit of every time in the ledger.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Timestamp;
+    fn add(self, rhs: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(millis(rhs)))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Timestamp;
+    fn sub(self, rhs: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_sub(millis(rhs)))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where the present comes from. Tests turn it by hand; workers correct it by the database's.
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System { offset_ms: Arc<AtomicI64> },
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// This machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Clock(Source::System { offset_ms: Arc::new(AtomicI64::new(0)) })
+    }
+
+    /// A clock that stands at `start` until [`Clock::advance`] moves it.
+    #[must_use]
+    pub fn manual(start: Timestamp) -> Self {
+        Clock(Source::Manual(Arc::new(AtomicI64::new(start.0))))
+    }
+
+    /// The present.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System { offset_ms } => {
+                Timestamp(machine_millis().saturating_add(offset_ms.load(Ordering::Relaxed)))
+            }
+            Source::Manual(at) => Timestamp(at.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Moves a manual clock forward; a system clock goes its own way.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Manual(at) = &self.0 {
+            at.fetch_add(millis(by), Ordering::Relaxed);
+        }
+    }
+
+    /// Corrects a system clock to one that all machines share, which reads `shared` right now.
+    pub fn follow(&self, shared: Timestamp) {
+        if let Source::System { offset_ms } = &self.0 {
+            offset_ms.store(shared.0.saturating_sub(machine_millis()), Ordering::Relaxed);
+        }
+    }
+}
+
+fn machine_millis() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}

@@ -1,0 +1,28 @@
+//! The domain of reveal-queue: what is asked, what can come of it, and the decisions that need no
+//! database and no network.
+
+/// How long to wait before asking again: exponential, full jitter, bounded.
+pub mod backoff;
+/// Which batch pays for which person, and how many people fit into what is left.
+pub mod budget;
+/// Time as the ledger writes it, and where it comes from.
+pub mod clock;
+/// Durations and rates as people write them: `500ms`, `24h`, `2/s`.
+pub mod duration;
+/// Ids that never repeat: batches, calls, workers.
+pub mod ids;
+/// What a provider's answer means, whichever provider gave it.
+pub mod outcome;
+/// A person's identifiers, each in its one normal form.
+pub mod person;
+/// The providers, and what is particular to each.
+pub mod provider;
+/// States of reveals, rows, calls and gates.
+pub mod state;
+
+pub use clock::{Clock, Timestamp};
+pub use duration::Rate;
+pub use ids::{BatchId, CallId, WorkerId};
+pub use person::{Identifier, IdentifierKind};
+pub use provider::Provider;
+pub use state::{CallState, GateState, RevealState};

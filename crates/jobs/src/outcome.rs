@@ -1,0 +1,177 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a request that may cost credits came to. Every documented answer of every provider is one
+/// of these; where money is concerned, the variant says whether it may have been spent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevealOutcome {
+    /// The provider took the order; results follow by webhook or poll.
+    Accepted {
+        /// Under which id the result can be polled, where the provider gives one.
+        tracking_id: Option<String>,
+    },
+    /// Clodura's 404: finished at once, nothing found, nothing charged.
+    NotFound,
+    /// The provider did not take the order. Nothing was spent.
+    Refused(Refusal),
+    /// The request left and its fate is not known: it may have been accepted.
+    Unknown {
+        /// What happened, for people (`time-out after 30s`, `HTTP 502`).
+        why: String,
+    },
+}
+
+/// Why a provider did not take an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// 402: credits are tied up by verifications that still run.
+    CreditsPending,
+    /// 402: the account holds too few credits.
+    CreditsInsufficient,
+    /// 429: too fast, or too many today.
+    RateLimited {
+        /// The provider's `Retry-After`, as sent.
+        retry_after: Option<Duration>,
+    },
+    /// 400 conflicting tokens, 401, 403, a redirect: nothing will pass until somebody mends it.
+    Misconfigured {
+        /// The provider's words.
+        message: String,
+    },
+    /// 422 that names the people at fault by their place in the request.
+    BadPeople(Vec<BadPerson>),
+    /// The request was refused and nobody in particular is named (404, 422 and 400 otherwise).
+    BadRequest {
+        /// The provider's words.
+        message: String,
+    },
+    /// DNS, TCP or TLS failed, or a 503: the provider can't be used just now.
+    Unavailable {
+        /// What happened.
+        message: String,
+        /// A 503's `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// A person whom a provider refused by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadPerson {
+    /// The person's place in the request, from 0.
+    pub index: usize,
+    /// The provider's words.
+    pub message: String,
+}
+
+/// What a request for a result or a balance came to, when it brought neither.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookupFailure {
+    /// 429.
+    RateLimited {
+        /// The provider's `Retry-After`, as sent.
+        retry_after: Option<Duration>,
+    },
+    /// 400 conflicting tokens, 401, 403, a redirect.
+    Misconfigured {
+        /// The provider's words.
+        message: String,
+    },
+    /// No connection, a time-out, a 5xx, a body that can't be read: ask again later.
+    Unavailable {
+        /// What happened.
+        message: String,
+    },
+}
+
+/// What polling a tracking id brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrackOutcome {
+    /// The result is there.
+    Finished(PersonResult),
+    /// The provider still works on it.
+    Running,
+    /// 404: not yet there, or (later) nothing will come.
+    NothingThere,
+}
+
+/// An account's credits, and what is left of the day's requests where the provider says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// Credits left for phones.
+    pub credits: i64,
+    /// Whether the account counts direct dials (Clodura's Prospect plans): 1 credit a person.
+    pub direct_dials: bool,
+    /// Requests left today and seconds until the count starts again.
+    pub daily: Option<DailyQuota>,
+}
+
+/// What is left of a day's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DailyQuota {
+    /// Requests left.
+    pub left: i64,
+    /// Until the count starts again.
+    pub resets_in: Duration,
+}
+
+/// One person's result, as a webhook or a poll brought it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PersonResult {
+    /// The id under which the provider answers. None where the answer names nobody.
+    pub person_id: Option<String>,
+    /// What came.
+    pub finding: Finding,
+}
+
+/// What a provider found out about one person.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Numbers, at least one; in the provider's order.
+    Found {
+        /// The numbers.
+        phones: Vec<Phone>,
+        /// Credits charged, where the answer tells it.
+        credits: Option<i64>,
+    },
+    /// Looked for and not there; not charged.
+    NotFound,
+    /// Still being verified; another answer may come.
+    InProgress,
+    /// The search stopped for want of credits (Clodura's `Insufficient Credits`): not finished.
+    OutOfCredits,
+}
+
+/// A phone number. Prints redacted: numbers are personal data.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phone {
+    /// As the provider gave it.
+    pub raw: String,
+    /// In E.164, where it can be parsed.
+    pub e164: Option<String>,
+    /// The provider's word for its type, such as `mobile`.
+    pub kind: Option<String>,
+}
+
+impl std::fmt::Debug for Phone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Phone([redacted])")
+    }
+}
+
+impl std::fmt::Debug for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Finding::Found { phones, .. } => write!(f, "Found({} numbers)", phones.len()),
+            Finding::NotFound => f.write_str("NotFound"),
+            Finding::InProgress => f.write_str("InProgress"),
+            Finding::OutOfCredits => f.write_str("OutOfCredits"),
+        }
+    }
+}
+
+impl std::fmt::Debug for PersonResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PersonResult({:?})", self.finding)
+    }
+}

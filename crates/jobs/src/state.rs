@@ -1,0 +1,116 @@
+use std::fmt;
+use std::str::FromStr;
+
+/// A stored word that is none of the known states.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no known state")]
+pub struct UnknownState(pub String);
+
+macro_rules! state_type {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident => $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// Every state.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The word used in tables, views and logs.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownState;
+            fn from_str(s: &str) -> Result<Self, UnknownState> {
+                match s { $($text => Ok($name::$variant),)* _ => Err(UnknownState(s.to_owned())) }
+            }
+        }
+    };
+}
+
+state_type!(
+    /// Where one person at one provider stands.
+    RevealState {
+        /// Known, but wanted by no row at present (a later step of a waterfall).
+        Idle => "idle",
+        /// Waits for its turn.
+        Queued => "queued",
+        /// In a call that is on its way.
+        Sending => "sending",
+        /// In a call that was, or may have been, accepted.
+        Awaiting => "awaiting",
+        /// Refused for now; its turn comes again when it is due.
+        Retrying => "retrying",
+        /// Finished: at least one number.
+        Found => "found",
+        /// Finished: looked for, nothing there.
+        NotFound => "not_found",
+        /// Finished: refused for a stated reason.
+        Failed => "failed",
+        /// Finished: perhaps paid, no result came.
+        Expired => "expired",
+        /// Finished: erased on request.
+        Cancelled => "cancelled",
+    }
+);
+
+impl RevealState {
+    /// Whether nothing more is done for it unless asked.
+    #[must_use]
+    pub fn is_finished(self) -> bool {
+        self.rank() > 0
+    }
+
+    /// How good an answer is: a better one replaces a worse one, never the other way round.
+    #[must_use]
+    pub fn rank(self) -> u8 {
+        match self {
+            RevealState::Found => 3,
+            RevealState::NotFound => 2,
+            RevealState::Failed | RevealState::Expired | RevealState::Cancelled => 1,
+            _ => 0,
+        }
+    }
+}
+
+state_type!(
+    /// Where one request that may cost credits stands.
+    CallState {
+        /// Written down, on its way.
+        Sending => "sending",
+        /// Taken by the provider; the results are out.
+        Accepted => "accepted",
+        /// Left, and nobody knows whether it was taken.
+        Unknown => "unknown",
+        /// Every person in it has a result.
+        Done => "done",
+        /// Not taken by the provider.
+        Refused => "refused",
+        /// Never left this machine.
+        Unsent => "unsent",
+        /// No result by the deadline; a later webhook still makes it done.
+        Expired => "expired",
+    }
+);
+
+state_type!(
+    /// Whether requests may be sent to a provider.
+    GateState {
+        /// Requests pass.
+        Open => "open",
+        /// None pass until its time is up.
+        Closed => "closed",
+        /// One request is out to see whether it may open.
+        Probing => "probing",
+    }
+);
