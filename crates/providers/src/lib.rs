@@ -1,1 +1,25 @@
-//! placeholder
+//! The vendors of phone numbers: how each is asked, what its answers mean, what its webhooks say.
+//!
+//! One file per vendor; a third one is a copy of [`ocean`] or [`clodura`] and an arm in
+//! [`webhook::parse`]. What holds for all of them (which failure may have cost money, how a body
+//! is quoted) is decided once, in `meaning` and `words`.
+
+/// Clodura: one person a request, results by webhook or poll.
+pub mod clodura;
+/// The one HTTP client, and how a request becomes an answer or a failure.
+pub mod http;
+/// What a status or a broken connection means, whichever provider it comes from.
+mod meaning;
+/// Ocean.io: up to 500 people a request, results by webhook only.
+pub mod ocean;
+/// Phone numbers in E.164.
+pub mod phone;
+/// The signature in a webhook's address, which is all that tells it from a forgery.
+pub mod signature;
+/// What webhooks say.
+pub mod webhook;
+/// A provider's own words, made fit for logs and tables.
+mod words;
+
+pub use http::InvalidAccount;
+pub use signature::Signer;

@@ -1,0 +1,247 @@
+use jobs::outcome::{
+    Balance, Finding, LookupFailure, PersonResult, Refusal, RevealOutcome, TrackOutcome,
+};
+use jobs::{Identifier, IdentifierKind};
+use reqwest::header::HeaderName;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::http::{Account, Answer, InvalidAccount};
+use crate::meaning;
+use crate::webhook::{self, Malformed, Numbers, Word};
+
+/// Where Clodura is reached unless told otherwise.
+pub const BASE_URL: &str = "https://api.clodura.ai";
+
+const KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Under which path people are asked for and tracked.
+const PEOPLE: [&str; 4] = ["api", "v1", "search", "people"];
+
+/// A client of [Clodura](https://testdocs.clodura.com)'s phone reveal.
+#[derive(Debug, Clone)]
+pub struct Client(Account);
+
+impl Client {
+    /// A client for the account that `key` belongs to.
+    ///
+    /// # Errors
+    /// A key that no header can carry, or a base that is no HTTP address.
+    pub fn new(
+        base_url: Url,
+        key: SecretString,
+        http: reqwest::Client,
+    ) -> Result<Self, InvalidAccount> {
+        Account::new(http, base_url, KEY, key).map(Client)
+    }
+
+    /// Orders one person's phones: `POST /api/v1/search/people/phone/match`. Without a webhook
+    /// the result is polled with [`Client::track`], and partners can't be asked: `via_partners`
+    /// needs `webhook`, the address to which the result is sent.
+    pub async fn reveal(
+        &self,
+        person: &Identifier,
+        webhook: Option<&str>,
+        via_partners: bool,
+    ) -> RevealOutcome {
+        let Some(order) = Order::new(person, webhook, via_partners) else {
+            let message = format!("Clodura can't be asked by {}", person.kind());
+            return RevealOutcome::Refused(Refusal::BadRequest { message });
+        };
+        let path = [&PEOPLE[..], &["phone", "match"]].concat();
+        match meaning::of_order(&self.0, self.0.post(&path, &order).await) {
+            Ok(answer) if answer.is_success() => {
+                RevealOutcome::Accepted { tracking_id: tracking_id(&answer) }
+            }
+            Ok(answer) => self.refusal(&answer),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Asks for the result of an order whose webhook did not come:
+    /// `GET /api/v1/search/people/track/{trackingId}`.
+    ///
+    /// # Errors
+    /// No answer about this order came; see [`LookupFailure`].
+    pub async fn track(&self, tracking_id: &str) -> Result<TrackOutcome, LookupFailure> {
+        // A path can't carry these; Clodura has given out no such id.
+        if matches!(tracking_id, "" | "." | "..") || tracking_id.contains(char::is_control) {
+            return Ok(TrackOutcome::NothingThere);
+        }
+        let path = [&PEOPLE[..], &["track", tracking_id]].concat();
+        let answer = meaning::of_lookup(&self.0, self.0.get(&path).await)?;
+        match answer.status {
+            200..=299 if answer.is_readable() => Ok(tracked(&answer)),
+            // It knows no such order. One id is to blame here, never the provider as a whole.
+            400 | 404 | 410 | 422 => Ok(TrackOutcome::NothingThere),
+            _ => Err(LookupFailure::Unavailable { message: self.0.words(&answer) }),
+        }
+    }
+
+    /// What is left of the credits: `GET /api/v1/credits`.
+    ///
+    /// # Errors
+    /// No balance came; see [`LookupFailure`].
+    pub async fn balance(&self) -> Result<Balance, LookupFailure> {
+        let exchange = self.0.get(&["api", "v1", "credits"]).await;
+        let answer = meaning::of_lookup(&self.0, exchange)?;
+        let balance = answer.json().filter(|_| answer.is_success()).and_then(|json| balance(&json));
+        balance.ok_or_else(|| LookupFailure::Unavailable { message: self.0.words(&answer) })
+    }
+
+    fn refusal(&self, answer: &Answer) -> RevealOutcome {
+        let message = self.0.words(answer);
+        RevealOutcome::Refused(match answer.status {
+            402 => Refusal::CreditsInsufficient,
+            403 if names_missing_field(answer) => Refusal::BadRequest { message },
+            403 => Refusal::Misconfigured { message },
+            404 => return RevealOutcome::NotFound,
+            _ => Refusal::BadRequest { message },
+        })
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Order<'a> {
+    #[serde(flatten)]
+    person: Person<'a>,
+    reveal_phone_number_via_partners: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_url: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Person<'a> {
+    PersonId(&'a str),
+    LinkedinUrl(String),
+}
+
+impl<'a> Order<'a> {
+    fn new(person: &'a Identifier, webhook: Option<&'a str>, partners: bool) -> Option<Self> {
+        let slug = person.value();
+        let person = match person.kind() {
+            IdentifierKind::CloduraPersonId => Person::PersonId(person.value()),
+            IdentifierKind::LinkedinUrl => {
+                Person::LinkedinUrl(format!("https://www.linkedin.com/in/{slug}"))
+            }
+            IdentifierKind::OceanPersonId => return None,
+        };
+        let reveal_phone_number_via_partners = partners && webhook.is_some();
+        Some(Order { person, reveal_phone_number_via_partners, webhook_url: webhook })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Accepted {
+    tracking_id: Value,
+}
+
+/// None leaves the order accepted: its webhook may still come.
+fn tracking_id(answer: &Answer) -> Option<String> {
+    let Accepted { tracking_id } = answer.json()?;
+    webhook::id(&tracking_id)
+}
+
+/// A 403 is either a plan without this endpoint (nobody can be asked) or "the request is missing
+/// required details" (this person can't). A field's name decides for the latter; without one,
+/// only a text that speaks of neither plan nor key is about the request.
+fn names_missing_field(answer: &Answer) -> bool {
+    let text = answer.lower_case_text();
+    let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    any(&["personid", "linkedinurl", "webhookurl", "person_id", "linkedin_url", "webhook_url"])
+        || any(&["missing", "required details"])
+            && !any(&["plan", "upgrade", "subscription", "api key", "api-key", "apikey", "token"])
+}
+
+/// Prospect plans count direct dials, the others have one kind of credit.
+fn balance(json: &Value) -> Option<Balance> {
+    let field = |name| meaning::number(json.get(name));
+    let (credits, direct_dials) = match field("maxDirectDials") {
+        Some(most) => (most.saturating_sub(field("directDials").unwrap_or(0)), true),
+        None => (field("remainingCredits")?, false),
+    };
+    Some(Balance { credits: credits.max(0), direct_dials, daily: None })
+}
+
+/// The body of a poll is not published: either webhook's shape when finished, and anything else
+/// still runs. With several entries a number wins, then whatever is still open.
+fn tracked(answer: &Answer) -> TrackOutcome {
+    let results = answer.json().and_then(|body| results(&body).ok()).unwrap_or_default();
+    let result = results.into_iter().min_by_key(|result| match result.finding {
+        Finding::Found { .. } => 0,
+        Finding::InProgress => 1,
+        Finding::OutOfCredits => 2,
+        Finding::NotFound => 3,
+    });
+    match result {
+        None | Some(PersonResult { finding: Finding::InProgress, .. }) => TrackOutcome::Running,
+        Some(result) => TrackOutcome::Finished(result),
+    }
+}
+
+/// Reads a webhook, or a poll's answer, in either of the published shapes: one person
+/// (`personId`, `phoneNumbers` as a list), or `people` with `phoneNumbers` by source.
+pub(crate) fn results(body: &Value) -> Result<Vec<PersonResult>, Malformed> {
+    let fields = body.as_object().ok_or(Malformed::new("the body is no object"))?;
+    let overall = Word::of(fields.get("status"));
+    let Some(people) = fields.get("people") else {
+        return match ["personId", "phoneNumbers"].iter().any(|name| fields.contains_key(*name)) {
+            true => Ok(vec![result(fields, overall)]),
+            false => Err(Malformed::new("none of people, personId, phoneNumbers")),
+        };
+    };
+    let people = people.as_array().ok_or(Malformed::new("people is no list"))?;
+    if people.is_empty() && overall == Word::Finished {
+        return Ok(vec![PersonResult { person_id: None, finding: Finding::NotFound }]);
+    }
+    let entry = |person: &Value| Some(result(person.as_object()?, overall));
+    let results: Option<Vec<_>> = people.iter().map(entry).collect();
+    results.ok_or(Malformed::new("an entry of people is no object"))
+}
+
+fn result(person: &Map<String, Value>, overall: Word) -> PersonResult {
+    let mut words = vec![overall];
+    let mut numbers = Numbers::default();
+    let numbers_by = person.get("phoneNumbers");
+    match numbers_by {
+        Some(Value::Object(sources)) => {
+            words.extend(sources.values().map(|source| from_source(source, &mut numbers)));
+        }
+        Some(list) => numbers.add(list, None),
+        None => {}
+    }
+    let phones = numbers.into_phones();
+    let finding = if !phones.is_empty() {
+        // Prospect plans: one phone credit. By source it is 10–20, which the answer doesn't tell.
+        let credits = (!matches!(numbers_by, Some(Value::Object(_)))).then_some(1);
+        Finding::Found { phones, credits }
+    } else if words.contains(&Word::OutOfCredits) {
+        Finding::OutOfCredits
+    } else if words.iter().any(|word| matches!(word, Word::Open | Word::Found)) {
+        // 'Found' without a number is not 'not found': it may have been paid for.
+        Finding::InProgress
+    } else {
+        Finding::NotFound
+    };
+    PersonResult { person_id: webhook::person_id(person), finding }
+}
+
+/// One source's answer: a status, and numbers under one key for each type.
+fn from_source(source: &Value, numbers: &mut Numbers) -> Word {
+    let Some(fields) = source.as_object() else {
+        numbers.add(source, None);
+        return Word::Absent;
+    };
+    let word = Word::of(fields.get("status"));
+    if matches!(word, Word::Found | Word::Absent) {
+        for (name, value) in fields.iter().filter(|(name, _)| webhook::may_be_type(name)) {
+            numbers.add(value, Some(name));
+        }
+    }
+    word
+}

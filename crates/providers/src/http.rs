@@ -1,0 +1,227 @@
+use std::cell::Cell;
+use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
+
+use jobs::duration;
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Client, RequestBuilder, Response, redirect, retry};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::{meaning, words};
+
+/// The most that is read of an answer; 500 people's answers are some 50 KiB.
+const LARGEST_BODY: usize = 4 * 1024 * 1024;
+
+/// The longest time for DNS, TCP and TLS together.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Shorter than any server's own keep-alive (Node's 5 s is the shortest in wide use): a request
+/// that meets a connection the server is just closing has an unknown outcome, and that is dearer
+/// than a handshake.
+const KEEP_IDLE: Duration = Duration::from_secs(4);
+
+/// The HTTP client for every provider. `timeout` is for a whole request, answer included.
+///
+/// It never follows a redirect (that would carry the key and the order elsewhere), never repeats
+/// a request by itself (the order might be taken twice), and takes no proxy from the environment.
+///
+/// # Errors
+/// No usable TLS: the system's certificate store can't be read.
+pub fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
+    // An error means that a provider is installed already; any will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .user_agent(concat!("reveal-queue/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+        .http1_only()
+        .timeout(timeout)
+        // Less than the whole, so that a host that can't be reached is told from a lost answer.
+        .connect_timeout(CONNECT.min(timeout / 2))
+        .pool_idle_timeout(KEEP_IDLE)
+        .build()
+}
+
+tokio::task_local! {
+    static STATUS: Cell<Option<u16>>;
+}
+
+/// Runs one request of a client and also tells the HTTP status that came back, if any: the
+/// outcomes speak of meaning, the call log of the wire.
+///
+/// ```ignore
+/// let (outcome, http_status) = http::with_status(ocean.reveal(&people, &webhook)).await;
+/// ```
+pub async fn with_status<T>(request: impl Future<Output = T>) -> (T, Option<u16>) {
+    let observed = async {
+        let result = request.await;
+        (result, STATUS.with(Cell::get))
+    };
+    STATUS.scope(Cell::new(None), observed).await
+}
+
+/// Why a client can't be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAccount {
+    /// The key is empty, or has a line break or another character that no header can carry.
+    #[error("the key is empty or has characters that can't be sent in a header")]
+    Key,
+    /// The base URL is no HTTP address.
+    #[error("the base URL must begin with https:// or http://")]
+    BaseUrl,
+}
+
+/// An account with a provider: where it is reached and with which key.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    http: Client,
+    base: Url,
+    header: HeaderName,
+    /// Marked sensitive: prints as `Sensitive`.
+    header_value: HeaderValue,
+    key: SecretString,
+}
+
+impl Account {
+    pub(crate) fn new(
+        http: Client,
+        base: Url,
+        header: HeaderName,
+        key: SecretString,
+    ) -> Result<Self, InvalidAccount> {
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(InvalidAccount::BaseUrl);
+        }
+        let mut header_value = HeaderValue::from_str(key.expose_secret().trim())
+            .ok()
+            .filter(|value| !value.is_empty())
+            .ok_or(InvalidAccount::Key)?;
+        header_value.set_sensitive(true);
+        Ok(Account { http, base, header, header_value, key })
+    }
+
+    pub(crate) async fn get(&self, path: &[&str]) -> Result<Answer, Failure> {
+        self.exchange(self.http.get(self.url(path))).await
+    }
+
+    pub(crate) async fn post(
+        &self,
+        path: &[&str],
+        body: &(impl Serialize + Sync),
+    ) -> Result<Answer, Failure> {
+        self.exchange(self.http.post(self.url(path)).json(body)).await
+    }
+
+    /// The provider's words in an answer, without the key should it be echoed.
+    pub(crate) fn words(&self, answer: &Answer) -> String {
+        words::quote(answer.status, answer.body.as_deref(), &self.key)
+    }
+
+    /// Any words of the provider, made fit to be shown.
+    pub(crate) fn plain(&self, text: &str) -> String {
+        words::plain(text, &self.key)
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        // Only an address without a host has no segments, and such a base was refused.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        let started = Instant::now();
+        let response = request
+            .header(self.header.clone(), self.header_value.clone())
+            .send()
+            .await
+            .map_err(|error| Failure::new(error, started.elapsed(), &self.key))?;
+        let status = response.status().as_u16();
+        let _ = STATUS.try_with(|cell| cell.set(Some(status)));
+        let retry_after = meaning::retry_after(response.headers());
+        Ok(Answer { status, retry_after, body: read(response).await })
+    }
+}
+
+/// An answer whose head arrived. From here on the status decides; a body that can't be read
+/// changes nothing about what the provider did.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<Duration>,
+    /// None: broken off, or larger than [`LARGEST_BODY`].
+    body: Option<Vec<u8>>,
+}
+
+impl Answer {
+    pub(crate) fn is_success(&self) -> bool {
+        matches!(self.status, 200..=299)
+    }
+
+    pub(crate) fn is_readable(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// The body as text in lower case, for looking for a documented phrase; empty if unreadable.
+    pub(crate) fn lower_case_text(&self) -> String {
+        let body = self.body.as_deref().unwrap_or_default();
+        String::from_utf8_lossy(body).to_lowercase()
+    }
+
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(self.body.as_deref()?).ok()
+    }
+}
+
+/// No answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nothing of the request was sent: DNS, TCP or TLS failed.
+    NotSent(String),
+    /// The request left, at least in part.
+    Lost(String),
+}
+
+impl Failure {
+    fn new(error: reqwest::Error, after: Duration, key: &SecretString) -> Self {
+        // The address may hold a tracking id and a user's host; it helps nobody in a message.
+        let error = error.without_url();
+        if error.is_connect() || error.is_builder() {
+            let cause = words::plain(&innermost(&error), key);
+            Failure::NotSent(format!("no connection: {cause}"))
+        } else if error.is_timeout() {
+            Failure::Lost(format!("time-out after {}", duration::display(after)))
+        } else {
+            let cause = words::plain(&innermost(&error), key);
+            Failure::Lost(format!("connection lost: {cause}"))
+        }
+    }
+}
+
+/// The cause at the bottom says what happened; those above it only say where.
+fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+async fn read(mut response: Response) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if body.len() + chunk.len() > LARGEST_BODY {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Some(body)
+}

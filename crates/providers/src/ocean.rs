@@ -1,0 +1,178 @@
+use std::time::Duration;
+
+use jobs::outcome::{
+    BadPerson, Balance, DailyQuota, Finding, LookupFailure, PersonResult, Refusal, RevealOutcome,
+};
+use reqwest::header::HeaderName;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use crate::http::{Account, Answer, InvalidAccount};
+use crate::meaning;
+use crate::webhook::{self, Malformed, Numbers, Word};
+
+/// Where Ocean is reached unless told otherwise.
+pub const BASE_URL: &str = "https://api.ocean.io";
+
+const TOKEN: HeaderName = HeaderName::from_static("x-api-token");
+
+/// A client of [Ocean.io](https://docs.ocean.io)'s phone reveal.
+///
+/// Every request, the balance too, is one action against the account's daily limit.
+#[derive(Debug, Clone)]
+pub struct Client(Account);
+
+impl Client {
+    /// A client for the account that `token` belongs to.
+    ///
+    /// # Errors
+    /// A token that no header can carry, or a base that is no HTTP address.
+    pub fn new(
+        base_url: Url,
+        token: SecretString,
+        http: reqwest::Client,
+    ) -> Result<Self, InvalidAccount> {
+        Account::new(http, base_url, TOKEN, token).map(Client)
+    }
+
+    /// Orders the phones of 1 to 500 people: `POST /v2/reveal/phones`. One phone credit for every
+    /// verified phone found; one webhook to `webhook_url` brings all results once all are done.
+    pub async fn reveal(&self, person_ids: &[&str], webhook_url: &str) -> RevealOutcome {
+        let order = Order { person_ids, webhook_url };
+        let exchange = self.0.post(&["v2", "reveal", "phones"], &order).await;
+        match meaning::of_order(&self.0, exchange) {
+            Ok(answer) if answer.is_success() => RevealOutcome::Accepted { tracking_id: None },
+            Ok(answer) => RevealOutcome::Refused(self.refusal(&answer, person_ids.len())),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// What is left of the phone credits and of the day's requests: `GET /v2/credits/balance`.
+    ///
+    /// # Errors
+    /// No balance came; see [`LookupFailure`].
+    pub async fn balance(&self) -> Result<Balance, LookupFailure> {
+        let exchange = self.0.get(&["v2", "credits", "balance"]).await;
+        let answer = meaning::of_lookup(&self.0, exchange)?;
+        let message = self.0.words(&answer);
+        if answer.status == 400 && is_token_conflict(&answer) {
+            return Err(LookupFailure::Misconfigured { message });
+        }
+        let balance = answer.json().filter(|_| answer.is_success()).and_then(|json| balance(&json));
+        balance.ok_or(LookupFailure::Unavailable { message })
+    }
+
+    fn refusal(&self, answer: &Answer, people: usize) -> Refusal {
+        let message = self.0.words(answer);
+        match answer.status {
+            400 if is_token_conflict(answer) => Refusal::Misconfigured { message },
+            402 if is_pending(answer) => Refusal::CreditsPending,
+            402 => Refusal::CreditsInsufficient,
+            403 => Refusal::Misconfigured { message },
+            422 => match self.bad_people(answer, people) {
+                bad if bad.is_empty() => Refusal::BadRequest { message },
+                bad => Refusal::BadPeople(bad),
+            },
+            _ => Refusal::BadRequest { message },
+        }
+    }
+
+    /// The people whom a 422 names by their place, as in `["body", "personIds", 3]`. Places that
+    /// were not in the request say nothing and are left out.
+    fn bad_people(&self, answer: &Answer, people: usize) -> Vec<BadPerson> {
+        let Some(ValidationError { detail }) = answer.json() else { return Vec::new() };
+        let mut bad: Vec<BadPerson> = Vec::new();
+        for error in detail.iter().filter_map(|entry| Invalid::deserialize(entry).ok()) {
+            let Some(index) = error.place().filter(|index| *index < people) else { continue };
+            if bad.iter().all(|person| person.index != index) {
+                bad.push(BadPerson { index, message: self.0.plain(&error.msg) });
+            }
+        }
+        bad
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Order<'a> {
+    person_ids: &'a [&'a str],
+    webhook_url: &'a str,
+}
+
+/// A 422's body. An entry of another form must not hide the others, so each is read by itself.
+#[derive(Deserialize)]
+struct ValidationError {
+    detail: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Invalid {
+    loc: Vec<Value>,
+    #[serde(default)]
+    msg: String,
+}
+
+impl Invalid {
+    fn place(&self) -> Option<usize> {
+        let list = self.loc.iter().position(|part| part == "personIds")?;
+        meaning::number(self.loc.get(list + 1)).and_then(|place| usize::try_from(place).ok())
+    }
+}
+
+/// "Conflicting API tokens provided in query parameters and headers".
+fn is_token_conflict(answer: &Answer) -> bool {
+    answer.lower_case_text().contains("conflicting api token")
+}
+
+/// Both documented texts of a 402 that time mends: "… because of pending phone verifications" and
+/// "Some phone verifications are already in progress …".
+fn is_pending(answer: &Answer) -> bool {
+    let text = answer.lower_case_text();
+    text.contains("pending") || text.contains("in progress")
+}
+
+/// Fields may be absent and are 0 then, but an answer without any of them is no balance.
+fn balance(json: &Value) -> Option<Balance> {
+    let known = ["phoneCredits", "credits", "emailCredits", "dailyLimitRateLeft"];
+    if !known.iter().any(|name| json.get(name).is_some()) {
+        return None;
+    }
+    let phone = json.get("phoneCredits");
+    let kind = |name| meaning::number(phone.and_then(|kinds| kinds.get(name))).unwrap_or(0);
+    let left = meaning::number(json.get("dailyLimitRateLeft"));
+    let resets_in = meaning::number(json.get("dailyLimitRateSecondsToReset"));
+    let daily = left.zip(resets_in).map(|(left, seconds)| DailyQuota {
+        left,
+        resets_in: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
+    });
+    let credits = kind("oneTime").saturating_add(kind("recurrent"));
+    Some(Balance { credits, direct_dials: false, daily })
+}
+
+/// Reads a webhook: `{"phones": [{"personId", "status", "numbers"}]}`, people in any order.
+pub(crate) fn results(body: &Value) -> Result<Vec<PersonResult>, Malformed> {
+    let phones = body.get("phones").ok_or(Malformed::new("no field phones"))?;
+    let people = phones.as_array().ok_or(Malformed::new("phones is no list"))?;
+    people.iter().map(result).collect()
+}
+
+fn result(person: &Value) -> Result<PersonResult, Malformed> {
+    let fields = person.as_object().ok_or(Malformed::new("an entry of phones is no object"))?;
+    let mut numbers = Numbers::default();
+    if let Some(value) = fields.get("numbers") {
+        numbers.add(value, None);
+    }
+    let phones = numbers.into_phones();
+    let finding = match Word::of(fields.get("status")) {
+        Word::Found | Word::Absent if !phones.is_empty() => {
+            // One credit for every verified phone found.
+            Finding::Found { credits: i64::try_from(phones.len()).ok(), phones }
+        }
+        Word::Found | Word::NotFound => Finding::NotFound,
+        // `inProgress`, and any word that is not known: no result yet.
+        _ => Finding::InProgress,
+    };
+    Ok(PersonResult { person_id: webhook::person_id(fields), finding })
+}
