@@ -1,0 +1,47 @@
+# The daily commands. Each is a script or a cargo command that works without just, too.
+
+# Lists the recipes.
+default:
+    @just --list
+
+# A whole batch against the sandbox, in a minute.
+demo:
+    scripts/demo
+
+# All tests, on both databases: `just test --package store claims_`.
+test *arguments:
+    scripts/test {{ arguments }}
+
+# A command beside a throw-away Postgres: `just postgres cargo test --package store`.
+postgres +command:
+    scripts/postgres -- {{ command }}
+
+# Formats everything.
+fmt:
+    cargo fmt --all
+
+# What a reviewer need not look for.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    shellcheck scripts/demo scripts/test scripts/postgres scripts/need scripts/enqueue-batch scripts/check-migrations .ci/run
+
+# Licences, sources and known vulnerabilities of the dependencies.
+deny:
+    cargo deny check
+
+# The migrations of both databases.
+check-migrations:
+    scripts/check-migrations
+
+# Enqueues the files of a drop folder: `just enqueue-batch drop --max-credits ocean=500`.
+enqueue-batch folder *options:
+    scripts/enqueue-batch {{ folder }} -- {{ options }}
+
+# A ready query on a SQLite database: `just status stuck reveal.db`; see scripts/status.
+status query="progress" database="reveal.db":
+    sqlite3 -box {{ database }} < scripts/status/{{ query }}.sql
+
+# Everything that must pass before a change is taken.
+ci:
+    .ci/run
