@@ -1,0 +1,164 @@
+//! What is left to pay with.
+
+use crate::config::{CloduraConfig, OceanConfig, Plan};
+
+/// Ocean's phone credits. A credit is reserved for each person that is being verified; what is charged in the end is one
+/// for each number, which may be more. Such a debt is shown as nothing left and paid by the next top-up.
+#[derive(Debug)]
+pub(crate) struct OceanAccount {
+    pub(crate) one_time: i64,
+    pub(crate) recurrent: i64,
+    pub(crate) reserved: i64,
+}
+
+/// Why a reservation was refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// What is left is too little.
+    Insufficient,
+    /// What is left would do, but running verifications may need it.
+    Pending,
+}
+
+impl OceanAccount {
+    pub(crate) fn new(config: &OceanConfig) -> Self {
+        Self { one_time: config.one_time, recurrent: config.recurrent, reserved: 0 }
+    }
+
+    pub(crate) fn left(&self) -> i64 {
+        self.one_time + self.recurrent
+    }
+
+    pub(crate) fn reserve(&mut self, people: i64) -> Result<(), Refusal> {
+        if self.left() < people {
+            return Err(Refusal::Insufficient);
+        }
+        if self.left() - self.reserved < people {
+            return Err(Refusal::Pending);
+        }
+        self.reserved += people;
+        Ok(())
+    }
+
+    /// Ends the reservation for `people` and charges for the numbers they have. The subscription's credits go first.
+    pub(crate) fn settle(&mut self, people: i64, numbers: i64) {
+        self.reserved -= people;
+        let from_recurrent = numbers.min(self.recurrent.max(0));
+        self.recurrent -= from_recurrent;
+        self.one_time -= numbers - from_recurrent;
+    }
+
+    pub(crate) fn top_up(&mut self, credits: i64) {
+        self.one_time += credits;
+    }
+}
+
+/// Clodura's credits, under either kind of plan.
+#[derive(Debug)]
+pub(crate) struct CloduraAccount {
+    pub(crate) remaining: i64,
+    pub(crate) direct_dials: i64,
+    pub(crate) max_direct_dials: i64,
+    pub(crate) contacts_view: i64,
+    pub(crate) max_contacts: i64,
+    pub(crate) reserved: i64,
+}
+
+impl CloduraAccount {
+    pub(crate) fn new(config: &CloduraConfig) -> Self {
+        Self {
+            remaining: config.remaining_credits,
+            direct_dials: 0,
+            max_direct_dials: config.max_direct_dials,
+            contacts_view: 0,
+            max_contacts: config.max_contacts,
+            reserved: 0,
+        }
+    }
+
+    pub(crate) fn left(&self, plan: Plan) -> i64 {
+        match plan {
+            Plan::Payg => self.remaining,
+            Plan::Prospect => (self.max_direct_dials - self.direct_dials)
+                .min(self.max_contacts - self.contacts_view),
+        }
+    }
+
+    /// Takes a request in: false when the credits are exhausted. A direct dial is kept for each person under way, since
+    /// the standard shape can't say later that there was none; the other plans can, so they only need the price of the
+    /// cheapest find.
+    pub(crate) fn admit(&mut self, plan: Plan, cheapest: i64) -> bool {
+        let room = match plan {
+            Plan::Payg => self.remaining >= cheapest,
+            Plan::Prospect => self.left(plan) - self.reserved >= 1,
+        };
+        if room && plan == Plan::Prospect {
+            self.reserved += 1;
+        }
+        room
+    }
+
+    /// Ends a reservation that [`Self::admit`] made.
+    pub(crate) fn release(&mut self, plan: Plan) {
+        if plan == Plan::Prospect {
+            self.reserved -= 1;
+        }
+    }
+
+    /// Charges for a find, in the plan's currency, and returns how many credits that is.
+    pub(crate) fn charge(&mut self, plan: Plan, price: i64) -> i64 {
+        match plan {
+            Plan::Payg => {
+                self.remaining -= price;
+                price
+            }
+            Plan::Prospect => {
+                self.direct_dials += 1;
+                self.contacts_view += 1;
+                1
+            }
+        }
+    }
+
+    pub(crate) fn top_up(&mut self, plan: Plan, credits: i64) {
+        match plan {
+            Plan::Payg => self.remaining += credits,
+            Plan::Prospect => {
+                self.max_direct_dials += credits;
+                self.max_contacts += credits;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ocean_reserves_then_charges_by_number() {
+        let mut account = OceanAccount { one_time: 5, recurrent: 5, reserved: 0 };
+        assert_eq!(account.reserve(11), Err(Refusal::Insufficient));
+        assert_eq!(account.reserve(6), Ok(()));
+        assert_eq!(account.reserve(5), Err(Refusal::Pending));
+        account.settle(6, 7);
+        assert_eq!((account.recurrent, account.one_time, account.reserved), (0, 3, 0));
+        assert_eq!(account.reserve(4), Err(Refusal::Insufficient));
+        account.settle(0, 4);
+        account.top_up(3);
+        assert_eq!(account.left(), 2, "the debt is paid first");
+    }
+
+    #[test]
+    fn prospect_keeps_a_dial_for_each_person_under_way() {
+        let config = CloduraConfig { max_direct_dials: 1, ..CloduraConfig::default() };
+        let mut account = CloduraAccount::new(&config);
+        assert!(account.admit(Plan::Prospect, 10));
+        assert!(!account.admit(Plan::Prospect, 10));
+        account.release(Plan::Prospect);
+        assert!(account.admit(Plan::Prospect, 10));
+        account.release(Plan::Prospect);
+        account.charge(Plan::Prospect, 10);
+        assert!(!account.admit(Plan::Prospect, 10));
+    }
+}

@@ -1,0 +1,247 @@
+//! Clodura: reveal by `POST /api/v1/search/people/phone/match`, tracking and credits.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    Provider,
+    account::CloduraAccount,
+    chance::Chance,
+    clock,
+    clodura_request::{self, Ask},
+    clodura_result::{self, Findings},
+    config::{CloduraConfig, Config, Plan},
+    delivery::Work,
+    exchange::{Incoming, Reply},
+    limits::Limiter,
+    ocean::too_many,
+    parcel::{self, Label},
+    truth::{Marker, SOURCES, Truth},
+    world::World,
+};
+
+/// What Clodura knows about its customer.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) account: CloduraAccount,
+    limiter: Limiter,
+    jobs: Vec<Job>,
+    /// Begins each tracking id: when and by which run of the sandbox it was made, so that no two runs use the same.
+    run: String,
+}
+
+impl Desk {
+    pub(crate) fn new(config: &CloduraConfig, now: Instant) -> Self {
+        let time = clock::since_epoch();
+        let run = Chance::new(u64::from(std::process::id()), "run")
+            .nth(time.as_nanos() as u64)
+            .bits() as u32;
+        Self {
+            account: CloduraAccount::new(config),
+            limiter: Limiter::new(now),
+            jobs: Vec::new(),
+            run: format!("{:08x}{run:08x}", time.as_secs()),
+        }
+    }
+
+    fn tracking_id(&self, index: usize) -> String {
+        format!("{}{index:08x}", self.run)
+    }
+
+    fn index(&self, tracking_id: &str) -> Option<usize> {
+        let digits = tracking_id.strip_prefix(&self.run)?;
+        usize::from_str_radix(digits, 16).ok().filter(|&index| index < self.jobs.len())
+    }
+}
+
+/// One accepted request. The result isn't stored: it follows from the person and the findings.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) person_id: Arc<str>,
+    pub(crate) plan: Plan,
+    pub(crate) via_partners: bool,
+    accepted_at: Instant,
+    findings: Option<Findings>,
+}
+
+/// A job whose result is being made.
+#[derive(Debug)]
+pub(crate) struct Order {
+    index: usize,
+    url: Option<Arc<str>>,
+    early: Option<oneshot::Sender<()>>,
+}
+
+/// `POST /api/v1/search/people/phone/match`
+pub(crate) fn reveal(world: &World, incoming: &Incoming) -> Reply {
+    let config = world.config();
+    if let Err(refusal) = admit(world, &config, incoming) {
+        return refusal;
+    }
+    let ask = match clodura_request::read(&config.clodura, &incoming.body) {
+        Ok(ask) => ask,
+        Err(refusal) => return refusal,
+    };
+    let truth = Truth::of(&config, Provider::Clodura, &ask.person_id);
+    if is_refused_at_once(&config, &truth, ask.via_partners) {
+        return message(404, "No result found");
+    }
+    let (plan, cheapest) = (config.clodura.plan, SOURCES[0].1 as i64);
+    if !world.clodura().account.admit(plan, cheapest) {
+        return message(402, "Credits exhausted. Upgrade your plan or add credits.");
+    }
+    accept(world, &config, ask, truth.marker)
+}
+
+/// `GET /api/v1/search/people/track/{trackingId}`
+pub(crate) fn track(world: &World, incoming: &Incoming) -> Reply {
+    let config = world.config();
+    if let Err(refusal) = admit(world, &config, incoming) {
+        return refusal;
+    }
+    let tracking_id = incoming.uri.path().rsplit('/').next().unwrap_or_default();
+    let job = {
+        let desk = world.clodura();
+        desk.index(tracking_id).map(|index| desk.jobs[index].clone())
+    };
+    let no_result = || message(404, "No result found");
+    let Some(job) = job else { return no_result() };
+    let age = clock::now().saturating_duration_since(job.accepted_at).as_millis();
+    let clodura = &config.clodura;
+    let forgotten = clodura.track_forgets_ms > 0 && age >= u128::from(clodura.track_forgets_ms);
+    if age < u128::from(clodura.track_unknown_ms) || forgotten {
+        return no_result();
+    }
+    match &job.findings {
+        None => Reply::json(200, &json!({"trackingId": tracking_id, "status": "in progress"})),
+        Some(findings) if clodura.track_not_found_404 && findings.is_nothing() => no_result(),
+        Some(findings) => {
+            Reply::json(200, &clodura_result::body(&config, &job, findings, tracking_id))
+        }
+    }
+}
+
+/// `GET /api/v1/credits`
+pub(crate) fn balance(world: &World, incoming: &Incoming) -> Reply {
+    let config = world.config();
+    if let Err(refusal) = admit(world, &config, incoming) {
+        return refusal;
+    }
+    let desk = world.clodura();
+    let account = &desk.account;
+    let maximum = |value: i64| -> Value {
+        if config.clodura.numbers_as_text { value.to_string().into() } else { value.into() }
+    };
+    Reply::json(
+        200,
+        &match config.clodura.plan {
+            Plan::Payg => json!({"remainingCredits": account.remaining.max(0)}),
+            Plan::Prospect => json!({
+                "contactsView": account.contacts_view,
+                "maxContacts": maximum(account.max_contacts),
+                "directDials": account.direct_dials,
+                "maxDirectDials": maximum(account.max_direct_dials),
+            }),
+        },
+    )
+}
+
+fn admit(world: &World, config: &Config, incoming: &Incoming) -> Result<(), Reply> {
+    let clodura = &config.clodura;
+    let key = incoming.header("x-api-key");
+    let known = key.is_some_and(|key| {
+        clodura.keys.is_empty() || clodura.keys.iter().any(|known| known == key)
+    });
+    if !known || clodura.faults.wrong_key {
+        return Err(message(401, "Unauthorized: the API key is missing or invalid"));
+    }
+    if clodura.plan_forbids {
+        return Err(message(403, "This endpoint requires a paid Clodura plan"));
+    }
+    let taken = world.clodura().limiter.take(&clodura.limits, clock::now());
+    taken.map_err(|many| {
+        too_many(&clodura.limits, many.wait, &many.limit, message(429, "Rate limit exceeded"))
+    })
+}
+
+/// Error bodies aren't documented; this is their usual form.
+pub(crate) fn message(status: u16, text: &str) -> Reply {
+    Reply::json(status, &json!({"message": text}))
+}
+
+fn is_refused_at_once(config: &Config, truth: &Truth, via_partners: bool) -> bool {
+    let rate = config.clodura.not_found_404_rate;
+    let chosen = || Chance::new(config.seed, "clodura 404").of(&truth.person_id).hits(rate);
+    truth.marker == Some(Marker::Gone) || (!truth.is_found(via_partners) && chosen())
+}
+
+fn accept(world: &World, config: &Config, ask: Ask, marker: Option<Marker>) -> Reply {
+    let plan = config.clodura.plan;
+    world.audit().accepted(Provider::Clodura, std::slice::from_ref(&ask.person_id));
+    let job = Job {
+        person_id: ask.person_id.into(),
+        plan,
+        via_partners: ask.via_partners,
+        accepted_at: clock::now(),
+        findings: None,
+    };
+    let (index, tracking_id) = {
+        let mut desk = world.clodura();
+        desk.jobs.push(job);
+        let index = desk.jobs.len() - 1;
+        (index, desk.tracking_id(index))
+    };
+    let mut early = None;
+    if marker != Some(Marker::Stuck) {
+        early = schedule(world, config, index, ask.url.map(Arc::from));
+    }
+    let body = json!({"trackingId": tracking_id, "status": "Callback will be triggered once processing is complete."});
+    Reply { early, ..Reply::json(200, &body) }
+}
+
+fn schedule(
+    world: &World,
+    config: &Config,
+    index: usize,
+    url: Option<Arc<str>>,
+) -> Option<oneshot::Receiver<()>> {
+    let n = index as u64;
+    let mut order = Order { index, url, early: None };
+    if order.url.is_some() && parcel::comes_early(config, Provider::Clodura, n) {
+        let (done, wait) = oneshot::channel();
+        order.early = Some(done);
+        world.queue.push(Duration::ZERO, Work::Clodura(order));
+        return Some(wait);
+    }
+    let delay =
+        Chance::new(config.seed, "clodura delay").nth(n).between(config.clodura.result_delay_ms);
+    world.queue.push(Duration::from_millis(delay), Work::Clodura(order));
+    None
+}
+
+/// Makes the result: asks the sources as far as the credits go, charges, and sends the webhook.
+pub(crate) fn finish(world: &World, order: Order) {
+    let config = world.config();
+    let Some(job) = world.clodura().jobs.get(order.index).cloned() else { return };
+    let truth = Truth::of(&config, Provider::Clodura, &job.person_id);
+    let free = !config.clodura.charge_repeats
+        && world.audit().was_charged(Provider::Clodura, &job.person_id);
+    let (findings, credits, tracking_id) = {
+        let mut desk = world.clodura();
+        desk.account.release(job.plan);
+        let budget = if free { i64::MAX } else { desk.account.remaining };
+        let findings = clodura_result::search(&config, &job, &truth, budget);
+        let price = findings.price().filter(|_| !free);
+        let credits = price.map_or(0, |price| desk.account.charge(job.plan, price as i64));
+        desk.jobs[order.index].findings = Some(findings);
+        (findings, credits as u64, desk.tracking_id(order.index))
+    };
+    world.audit().finished(Provider::Clodura, &job.person_id, findings.is_found(), credits);
+    let Some(url) = order.url else { return };
+    let body = clodura_result::body(&config, &job, &findings, &tracking_id);
+    let label =
+        Label { provider: Provider::Clodura, n: order.index as u64, url, early: order.early };
+    parcel::send(world, &config, label, body);
+}

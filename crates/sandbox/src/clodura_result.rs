@@ -1,0 +1,141 @@
+//! Clodura's results: who was asked, what was found, and the two shapes in which it is told.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    chance::Chance,
+    clodura::Job,
+    config::{Config, Plan},
+    truth::{Marker, SOURCES, Truth},
+};
+
+/// A partner of whom no documentation speaks.
+const UNKNOWN_PARTNER: &str = "Nimbusphone";
+
+/// How a search through the sources ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Findings {
+    /// How many sources were asked, from the first.
+    asked: usize,
+    /// How many there are to ask.
+    sources: usize,
+    /// Whether the last one asked had a number.
+    found: bool,
+    plan: Plan,
+}
+
+impl Findings {
+    pub(crate) fn is_found(&self) -> bool {
+        self.found
+    }
+
+    /// Everybody was asked and nobody had a number.
+    pub(crate) fn is_nothing(&self) -> bool {
+        !self.found && self.asked == self.sources
+    }
+
+    /// What the find costs where finds differ in price; nothing without one.
+    pub(crate) fn price(&self) -> Option<u64> {
+        self.found.then(|| SOURCES[self.asked - 1].1)
+    }
+}
+
+/// Asks one source after the other until one has a number or `budget` doesn't cover the next one's price.
+pub(crate) fn search(config: &Config, job: &Job, truth: &Truth, budget: i64) -> Findings {
+    let sources = if job.via_partners { SOURCES.len() } else { 1 };
+    let by_find = job.plan == Plan::Payg;
+    let mut findings = Findings { asked: 0, sources, found: false, plan: job.plan };
+    if by_find && is_out_of_credits(config, truth) {
+        return findings;
+    }
+    for (name, price) in SOURCES.iter().take(sources) {
+        if by_find && budget < *price as i64 {
+            break;
+        }
+        findings.asked += 1;
+        if truth.source.as_deref() == Some(*name) {
+            findings.found = true;
+            break;
+        }
+    }
+    findings
+}
+
+fn is_out_of_credits(config: &Config, truth: &Truth) -> bool {
+    let chosen = || {
+        Chance::new(config.seed, "clodura insufficient")
+            .of(&truth.person_id)
+            .hits(config.clodura.insufficient_rate)
+    };
+    truth.marker == Some(Marker::Poor) || chosen()
+}
+
+/// The body of the webhook, and of tracking once finished.
+pub(crate) fn body(config: &Config, job: &Job, findings: &Findings, tracking_id: &str) -> Value {
+    let truth = Truth::of(config, crate::Provider::Clodura, &job.person_id);
+    match findings.plan {
+        Plan::Prospect => standard(&truth, findings),
+        Plan::Payg => json!({
+            "trackingId": tracking_id,
+            "status": "success",
+            "people": [{
+                "personId": truth.person_id,
+                "firstName": truth.first_name,
+                "lastName": truth.last_name,
+                "phoneNumbers": by_source(config, &truth, findings),
+            }],
+        }),
+    }
+}
+
+fn standard(truth: &Truth, findings: &Findings) -> Value {
+    let source = if truth.source.as_deref() == Some(SOURCES[0].0) { "clodura" } else { "partner" };
+    let numbers: Vec<Value> = if findings.found {
+        let entry = |number: &crate::Number| json!({"raw_number": number.raw, "type": number.kind, "source": source});
+        truth.numbers.iter().map(entry).collect()
+    } else {
+        Vec::new()
+    };
+    json!({
+        "personId": truth.person_id,
+        "firstName": truth.first_name,
+        "lastName": truth.last_name,
+        "phoneNumbers": numbers,
+    })
+}
+
+fn by_source(config: &Config, truth: &Truth, findings: &Findings) -> Value {
+    let mut entries = Map::new();
+    for (index, (name, _)) in SOURCES.iter().enumerate().take(findings.sources) {
+        let is_last_asked = index + 1 == findings.asked;
+        if index >= findings.asked {
+            entries.insert((*name).to_owned(), json!({"status": "Insufficient Credits"}));
+        } else if findings.found && is_last_asked {
+            entries.insert(finder(config, truth, index).to_owned(), found(truth));
+            // Nobody is asked once there is a number.
+            break;
+        } else {
+            entries.insert((*name).to_owned(), json!({"status": "notFound"}));
+        }
+    }
+    Value::Object(entries)
+}
+
+fn finder(config: &Config, truth: &Truth, index: usize) -> &'static str {
+    let rate = config.clodura.unknown_partner_rate;
+    let renamed =
+        index > 0 && Chance::new(config.seed, "clodura partner").of(&truth.person_id).hits(rate);
+    if renamed { UNKNOWN_PARTNER } else { SOURCES[index].0 }
+}
+
+fn found(truth: &Truth) -> Value {
+    let mut entry = json!({"status": "found"});
+    for number in &truth.numbers {
+        if let Some(known) = entry.get_mut(&number.kind).and_then(Value::as_array_mut) {
+            known.push(number.raw.clone().into());
+        } else {
+            entry[&number.kind] = json!([number.raw]);
+        }
+    }
+    entry
+}

@@ -1,0 +1,53 @@
+//! A local stand-in for both providers: it answers as their documentation says, remembers what it was asked and what it
+//! charged, and goes wrong on demand, in ways that are seeded and can be repeated.
+//!
+//! ```no_run
+//! # async fn demo() -> Result<(), sandbox::StartError> {
+//! let mut config = sandbox::Config::instant();
+//! config.ocean.faults.drop_after_rate = 0.1;
+//! let sandbox = sandbox::Sandbox::start(config).await?;
+//! println!("both providers are at {}", sandbox.base_url());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It was written from the providers' documentation alone and shares no code with the clients, so that a mistake in one
+//! doesn't hide in the other.
+
+mod account; // what is left to pay with
+mod admin; // the endpoints under /sandbox
+mod chance; // seeded decisions
+mod clock; // the machine's time
+mod clodura; // Clodura's endpoints
+mod clodura_request; // what it accepts
+mod clodura_result; // what it answers in the end
+mod config; // every knob
+mod delivery; // the queue of results and webhooks
+mod endpoint; // the endpoints by name
+mod exchange; // one request, from arrival to answer
+mod fault_config; // the knobs for what goes wrong
+mod faults; // what goes wrong with requests
+mod limits; // rate and quota
+mod linkedin; // whom an address means
+mod lock; // locking that never panics
+mod numbers; // made-up phone numbers
+mod ocean; // Ocean's endpoints
+mod ocean_request; // what it accepts
+mod parcel; // what goes wrong with webhooks
+mod script; // scripted answers
+mod server; // the handle
+mod stats; // counting
+mod truth; // who has which numbers
+mod wire; // connections that can be broken
+mod world; // what all requests share
+
+pub use config::{
+    CloduraConfig, Config, ConfigError, DeliveryConfig, LimitConfig, Locate, OceanConfig,
+    PendingText, Plan, RequestFaults, WebhookFaults,
+};
+pub use endpoint::{Endpoint, Kind};
+pub use numbers::Number;
+pub use script::ScriptedResponse;
+pub use server::{Sandbox, StartError};
+pub use stats::{PeopleFilter, PersonStats, ProviderStats, Stats, WebhookStats};
+pub use truth::{Marker, Provider, SOURCES, Truth};

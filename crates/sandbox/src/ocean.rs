@@ -1,0 +1,221 @@
+//! Ocean.io: `POST /v2/reveal/phones` and `GET /v2/credits/balance`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::extract::Query;
+use serde_json::{Value, json};
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    Provider,
+    account::{OceanAccount, Refusal},
+    chance::Chance,
+    clock,
+    config::{Config, LimitConfig, OceanConfig, PendingText},
+    delivery::Work,
+    exchange::{Incoming, Reply},
+    limits::{Limiter, whole_seconds},
+    ocean_request::{self, Ask},
+    parcel::{self, Label},
+    truth::{Marker, Truth},
+    world::World,
+};
+
+const CONFLICTING_TOKENS: &str = "Conflicting API tokens provided in query parameters and headers";
+const NO_TOKEN: &str = "API token should be provided in headers or query parameters";
+const UNKNOWN_TOKEN: &str = "Current API token is not registered in our database";
+const INSUFFICIENT: &str = "Insufficient phone credits";
+const MIGHT_BE_INSUFFICIENT: &str =
+    "Credits might be insufficient because of pending phone verifications. Please try again later.";
+const MIGHT_USE_ALL: &str = "Some phone verifications are already in progress and might use all your remaining phone \
+                             credits. Please try again later.";
+
+/// What Ocean knows about its customer.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) account: OceanAccount,
+    limiter: Limiter,
+    accepted: u64,
+}
+
+impl Desk {
+    pub(crate) fn new(config: &OceanConfig, now: Instant) -> Self {
+        Self { account: OceanAccount::new(config), limiter: Limiter::new(now), accepted: 0 }
+    }
+}
+
+/// An accepted request whose result is being made.
+#[derive(Debug)]
+pub(crate) struct Order {
+    n: u64,
+    people: Vec<String>,
+    url: Arc<str>,
+    /// The second webhook, for those who were `inProgress` in the first.
+    is_followup: bool,
+    early: Option<oneshot::Sender<()>>,
+}
+
+/// `POST /v2/reveal/phones`
+pub(crate) fn reveal(world: &World, incoming: &Incoming) -> Reply {
+    let config = world.config();
+    if let Err(refusal) = admit(world, &config, incoming) {
+        return refusal;
+    }
+    let ask = match ocean_request::read(&config.ocean, &incoming.body) {
+        Ok(ask) => ask,
+        Err(refusal) => return refusal,
+    };
+    if ask.people.iter().any(|id| Marker::of(id) == Some(Marker::Gone)) {
+        return Reply::empty(404);
+    }
+    let reserved = world.ocean().account.reserve(ask.people.len() as i64);
+    match reserved {
+        Err(Refusal::Insufficient) => detail(402, INSUFFICIENT),
+        Err(Refusal::Pending) => match config.ocean.pending_text {
+            PendingText::MightBeInsufficient => detail(402, MIGHT_BE_INSUFFICIENT),
+            PendingText::MightUseAll => detail(402, MIGHT_USE_ALL),
+        },
+        Ok(()) => accept(world, &config, ask),
+    }
+}
+
+/// `GET /v2/credits/balance`
+pub(crate) fn balance(world: &World, incoming: &Incoming) -> Reply {
+    let config = world.config();
+    if let Err(refusal) = admit(world, &config, incoming) {
+        return refusal;
+    }
+    let mut desk = world.ocean();
+    let (one_time, recurrent) = (desk.account.one_time, desk.account.recurrent);
+    let mut body = json!({
+        "credits": {"oneTime": 0, "recurrent": 0},
+        "emailCredits": {"oneTime": 0, "recurrent": 0},
+        "phoneCredits": {"oneTime": one_time.max(0), "recurrent": (recurrent + one_time.min(0)).max(0)},
+    });
+    let limits = &config.ocean.limits;
+    if limits.quota > 0 {
+        let (left, reset) = desk.limiter.left(limits, clock::now());
+        body["dailyLimitRateLeft"] = left.into();
+        body["dailyLimitRateSecondsToReset"] = whole_seconds(reset).into();
+    }
+    Reply::json(200, &body)
+}
+
+fn admit(world: &World, config: &Config, incoming: &Incoming) -> Result<(), Reply> {
+    check_token(config, incoming)?;
+    let limits = &config.ocean.limits;
+    let taken = world.ocean().limiter.take(limits, clock::now());
+    taken.map_err(|many| too_many(limits, many.wait, &many.limit, detail(429, "Too many requests")))
+}
+
+/// A 429 with the headers that the configuration wants it to have.
+pub(crate) fn too_many(limits: &LimitConfig, wait: Duration, limit: &str, reply: Reply) -> Reply {
+    let reply = reply.header("x-ratelimit-limit", limit);
+    if limits.send_retry_after { reply.header("retry-after", whole_seconds(wait)) } else { reply }
+}
+
+fn check_token(config: &Config, incoming: &Incoming) -> Result<(), Reply> {
+    let query: Vec<(String, String)> =
+        Query::try_from_uri(&incoming.uri).map(|Query(list)| list).unwrap_or_default();
+    let given = query.iter().find(|(name, value)| name == "apiToken" && !value.is_empty());
+    let in_query = given.map(|(_, value)| value.as_str());
+    let token = match (incoming.header("x-api-token"), in_query) {
+        (Some(header), Some(query)) if header != query => {
+            return Err(detail(400, CONFLICTING_TOKENS));
+        }
+        (header, query) => header.or(query).ok_or_else(|| detail(403, NO_TOKEN))?,
+    };
+    let keys = &config.ocean.keys;
+    let known = keys.is_empty() || keys.iter().any(|key| key == token);
+    if known && !config.ocean.faults.wrong_key { Ok(()) } else { Err(detail(403, UNKNOWN_TOKEN)) }
+}
+
+fn detail(status: u16, text: &str) -> Reply {
+    Reply::json(status, &json!({"detail": text}))
+}
+
+fn accept(world: &World, config: &Config, ask: Ask) -> Reply {
+    let n = {
+        let mut desk = world.ocean();
+        desk.accepted += 1;
+        desk.accepted
+    };
+    world.audit().accepted(Provider::Ocean, &ask.people);
+    let delay =
+        Chance::new(config.seed, "ocean delay").nth(n).between(config.ocean.result_delay_ms);
+    let mut order =
+        Order { n, people: ask.people, url: ask.url.into(), is_followup: false, early: None };
+    let mut early = None;
+    if parcel::comes_early(config, Provider::Ocean, n) {
+        let (done, wait) = oneshot::channel();
+        (order.early, early) = (Some(done), Some(wait));
+    }
+    let at_once = early.is_some() || delay == 0;
+    let after = Duration::from_millis(if at_once { 0 } else { delay });
+    world.queue.push(after, Work::Ocean(order));
+    let status = if at_once { "webhook sent" } else { "in progress" };
+    Reply { early, ..Reply::json(200, &json!({"status": status})) }
+}
+
+/// Makes the result: charges for it and sends the webhook.
+pub(crate) fn finish(world: &World, order: Order) {
+    let config = world.config();
+    let mut entries = Vec::with_capacity(order.people.len());
+    let (mut finished, mut waiting) = (Vec::new(), Vec::new());
+    for id in order.people {
+        let truth = Truth::of(&config, Provider::Ocean, &id);
+        if is_in_progress(&config, &truth, order.is_followup) {
+            entries.push(json!({"personId": id, "status": "inProgress"}));
+            waiting.push(id);
+        } else {
+            entries.push(entry(&truth));
+            finished.push(truth);
+        }
+    }
+    let followup = config.ocean.webhooks.in_progress_followup_ms;
+    let stays = followup > 0 && !order.is_followup && !waiting.is_empty();
+    let ended = finished.len() + if stays { 0 } else { waiting.len() };
+    charge(world, &config, &finished, ended as i64);
+    let label = Label {
+        provider: Provider::Ocean,
+        n: order.n,
+        url: Arc::clone(&order.url),
+        early: order.early,
+    };
+    parcel::send(world, &config, label, json!({"phones": entries}));
+    if stays {
+        let rest =
+            Order { n: order.n, people: waiting, url: order.url, is_followup: true, early: None };
+        world.queue.push(Duration::from_millis(followup), Work::Ocean(rest));
+    }
+}
+
+fn is_in_progress(config: &Config, truth: &Truth, is_followup: bool) -> bool {
+    let chosen = || {
+        let rate = config.ocean.webhooks.in_progress_rate;
+        Chance::new(config.seed, "ocean in progress").of(&truth.person_id).hits(rate)
+    };
+    truth.marker == Some(Marker::Stuck) || (!is_followup && chosen())
+}
+
+fn entry(truth: &Truth) -> Value {
+    if truth.numbers.is_empty() {
+        return json!({"personId": truth.person_id, "status": "notFound", "numbers": null});
+    }
+    json!({"personId": truth.person_id, "status": "verified", "numbers": truth.e164()})
+}
+
+fn charge(world: &World, config: &Config, finished: &[Truth], ended: i64) {
+    let mut charged = 0;
+    {
+        let mut audit = world.audit();
+        for truth in finished {
+            let id = &truth.person_id;
+            let free = !config.ocean.charge_repeats && audit.was_charged(Provider::Ocean, id);
+            let credits = if free { 0 } else { truth.numbers.len() as u64 };
+            audit.finished(Provider::Ocean, id, !truth.numbers.is_empty(), credits);
+            charged += credits;
+        }
+    }
+    world.ocean().account.settle(ended, charged as i64);
+}

@@ -1,0 +1,139 @@
+//! From a result to the webhooks that carry it, and what goes wrong with them on the way.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::body::Bytes;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::{
+    Provider,
+    chance::Chance,
+    config::{Config, WebhookFaults},
+    delivery::{Parcel, Work},
+    world::World,
+};
+
+/// Which result this is; decides which faults it has.
+pub(crate) struct Label {
+    pub(crate) provider: Provider,
+    /// The number of the accepted request.
+    pub(crate) n: u64,
+    pub(crate) url: Arc<str>,
+    /// Somebody waits for the webhook to be out.
+    pub(crate) early: Option<oneshot::Sender<()>>,
+}
+
+/// Whether the webhook of the n-th accepted request has to come before the answer.
+pub(crate) fn comes_early(config: &Config, provider: Provider, n: u64) -> bool {
+    ask(config, provider, n, "webhook early").hits(config.webhooks(provider).early_rate)
+}
+
+/// Sends a result: never, once or twice, now or later, whole or spoilt.
+pub(crate) fn send(world: &World, config: &Config, label: Label, mut body: Value) {
+    let Label { provider, n, url, early } = label;
+    let faults = config.webhooks(provider);
+    let hits = |question, rate| ask(config, provider, n, question).hits(rate);
+    if hits("webhook lost", faults.lost_rate) {
+        world.audit().webhooks(provider).lost += 1;
+        return;
+    }
+    if hits("webhook shuffled", faults.shuffled_rate) {
+        reverse_entries(&mut body);
+    }
+    if hits("webhook stranger", faults.stranger_rate) {
+        add_stranger(&mut body, n);
+    }
+    if hits("webhook extra", faults.extra_fields_rate) {
+        add_fields(&mut body);
+    }
+    let body = written(&body, &hits, faults);
+    let delay = if early.is_some() { Duration::ZERO } else { delay(&hits, faults) };
+    let copies = 1 + u64::from(hits("webhook duplicated", faults.duplicated_rate));
+    world.audit().webhooks(provider).made += copies;
+    if copies == 2 {
+        let parcel =
+            Parcel { provider, url: Arc::clone(&url), body: body.clone(), attempt: 1, early: None };
+        world
+            .queue
+            .push(delay + Duration::from_millis(faults.duplicate_delay_ms), Work::Send(parcel));
+    }
+    world.queue.push(delay, Work::Send(Parcel { provider, url, body, attempt: 1, early }));
+}
+
+fn ask(config: &Config, provider: Provider, n: u64, question: &str) -> Chance {
+    Chance::new(config.seed, question).of(provider.name()).nth(n)
+}
+
+fn delay(hits: &impl Fn(&'static str, f64) -> bool, faults: &WebhookFaults) -> Duration {
+    let late = u64::from(hits("webhook late", faults.late_rate)) * faults.late_ms;
+    let behind =
+        u64::from(hits("webhook out of order", faults.out_of_order_rate)) * faults.out_of_order_ms;
+    Duration::from_millis(late + behind)
+}
+
+fn written(
+    body: &Value,
+    hits: &impl Fn(&'static str, f64) -> bool,
+    faults: &WebhookFaults,
+) -> Bytes {
+    let text = body.to_string();
+    if hits("webhook malformed", faults.malformed_rate) {
+        return format!("{{'webhook': {text}").into();
+    }
+    if hits("webhook truncated", faults.truncated_rate) {
+        let bytes = text.into_bytes();
+        return Bytes::copy_from_slice(&bytes[..bytes.len() / 2]);
+    }
+    text.into()
+}
+
+/// The list of people that both of the shapes with several have.
+fn people(body: &mut Value) -> Option<&mut Vec<Value>> {
+    let name = ["phones", "people"].into_iter().find(|name| body.get(name).is_some())?;
+    body.get_mut(name)?.as_array_mut()
+}
+
+fn reverse_entries(body: &mut Value) {
+    if let Some(people) = people(body) {
+        people.reverse();
+    }
+}
+
+fn add_stranger(body: &mut Value, n: u64) {
+    let id = format!("stranger-{n}");
+    if let Some(people) = people(body) {
+        let mut stranger = people.first().cloned().unwrap_or_else(|| json!({}));
+        stranger["personId"] = id.into();
+        people.insert(0, stranger);
+    } else {
+        body["personId"] = id.into();
+    }
+}
+
+fn add_fields(body: &mut Value) {
+    body["apiVersion"] = json!("2031-01");
+    body["meta"] = json!({"took": [1, 2.5, null], "nested": {"phones": "none"}});
+    if let Some(person) = people(body).and_then(|people| people.first_mut()) {
+        person["confidence"] = json!(0.98);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_and_fields_fit_every_shape() {
+        for mut body in [
+            json!({"phones": [{"personId": "p1"}]}),
+            json!({"people": [{"personId": "p1"}], "trackingId": "t"}),
+            json!({"personId": "p1", "phoneNumbers": []}),
+        ] {
+            add_fields(&mut body);
+            add_stranger(&mut body, 3);
+            let text = body.to_string();
+            assert!(text.contains("stranger-3") && text.contains("apiVersion"), "{text}");
+        }
+    }
+}

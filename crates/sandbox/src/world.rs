@@ -1,0 +1,105 @@
+//! What all requests share.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use crate::{
+    Provider, clock, clodura,
+    config::Config,
+    delivery::Queue,
+    lock::lock,
+    ocean,
+    script::Scripts,
+    stats::{Audit, Stats},
+};
+
+/// The state of both providers. Locks are taken one at a time and never across a wait.
+pub(crate) struct World {
+    config: RwLock<Arc<Config>>,
+    ocean: Mutex<ocean::Desk>,
+    clodura: Mutex<clodura::Desk>,
+    audit: Mutex<Audit>,
+    scripts: Mutex<Scripts>,
+    series: [AtomicU64; 2],
+    pub(crate) queue: Queue,
+    pub(crate) client: reqwest::Client,
+}
+
+impl World {
+    pub(crate) fn new(config: Config, client: reqwest::Client) -> Self {
+        let now = clock::now();
+        Self {
+            ocean: Mutex::new(ocean::Desk::new(&config.ocean, now)),
+            clodura: Mutex::new(clodura::Desk::new(&config.clodura, now)),
+            audit: Mutex::default(),
+            scripts: Mutex::default(),
+            series: Default::default(),
+            queue: Queue::default(),
+            client,
+            config: RwLock::new(Arc::new(config)),
+        }
+    }
+
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_config(&self, config: Config) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    pub(crate) fn ocean(&self) -> MutexGuard<'_, ocean::Desk> {
+        lock(&self.ocean)
+    }
+
+    pub(crate) fn clodura(&self) -> MutexGuard<'_, clodura::Desk> {
+        lock(&self.clodura)
+    }
+
+    pub(crate) fn audit(&self) -> MutexGuard<'_, Audit> {
+        lock(&self.audit)
+    }
+
+    pub(crate) fn scripts(&self) -> MutexGuard<'_, Scripts> {
+        lock(&self.scripts)
+    }
+
+    /// The place of the next request in its provider's series, for faults.
+    pub(crate) fn next_in_series(&self, provider: Provider) -> u64 {
+        let [ocean, clodura] = &self.series;
+        let series = match provider {
+            Provider::Ocean => ocean,
+            Provider::Clodura => clodura,
+        };
+        series.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn top_up(&self, provider: Provider, credits: i64) {
+        match provider {
+            Provider::Ocean => self.ocean().account.top_up(credits),
+            Provider::Clodura => {
+                let plan = self.config().clodura.plan;
+                self.clodura().account.top_up(plan, credits);
+            }
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let plan = self.config().clodura.plan;
+        // Read first: whatever ends in between is then counted as still open, never as missing.
+        let (pending, held) = (self.queue.open(), self.queue.held());
+        let mut stats = self.audit().stats();
+        (stats.pending, stats.held) = (pending, held);
+        {
+            let desk = self.ocean();
+            stats.ocean.credits_left = desk.account.left();
+            stats.ocean.credits_reserved = desk.account.reserved;
+        }
+        let desk = self.clodura();
+        stats.clodura.credits_left = desk.account.left(plan);
+        stats.clodura.credits_reserved = desk.account.reserved;
+        stats
+    }
+}
