@@ -1,7 +1,8 @@
 use jobs::outcome::Phone;
-use phonenumber::Mode;
+use phonenumber::metadata::DATABASE;
+use phonenumber::{Metadata, Mode, Type};
 
-/// E.164 allows 15 digits; a shorter one than this is no subscriber's anywhere.
+/// E.164 allows 15 digits; a shorter number than this is no subscriber's anywhere.
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
 /// Longer than any way of writing a number; keeps a hostile text away from the parser.
@@ -17,23 +18,183 @@ pub fn phone(raw: &str, kind: Option<&str>) -> Phone {
 
 /// Normalises a number that is written internationally (`+…`, or `00…`) to E.164.
 ///
-/// There is no default country: a national number could be anybody's, and is given back as
-/// `None`. So is what is no number of a known country code. A number need not be in use: ranges
-/// are opened faster than any table of them is updated, and it was paid for.
+/// There is no default country: a national number could be anybody's, and gives `None`. So does
+/// what has no known country code, or a length that this country doesn't have. A number need not
+/// be in use: ranges are opened faster than any table of them, and this one was paid for.
 #[must_use]
 pub fn to_e164(raw: &str) -> Option<String> {
-    let raw = raw.trim();
     if raw.len() > LONGEST {
         return None;
     }
-    let text = match raw.strip_prefix("00") {
-        Some(international) => format!("+{international}"),
-        None => raw.to_owned(),
-    };
-    if !text.starts_with('+') {
-        return None;
+    let text = international(raw)?;
+    let (code, national) = split(&text)?;
+    let plans = DATABASE.by_code(&code)?;
+    // A number that fits its country's plan is left as it is: the parser takes any leading digit
+    // that could be a trunk prefix for one, and would turn +7 800 555 35 35 into +7 005 553 535.
+    if plans.iter().any(|plan| fits(plan, national)) {
+        return Some(text);
     }
-    let number = phonenumber::parse(None, &text).ok()?;
-    let e164 = number.format().mode(Mode::E164).to_string();
-    DIGITS.contains(&(e164.len() - 1)).then_some(e164)
+    // Otherwise it may have a trunk prefix too many, as in +49 (0)170 1234567.
+    let number = phonenumber::parse(None, &text).ok();
+    if let Some(number) = number.filter(phonenumber::is_valid) {
+        return Some(number.format().mode(Mode::E164).to_string());
+    }
+    // Or it is of a range that the tables don't know.
+    plans.iter().any(|plan| has_length(plan, &TYPES[..2], national)).then_some(text)
+}
+
+/// The digits behind a `+`, without punctuation and without an extension.
+fn international(raw: &str) -> Option<String> {
+    let raw = raw.trim();
+    let raw = raw.strip_prefix("tel:").unwrap_or(raw).trim_start();
+    // What begins with a letter or one of these is an extension: `ext. 5`, `x5`, `;ext=5`, `#5`.
+    let number = raw.split(|c: char| c.is_alphabetic() || ",;#*".contains(c)).next()?;
+    let written: String = number.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+    let digits = written.strip_prefix('+').or_else(|| written.strip_prefix("00"))?;
+    (DIGITS.contains(&digits.len()) && !digits.contains('+')).then(|| format!("+{digits}"))
+}
+
+/// Country code and national number. No country code is the beginning of another.
+fn split(e164: &str) -> Option<(u16, &str)> {
+    let digits = e164.strip_prefix('+')?;
+    (1..=3).find_map(|length| {
+        let (code, national) = digits.split_at_checked(length)?;
+        let code: u16 = code.parse().ok()?;
+        DATABASE.region(&code).map(|_| (code, national))
+    })
+}
+
+/// The types in a country's plan, those of people first.
+const TYPES: [Type; 10] = [
+    Type::FixedLine,
+    Type::Mobile,
+    Type::TollFree,
+    Type::Voip,
+    Type::Uan,
+    Type::PersonalNumber,
+    Type::SharedCost,
+    Type::PremiumRate,
+    Type::Pager,
+    Type::Voicemail,
+];
+
+/// A plan's general entry has the pattern of all its types, but the lengths stand with each.
+fn fits(plan: &Metadata, national: &str) -> bool {
+    plan.descriptors().general().is_match(national) && has_length(plan, &TYPES, national)
+}
+
+fn has_length(plan: &Metadata, types: &[Type], national: &str) -> bool {
+    let mut types = types.iter().filter_map(|kind| plan.descriptors().get(*kind));
+    u16::try_from(national.len())
+        .is_ok_and(|length| types.any(|kind| kind.possible_length().contains(&length)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use phonenumber::metadata::Descriptor;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn becomes(e164: &str, writings: &[&str]) {
+        for raw in writings {
+            assert_eq!(to_e164(raw).as_deref(), Some(e164), "{raw}");
+        }
+    }
+
+    #[test]
+    fn every_writing_of_a_number_becomes_one() {
+        becomes(
+            "+4512345678",
+            &[
+                "+4512345678",
+                "+45 12 34 56 78",
+                "004512345678",
+                "(+45) 12-34.56/78",
+                "tel:+4512345678",
+            ],
+        );
+        becomes("+14395700805", &["+1439-570-0805", "+1 (439) 570-0805 ext. 12", "+14395700805x1"]);
+        becomes("+442079460958", &["+44 (0)20 7946 0958", "+44\u{a0}20\u{2011}7946\u{2011}0958"]);
+    }
+
+    #[test]
+    fn only_trunk_prefixes_are_taken_off() {
+        becomes("+491701234567", &["+49 (0)170 1234567", "+49170 1234567"]);
+        becomes("+390236618300", &["+39 02 3661 8300", "+39 (0)2 36618300"]);
+        becomes("+78005553535", &["+7 800 555-35-35"]);
+        becomes("+3758001234567", &["+375 800 123 45 67"]);
+        becomes("+79161234567", &["+7 916 123-45-67", "+7 8 916 123-45-67"]);
+    }
+
+    #[test]
+    fn a_range_nobody_uses_is_still_a_number() {
+        becomes("+11099773515", &["+11099773515"]);
+    }
+
+    #[test]
+    fn no_guess_without_a_country() {
+        for raw in [
+            "",
+            "+",
+            "00",
+            "12345678",
+            "0170 1234567",
+            "(415) 555-2671",
+            "+999123456789",
+            "+1 12",
+            "+1 2530000",
+            "+1 415 555 26711",
+            "+45 1234567890123456",
+            "++4512345678",
+            "+45+12345678",
+            "unknown",
+            "٤٥١٢٣٤٥٦٧٨",
+        ] {
+            assert_eq!(to_e164(raw), None, "{raw}");
+        }
+    }
+
+    #[test]
+    fn keeps_the_writing_and_the_type() {
+        let given = phone(" 0170 1234567 ", Some("mobile"));
+        assert_eq!((given.raw.as_str(), given.e164), ("0170 1234567", None));
+        assert_eq!(given.kind.as_deref(), Some("mobile"));
+        assert_eq!(phone("+4512345678", Some(" ")).kind, None);
+    }
+
+    #[test]
+    fn prints_redacted() {
+        assert!(!format!("{:?}", phone("+4512345678", None)).contains("4512"));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(raw in ".{0,80}", digits in "[+0-9 ()x;#-]{0,30}") {
+            let _ = (to_e164(&raw), to_e164(&digits));
+        }
+
+        #[test]
+        fn settles_at_once(raw in r"\+[1-9][0-9]{5,15}") {
+            if let Some(once) = to_e164(&raw) {
+                prop_assert_eq!(to_e164(&once), Some(once.clone()));
+                prop_assert!(DIGITS.contains(&(once.len() - 1)));
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_of_every_country_is_left_as_it_is() {
+        for plan in DATABASE.iter() {
+            let types = [plan.descriptors().fixed_line(), plan.descriptors().mobile()];
+            for example in types.into_iter().flatten().filter_map(Descriptor::example) {
+                let e164 = format!("+{}{example}", plan.country_code());
+                if DIGITS.contains(&(e164.len() - 1)) {
+                    assert_eq!(to_e164(&e164).as_deref(), Some(e164.as_str()), "{}", plan.id());
+                }
+            }
+        }
+    }
 }
