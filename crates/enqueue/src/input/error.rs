@@ -1,0 +1,210 @@
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use jobs::Provider;
+use jobs::person::IdentifierError;
+
+/// Why a whole input is refused or can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// The file can't be opened or read.
+    #[error("{name}: {error}")]
+    Unreadable {
+        /// The file, as the user named it.
+        name: Arc<str>,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// The file is not what it has to be.
+    #[error("{name}:{line}: {refusal}")]
+    Refused {
+        /// The file, as the user named it.
+        name: Arc<str>,
+        /// The physical line.
+        line: u64,
+        /// What is wrong, and what to do.
+        refusal: Refusal,
+    },
+}
+
+impl InputError {
+    /// Whether the content is at fault (and not the file system).
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, InputError::Refused { .. })
+    }
+}
+
+/// What is wrong with a whole file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No byte but blank lines.
+    #[error("the file is empty; a header line and a line for each person are expected")]
+    Empty,
+    /// UTF-16, as Excel's 'Unicode text'.
+    #[error("the file is UTF-16; save it as UTF-8 (in Excel: CSV UTF-8)")]
+    Utf16,
+    /// A workbook, an archive.
+    #[error("the file is {0}; save the table as CSV (UTF-8)")]
+    Binary(&'static str),
+    /// The header is not UTF-8.
+    #[error("the header is not UTF-8 at byte {byte}; save the file as UTF-8")]
+    HeaderNotUtf8 {
+        /// From 1.
+        byte: usize,
+    },
+    /// JSON where CSV is expected.
+    #[error(
+        "the file looks like JSON; give it the name .jsonl or say --format jsonl, \
+         with one object a line (from an array: jq -c '.[]')"
+    )]
+    Json,
+    /// A quote in the header that never ends, or text after one.
+    #[error("the header can't be read: {0}")]
+    Header(RowError),
+    /// None of the columns that identify people.
+    #[error(
+        "no column identifies people: {wanted} expected, {found} found; \
+         say which it is, as in --column linkedin_url=\"LinkedIn URL\""
+    )]
+    NoIdentifier {
+        /// The recognised columns.
+        wanted: Names,
+        /// The header's columns.
+        found: Names,
+    },
+    /// Two columns for one kind of identifier.
+    #[error(
+        "two columns are {column}: columns {first} and {second} of the header; rename one of them"
+    )]
+    TwoColumns {
+        /// The identifier's name.
+        column: &'static str,
+        /// The place of the first, from 1.
+        first: usize,
+        /// The place of the second, from 1.
+        second: usize,
+    },
+    /// `--column` names a header that is not there.
+    #[error("--column {column}={header:?}: there is no such column; there are {found}")]
+    NoSuchColumn {
+        /// The identifier's name.
+        column: &'static str,
+        /// The header as given.
+        header: String,
+        /// The header's columns.
+        found: Names,
+    },
+    /// `--column` says two things about one name.
+    #[error("--column {0} is given twice, or for two columns at once")]
+    ContradictoryColumns(String),
+    /// A file's header is not that of the first file.
+    #[error(
+        "the header is not that of {first_file}: column {place} is {here} here and {there} there; \
+         files of one batch have the same header"
+    )]
+    OtherHeader {
+        /// The first file.
+        first_file: Arc<str>,
+        /// The place of the first difference, from 1.
+        place: usize,
+        /// The name in this file.
+        here: String,
+        /// The name in the first file.
+        there: String,
+    },
+    /// CSV and JSON Lines in one batch.
+    #[error("the files of one batch are either all CSV or all JSON Lines")]
+    MixedFormats,
+    /// A physical line beyond all measure.
+    #[error("the line is longer than {} MiB; that is no table", super::lines::LONGEST_RECORD >> 20)]
+    LineTooLong,
+}
+
+/// Why a row is bad, for the person who filled the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// Too many or too few fields.
+    #[error("the header has {expected} fields, this row {found}")]
+    FieldCount {
+        /// The header's number.
+        expected: usize,
+        /// The row's.
+        found: usize,
+    },
+    /// A quote that is not closed before the file (or all patience) ends.
+    #[error("the quote that opens here never ends (a quote inside of quotes is written twice)")]
+    UnclosedQuote,
+    /// A quote that is closed in mid-field.
+    #[error(
+        "the quote that opens here is closed on line {line} before the field ends \
+         (a quote inside of quotes is written twice)"
+    )]
+    TextAfterQuote {
+        /// Where it is closed.
+        line: u64,
+    },
+    /// Bytes that are not UTF-8.
+    #[error("not UTF-8: byte {byte} of line {line} (0x{value:02X}); save the file as UTF-8")]
+    NotUtf8 {
+        /// The physical line of the byte.
+        line: u64,
+        /// Its place there, from 1.
+        byte: usize,
+        /// The byte.
+        value: u8,
+    },
+    /// No JSON.
+    #[error("not valid JSON: {0}")]
+    Json(String),
+    /// JSON, but no object.
+    #[error("a JSON object is expected on each line")]
+    NotAnObject,
+    /// A key twice in one object.
+    #[error("the key {0:?} stands in the object twice")]
+    DuplicateKey(String),
+    /// An identifier that is neither text nor a whole number.
+    #[error("must be text or a whole number")]
+    NotText,
+    /// An identifier that is none.
+    #[error(transparent)]
+    Identifier(#[from] IdentifierError),
+    /// Nothing to ask any chosen provider by.
+    #[error("no identifier for {}: {empty} {} empty", either(.providers), is_or_are(.empty))]
+    NoIdentifier {
+        /// The providers that were chosen.
+        providers: Vec<Provider>,
+        /// The columns that could name the person.
+        empty: Names,
+    },
+}
+
+fn either(providers: &[Provider]) -> String {
+    providers.iter().map(|provider| provider.as_str()).collect::<Vec<_>>().join(" or ")
+}
+
+fn is_or_are(names: &Names) -> &'static str {
+    if names.0.len() == 1 { "is" } else { "are" }
+}
+
+/// Names of columns, printed as a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
+
+/// The most names that a message lists.
+const MOST_NAMES: usize = 40;
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, name) in self.0.iter().take(MOST_NAMES).enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            write!(f, "{comma}{name:?}")?;
+        }
+        match self.0.len().checked_sub(MOST_NAMES) {
+            Some(more @ 1..) => write!(f, " and {more} more"),
+            _ => Ok(()),
+        }
+    }
+}

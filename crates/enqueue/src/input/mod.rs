@@ -1,0 +1,260 @@
+/// Which header is which, and what of a row is kept.
+mod columns;
+/// CSV: header, records, and going on after broken ones.
+mod csv;
+/// What can be wrong with an input, in words for its author.
+mod error;
+/// A fingerprint of what is enqueued.
+mod hash;
+/// The identifiers on a row, and whom they ask.
+mod identifiers;
+/// JSON Lines.
+mod jsonl;
+/// A row's own columns: written as JSON, read back for the export.
+pub mod kept;
+/// Physical lines of a file that is read piece by piece.
+mod lines;
+/// A source that is being read.
+mod opened;
+/// The fields of one CSV record.
+mod record;
+/// Bad rows, written out for mending.
+mod rejected;
+/// Files, standard input and their formats.
+mod source;
+
+use std::fmt;
+use std::io::Read;
+use std::sync::Arc;
+
+use jobs::Provider;
+
+pub use columns::{BadMapping, ColumnMapping, RESERVED};
+pub use error::{InputError, Names, Refusal, RowError};
+pub use hash::ContentHasher;
+pub use identifiers::{Identifiers, Waterfall};
+pub use rejected::Rejected;
+pub use source::{Format, Source, UnknownFormat};
+
+use columns::Recognised;
+use identifiers::Judge;
+use opened::Opened;
+use record::Field;
+
+/// How the sources are to be read.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The format of all sources, where the guess by name is overridden.
+    pub format: Option<Format>,
+    /// Other headers of the recognised columns.
+    pub columns: Vec<ColumnMapping>,
+    /// The providers to ask, in order; every provider where None.
+    pub providers: Option<Vec<Provider>>,
+}
+
+/// A person to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The place of its file among the sources.
+    pub source: usize,
+    /// The physical line on which it begins, from 1.
+    pub line: u64,
+    /// The caller's own columns, compact: from CSV a JSON array along [`Reader::columns`], from
+    /// JSON Lines an object, its keys in their order and its values as they were written. Read it
+    /// back with [`kept`].
+    pub fields: String,
+    /// Who it is.
+    pub identifiers: Identifiers,
+    /// Who is asked, in order; never empty.
+    pub waterfall: Waterfall,
+}
+
+/// A row that can't be enqueued. Displays as `people.csv:17: linkedin_url: is …`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// The place of its file among the sources.
+    pub source: usize,
+    /// The file's name as the user gave it.
+    pub name: Arc<str>,
+    /// The physical line to look at, from 1.
+    pub line: u64,
+    /// The column to look at.
+    pub column: Option<String>,
+    /// What is wrong.
+    pub reason: RowError,
+    /// The record as it stands in the file, without the end of its line.
+    pub raw: Vec<u8>,
+}
+
+impl BadRow {
+    /// Column and reason, without file and line.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match &self.column {
+            Some(column) => format!("{column}: {}", self.reason),
+            None => self.reason.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for BadRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.name, self.line, self.message())
+    }
+}
+
+/// What a record of the input turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// A good row.
+    Row(Row),
+    /// A bad one.
+    Bad(BadRow),
+}
+
+/// Reads the rows of all sources, one after the other, holding one record at a time.
+///
+/// An `Err` concerns the whole input; nothing comes after it.
+pub struct Reader {
+    files: Vec<Opened>,
+    current: usize,
+    body: Body,
+    judge: Judge,
+    fields: Vec<Field>,
+}
+
+enum Body {
+    Csv(csv::Header),
+    Jsonl(jsonl::Keys),
+}
+
+impl Reader {
+    /// Opens the sources and checks their headers, all before the first row.
+    ///
+    /// # Errors
+    /// Files that can't be read or that no row could be taken from.
+    pub fn open(sources: &[Source], options: Options) -> Result<Self, InputError> {
+        let opened = sources.iter().map(|source| Ok((source.clone(), source.open()?)));
+        Self::from_readers(opened.collect::<Result<_, _>>()?, options)
+    }
+
+    /// The same for sources that are already open.
+    ///
+    /// # Errors
+    /// Sources that can't be read or that no row could be taken from.
+    pub fn from_readers(
+        sources: Vec<(Source, Box<dyn Read + Send>)>,
+        options: Options,
+    ) -> Result<Self, InputError> {
+        let mut files = Vec::with_capacity(sources.len());
+        for (place, (source, reader)) in sources.into_iter().enumerate() {
+            files.push(Opened::new(place, source, reader)?);
+        }
+        let recognised =
+            Recognised::new(&options.columns).map_err(|refusal| first_refused(&files, refusal))?;
+        let judge = Judge::new(options.providers, recognised);
+        let body = match common_format(&mut files, options.format)? {
+            Format::Csv => Body::Csv(common_header(&mut files, &judge)?),
+            Format::Jsonl => Body::Jsonl(jsonl::Keys::default()),
+        };
+        Ok(Reader { files, current: 0, body, judge, fields: Vec::new() })
+    }
+
+    /// The format of the input.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        match self.body {
+            Body::Csv(_) => Format::Csv,
+            Body::Jsonl(_) => Format::Jsonl,
+        }
+    }
+
+    /// The caller's own columns in order. For JSON Lines they are known once all is read.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        match &self.body {
+            Body::Csv(header) => header.kept(),
+            Body::Jsonl(keys) => keys.kept(),
+        }
+    }
+
+    /// Where bad rows can be written to, beside each source.
+    #[must_use]
+    pub fn rejected(&self) -> Rejected {
+        Rejected::beside(&self.files, self.format())
+    }
+
+    fn next_line(&mut self) -> Result<Option<Line>, InputError> {
+        while let Some(file) = self.files.get_mut(self.current) {
+            let line = match &mut self.body {
+                Body::Csv(header) => csv::next(file, header, &self.judge, &mut self.fields)?,
+                Body::Jsonl(keys) => jsonl::next(file, keys, &self.judge)?,
+            };
+            if line.is_some() {
+                return Ok(line);
+            }
+            self.current += 1;
+            if self.current == self.files.len() {
+                self.check_mapped_keys()?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Only the end of JSON Lines shows that a mapped key never came.
+    fn check_mapped_keys(&self) -> Result<(), InputError> {
+        match &self.body {
+            Body::Csv(_) => Ok(()),
+            Body::Jsonl(keys) => {
+                let checked = self.judge.recognised().check_mappings(keys.names());
+                checked.map_err(|refusal| first_refused(&self.files, refusal))
+            }
+        }
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<Line, InputError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = self.next_line().transpose();
+        if matches!(line, Some(Err(_))) {
+            self.current = self.files.len();
+        }
+        line
+    }
+}
+
+fn first_refused(files: &[Opened], refusal: Refusal) -> InputError {
+    let name = files.first().map_or_else(|| Source::Stdin.name(), |file| file.name.clone());
+    InputError::Refused { name, line: 1, refusal }
+}
+
+fn common_format(files: &mut [Opened], said: Option<Format>) -> Result<Format, InputError> {
+    if let Some(format) = said {
+        return Ok(format);
+    }
+    let mut common = None;
+    for file in files {
+        let format = file.format()?;
+        if *common.get_or_insert(format) != format {
+            return Err(file.refused(Refusal::MixedFormats));
+        }
+    }
+    Ok(common.unwrap_or(Format::Csv))
+}
+
+fn common_header(files: &mut [Opened], judge: &Judge) -> Result<csv::Header, InputError> {
+    let Some((first, others)) = files.split_first_mut() else {
+        return Err(first_refused(files, Refusal::Empty));
+    };
+    let header = csv::read_header(first, judge.recognised())?;
+    let refused = |refusal| first_refused(std::slice::from_ref(first), refusal);
+    header.check(judge).map_err(refused)?;
+    for file in others {
+        let other = csv::read_header(file, judge.recognised())?;
+        let same = other.check_same(&header, first);
+        same.map_err(|refusal| InputError::Refused { name: file.name.clone(), line: 1, refusal })?;
+    }
+    Ok(header)
+}

@@ -1,0 +1,155 @@
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::BadRow;
+use super::error::{InputError, Refusal, RowError};
+use super::lines::{self, LineEnd, Window};
+use super::source::{Format, Source};
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// A source that is being read.
+pub struct Opened {
+    /// Its place among the sources.
+    pub place: usize,
+    /// What it is.
+    pub source: Source,
+    /// The name under which errors speak of it.
+    pub name: Arc<str>,
+    /// What is in sight of it.
+    pub window: Window<Box<dyn Read + Send>>,
+    /// Whether it began with a byte order mark.
+    pub has_bom: bool,
+    /// What separates the fields of a CSV file.
+    pub separator: u8,
+    /// The header of a CSV file with the end of its line, as it stands there.
+    pub header: Vec<u8>,
+}
+
+impl Opened {
+    /// Looks at the beginning of `reader` and refuses what is no text.
+    pub fn new(
+        place: usize,
+        source: Source,
+        reader: Box<dyn Read + Send>,
+    ) -> Result<Self, InputError> {
+        let name = source.name();
+        let window = Window::new(reader);
+        let mut file = Opened {
+            place,
+            source,
+            name,
+            window,
+            has_bom: false,
+            separator: b',',
+            header: Vec::new(),
+        };
+        file.at_least(4)?;
+        if let Some(refusal) = foreign(file.bytes()) {
+            return Err(file.refused(refusal));
+        }
+        file.has_bom = file.bytes().starts_with(BOM);
+        if file.has_bom {
+            file.window.skip(BOM.len());
+        }
+        if file.first_visible()?.is_none() {
+            return Err(file.refused(Refusal::Empty));
+        }
+        Ok(file)
+    }
+
+    /// The format by name, else (standard input) by the first byte that is not blank.
+    pub fn format(&mut self) -> Result<Format, InputError> {
+        match self.source.format_by_name() {
+            Some(format) => Ok(format),
+            None if self.first_visible()? == Some(b'{') => Ok(Format::Jsonl),
+            None => Ok(Format::Csv),
+        }
+    }
+
+    fn first_visible(&mut self) -> Result<Option<u8>, InputError> {
+        loop {
+            let visible = self.bytes().iter().find(|byte| !byte.is_ascii_whitespace()).copied();
+            if visible.is_some() || self.window.ended() || self.window.is_full() {
+                return Ok(visible);
+            }
+            self.more()?;
+        }
+    }
+
+    /// What is held and not passed yet.
+    pub fn bytes(&self) -> &[u8] {
+        self.window.bytes()
+    }
+
+    /// Reads on.
+    pub fn more(&mut self) -> Result<(), InputError> {
+        self.window.more().map_err(|error| self.unreadable(error))
+    }
+
+    fn at_least(&mut self, length: usize) -> Result<(), InputError> {
+        while self.bytes().len() < length && !self.window.ended() {
+            self.more()?;
+        }
+        Ok(())
+    }
+
+    /// The end of the next physical line; None at the end of the file.
+    pub fn first_line(&mut self) -> Result<Option<LineEnd>, InputError> {
+        loop {
+            if self.window.ended() && self.bytes().is_empty() {
+                return Ok(None);
+            }
+            match lines::line_end(self.bytes(), 0, self.window.ended()) {
+                Some(end) => return Ok(Some(end)),
+                None if self.window.is_full() => return Err(self.refused(Refusal::LineTooLong)),
+                None => self.more()?,
+            }
+        }
+    }
+
+    /// The whole input is refused for what stands on the present line.
+    pub fn refused(&self, refusal: Refusal) -> InputError {
+        InputError::Refused { name: self.name.clone(), line: self.window.line(), refusal }
+    }
+
+    fn unreadable(&self, error: io::Error) -> InputError {
+        InputError::Unreadable { name: self.name.clone(), error }
+    }
+
+    /// A bad row at the present line.
+    pub fn bad(&self, column: Option<String>, reason: RowError, raw: &[u8]) -> BadRow {
+        BadRow {
+            source: self.place,
+            name: self.name.clone(),
+            line: self.window.line(),
+            column,
+            reason,
+            raw: raw.to_vec(),
+        }
+    }
+
+    /// A bad row whose byte `at` is not UTF-8.
+    pub fn not_utf8(&self, raw: &[u8], at: usize) -> BadRow {
+        let before = &raw[..at];
+        let line_start = memchr::memrchr2(b'\n', b'\r', before).map_or(0, |end| end + 1);
+        let reason = RowError::NotUtf8 {
+            line: self.window.line() + lines::line_ends(before),
+            byte: at - line_start + 1,
+            value: raw[at],
+        };
+        self.bad(None, reason, raw)
+    }
+}
+
+/// Files that people give in place of a table, by their first bytes.
+fn foreign(bytes: &[u8]) -> Option<Refusal> {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(Refusal::Utf16),
+        // UTF-16 without its mark: every other byte of a Latin text is zero.
+        [_, 0, _, 0] | [0, _, 0, _] | [_, 0, _, 0, ..] | [0, _, 0, _, ..] => Some(Refusal::Utf16),
+        [b'P', b'K', 3, 4, ..] => Some(Refusal::Binary("an Excel workbook or a zip archive")),
+        [0x1f, 0x8b, ..] => Some(Refusal::Binary("compressed with gzip")),
+        _ => None,
+    }
+}
