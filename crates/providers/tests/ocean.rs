@@ -1,0 +1,230 @@
+//! Every documented answer of Ocean, and the requests that lead to it.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod stub;
+
+use std::time::Duration;
+
+use jobs::outcome::{
+    BadPerson, Balance, DailyQuota, LookupFailure, Refusal, RevealOutcome, RevealOutcome::Refused,
+};
+use serde_json::json;
+use stub::{KEY, Stub, answer, discreet};
+
+const WEBHOOK: &str = "https://me.example/webhooks/ocean/1/abc";
+
+async fn reveal(status: u16, headers: &[(&str, &str)], body: &str) -> RevealOutcome {
+    let stub = Stub::start([answer(status, headers, body)]).await;
+    discreet(stub.ocean().reveal(&["p1", "p2", "p3", "p4"], WEBHOOK).await)
+}
+
+async fn balance(
+    status: u16,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Balance, LookupFailure> {
+    let stub = Stub::start([answer(status, headers, body)]).await;
+    discreet(stub.ocean().balance().await)
+}
+
+fn misconfigured(message: &str) -> RevealOutcome {
+    Refused(Refusal::Misconfigured { message: message.to_owned() })
+}
+
+fn bad_request(message: &str) -> RevealOutcome {
+    Refused(Refusal::BadRequest { message: message.to_owned() })
+}
+
+#[tokio::test]
+async fn asks_as_documented() {
+    let stub = Stub::start([answer(200, &[], r#"{"status": "in progress"}"#)]).await;
+    let _ = stub.ocean().reveal(&["p1", "p2"], WEBHOOK).await;
+    let request = stub.only_request();
+    assert_eq!(request.line, "POST /v2/reveal/phones HTTP/1.1");
+    assert_eq!(request.header("x-api-token"), Some(KEY));
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    assert_eq!(
+        request.header("user-agent"),
+        Some(concat!("reveal-queue/", env!("CARGO_PKG_VERSION")))
+    );
+    assert_eq!(request.json(), json!({"personIds": ["p1", "p2"], "webhookUrl": WEBHOOK}));
+}
+
+#[tokio::test]
+async fn is_accepted() {
+    let accepted = RevealOutcome::Accepted { tracking_id: None };
+    assert_eq!(reveal(200, &[], r#"{"status": "in progress"}"#).await, accepted);
+    assert_eq!(reveal(200, &[], r#"{"status": "webhook sent"}"#).await, accepted);
+    assert_eq!(reveal(200, &[], "not JSON").await, accepted);
+    assert_eq!(reveal(200, &[], "").await, accepted);
+    assert_eq!(reveal(202, &[], "{}").await, accepted);
+}
+
+#[tokio::test]
+async fn conflicting_tokens() {
+    let text = "Conflicting API tokens provided in query parameters and headers";
+    let body = json!({ "detail": text }).to_string();
+    let expected = format!("HTTP 400: {text}");
+    assert_eq!(reveal(400, &[], &body).await, misconfigured(&expected));
+    assert_eq!(
+        balance(400, &[], &body).await,
+        Err(LookupFailure::Misconfigured { message: expected })
+    );
+    assert_eq!(reveal(400, &[], r#"{"detail": "bad"}"#).await, bad_request("HTTP 400: bad"));
+}
+
+#[tokio::test]
+async fn credits_are_pending_or_insufficient() {
+    for (detail, refusal) in [
+        (
+            "Credits might be insufficient because of pending phone verifications. Please try again later.",
+            Refusal::CreditsPending,
+        ),
+        (
+            "Some phone verifications are already in progress and might use all your remaining phone credits. Please try again later.",
+            Refusal::CreditsPending,
+        ),
+        ("Insufficient phone credits", Refusal::CreditsInsufficient),
+        ("Something new", Refusal::CreditsInsufficient),
+    ] {
+        let body = json!({ "detail": detail }).to_string();
+        assert_eq!(reveal(402, &[], &body).await, Refused(refusal), "{detail}");
+    }
+    assert_eq!(reveal(402, &[], "").await, Refused(Refusal::CreditsInsufficient));
+}
+
+#[tokio::test]
+async fn a_bad_token() {
+    for detail in [
+        "API token should be provided in headers or query parameters",
+        "Current API token is not registered in our database",
+    ] {
+        let body = json!({ "detail": detail }).to_string();
+        assert_eq!(reveal(403, &[], &body).await, misconfigured(&format!("HTTP 403: {detail}")));
+    }
+    assert_eq!(reveal(401, &[], "").await, misconfigured("HTTP 401"));
+}
+
+#[tokio::test]
+async fn a_token_that_is_echoed_is_not_shown() {
+    let body = json!({ "detail": format!("Token {KEY} (call 555 0100 22) is unknown") });
+    let outcome = reveal(403, &[], &body.to_string()).await;
+    assert_eq!(outcome, misconfigured("HTTP 403: Token [key] (call [number]) is unknown"));
+}
+
+#[tokio::test]
+async fn nothing_found() {
+    assert_eq!(reveal(404, &[], "").await, bad_request("HTTP 404"));
+    assert_eq!(reveal(418, &[], "").await, bad_request("HTTP 418"));
+}
+
+#[tokio::test]
+async fn a_422_names_people_by_their_place() {
+    let body = json!({"detail": [
+        {"loc": ["body", "personIds", 3], "msg": "value is not a valid id", "type": "value_error"},
+        {"loc": ["body", "personIds", "1", "id"], "msg": "also bad", "type": "value_error"},
+        {"loc": ["body", "personIds", 3], "msg": "said twice", "type": "value_error"},
+        {"loc": ["body", "personIds", 4], "msg": "was not asked", "type": "value_error"},
+        {"loc": ["body", "personIds", -1], "msg": "nowhere", "type": "value_error"},
+        {"loc": ["body", "webhookUrl"], "msg": "bad", "type": "value_error"},
+        {"loc": "body"}, 7, null,
+    ]});
+    let bad = |index, message: &str| BadPerson { index, message: message.to_owned() };
+    assert_eq!(
+        reveal(422, &[], &body.to_string()).await,
+        Refused(Refusal::BadPeople(vec![bad(3, "value is not a valid id"), bad(1, "also bad")]))
+    );
+}
+
+#[tokio::test]
+async fn a_422_that_names_nobody() {
+    for (body, message) in [
+        (json!({"detail": [{"loc": ["body", "webhookUrl"], "msg": "bad"}]}), "HTTP 422: bad"),
+        (json!({"detail": [{"loc": ["body", "personIds"], "msg": "bad"}]}), "HTTP 422: bad"),
+        (json!({"detail": [{"loc": ["body", "personIds", 99], "msg": "bad"}]}), "HTTP 422: bad"),
+        (json!({"detail": "bad"}), "HTTP 422: bad"),
+        (json!([]), "HTTP 422"),
+    ] {
+        assert_eq!(reveal(422, &[], &body.to_string()).await, bad_request(message), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn too_fast() {
+    let limited = |seconds: Option<u64>| {
+        Refused(Refusal::RateLimited { retry_after: seconds.map(Duration::from_secs) })
+    };
+    let after = |text| async move { reveal(429, &[("Retry-After", text)], "").await };
+    assert_eq!(after("17").await, limited(Some(17)));
+    assert_eq!(after("86400").await, limited(Some(86_400)));
+    assert_eq!(after("0").await, limited(Some(0)));
+    assert_eq!(after("99999999999999999999999").await, limited(Some(1 << 31)));
+    for unreadable in ["", "-5", "1.5", "soon", "Mon, 99 Jan 2035 00:00:00 GMT"] {
+        assert_eq!(after(unreadable).await, limited(None), "{unreadable}");
+    }
+    assert_eq!(reveal(429, &[("X-RateLimit-Limit", "1000")], "").await, limited(None));
+}
+
+#[tokio::test]
+async fn too_fast_until_a_date() {
+    let date = ("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+    for (until, seconds) in [
+        ("Sun, 06 Nov 1994 08:51:07 GMT", 90),
+        ("Sunday, 06-Nov-94 08:51:07 GMT", 90),
+        ("Sun Nov  6 08:51:07 1994", 90),
+        ("Sun, 06 Nov 1994 08:49:00 GMT", 0),
+    ] {
+        let outcome = reveal(429, &[date, ("Retry-After", until)], "").await;
+        let retry_after = Some(Duration::from_secs(seconds));
+        assert_eq!(outcome, Refused(Refusal::RateLimited { retry_after }), "{until}");
+    }
+    // Without a date of its own the answer is read by this machine's clock.
+    let passed = reveal(429, &[("Retry-After", "Sun, 06 Nov 1994 08:49:37 GMT")], "").await;
+    assert_eq!(passed, Refused(Refusal::RateLimited { retry_after: Some(Duration::ZERO) }));
+}
+
+#[tokio::test]
+async fn the_balance() {
+    let body = json!({
+        "credits": {"oneTime": 0, "recurrent": 0}, "emailCredits": {"oneTime": 0, "recurrent": 0},
+        "phoneCredits": {"oneTime": 100, "recurrent": 900},
+        "dailyLimitRateLeft": 990, "dailyLimitRateSecondsToReset": 3600,
+    });
+    let stub = Stub::start([answer(200, &[], &body.to_string())]).await;
+    let daily = Some(DailyQuota { left: 990, resets_in: Duration::from_secs(3600) });
+    assert_eq!(
+        stub.ocean().balance().await,
+        Ok(Balance { credits: 1000, direct_dials: false, daily })
+    );
+    let request = stub.only_request();
+    assert_eq!(request.line, "GET /v2/credits/balance HTTP/1.1");
+    assert_eq!(request.header("x-api-token"), Some(KEY));
+    assert!(!request.has_body());
+}
+
+#[tokio::test]
+async fn a_balance_with_fields_missing() {
+    let of = |credits| Ok(Balance { credits, direct_dials: false, daily: None });
+    assert_eq!(balance(200, &[], r#"{"phoneCredits": {"recurrent": 7}}"#).await, of(7));
+    assert_eq!(balance(200, &[], r#"{"phoneCredits": {"oneTime": "7"}}"#).await, of(7));
+    assert_eq!(balance(200, &[], r#"{"credits": {"oneTime": 5}}"#).await, of(0));
+    for no_balance in ["{}", "[]", "null", "<html>", ""] {
+        let result = balance(200, &[], no_balance).await;
+        assert!(matches!(result, Err(LookupFailure::Unavailable { .. })), "{no_balance}");
+    }
+}
+
+#[tokio::test]
+async fn no_balance() {
+    for status in [401, 403, 301] {
+        let result = balance(status, &[], "").await;
+        assert!(matches!(result, Err(LookupFailure::Misconfigured { .. })), "{status}");
+    }
+    for status in [400, 402, 404, 408, 422, 500, 502, 503] {
+        let result = balance(status, &[], "").await;
+        assert!(matches!(result, Err(LookupFailure::Unavailable { .. })), "{status}");
+    }
+    let retry_after = Some(Duration::from_secs(3));
+    let result = balance(429, &[("retry-after", "3")], "").await;
+    assert_eq!(result, Err(LookupFailure::RateLimited { retry_after }));
+}
