@@ -200,8 +200,10 @@ impl Drop for Sandbox {
     }
 }
 
-/// The sandbox takes no part of the clients' code, so it makes its own.
-#[allow(clippy::disallowed_methods)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no part of the clients' code is used here, their HTTP client included"
+)]
 fn client() -> Result<reqwest::Client, reqwest::Error> {
     // Whoever came first has installed a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
