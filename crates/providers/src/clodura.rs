@@ -239,8 +239,11 @@ fn from_source(source: &Value, numbers: &mut Numbers) -> Word {
     };
     let word = Word::of(fields.get("status"));
     if matches!(word, Word::Found | Word::Absent) {
-        for (name, value) in fields.iter().filter(|(name, _)| webhook::may_be_type(name)) {
-            numbers.add(value, Some(name));
+        for (name, value) in fields {
+            // A bare number counts something: `"confidence": 12000`.
+            if webhook::may_be_type(name) && !value.is_number() {
+                numbers.add(value, Some(name));
+            }
         }
     }
     word

@@ -32,6 +32,7 @@ const KEEP_IDLE: Duration = Duration::from_secs(4);
 ///
 /// # Errors
 /// No usable TLS: the system's certificate store can't be read.
+#[expect(clippy::disallowed_methods, reason = "the one place where a client is made")]
 pub fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
     // An error means that a provider is installed already; any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -55,8 +56,10 @@ tokio::task_local! {
 /// Runs one request of a client and also tells the HTTP status that came back, if any: the
 /// outcomes speak of meaning, the call log of the wire.
 ///
-/// ```ignore
-/// let (outcome, http_status) = http::with_status(ocean.reveal(&people, &webhook)).await;
+/// ```no_run
+/// # async fn example(ocean: providers::ocean::Client, people: &[&str], webhook: &str) {
+/// let (outcome, status) = providers::http::with_status(ocean.reveal(people, webhook)).await;
+/// # }
 /// ```
 pub async fn with_status<T>(request: impl Future<Output = T>) -> (T, Option<u16>) {
     let observed = async {

@@ -139,5 +139,12 @@ fn same(a: &Phone, b: &Phone) -> bool {
 /// Generous: a number that was paid for is not dropped for its spelling.
 fn may_be_number(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    (3..=40).contains(&digits) && text.len() <= 100 && !text.contains('@')
+    (5..=40).contains(&digits) && text.len() <= 100 && !text.contains('@') && !is_date(text)
+}
+
+/// `2026-01-31`, with or without a time behind it.
+fn is_date(text: &str) -> bool {
+    let text = text.as_bytes();
+    let century = text.starts_with(b"19") || text.starts_with(b"20");
+    century && text.get(4) == Some(&b'-') && text.get(7) == Some(&b'-')
 }

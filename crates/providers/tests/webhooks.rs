@@ -1,0 +1,300 @@
+//! What webhooks say, in every published shape and in those that nothing rules out.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use jobs::Provider::{self, Clodura, Ocean};
+use jobs::outcome::{Finding, PersonResult};
+use proptest::prelude::*;
+use providers::webhook::parse;
+use serde_json::{Value, json};
+
+fn read(provider: Provider, body: &Value) -> Vec<PersonResult> {
+    parse(provider, body.to_string().as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
+fn malformed(provider: Provider, body: &[u8]) -> String {
+    parse(provider, body).unwrap_err().to_string()
+}
+
+/// One person's finding as text: `2 credits: +45… mobile, 0170…`.
+fn show(finding: &Finding) -> String {
+    let Finding::Found { phones, credits } = finding else { return format!("{finding:?}") };
+    let phones = phones.iter().map(|phone| {
+        let number = phone.e164.as_deref().unwrap_or(&phone.raw);
+        format!("{number} {}", phone.kind.as_deref().unwrap_or("-"))
+    });
+    let credits = credits.map_or("?".to_owned(), |credits| credits.to_string());
+    format!("{credits} credits: {}", phones.collect::<Vec<_>>().join(", "))
+}
+
+#[track_caller]
+fn says(provider: Provider, body: &Value, expected: &[(Option<&str>, &str)]) {
+    let results = read(provider, body);
+    let shown: Vec<_> =
+        results.iter().map(|result| (result.person_id.as_deref(), show(&result.finding))).collect();
+    let expected: Vec<_> = expected.iter().map(|(id, text)| (*id, (*text).to_owned())).collect();
+    assert_eq!(shown, expected, "{body}");
+}
+
+fn ocean(status: Value, numbers: Value) -> Value {
+    json!({"phones": [{"personId": "p", "status": status, "numbers": numbers}]})
+}
+
+fn clodura(status: &str, sources: Value) -> Value {
+    let people = json!([{"personId": "1", "firstName": "A", "phoneNumbers": sources}]);
+    json!({"trackingId": "69c2", "status": status, "people": people})
+}
+
+#[test]
+fn ocean_as_published() {
+    let body = json!({"phones": [
+        {"personId": "p1", "status": "verified", "numbers": ["+4512345678"]},
+        {"personId": "p2", "status": "verified", "numbers": ["+33600000000", "+4512121212"]},
+        {"personId": "p3", "status": "notFound", "numbers": null},
+        {"personId": "p4", "status": "inProgress"},
+    ]});
+    says(
+        Ocean,
+        &body,
+        &[
+            (Some("p1"), "1 credits: +4512345678 -"),
+            (Some("p2"), "2 credits: +33600000000 -, +4512121212 -"),
+            (Some("p3"), "NotFound"),
+            (Some("p4"), "InProgress"),
+        ],
+    );
+}
+
+#[test]
+fn ocean_with_variations() {
+    let found = "1 credits: +4512345678 -";
+    for (status, numbers, expected) in [
+        (json!("VERIFIED"), json!(["+4512345678"]), found),
+        (json!("verified"), json!("+45 12 34 56 78"), found),
+        (json!("verified"), json!(["+4512345678", "0045 12345678"]), found),
+        (json!("verified"), json!([{"number": "+4512345678"}, null, "", {}]), found),
+        (json!(null), json!(["+4512345678"]), found),
+        (json!("verified"), json!([]), "NotFound"),
+        (json!("verified"), json!(null), "NotFound"),
+        (json!("not_found"), json!(null), "NotFound"),
+        (json!("inProgress"), json!(["+4512345678"]), "InProgress"),
+        (json!("queued"), json!(null), "InProgress"),
+        (json!(7), json!(null), "InProgress"),
+        (json!(null), json!(null), "InProgress"),
+        (json!("verified"), json!(["0170 1234567"]), "1 credits: 0170 1234567 -"),
+    ] {
+        says(Ocean, &ocean(status, numbers), &[(Some("p"), expected)]);
+    }
+}
+
+#[test]
+fn ids_are_text_or_whole_numbers() {
+    for (id, expected) in [
+        (json!("p1"), Some("p1")),
+        (json!(3602687943191298570u64), Some("3602687943191298570")),
+        (json!(1e30), None),
+        (json!(null), None),
+        (json!(""), None),
+        (json!({}), None),
+    ] {
+        let body = json!({"phones": [{"personId": id, "status": "notFound", "more": [1]}]});
+        says(Ocean, &body, &[(expected, "NotFound")]);
+    }
+}
+
+#[test]
+fn clodura_standard_as_published() {
+    let body = json!({
+        "personId": "2751275603503088159", "firstName": "Brad", "lastName": "Dickey",
+        "phoneNumbers": [{"raw_number": "+11099773515", "type": "mobile", "source": "partner"}],
+    });
+    says(Clodura, &body, &[(Some("2751275603503088159"), "1 credits: +11099773515 mobile")]);
+}
+
+#[test]
+fn clodura_standard_with_variations() {
+    for (numbers, expected) in [
+        (json!([]), "NotFound"),
+        (json!(null), "NotFound"),
+        (json!(["+4512345678"]), "1 credits: +4512345678 -"),
+        (json!([{"number": "+4512345678"}]), "1 credits: +4512345678 -"),
+        (
+            json!([{"raw_number": "+4512345678"}, {"raw_number": "+45 12345678", "type": "work"}]),
+            "1 credits: +4512345678 work",
+        ),
+    ] {
+        let body = json!({"personId": 2751, "phoneNumbers": numbers, "extra": {}});
+        says(Clodura, &body, &[(Some("2751"), expected)]);
+    }
+    says(Clodura, &json!({"personId": "1"}), &[(Some("1"), "NotFound")]);
+    says(Clodura, &json!({"phoneNumbers": []}), &[(None, "NotFound")]);
+    says(Clodura, &json!({"personId": "1", "status": "pending"}), &[(Some("1"), "InProgress")]);
+}
+
+#[test]
+fn clodura_by_source_as_published() {
+    let sources = json!({
+        "Clodura": {"status": "notFound"}, "SignalHire": {"status": "notFound"},
+        "Findymail": {"mobile": ["+1439-570-0805"], "status": "found"},
+    });
+    says(Clodura, &clodura("success", sources), &[(Some("1"), "? credits: +14395700805 mobile")]);
+}
+
+#[test]
+fn clodura_by_source_with_variations() {
+    let found = "? credits: +4512345678 mobile";
+    let out = json!({"status": "Insufficient Credits"});
+    let none = json!({"status": "notFound"});
+    for (sources, expected) in [
+        (json!({"A": none}), "NotFound"),
+        (json!({}), "NotFound"),
+        (json!(null), "NotFound"),
+        (json!({"A": none, "B": out}), "OutOfCredits"),
+        (json!({"A": {"status": "insufficient_credits"}}), "OutOfCredits"),
+        (json!({"A": out, "B": {"status": "Found", "mobile": "+4512345678"}}), found),
+        (json!({"A": {"status": "found", "mobile": [{"raw_number": "+4512345678"}]}}), found),
+        (
+            json!({"A": {"status": "found", "x": [{"type": "mobile", "number": "+4512345678"}]}}),
+            found,
+        ),
+        (
+            json!({"A": {"status": "found", "mobile": [4512345678u64]}}),
+            "? credits: 4512345678 mobile",
+        ),
+        (
+            json!({"A": {"status": "found", "mobile": ["+4512345678"], "work": ["+4587654321"]},
+                   "B": {"status": "found", "mobile": ["+45 12 34 56 78", "+33600000000"]}}),
+            "? credits: +4512345678 mobile, +4587654321 work, +33600000000 mobile",
+        ),
+        (
+            json!({"A": {"status": "found", "mobile": ["+4512345678"], "creditsUsed": 1000,
+                   "requestId": "12345678", "lastSeen": "2026-01-31", "score": 123456, "emails": ["a1234567@b.c"]}}),
+            found,
+        ),
+        // Found, yet no number: perhaps paid for, so not a 'not found'.
+        (json!({"A": {"status": "found"}}), "InProgress"),
+        (json!({"A": none, "B": {"status": "queued"}}), "InProgress"),
+        (json!({"A": none, "B": null, "C": "notFound"}), "NotFound"),
+        (json!({"A": {"status": "notFound", "mobile": []}}), "NotFound"),
+    ] {
+        says(Clodura, &clodura("success", sources), &[(Some("1"), expected)]);
+    }
+}
+
+#[test]
+fn clodura_before_it_has_finished() {
+    let none = json!({"A": {"status": "notFound"}});
+    for status in ["processing", "failed", "?"] {
+        says(Clodura, &clodura(status, none.clone()), &[(Some("1"), "InProgress")]);
+    }
+    for status in ["success", "SUCCESS", "finished", "Completed"] {
+        says(Clodura, &clodura(status, none.clone()), &[(Some("1"), "NotFound")]);
+    }
+    says(Clodura, &json!({"status": "success", "people": []}), &[(None, "NotFound")]);
+    says(Clodura, &json!({"status": "processing", "people": []}), &[]);
+    let body = json!({"people": [{"personId": "1", "phoneNumbers": none}]});
+    says(Clodura, &body, &[(Some("1"), "NotFound")]);
+}
+
+#[test]
+fn says_what_is_missing_and_never_what_was_there() {
+    for (provider, body, reason) in [
+        (Ocean, r#"{"#, "no JSON (line 1, column 1)"),
+        (Ocean, "", "no JSON (line 1, column 0)"),
+        (Ocean, r#"{"people": "+4512345678"}"#, "no field phones"),
+        (Ocean, r#"{"phones": "+4512345678"}"#, "phones is no list"),
+        (Ocean, r#"{"phones": ["+4512345678"]}"#, "an entry of phones is no object"),
+        (Ocean, "[]", "no field phones"),
+        (Clodura, r#"["+4512345678"]"#, "the body is no object"),
+        (Clodura, r#"{"trackingId": "1"}"#, "none of people, personId, phoneNumbers"),
+        (Clodura, r#"{"people": "+4512345678"}"#, "people is no list"),
+        (Clodura, r#"{"people": ["+4512345678"]}"#, "an entry of people is no object"),
+    ] {
+        assert_eq!(malformed(provider, body.as_bytes()), reason, "{body}");
+    }
+}
+
+#[test]
+fn hostile_bodies() {
+    let deep = "[".repeat(100_000);
+    let in_a_field = format!(r#"{{"phones": [{{"numbers": {deep}"#);
+    let twice = br#"{"phones": 1, "phones": [{"status": "x", "status": "notFound"}]}"#;
+    for provider in Provider::ALL {
+        for body in [deep.as_bytes(), in_a_field.as_bytes(), b"\xff\xfe", b"1e999", b"\"\\ud800\""]
+        {
+            malformed(provider, body);
+        }
+    }
+    assert_eq!(parse(Ocean, twice).unwrap()[0].finding, Finding::NotFound);
+}
+
+/// JSON made of the words that the shapes are made of, so that the readers are reached.
+fn any_json() -> impl Strategy<Value = Value> {
+    let word = prop::sample::select(vec![
+        "phones",
+        "people",
+        "personId",
+        "phoneNumbers",
+        "status",
+        "numbers",
+        "mobile",
+        "type",
+        "raw_number",
+        "found",
+        "notFound",
+        "verified",
+        "success",
+        "Insufficient Credits",
+        "+4512345678",
+        "x",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        word.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::hash_map(word.clone().prop_map(str::to_owned), inner, 0..6)
+                .prop_map(|fields| fields.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        for provider in Provider::ALL {
+            let _ = parse(provider, &body);
+        }
+    }
+
+    #[test]
+    fn no_json_panics_and_found_has_numbers(body in any_json()) {
+        let wrapped = [
+            body.clone(),
+            json!({"phones": body.clone()}),
+            json!({"phones": [body.clone()]}),
+            json!({"people": [body.clone()], "status": "success"}),
+            json!({"people": [{"phoneNumbers": body.clone()}]}),
+            json!({"personId": "1", "phoneNumbers": body}),
+        ];
+        for body in wrapped {
+            for provider in Provider::ALL {
+                for result in parse(provider, body.to_string().as_bytes()).into_iter().flatten() {
+                    if let Finding::Found { phones, .. } = result.finding {
+                        prop_assert!(!phones.is_empty());
+                        let mut known: Vec<_> = phones.iter().filter_map(|p| p.e164.clone()).collect();
+                        known.sort();
+                        let all = known.len();
+                        known.dedup();
+                        prop_assert_eq!(known.len(), all);
+                    }
+                }
+            }
+        }
+    }
+}
