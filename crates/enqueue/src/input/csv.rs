@@ -117,7 +117,12 @@ fn best_guess(
             }
         }
     }
-    best.ok_or_else(|| file.refused(fault.unwrap_or(Refusal::Empty)))
+    match (best, fault) {
+        (Some(best), None) => Ok(best),
+        // Quotes that are broken by one separator are just text by the wrong ones.
+        (Some(best), Some(_)) if best_rank.0 > 0 => Ok(best),
+        (_, fault) => Err(file.refused(fault.unwrap_or(Refusal::Empty))),
+    }
 }
 
 type HeaderNames = Result<(Vec<String>, LineEnd), Refusal>;

@@ -20,6 +20,8 @@ pub struct Keys {
     by_name: HashMap<String, usize>,
     /// Counts rows, so that a key knows whether this row already had it.
     rows: u64,
+    /// How many keys only bad rows had so far.
+    unproven: usize,
 }
 
 #[derive(Debug)]
@@ -28,16 +30,17 @@ struct Key {
     json: String,
     role: Role,
     last_row: u64,
+    in_good_row: bool,
 }
 
 impl Keys {
-    /// The names of the keys that are kept.
+    /// The names of the keys that are kept: those of good rows.
     pub fn kept(&self) -> Vec<String> {
-        let kept = self.keys.iter().filter(|key| key.role != Role::Reserved);
+        let kept = self.keys.iter().filter(|key| key.in_good_row && key.role != Role::Reserved);
         kept.map(|key| key.name.clone()).collect()
     }
 
-    /// The names of all keys.
+    /// The names of all keys, those of bad rows included.
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.keys.iter().map(|key| key.name.as_str())
     }
@@ -54,14 +57,22 @@ impl Keys {
         kept::push_string(&mut json, name);
         let role = recognised.role(name);
         self.by_name.insert(name.to_owned(), self.keys.len());
-        self.keys.push(Key { name: name.to_owned(), json, role, last_row: 0 });
+        let name = name.to_owned();
+        self.keys.push(Key { name, json, role, last_row: 0, in_good_row: false });
+        self.unproven += 1;
         self.keys.len() - 1
     }
 
-    /// Forgets keys that only a bad row had.
-    fn truncate(&mut self, length: usize) {
-        for key in self.keys.drain(length..) {
-            self.by_name.remove(&key.name);
+    /// The present row is good, so its keys are columns of the batch.
+    fn prove(&mut self) {
+        if self.unproven == 0 {
+            return;
+        }
+        let rows = self.rows;
+        let of_row = |key: &&mut Key| key.last_row == rows && !key.in_good_row;
+        for key in self.keys.iter_mut().filter(of_row) {
+            key.in_good_row = true;
+            self.unproven -= 1;
         }
     }
 }
@@ -84,7 +95,6 @@ fn line(file: &Opened, raw: &[u8], keys: &mut Keys, judge: &Judge) -> Line {
         Ok(text) => text,
         Err(error) => return Line::Bad(file.not_utf8(raw, error.valid_up_to())),
     };
-    let known = keys.keys.len();
     match row(text, keys, judge) {
         Ok((fields, identifiers, waterfall)) => Line::Row(Row {
             source: file.place,
@@ -93,10 +103,7 @@ fn line(file: &Opened, raw: &[u8], keys: &mut Keys, judge: &Judge) -> Line {
             identifiers,
             waterfall,
         }),
-        Err((column, error)) => {
-            keys.truncate(known);
-            Line::Bad(file.bad(column, error, raw))
-        }
+        Err((column, error)) => Line::Bad(file.bad(column, error, raw)),
     }
 }
 
@@ -135,6 +142,7 @@ fn row(
     }
     fields.push('}');
     let (identifiers, waterfall) = judge.identify(&texts)?;
+    keys.prove();
     Ok((fields, identifiers, waterfall))
 }
 

@@ -33,14 +33,15 @@ impl<R: Read> Window<R> {
         Window { inner, buffer: Vec::new(), start: 0, end: 0, ended: false, line: 1 }
     }
 
-    /// What is held and not passed yet.
+    /// What is held and not passed yet, but never more than a [`LONGEST_RECORD`], so that what is
+    /// too long does not depend on how the file comes in.
     pub fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..self.end]
+        &self.buffer[self.start..self.end.min(self.start + LONGEST_RECORD)]
     }
 
     /// Whether the last byte of [`Window::bytes`] is the last of the file.
     pub fn ended(&self) -> bool {
-        self.ended
+        self.ended && self.end - self.start <= LONGEST_RECORD
     }
 
     /// The number of the line at which [`Window::bytes`] begins, from 1.
@@ -50,7 +51,7 @@ impl<R: Read> Window<R> {
 
     /// Whether a whole [`LONGEST_RECORD`] is held.
     pub fn is_full(&self) -> bool {
-        self.bytes().len() >= LONGEST_RECORD
+        self.end - self.start >= LONGEST_RECORD
     }
 
     /// Reads on until twice as much is held, or all there is: so scanning a long record again from

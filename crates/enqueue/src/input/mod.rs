@@ -204,11 +204,12 @@ impl Reader {
     /// Only the end of JSON Lines shows that a mapped key never came.
     fn check_mapped_keys(&self) -> Result<(), InputError> {
         match &self.body {
-            Body::Csv(_) => Ok(()),
-            Body::Jsonl(keys) => {
+            Body::Jsonl(keys) if keys.names().next().is_some() => {
                 let checked = self.judge.recognised().check_mappings(keys.names());
                 checked.map_err(|refusal| first_refused(&self.files, refusal))
             }
+            // CSV has shown its header at the beginning; without any key each line is an error.
+            _ => Ok(()),
         }
     }
 }

@@ -147,7 +147,7 @@ fn foreign(bytes: &[u8]) -> Option<Refusal> {
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(Refusal::Utf16),
         // UTF-16 without its mark: every other byte of a Latin text is zero.
-        [_, 0, _, 0] | [0, _, 0, _] | [_, 0, _, 0, ..] | [0, _, 0, _, ..] => Some(Refusal::Utf16),
+        [_, 0, _, 0, ..] | [0, _, 0, _, ..] => Some(Refusal::Utf16),
         [b'P', b'K', 3, 4, ..] => Some(Refusal::Binary("an Excel workbook or a zip archive")),
         [0x1f, 0x8b, ..] => Some(Refusal::Binary("compressed with gzip")),
         _ => None,
