@@ -26,7 +26,7 @@ impl OceanAccount {
     }
 
     pub(crate) fn left(&self) -> i64 {
-        self.one_time + self.recurrent
+        self.one_time.saturating_add(self.recurrent)
     }
 
     pub(crate) fn reserve(&mut self, people: i64) -> Result<(), Refusal> {
@@ -49,7 +49,7 @@ impl OceanAccount {
     }
 
     pub(crate) fn top_up(&mut self, credits: i64) {
-        self.one_time += credits;
+        self.one_time = self.one_time.saturating_add(credits);
     }
 }
 
@@ -122,10 +122,10 @@ impl CloduraAccount {
 
     pub(crate) fn top_up(&mut self, plan: Plan, credits: i64) {
         match plan {
-            Plan::Payg => self.remaining += credits,
+            Plan::Payg => self.remaining = self.remaining.saturating_add(credits),
             Plan::Prospect => {
-                self.max_direct_dials += credits;
-                self.max_contacts += credits;
+                self.max_direct_dials = self.max_direct_dials.saturating_add(credits);
+                self.max_contacts = self.max_contacts.saturating_add(credits);
             }
         }
     }

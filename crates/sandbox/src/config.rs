@@ -6,7 +6,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Provider;
-pub use crate::fault_config::{RequestFaults, WebhookFaults};
+pub use crate::{
+    fault_config::{RequestFaults, WebhookFaults},
+    provider_config::{CloduraConfig, LimitConfig, Locate, OceanConfig, PendingText, Plan},
+};
+
+/// About thirty years: longer waits would overflow a clock and are a mistake.
+const LONGEST_MS: u64 = 1_000_000_000_000;
+
+/// Far more sockets than any machine has.
+const MOST_AT_ONCE: usize = 10_000;
 
 /// How the sandbox behaves. All of it but `listen`, `delivery.concurrency` and the accounts' credits takes effect at
 /// once when it is changed at run time.
@@ -25,106 +34,6 @@ pub struct Config {
     pub delivery: DeliveryConfig,
 }
 
-/// Ocean.io's side.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OceanConfig {
-    /// Share of people who have a number.
-    pub hit_rate: f64,
-    /// Share of those who have two or three.
-    pub several_rate: f64,
-    /// The accepted tokens; with none listed, any will do.
-    pub keys: Vec<String>,
-    /// Bought credits at the start.
-    pub one_time: i64,
-    /// Credits of the subscription at the start, used up first.
-    pub recurrent: i64,
-    /// Whether asking for somebody again is charged again.
-    pub charge_repeats: bool,
-    /// How long a result takes, from and to.
-    pub result_delay_ms: (u64, u64),
-    /// Most people in one request.
-    pub max_people: usize,
-    /// How precisely a 422 says which id it refuses.
-    pub locate: Locate,
-    /// Which of the two documented texts a 402 for pending credits has.
-    pub pending_text: PendingText,
-    /// Rate and quota.
-    pub limits: LimitConfig,
-    /// What goes wrong with requests.
-    pub faults: RequestFaults,
-    /// What goes wrong with webhooks.
-    pub webhooks: WebhookFaults,
-}
-
-/// Clodura's side.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CloduraConfig {
-    /// Share of people for whom Clodura or a partner has a number.
-    pub hit_rate: f64,
-    /// Share of those who have two or three.
-    pub several_rate: f64,
-    /// Share of those whom Clodura's own database has; the others are found only with partners.
-    pub own_share: f64,
-    /// The accepted keys; with none listed, any will do.
-    pub keys: Vec<String>,
-    /// Decides what is paid with and which shape results have.
-    pub plan: Plan,
-    /// Credits at the start (`payg`).
-    pub remaining_credits: i64,
-    /// Direct dials of the plan (`prospect`).
-    pub max_direct_dials: i64,
-    /// Exports of the plan (`prospect`); each number found uses one of both.
-    pub max_contacts: i64,
-    /// Whether the balance writes its maxima as text.
-    pub numbers_as_text: bool,
-    /// Whether asking for somebody again is charged again.
-    pub charge_repeats: bool,
-    /// How long a result takes, from and to.
-    pub result_delay_ms: (u64, u64),
-    /// For how long after acceptance tracking answers 404.
-    pub track_unknown_ms: u64,
-    /// How long after acceptance tracking answers 404 again; 0 is never.
-    pub track_forgets_ms: u64,
-    /// Whether tracking answers 404 for a finished person without a number.
-    pub track_not_found_404: bool,
-    /// Share of the people without a number who are answered with 404 at once instead of by a result.
-    pub not_found_404_rate: f64,
-    /// Share of people for whom the partners can't be asked for want of credits, whatever the account holds (`payg`).
-    pub insufficient_rate: f64,
-    /// Share of the people found by a partner whose partner has a name that is in no documentation (`payg`).
-    pub unknown_partner_rate: f64,
-    /// The status for a missing `personId`, `linkedinUrl` or `webhookUrl`: 400, 403 or 422.
-    pub missing_field_status: u16,
-    /// Whether the plan doesn't include the endpoint: every request is answered with 403.
-    pub plan_forbids: bool,
-    /// Rate and quota.
-    pub limits: LimitConfig,
-    /// What goes wrong with requests.
-    pub faults: RequestFaults,
-    /// What goes wrong with webhooks.
-    pub webhooks: WebhookFaults,
-}
-
-/// How many requests a provider takes. Refused ones count for nothing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LimitConfig {
-    /// Requests a second; 0 is no limit.
-    pub rate_per_second: f64,
-    /// How many may come at once after a pause.
-    pub burst: u32,
-    /// Requests in each quota window; 0 is no limit.
-    pub quota: u64,
-    /// How long the quota's window is.
-    pub quota_window_ms: u64,
-    /// Whether a 429 says when to come back.
-    pub send_retry_after: bool,
-    /// Requests that come so soon after the first 429 had already left the client: they aren't counted as disobedience.
-    pub retry_after_tolerance_ms: u64,
-}
-
 /// How webhooks are sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -137,38 +46,6 @@ pub struct DeliveryConfig {
     pub timeout_ms: u64,
     /// Most attempts at the same time. Fixed at the start.
     pub concurrency: usize,
-}
-
-/// What `loc` of a 422 names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Locate {
-    /// `["body", "personIds", 3]`
-    Element,
-    /// `["body", "personIds"]`
-    Field,
-    /// There is no `loc`.
-    Absent,
-}
-
-/// The two texts of Ocean's 402 for credits that are reserved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PendingText {
-    /// The one of the reveal endpoint.
-    MightBeInsufficient,
-    /// The one listed beside the balance.
-    MightUseAll,
-}
-
-/// Clodura's two kinds of plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Plan {
-    /// Prospect and Prospect Pro: direct dials, results in the standard shape.
-    Prospect,
-    /// Free Forever, Max and PAYG: 10–20 credits a find, results in the multi-provider shape.
-    Payg,
 }
 
 /// Why a configuration was refused.
@@ -195,68 +72,6 @@ impl Default for Config {
             ocean: OceanConfig::default(),
             clodura: CloduraConfig::default(),
             delivery: DeliveryConfig::default(),
-        }
-    }
-}
-
-impl Default for OceanConfig {
-    fn default() -> Self {
-        Self {
-            hit_rate: 0.6,
-            several_rate: 0.15,
-            keys: Vec::new(),
-            one_time: 100_000,
-            recurrent: 900_000,
-            charge_repeats: true,
-            result_delay_ms: (100, 1_000),
-            max_people: 500,
-            locate: Locate::Element,
-            pending_text: PendingText::MightBeInsufficient,
-            limits: LimitConfig { quota: 1_000, ..LimitConfig::default() },
-            faults: RequestFaults::default(),
-            webhooks: WebhookFaults::default(),
-        }
-    }
-}
-
-impl Default for CloduraConfig {
-    fn default() -> Self {
-        Self {
-            hit_rate: 0.5,
-            several_rate: 0.1,
-            own_share: 0.5,
-            keys: Vec::new(),
-            plan: Plan::Payg,
-            remaining_credits: 10_000_000,
-            max_direct_dials: 1_000_000,
-            max_contacts: 1_000_000,
-            numbers_as_text: true,
-            charge_repeats: true,
-            result_delay_ms: (100, 1_000),
-            track_unknown_ms: 0,
-            track_forgets_ms: 0,
-            track_not_found_404: false,
-            not_found_404_rate: 0.0,
-            insufficient_rate: 0.0,
-            unknown_partner_rate: 0.0,
-            missing_field_status: 422,
-            plan_forbids: false,
-            limits: LimitConfig::default(),
-            faults: RequestFaults::default(),
-            webhooks: WebhookFaults::default(),
-        }
-    }
-}
-
-impl Default for LimitConfig {
-    fn default() -> Self {
-        Self {
-            rate_per_second: 0.0,
-            burst: 1,
-            quota: 0,
-            quota_window_ms: 24 * 60 * 60 * 1_000,
-            send_retry_after: true,
-            retry_after_tolerance_ms: 250,
         }
     }
 }
@@ -289,29 +104,22 @@ impl Config {
 
     /// Refuses values that make no sense.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let (ocean, clodura) = (&self.ocean, &self.clodura);
-        rate("ocean.hit_rate", ocean.hit_rate)?;
-        rate("ocean.several_rate", ocean.several_rate)?;
-        for (name, value) in [
-            ("hit_rate", clodura.hit_rate),
-            ("several_rate", clodura.several_rate),
-            ("own_share", clodura.own_share),
-            ("not_found_404_rate", clodura.not_found_404_rate),
-            ("insufficient_rate", clodura.insufficient_rate),
-            ("unknown_partner_rate", clodura.unknown_partner_rate),
-        ] {
-            rate(&format!("clodura.{name}"), value)?;
-        }
+        check_values("", &serde_json::to_value(self)?)?;
         for provider in [Provider::Ocean, Provider::Clodura] {
             self.check_provider(provider)?;
         }
-        let statuses = [400, 403, 422];
+        let status = self.clodura.missing_field_status;
         known(
-            statuses.contains(&clodura.missing_field_status),
+            [400, 403, 422].contains(&status),
             "clodura.missing_field_status",
             "is 400, 403 or 422",
         )?;
-        known(self.delivery.concurrency > 0, "delivery.concurrency", "is at least 1")?;
+        let concurrency = self.delivery.concurrency;
+        known(
+            (1..=MOST_AT_ONCE).contains(&concurrency),
+            "delivery.concurrency",
+            "is from 1 to 10000",
+        )?;
         known(self.delivery.attempts > 0, "delivery.attempts", "is at least 1")
     }
 
@@ -326,16 +134,6 @@ impl Config {
             &format!("{provider}.limits.quota_window_ms"),
             "is at least 1",
         )?;
-        let rates =
-            self.faults(provider).rates().into_iter().map(|(name, value)| ("faults", name, value));
-        let webhooks = self
-            .webhooks(provider)
-            .rates()
-            .into_iter()
-            .map(|(name, value)| ("webhooks", name, value));
-        for (part, name, value) in rates.chain(webhooks) {
-            rate(&format!("{provider}.{part}.{name}"), value)?;
-        }
         let status = self.faults(provider).error_status;
         known(
             (400..600).contains(&status),
@@ -384,8 +182,29 @@ fn merge(whole: &mut Value, patch: &Value) {
     }
 }
 
-fn rate(name: &str, value: f64) -> Result<(), ConfigError> {
-    known((0.0..=1.0).contains(&value), name, "is from 0 to 1")
+/// What a knob's name promises: `…_rate` and `…_share` are from 0 to 1, `…_ms` is a time that a clock can hold.
+fn check_values(path: &str, value: &Value) -> Result<(), ConfigError> {
+    match value {
+        Value::Object(parts) => parts.iter().try_for_each(|(name, part)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            check_values(&path, part)
+        }),
+        Value::Array(items) => items.iter().try_for_each(|item| check_values(path, item)),
+        _ if path.ends_with("_rate") || path.ends_with("_share") => {
+            // What isn't a number here is one that JSON can't write: infinite, or none at all.
+            known(
+                value.as_f64().is_some_and(|rate| (0.0..=1.0).contains(&rate)),
+                path,
+                "is from 0 to 1",
+            )
+        }
+        _ if path.ends_with("_ms") => known(
+            value.as_u64().is_some_and(|ms| ms <= LONGEST_MS),
+            path,
+            "is at most 1000000000000",
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn known(good: bool, name: &str, problem: &'static str) -> Result<(), ConfigError> {
@@ -412,6 +231,13 @@ mod tests {
     }
 
     #[test]
+    fn rates_that_are_no_numbers_are_refused() {
+        let mut config = Config::default();
+        config.ocean.hit_rate = f64::NAN;
+        assert!(config.check().is_err());
+    }
+
+    #[test]
     fn nonsense_is_refused_by_name() {
         for (patch, name) in [
             (json!({"ocaen": {}}), "ocaen"),
@@ -419,6 +245,8 @@ mod tests {
             (json!({"clodura": {"result_delay_ms": [9, 1]}}), "clodura.result_delay_ms"),
             (json!({"clodura": {"webhooks": {"lost_rate": -1}}}), "clodura.webhooks.lost_rate"),
             (json!({"clodura": {"missing_field_status": 500}}), "missing_field_status"),
+            (json!({"ocean": {"result_delay_ms": [0, u64::MAX]}}), "ocean.result_delay_ms"),
+            (json!({"delivery": {"concurrency": 0}}), "delivery.concurrency"),
         ] {
             let error = Config::default().merged(&patch).expect_err("refused").to_string();
             assert!(error.contains(name), "{error}");

@@ -125,37 +125,3 @@ impl Default for WebhookFaults {
         }
     }
 }
-
-impl RequestFaults {
-    pub(crate) fn rates(&self) -> [(&'static str, f64); 9] {
-        [
-            ("slow_rate", self.slow_rate),
-            ("drop_before_rate", self.drop_before_rate),
-            ("drop_after_rate", self.drop_after_rate),
-            ("error_before_rate", self.error_before_rate),
-            ("error_after_rate", self.error_after_rate),
-            ("unavailable_rate", self.unavailable_rate),
-            ("request_timeout_rate", self.request_timeout_rate),
-            ("redirect_rate", self.redirect_rate),
-            ("unreadable_rate", self.unreadable_rate),
-        ]
-    }
-}
-
-impl WebhookFaults {
-    pub(crate) fn rates(&self) -> [(&'static str, f64); 11] {
-        [
-            ("lost_rate", self.lost_rate),
-            ("duplicated_rate", self.duplicated_rate),
-            ("late_rate", self.late_rate),
-            ("malformed_rate", self.malformed_rate),
-            ("truncated_rate", self.truncated_rate),
-            ("out_of_order_rate", self.out_of_order_rate),
-            ("shuffled_rate", self.shuffled_rate),
-            ("early_rate", self.early_rate),
-            ("extra_fields_rate", self.extra_fields_rate),
-            ("stranger_rate", self.stranger_rate),
-            ("in_progress_rate", self.in_progress_rate),
-        ]
-    }
-}

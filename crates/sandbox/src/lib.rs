@@ -21,7 +21,7 @@ mod clock; // the machine's time
 mod clodura; // Clodura's endpoints
 mod clodura_request; // what it accepts
 mod clodura_result; // what it answers in the end
-mod config; // every knob
+mod config; // all knobs together: merging, checking
 mod delivery; // the queue of results and webhooks
 mod endpoint; // the endpoints by name
 mod exchange; // one request, from arrival to answer
@@ -34,6 +34,7 @@ mod numbers; // made-up phone numbers
 mod ocean; // Ocean's endpoints
 mod ocean_request; // what it accepts
 mod parcel; // what goes wrong with webhooks
+mod provider_config; // the knobs of the two providers
 mod script; // scripted answers
 mod server; // the handle
 mod stats; // counting

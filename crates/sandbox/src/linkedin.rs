@@ -62,7 +62,23 @@ fn hex_pair(bytes: &[u8]) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in any::<String>(), slug in "[%a-fA-F0-9é]{0,12}") {
+            read(&text);
+            read(&format!("linkedin.com/in/{slug}"));
+        }
+
+        #[test]
+        fn spelling_makes_no_difference(slug in "[a-z0-9-]{1,20}", scheme in "(https?://)?", host in "(www\\.|de\\.)?") {
+            let address = format!("{scheme}{host}LinkedIn.com/in/{}/?a=b", slug.to_uppercase());
+            prop_assert_eq!(read(&address), profile(&slug));
+        }
+    }
 
     fn profile(slug: &str) -> Address {
         Address::Profile(slug.to_owned())

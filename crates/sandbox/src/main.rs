@@ -3,13 +3,13 @@
 use std::{
     fs,
     io::{self, IsTerminal, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
 };
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, builder::BoolishValueParser};
 use sandbox::{Config, Sandbox};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,12 +19,15 @@ use tracing_subscriber::EnvFilter;
 ///
 /// Every knob of crates/sandbox/README.md can be given in --config and by --set; the other flags are the main ones by
 /// name. A flag wins over --set, which wins over --config. Steer a running sandbox at /sandbox/… (see the README).
+///
+/// Logs go to stderr, filtered by RUST_LOG [default: info]. Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed while
+/// running, 2 wrong usage.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, env = "SANDBOX_LISTEN", default_value = "127.0.0.1:8790", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8790]
+    #[arg(long, env = "SANDBOX_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
 
     /// A JSON file with any of the knobs, as {"ocean": {"hit_rate": 0.9}}
     #[arg(long, env = "SANDBOX_CONFIG", value_name = "FILE")]
@@ -35,7 +38,7 @@ struct Args {
     set: Vec<String>,
 
     /// Answer at once, without delays and quota, as measurements want it
-    #[arg(long, env = "SANDBOX_INSTANT")]
+    #[arg(long, env = "SANDBOX_INSTANT", value_parser = BoolishValueParser::new())]
     instant: bool,
 
     /// Decides who has which numbers and whom each fault hits [default: 1]
@@ -121,6 +124,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
 fn configuration(args: &Args) -> anyhow::Result<Config> {
     let mut config = if args.instant { Config::instant() } else { Config::default() };
+    config.listen = USUAL_ADDRESS;
     if let Some(path) = &args.config {
         let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
         let patch = serde_json::from_str(&text)
@@ -143,16 +147,19 @@ fn assigned(assignment: &str) -> anyhow::Result<Value> {
     Ok(path.rsplit('.').fold(value, |inner, name| json!({name: inner})))
 }
 
+/// Where a program of its own is found; the library takes a free port.
+const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8790);
+
 /// The flags that were given, as a patch.
 fn named(args: &Args) -> anyhow::Result<Value> {
-    let mut patch =
-        json!({"listen": args.listen, "ocean": {"limits": {}}, "clodura": {"limits": {}}});
+    let mut patch = json!({"ocean": {"limits": {}}, "clodura": {"limits": {}}});
     let mut set = |pointer: &str, value: Option<Value>| {
         let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
         if let (Some(value), Some(parent)) = (value, patch.pointer_mut(parent)) {
             parent[name] = value;
         }
     };
+    set("/listen", args.listen.map(|address| address.to_string().into()));
     set("/seed", args.seed.map(Value::from));
     set("/ocean/hit_rate", args.ocean_hit_rate.map(Value::from));
     set("/ocean/recurrent", args.ocean_credits.map(Value::from));

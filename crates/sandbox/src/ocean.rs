@@ -90,7 +90,7 @@ pub(crate) fn balance(world: &World, incoming: &Incoming) -> Reply {
     let mut body = json!({
         "credits": {"oneTime": 0, "recurrent": 0},
         "emailCredits": {"oneTime": 0, "recurrent": 0},
-        "phoneCredits": {"oneTime": one_time.max(0), "recurrent": (recurrent + one_time.min(0)).max(0)},
+        "phoneCredits": {"oneTime": one_time.max(0), "recurrent": recurrent.saturating_add(one_time.min(0)).max(0)},
     });
     let limits = &config.ocean.limits;
     if limits.quota > 0 {

@@ -54,45 +54,45 @@ impl Problems {
 
 fn people(body: &Value, most: usize, problems: &mut Problems) -> Vec<String> {
     let place = || json!(["body", "personIds"]);
-    let ids = match body.get("personIds") {
-        None => {
-            problems.add(place(), "Field required", "missing");
-            return Vec::new();
+    match body.get("personIds") {
+        None => problems.add(place(), "Field required", "missing"),
+        Some(Value::Array(ids)) if ids.is_empty() => {
+            problems.add(
+                place(),
+                "List should have at least 1 item after validation, not 0",
+                "too_short",
+            );
         }
-        Some(Value::Array(ids)) => ids,
-        Some(_) => {
-            problems.add(place(), "Input should be a valid list", "list_type");
-            return Vec::new();
+        Some(Value::Array(ids)) if ids.len() > most => {
+            let text = format!(
+                "List should have at most {most} items after validation, not {}",
+                ids.len()
+            );
+            problems.add(place(), &text, "too_long");
         }
+        Some(Value::Array(ids)) => {
+            return ids
+                .iter()
+                .enumerate()
+                .filter_map(|(index, id)| person(index, id, problems))
+                .collect();
+        }
+        Some(_) => problems.add(place(), "Input should be a valid list", "list_type"),
+    }
+    Vec::new()
+}
+
+fn person(index: usize, id: &Value, problems: &mut Problems) -> Option<String> {
+    let (text, kind) = match id.as_str() {
+        None => ("Input should be a valid string", "string_type"),
+        Some("") => ("String should have at least 1 character", "string_too_short"),
+        Some(id) if Marker::of(id) == Some(Marker::Bad) => {
+            ("Value error, not a valid person id", "value_error")
+        }
+        Some(id) => return Some(id.to_owned()),
     };
-    if ids.is_empty() {
-        problems.add(
-            place(),
-            "List should have at least 1 item after validation, not 0",
-            "too_short",
-        );
-    }
-    if ids.len() > most {
-        let text =
-            format!("List should have at most {most} items after validation, not {}", ids.len());
-        problems.add(place(), &text, "too_long");
-        return Vec::new();
-    }
-    let mut people = Vec::with_capacity(ids.len());
-    for (index, id) in ids.iter().enumerate() {
-        let place = || json!(["body", "personIds", index]);
-        match id.as_str() {
-            None => problems.add(place(), "Input should be a valid string", "string_type"),
-            Some("") => {
-                problems.add(place(), "String should have at least 1 character", "string_too_short")
-            }
-            Some(id) if Marker::of(id) == Some(Marker::Bad) => {
-                problems.add(place(), "Value error, not a valid person id", "value_error");
-            }
-            Some(id) => people.push(id.to_owned()),
-        }
-    }
-    people
+    problems.add(json!(["body", "personIds", index]), text, kind);
+    None
 }
 
 fn url(body: &Value, problems: &mut Problems) -> String {

@@ -193,6 +193,8 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        // Connections are tasks of their own: they end by this, the listener by the next line.
+        self.stop.notify_one();
         self.server.abort();
         for worker in &self.workers {
             worker.abort();

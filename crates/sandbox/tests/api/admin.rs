@@ -79,6 +79,16 @@ async fn top_ups_scripts_and_holding() {
 }
 
 #[tokio::test]
+async fn a_dropped_sandbox_is_gone_for_open_connections_too() {
+    let stage = Stage::instant().await;
+    stage.get("/sandbox/stats").await;
+    let url = stage.url("/sandbox/stats");
+    drop(stage.sandbox);
+    let gone = async { while stage.client.get(&url).send().await.is_ok() {} };
+    tokio::time::timeout(crate::support::SOON, gone).await.expect("gone");
+}
+
+#[tokio::test]
 async fn a_stopped_sandbox_is_gone() {
     let stage = Stage::instant().await;
     stage.get("/sandbox/stats").await;

@@ -64,8 +64,8 @@ async fn duplicates_are_alike() {
 #[tokio::test]
 async fn late_and_overtaken() {
     for faults in [
-        json!({"late_rate": 1, "late_ms": 100}),
-        json!({"out_of_order_rate": 1, "out_of_order_ms": 100}),
+        json!({"late_rate": 1, "late_ms": 1_000}),
+        json!({"out_of_order_rate": 1, "out_of_order_ms": 1_000}),
     ] {
         let stage = with_webhook_faults(faults).await;
         stage.ask_ocean(&["found-1"]).await;
