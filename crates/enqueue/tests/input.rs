@@ -1,5 +1,7 @@
 //! What the reader makes of files, through its public face.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 

@@ -1,11 +1,13 @@
 /// Which header is which, and what of a row is kept.
 mod columns;
-/// CSV: header, records, and going on after broken ones.
+/// CSV: records, and going on after broken ones.
 mod csv;
 /// What can be wrong with an input, in words for its author.
 mod error;
 /// A fingerprint of what is enqueued.
 mod hash;
+/// The header of a CSV file, and what separates its fields.
+mod header;
 /// The identifiers on a row, and whom they ask.
 mod identifiers;
 /// JSON Lines.
@@ -124,7 +126,7 @@ pub struct Reader {
 }
 
 enum Body {
-    Csv(csv::Header),
+    Csv(header::Header),
     Jsonl(jsonl::Keys),
 }
 
@@ -245,17 +247,17 @@ fn common_format(files: &mut [Opened], said: Option<Format>) -> Result<Format, I
     Ok(common.unwrap_or(Format::Csv))
 }
 
-fn common_header(files: &mut [Opened], judge: &Judge) -> Result<csv::Header, InputError> {
+fn common_header(files: &mut [Opened], judge: &Judge) -> Result<header::Header, InputError> {
     let Some((first, others)) = files.split_first_mut() else {
         return Err(first_refused(files, Refusal::Empty));
     };
-    let header = csv::read_header(first, judge.recognised())?;
+    let common = header::read(first, judge.recognised())?;
     let refused = |refusal| first_refused(std::slice::from_ref(first), refusal);
-    header.check(judge).map_err(refused)?;
+    common.check(judge).map_err(refused)?;
     for file in others {
-        let other = csv::read_header(file, judge.recognised())?;
-        let same = other.check_same(&header, first);
+        let other = header::read(file, judge.recognised())?;
+        let same = other.check_same(&common, first);
         same.map_err(|refusal| InputError::Refused { name: file.name.clone(), line: 1, refusal })?;
     }
-    Ok(header)
+    Ok(common)
 }

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::lines;
+use super::lines::{self, LineEnd};
 
 /// One field of a CSV record: where its text is, without the quotes around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +32,8 @@ impl Field {
 /// What stands at the beginning of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scan {
-    /// A whole record.
-    Record {
-        /// Its length without the end of the line.
-        content: usize,
-        /// Its length with it.
-        next: usize,
-    },
+    /// A whole record, which ends here.
+    Record(LineEnd),
     /// The record does not end in these bytes.
     More {
         /// The quote it is in.
@@ -75,12 +70,12 @@ pub fn scan(bytes: &[u8], separator: u8, ended: bool, fields: &mut Vec<Field>) -
                     return Scan::More { open_quote: None };
                 };
                 fields.push(field);
-                return Scan::Record { content: end, next };
+                return Scan::Record(LineEnd { content: end, next });
             }
             Some(_) => return Scan::TextAfterQuote { quote: at, closed: end - 1 },
             None if ended => {
                 fields.push(field);
-                return Scan::Record { content: end, next: end };
+                return Scan::Record(LineEnd { content: end, next: end });
             }
             None => return Scan::More { open_quote: None },
         }
@@ -127,7 +122,7 @@ mod tests {
     fn fields(text: &str) -> Option<Vec<String>> {
         let mut fields = Vec::new();
         match scan(text.as_bytes(), b',', true, &mut fields) {
-            Scan::Record { .. } => Some(fields.iter().map(|f| f.text(text).into_owned()).collect()),
+            Scan::Record(_) => Some(fields.iter().map(|f| f.text(text).into_owned()).collect()),
             _ => None,
         }
     }
@@ -148,18 +143,12 @@ mod tests {
             ("5\" pipe, \"x\"", &["5\" pipe", " \"x\""]),
         ];
         for (text, expected) in table {
-            assert_eq!(fields(text).as_deref(), Some(expected.map_owned().as_slice()), "{text:?}");
+            assert_eq!(fields(text).as_deref(), Some(owned(expected).as_slice()), "{text:?}");
         }
     }
 
-    trait MapOwned {
-        fn map_owned(&self) -> Vec<String>;
-    }
-
-    impl MapOwned for &[&str] {
-        fn map_owned(&self) -> Vec<String> {
-            self.iter().map(|text| (*text).to_owned()).collect()
-        }
+    fn owned(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
     #[test]

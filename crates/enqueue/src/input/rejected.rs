@@ -97,7 +97,7 @@ impl Target {
     fn new(path: PathBuf, file: &Opened) -> Self {
         let mut fields = Vec::new();
         let content = match scan(&file.header, file.separator, true, &mut fields) {
-            Scan::Record { content, .. } => content,
+            Scan::Record(end) => end.content,
             _ => file.header.len(),
         };
         let line_end: &'static [u8] = match &file.header[content..] {

@@ -11,10 +11,9 @@ pub(super) fn slug(address: &str) -> Result<String, IdentifierError> {
 
 /// The slug of a profile's address, as it is written there.
 fn written_slug(text: &str) -> Result<&str, IdentifierError> {
-    let rest = without_scheme(text);
+    let rest = without_scheme(text).split(['?', '#']).next().unwrap_or_default();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     check_host(host)?;
-    let path = path.split(['?', '#']).next().unwrap_or_default();
     let mut segments = path.split('/').filter(|segment| !segment.is_empty()).peekable();
     // Links in LinkedIn's mails and in its light mobile site carry one more step in front.
     segments.next_if(|s| s.eq_ignore_ascii_case("comm") || s.eq_ignore_ascii_case("mwlite"));
@@ -40,13 +39,13 @@ fn without_scheme(text: &str) -> &str {
 /// Lets pass linkedin.com and the subdomains under which it serves profiles: `www`, the mobile
 /// ones, and a country's (`uk`).
 fn check_host(host: &str) -> Result<(), IdentifierError> {
-    let host = host.split(['?', '#']).next().unwrap_or_default();
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     let served = match host.strip_suffix("linkedin.com") {
         Some("" | "www." | "m." | "mobile." | "touch.") => true,
-        Some(country) => {
-            matches!(country.as_bytes(), [a, b, b'.'] if a.is_ascii_lowercase() && b.is_ascii_lowercase())
-        }
+        Some(country) => match country.as_bytes() {
+            [a, b, b'.'] => a.is_ascii_lowercase() && b.is_ascii_lowercase(),
+            _ => false,
+        },
         None => false,
     };
     match host.as_str() {

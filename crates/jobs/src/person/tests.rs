@@ -91,6 +91,8 @@ fn what_is_no_profile_is_refused_with_the_reason() {
         ("https://www.linkedin.com/profile/view?id=1", E::NotAProfile),
         ("https://www.linkedin.com", E::NotAProfile),
         ("https://www.linkedin.com?in/x", E::NotAProfile),
+        ("https://www.linkedin.com?redirect=/in/jane", E::NotAProfile),
+        ("https://www.linkedin.com/authwall?redirect=/in/jane", E::NotAProfile),
         ("https://lnkd.in/abc", E::ShortLink),
         ("https://example.com/in/jane", E::NotLinkedin),
         ("https://evil-linkedin.com/in/jane", E::NotLinkedin),
