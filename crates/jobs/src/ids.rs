@@ -19,6 +19,7 @@ macro_rules! ulid_type {
         impl $name {
             /// A new id: unique, and later ones sort after earlier ones.
             #[must_use]
+            #[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
             pub fn generate() -> Self {
                 Self(Ulid::generate())
             }

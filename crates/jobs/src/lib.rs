@@ -15,14 +15,21 @@ pub mod ids;
 pub mod outcome;
 /// A person's identifiers, each in its one normal form.
 pub mod person;
+/// The settings by which the queue is worked off.
+pub mod policy;
 /// The providers, and what is particular to each.
 pub mod provider;
+/// How many requests may go now.
+pub mod rate;
 /// States of reveals, rows, calls and gates.
 pub mod state;
+/// What a refusal means for people and gate.
+pub mod verdict;
 
 pub use clock::{Clock, Timestamp};
 pub use duration::Rate;
 pub use ids::{BatchId, CallId, WorkerId};
 pub use person::{Identifier, IdentifierKind};
+pub use policy::Policy;
 pub use provider::Provider;
 pub use state::{CallState, GateState, RevealState};

@@ -1,1 +1,38 @@
-//! placeholder
+//! The ledger: what was submitted, asked, answered and paid, in SQLite or Postgres. It is the queue,
+//! too: a person whose state is `queued` is the queue's entry, and a claim turns people into a call.
+//!
+//! One set of statements serves both databases; `conn` holds the few words in which they differ.
+
+mod answer;
+mod balance;
+mod changes;
+mod claim;
+mod conn;
+mod connect;
+mod error;
+mod gate;
+mod inbox;
+mod overdue;
+mod polls;
+mod resolve;
+mod settings;
+mod settle;
+mod submit;
+mod totals;
+mod transition;
+mod workers;
+mod writer;
+
+pub use answer::Answer;
+pub use balance::ClaimedBalance;
+pub use changes::{Subscription, Topic};
+pub use claim::{ClaimReveals, ClaimedCall, Claims, Price};
+pub use connect::Store;
+pub use error::{Result, StoreError};
+pub use inbox::{NewWebhook, StoredWebhook};
+pub use overdue::Swept;
+pub use polls::{ClaimedPoll, Polls};
+pub use settings::Stamp;
+pub use settle::{Applied, Delivery};
+pub use submit::{Loaded, Loading, NewBatch, NewRow, NewStep, Published};
+pub use workers::{NewWorker, ProviderSetup};

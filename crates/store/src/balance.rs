@@ -1,0 +1,268 @@
+//! What a provider's account holds. Asked seldom: it costs an action, too.
+
+use std::time::Duration;
+
+use jobs::backoff::exponential;
+use jobs::outcome::{Balance, LookupFailure};
+use jobs::verdict::{Closing, GateReason, Until};
+use jobs::{CallId, Policy, Provider, Timestamp, rate};
+
+use crate::conn::{Conn, exec, row};
+use crate::gate::{self, Gate};
+use crate::polls::{Lookup, describe, on_failure};
+use crate::{Price, Result, Store};
+
+/// How long a balance request may be out before another worker may try it.
+const BALANCE_LEASE: Duration = Duration::from_secs(60);
+/// The longest wait between two looks at an empty account, unless the interval itself is longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// A balance to be asked for.
+#[derive(Debug, Clone)]
+pub struct ClaimedBalance {
+    /// Whose.
+    pub provider: Provider,
+    sent_at: Timestamp,
+}
+
+impl Store {
+    /// Claims the request for a balance, if one is due.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn claim_balance(
+        &self,
+        provider: Provider,
+        limit: f64,
+    ) -> Result<(Option<ClaimedBalance>, Option<Timestamp>)> {
+        let now = self.now();
+        self.write(move |conn| Box::pin(async move { claim(conn, provider, limit, now).await }))
+            .await
+    }
+
+    /// Writes down what the account said.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn record_balance(
+        &self,
+        claimed: ClaimedBalance,
+        result: std::result::Result<Balance, LookupFailure>,
+        http_status: Option<u16>,
+        price: Price,
+        policy: &Policy,
+    ) -> Result<()> {
+        let (now, policy) = (self.now(), policy.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                record(conn, &claimed, result, http_status, price, &policy, now).await
+            })
+        })
+        .await
+    }
+}
+
+async fn claim(
+    conn: &mut Conn,
+    provider: Provider,
+    limit: f64,
+    now: Timestamp,
+) -> Result<(Option<ClaimedBalance>, Option<Timestamp>)> {
+    let gate = Gate::lock(conn, provider).await?;
+    if let Some(until) = gate.lookups_wait(now) {
+        return Ok((None, until));
+    }
+    // A gate that was closed for a broken provider is probed by this request, when its time is up.
+    let probe_at = gate.closed_until.filter(|_| gate.is_closed_for(GateReason::ProviderBroken));
+    let Some(due) = [gate.balance_due_at, probe_at].into_iter().flatten().min() else {
+        return Ok((None, None));
+    };
+    if due > now.0 {
+        return Ok((None, Some(Timestamp(due))));
+    }
+    let grant = rate::take(gate.tat_us, now.0, gate.rate(limit, now), 1);
+    if grant.requests == 0 {
+        return Ok((None, Some(Timestamp(grant.next_at_ms))));
+    }
+    gate::count_requests(conn, provider, &gate, 1, 0, now).await?;
+    exec!(
+        conn,
+        "UPDATE provider_gates SET tat_us = $2, balance_due_at = $3, rate_limit = $5,
+            closed_until = CASE WHEN $4 = 1 THEN CAST($3 AS BIGINT) ELSE closed_until END
+         WHERE provider = $1",
+        provider.as_str(),
+        grant.tat_us,
+        (now + BALANCE_LEASE).0,
+        i64::from(probe_at.is_some()),
+        limit,
+    )?;
+    Ok((Some(ClaimedBalance { provider, sent_at: now }), None))
+}
+
+async fn record(
+    conn: &mut Conn,
+    claimed: &ClaimedBalance,
+    result: std::result::Result<Balance, LookupFailure>,
+    http_status: Option<u16>,
+    price: Price,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let gate = Gate::lock(conn, claimed.provider).await?;
+    let lookup = Lookup {
+        call_id: &CallId::generate().to_string(),
+        provider: claimed.provider,
+        kind: "balance",
+        attempt: 1,
+        sent_at: claimed.sent_at,
+        http_status,
+        tracking_id: None,
+    };
+    match result {
+        Ok(balance) => {
+            lookup.write(conn, "read", now).await?;
+            gate::passed(conn, claimed.provider).await?;
+            note(conn, claimed.provider, &gate, balance, price, policy, now).await
+        }
+        Err(failure) => {
+            lookup.write(conn, &describe(&failure), now).await?;
+            let due = now + exponential(policy.gate_base, policy.gate_max, 0);
+            set_due(conn, claimed.provider, Some(due), 0).await?;
+            if gate.is_closed_for(GateReason::ProviderBroken) {
+                return reprobe(conn, claimed.provider, &gate, policy, now).await;
+            }
+            on_failure(conn, claimed.provider, &gate, failure, policy, now).await
+        }
+    }
+}
+
+/// The provider is still broken: the next look is twice as far away.
+async fn reprobe(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let step = gate.closed_step + 1;
+    let wait =
+        exponential(policy.gate_base, policy.gate_max, u32::try_from(step).unwrap_or(u32::MAX - 1));
+    exec!(
+        conn,
+        "UPDATE provider_gates SET closed_step = $2, closed_until = $3, balance_due_at = NULL WHERE provider = $1",
+        provider.as_str(),
+        step,
+        (now + wait).0,
+    )?;
+    conn.announce(crate::Topic::Queue);
+    Ok(())
+}
+
+async fn note(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    balance: Balance,
+    price: Price,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let sums: Option<(i64, i64)> = row!(
+        conn,
+        "SELECT CAST(COALESCE(SUM(credits_spent), 0) AS BIGINT), CAST(COALESCE(SUM(credits_reserved), 0) AS BIGINT)
+         FROM batch_totals WHERE provider = $1",
+        provider.as_str(),
+    )?;
+    let (spent, reserved) = sums.unwrap_or_default();
+    exec!(
+        conn,
+        "INSERT INTO balance_readings (provider, read_at, credits, ledger_spent, reserved) VALUES ($1, $2, $3, $4, $5)",
+        provider.as_str(),
+        now.0,
+        balance.credits,
+        spent,
+        reserved,
+    )?;
+    exec!(
+        conn,
+        "UPDATE provider_gates SET balance_credits = $2, balance_direct = $3, balance_spent = $4, balance_at = $5,
+            daily_left = $6, daily_resets_at = $7
+         WHERE provider = $1",
+        provider.as_str(),
+        balance.credits,
+        i64::from(balance.direct_dials),
+        spent,
+        now.0,
+        balance.daily.map(|d| d.left),
+        balance.daily.map(|d| (now + d.resets_in).0),
+    )?;
+    let price = match price {
+        Price::Fixed(price) => price,
+        Price::Auto if balance.direct_dials => 1,
+        Price::Auto => 20,
+    };
+    decide(conn, provider, gate, balance.credits, reserved, price, policy, now).await
+}
+
+/// What a reading means: an empty account is left alone but for balance checks, a filled one resumes.
+#[expect(clippy::too_many_arguments, reason = "one decision with everything it rests on")]
+async fn decide(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    credits: i64,
+    reserved: i64,
+    price: i64,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let insufficient = gate.is_closed_for(GateReason::CreditsInsufficient);
+    let unchanged = gate.balance_credits == Some(credits);
+    let step = if unchanged { gate.balance_step + 1 } else { 0 };
+    let longest = LONGEST_WAIT.max(policy.credits_check_interval);
+    let wait = exponential(
+        policy.credits_check_interval,
+        longest,
+        u32::try_from(step).unwrap_or(u32::MAX - 1),
+    );
+    if credits < price && (reserved == 0 || insufficient) {
+        if !insufficient && gate.state == "open" {
+            let closing = Closing {
+                reason: GateReason::CreditsInsufficient,
+                message: None,
+                until: Until::Mended,
+            };
+            gate::close(conn, provider, gate, &closing, policy, now).await?;
+        }
+        return set_due(conn, provider, Some(now + wait), step).await;
+    }
+    // A 402 although the balance shows credits: only a change of the balance is news.
+    if insufficient
+        && unchanged
+        && gate.balance_at.is_some_and(|at| at >= gate.closed_at.unwrap_or(0))
+    {
+        return set_due(conn, provider, Some(now + wait), step).await;
+    }
+    if insufficient || gate.is_closed_for(GateReason::ProviderBroken) {
+        gate::open(conn, provider).await?;
+    }
+    let low = credits - reserved < price;
+    set_due(conn, provider, low.then(|| now + wait), step).await
+}
+
+async fn set_due(
+    conn: &mut Conn,
+    provider: Provider,
+    due: Option<Timestamp>,
+    step: i64,
+) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE provider_gates SET balance_due_at = $2, balance_step = $3 WHERE provider = $1",
+        provider.as_str(),
+        due.map(|t| t.0),
+        step,
+    )?;
+    conn.announce(crate::Topic::Queue);
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! Opening the ledger.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use jobs::{Clock, Timestamp};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use crate::changes::{Changes, Subscription, Topic, Topics};
+use crate::conn::{Conn, exec, value};
+use crate::writer::{BoxFuture, Writer};
+use crate::{Result, StoreError};
+
+/// Where `NOTIFY` goes.
+const CHANNEL: &str = "reveal_queue";
+
+static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
+static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// The ledger: every operation on batches, reveals, calls and gates goes through it. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    backend: Backend,
+    changes: Changes,
+    clock: Clock,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Sqlite { writer: Writer, readers: SqlitePool },
+    Postgres { pool: PgPool },
+}
+
+impl Store {
+    /// Opens the database at `url` (`sqlite://FILE`, created if missing, or `postgres://…`) and
+    /// brings its schema up to date unless told not to.
+    ///
+    /// # Errors
+    /// A URL of another kind, a database that can't be reached, a schema newer than this program.
+    pub async fn connect(url: &str, migrate: bool, clock: Clock) -> Result<Store> {
+        let changes = Changes::default();
+        let backend = if url.starts_with("sqlite:") {
+            open_sqlite(url, migrate, &changes).await?
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            open_postgres(url, migrate, &changes).await?
+        } else {
+            return Err(StoreError::Url { url: without_password(url) });
+        };
+        let store = Store { backend, changes, clock };
+        store.follow_database_clock().await?;
+        Ok(store)
+    }
+
+    /// The present, by the clock that all workers on this database share.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Waits for changes of `topic` from now on.
+    #[must_use]
+    pub fn subscribe(&self, topic: Topic) -> Subscription {
+        self.changes.subscribe(topic)
+    }
+
+    /// Whether this is Postgres (else SQLite).
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.backend, Backend::Postgres { .. })
+    }
+
+    /// Sets the clock by the database's, so that machines whose clocks differ agree on what is due.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    pub async fn follow_database_clock(&self) -> Result<()> {
+        if self.is_postgres() {
+            let mut conn = self.read().await?;
+            let shared: i64 = value!(
+                conn,
+                "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+            )?;
+            self.clock.follow(Timestamp(shared));
+        }
+        Ok(())
+    }
+
+    /// A connection for reading.
+    pub(crate) async fn read(&self) -> Result<Conn> {
+        Ok(match &self.backend {
+            Backend::Sqlite { readers, .. } => Conn::sqlite(readers.acquire().await?),
+            Backend::Postgres { pool } => Conn::postgres(pool.acquire().await?),
+        })
+    }
+
+    /// Runs `work` as one transaction; returns once it is durable, or with nothing of it done.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T>> + Send + 'static,
+    {
+        match &self.backend {
+            Backend::Sqlite { writer, .. } => writer.write(work).await,
+            Backend::Postgres { pool } => {
+                let mut conn = Conn::transaction(pool.begin().await?);
+                let value = work(&mut conn).await?;
+                let topics = conn.take_topics();
+                for topic in topics.iter() {
+                    exec!(conn, "SELECT pg_notify($1, $2)", CHANNEL, topic.as_str())?;
+                }
+                if let Some(tx) = conn.into_transaction() {
+                    tx.commit().await?;
+                }
+                self.changes.wake(topics);
+                Ok(value)
+            }
+        }
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It doesn't.
+    pub async fn ping(&self) -> Result<()> {
+        let mut conn = self.read().await?;
+        let _: i64 = value!(conn, "SELECT COUNT(*) FROM provider_gates")?;
+        Ok(())
+    }
+}
+
+async fn open_sqlite(url: &str, migrate: bool, changes: &Changes) -> Result<Backend> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|_| StoreError::Url { url: url.to_owned() })?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::ZERO)
+        .statement_cache_capacity(256)
+        .pragma("cache_size", "-32768")
+        .pragma("temp_store", "memory")
+        .pragma("journal_size_limit", "268435456");
+    // Migrating and the switch to WAL want the lock at a moment when another process may start, too.
+    let patient = options.clone().busy_timeout(Duration::from_secs(20));
+    let first = SqlitePoolOptions::new().max_connections(1).connect_with(patient).await?;
+    if migrate {
+        SQLITE_MIGRATIONS.run(&first).await?;
+    }
+    first.close().await;
+    let forever = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+    let write = forever.connect_with(options.clone()).await?;
+    let writer = Writer::start(Conn::sqlite(write.acquire().await?), changes.clone());
+    let readers = SqlitePoolOptions::new()
+        .max_connections(4)
+        .max_lifetime(None)
+        .connect_lazy_with(options.busy_timeout(Duration::from_secs(5)));
+    Ok(Backend::Sqlite { writer, readers })
+}
+
+async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -> Result<Backend> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| StoreError::Url { url: without_password(url) })?
+        .application_name("reveal-queue")
+        .statement_cache_capacity(256);
+    let pool = PgPoolOptions::new()
+        .max_connections(16)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(options)
+        .await?;
+    if migrate {
+        POSTGRES_MIGRATIONS.run(&pool).await?;
+    }
+    tokio::spawn(listen(pool.clone(), changes.clone()));
+    Ok(Backend::Postgres { pool })
+}
+
+/// Hands notifications on to this process. A lost connection is made anew; what was missed meanwhile
+/// is made up for by waking everybody.
+async fn listen(pool: PgPool, changes: Changes) {
+    while !pool.is_closed() {
+        if let Ok(mut listener) = PgListener::connect_with(&pool).await
+            && listener.listen(CHANNEL).await.is_ok()
+        {
+            changes.wake(Topics::ALL);
+            while let Ok(notification) = listener.recv().await {
+                let mut topics = Topics::default();
+                if let Some(topic) = Topic::from_name(notification.payload()) {
+                    topics.insert(topic);
+                }
+                changes.wake(topics);
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// A URL that may be shown.
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => {
+            let user = url[scheme + 3..at].split(':').next().unwrap_or("");
+            format!("{}://{}:…@{}", &url[..scheme], user, &url[at + 1..])
+        }
+        _ => url.to_owned(),
+    }
+}

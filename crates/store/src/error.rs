@@ -1,0 +1,69 @@
+/// What went wrong with the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database can't be reached or used just now; the same again may succeed.
+    #[error("the database can't be used: {0}")]
+    Database(sqlx::Error),
+    /// The URL names no database we know.
+    #[error("{url:?} is no database; write sqlite://FILE or postgres://USER@HOST/NAME")]
+    Url {
+        /// What was given, without its password.
+        url: String,
+    },
+    /// The migrations could not be applied, or the schema is a newer version's.
+    #[error("the database's schema can't be brought up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The database is used for real numbers or for made-up ones, never for both.
+    #[error(
+        "this database is stamped {found}, so it can't be used as {wanted}: real and made-up numbers must not mix; use another DATABASE_URL"
+    )]
+    Stamp {
+        /// What it was first used as.
+        found: String,
+        /// What it was to be used as.
+        wanted: String,
+    },
+    /// A write that was fenced by a lease or a state which is no longer held.
+    #[error("{what} is no longer ours: {why}")]
+    Lost {
+        /// The thing, with its id.
+        what: String,
+        /// Why the write was dropped.
+        why: &'static str,
+    },
+    /// Nothing is known under this name.
+    #[error("{0}")]
+    NotFound(String),
+    /// What was asked contradicts what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// A stored value that this version can't read.
+    #[error("{table}.{column} of {row} holds {value:?}, which this version can't read")]
+    Corrupt {
+        /// Its table.
+        table: &'static str,
+        /// Its column.
+        column: &'static str,
+        /// Its row.
+        row: String,
+        /// What stands there.
+        value: String,
+    },
+}
+
+/// Whatever the ledger returns.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::Database(error)
+    }
+}
+
+impl StoreError {
+    /// Whether the same again may succeed: the database was away, locked or full.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, StoreError::Database(_))
+    }
+}

@@ -1,0 +1,330 @@
+//! One gate a provider, shared by all workers and surviving them: whether requests may go.
+
+use jobs::backoff::exponential;
+use jobs::rate;
+use jobs::verdict::{Closing, GateReason, Until};
+use jobs::{Policy, Provider, Timestamp};
+
+use crate::conn::{Conn, exec, row};
+use crate::{Result, StoreError, Topic};
+
+/// Broken answers in a row that close a gate.
+const BROKEN_STREAK: i64 = 5;
+/// People refused on their own, each for the first time, before the fault is taken not to be theirs.
+const REFUSED_SINGLES: i64 = 5;
+/// How far back passed requests tell the accepted rate, beyond the time that the gate was closed.
+const RATE_WINDOW_MS: i64 = 10_000;
+
+/// A gate as stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct Gate {
+    pub(crate) off_reason: Option<String>,
+    pub(crate) paused: i64,
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) blocks_all: i64,
+    pub(crate) closed_at: Option<i64>,
+    pub(crate) closed_until: Option<i64>,
+    pub(crate) closed_step: i64,
+    pub(crate) probe_call: Option<i64>,
+    pub(crate) key_fingerprint: Option<String>,
+    pub(crate) broken_streak: i64,
+    pub(crate) accepted_at: Option<i64>,
+    pub(crate) refused_singles: i64,
+    pub(crate) tat_us: i64,
+    pub(crate) poll_tat_us: i64,
+    pub(crate) rate_limit: Option<f64>,
+    pub(crate) found_rate: Option<f64>,
+    pub(crate) found_rate_at: Option<i64>,
+    pub(crate) limited_at: Option<i64>,
+    pub(crate) limited_for: i64,
+    pub(crate) passed: i64,
+    pub(crate) requests_day: i64,
+    pub(crate) isolation_today: i64,
+    pub(crate) daily_left: Option<i64>,
+    pub(crate) daily_resets_at: Option<i64>,
+    pub(crate) balance_credits: Option<i64>,
+    pub(crate) balance_direct: i64,
+    pub(crate) balance_spent: i64,
+    pub(crate) balance_at: Option<i64>,
+    pub(crate) balance_due_at: Option<i64>,
+    pub(crate) balance_step: i64,
+    pub(crate) canary_url: Option<String>,
+    pub(crate) canary_proved_at: Option<i64>,
+}
+
+/// Whether a reveal may be sent just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// As many as the rate allows.
+    Open,
+    /// One, to see whether the gate may open; a small one where credits are the matter.
+    Probe { small: bool },
+    /// None, until then or until something happens.
+    Shut(Option<Timestamp>),
+}
+
+impl Gate {
+    /// Reads the gate and locks it: every transaction that sends or answers takes it first.
+    pub(crate) async fn lock(conn: &mut Conn, provider: Provider) -> Result<Gate> {
+        let gate: Option<Gate> = row!(
+            conn,
+            "SELECT * FROM provider_gates WHERE provider = $1 FOR UPDATE",
+            provider.as_str(),
+        )?;
+        gate.ok_or_else(|| {
+            StoreError::NotFound(format!("provider_gates has no row for {provider}"))
+        })
+    }
+
+    /// What a reveal finds at this gate.
+    pub(crate) fn door(&self, now: Timestamp) -> Door {
+        if self.off_reason.is_some() || self.paused == 1 {
+            return Door::Shut(None);
+        }
+        match self.state.as_str() {
+            "open" => Door::Open,
+            "closed" => match self.closed_until {
+                // Whether a broken provider is back is seen by a balance request, which is free.
+                _ if self.is_closed_for(GateReason::ProviderBroken) => Door::Shut(None),
+                Some(until) if until <= now.0 => {
+                    Door::Probe { small: !self.is_closed_for(GateReason::RateLimited) }
+                }
+                until => Door::Shut(until.map(Timestamp)),
+            },
+            _ => Door::Shut(None),
+        }
+    }
+
+    /// Until when requests that cost nothing must wait; `None` if they need not.
+    pub(crate) fn lookups_wait(&self, now: Timestamp) -> Option<Option<Timestamp>> {
+        if self.off_reason.as_deref() == Some("no_key") {
+            return Some(None);
+        }
+        let shut = self.state != "open" && self.blocks_all == 1;
+        match self.closed_until {
+            _ if !shut => None,
+            Some(until) if until <= now.0 => None,
+            until => Some(until.map(Timestamp)),
+        }
+    }
+
+    pub(crate) fn is_closed_for(&self, reason: GateReason) -> bool {
+        self.state != "open" && self.reason.as_deref() == Some(reason.as_str())
+    }
+
+    /// Requests a second that may go: what the user allows, or less if a 429 taught us so.
+    pub(crate) fn rate(&self, limit: f64, now: Timestamp) -> f64 {
+        match (self.found_rate, self.found_rate_at) {
+            (Some(found), Some(at)) => rate::recovered(found, now.since(Timestamp(at)), limit),
+            _ => limit,
+        }
+    }
+
+    /// Whether nothing was ever taken while people are refused one by one.
+    pub(crate) fn everything_is_refused(&self) -> bool {
+        self.accepted_at.is_none() && self.refused_singles + 1 >= REFUSED_SINGLES
+    }
+}
+
+/// Closes a gate, or keeps it closed for longer.
+pub(crate) async fn close(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    closing: &Closing,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let was_shut = gate.state == "closed";
+    if was_shut && gate.closed_until.is_none() && gate.is_closed_for(GateReason::Misconfigured) {
+        return Ok(());
+    }
+    // Answers to requests that left before it closed are no probes: they make it no worse.
+    let same = gate.reason.as_deref() == Some(closing.reason.as_str());
+    let step = match (same, gate.state.as_str()) {
+        (true, "probing") => gate.closed_step + 1,
+        (true, "closed") if gate.closed_until.is_some_and(|until| until <= now.0) => {
+            gate.closed_step + 1
+        }
+        (true, "closed") => gate.closed_step,
+        _ => 0,
+    };
+    let until = match closing.until {
+        Until::After(wait) => Some(now + wait),
+        Until::Backoff => Some(
+            now + exponential(
+                policy.gate_base,
+                policy.gate_max,
+                u32::try_from(step).unwrap_or(u32::MAX - 1),
+            ),
+        ),
+        Until::Mended => None,
+    };
+    let until = match (was_shut && same, gate.closed_until) {
+        (true, Some(before)) => until.map(|until| until.max(Timestamp(before))),
+        _ => until,
+    };
+    exec!(
+        conn,
+        "UPDATE provider_gates SET state = 'closed', reason = $2, message = $3, blocks_all = $4,
+            closed_until = $5, closed_step = $6, probe_call = NULL,
+            closed_at = CASE WHEN state = 'closed' THEN closed_at ELSE CAST($7 AS BIGINT) END
+         WHERE provider = $1",
+        provider.as_str(),
+        closing.reason.as_str(),
+        closing.message.as_deref(),
+        i64::from(closing.reason.blocks_all()),
+        until.map(|t| t.0),
+        step,
+        now.0,
+    )?;
+    if matches!(closing.reason, GateReason::CreditsPending | GateReason::CreditsInsufficient)
+        && !was_shut
+    {
+        exec!(
+            conn,
+            "UPDATE provider_gates SET balance_due_at = $2, balance_step = 0 WHERE provider = $1",
+            provider.as_str(),
+            now.0,
+        )?;
+    }
+    if closing.reason == GateReason::RateLimited {
+        learn_rate(conn, provider, gate, until, now).await?;
+    }
+    conn.announce(Topic::Queue);
+    Ok(())
+}
+
+/// Takes the rate down to 95 % of what was accepted. Requests that were on their way when the gate
+/// closed tell nothing new.
+async fn learn_rate(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<()> {
+    if gate.is_closed_for(GateReason::RateLimited) && gate.state == "closed" {
+        return Ok(());
+    }
+    let limit = gate.rate_limit.unwrap_or(1.0);
+    let sending = gate.rate(limit, now);
+    let accepted = match gate.limited_at {
+        Some(at) if now.0 - at < RATE_WINDOW_MS + 2 * gate.limited_for => {
+            let seconds = (now.0 - at).max(1) as f64 / 1000.0;
+            (gate.passed.max(1) as f64 / seconds).min(sending)
+        }
+        _ => sending,
+    };
+    exec!(
+        conn,
+        "UPDATE provider_gates SET found_rate = $2, found_rate_at = $3, limited_at = $3,
+            limited_for = $4, passed = 0
+         WHERE provider = $1",
+        provider.as_str(),
+        rate::after_429(accepted),
+        now.0,
+        until.map_or(0, |t| (t.0 - now.0).max(0)),
+    )?;
+    Ok(())
+}
+
+/// Opens a gate.
+pub(crate) async fn open(conn: &mut Conn, provider: Provider) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE provider_gates SET state = 'open', reason = NULL, message = NULL, blocks_all = 0,
+            closed_until = NULL, closed_step = 0, probe_call = NULL, broken_streak = 0
+         WHERE provider = $1",
+        provider.as_str(),
+    )?;
+    conn.announce(Topic::Queue);
+    Ok(())
+}
+
+/// The provider answered sensibly: counted for the rate, and whatever was broken is mended.
+pub(crate) async fn passed(conn: &mut Conn, provider: Provider) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE provider_gates SET passed = passed + 1, broken_streak = 0 WHERE provider = $1",
+        provider.as_str(),
+    )?;
+    Ok(())
+}
+
+/// The provider took an order.
+pub(crate) async fn accepted(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    call: i64,
+    now: Timestamp,
+) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE provider_gates SET accepted_at = $2, refused_singles = 0, passed = passed + 1,
+            broken_streak = 0
+         WHERE provider = $1",
+        provider.as_str(),
+        now.0,
+    )?;
+    if gate.probe_call == Some(call) {
+        open(conn, provider).await?;
+    }
+    Ok(())
+}
+
+/// A broken answer: too many in a row close the gate, and so does a broken probe.
+pub(crate) async fn broken(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    call: Option<i64>,
+    message: &str,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE provider_gates SET broken_streak = broken_streak + 1 WHERE provider = $1",
+        provider.as_str(),
+    )?;
+    let was_probe = call.is_some() && gate.probe_call == call;
+    if was_probe || (gate.state == "open" && gate.broken_streak + 1 >= BROKEN_STREAK) {
+        let closing = Closing {
+            reason: GateReason::ProviderBroken,
+            message: Some(message.to_owned()),
+            until: Until::Backoff,
+        };
+        close(conn, provider, gate, &closing, policy, now).await?;
+    }
+    Ok(())
+}
+
+/// Counts requests of the day (UTC).
+pub(crate) async fn count_requests(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    requests: usize,
+    isolating: usize,
+    now: Timestamp,
+) -> Result<()> {
+    let today = now.0.div_euclid(86_400_000);
+    let fresh = i64::from(gate.requests_day != today);
+    exec!(
+        conn,
+        "UPDATE provider_gates SET requests_day = $2,
+            requests_today = CASE WHEN $3 = 1 THEN 0 ELSE requests_today END + $4,
+            isolation_today = CASE WHEN $3 = 1 THEN 0 ELSE isolation_today END + $5,
+            daily_left = daily_left - $4
+         WHERE provider = $1",
+        provider.as_str(),
+        today,
+        fresh,
+        requests as i64,
+        isolating as i64,
+    )?;
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! What time alone decides: results that never came, requests whose worker is gone, and requests of
+//! unknown outcome that the user wants sent again.
+
+use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
+
+use crate::answer::mark_unknown;
+use crate::conn::{Conn, exec, row, rows};
+use crate::totals::{Totals, json};
+use crate::transition::{Change, parse_provider, shift};
+use crate::{Result, Store};
+
+/// A request that is on its way for so long is lost, even if its worker lives: its handler is gone.
+const LONGEST_REQUEST_MS: i64 = 10 * 60 * 1000;
+/// Calls that one sweep ends.
+const AT_ONCE: i64 = 200;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Calls of workers that are gone; their outcome is unknown now.
+    pub taken_over: usize,
+    /// Calls that expired.
+    pub expired: usize,
+    /// Calls of unknown outcome whose people are asked again.
+    pub repeated: usize,
+}
+
+impl Store {
+    /// Does what time alone decides.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn sweep_overdue(&self, policy: &Policy) -> Result<Swept> {
+        let (now, policy) = (self.now(), policy.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let mut totals = Totals::default();
+                let swept = Swept {
+                    taken_over: take_over(conn, &mut totals, &policy, now).await?,
+                    expired: expire_overdue(conn, &mut totals, now).await?,
+                    repeated: repeat_unknown(conn, &mut totals, &policy, now).await?,
+                };
+                totals.flush(conn, now).await?;
+                Ok(swept)
+            })
+        })
+        .await
+    }
+}
+
+/// Requests of workers that gave no sign for too long: they may have left.
+async fn take_over(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<usize> {
+    let lost: Vec<(i64, String)> = rows!(
+        conn,
+        "SELECT c.id, c.provider FROM calls c LEFT JOIN workers w ON w.worker_id = c.worker_id
+         WHERE c.state = 'sending' AND (w.worker_id IS NULL OR w.stopped_at IS NOT NULL
+             OR w.heartbeat_at < $1 OR c.sent_at < $2)
+         ORDER BY c.id LIMIT $3",
+        (now - policy.heartbeat_timeout).0,
+        now.0 - LONGEST_REQUEST_MS,
+        AT_ONCE,
+    )?;
+    for (id, provider) in &lost {
+        let provider = parse_provider(provider, *id)?;
+        mark_unknown(conn, totals, provider, *id, "its worker is gone", policy, now).await?;
+        exec!(
+            conn,
+            "UPDATE provider_gates SET state = 'closed', closed_until = $3, probe_call = NULL
+             WHERE provider = $1 AND probe_call = $2",
+            provider.as_str(),
+            *id,
+            (now + policy.gate_base).0,
+        )?;
+    }
+    if !lost.is_empty() {
+        conn.announce(crate::Topic::Queue);
+    }
+    Ok(lost.len())
+}
+
+/// Calls past their deadline that can't be polled. Those that can are polled a last time first.
+async fn expire_overdue(conn: &mut Conn, totals: &mut Totals, now: Timestamp) -> Result<usize> {
+    let mut expired = 0;
+    for provider in Provider::ALL {
+        let overdue: Vec<(i64,)> = rows!(
+            conn,
+            "SELECT id FROM calls WHERE provider = $1 AND deadline_at <= $2 AND poll_at IS NULL
+             ORDER BY deadline_at LIMIT $3",
+            provider.as_str(),
+            now.0,
+            AT_ONCE,
+        )?;
+        for (id,) in overdue {
+            expire_call(conn, totals, provider, id, now).await?;
+            expired += 1;
+        }
+    }
+    Ok(expired)
+}
+
+/// Ends a call without a result. What was reserved for its people may have been spent.
+pub(crate) async fn expire_call(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    call: i64,
+    now: Timestamp,
+) -> Result<()> {
+    let state: Option<(String,)> = row!(
+        conn,
+        "SELECT state FROM calls WHERE id = $1 AND deadline_at IS NOT NULL FOR UPDATE",
+        call
+    )?;
+    let Some((state,)) = state else { return Ok(()) };
+    let unknown = state == CallState::Unknown.as_str();
+    end_without_result(conn, totals, provider, call, "expired: no result came").await?;
+    let ids = waiting_on(conn, call).await?;
+    let reason = if unknown { "outcome_unknown" } else { "no_result" };
+    let change = Change { reason: Some(reason), ..Change::to(RevealState::Expired) };
+    shift(conn, totals, provider, &ids, change, now).await?;
+    conn.announce(crate::Topic::Queue);
+    Ok(())
+}
+
+async fn end_without_result(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    call: i64,
+    outcome: &str,
+) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE calls SET state = 'expired', outcome = $2, deadline_at = NULL, poll_at = NULL, poll_lease = NULL
+         WHERE id = $1",
+        call,
+        outcome,
+    )?;
+    let reserved: Vec<(i64, i64)> = rows!(
+        conn,
+        "SELECT payer, CAST(SUM(reserved) AS BIGINT) FROM call_reveals
+         WHERE call_id = $1 AND credits IS NULL GROUP BY payer",
+        call,
+    )?;
+    for (payer, credits) in reserved {
+        totals.write_off(payer, provider, credits);
+    }
+    Ok(())
+}
+
+/// The people who wait for this call and no other, locked in the order of their numbers.
+async fn waiting_on(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
+    let ids: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
+         WHERE m.call_id = $1 AND r.call_id = $1 AND r.state = 'awaiting' ORDER BY r.id FOR UPDATE",
+        call,
+    )?;
+    Ok(ids.into_iter().map(|(id,)| id).collect())
+}
+
+/// With UNKNOWN_GRACE set, what may never have arrived is asked again, at the user's risk of paying
+/// twice. The old call stays on record, and its webhook would still find its people.
+async fn repeat_unknown(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<usize> {
+    let Some(grace) = policy.unknown_grace else { return Ok(0) };
+    let mut repeated = 0;
+    for provider in Provider::ALL {
+        let old: Vec<(i64,)> = rows!(
+            conn,
+            "SELECT id FROM calls WHERE provider = $1 AND state = 'unknown' AND sent_at <= $2
+                AND tracking_id IS NULL
+             ORDER BY sent_at LIMIT $3",
+            provider.as_str(),
+            (now - grace).0,
+            AT_ONCE,
+        )?;
+        for (call,) in old {
+            repeat(conn, totals, provider, call, policy, now).await?;
+            repeated += 1;
+        }
+    }
+    Ok(repeated)
+}
+
+async fn repeat(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    call: i64,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    end_without_result(conn, totals, provider, call, "unknown: sent again").await?;
+    let ids = waiting_on(conn, call).await?;
+    let spent: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT id FROM reveals WHERE attempts + 1 >= $2
+         AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+        policy.max_attempts,
+    )?;
+    let spent: Vec<i64> = spent.into_iter().map(|(id,)| id).collect();
+    let again: Vec<i64> = ids.into_iter().filter(|id| !spent.contains(id)).collect();
+    let expired = Change { reason: Some("outcome_unknown"), ..Change::to(RevealState::Expired) };
+    shift(conn, totals, provider, &spent, expired, now).await?;
+    let change = Change { attempts: 1, ..Change::to(RevealState::Queued) };
+    shift(conn, totals, provider, &again, change, now).await?;
+    exec!(
+        conn,
+        "UPDATE reveals SET repeat_of = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&again),
+        call,
+    )?;
+    conn.announce(crate::Topic::Queue);
+    Ok(())
+}

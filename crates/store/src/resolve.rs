@@ -1,0 +1,408 @@
+//! From the identifiers on a row to the reveal that answers it: shared where the person is known,
+//! new where not. Runs under the lock on `reveal_numbers`, so that nobody makes the same person twice.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use jobs::{Provider, RevealState, Timestamp};
+use serde::Serialize;
+
+use crate::conn::{Conn, exec, row, rows};
+use crate::totals::{Totals, json};
+use crate::{Result, StoreError};
+
+/// A reveal as far as sharing is concerned.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) id: i64,
+    pub(crate) state: RevealState,
+    subject: String,
+    generation: i64,
+    revealed_at: Option<Timestamp>,
+    lane: Option<i64>,
+    fresh: bool,
+}
+
+/// A reveal to be written.
+#[derive(Debug, Serialize)]
+struct NewReveal {
+    id: i64,
+    provider: Provider,
+    subject: String,
+    generation: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct NewAlias {
+    provider: Provider,
+    identifier: String,
+    subject: String,
+}
+
+/// Everything that is known, or becomes known, about the people of one chunk at one provider.
+pub(crate) struct People {
+    provider: Provider,
+    refresh_before: Option<Timestamp>,
+    subjects: HashMap<String, BTreeSet<String>>,
+    reveals: HashMap<String, Known>,
+    by_id: HashMap<i64, String>,
+    aliases: Vec<NewAlias>,
+    merged: HashMap<i64, i64>,
+}
+
+/// Hands out numbers for new reveals; holding it is the lock that keeps submits apart.
+pub(crate) struct Numbers {
+    next: i64,
+}
+
+impl Numbers {
+    pub(crate) async fn lock(conn: &mut Conn) -> Result<Numbers> {
+        let next: Option<(i64,)> =
+            row!(conn, "SELECT next FROM reveal_numbers WHERE one = 1 FOR UPDATE")?;
+        let (next,) = next.ok_or_else(|| StoreError::NotFound("reveal_numbers is empty".into()))?;
+        Ok(Numbers { next })
+    }
+
+    fn take(&mut self) -> i64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    pub(crate) async fn save(self, conn: &mut Conn) -> Result<()> {
+        exec!(conn, "UPDATE reveal_numbers SET next = $1 WHERE one = 1", self.next)?;
+        Ok(())
+    }
+}
+
+type RevealRow = (i64, String, i64, String, Option<i64>, Option<i64>);
+
+impl People {
+    /// Looks up `identifiers` and whatever stands behind them.
+    pub(crate) async fn look_up(
+        conn: &mut Conn,
+        provider: Provider,
+        identifiers: &HashSet<&str>,
+        refresh_before: Option<Timestamp>,
+    ) -> Result<People> {
+        let mut people = People {
+            provider,
+            refresh_before,
+            subjects: HashMap::new(),
+            reveals: HashMap::new(),
+            by_id: HashMap::new(),
+            aliases: Vec::new(),
+            merged: HashMap::new(),
+        };
+        let known: Vec<(String, String)> = rows!(
+            conn,
+            "SELECT a.identifier, a.subject FROM TEXTS($1) AS e
+             JOIN aliases a ON a.provider = $2 AND a.identifier = e.value",
+            json(identifiers),
+            provider.as_str(),
+        )?;
+        let mut wanted: BTreeSet<&str> = identifiers.iter().copied().collect();
+        wanted.extend(known.iter().map(|(_, subject)| subject.as_str()));
+        // Locked, so that their state holds until the rows that show it are counted.
+        let found: Vec<RevealRow> = rows!(
+            conn,
+            "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at, r.lane FROM TEXTS($1) AS e
+             JOIN reveals r ON r.provider = $2 AND r.subject = e.value
+             ORDER BY r.id FOR UPDATE",
+            json(&wanted),
+            provider.as_str(),
+        )?;
+        for row in found {
+            people.remember(row)?;
+        }
+        for (identifier, subject) in known {
+            people.subjects.entry(identifier).or_default().insert(subject);
+        }
+        Ok(people)
+    }
+
+    fn remember(
+        &mut self,
+        (id, subject, generation, state, revealed_at, lane): RevealRow,
+    ) -> Result<()> {
+        let state: RevealState = state.parse().map_err(|_| StoreError::Corrupt {
+            table: "reveals",
+            column: "state",
+            row: id.to_string(),
+            value: state.clone(),
+        })?;
+        self.subjects.entry(subject.clone()).or_default().insert(subject.clone());
+        let newer = self.reveals.get(&subject).is_none_or(|known| known.generation < generation);
+        if newer {
+            let revealed_at = revealed_at.map(Timestamp);
+            self.by_id.insert(id, subject.clone());
+            self.reveals.insert(
+                subject.clone(),
+                Known { id, state, subject, generation, revealed_at, lane, fresh: false },
+            );
+        }
+        Ok(())
+    }
+
+    /// The reveal for a row with `identifiers`, the one to ask by first; and whether it is new.
+    pub(crate) fn resolve(&mut self, identifiers: &[String], numbers: &mut Numbers) -> (i64, bool) {
+        let known: BTreeSet<String> = identifiers
+            .iter()
+            .filter_map(|identifier| self.subjects.get(identifier))
+            .flatten()
+            .filter(|subject| self.reveals.contains_key(*subject))
+            .cloned()
+            .collect();
+        let best = known
+            .iter()
+            .max_by_key(|subject| self.reveals.get(*subject).map(|known| preference(known.state)))
+            .cloned();
+        let subject = best.unwrap_or_else(|| identifiers.first().cloned().unwrap_or_default());
+        self.note_aliases(&subject, identifiers, &known);
+        let (id, new) = match self.reveals.get(&subject) {
+            Some(known) if !self.is_outdated(known) => (known.id, false),
+            other => {
+                let generation = other.map_or(0, |known| known.generation + 1);
+                (self.create(subject, generation, numbers), true)
+            }
+        };
+        for other in known {
+            self.merge(&other, id);
+        }
+        (id, new)
+    }
+
+    /// A failed person was never paid for, so asking afresh is what a new submit means; a result
+    /// that is older than the submit accepts is asked for again.
+    fn is_outdated(&self, known: &Known) -> bool {
+        match known.state {
+            RevealState::Failed => true,
+            RevealState::Found | RevealState::NotFound => {
+                matches!((self.refresh_before, known.revealed_at), (Some(limit), Some(at)) if at < limit)
+            }
+            _ => false,
+        }
+    }
+
+    fn create(&mut self, subject: String, generation: i64, numbers: &mut Numbers) -> i64 {
+        let id = numbers.take();
+        self.subjects.entry(subject.clone()).or_default().insert(subject.clone());
+        self.by_id.insert(id, subject.clone());
+        self.reveals.insert(
+            subject.clone(),
+            Known {
+                id,
+                state: RevealState::Idle,
+                subject,
+                generation,
+                revealed_at: None,
+                lane: None,
+                fresh: true,
+            },
+        );
+        id
+    }
+
+    fn note_aliases(&mut self, subject: &str, identifiers: &[String], known: &BTreeSet<String>) {
+        for identifier in identifiers.iter().chain(known) {
+            let subjects = self.subjects.entry(identifier.clone()).or_default();
+            if identifier != subject && subjects.insert(subject.to_owned()) {
+                self.aliases.push(NewAlias {
+                    provider: self.provider,
+                    identifier: identifier.clone(),
+                    subject: subject.to_owned(),
+                });
+            }
+        }
+    }
+
+    /// A row shows that two reveals are one person: the one that was not sent yet makes way.
+    fn merge(&mut self, loser: &str, winner: i64) {
+        if let Some(known) = self.reveals.get_mut(loser)
+            && known.id != winner
+            && matches!(
+                known.state,
+                RevealState::Idle | RevealState::Queued | RevealState::Retrying
+            )
+        {
+            self.merged.insert(known.id, winner);
+        }
+    }
+
+    /// What a reveal that was handed out earlier has become after merging.
+    pub(crate) fn settled_id(&self, mut id: i64) -> i64 {
+        // Each step leads to a reveal made or preferred later, and the map is finite.
+        for _ in 0..=self.merged.len() {
+            match self.merged.get(&id) {
+                Some(&winner) if winner != id => id = winner,
+                _ => break,
+            }
+        }
+        id
+    }
+
+    /// The state of a reveal of this chunk, by its number.
+    pub(crate) fn state(&self, id: i64) -> RevealState {
+        self.known(id).map_or(RevealState::Idle, |known| known.state)
+    }
+
+    fn known(&self, id: i64) -> Option<&Known> {
+        self.by_id
+            .get(&id)
+            .and_then(|subject| self.reveals.get(subject))
+            .filter(|known| known.id == id)
+    }
+
+    /// Lets a person who so far waited for nobody have their turn with `batch`.
+    pub(crate) fn queue(&mut self, id: i64, batch: i64) {
+        if let Some(subject) = self.by_id.get(&id)
+            && let Some(known) = self.reveals.get_mut(subject)
+            && known.id == id
+            && known.state == RevealState::Idle
+        {
+            known.state = RevealState::Queued;
+            known.lane = Some(batch);
+        }
+    }
+
+    /// The batches in whose turn the queued among `ids` are sent.
+    pub(crate) fn lanes(&self, ids: &HashSet<i64>) -> HashMap<i64, i64> {
+        ids.iter()
+            .filter_map(|id| self.known(*id))
+            .filter(|known| !known.fresh)
+            .filter(|known| matches!(known.state, RevealState::Queued | RevealState::Retrying))
+            .filter_map(|known| Some((known.id, known.lane?)))
+            .collect()
+    }
+
+    /// Writes what is new and what changed; merges are carried out on rows written earlier.
+    pub(crate) async fn save(
+        self,
+        conn: &mut Conn,
+        totals: &mut Totals,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.save_merges(conn, totals, now).await?;
+        let (fresh, idle_before): (Vec<&Known>, Vec<&Known>) =
+            self.reveals.values().partition(|known| known.fresh);
+        self.save_new(conn, &fresh, now).await?;
+        for known in idle_before.iter().filter(|k| k.state == RevealState::Queued) {
+            // Only an idle one is woken; what was queued already stays in its lane.
+            exec!(
+                conn,
+                "UPDATE reveals SET state = 'queued', lane = $2, updated_at = $3
+                 WHERE id = $1 AND state = 'idle'",
+                known.id,
+                known.lane,
+                now.0,
+            )?;
+        }
+        if !self.aliases.is_empty() {
+            exec!(
+                conn,
+                "INSERT INTO aliases (provider, identifier, subject)
+                 SELECT e.value->>'provider', e.value->>'identifier', e.value->>'subject'
+                 FROM EACH($1) AS e WHERE TRUE
+                 ON CONFLICT (provider, identifier) DO NOTHING",
+                json(&self.aliases),
+            )?;
+        }
+        Ok(())
+    }
+
+    async fn save_new(&self, conn: &mut Conn, fresh: &[&Known], now: Timestamp) -> Result<()> {
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let mut new: Vec<(NewReveal, RevealState, Option<i64>)> = fresh
+            .iter()
+            .map(|known| {
+                let gone = self.merged.contains_key(&known.id);
+                let state = if gone { RevealState::Idle } else { known.state };
+                let reveal = NewReveal {
+                    id: known.id,
+                    provider: self.provider,
+                    subject: known.subject.clone(),
+                    generation: known.generation,
+                };
+                (reveal, state, known.lane)
+            })
+            .collect();
+        new.sort_unstable_by_key(|(reveal, ..)| reveal.id);
+        #[derive(Serialize)]
+        struct Row<'a> {
+            #[serde(flatten)]
+            reveal: &'a NewReveal,
+            state: &'static str,
+            lane: Option<i64>,
+        }
+        let rows: Vec<Row> = new
+            .iter()
+            .map(|(reveal, state, lane)| Row { reveal, state: state.as_str(), lane: *lane })
+            .collect();
+        exec!(
+            conn,
+            "INSERT INTO reveals (id, provider, subject, generation, state, lane, updated_at)
+             SELECT CAST(e.value->>'id' AS BIGINT), e.value->>'provider', e.value->>'subject',
+                    CAST(e.value->>'generation' AS BIGINT), e.value->>'state',
+                    CAST(e.value->>'lane' AS BIGINT), CAST($2 AS BIGINT)
+             FROM EACH($1) AS e",
+            json(&rows),
+            now.0,
+        )?;
+        Ok(())
+    }
+
+    async fn save_merges(
+        &self,
+        conn: &mut Conn,
+        totals: &mut Totals,
+        now: Timestamp,
+    ) -> Result<()> {
+        for &loser in self.merged.keys() {
+            let winner = self.settled_id(loser);
+            let Some(old) = self.known(loser).filter(|known| !known.fresh) else { continue };
+            let to = (self.provider, self.state(winner));
+            let rows: Vec<(i64, i64)> = rows!(
+                conn,
+                "SELECT batch_id, COUNT(*) FROM batch_rows
+                 WHERE reveal_id = $1 AND ended IS NULL GROUP BY batch_id",
+                loser,
+            )?;
+            for (batch, n) in rows {
+                totals.moved(batch, (self.provider, old.state), to, n);
+            }
+            exec!(
+                conn,
+                "UPDATE batch_rows SET reveal_id = $2, shared = 1 WHERE reveal_id = $1",
+                loser,
+                winner
+            )?;
+            exec!(
+                conn,
+                "UPDATE row_waterfall SET reveal_id = $2 WHERE reveal_id = $1",
+                loser,
+                winner
+            )?;
+            exec!(
+                conn,
+                "UPDATE reveals SET state = 'idle', lane = NULL, due_at = NULL, updated_at = $2 WHERE id = $1",
+                loser,
+                now.0,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Which of two reveals of the same person is to be kept: what has a result or may have cost money
+/// goes before what merely waits.
+fn preference(state: RevealState) -> u8 {
+    match state {
+        RevealState::Found => 6,
+        RevealState::NotFound => 5,
+        RevealState::Awaiting | RevealState::Sending => 4,
+        RevealState::Expired => 3,
+        RevealState::Queued | RevealState::Retrying => 2,
+        RevealState::Idle => 1,
+        RevealState::Failed | RevealState::Cancelled => 0,
+    }
+}

@@ -1,0 +1,122 @@
+//! What the database is used for, and the keys that live in it.
+
+use std::time::Duration;
+
+use jobs::Timestamp;
+
+use crate::conn::{Conn, exec, row, rows, value};
+use crate::{Result, Store, StoreError};
+
+/// How long an old webhook secret still verifies: longer than any result may be late.
+const SECRET_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// Whether the numbers in a database were bought or made up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamp {
+    /// Real providers.
+    Live,
+    /// The bundled sandbox.
+    Sandbox,
+}
+
+impl Stamp {
+    fn as_str(self) -> &'static str {
+        match self {
+            Stamp::Live => "live",
+            Stamp::Sandbox => "sandbox",
+        }
+    }
+}
+
+impl Store {
+    /// Stamps a new database, and refuses one that is stamped otherwise.
+    ///
+    /// # Errors
+    /// [`StoreError::Stamp`] where it was first used as the other.
+    pub async fn stamp(&self, wanted: Stamp) -> Result<()> {
+        self.write(move |conn| {
+            Box::pin(async move {
+                exec!(
+                    conn,
+                    "INSERT INTO settings (name, value) VALUES ('stamp', $1) ON CONFLICT (name) DO NOTHING",
+                    wanted.as_str(),
+                )?;
+                let found: String = value!(conn, "SELECT value FROM settings WHERE name = 'stamp'")?;
+                if found == wanted.as_str() {
+                    Ok(())
+                } else {
+                    Err(StoreError::Stamp { found, wanted: wanted.as_str().to_owned() })
+                }
+            })
+        })
+        .await
+    }
+
+    /// The keys for webhook signatures, newest first: it signs, and all of them verify.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn webhook_secrets(&self) -> Result<Vec<String>> {
+        self.secrets("webhook").await
+    }
+
+    /// The key for the hashes of erased people.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn erasure_key(&self) -> Result<String> {
+        let mut secrets = self.secrets("erasure").await?;
+        secrets.pop().ok_or_else(|| StoreError::NotFound("the key for erasures is missing".into()))
+    }
+
+    async fn secrets(&self, purpose: &'static str) -> Result<Vec<String>> {
+        let now = self.now();
+        self.write(move |conn| Box::pin(async move { read_or_make(conn, purpose, now).await }))
+            .await
+    }
+}
+
+async fn read_or_make(
+    conn: &mut Conn,
+    purpose: &'static str,
+    now: Timestamp,
+) -> Result<Vec<String>> {
+    // One row that every database has serves as the lock: two processes must not make two keys.
+    let _: Option<(i64,)> = row!(conn, "SELECT next FROM reveal_numbers WHERE one = 1 FOR UPDATE")?;
+    let limit = if purpose == "webhook" { (now - SECRET_LIFETIME).0 } else { 0 };
+    let found: Vec<(String, i64)> = rows!(
+        conn,
+        "SELECT secret, created_at FROM secrets WHERE purpose = $1 ORDER BY id DESC",
+        purpose,
+    )?;
+    // The newest always counts, however old: it is the one that signs.
+    let usable: Vec<String> = found
+        .into_iter()
+        .enumerate()
+        .filter(|(n, (_, created))| *n == 0 || *created >= limit)
+        .map(|(_, (secret, _))| secret)
+        .collect();
+    if !usable.is_empty() {
+        return Ok(usable);
+    }
+    let secret = new_secret();
+    exec!(
+        conn,
+        "INSERT INTO secrets (purpose, secret, created_at) VALUES ($1, $2, $3)",
+        purpose,
+        secret.as_str(),
+        now.0,
+    )?;
+    Ok(vec![secret])
+}
+
+/// 256 bits from the system's generator, as hex.
+fn new_secret() -> String {
+    use std::fmt::Write;
+    let bytes: [u8; 32] = rand::random();
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

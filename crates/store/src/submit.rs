@@ -1,0 +1,566 @@
+//! Putting a batch into the ledger: staged in chunks under a batch that nobody sees, published by
+//! one update. A submit that dies on the way leaves a batch that is swept.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use jobs::{BatchId, Provider, RevealState, Timestamp};
+use serde::Serialize;
+
+use crate::conn::{Conn, exec, row, rows};
+use crate::resolve::{Numbers, People};
+use crate::totals::{Totals, json};
+use crate::{Result, Store, StoreError, Topic};
+
+/// How long a batch may be loading without a sign of its submit before it counts as abandoned.
+const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// What is known of a batch before its first row.
+#[derive(Debug, Clone)]
+pub struct NewBatch {
+    /// For people.
+    pub name: Option<String>,
+    /// The caller's columns; `None` where each row brings its own (JSON Lines).
+    pub header: Option<Vec<String>>,
+    /// Higher ones go first.
+    pub priority: i64,
+    /// Credits that may be reserved and spent, a provider each.
+    pub max_credits: BTreeMap<Provider, i64>,
+    /// Known results from before this moment are asked for again.
+    pub refresh_before: Option<Timestamp>,
+}
+
+/// A row as the ledger keeps it.
+#[derive(Debug, Clone)]
+pub struct NewRow {
+    /// The row's place in the batch, from 1.
+    pub number: i64,
+    /// JSON: an array along the header, or the object as it came.
+    pub fields: String,
+    /// The waterfall: who is asked, in turn.
+    pub steps: Vec<NewStep>,
+    /// The person was erased; nobody is asked.
+    pub erased: bool,
+}
+
+/// One provider of a row's waterfall.
+#[derive(Debug, Clone)]
+pub struct NewStep {
+    /// Who is asked.
+    pub provider: Provider,
+    /// Encoded identifiers of the person: first the one to ask by, then all others on the row.
+    pub identifiers: Vec<String>,
+}
+
+/// A batch that is being loaded.
+#[derive(Debug, Clone)]
+pub struct Loading {
+    pub(crate) id: i64,
+    /// Its public id.
+    pub batch_id: BatchId,
+    priority: i64,
+    refresh_before: Option<Timestamp>,
+}
+
+/// What one chunk of rows came to; sums up over the chunks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Rows put into the ledger.
+    pub rows: i64,
+    /// Rows that share a reveal which is already known, or was made for an earlier row.
+    pub shared: i64,
+    /// People who may be asked, by provider: at most so many reservations.
+    pub new_people: BTreeMap<Provider, i64>,
+}
+
+impl Loaded {
+    /// Adds another chunk's.
+    pub fn add(&mut self, other: Loaded) {
+        self.rows += other.rows;
+        self.shared += other.shared;
+        for (provider, n) in other.new_people {
+            *self.new_people.entry(provider).or_default() += n;
+        }
+    }
+}
+
+/// How publishing ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    /// The batch is there.
+    Now,
+    /// A batch with the same key and content was there already; this one is gone.
+    Before(BatchId),
+}
+
+impl Store {
+    /// Begins a batch that nobody sees until [`Store::publish`].
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn begin_batch(&self, new: NewBatch) -> Result<Loading> {
+        let now = self.now();
+        let batch_id = BatchId::generate();
+        let header = new.header.as_ref().map(json);
+        let (priority, refresh_before) = (new.priority, new.refresh_before);
+        let id = self
+            .write(move |conn| {
+                Box::pin(async move {
+                    sweep_abandoned(conn, now).await?;
+                    insert_batch(conn, &new, batch_id, header, now).await
+                })
+            })
+            .await?;
+        Ok(Loading { id, batch_id, priority, refresh_before })
+    }
+
+    /// Puts rows into the batch. One short transaction.
+    ///
+    /// # Errors
+    /// The database can't be used, or the batch was swept as abandoned.
+    pub async fn load(&self, batch: &Loading, new_rows: Vec<NewRow>) -> Result<Loaded> {
+        let (batch, now) = (batch.clone(), self.now());
+        self.write(move |conn| {
+            Box::pin(async move { load_chunk(conn, &batch, new_rows, now).await })
+        })
+        .await
+    }
+
+    /// Makes the batch visible, all at once. With an idempotency key, the first batch of that key
+    /// stays the only one.
+    ///
+    /// # Errors
+    /// The key is taken by other content or options; the batch was swept as abandoned.
+    pub async fn publish(
+        &self,
+        batch: &Loading,
+        key: Option<(String, String)>,
+    ) -> Result<Published> {
+        if let Some((key, content_hash)) = &key
+            && let Some(before) = self.idempotent_batch(key, content_hash).await?
+        {
+            self.abandon(batch).await?;
+            return Ok(Published::Before(before));
+        }
+        let (batch, now) = (batch.clone(), self.now());
+        let (key, hash) = key.unzip();
+        self.write(move |conn| {
+            Box::pin(async move {
+                let done = exec!(
+                    conn,
+                    "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
+                        created_at = $2, finished_at = CASE WHEN unfinished = 0 THEN $2 END
+                     WHERE id = $1 AND published_at IS NULL",
+                    batch.id,
+                    now.0,
+                    key,
+                    hash,
+                )?;
+                conn.announce(Topic::Queue);
+                if done == 1 { Ok(Published::Now) } else { Err(swept(&batch)) }
+            })
+        })
+        .await
+    }
+
+    /// The batch that was published under `key`, if one was.
+    ///
+    /// # Errors
+    /// It had other content or options.
+    pub async fn idempotent_batch(&self, key: &str, content_hash: &str) -> Result<Option<BatchId>> {
+        let mut conn = self.read().await?;
+        let found: Option<(String, Option<String>)> = row!(
+            conn,
+            "SELECT batch_id, content_hash FROM batches WHERE idempotency_key = $1",
+            key
+        )?;
+        match found {
+            None => Ok(None),
+            Some((id, hash)) if hash.as_deref() == Some(content_hash) => {
+                Ok(Some(id.parse().map_err(|_| StoreError::Corrupt {
+                    table: "batches",
+                    column: "batch_id",
+                    row: id.clone(),
+                    value: id,
+                })?))
+            }
+            Some((id, _)) => Err(StoreError::Conflict(format!(
+                "the idempotency key {key:?} was used for batch {id} with other content or options; use another key, or submit exactly the same again"
+            ))),
+        }
+    }
+
+    /// Takes back a batch that was not published.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn abandon(&self, batch: &Loading) -> Result<()> {
+        let (id, now) = (batch.id, self.now());
+        self.write(move |conn| Box::pin(async move { drop_unpublished(conn, id, now).await })).await
+    }
+
+    /// Takes back batches whose submit died; returns how many.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn sweep_abandoned_batches(&self) -> Result<usize> {
+        let now = self.now();
+        self.write(move |conn| Box::pin(async move { sweep_abandoned(conn, now).await })).await
+    }
+}
+
+fn swept(batch: &Loading) -> StoreError {
+    StoreError::Lost {
+        what: format!("batch {}", batch.batch_id),
+        why: "its submit was silent for so long that it was taken for dead; submit again",
+    }
+}
+
+async fn insert_batch(
+    conn: &mut Conn,
+    new: &NewBatch,
+    batch_id: BatchId,
+    header: Option<String>,
+    now: Timestamp,
+) -> Result<i64> {
+    let id: Option<(i64,)> = row!(
+        conn,
+        "INSERT INTO batches (batch_id, name, header, priority, created_at, loader_seen_at)
+         VALUES ($1, $2, $3, $4, $5, $5) RETURNING id",
+        batch_id.to_string(),
+        new.name.clone(),
+        header,
+        new.priority,
+        now.0,
+    )?;
+    let (id,) = id.ok_or_else(|| StoreError::NotFound("the new batch has no id".into()))?;
+    for (provider, max) in &new.max_credits {
+        exec!(
+            conn,
+            "INSERT INTO batch_totals (batch_id, provider, max_credits) VALUES ($1, $2, $3)",
+            id,
+            provider.as_str(),
+            *max,
+        )?;
+    }
+    Ok(id)
+}
+
+/// A row with its people found or made.
+struct Resolved {
+    number: i64,
+    fields: String,
+    steps: Vec<(Provider, i64, bool)>,
+}
+
+async fn load_chunk(
+    conn: &mut Conn,
+    batch: &Loading,
+    new_rows: Vec<NewRow>,
+    now: Timestamp,
+) -> Result<Loaded> {
+    let seen = exec!(
+        conn,
+        "UPDATE batches SET loader_seen_at = $2 WHERE id = $1 AND published_at IS NULL",
+        batch.id,
+        now.0,
+    )?;
+    if seen != 1 {
+        return Err(swept(batch));
+    }
+    let mut numbers = Numbers::lock(conn).await?;
+    let mut people = look_up_all(conn, batch, &new_rows).await?;
+    let (erased, live): (Vec<NewRow>, Vec<NewRow>) =
+        new_rows.into_iter().partition(|row| row.erased);
+    let resolved = resolve_all(&mut people, live, &mut numbers);
+    numbers.save(conn).await?;
+
+    let mut totals = Totals::default();
+    let mut loaded = Loaded::default();
+    let (rows, waterfall) = place_rows(&mut people, batch, resolved, &mut totals, &mut loaded);
+    let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);
+    adopt_lanes(conn, batch, &people, &rows).await?;
+    for (_, known) in people {
+        known.save(conn, &mut totals, now).await?;
+    }
+    insert_rows(conn, batch, &rows, now).await?;
+    insert_rows(conn, batch, &erased_rows, now).await?;
+    insert_waterfall(conn, batch, &waterfall).await?;
+    totals.flush(conn, now).await?;
+    Ok(loaded)
+}
+
+async fn look_up_all(
+    conn: &mut Conn,
+    batch: &Loading,
+    new_rows: &[NewRow],
+) -> Result<BTreeMap<Provider, People>> {
+    let mut identifiers: BTreeMap<Provider, HashSet<&str>> = BTreeMap::new();
+    for step in new_rows.iter().filter(|row| !row.erased).flat_map(|row| &row.steps) {
+        identifiers
+            .entry(step.provider)
+            .or_default()
+            .extend(step.identifiers.iter().map(String::as_str));
+    }
+    let mut people = BTreeMap::new();
+    for (provider, identifiers) in identifiers {
+        let known = People::look_up(conn, provider, &identifiers, batch.refresh_before).await?;
+        people.insert(provider, known);
+    }
+    Ok(people)
+}
+
+fn resolve_all(
+    people: &mut BTreeMap<Provider, People>,
+    live: Vec<NewRow>,
+    numbers: &mut Numbers,
+) -> Vec<Resolved> {
+    live.into_iter()
+        .map(|row| {
+            let steps = row
+                .steps
+                .iter()
+                .filter_map(|step| {
+                    let known = people.get_mut(&step.provider)?;
+                    let (id, new) = known.resolve(&step.identifiers, numbers);
+                    Some((step.provider, id, new))
+                })
+                .collect();
+            Resolved { number: row.number, fields: row.fields, steps }
+        })
+        .collect()
+}
+
+#[derive(Serialize)]
+struct RowJson {
+    number: i64,
+    fields: String,
+    reveal: Option<i64>,
+    shared: i64,
+    ended: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct StepJson {
+    number: i64,
+    step: usize,
+    reveal: i64,
+}
+
+/// Decides which reveal each row shows, and wakes those that nobody waited for so far.
+fn place_rows(
+    people: &mut BTreeMap<Provider, People>,
+    batch: &Loading,
+    resolved: Vec<Resolved>,
+    totals: &mut Totals,
+    loaded: &mut Loaded,
+) -> (Vec<RowJson>, Vec<StepJson>) {
+    let (mut rows, mut waterfall) = (Vec::with_capacity(resolved.len()), Vec::new());
+    let mut paid_by_earlier = HashSet::new();
+    for row in resolved {
+        let steps: Vec<(Provider, i64, bool)> = row
+            .steps
+            .into_iter()
+            .map(|(provider, id, new)| {
+                let settled = people.get(&provider).map_or(id, |known| known.settled_id(id));
+                (provider, settled, new && settled == id)
+            })
+            .collect();
+        let shown = shown_step(people, &steps);
+        let Some(&(provider, reveal, new)) = steps.get(shown) else { continue };
+        if let Some(known) = people.get_mut(&provider) {
+            known.queue(reveal, batch.id);
+            totals.new_rows(batch.id, provider, known.state(reveal), 1);
+        }
+        for &(provider, id, new) in &steps[shown..] {
+            let asked = people.get(&provider).is_some_and(|known| !known.state(id).is_finished());
+            if new && asked && paid_by_earlier.insert(id) {
+                *loaded.new_people.entry(provider).or_default() += 1;
+            }
+        }
+        loaded.rows += 1;
+        loaded.shared += i64::from(!new);
+        if steps.len() > 1 {
+            let number = row.number;
+            waterfall.extend(steps.iter().enumerate().map(|(step, &(_, reveal, _))| StepJson {
+                number,
+                step,
+                reveal,
+            }));
+        }
+        rows.push(RowJson {
+            number: row.number,
+            fields: row.fields,
+            reveal: Some(reveal),
+            shared: i64::from(!new),
+            ended: None,
+        });
+    }
+    (rows, waterfall)
+}
+
+/// The first step that is found, else the first that a waterfall would stop at, else the last.
+fn shown_step(people: &BTreeMap<Provider, People>, steps: &[(Provider, i64, bool)]) -> usize {
+    let state = |&(provider, id, _): &(Provider, i64, bool)| {
+        people.get(&provider).map_or(RevealState::Idle, |known| known.state(id))
+    };
+    steps
+        .iter()
+        .position(|step| state(step) == RevealState::Found)
+        .or_else(|| {
+            steps.iter().position(|step| {
+                !matches!(state(step), RevealState::NotFound | RevealState::Failed)
+            })
+        })
+        .unwrap_or(steps.len().saturating_sub(1))
+}
+
+/// Rows of people who were erased end at once; of their fields nothing is kept.
+fn place_erased(
+    batch: &Loading,
+    erased: Vec<NewRow>,
+    totals: &mut Totals,
+    loaded: &mut Loaded,
+) -> Vec<RowJson> {
+    erased
+        .into_iter()
+        .filter_map(|row| {
+            let provider = row.steps.first()?.provider;
+            totals.new_rows(batch.id, provider, RevealState::Cancelled, 1);
+            loaded.rows += 1;
+            Some(RowJson {
+                number: row.number,
+                fields: "[]".into(),
+                reveal: None,
+                shared: 0,
+                ended: Some("erased"),
+            })
+        })
+        .collect()
+}
+
+/// A person who is queued in another batch's turn comes over to this one's where that is sooner:
+/// a higher priority, or a batch that will not send them itself.
+async fn adopt_lanes(
+    conn: &mut Conn,
+    batch: &Loading,
+    people: &BTreeMap<Provider, People>,
+    new_rows: &[RowJson],
+) -> Result<()> {
+    let shown: HashSet<i64> =
+        new_rows.iter().filter(|r| r.shared == 1).filter_map(|r| r.reveal).collect();
+    for (provider, known) in people {
+        let lanes = known.lanes(&shown);
+        let others: HashSet<i64> =
+            lanes.values().copied().filter(|lane| *lane != batch.id).collect();
+        if others.is_empty() {
+            continue;
+        }
+        let slower: Vec<(i64,)> = rows!(
+            conn,
+            "SELECT b.id FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
+             WHERE b.priority < $3 OR b.cancelled_at IS NOT NULL OR b.published_at IS NULL OR t.at_ceiling = 1",
+            json(&others),
+            provider.as_str(),
+            batch.priority,
+        )?;
+        let slower: HashSet<i64> = slower.into_iter().map(|(id,)| id).collect();
+        let moving: Vec<i64> =
+            lanes.iter().filter(|(_, lane)| slower.contains(lane)).map(|(id, _)| *id).collect();
+        if !moving.is_empty() {
+            exec!(
+                conn,
+                "UPDATE reveals SET lane = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+                json(&moving),
+                batch.id,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+async fn insert_rows(
+    conn: &mut Conn,
+    batch: &Loading,
+    rows: &[RowJson],
+    now: Timestamp,
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    exec!(
+        conn,
+        "INSERT INTO batch_rows (batch_id, row_number, fields, reveal_id, shared, ended, ended_at)
+         SELECT CAST($2 AS BIGINT), CAST(e.value->>'number' AS BIGINT), e.value->>'fields',
+                CAST(e.value->>'reveal' AS BIGINT), CAST(e.value->>'shared' AS BIGINT), e.value->>'ended',
+                CASE WHEN e.value->>'ended' IS NOT NULL THEN CAST($3 AS BIGINT) END
+         FROM EACH($1) AS e",
+        json(&rows),
+        batch.id,
+        now.0,
+    )?;
+    Ok(())
+}
+
+async fn insert_waterfall(conn: &mut Conn, batch: &Loading, steps: &[StepJson]) -> Result<()> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    exec!(
+        conn,
+        "INSERT INTO row_waterfall (batch_id, row_number, step, reveal_id)
+         SELECT CAST($2 AS BIGINT), CAST(e.value->>'number' AS BIGINT), CAST(e.value->>'step' AS BIGINT),
+                CAST(e.value->>'reveal' AS BIGINT)
+         FROM EACH($1) AS e",
+        json(&steps),
+        batch.id,
+    )?;
+    Ok(())
+}
+
+async fn sweep_abandoned(conn: &mut Conn, now: Timestamp) -> Result<usize> {
+    let abandoned: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT id FROM batches WHERE published_at IS NULL AND loader_seen_at < $1",
+        (now - ABANDONED_AFTER).0,
+    )?;
+    for (id,) in &abandoned {
+        drop_unpublished(conn, *id, now).await?;
+    }
+    Ok(abandoned.len())
+}
+
+async fn drop_unpublished(conn: &mut Conn, id: i64, now: Timestamp) -> Result<()> {
+    let unpublished: Option<(i64,)> =
+        row!(conn, "SELECT id FROM batches WHERE id = $1 AND published_at IS NULL FOR UPDATE", id)?;
+    if unpublished.is_none() {
+        return Ok(());
+    }
+    exec!(conn, "DELETE FROM batch_rows WHERE batch_id = $1", id)?;
+    exec!(conn, "DELETE FROM row_waterfall WHERE batch_id = $1", id)?;
+    leave_lane(conn, id, now).await?;
+    exec!(conn, "DELETE FROM batch_totals WHERE batch_id = $1", id)?;
+    exec!(conn, "DELETE FROM batches WHERE id = $1", id)?;
+    Ok(())
+}
+
+/// Hands the people in a batch's lane to the next batch that wants them; whom nobody wants goes idle.
+pub(crate) async fn leave_lane(conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE reveals SET updated_at = $2,
+            lane = (SELECT MIN(b.id) FROM batch_rows w JOIN batches b ON b.id = w.batch_id
+                    WHERE w.reveal_id = reveals.id AND w.ended IS NULL AND b.cancelled_at IS NULL AND b.id <> $1)
+         WHERE lane = $1 AND state IN ('queued', 'retrying')",
+        batch,
+        now.0,
+    )?;
+    exec!(
+        conn,
+        "UPDATE reveals SET state = 'idle', due_at = NULL, updated_at = $1
+         WHERE lane IS NULL AND state IN ('queued', 'retrying')",
+        now.0,
+    )?;
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! The counts that the views show, kept as differences and written once at the end of each
+//! transaction: in one order, so that two transactions never wait for each other crosswise.
+
+use std::collections::BTreeMap;
+
+use jobs::{Provider, RevealState, Timestamp};
+use serde::Serialize;
+
+use crate::Result;
+use crate::conn::{Conn, exec};
+
+/// What changes in `batch_totals` and `batches`.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    providers: BTreeMap<(i64, Provider), ProviderDelta>,
+    batches: BTreeMap<i64, BatchDelta>,
+}
+
+#[derive(Debug, Default, Clone, Serialize)]
+struct ProviderDelta {
+    queued: i64,
+    sending: i64,
+    awaiting: i64,
+    retrying: i64,
+    found: i64,
+    not_found: i64,
+    failed: i64,
+    expired: i64,
+    cancelled: i64,
+    people_asked: i64,
+    people_found: i64,
+    reserved: i64,
+    spent: i64,
+    written_off: i64,
+}
+
+#[derive(Debug, Default, Clone, Serialize)]
+struct BatchDelta {
+    total: i64,
+    unfinished: i64,
+}
+
+impl ProviderDelta {
+    fn count(&mut self, state: RevealState) -> Option<&mut i64> {
+        Some(match state {
+            RevealState::Idle => return None,
+            RevealState::Queued => &mut self.queued,
+            RevealState::Sending => &mut self.sending,
+            RevealState::Awaiting => &mut self.awaiting,
+            RevealState::Retrying => &mut self.retrying,
+            RevealState::Found => &mut self.found,
+            RevealState::NotFound => &mut self.not_found,
+            RevealState::Failed => &mut self.failed,
+            RevealState::Expired => &mut self.expired,
+            RevealState::Cancelled => &mut self.cancelled,
+        })
+    }
+}
+
+impl Totals {
+    /// `n` rows of `batch` that were not there before, showing `state` at `provider`.
+    pub(crate) fn new_rows(&mut self, batch: i64, provider: Provider, state: RevealState, n: i64) {
+        self.batches.entry(batch).or_default().total += n;
+        self.add(batch, provider, state, n);
+    }
+
+    /// `n` rows of `batch` now show `to` where they showed `from`.
+    pub(crate) fn moved(
+        &mut self,
+        batch: i64,
+        (from_provider, from): (Provider, RevealState),
+        (to_provider, to): (Provider, RevealState),
+        n: i64,
+    ) {
+        self.add(batch, from_provider, from, -n);
+        self.add(batch, to_provider, to, n);
+    }
+
+    fn add(&mut self, batch: i64, provider: Provider, state: RevealState, n: i64) {
+        if let Some(count) = self.provider(batch, provider).count(state) {
+            *count += n;
+        }
+        // A row that is for a moment shown as idle is on its way to another state of unfinished.
+        if !state.is_finished() && state != RevealState::Idle {
+            self.batches.entry(batch).or_default().unfinished += n;
+        }
+    }
+
+    /// `batch` reserves (or, negative, releases) credits for `people` it asks (or did not ask after all).
+    pub(crate) fn reserve(&mut self, batch: i64, provider: Provider, people: i64, credits: i64) {
+        let delta = self.provider(batch, provider);
+        delta.people_asked += people;
+        delta.reserved += credits;
+    }
+
+    /// What `batch` had reserved became `spent`.
+    pub(crate) fn spend(
+        &mut self,
+        batch: i64,
+        provider: Provider,
+        reserved: i64,
+        spent: i64,
+        found: bool,
+    ) {
+        let delta = self.provider(batch, provider);
+        delta.reserved -= reserved;
+        delta.spent += spent;
+        delta.people_found += i64::from(found);
+    }
+
+    /// What `batch` had reserved may have been spent, and nobody knows: the person expired.
+    pub(crate) fn write_off(&mut self, batch: i64, provider: Provider, reserved: i64) {
+        let delta = self.provider(batch, provider);
+        delta.reserved -= reserved;
+        delta.written_off += reserved;
+    }
+
+    /// A late answer says what became of credits that had been written off.
+    pub(crate) fn write_back(&mut self, batch: i64, provider: Provider, reserved: i64) {
+        self.write_off(batch, provider, -reserved);
+    }
+
+    fn provider(&mut self, batch: i64, provider: Provider) -> &mut ProviderDelta {
+        self.providers.entry((batch, provider)).or_default()
+    }
+
+    /// Writes the differences.
+    pub(crate) async fn flush(self, conn: &mut Conn, now: Timestamp) -> Result<()> {
+        self.flush_providers(conn).await?;
+        self.flush_batches(conn, now).await
+    }
+
+    async fn flush_providers(&self, conn: &mut Conn) -> Result<()> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            batch: i64,
+            provider: Provider,
+            #[serde(flatten)]
+            delta: &'a ProviderDelta,
+        }
+        let rows: Vec<Row> = self
+            .providers
+            .iter()
+            .map(|(&(batch, provider), delta)| Row { batch, provider, delta })
+            .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        // What frees credits takes a batch off its ceiling; the next claim looks again.
+        exec!(
+            conn,
+            "INSERT INTO batch_totals (batch_id, provider, queued, sending, awaiting, retrying, found,
+                not_found, failed, expired, cancelled, people_asked, people_found, credits_reserved, credits_spent, written_off)
+             SELECT CAST(e.value->>'batch' AS BIGINT), e.value->>'provider',
+                CAST(e.value->>'queued' AS BIGINT), CAST(e.value->>'sending' AS BIGINT),
+                CAST(e.value->>'awaiting' AS BIGINT), CAST(e.value->>'retrying' AS BIGINT),
+                CAST(e.value->>'found' AS BIGINT), CAST(e.value->>'not_found' AS BIGINT),
+                CAST(e.value->>'failed' AS BIGINT), CAST(e.value->>'expired' AS BIGINT),
+                CAST(e.value->>'cancelled' AS BIGINT), CAST(e.value->>'people_asked' AS BIGINT),
+                CAST(e.value->>'people_found' AS BIGINT), CAST(e.value->>'reserved' AS BIGINT),
+                CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT)
+             FROM EACH($1) AS e WHERE TRUE
+             ON CONFLICT (batch_id, provider) DO UPDATE SET
+                queued = batch_totals.queued + excluded.queued,
+                sending = batch_totals.sending + excluded.sending,
+                awaiting = batch_totals.awaiting + excluded.awaiting,
+                retrying = batch_totals.retrying + excluded.retrying,
+                found = batch_totals.found + excluded.found,
+                not_found = batch_totals.not_found + excluded.not_found,
+                failed = batch_totals.failed + excluded.failed,
+                expired = batch_totals.expired + excluded.expired,
+                cancelled = batch_totals.cancelled + excluded.cancelled,
+                people_asked = batch_totals.people_asked + excluded.people_asked,
+                people_found = batch_totals.people_found + excluded.people_found,
+                credits_reserved = batch_totals.credits_reserved + excluded.credits_reserved,
+                credits_spent = batch_totals.credits_spent + excluded.credits_spent,
+                written_off = batch_totals.written_off + excluded.written_off,
+                at_ceiling = CASE WHEN excluded.credits_reserved + excluded.credits_spent + excluded.written_off < 0
+                                  THEN 0 ELSE batch_totals.at_ceiling END",
+            json(&rows),
+        )?;
+        Ok(())
+    }
+
+    async fn flush_batches(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
+        #[derive(Serialize)]
+        struct Row {
+            id: i64,
+            total: i64,
+            unfinished: i64,
+        }
+        let rows: Vec<Row> = self
+            .batches
+            .iter()
+            .filter(|(_, d)| d.total != 0 || d.unfinished != 0)
+            .map(|(&id, d)| Row { id, total: d.total, unfinished: d.unfinished })
+            .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        exec!(
+            conn,
+            "UPDATE batches SET
+                total = total + CAST(e.value->>'total' AS BIGINT),
+                unfinished = unfinished + CAST(e.value->>'unfinished' AS BIGINT),
+                finished_at = CASE WHEN published_at IS NULL
+                                     OR unfinished + CAST(e.value->>'unfinished' AS BIGINT) > 0
+                                   THEN NULL ELSE CAST($2 AS BIGINT) END
+             FROM EACH($1) AS e WHERE id = CAST(e.value->>'id' AS BIGINT)",
+            json(&rows),
+            now.0,
+        )?;
+        Ok(())
+    }
+}
+
+/// A parameter for `EACH`, `IDS` or `TEXTS`.
+pub(crate) fn json<T: Serialize>(value: &T) -> String {
+    // Our own structs of numbers and texts always serialise; an empty list would be a silent no-op.
+    serde_json::to_string(value).unwrap_or_else(|_| String::from("[]"))
+}

@@ -1,0 +1,216 @@
+//! Moving people from state to state, with the rows that show them counted along.
+
+use jobs::{Provider, RevealState, Timestamp};
+
+use crate::conn::{Conn, exec, rows};
+use crate::totals::{Totals, json};
+use crate::{Result, StoreError};
+
+/// What is written with a new state.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change<'a> {
+    pub(crate) to: RevealState,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) due_at: Option<Timestamp>,
+    /// Added to the attempts.
+    pub(crate) attempts: i64,
+}
+
+impl Change<'_> {
+    pub(crate) fn to(to: RevealState) -> Self {
+        Change { to, reason: None, due_at: None, attempts: 0 }
+    }
+}
+
+/// Counts the rows that show `ids`, as leaving their state for `to`. The reveals must be locked.
+pub(crate) async fn count_rows(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    to: RevealState,
+) -> Result<()> {
+    let counts: Vec<(i64, String, i64)> = rows!(
+        conn,
+        "SELECT w.batch_id, r.state, COUNT(*) FROM IDS($1) AS e
+         JOIN reveals r ON r.id = CAST(e.value AS BIGINT)
+         JOIN batch_rows w ON w.reveal_id = r.id AND w.ended IS NULL
+         GROUP BY w.batch_id, r.state",
+        json(&ids),
+    )?;
+    for (batch, state, n) in counts {
+        totals.moved(batch, (provider, parse_state(&state, batch)?), (provider, to), n);
+    }
+    Ok(())
+}
+
+/// Moves `ids`, whatever state they are in.
+pub(crate) async fn shift(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    change: Change<'_>,
+    now: Timestamp,
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    count_rows(conn, totals, provider, ids, change.to).await?;
+    exec!(
+        conn,
+        "UPDATE reveals SET state = $2, reason = $3, due_at = $4, attempts = attempts + $5, updated_at = $6
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+        change.to.as_str(),
+        change.reason,
+        change.due_at.map(|t| t.0),
+        change.attempts,
+        now.0,
+    )?;
+    if matches!(change.to, RevealState::NotFound | RevealState::Failed) {
+        Box::pin(advance_waterfalls(conn, totals, provider, ids, change.to, now)).await?;
+    }
+    if change.to == RevealState::Found {
+        show_found(conn, totals, provider, ids).await?;
+    }
+    Ok(())
+}
+
+/// Rows whose waterfall stands at one of `ids` go on to their next provider. A row that has gone on
+/// already is not touched, so that a webhook and a poll that come together advance it once.
+async fn advance_waterfalls(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    state: RevealState,
+    now: Timestamp,
+) -> Result<()> {
+    let advanced: Vec<(i64, i64)> = rows!(
+        conn,
+        "UPDATE batch_rows SET reveal_id = next.reveal_id
+         FROM (SELECT n.batch_id, n.row_number, n.reveal_id, c.reveal_id AS was
+               FROM IDS($1) AS e
+               JOIN row_waterfall c ON c.reveal_id = CAST(e.value AS BIGINT)
+               JOIN row_waterfall n ON n.batch_id = c.batch_id AND n.row_number = c.row_number
+                                    AND n.step = c.step + 1) AS next
+         WHERE batch_rows.batch_id = next.batch_id AND batch_rows.row_number = next.row_number
+           AND batch_rows.reveal_id = next.was AND batch_rows.ended IS NULL
+         RETURNING batch_rows.batch_id, batch_rows.reveal_id",
+        json(&ids),
+    )?;
+    if advanced.is_empty() {
+        return Ok(());
+    }
+    let nexts: Vec<i64> = advanced.iter().map(|(_, id)| *id).collect();
+    let found: Vec<(i64, String, String)> = rows!(
+        conn,
+        "SELECT r.id, r.provider, r.state FROM reveals r
+         WHERE r.id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) ORDER BY r.id FOR UPDATE",
+        json(&nexts),
+    )?;
+    let mut states = std::collections::HashMap::new();
+    for (id, provider, state) in found {
+        states.insert(id, (parse_provider(&provider, id)?, parse_state(&state, id)?));
+    }
+    let mut waking: std::collections::BTreeMap<(Provider, i64), Vec<i64>> = Default::default();
+    let mut passing: std::collections::BTreeMap<(Provider, &'static str), Vec<i64>> =
+        Default::default();
+    for (batch, id) in advanced {
+        let Some(&(next_provider, next_state)) = states.get(&id) else { continue };
+        totals.moved(batch, (provider, state), (next_provider, next_state), 1);
+        match next_state {
+            RevealState::Idle => waking.entry((next_provider, batch)).or_default().push(id),
+            RevealState::NotFound | RevealState::Failed => {
+                passing.entry((next_provider, next_state.as_str())).or_default().push(id);
+            }
+            _ => {}
+        }
+    }
+    for ((next_provider, batch), mut ids) in waking {
+        ids.dedup();
+        wake(conn, totals, next_provider, batch, &ids, now).await?;
+    }
+    for ((next_provider, state), ids) in passing {
+        let state = parse_state(state, 0)?;
+        Box::pin(advance_waterfalls(conn, totals, next_provider, &ids, state, now)).await?;
+    }
+    Ok(())
+}
+
+/// Gives people that nobody waited for so far their turn with `batch`.
+pub(crate) async fn wake(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    batch: i64,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    shift(conn, totals, provider, ids, Change::to(RevealState::Queued), now).await?;
+    exec!(
+        conn,
+        "UPDATE reveals SET lane = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+        batch,
+    )?;
+    conn.announce(crate::Topic::Queue);
+    Ok(())
+}
+
+/// Rows that list a person who was found show that, whichever step they were at.
+async fn show_found(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+) -> Result<()> {
+    let stale: Vec<(i64, String, String, i64)> = rows!(
+        conn,
+        "SELECT w.batch_id, r.provider, r.state, COUNT(*)
+         FROM IDS($1) AS e
+         JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)
+         JOIN batch_rows w ON w.batch_id = f.batch_id AND w.row_number = f.row_number
+                           AND w.reveal_id <> f.reveal_id AND w.ended IS NULL
+         JOIN reveals r ON r.id = w.reveal_id AND r.state <> 'found'
+         GROUP BY w.batch_id, r.provider, r.state",
+        json(&ids),
+    )?;
+    if stale.is_empty() {
+        return Ok(());
+    }
+    for (batch, from_provider, from, n) in stale {
+        let from = (parse_provider(&from_provider, batch)?, parse_state(&from, batch)?);
+        totals.moved(batch, from, (provider, RevealState::Found), n);
+    }
+    exec!(
+        conn,
+        "UPDATE batch_rows SET reveal_id = better.reveal_id
+         FROM (SELECT f.batch_id, f.row_number, f.reveal_id FROM IDS($1) AS e
+               JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)) AS better
+         WHERE batch_rows.batch_id = better.batch_id AND batch_rows.row_number = better.row_number
+           AND batch_rows.ended IS NULL AND batch_rows.reveal_id <> better.reveal_id
+           AND NOT EXISTS (SELECT 1 FROM reveals r WHERE r.id = batch_rows.reveal_id AND r.state = 'found')",
+        json(&ids),
+    )?;
+    Ok(())
+}
+
+pub(crate) fn parse_state(state: &str, row: i64) -> Result<RevealState> {
+    state.parse().map_err(|_| StoreError::Corrupt {
+        table: "reveals",
+        column: "state",
+        row: row.to_string(),
+        value: state.to_owned(),
+    })
+}
+
+pub(crate) fn parse_provider(provider: &str, row: i64) -> Result<Provider> {
+    provider.parse().map_err(|_| StoreError::Corrupt {
+        table: "reveals",
+        column: "provider",
+        row: row.to_string(),
+        value: provider.to_owned(),
+    })
+}

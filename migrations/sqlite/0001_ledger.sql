@@ -1,0 +1,267 @@
+-- The ledger. Times are milliseconds since 1970 (UTC); the views show them as text.
+-- docs/architecture.md has the map; docs/job-lifecycle.md who moves which state.
+
+-- One value each: the stamp (live or sandbox) and the like.
+CREATE TABLE settings (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+-- Keys made by the software itself: for webhook signatures (the newest signs) and for the hashes
+-- that remember who was erased.
+CREATE TABLE secrets (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    purpose    TEXT   NOT NULL,
+    secret     TEXT   NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+-- Numbers for reveals are handed out from here, a block at a time. The row is locked while a chunk
+-- of rows is resolved to reveals, so two submits at once cannot make the same person twice.
+CREATE TABLE reveal_numbers (
+    one  BIGINT PRIMARY KEY CHECK (one = 1),
+    next BIGINT NOT NULL
+);
+INSERT INTO reveal_numbers (one, next) VALUES (1, 1);
+
+CREATE TABLE batches (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    batch_id        TEXT   NOT NULL UNIQUE,
+    name            TEXT,
+    header          TEXT,                      -- JSON array of the caller's columns; NULL for JSON Lines
+    priority        BIGINT NOT NULL DEFAULT 0,
+    idempotency_key TEXT UNIQUE,
+    content_hash    TEXT,
+    created_at      BIGINT NOT NULL,
+    loader_seen_at  BIGINT NOT NULL,           -- a batch that is loading and silent was abandoned
+    published_at    BIGINT,                    -- NULL while it is loading: nobody sees or claims it
+    finished_at     BIGINT,
+    cancelled_at    BIGINT,
+    total           BIGINT NOT NULL DEFAULT 0,
+    unfinished      BIGINT NOT NULL DEFAULT 0
+);
+CREATE INDEX batches_loading ON batches (loader_seen_at) WHERE published_at IS NULL;
+
+-- How many rows of a batch show which state, by the provider of the reveal they show, and what the
+-- batch asked and paid. Kept in the transaction of every change, so that no view ever counts rows.
+CREATE TABLE batch_totals (
+    batch_id         BIGINT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+    provider         TEXT   NOT NULL,
+    queued           BIGINT NOT NULL DEFAULT 0,
+    sending          BIGINT NOT NULL DEFAULT 0,
+    awaiting         BIGINT NOT NULL DEFAULT 0,
+    retrying         BIGINT NOT NULL DEFAULT 0,
+    found            BIGINT NOT NULL DEFAULT 0,
+    not_found        BIGINT NOT NULL DEFAULT 0,
+    failed           BIGINT NOT NULL DEFAULT 0,
+    expired          BIGINT NOT NULL DEFAULT 0,
+    cancelled        BIGINT NOT NULL DEFAULT 0,
+    people_asked     BIGINT NOT NULL DEFAULT 0,
+    people_found     BIGINT NOT NULL DEFAULT 0,
+    credits_reserved BIGINT NOT NULL DEFAULT 0,
+    credits_spent    BIGINT NOT NULL DEFAULT 0,
+    written_off      BIGINT NOT NULL DEFAULT 0, -- reserved for people who expired: perhaps spent
+    max_credits      BIGINT,
+    at_ceiling       BIGINT NOT NULL DEFAULT 0, -- 1: the next person would pass max_credits
+    PRIMARY KEY (batch_id, provider)
+);
+
+-- One person at one provider, once: the unit that is paid for.
+CREATE TABLE reveals (
+    id          BIGINT PRIMARY KEY,
+    provider    TEXT   NOT NULL,
+    subject     TEXT   NOT NULL,               -- the identifier it is asked by, as jobs::Identifier encodes it
+    generation  BIGINT NOT NULL DEFAULT 0,     -- a refresh, or a repeat paid for on purpose, is a new one
+    state       TEXT   NOT NULL,
+    reason      TEXT,
+    attempts    BIGINT NOT NULL DEFAULT 0,
+    due_at      BIGINT,                        -- when a retrying one has its turn again
+    lane        BIGINT,                        -- the batch in whose turn it is sent
+    cohort      BIGINT,                        -- people who must be asked together, apart from others
+    call_id     BIGINT,                        -- the call it is in, or was in last
+    repeat_of   BIGINT,                        -- the call that its next one repeats
+    credits     BIGINT NOT NULL DEFAULT 0,
+    asked_at    BIGINT,
+    revealed_at BIGINT,
+    updated_at  BIGINT NOT NULL,
+    UNIQUE (provider, subject, generation)
+);
+CREATE INDEX reveals_queue ON reveals (lane, provider, id) WHERE state = 'queued' AND cohort IS NULL;
+CREATE INDEX reveals_cohort ON reveals (provider, cohort) WHERE state = 'queued' AND cohort IS NOT NULL;
+CREATE INDEX reveals_retrying ON reveals (provider, due_at) WHERE state = 'retrying';
+
+-- Other identifiers of the person behind a subject.
+CREATE TABLE aliases (
+    provider   TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    subject    TEXT NOT NULL,
+    PRIMARY KEY (provider, identifier)
+) WITHOUT ROWID;
+CREATE INDEX aliases_subject ON aliases (provider, subject);
+
+-- A line of the user's file.
+CREATE TABLE batch_rows (
+    batch_id   BIGINT NOT NULL,
+    row_number BIGINT NOT NULL,
+    fields     TEXT   NOT NULL,                -- JSON: an array along the batch's header, or the object as it came
+    reveal_id  BIGINT,                         -- the reveal that the row shows
+    shared     BIGINT NOT NULL DEFAULT 0,      -- 1: another row pays for it
+    ended      TEXT,                           -- the row's own end, whatever becomes of its reveal
+    ended_at   BIGINT,
+    PRIMARY KEY (batch_id, row_number)
+) WITHOUT ROWID;
+CREATE INDEX batch_rows_reveal ON batch_rows (reveal_id);
+
+-- The providers that a row asks in turn; only for rows with more than one.
+CREATE TABLE row_waterfall (
+    batch_id   BIGINT NOT NULL,
+    row_number BIGINT NOT NULL,
+    step       BIGINT NOT NULL,
+    reveal_id  BIGINT NOT NULL,
+    PRIMARY KEY (batch_id, row_number, step)
+) WITHOUT ROWID;
+CREATE INDEX row_waterfall_reveal ON row_waterfall (reveal_id);
+
+-- One request that may cost credits. Written before its first byte leaves; never reused.
+CREATE TABLE calls (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    call_id     TEXT   NOT NULL UNIQUE,
+    provider    TEXT   NOT NULL,
+    state       TEXT   NOT NULL,
+    worker_id   TEXT   NOT NULL,
+    people      BIGINT NOT NULL,
+    open_people BIGINT NOT NULL,               -- people without a result yet
+    attempt     BIGINT NOT NULL,
+    probe       BIGINT NOT NULL DEFAULT 0,
+    sent_at     BIGINT NOT NULL,
+    finished_at BIGINT,                        -- when the request was answered or given up
+    http_status BIGINT,
+    outcome     TEXT,
+    tracking_id TEXT,
+    repeat_of   BIGINT,
+    deadline_at BIGINT,                        -- set while a result may come
+    poll_at     BIGINT,                        -- when its tracking id is polled next
+    polls       BIGINT NOT NULL DEFAULT 0,
+    poll_lease  TEXT                           -- the token of the poll that is on its way
+);
+CREATE INDEX calls_sending ON calls (worker_id) WHERE state = 'sending';
+CREATE INDEX calls_deadline ON calls (provider, deadline_at) WHERE deadline_at IS NOT NULL;
+CREATE INDEX calls_poll ON calls (provider, poll_at) WHERE poll_at IS NOT NULL;
+CREATE INDEX calls_unknown ON calls (provider, sent_at) WHERE state = 'unknown';
+
+-- Who is in a call, and who pays. Kept for good: its webhook must always find its people.
+CREATE TABLE call_reveals (
+    call_id   BIGINT NOT NULL,
+    position  BIGINT NOT NULL,
+    reveal_id BIGINT NOT NULL,
+    payer     BIGINT NOT NULL,
+    reserved  BIGINT NOT NULL,
+    credits   BIGINT,                          -- NULL until this call brought a result or was refused
+    PRIMARY KEY (call_id, position)
+) WITHOUT ROWID;
+
+-- Requests that cost no credits: polls of a tracking id and balances.
+CREATE TABLE lookups (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    call_id     TEXT   NOT NULL,
+    provider    TEXT   NOT NULL,
+    kind        TEXT   NOT NULL,
+    attempt     BIGINT NOT NULL,
+    sent_at     BIGINT NOT NULL,
+    finished_at BIGINT,
+    http_status BIGINT,
+    outcome     TEXT,
+    tracking_id TEXT
+);
+
+CREATE TABLE phones (
+    reveal_id BIGINT NOT NULL,
+    position  BIGINT NOT NULL,
+    raw       TEXT   NOT NULL,
+    e164      TEXT,
+    kind      TEXT,
+    PRIMARY KEY (reveal_id, position)
+) WITHOUT ROWID;
+
+-- Bodies as they came. Stored before they are acknowledged, applied afterwards.
+CREATE TABLE webhook_inbox (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    received_at BIGINT NOT NULL,
+    provider    TEXT   NOT NULL,
+    call_id     TEXT   NOT NULL,
+    body        BLOB,
+    bytes       BIGINT NOT NULL,
+    outcome     TEXT,
+    applied_at  BIGINT
+);
+CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL;
+
+-- Whether a provider may be asked, how fast, and what its account holds: one row a provider, shared
+-- by all workers.
+CREATE TABLE provider_gates (
+    provider          TEXT PRIMARY KEY,
+    off_reason        TEXT,                    -- no_key, no_webhook_url: no worker can use it
+    paused            BIGINT NOT NULL DEFAULT 0,
+    state             TEXT   NOT NULL DEFAULT 'open',
+    reason            TEXT,
+    message           TEXT,
+    blocks_all        BIGINT NOT NULL DEFAULT 0, -- 1: polls and balances wait, too
+    closed_at         BIGINT,
+    closed_until      BIGINT,                  -- NULL while closed: until something else happens
+    closed_step       BIGINT NOT NULL DEFAULT 0,
+    probe_call        BIGINT,                  -- the call that is out to see whether it may open
+    key_fingerprint   TEXT,
+    broken_streak     BIGINT NOT NULL DEFAULT 0,
+    accepted_at       BIGINT,                  -- when it last took an order
+    refused_singles   BIGINT NOT NULL DEFAULT 0, -- people refused on their own since it last took an order
+    tat_us            BIGINT NOT NULL DEFAULT 0, -- GCRA: theoretical arrival time, microseconds
+    poll_tat_us       BIGINT NOT NULL DEFAULT 0,
+    rate_limit        DOUBLE PRECISION,        -- requests a second that the workers are configured for
+    found_rate        DOUBLE PRECISION,        -- requests a second that a 429 taught us, growing again
+    found_rate_at     BIGINT,
+    limited_at        BIGINT,                  -- the last 429
+    limited_for       BIGINT NOT NULL DEFAULT 0, -- how long it closed the gate, milliseconds
+    passed            BIGINT NOT NULL DEFAULT 0, -- requests that passed since
+    requests_day      BIGINT NOT NULL DEFAULT 0, -- days since 1970
+    requests_today    BIGINT NOT NULL DEFAULT 0,
+    isolation_today   BIGINT NOT NULL DEFAULT 0, -- of these, requests that searched for a bad id
+    daily_left        BIGINT,
+    daily_resets_at   BIGINT,
+    balance_credits   BIGINT,
+    balance_direct    BIGINT NOT NULL DEFAULT 0,
+    balance_spent     BIGINT NOT NULL DEFAULT 0, -- what the ledger had spent when the balance was read
+    balance_at        BIGINT,
+    balance_due_at    BIGINT,
+    balance_step      BIGINT NOT NULL DEFAULT 0,
+    canary_url        TEXT,                    -- the webhook URL (hashed) that is being proved
+    canary_proved_at  BIGINT
+);
+INSERT INTO provider_gates (provider) VALUES ('ocean'), ('clodura');
+
+-- What an account said of itself, beside what the ledger believes was spent.
+CREATE TABLE balance_readings (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    provider      TEXT   NOT NULL,
+    read_at       BIGINT NOT NULL,
+    credits       BIGINT NOT NULL,
+    ledger_spent  BIGINT NOT NULL,
+    reserved      BIGINT NOT NULL
+);
+
+CREATE TABLE workers (
+    worker_id    TEXT PRIMARY KEY,
+    host         TEXT   NOT NULL,
+    pid          BIGINT NOT NULL,
+    role         TEXT   NOT NULL,
+    version      TEXT   NOT NULL,
+    providers    TEXT   NOT NULL,              -- JSON array of those it can use
+    started_at   BIGINT NOT NULL,
+    heartbeat_at BIGINT NOT NULL,
+    stopped_at   BIGINT
+);
+
+-- Keyed hashes of the identifiers of erased people, so that they are not bought again.
+CREATE TABLE erasures (
+    hash      TEXT PRIMARY KEY,
+    erased_at BIGINT NOT NULL
+);

@@ -1,0 +1,155 @@
+-- What users and their scripts read. Columns and meanings are a promise; the tables behind are not.
+
+-- Why work at a provider can't be sent just now, if it can't. Rows that would be queued show this in
+-- its place, so that closing a gate never rewrites a million rows.
+CREATE VIEW provider_holds AS
+SELECT provider,
+       CASE WHEN paused = 1 OR off_reason IS NOT NULL THEN 'held'
+            WHEN state = 'open' OR (state = 'closed' AND closed_until <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) THEN NULL
+            WHEN reason IN ('credits_pending', 'credits_insufficient', 'misconfigured') THEN 'held'
+            ELSE 'retrying' END AS shown_as,
+       CASE WHEN off_reason IS NOT NULL THEN off_reason
+            WHEN paused = 1 THEN 'paused'
+            ELSE reason END AS reason,
+       CASE WHEN paused = 1 OR off_reason IS NOT NULL THEN NULL ELSE closed_until END AS until
+FROM provider_gates;
+
+CREATE VIEW batch_status AS
+SELECT b.batch_id,
+       b.name,
+       strftime('%Y-%m-%dT%H:%M:%fZ', b.created_at / 1000.0, 'unixepoch') AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', b.finished_at / 1000.0, 'unixepoch') AS finished_at,
+       b.total,
+       COALESCE(SUM(CASE WHEN t.at_ceiling = 0 AND h.shown_as IS NULL THEN t.queued ELSE 0 END), 0) AS queued,
+       COALESCE(SUM(t.sending), 0) AS sending,
+       COALESCE(SUM(t.awaiting), 0) AS awaiting,
+       COALESCE(SUM(t.retrying + CASE WHEN t.at_ceiling = 0 AND h.shown_as = 'retrying' THEN t.queued ELSE 0 END), 0) AS retrying,
+       COALESCE(SUM(CASE WHEN t.at_ceiling = 1 OR h.shown_as = 'held' THEN t.queued ELSE 0 END), 0) AS held,
+       COALESCE(SUM(t.found), 0) AS found,
+       COALESCE(SUM(t.not_found), 0) AS not_found,
+       COALESCE(SUM(t.failed), 0) AS failed,
+       COALESCE(SUM(t.expired), 0) AS expired,
+       COALESCE(SUM(t.cancelled), 0) AS cancelled,
+       COALESCE(SUM(t.credits_reserved + t.written_off), 0) AS credits_reserved,
+       COALESCE(SUM(t.credits_spent), 0) AS credits_spent
+FROM batches b
+LEFT JOIN batch_totals t ON t.batch_id = b.id
+LEFT JOIN provider_holds h ON h.provider = t.provider
+WHERE b.published_at IS NOT NULL
+GROUP BY b.id, b.batch_id, b.name, b.created_at, b.finished_at, b.total;
+
+CREATE VIEW batch_spend AS
+SELECT b.batch_id,
+       t.provider,
+       t.people_asked,
+       t.people_found AS found,
+       CASE WHEN t.people_asked > 0
+            THEN CAST(t.people_found AS DOUBLE PRECISION) / t.people_asked END AS hit_rate,
+       t.credits_reserved + t.written_off AS credits_reserved,
+       t.credits_spent,
+       t.max_credits
+FROM batch_totals t
+JOIN batches b ON b.id = t.batch_id
+WHERE b.published_at IS NOT NULL;
+
+-- Encoded identifiers as people know them: an id as it is, a LinkedIn address whole.
+CREATE VIEW reveal_people AS
+SELECT id AS reveal_id,
+       CASE WHEN subject LIKE 'ocean:%' THEN substr(subject, 7)
+            WHEN subject LIKE 'clodura:%' THEN substr(subject, 9)
+            WHEN subject LIKE 'linkedin.com/%' THEN 'https://www.' || subject
+            ELSE subject END AS person
+FROM reveals;
+
+CREATE VIEW row_status AS
+SELECT b.batch_id,
+       w.row_number,
+       CASE WHEN r.subject LIKE 'ocean:%' THEN substr(r.subject, 7)
+            WHEN r.subject LIKE 'clodura:%' THEN substr(r.subject, 9)
+            WHEN r.subject LIKE 'linkedin.com/%' THEN 'https://www.' || r.subject
+            ELSE r.subject END AS person,
+       r.provider,
+       CASE WHEN w.ended IS NOT NULL THEN 'cancelled'
+            WHEN r.state = 'queued' AND t.at_ceiling = 1 THEN 'held'
+            WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.shown_as
+            ELSE r.state END AS state,
+       CASE WHEN w.ended IS NOT NULL THEN w.ended
+            WHEN r.state = 'queued' AND t.at_ceiling = 1 THEN 'batch_ceiling'
+            WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.reason
+            ELSE r.reason END AS reason,
+       COALESCE(r.attempts, 0) AS attempts,
+       CASE WHEN w.ended IS NOT NULL THEN NULL
+            WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN strftime('%Y-%m-%dT%H:%M:%fZ', h.until / 1000.0, 'unixepoch')
+            WHEN r.state = 'retrying' THEN strftime('%Y-%m-%dT%H:%M:%fZ', r.due_at / 1000.0, 'unixepoch')
+            WHEN r.state = 'awaiting' THEN strftime('%Y-%m-%dT%H:%M:%fZ', c.poll_at / 1000.0, 'unixepoch') END AS next_attempt_at,
+       c.tracking_id,
+       CASE WHEN w.ended IS NULL AND r.state = 'found' THEN
+            (SELECT group_concat(n.number, ';')
+             FROM (SELECT COALESCE(p.e164, p.raw) AS number
+                   FROM phones p WHERE p.reveal_id = r.id ORDER BY p.position) n) END AS phones,
+       CASE WHEN w.shared = 1 OR w.ended IS NOT NULL THEN 0 ELSE COALESCE(r.credits, 0) END AS credits,
+       w.shared,
+       CASE WHEN w.ended IS NULL AND r.state IN ('queued', 'sending', 'awaiting', 'retrying')
+            THEN (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - COALESCE(r.asked_at, b.created_at)) / 1000 END AS waiting_seconds,
+       strftime('%Y-%m-%dT%H:%M:%fZ', COALESCE(w.ended_at, r.updated_at) / 1000.0, 'unixepoch') AS updated_at
+FROM batch_rows w
+JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL
+LEFT JOIN reveals r ON r.id = w.reveal_id
+LEFT JOIN calls c ON c.id = r.call_id
+LEFT JOIN batch_totals t ON t.batch_id = w.batch_id AND t.provider = r.provider
+LEFT JOIN provider_holds h ON h.provider = r.provider;
+
+CREATE VIEW reveal_status AS
+SELECT r.provider,
+       p.person,
+       CASE WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.shown_as
+            ELSE r.state END AS state,
+       CASE WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.reason
+            ELSE r.reason END AS reason,
+       r.attempts,
+       c.call_id,
+       c.tracking_id,
+       r.credits,
+       (SELECT COUNT(*) FROM batch_rows w WHERE w.reveal_id = r.id) AS rows,
+       strftime('%Y-%m-%dT%H:%M:%fZ', r.asked_at / 1000.0, 'unixepoch') AS asked_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', r.revealed_at / 1000.0, 'unixepoch') AS revealed_at
+FROM reveals r
+JOIN reveal_people p ON p.reveal_id = r.id
+LEFT JOIN calls c ON c.id = r.call_id
+LEFT JOIN provider_holds h ON h.provider = r.provider
+WHERE r.state <> 'idle';
+
+CREATE VIEW provider_status AS
+SELECT g.provider,
+       CASE WHEN g.paused = 1 THEN 'paused'
+            WHEN g.off_reason IS NOT NULL THEN 'closed'
+            ELSE g.state END AS gate,
+       COALESCE(g.off_reason,
+                CASE WHEN g.paused = 1 THEN 'paused' END,
+                CASE WHEN g.message IS NULL THEN g.reason ELSE g.reason || ': ' || g.message END) AS gate_reason,
+       strftime('%Y-%m-%dT%H:%M:%fZ', g.closed_until / 1000.0, 'unixepoch') AS gate_until,
+       (SELECT COUNT(*) FROM calls c WHERE c.provider = g.provider AND c.deadline_at IS NOT NULL)
+           + (SELECT COUNT(*) FROM calls c WHERE c.provider = g.provider AND c.state = 'sending') AS in_flight,
+       CASE WHEN g.requests_day = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) / 86400000 THEN g.requests_today ELSE 0 END AS requests_today,
+       COALESCE(g.found_rate, g.rate_limit) AS rate,
+       g.balance_credits
+           - (SELECT COALESCE(COALESCE(SUM(t.credits_spent), 0), 0) FROM batch_totals t WHERE t.provider = g.provider)
+           + g.balance_spent AS credits_left,
+       strftime('%Y-%m-%dT%H:%M:%fZ', g.balance_at / 1000.0, 'unixepoch') AS credits_checked_at
+FROM provider_gates g;
+
+CREATE VIEW call_log AS
+SELECT c.call_id, c.attempt, c.provider, 'reveal' AS kind, c.people,
+       strftime('%Y-%m-%dT%H:%M:%fZ', c.sent_at / 1000.0, 'unixepoch') AS sent_at, strftime('%Y-%m-%dT%H:%M:%fZ', c.finished_at / 1000.0, 'unixepoch') AS finished_at,
+       c.http_status, COALESCE(c.outcome, c.state) AS outcome, c.tracking_id, o.call_id AS repeat_of
+FROM calls c
+LEFT JOIN calls o ON o.id = c.repeat_of
+UNION ALL
+SELECT l.call_id, l.attempt, l.provider, l.kind, CASE WHEN l.kind = 'track' THEN 1 ELSE 0 END,
+       strftime('%Y-%m-%dT%H:%M:%fZ', l.sent_at / 1000.0, 'unixepoch'), strftime('%Y-%m-%dT%H:%M:%fZ', l.finished_at / 1000.0, 'unixepoch'),
+       l.http_status, l.outcome, l.tracking_id, NULL
+FROM lookups l;
+
+CREATE VIEW webhook_log AS
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', received_at / 1000.0, 'unixepoch') AS received_at, provider, call_id, outcome, bytes
+FROM webhook_inbox;
