@@ -1,0 +1,130 @@
+//! What keeps a provider's people from being asked, in words for whoever reads a status.
+
+use jobs::duration::display;
+use jobs::{Provider, Timestamp};
+
+use crate::Result;
+use crate::conn::{Conn, rows};
+use crate::gate::Gate;
+use crate::transition::parse_provider;
+
+#[derive(sqlx::FromRow)]
+struct GateRow {
+    provider: String,
+    message: Option<String>,
+    #[sqlx(flatten)]
+    gate: Gate,
+}
+
+/// A gate as it is shown.
+pub(crate) struct ShownGate {
+    pub(crate) provider: Provider,
+    pub(crate) gate: Gate,
+    /// The provider's own words on why it is closed.
+    message: Option<String>,
+}
+
+/// Reads every provider's gate without locking it.
+pub(crate) async fn read_gates(conn: &mut Conn) -> Result<Vec<ShownGate>> {
+    let found: Vec<GateRow> = rows!(conn, "SELECT * FROM provider_gates ORDER BY provider DESC")?;
+    found
+        .into_iter()
+        .map(|GateRow { provider, message, gate }| {
+            Ok(ShownGate { provider: parse_provider(&provider, 0)?, gate, message })
+        })
+        .collect()
+}
+
+/// What shuts a gate that waiting alone won't open, and what to do about it.
+pub(crate) fn needs_somebody(shown: &ShownGate) -> Option<String> {
+    let (provider, gate) = (shown.provider, &shown.gate);
+    let closed_for = gate.reason.as_deref().filter(|_| gate.state == "closed");
+    match (gate.off_reason.as_deref(), closed_for) {
+        (Some("no_key"), _) => Some(format!(
+            "no worker has a key for it; set {} and restart worker",
+            key_name(provider)
+        )),
+        (Some("no_webhook_url"), _) => Some(
+            "no worker can be reached by its webhooks; set WEBHOOK_PUBLIC_URL and restart worker"
+                .to_owned(),
+        ),
+        (Some(other), _) => Some(other.to_owned()),
+        _ if gate.paused == 1 => Some(format!("paused; enqueue resume {provider}")),
+        (_, Some("misconfigured")) => Some(format!(
+            "misconfigured{}; mend it and restart worker, or: enqueue resume {provider}",
+            said(shown)
+        )),
+        (_, Some("credits_insufficient")) => Some(
+            "the account has too few credits; it goes on by itself once there are more".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// What shuts a gate just now, whether or not waiting will open it.
+pub(crate) fn shut_by(shown: &ShownGate, now: Timestamp) -> Option<String> {
+    let gate = &shown.gate;
+    if let Some(text) = needs_somebody(shown) {
+        return Some(text);
+    }
+    if gate.state == "open" {
+        return None;
+    }
+    let reason = gate.reason.as_deref().unwrap_or("closed").replace('_', " ");
+    let next = match gate.closed_until {
+        _ if gate.state == "probing" => "one request is out to see whether it may go on".to_owned(),
+        Some(until) if until > now.0 => {
+            format!("next try in {}", display(Timestamp(until).since(now)))
+        }
+        _ => "next try at once".to_owned(),
+    };
+    Some(format!("{reason}{}; {next}", said(shown)))
+}
+
+/// The provider's own words, where they are kept.
+fn said(shown: &ShownGate) -> String {
+    shown.message.as_deref().map(|message| format!(" ({message})")).unwrap_or_default()
+}
+
+fn key_name(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Ocean => "OCEAN_API_TOKEN",
+        Provider::Clodura => "CLODURA_API_KEY",
+    }
+}
+
+/// A batch that reached its ceiling, and how to raise it.
+pub(crate) fn ceiling(provider: Provider, batch: &str, max_credits: Option<i64>) -> String {
+    let max = max_credits.unwrap_or(0);
+    format!(
+        "its ceiling of {max} credits is reached; enqueue resume --batch {batch} --max-credits {provider}=N"
+    )
+}
+
+/// `1 row`, `1,286 rows`.
+pub(crate) fn count(n: i64, what: &str) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let mut text = String::from(if n < 0 { "-" } else { "" });
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{text} {what}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn counts_read_like_prose() {
+        assert_eq!(count(1, "row"), "1 row");
+        assert_eq!(count(0, "row"), "0 rows");
+        assert_eq!(count(999, "row"), "999 rows");
+        assert_eq!(count(1_234_567, "credit"), "1,234,567 credits");
+        assert_eq!(count(-1_000, "row"), "-1,000 rows");
+    }
+}
