@@ -122,12 +122,9 @@ enum Person<'a> {
 
 impl<'a> Order<'a> {
     fn new(person: &'a Identifier, webhook: Option<&'a str>, partners: bool) -> Option<Self> {
-        let slug = person.value();
         let person = match person.kind() {
             IdentifierKind::CloduraPersonId => Person::PersonId(person.value()),
-            IdentifierKind::LinkedinUrl => {
-                Person::LinkedinUrl(format!("https://www.linkedin.com/in/{slug}"))
-            }
+            IdentifierKind::LinkedinUrl => Person::LinkedinUrl(person.linkedin_url()?),
             IdentifierKind::OceanPersonId => return None,
         };
         let reveal_phone_number_via_partners = partners && webhook.is_some();

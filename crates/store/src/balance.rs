@@ -40,6 +40,23 @@ impl Store {
             .await
     }
 
+    /// Whether a balance is being asked for, or about to be, that may open a closed gate.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn balance_is_due(&self) -> Result<bool> {
+        let mut conn = self.read().await?;
+        let due: Option<(String,)> = row!(
+            conn,
+            "SELECT provider FROM provider_gates
+             WHERE off_reason IS NULL AND paused = 0 AND balance_due_at IS NOT NULL
+               AND COALESCE(reason, '') <> 'misconfigured'
+               AND (balance_due_at <= $1 OR balance_at IS NULL OR balance_at < closed_at) LIMIT 1",
+            self.now().0,
+        )?;
+        Ok(due.is_some())
+    }
+
     /// Writes down what the account said.
     ///
     /// # Errors

@@ -75,6 +75,8 @@ pub struct Claims {
     pub calls: Vec<ClaimedCall>,
     /// When another claim may bring more, if nothing happens before.
     pub again_at: Option<Timestamp>,
+    /// That time is a matter of the rate: nothing that happens brings it nearer.
+    pub paced: bool,
 }
 
 /// A person taken from the queue.
@@ -111,13 +113,19 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, now: Timestamp) -> Result<Cl
     let mut totals = Totals::default();
     promote_due(conn, &mut totals, ask.provider, now).await?;
     let claims = match admit(conn, ask, &gate, now).await? {
-        Admission::Wait(again_at) => Claims { calls: Vec::new(), again_at },
+        Admission::Wait(again_at) => Claims { again_at, ..Claims::default() },
+        Admission::Paced(again_at) => {
+            Claims { again_at: Some(again_at), paced: true, ..Claims::default() }
+        }
         Admission::Go { calls, people, probe } => {
             let drafts = draft_calls(conn, &mut totals, ask, &gate, calls, people, now).await?;
             send_drafts(conn, &mut totals, ask, &gate, drafts, probe, now).await?
         }
     };
     totals.flush(conn, now).await?;
+    if claims.paced {
+        return Ok(claims);
+    }
     let again_at = earliest(claims.again_at, next_due(conn, ask.provider).await?);
     Ok(Claims { again_at, ..claims })
 }
@@ -131,6 +139,7 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 
 enum Admission {
     Wait(Option<Timestamp>),
+    Paced(Timestamp),
     Go { calls: usize, people: usize, probe: bool },
 }
 
@@ -154,7 +163,7 @@ async fn admit(
     }
     let grant = rate::take(gate.tat_us, now.0, gate.rate(ask.rate, now), calls);
     if grant.requests == 0 {
-        return Ok(Admission::Wait(Some(Timestamp(grant.next_at_ms))));
+        return Ok(Admission::Paced(Timestamp(grant.next_at_ms)));
     }
     calls = grant.requests;
     Ok(Admission::Go { calls, people, probe })
@@ -509,7 +518,7 @@ async fn send_drafts(
         i64::from(probe),
         probe_call,
     )?;
-    Ok(Claims { calls, again_at: Some(Timestamp(grant.next_at_ms)) })
+    Ok(Claims { calls, again_at: Some(Timestamp(grant.next_at_ms)), paced: true })
 }
 
 #[derive(Serialize)]

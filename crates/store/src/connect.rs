@@ -60,6 +60,12 @@ impl Store {
         self.clock.now()
     }
 
+    /// The clock that all workers on this database share.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     /// Waits for changes of `topic` from now on.
     #[must_use]
     pub fn subscribe(&self, topic: Topic) -> Subscription {

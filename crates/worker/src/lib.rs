@@ -1,1 +1,26 @@
-//! placeholder
+//! The worker: apalis runs the jobs, the ledger says what there is to do.
+
+/// Health for supervisors.
+pub mod admin;
+/// What every job needs.
+pub mod app;
+/// The bridge between apalis and the ledger.
+pub mod backend;
+/// Command line and environment.
+pub mod config;
+/// `--until-idle`.
+pub mod idle;
+/// One file a job.
+pub mod jobs;
+/// The registration list.
+pub mod runner;
+/// HTTP for strangers.
+pub mod server;
+/// Webhooks kept while the database is away.
+pub mod spool;
+/// From the command line to a running worker, and its end.
+pub mod start;
+/// Logs.
+pub mod telemetry;
+/// The webhook listener.
+pub mod webhooks;

@@ -1,0 +1,124 @@
+//! What every job needs: the ledger, the providers, the settings.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobs::backoff::exponential;
+use jobs::{Policy, Provider, Rate, WorkerId};
+use providers::{Signer, clodura, ocean};
+use store::{Price, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// Shared by all jobs of a process; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// See [`App`].
+pub struct Inner {
+    /// This start of this process.
+    pub worker: WorkerId,
+    /// The ledger.
+    pub store: Store,
+    /// By what the queue is worked off.
+    pub policy: Policy,
+    /// Ocean, where there is a key for it.
+    pub ocean: Option<ocean::Client>,
+    /// Clodura, where there is a key for it.
+    pub clodura: Option<clodura::Client>,
+    /// Settings of each provider.
+    pub limits: Limits,
+    /// Signs webhook URLs, and verifies them.
+    pub signer: Signer,
+    /// How providers reach the webhook listener.
+    pub public_url: Option<Url>,
+    /// Set when the process is to stop: nothing new is taken.
+    pub stopping: CancellationToken,
+}
+
+/// Limits that the user set.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Most requests over all workers, by provider.
+    pub ocean_rate: Rate,
+    /// The same for Clodura.
+    pub clodura_rate: Rate,
+    /// Most open requests in this process.
+    pub ocean_in_flight: usize,
+    /// The same for Clodura.
+    pub clodura_in_flight: usize,
+    /// Most people in one Ocean request.
+    pub ocean_people: usize,
+    /// Reserved a person.
+    pub ocean_price: Price,
+    /// The same for Clodura.
+    pub clodura_price: Price,
+    /// People out before a webhook proved the URL.
+    pub canary: usize,
+    /// Whether Clodura may ask its partners.
+    pub clodura_partners: bool,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// Puts everything together.
+    #[must_use]
+    pub fn new(inner: Inner) -> Self {
+        App(Arc::new(inner))
+    }
+
+    /// Requests a second that the user allows.
+    #[must_use]
+    pub fn rate(&self, provider: Provider) -> f64 {
+        match provider {
+            Provider::Ocean => self.limits.ocean_rate.get(),
+            Provider::Clodura => self.limits.clodura_rate.get(),
+        }
+    }
+
+    /// What is reserved for a person.
+    #[must_use]
+    pub fn price(&self, provider: Provider) -> Price {
+        match provider {
+            Provider::Ocean => self.limits.ocean_price,
+            Provider::Clodura => self.limits.clodura_price,
+        }
+    }
+
+    /// The signed address for a call's webhook, where webhooks can be received.
+    #[must_use]
+    pub fn webhook_url(&self, provider: Provider, call_id: &str) -> Option<String> {
+        let base = self.public_url.as_ref()?;
+        Some(self.signer.webhook_url(base, provider, call_id))
+    }
+
+    /// Writes something down that must not be lost, however long the database is away.
+    ///
+    /// # Errors
+    /// What is not the database's absence: the write was fenced off, or a bug.
+    pub async fn persist<T, F, Fut>(&self, what: &'static str, write: F) -> Result<T, StoreError>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<T, StoreError>>,
+    {
+        let mut step = 0;
+        loop {
+            match write().await {
+                Err(error) if error.is_temporary() => {
+                    tracing::warn!(what, %error, "the database can't take this down; trying again");
+                    let wait = exponential(Duration::from_millis(50), Duration::from_secs(5), step);
+                    tokio::time::sleep(wait).await;
+                    step += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+}

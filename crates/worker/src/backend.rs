@@ -1,0 +1,217 @@
+//! The bridge between apalis and the ledger: apalis runs the work, the ledger decides what there is.
+//!
+//! A [`Source`] claims from the ledger as many tasks as there are free slots, never more, so that
+//! nothing sits claimed in a buffer; a slot travels with its task and is free when the task ends.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use apalis_core::backend::finalize::Ephemeral;
+use apalis_core::backend::{Backend, BackendConfig};
+use apalis_core::task::Task;
+use apalis_core::worker::context::WorkerContext;
+use jobs::backoff::exponential;
+use jobs::{Clock, Timestamp};
+use store::{StoreError, Subscription};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// How long a source that has nothing to do is left alone, if nobody wakes it.
+const SLOW_POLL: Duration = Duration::from_secs(5);
+/// After a claim that brought nothing, changes are not looked at again sooner than this.
+const QUIET: Duration = Duration::from_millis(10);
+
+/// What was claimed, with the slot that it takes up.
+#[derive(Clone)]
+pub struct Ticket<T> {
+    /// The work.
+    pub work: T,
+    /// apalis wants its tasks to be `Clone`; the slot is free when the last clone is gone.
+    _slot: Arc<OwnedSemaphorePermit>,
+}
+
+/// What a claim came to.
+pub struct Claimed<T> {
+    /// Tasks to be done now.
+    pub work: Vec<T>,
+    /// When there may be more, if nothing happens before.
+    pub again_at: Option<Timestamp>,
+    /// The time is a matter of the rate: nothing that happens can bring it nearer.
+    pub paced: bool,
+}
+
+/// Where the tasks of one kind of work come from.
+pub trait Source: Send + 'static {
+    /// The task.
+    type Work: Send + 'static;
+
+    /// Claims at most `free` tasks.
+    fn claim(
+        &mut self,
+        free: usize,
+    ) -> impl Future<Output = Result<Claimed<Self::Work>, StoreError>> + Send;
+}
+
+/// An apalis backend that hands out what a source claimed.
+pub struct Leased<T>(Arc<Mutex<mpsc::UnboundedReceiver<Ticket<T>>>>);
+
+impl<T> Clone for Leased<T> {
+    fn clone(&self) -> Self {
+        Leased(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Leased<T> {
+    /// What was claimed and not begun when the workers stopped.
+    pub fn left_over(&self) -> Vec<T> {
+        let mut receiver = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::from_fn(|| receiver.try_recv().ok()).map(|ticket| ticket.work).collect()
+    }
+}
+
+impl<T: Send + 'static> Backend for Leased<T> {
+    type Task = Task<Ticket<T>>;
+    type Error = Infallible;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Option<Result<Self::Task, Infallible>>> {
+        let mut receiver = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        receiver.poll_recv(cx).map(|ticket| ticket.map(|ticket| Ok(Task::new(ticket))))
+    }
+
+    /// A worker that its Monitor restarts must find the channel open; what is left over at the end
+    /// is given back by [`Leased::left_over`].
+    fn poll_close(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Send + 'static> BackendConfig for Leased<T> {
+    type Args = Ticket<T>;
+    type Id = u64;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = tower_layer::Identity;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, _: &mut WorkerContext) -> tower_layer::Identity {
+        tower_layer::Identity::new()
+    }
+}
+
+/// What a feed needs besides its source.
+pub struct Feed {
+    /// For logs: the kind of work.
+    pub name: &'static str,
+    /// How many tasks may run at once.
+    pub slots: Arc<Semaphore>,
+    /// Wakes it before its time.
+    pub changes: Subscription,
+    /// The ledger's clock.
+    pub clock: Clock,
+    /// Ends it.
+    pub stopping: CancellationToken,
+}
+
+impl Feed {
+    /// Starts claiming; the backend hands out what was claimed.
+    pub fn start<S: Source>(self, source: S) -> (Leased<S::Work>, tokio::task::JoinHandle<()>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let feed = tokio::spawn(self.run(source, sender));
+        (Leased(Arc::new(Mutex::new(receiver))), feed)
+    }
+
+    /// Claims until it is to stop. A database that is away is waited for here: an error that reached
+    /// apalis would cancel what is in flight.
+    async fn run<S: Source>(
+        mut self,
+        mut source: S,
+        sender: mpsc::UnboundedSender<Ticket<S::Work>>,
+    ) {
+        let mut failures = 0;
+        while let Some(mut slots) = self.free_slots().await {
+            match source.claim(slots.num_permits()).await {
+                Ok(claimed) => {
+                    failures = 0;
+                    let full = claimed.work.len() >= slots.num_permits();
+                    let none = claimed.work.is_empty();
+                    for work in claimed.work {
+                        let Some(slot) = slots.split(1) else { break };
+                        // Fails only once nobody works any more; the process is ending then.
+                        let _ = sender.send(Ticket { work, _slot: Arc::new(slot) });
+                    }
+                    drop(slots);
+                    if !full {
+                        self.rest(claimed.again_at, claimed.paced, none).await;
+                    }
+                }
+                Err(error) => {
+                    drop(slots);
+                    tracing::warn!(job = self.name, %error, "can't claim work; trying again");
+                    let wait = exponential(Duration::from_millis(100), SLOW_POLL, failures);
+                    failures += 1;
+                    self.sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// All slots that are free, at least one; `None` when it is time to stop.
+    async fn free_slots(&self) -> Option<OwnedSemaphorePermit> {
+        let first = tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => return None,
+            slot = Arc::clone(&self.slots).acquire_owned() => slot.ok()?,
+        };
+        let mut slots = first;
+        let others = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
+        if let Ok(more) = Arc::clone(&self.slots).try_acquire_many_owned(others) {
+            slots.merge(more);
+        }
+        Some(slots)
+    }
+
+    async fn rest(&mut self, again_at: Option<Timestamp>, paced: bool, none: bool) {
+        let until = again_at.map_or(SLOW_POLL, |at| at.since(self.clock.now()).min(SLOW_POLL));
+        if paced {
+            return self.sleep(until).await;
+        }
+        if none {
+            self.sleep(QUIET.min(until)).await;
+        }
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => {}
+            () = self.changes.changed() => {}
+            () = tokio::time::sleep(until) => {}
+        }
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::select! {
+            () = self.stopping.cancelled() => {}
+            () = tokio::time::sleep(time) => {}
+        }
+    }
+}

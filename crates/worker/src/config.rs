@@ -1,0 +1,278 @@
+//! The command line and the environment, and what follows from them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use jobs::{Policy, Rate, duration};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::telemetry::LogFormat;
+
+/// Works the queue off: sends people to the providers, takes their webhooks, polls what is late.
+///
+/// Runs until SIGTERM or SIGINT. Every setting is a flag and an environment variable. Any number of
+/// workers may share one Postgres; the rate limits hold over all of them.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "worker", version)]
+pub struct Config {
+    /// Stop once every row is finished (exit code 0), or once all that is left waits for what
+    /// waiting alone can't end (exit code 4)
+    #[arg(long)]
+    pub until_idle: bool,
+
+    /// What this process does: receive webhooks, work, or both
+    #[arg(long, env = "WORKER_ROLE", value_enum, default_value_t = Role::All)]
+    pub role: Role,
+
+    /// Use the bundled stand-in for both providers: spends nothing, needs no key. The default
+    /// database is then sqlite://sandbox.db
+    #[arg(long)]
+    pub sandbox: bool,
+
+    /// A JSON file that sets up the sandbox (see crates/sandbox/README.md)
+    #[arg(long, env = "SANDBOX_CONFIG", requires = "sandbox")]
+    pub sandbox_config: Option<PathBuf>,
+
+    /// sqlite://FILE or postgres://USER@HOST/NAME [default: sqlite://reveal.db]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Don't bring the database's schema up to date at start
+    #[arg(long)]
+    pub no_migrate: bool,
+
+    /// Ocean.io's API token; without it Ocean is off
+    #[arg(long, env = "OCEAN_API_TOKEN", hide_env_values = true)]
+    pub ocean_api_token: Option<SecretString>,
+
+    /// Clodura's API key; without it Clodura is off
+    #[arg(long, env = "CLODURA_API_KEY", hide_env_values = true)]
+    pub clodura_api_key: Option<SecretString>,
+
+    /// Where Ocean.io's API is
+    #[arg(long, env = "OCEAN_BASE_URL", default_value = providers::ocean::BASE_URL)]
+    pub ocean_base_url: Url,
+
+    /// Where Clodura's API is
+    #[arg(long, env = "CLODURA_BASE_URL", default_value = providers::clodura::BASE_URL)]
+    pub clodura_base_url: Url,
+
+    /// Where webhooks are received: the only thing to put behind a public HTTPS proxy
+    #[arg(long, env = "LISTEN_ADDR", default_value = "127.0.0.1:8787")]
+    pub listen_addr: SocketAddr,
+
+    /// How providers reach the webhook listener, such as https://hooks.example.com. Needed for
+    /// Ocean and for Clodura's partners
+    #[arg(long, env = "WEBHOOK_PUBLIC_URL")]
+    pub webhook_public_url: Option<Url>,
+
+    /// Until a first Ocean webhook has come in, only one call of at most so many people is out;
+    /// 0 turns that off
+    #[arg(long, env = "WEBHOOK_CANARY", default_value_t = 10)]
+    pub webhook_canary: usize,
+
+    /// Health, metrics and dashboard
+    #[arg(long, env = "ADMIN_ADDR", default_value = "127.0.0.1:8788")]
+    pub admin_addr: SocketAddr,
+
+    /// Most people in one Ocean request (1 to 500)
+    #[arg(long, env = "OCEAN_BATCH_SIZE", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub ocean_batch_size: u16,
+
+    /// Most requests to Ocean over all workers on this database
+    #[arg(long, env = "OCEAN_RATE", default_value = "2/s")]
+    pub ocean_rate: Rate,
+
+    /// Most requests to Clodura over all workers on this database
+    #[arg(long, env = "CLODURA_RATE", default_value = "5/s")]
+    pub clodura_rate: Rate,
+
+    /// Most open requests to Ocean in this process
+    #[arg(long, env = "OCEAN_MAX_IN_FLIGHT", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub ocean_max_in_flight: u16,
+
+    /// Most open requests to Clodura in this process
+    #[arg(long, env = "CLODURA_MAX_IN_FLIGHT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    pub clodura_max_in_flight: u16,
+
+    /// Let Clodura ask its partners, too (revealPhoneNumberViaPartners)
+    #[arg(long, env = "CLODURA_PARTNERS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub clodura_partners: bool,
+
+    /// Credits reserved for each person before Ocean is asked
+    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
+    pub ocean_credits_per_person: i64,
+
+    /// Credits reserved for each person before Clodura is asked; auto: 1 where the balance shows
+    /// direct dials, else 20
+    #[arg(long, env = "CLODURA_CREDITS_PER_PERSON", default_value = "auto")]
+    pub clodura_credits_per_person: Credits,
+
+    /// How long a result may be out before its tracking id is polled
+    #[arg(long, env = "WEBHOOK_GRACE", default_value = "2m", value_parser = duration::parse)]
+    pub webhook_grace: Duration,
+
+    /// The first wait between two polls
+    #[arg(long, env = "POLL_INTERVAL", default_value = "30s", value_parser = duration::parse)]
+    pub poll_interval: Duration,
+
+    /// The longest wait between two polls
+    #[arg(long, env = "POLL_INTERVAL_MAX", default_value = "10m", value_parser = duration::parse)]
+    pub poll_interval_max: Duration,
+
+    /// No result by then, and none at a last poll: expired (a later webhook is still taken)
+    #[arg(long, env = "RESULT_DEADLINE", default_value = "24h", value_parser = duration::parse)]
+    pub result_deadline: Duration,
+
+    /// When a request of unknown outcome is sent again, at the risk of paying twice; never: it
+    /// waits for its webhook like an accepted one
+    #[arg(long, env = "UNKNOWN_GRACE", default_value = "never")]
+    pub unknown_grace: Grace,
+
+    /// How soon the balance is asked again while credits are out (grows to an hour)
+    #[arg(long, env = "CREDITS_CHECK_INTERVAL", default_value = "5m", value_parser = duration::parse)]
+    pub credits_check_interval: Duration,
+
+    /// First backoff of a refused person (exponential, full jitter)
+    #[arg(long, env = "RETRY_BASE", default_value = "5s", value_parser = duration::parse)]
+    pub retry_base: Duration,
+
+    /// Longest backoff of a refused person
+    #[arg(long, env = "RETRY_MAX", default_value = "15m", value_parser = duration::parse)]
+    pub retry_max: Duration,
+
+    /// How soon a closed gate is probed where the provider names no time, doubling
+    #[arg(long, env = "GATE_BASE", default_value = "1m", value_parser = duration::parse)]
+    pub gate_base: Duration,
+
+    /// Longest wait between two probes of a closed gate
+    #[arg(long, env = "GATE_MAX", default_value = "1h", value_parser = duration::parse)]
+    pub gate_max: Duration,
+
+    /// Refusals after which a person has failed; 402 and 429 never count
+    #[arg(long, env = "MAX_ATTEMPTS", default_value_t = 8, value_parser = clap::value_parser!(i64).range(1..))]
+    pub max_attempts: i64,
+
+    /// A worker silent for that long has its work taken over
+    #[arg(long, env = "HEARTBEAT_TIMEOUT", default_value = "30s", value_parser = duration::parse)]
+    pub heartbeat_timeout: Duration,
+
+    /// How long a provider may take to answer a request; its outcome is unknown after that
+    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "60s", value_parser = duration::parse)]
+    pub request_timeout: Duration,
+
+    /// How long requests in flight may take to finish after SIGTERM
+    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "30s", value_parser = duration::parse)]
+    pub shutdown_timeout: Duration,
+
+    /// Where webhooks are kept while the database is away
+    #[arg(long, env = "SPOOL_DIR", default_value = "reveal-spool")]
+    pub spool_dir: PathBuf,
+
+    /// How logs are written
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Both.
+    All,
+    /// Receives webhooks and stores them.
+    Webhooks,
+    /// Everything else.
+    Jobs,
+}
+
+impl Role {
+    /// Whether webhooks are received.
+    #[must_use]
+    pub fn receives(self) -> bool {
+        self != Role::Jobs
+    }
+
+    /// Whether calls are sent and results applied.
+    #[must_use]
+    pub fn works(self) -> bool {
+        self != Role::Webhooks
+    }
+
+    /// The word of the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::All => "all",
+            Role::Webhooks => "webhooks",
+            Role::Jobs => "jobs",
+        }
+    }
+}
+
+/// Credits reserved a person, or `auto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credits(pub store::Price);
+
+impl std::str::FromStr for Credits {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<i64>() {
+            _ if text == "auto" => Ok(Credits(store::Price::Auto)),
+            Ok(n) if n > 0 => Ok(Credits(store::Price::Fixed(n))),
+            _ => Err("write a number above 0, or auto".to_owned()),
+        }
+    }
+}
+
+/// A duration, or `never`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grace(pub Option<Duration>);
+
+impl std::str::FromStr for Grace {
+    type Err = duration::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "never" {
+            Ok(Grace(None))
+        } else {
+            duration::parse(text).map(|d| Grace(Some(d)))
+        }
+    }
+}
+
+impl Config {
+    /// The database, by default one that suits the mode.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        match &self.database_url {
+            Some(url) => url,
+            None if self.sandbox => "sqlite://sandbox.db",
+            None => "sqlite://reveal.db",
+        }
+    }
+
+    /// The durations and limits by which the queue is worked off.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        // Without a webhook there is none to wait for before polling.
+        let by_webhook = self.webhook_public_url.is_some() || self.sandbox;
+        Policy {
+            webhook_grace: if by_webhook { self.webhook_grace } else { self.poll_interval },
+            poll_interval: self.poll_interval,
+            poll_interval_max: self.poll_interval_max.max(self.poll_interval),
+            result_deadline: self.result_deadline,
+            unknown_grace: self.unknown_grace.0,
+            credits_check_interval: self.credits_check_interval,
+            retry_base: self.retry_base,
+            retry_max: self.retry_max,
+            gate_base: self.gate_base,
+            gate_max: self.gate_max,
+            max_attempts: self.max_attempts,
+            heartbeat_timeout: self.heartbeat_timeout,
+        }
+    }
+}

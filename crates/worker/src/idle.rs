@@ -1,0 +1,42 @@
+//! `--until-idle`: when there is nothing left to do.
+
+use std::time::Duration;
+
+use crate::app::App;
+
+/// How often it is looked at; cheap, since no row is counted.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Why the queue is idle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Idle {
+    /// Every row is finished.
+    Finished,
+    /// All that is left waits for what waiting alone can't end.
+    Stuck(Vec<String>),
+}
+
+/// Returns once there is nothing left that this worker could wait for.
+pub async fn wait(app: &App) -> Idle {
+    loop {
+        match look(app).await {
+            Ok(Some(idle)) => return idle,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "can't see whether there is work left"),
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+async fn look(app: &App) -> store::Result<Option<Idle>> {
+    if app.store.inbox_backlog().await?.0 > 0 {
+        return Ok(None);
+    }
+    let remaining = app.store.remaining().await?;
+    if remaining.unfinished == 0 {
+        return Ok(Some(Idle::Finished));
+    }
+    // A balance that is being read may open the gate that everybody waits at.
+    let stuck = !remaining.stuck.is_empty() && !app.store.balance_is_due().await?;
+    Ok(stuck.then_some(Idle::Stuck(remaining.stuck)))
+}

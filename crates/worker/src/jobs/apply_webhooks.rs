@@ -1,0 +1,87 @@
+use apalis_core::error::BoxDynError;
+use apalis_core::task::data::Data;
+use store::{Applied, Delivery, StoreError, StoredWebhook};
+
+use crate::app::App;
+use crate::backend::{Claimed, Source, Ticket};
+
+/// Webhooks that one transaction applies at most.
+const MOST_WEBHOOKS: usize = 500;
+/// How much of their bodies is held in memory at once.
+const MOST_BYTES: i64 = 8 * 1024 * 1024;
+
+/// Webhooks that are stored and not applied.
+pub struct PendingWebhooks(pub App);
+
+impl Source for PendingWebhooks {
+    /// Nothing is leased: applying is idempotent, and one task at a time drains the inbox.
+    type Work = ();
+
+    async fn claim(&mut self, _free: usize) -> Result<Claimed<()>, StoreError> {
+        let (waiting, _) = self.0.store.inbox_backlog().await?;
+        let work = if waiting > 0 { vec![()] } else { Vec::new() };
+        Ok(Claimed { work, again_at: None, paced: false })
+    }
+}
+
+/// Drains the inbox.
+///
+/// # Errors
+/// None: what fails is tried again.
+pub async fn handle(_ticket: Ticket<()>, app: Data<App>) -> Result<(), BoxDynError> {
+    loop {
+        match drain_once(&app).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error @ StoreError::Lost { .. }) => {
+                tracing::debug!(%error, "another worker was faster")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "webhooks can't be applied; trying again");
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        }
+        if app.stopping.is_cancelled() {
+            return Ok(());
+        }
+    }
+}
+
+async fn drain_once(app: &App) -> Result<usize, StoreError> {
+    let pending = app.store.pending_webhooks(MOST_WEBHOOKS, MOST_BYTES).await?;
+    let n = pending.len();
+    let mut deliveries = Vec::with_capacity(n);
+    for webhook in pending {
+        match read(&webhook) {
+            Some(delivery) => deliveries.push(delivery),
+            None => app.store.mark_malformed(webhook.id).await?,
+        }
+    }
+    if !deliveries.is_empty() {
+        let calls: Vec<String> = deliveries.iter().map(|d| d.call_id.clone()).collect();
+        let applied = app.store.settle(deliveries, &app.policy).await?;
+        for (call_id, outcome) in calls.iter().zip(applied) {
+            log(call_id, outcome);
+        }
+    }
+    Ok(n)
+}
+
+/// A body was readable when it was received; one from an older version's inbox may not be.
+fn read(webhook: &StoredWebhook) -> Option<Delivery> {
+    let results = providers::webhook::parse(webhook.provider, &webhook.body).ok()?;
+    Some(Delivery { inbox: Some(webhook.id), call_id: webhook.call_id.clone(), results })
+}
+
+fn log(call_id: &str, outcome: Applied) {
+    match outcome {
+        Applied::UnknownPerson | Applied::UnknownCall => {
+            tracing::warn!(
+                call_id,
+                outcome = outcome.as_str(),
+                "a webhook names nobody who was asked"
+            );
+        }
+        _ => tracing::debug!(call_id, outcome = outcome.as_str(), "webhook applied"),
+    }
+}

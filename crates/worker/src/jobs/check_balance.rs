@@ -1,0 +1,69 @@
+use apalis_core::error::BoxDynError;
+use apalis_core::task::data::Data;
+use jobs::Provider;
+use jobs::outcome::LookupFailure;
+use store::{ClaimedBalance, StoreError};
+
+use crate::app::App;
+use crate::backend::{Claimed, Source, Ticket};
+
+/// Balances that are due at one provider.
+pub struct DueBalance {
+    /// The application.
+    pub app: App,
+    /// The provider.
+    pub provider: Provider,
+}
+
+impl Source for DueBalance {
+    type Work = ClaimedBalance;
+
+    async fn claim(&mut self, _free: usize) -> Result<Claimed<ClaimedBalance>, StoreError> {
+        let rate = self.app.rate(self.provider);
+        let (claimed, again_at) = self.app.store.claim_balance(self.provider, rate).await?;
+        Ok(Claimed { work: claimed.into_iter().collect(), again_at, paced: false })
+    }
+}
+
+/// Asks for one balance.
+///
+/// # Errors
+/// None: the ledger has recorded every outcome.
+pub async fn handle(ticket: Ticket<ClaimedBalance>, app: Data<App>) -> Result<(), BoxDynError> {
+    let claimed = ticket.work.clone();
+    let provider = claimed.provider;
+    let (result, status) = providers::http::with_status(ask(&app, provider)).await;
+    match &result {
+        Ok(balance) => tracing::info!(%provider, credits = balance.credits, "balance read"),
+        Err(LookupFailure::Misconfigured { message }) => tracing::error!(
+            %provider,
+            message,
+            "the provider refuses this set-up; nothing is sent to it until the key is another one or `enqueue resume {provider}`",
+        ),
+        Err(failure) => tracing::warn!(%provider, ?failure, "the balance could not be read"),
+    }
+    let price = app.price(provider);
+    let written = app
+        .persist("a balance", || {
+            app.store.record_balance(claimed.clone(), result.clone(), status, price, &app.policy)
+        })
+        .await;
+    if let Err(error) = written {
+        tracing::error!(%provider, %error, "a balance could not be written down");
+    }
+    Ok(())
+}
+
+async fn ask(app: &App, provider: Provider) -> Result<jobs::outcome::Balance, LookupFailure> {
+    let no_key = LookupFailure::Unavailable { message: "this worker has no key".into() };
+    match provider {
+        Provider::Ocean => match &app.ocean {
+            Some(client) => client.balance().await,
+            None => Err(no_key),
+        },
+        Provider::Clodura => match &app.clodura {
+            Some(client) => client.balance().await,
+            None => Err(no_key),
+        },
+    }
+}

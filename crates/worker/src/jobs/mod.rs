@@ -1,0 +1,16 @@
+//! One file a job; its name is the job's name in logs. `crate::runner` lists them all.
+
+/// Applies stored webhooks.
+pub mod apply_webhooks;
+/// Asks for a provider's balance.
+pub mod check_balance;
+/// Heartbeats, and what time alone decides.
+pub mod housekeeping;
+/// Sends people to Clodura, one a request.
+pub mod reveal_clodura;
+/// Sends people to Ocean, many a request.
+pub mod reveal_ocean;
+/// What both reveal jobs do around the request itself.
+pub mod send_call;
+/// Polls Clodura's tracking ids.
+pub mod track_clodura;

@@ -1,0 +1,34 @@
+use apalis_core::error::BoxDynError;
+use apalis_core::task::data::Data;
+use jobs::outcome::{Refusal, RevealOutcome};
+use jobs::{Identifier, Provider};
+use store::ClaimedCall;
+
+use super::send_call;
+use crate::app::App;
+use crate::backend::Ticket;
+
+/// Sends one call.
+///
+/// # Errors
+/// None: the ledger has recorded every outcome.
+pub async fn handle(ticket: Ticket<ClaimedCall>, app: Data<App>) -> Result<(), BoxDynError> {
+    let call = ticket.work.clone();
+    let request = reveal(&app, &call);
+    send_call::send(&app, &app.store.clock(), call.clone(), request).await;
+    Ok(())
+}
+
+async fn reveal(app: &App, call: &ClaimedCall) -> RevealOutcome {
+    let refused = |message: &str| {
+        RevealOutcome::Refused(Refusal::Misconfigured { message: message.to_owned() })
+    };
+    let Some(client) = &app.ocean else { return refused("this worker has no OCEAN_API_TOKEN") };
+    let Some(webhook_url) = app.webhook_url(Provider::Ocean, &call.call_id.to_string()) else {
+        return refused("this worker has no WEBHOOK_PUBLIC_URL, and Ocean answers by webhook only");
+    };
+    let people: Vec<Identifier> =
+        call.people.iter().filter_map(|person| Identifier::decode(person)).collect();
+    let ids: Vec<&str> = people.iter().map(Identifier::value).collect();
+    client.reveal(&ids, &webhook_url).await
+}

@@ -1,0 +1,152 @@
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt;
+use jobs::outcome::{Finding, PersonResult, Refusal, RevealOutcome};
+use jobs::verdict::on_refusal;
+use jobs::{Clock, Provider};
+use store::{Answer, ClaimReveals, ClaimedCall, Delivery, StoreError};
+
+use crate::app::App;
+use crate::backend::{Claimed, Source};
+
+/// If more time than this passes between the commit that wrote a call down and its first byte, the
+/// machine was suspended or the process stopped: the call goes back and is not sent.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// People due at one provider.
+pub struct DueReveals {
+    /// The application.
+    pub app: App,
+    /// The provider.
+    pub provider: Provider,
+    /// Most people in one call.
+    pub people: usize,
+    /// While no webhook has proved the webhook URL: the most people out.
+    pub canary: usize,
+}
+
+impl Source for DueReveals {
+    type Work = ClaimedCall;
+
+    async fn claim(&mut self, free: usize) -> Result<Claimed<ClaimedCall>, StoreError> {
+        let ask = ClaimReveals {
+            provider: self.provider,
+            worker: self.app.worker,
+            calls: free,
+            people: self.people,
+            price: self.app.price(self.provider),
+            rate: self.app.rate(self.provider),
+            canary: self.canary,
+            credits_check_interval: self.app.policy.credits_check_interval,
+        };
+        let claims = self.app.store.claim_reveals(ask).await?;
+        let paced = claims.paced;
+        Ok(Claimed { work: claims.calls, again_at: claims.again_at, paced })
+    }
+}
+
+/// Sends a claimed call with `request`, and writes down what came of it. Every way out of here
+/// leaves the call in a state that says what may have happened, a panic included.
+pub async fn send<F>(app: &App, clock: &Clock, call: ClaimedCall, request: F)
+where
+    F: Future<Output = RevealOutcome>,
+{
+    let (call_id, provider, people) = (call.call_id, call.provider, call.people.len());
+    if clock.now().since(call.sent_at) > FRESH {
+        tracing::warn!(%call_id, %provider, people, "more than 5 s passed before sending; giving the call back");
+        return give_back(app, call, "not sent within 5 s").await;
+    }
+    tracing::debug!(%call_id, %provider, people, "sending");
+    let (outcome, http_status) =
+        match AssertUnwindSafe(providers::http::with_status(request)).catch_unwind().await {
+            Ok(answer) => answer,
+            Err(_) => (RevealOutcome::Unknown { why: "the handler panicked".to_owned() }, None),
+        };
+    tracing::info!(%call_id, %provider, people, http_status, outcome = label(&outcome), "answered");
+    let answer = Answer { call, http_status };
+    let written = app.persist("an answer", || record(app, answer.clone(), outcome.clone())).await;
+    if let Err(error) = written {
+        tracing::error!(%call_id, %provider, %error, "an answer could not be written down");
+    }
+}
+
+/// Puts a call that was not sent back.
+pub async fn give_back(app: &App, call: ClaimedCall, why: &'static str) {
+    let call_id = call.call_id;
+    let written = app
+        .persist("a call given back", || app.store.give_back(call.clone(), why.to_owned()))
+        .await;
+    if let Err(error) = written {
+        tracing::warn!(%call_id, %error, "a call could not be given back");
+    }
+}
+
+async fn record(app: &App, answer: Answer, outcome: RevealOutcome) -> Result<(), StoreError> {
+    let policy = &app.policy;
+    match outcome {
+        RevealOutcome::Accepted { tracking_id } => {
+            app.store.answer_accepted(answer, tracking_id, policy).await
+        }
+        RevealOutcome::NotFound => {
+            let call_id = answer.call.call_id.to_string();
+            app.store.answer_accepted(answer, None, policy).await?;
+            let results = vec![PersonResult { person_id: None, finding: Finding::NotFound }];
+            app.store
+                .settle(vec![Delivery { inbox: None, call_id, results }], policy)
+                .await
+                .map(|_| ())
+        }
+        RevealOutcome::Unknown { why } => app.store.answer_unknown(answer, why, policy).await,
+        RevealOutcome::Refused(refusal) => {
+            let text = describe(&refusal);
+            loudly(&answer.call, &refusal);
+            app.store.answer_refused(answer, text, on_refusal(refusal), policy).await
+        }
+    }
+}
+
+fn loudly(call: &ClaimedCall, refusal: &Refusal) {
+    if let Refusal::Misconfigured { message } = refusal {
+        tracing::error!(
+            provider = %call.provider,
+            message,
+            "the provider refuses this set-up; nothing is sent to it until the key is another one or `enqueue resume {}`",
+            call.provider,
+        );
+    }
+}
+
+/// One word for logs.
+fn label(outcome: &RevealOutcome) -> &'static str {
+    match outcome {
+        RevealOutcome::Accepted { .. } => "accepted",
+        RevealOutcome::NotFound => "not_found",
+        RevealOutcome::Unknown { .. } => "unknown",
+        RevealOutcome::Refused(refusal) => kind(refusal),
+    }
+}
+
+fn kind(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::CreditsPending => "credits_pending",
+        Refusal::CreditsInsufficient => "credits_insufficient",
+        Refusal::RateLimited { .. } => "rate_limited",
+        Refusal::Misconfigured { .. } => "misconfigured",
+        Refusal::BadPeople(_) => "bad_people",
+        Refusal::BadRequest { .. } => "bad_request",
+        Refusal::Unavailable { .. } => "unavailable",
+    }
+}
+
+/// For the journal: the kind of refusal, and the provider's words.
+fn describe(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Misconfigured { message }
+        | Refusal::BadRequest { message }
+        | Refusal::Unavailable { message, .. } => format!("{}: {message}", kind(refusal)),
+        Refusal::BadPeople(people) => format!("{}: {} named", kind(refusal), people.len()),
+        _ => kind(refusal).to_owned(),
+    }
+}

@@ -1,0 +1,47 @@
+use apalis_core::error::BoxDynError;
+use apalis_core::task::data::Data;
+use jobs::Provider;
+use jobs::outcome::LookupFailure;
+use store::{ClaimedPoll, StoreError};
+
+use crate::app::App;
+use crate::backend::{Claimed, Source, Ticket};
+
+/// Tracking ids whose webhook is late.
+pub struct LateResults(pub App);
+
+impl Source for LateResults {
+    type Work = ClaimedPoll;
+
+    async fn claim(&mut self, free: usize) -> Result<Claimed<ClaimedPoll>, StoreError> {
+        let polls = self
+            .0
+            .store
+            .claim_polls(Provider::Clodura, free, self.0.rate(Provider::Clodura))
+            .await?;
+        Ok(Claimed { work: polls.polls, again_at: polls.again_at, paced: false })
+    }
+}
+
+/// Asks for one result.
+///
+/// # Errors
+/// None: the ledger has recorded every outcome.
+pub async fn handle(ticket: Ticket<ClaimedPoll>, app: Data<App>) -> Result<(), BoxDynError> {
+    let poll = ticket.work.clone();
+    let (result, status) = match &app.clodura {
+        Some(client) => providers::http::with_status(client.track(&poll.tracking_id)).await,
+        None => {
+            (Err(LookupFailure::Unavailable { message: "this worker has no key".into() }), None)
+        }
+    };
+    let written = app
+        .persist("a poll", || {
+            app.store.record_poll(poll.clone(), result.clone(), status, &app.policy)
+        })
+        .await;
+    if let Err(error) = written {
+        tracing::error!(call_id = %poll.call_id, %error, "a poll could not be written down");
+    }
+    Ok(())
+}

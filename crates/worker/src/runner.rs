@@ -1,0 +1,170 @@
+//! The registration list: every kind of work there is, one apalis worker a kind and provider, so that
+//! one provider's trouble doesn't hold up the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::prelude::{Monitor, WorkerBuilder, WorkerBuilderExt};
+use apalis_core::worker::ext::parallelize::ParallelizeExt;
+use jobs::Provider;
+use store::{ClaimedCall, Topic};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use crate::app::App;
+use crate::backend::{Feed, Leased, Source};
+use crate::jobs::{
+    apply_webhooks, check_balance, housekeeping, reveal_clodura, reveal_ocean, send_call,
+    track_clodura,
+};
+
+/// A worker that fails is started again so many times; what it was doing is decided by the ledger.
+const MOST_RESTARTS: usize = 1_000;
+
+/// All work of this process.
+pub struct Runner {
+    app: App,
+    feeds: Vec<JoinHandle<()>>,
+    slots: Vec<(Arc<Semaphore>, usize)>,
+    reveals: Vec<Leased<ClaimedCall>>,
+    monitor: Monitor,
+}
+
+/// Registers a job: its name, where its work comes from, how much of it at once, and its handler.
+macro_rules! register {
+    ($runner:ident, $name:literal, $source:expr, $slots:expr, $topic:expr, $handler:path) => {{
+        let backend = $runner.feed($name, $source, $slots, $topic);
+        let (app, leased, slots) = ($runner.app.clone(), backend.clone(), $slots);
+        $runner.monitor = $runner.monitor.register(move |restarts| {
+            WorkerBuilder::new(format!("{}-{}-{restarts}", $name, app.worker))
+                .backend(leased.clone())
+                .concurrency(slots)
+                .data(app.clone())
+                .parallelize(tokio::spawn)
+                .build($handler)
+        });
+        backend
+    }};
+}
+
+impl Runner {
+    /// Registers every kind of work.
+    #[must_use]
+    pub fn new(app: &App) -> Self {
+        let monitor = Monitor::new()
+            .shutdown_timeout(Duration::from_secs(1))
+            .should_restart(|worker, _| worker.restarts() < MOST_RESTARTS);
+        let mut runner = Runner {
+            app: app.clone(),
+            feeds: Vec::new(),
+            slots: Vec::new(),
+            reveals: Vec::new(),
+            monitor,
+        };
+        let (ocean, clodura) = (Provider::Ocean, Provider::Clodura);
+        let limits = &app.limits;
+
+        let source = send_call::DueReveals {
+            app: app.clone(),
+            provider: ocean,
+            people: limits.ocean_people,
+            canary: limits.canary,
+        };
+        let calls = register!(
+            runner,
+            "reveal-ocean",
+            source,
+            limits.ocean_in_flight,
+            Topic::Queue,
+            reveal_ocean::handle
+        );
+        runner.reveals.push(calls);
+
+        let source =
+            send_call::DueReveals { app: app.clone(), provider: clodura, people: 1, canary: 0 };
+        let calls = register!(
+            runner,
+            "reveal-clodura",
+            source,
+            limits.clodura_in_flight,
+            Topic::Queue,
+            reveal_clodura::handle
+        );
+        runner.reveals.push(calls);
+
+        let source = track_clodura::LateResults(app.clone());
+        register!(
+            runner,
+            "track-clodura",
+            source,
+            limits.clodura_in_flight,
+            Topic::Queue,
+            track_clodura::handle
+        );
+
+        let source = check_balance::DueBalance { app: app.clone(), provider: ocean };
+        register!(runner, "balance-ocean", source, 1, Topic::Queue, check_balance::handle);
+
+        let source = check_balance::DueBalance { app: app.clone(), provider: clodura };
+        register!(runner, "balance-clodura", source, 1, Topic::Queue, check_balance::handle);
+
+        let source = apply_webhooks::PendingWebhooks(app.clone());
+        register!(runner, "apply-webhooks", source, 1, Topic::Inbox, apply_webhooks::handle);
+
+        runner.feeds.push(tokio::spawn(housekeeping::sweeps(app.clone())));
+        runner
+    }
+
+    fn feed<S: Source>(
+        &mut self,
+        name: &'static str,
+        source: S,
+        slots: usize,
+        topic: Topic,
+    ) -> Leased<S::Work> {
+        let semaphore = Arc::new(Semaphore::new(slots));
+        self.slots.push((Arc::clone(&semaphore), slots));
+        let feed = Feed {
+            name,
+            slots: semaphore,
+            changes: self.app.store.subscribe(topic),
+            clock: self.app.store.clock(),
+            stopping: self.app.stopping.clone(),
+        };
+        let (backend, handle) = feed.start(source);
+        self.feeds.push(handle);
+        backend
+    }
+
+    /// Works until the application is told to stop; then finishes what is in flight, for at most
+    /// `patience`, and gives back what was claimed and not begun.
+    pub async fn run(self, patience: Duration) {
+        let Runner { app, feeds, slots, reveals, monitor } = self;
+        let stopping = app.stopping.clone();
+        let finished = async move {
+            stopping.cancelled().await;
+            let quiet = async {
+                futures::future::join_all(feeds).await;
+                for (semaphore, all) in slots {
+                    let all = u32::try_from(all).unwrap_or(u32::MAX);
+                    // Fails only for a closed semaphore, and none is ever closed.
+                    let _ = semaphore.acquire_many(all).await;
+                }
+            };
+            if tokio::time::timeout(patience, quiet).await.is_err() {
+                tracing::warn!(
+                    "requests are still in flight after the shutdown timeout; their outcome is unknown"
+                );
+            }
+            Ok(())
+        };
+        if let Err(error) = monitor.run_with_signal(finished).await {
+            tracing::warn!(%error, "a worker ended with an error");
+        }
+        for backend in reveals {
+            for call in backend.left_over() {
+                send_call::give_back(&app, call, "stopped before it was sent").await;
+            }
+        }
+    }
+}

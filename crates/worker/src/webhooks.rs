@@ -1,0 +1,109 @@
+//! The webhook listener: the only thing that strangers can reach. A body is stored durably before it
+//! is acknowledged; applying it is somebody else's work.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use jobs::Provider;
+use store::NewWebhook;
+
+use crate::app::App;
+use crate::spool::Spool;
+
+/// The largest body taken: a whole call of 500 people is some 100 KiB.
+const LARGEST_BODY: usize = 4 * 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the database is waited for before the body goes to the spool.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the listener needs.
+#[derive(Clone)]
+pub struct Webhooks {
+    /// The application.
+    pub app: App,
+    /// Where bodies are kept while the database is away.
+    pub spool: Spool,
+}
+
+/// `POST /webhooks/{provider}/{call_id}/{signature}`, and nothing else.
+pub fn router(webhooks: Webhooks) -> Router {
+    Router::new()
+        .route("/webhooks/{provider}/{call_id}/{signature}", post(receive))
+        .with_state(webhooks)
+}
+
+async fn receive(
+    State(webhooks): State<Webhooks>,
+    Path((provider, call_id, signature)): Path<(String, String, String)>,
+    request: Request,
+) -> StatusCode {
+    // Whatever else is wrong: who can't sign learns nothing.
+    let Ok(provider) = provider.parse::<Provider>() else { return StatusCode::NOT_FOUND };
+    if !webhooks.app.signer.verify(provider, &call_id, &signature) {
+        return StatusCode::NOT_FOUND;
+    }
+    let body = match read_body(request.into_body()).await {
+        Ok(body) => body,
+        Err(status) => {
+            tracing::warn!(call_id, %provider, status = status.as_u16(), "a webhook's body was refused");
+            return status;
+        }
+    };
+    let malformed = providers::webhook::parse(provider, &body).err();
+    if let Some(error) = &malformed {
+        tracing::warn!(call_id, %provider, %error, bytes = body.len(), "a webhook can't be read; kept for inspection");
+    }
+    let webhook = NewWebhook { provider, call_id, body, malformed: malformed.is_some() };
+    match keep(&webhooks, webhook).await {
+        Ok(()) if malformed.is_some() => StatusCode::UNPROCESSABLE_ENTITY,
+        Ok(()) => StatusCode::OK,
+        Err(()) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+async fn read_body(body: Body) -> Result<Vec<u8>, StatusCode> {
+    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, LARGEST_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
+        Ok(Err(error)) if is_too_large(&error) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if error.to_string().contains("length limit exceeded") {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// Durable when this returns `Ok`: in the database, or in the spool if the database is away.
+async fn keep(webhooks: &Webhooks, webhook: NewWebhook) -> Result<(), ()> {
+    let call_id = webhook.call_id.clone();
+    let stored =
+        tokio::time::timeout(DATABASE_PATIENCE, webhooks.app.store.store_webhook(webhook.clone()))
+            .await;
+    if let Ok(Ok(())) = stored {
+        return Ok(());
+    }
+    // A write that timed out may still happen: the same body twice is applied once.
+    match webhooks.spool.keep(webhook).await {
+        Ok(()) => {
+            tracing::warn!(call_id, "the database is away; a webhook was kept in the spool");
+            Ok(())
+        }
+        Err(error) => {
+            tracing::error!(call_id, %error, "a webhook could be kept neither in the database nor in the spool");
+            Err(())
+        }
+    }
+}
