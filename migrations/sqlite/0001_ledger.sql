@@ -29,6 +29,7 @@ CREATE TABLE batches (
     batch_id        TEXT   NOT NULL UNIQUE,
     name            TEXT,
     header          TEXT,                      -- JSON array of the caller's columns; NULL for JSON Lines
+    keys            TEXT,                      -- JSON Lines: JSON array of the keys that came, in order
     priority        BIGINT NOT NULL DEFAULT 0,
     idempotency_key TEXT UNIQUE,
     content_hash    TEXT,
@@ -234,7 +235,8 @@ CREATE TABLE provider_gates (
     balance_due_at    BIGINT,
     balance_step      BIGINT NOT NULL DEFAULT 0,
     canary_url        TEXT,                    -- the webhook URL (hashed) that is being proved
-    canary_proved_at  BIGINT
+    canary_proved_at  BIGINT,
+    webhook_at        BIGINT                   -- about when its last webhook was applied
 );
 INSERT INTO provider_gates (provider) VALUES ('ocean'), ('clodura');
 

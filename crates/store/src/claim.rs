@@ -23,6 +23,9 @@ const ISOLATION_SHARE: i64 = 10;
 /// A day's requests where the provider doesn't say (Ocean's standard plans).
 const DAILY_REQUESTS: i64 = 1_000;
 
+/// Less than this part of a day's requests left: the day is short.
+const SHORT_SHARE: i64 = 5;
+
 /// What a person costs at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Price {
@@ -161,12 +164,44 @@ async fn admit(
         }
         (calls, people) = (1, people.min(ask.canary));
     }
+    if let Some(at) = spare_the_day(conn, ask, gate, now).await? {
+        return Ok(Admission::Wait(Some(at)));
+    }
     let grant = rate::take(gate.tat_us, now.0, gate.rate(ask.rate, now), calls);
     if grant.requests == 0 {
         return Ok(Admission::Paced(Timestamp(grant.next_at_ms)));
     }
     calls = grant.requests;
     Ok(Admission::Go { calls, people, probe })
+}
+
+/// When the day's requests run short, a call that would not be full waits so that they last until the
+/// count starts again; a full one goes at once.
+async fn spare_the_day(
+    conn: &mut Conn,
+    ask: &ClaimReveals,
+    gate: &Gate,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let (Some(left), Some(resets_at)) = (gate.daily_left, gate.daily_resets_at) else {
+        return Ok(None);
+    };
+    if ask.people == 1 || left >= DAILY_REQUESTS / SHORT_SHARE || resets_at <= now.0 {
+        return Ok(None);
+    }
+    // The rate's cell stands one interval after the last request.
+    let last = gate.tat_us / 1000 - (1000.0 / gate.rate(ask.rate, now)) as i64;
+    let next = last + (resets_at - now.0) / left.max(1);
+    if next <= now.0 {
+        return Ok(None);
+    }
+    let waiting: i64 = value!(
+        conn,
+        "SELECT CAST(COALESCE(SUM(t.queued), 0) AS BIGINT) FROM batch_totals t JOIN batches b ON b.id = t.batch_id
+         WHERE t.provider = $1 AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
+        ask.provider.as_str(),
+    )?;
+    Ok((waiting < ask.people as i64).then_some(Timestamp(next)))
 }
 
 /// Calls whose results are out or may be.

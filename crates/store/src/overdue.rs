@@ -1,6 +1,8 @@
 //! What time alone decides: results that never came, requests whose worker is gone, and requests of
 //! unknown outcome that the user wants sent again.
 
+use std::time::Duration;
+
 use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
 use crate::answer::mark_unknown;
@@ -11,6 +13,8 @@ use crate::{Result, Store};
 
 /// A request that is on its way for so long is lost, even if its worker lives: its handler is gone.
 const LONGEST_REQUEST_MS: i64 = 10 * 60 * 1000;
+/// While calls are out, a webhook URL from which nothing came for so long has to be proved anew.
+const WEBHOOK_SILENCE: Duration = Duration::from_secs(3600);
 /// Calls that one sweep ends.
 const AT_ONCE: i64 = 200;
 
@@ -23,6 +27,8 @@ pub struct Swept {
     pub expired: usize,
     /// Calls of unknown outcome whose people are asked again.
     pub repeated: usize,
+    /// Whether the webhook URL has to be proved anew: nothing came through it for an hour.
+    pub webhooks_silent: bool,
 }
 
 impl Store {
@@ -39,6 +45,7 @@ impl Store {
                     taken_over: take_over(conn, &mut totals, &policy, now).await?,
                     expired: expire_overdue(conn, &mut totals, now).await?,
                     repeated: repeat_unknown(conn, &mut totals, &policy, now).await?,
+                    webhooks_silent: doubt_webhook_url(conn, now).await?,
                 };
                 totals.flush(conn, now).await?;
                 Ok(swept)
@@ -223,4 +230,20 @@ async fn repeat(
     )?;
     conn.announce(crate::Topic::Queue);
     Ok(())
+}
+
+/// Results that can't arrive are money lost. If none came by webhook for an hour while calls of a
+/// provider that can't be polled are out, its next calls are small again.
+async fn doubt_webhook_url(conn: &mut Conn, now: Timestamp) -> Result<bool> {
+    let limit = (now - WEBHOOK_SILENCE).0;
+    let doubted = exec!(
+        conn,
+        "UPDATE provider_gates SET canary_proved_at = NULL
+         WHERE provider = $1 AND canary_proved_at < $2 AND webhook_at < $2 AND EXISTS (
+            SELECT 1 FROM calls c WHERE c.provider = provider_gates.provider
+                AND c.deadline_at IS NOT NULL AND c.sent_at < $2)",
+        Provider::Ocean.as_str(),
+        limit,
+    )?;
+    Ok(doubted > 0)
 }

@@ -2,6 +2,7 @@
 //! idempotent; a better answer replaces a worse one, never the other way round.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::verdict::{Closing, GateReason, Until};
@@ -14,6 +15,9 @@ use crate::resolve::Numbers;
 use crate::totals::{Totals, json};
 use crate::transition::{Change, parse_provider, parse_state, shift};
 use crate::{Result, Store, StoreError, Topic};
+
+/// How exactly it is known when a provider's last webhook came: not worth a write for each.
+const WEBHOOK_NOTE: Duration = Duration::from_secs(60);
 
 /// Results that came for a call.
 #[derive(Debug, Clone)]
@@ -78,6 +82,7 @@ pub(crate) async fn settle(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Vec<Applied>> {
+    lock_waiting_gates(conn).await?;
     let mut ledger = Ledger::read(conn, &deliveries).await?;
     let outcomes: Vec<Applied> = deliveries.iter().map(|delivery| ledger.take(delivery)).collect();
     let mut totals = Totals::default();
@@ -88,6 +93,19 @@ pub(crate) async fn settle(
     tell_gates(conn, &ledger, &deliveries, policy, now).await?;
     conn.announce(Topic::Queue);
     Ok(outcomes)
+}
+
+/// Gates come first in the order of locks. Those that a webhook may change now are taken here; it is
+/// none of them, most of the time.
+async fn lock_waiting_gates(conn: &mut Conn) -> Result<()> {
+    let _: Vec<(String,)> = rows!(
+        conn,
+        "SELECT provider FROM provider_gates
+         WHERE (canary_url IS NOT NULL AND canary_proved_at IS NULL)
+            OR (state = 'closed' AND reason = 'credits_pending')
+         ORDER BY provider FOR UPDATE",
+    )?;
+    Ok(())
 }
 
 struct Call {
@@ -558,6 +576,14 @@ async fn tell_gates(
              WHERE provider = $1 AND canary_url IS NOT NULL AND canary_proved_at IS NULL",
             provider.as_str(),
             now.0,
+        )?;
+        exec!(
+            conn,
+            "UPDATE provider_gates SET webhook_at = $2
+             WHERE provider = $1 AND (webhook_at IS NULL OR webhook_at < $3)",
+            provider.as_str(),
+            now.0,
+            (now - WEBHOOK_NOTE).0,
         )?;
         exec!(
             conn,

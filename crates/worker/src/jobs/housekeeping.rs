@@ -27,6 +27,9 @@ pub async fn sweeps(app: App) {
         SWEEP_INTERVAL.min(app.policy.heartbeat_timeout / 4).max(Duration::from_millis(20));
     loop {
         match app.store.sweep_overdue(&app.policy).await {
+            Ok(store::Swept { webhooks_silent: true, .. }) => tracing::error!(
+                "no webhook of Ocean came for an hour while calls are out: is WEBHOOK_PUBLIC_URL still reachable? Until one comes, calls are as small as WEBHOOK_CANARY",
+            ),
             Ok(swept) if swept != store::Swept::default() => tracing::info!(
                 taken_over = swept.taken_over,
                 expired = swept.expired,
