@@ -61,6 +61,11 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Whether a value that must be unique was there already.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(self, StoreError::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+
     /// Whether the same again may succeed: the database was away, locked or full.
     #[must_use]
     pub fn is_temporary(&self) -> bool {

@@ -3,22 +3,28 @@
 //!
 //! One set of statements serves both databases; `conn` holds the few words in which they differ.
 
+mod abandon;
 mod answer;
 mod balance;
 mod changes;
 mod claim;
 mod conn;
 mod connect;
+mod erasures;
 mod error;
+mod export;
 mod gate;
+mod held_up;
 mod holds;
 mod inbox;
+mod lanes;
 mod overdue;
 mod polls;
 mod remaining;
 mod resolve;
 mod settings;
 mod settle;
+mod status;
 mod submit;
 mod totals;
 mod transition;
@@ -31,11 +37,13 @@ pub use changes::{Subscription, Topic};
 pub use claim::{ClaimReveals, ClaimedCall, Claims, Price};
 pub use connect::Store;
 pub use error::{Result, StoreError};
+pub use export::{Columns, ExportPhone, ExportRow};
 pub use inbox::{NewWebhook, StoredWebhook};
 pub use overdue::Swept;
 pub use polls::{ClaimedPoll, Polls};
 pub use remaining::Remaining;
 pub use settings::Stamp;
 pub use settle::{Applied, Delivery};
+pub use status::{BatchRef, BatchStatus, ProviderStatus};
 pub use submit::{Loaded, Loading, NewBatch, NewRow, NewStep, Published};
 pub use workers::{NewWorker, ProviderSetup};

@@ -2,18 +2,15 @@
 //! one update. A submit that dies on the way leaves a batch that is swept.
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
 use jobs::{BatchId, Provider, RevealState, Timestamp};
 use serde::Serialize;
 
 use crate::conn::{Conn, exec, row, rows};
+use crate::erasures::mark_erased;
 use crate::resolve::{Numbers, People};
 use crate::totals::{Totals, json};
 use crate::{Result, Store, StoreError, Topic};
-
-/// How long a batch may be loading without a sign of its submit before it counts as abandoned.
-const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// What is known of a batch before its first row.
 #[derive(Debug, Clone)]
@@ -39,7 +36,7 @@ pub struct NewRow {
     pub fields: String,
     /// The waterfall: who is asked, in turn.
     pub steps: Vec<NewStep>,
-    /// The person was erased; nobody is asked.
+    /// The person is not to be asked for. Loading sets it for everybody who was erased.
     pub erased: bool,
 }
 
@@ -69,6 +66,8 @@ pub struct Loaded {
     pub rows: i64,
     /// Rows that share a reveal which is already known, or was made for an earlier row.
     pub shared: i64,
+    /// Rows of people who were erased; nobody is asked.
+    pub erased: i64,
     /// People who may be asked, by provider: at most so many reservations.
     pub new_people: BTreeMap<Provider, i64>,
 }
@@ -78,6 +77,7 @@ impl Loaded {
     pub fn add(&mut self, other: Loaded) {
         self.rows += other.rows;
         self.shared += other.shared;
+        self.erased += other.erased;
         for (provider, n) in other.new_people {
             *self.new_people.entry(provider).or_default() += n;
         }
@@ -99,16 +99,14 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn begin_batch(&self, new: NewBatch) -> Result<Loading> {
+        self.sweep_abandoned_batches().await?;
         let now = self.now();
         let batch_id = BatchId::generate();
         let header = new.header.as_ref().map(json);
         let (priority, refresh_before) = (new.priority, new.refresh_before);
         let id = self
             .write(move |conn| {
-                Box::pin(async move {
-                    sweep_abandoned(conn, now).await?;
-                    insert_batch(conn, &new, batch_id, header, now).await
-                })
+                Box::pin(async move { insert_batch(conn, &new, batch_id, header, now).await })
             })
             .await?;
         Ok(Loading { id, batch_id, priority, refresh_before })
@@ -126,6 +124,21 @@ impl Store {
         .await
     }
 
+    /// Notes the columns of JSON Lines, which are known once all rows were read.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn note_keys(&self, batch: &Loading, keys: &[String]) -> Result<()> {
+        let (id, keys) = (batch.id, json(&keys));
+        self.write(move |conn| {
+            Box::pin(async move {
+                exec!(conn, "UPDATE batches SET keys = $2 WHERE id = $1", id, keys)?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Makes the batch visible, all at once. With an idempotency key, the first batch of that key
     /// stays the only one.
     ///
@@ -136,31 +149,50 @@ impl Store {
         batch: &Loading,
         key: Option<(String, String)>,
     ) -> Result<Published> {
-        if let Some((key, content_hash)) = &key
-            && let Some(before) = self.idempotent_batch(key, content_hash).await?
-        {
-            self.abandon(batch).await?;
-            return Ok(Published::Before(before));
+        if let Some(before) = self.published_before(batch, key.as_ref()).await? {
+            return Ok(before);
         }
-        let (batch, now) = (batch.clone(), self.now());
-        let (key, hash) = key.unzip();
-        self.write(move |conn| {
-            Box::pin(async move {
-                let done = exec!(
-                    conn,
-                    "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
-                        created_at = $2, finished_at = CASE WHEN unfinished = 0 THEN $2 END
-                     WHERE id = $1 AND published_at IS NULL",
-                    batch.id,
-                    now.0,
-                    key,
-                    hash,
-                )?;
-                conn.announce(Topic::Queue);
-                if done == 1 { Ok(Published::Now) } else { Err(swept(&batch)) }
+        let (id, now) = (batch.id, self.now());
+        let (text, hash) = key.clone().unzip();
+        let published = self
+            .write(move |conn| {
+                Box::pin(async move {
+                    let done = exec!(
+                        conn,
+                        "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
+                            created_at = $2, finished_at = CASE WHEN unfinished = 0 THEN $2 END
+                         WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
+                        id,
+                        now.0,
+                        text,
+                        hash,
+                    )?;
+                    conn.announce(Topic::Queue);
+                    Ok(done)
+                })
             })
-        })
-        .await
+            .await;
+        match published {
+            Ok(1) => Ok(Published::Now),
+            Ok(_) => Err(swept(batch)),
+            // Another submit with this key was faster by a moment.
+            Err(error) if error.is_duplicate() => {
+                self.published_before(batch, key.as_ref()).await?.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the batch back if one of the same key is there already.
+    async fn published_before(
+        &self,
+        batch: &Loading,
+        key: Option<&(String, String)>,
+    ) -> Result<Option<Published>> {
+        let Some((key, content_hash)) = key else { return Ok(None) };
+        let Some(before) = self.idempotent_batch(key, content_hash).await? else { return Ok(None) };
+        self.abandon(batch).await?;
+        Ok(Some(Published::Before(before)))
     }
 
     /// The batch that was published under `key`, if one was.
@@ -188,24 +220,6 @@ impl Store {
                 "the idempotency key {key:?} was used for batch {id} with other content or options; use another key, or submit exactly the same again"
             ))),
         }
-    }
-
-    /// Takes back a batch that was not published.
-    ///
-    /// # Errors
-    /// The database can't be used.
-    pub async fn abandon(&self, batch: &Loading) -> Result<()> {
-        let (id, now) = (batch.id, self.now());
-        self.write(move |conn| Box::pin(async move { drop_unpublished(conn, id, now).await })).await
-    }
-
-    /// Takes back batches whose submit died; returns how many.
-    ///
-    /// # Errors
-    /// The database can't be used.
-    pub async fn sweep_abandoned_batches(&self) -> Result<usize> {
-        let now = self.now();
-        self.write(move |conn| Box::pin(async move { sweep_abandoned(conn, now).await })).await
     }
 }
 
@@ -256,12 +270,13 @@ struct Resolved {
 async fn load_chunk(
     conn: &mut Conn,
     batch: &Loading,
-    new_rows: Vec<NewRow>,
+    mut new_rows: Vec<NewRow>,
     now: Timestamp,
 ) -> Result<Loaded> {
     let seen = exec!(
         conn,
-        "UPDATE batches SET loader_seen_at = $2 WHERE id = $1 AND published_at IS NULL",
+        "UPDATE batches SET loader_seen_at = $2
+         WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
         batch.id,
         now.0,
     )?;
@@ -269,6 +284,7 @@ async fn load_chunk(
         return Err(swept(batch));
     }
     let mut numbers = Numbers::lock(conn).await?;
+    mark_erased(conn, &mut new_rows).await?;
     let mut people = look_up_all(conn, batch, &new_rows).await?;
     let (erased, live): (Vec<NewRow>, Vec<NewRow>) =
         new_rows.into_iter().partition(|row| row.erased);
@@ -428,6 +444,7 @@ fn place_erased(
             let provider = row.steps.first()?.provider;
             totals.new_rows(batch.id, provider, RevealState::Cancelled, 1);
             loaded.rows += 1;
+            loaded.erased += 1;
             Some(RowJson {
                 number: row.number,
                 fields: "[]".into(),
@@ -515,52 +532,6 @@ async fn insert_waterfall(conn: &mut Conn, batch: &Loading, steps: &[StepJson]) 
          FROM EACH($1) AS e",
         json(&steps),
         batch.id,
-    )?;
-    Ok(())
-}
-
-async fn sweep_abandoned(conn: &mut Conn, now: Timestamp) -> Result<usize> {
-    let abandoned: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT id FROM batches WHERE published_at IS NULL AND loader_seen_at < $1",
-        (now - ABANDONED_AFTER).0,
-    )?;
-    for (id,) in &abandoned {
-        drop_unpublished(conn, *id, now).await?;
-    }
-    Ok(abandoned.len())
-}
-
-async fn drop_unpublished(conn: &mut Conn, id: i64, now: Timestamp) -> Result<()> {
-    let unpublished: Option<(i64,)> =
-        row!(conn, "SELECT id FROM batches WHERE id = $1 AND published_at IS NULL FOR UPDATE", id)?;
-    if unpublished.is_none() {
-        return Ok(());
-    }
-    exec!(conn, "DELETE FROM batch_rows WHERE batch_id = $1", id)?;
-    exec!(conn, "DELETE FROM row_waterfall WHERE batch_id = $1", id)?;
-    leave_lane(conn, id, now).await?;
-    exec!(conn, "DELETE FROM batch_totals WHERE batch_id = $1", id)?;
-    exec!(conn, "DELETE FROM batches WHERE id = $1", id)?;
-    Ok(())
-}
-
-/// Hands the people in a batch's lane to the next batch that wants them; whom nobody wants goes idle.
-pub(crate) async fn leave_lane(conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
-    exec!(
-        conn,
-        "UPDATE reveals SET updated_at = $2,
-            lane = (SELECT MIN(b.id) FROM batch_rows w JOIN batches b ON b.id = w.batch_id
-                    WHERE w.reveal_id = reveals.id AND w.ended IS NULL AND b.cancelled_at IS NULL AND b.id <> $1)
-         WHERE lane = $1 AND state IN ('queued', 'retrying')",
-        batch,
-        now.0,
-    )?;
-    exec!(
-        conn,
-        "UPDATE reveals SET state = 'idle', due_at = NULL, updated_at = $1
-         WHERE lane IS NULL AND state IN ('queued', 'retrying')",
-        now.0,
     )?;
     Ok(())
 }

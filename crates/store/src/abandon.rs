@@ -1,0 +1,100 @@
+//! Taking back batches that were not published: refused while they were loading, or left by a submit
+//! that died. In chunks, since a worker must not wait for a million rows to go.
+
+use std::time::Duration;
+
+use jobs::Timestamp;
+
+use crate::conn::{Conn, exec, rows};
+use crate::lanes::hand_over;
+use crate::totals::Totals;
+use crate::{Loading, Result, Store};
+
+/// How long a batch may be loading without a sign of its submit before it counts as abandoned.
+const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
+/// Rows that go in one transaction.
+const ROWS_AT_ONCE: i64 = 1_000;
+
+impl Store {
+    /// Takes back a batch that was not published.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn abandon(&self, batch: &Loading) -> Result<()> {
+        self.take_back(batch.id, i64::MAX).await
+    }
+
+    /// Takes back batches whose submit died; returns how many.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn sweep_abandoned_batches(&self) -> Result<usize> {
+        let silent_since = (self.now() - ABANDONED_AFTER).0;
+        let abandoned: Vec<(i64,)> = {
+            let mut conn = self.read().await?;
+            rows!(
+                conn,
+                "SELECT id FROM batches WHERE published_at IS NULL
+                 AND (loader_seen_at < $1 OR cancelled_at < $1)",
+                silent_since,
+            )?
+        };
+        for (id,) in &abandoned {
+            self.take_back(*id, silent_since).await?;
+        }
+        Ok(abandoned.len())
+    }
+
+    /// Marks the batch first, so that a submit that comes back to life can't go on with what is left
+    /// of it, then removes its rows chunk by chunk.
+    async fn take_back(&self, id: i64, silent_since: i64) -> Result<()> {
+        let now = self.now();
+        let marked = self
+            .write(move |conn| {
+                Box::pin(async move {
+                    Ok(exec!(
+                        conn,
+                        "UPDATE batches SET cancelled_at = $2
+                         WHERE id = $1 AND published_at IS NULL
+                           AND (loader_seen_at < $3 OR cancelled_at IS NOT NULL)",
+                        id,
+                        now.0,
+                        silent_since,
+                    )?)
+                })
+            })
+            .await?;
+        if marked == 0 {
+            return Ok(());
+        }
+        while self
+            .write(move |conn| Box::pin(async move { drop_chunk(conn, id, now).await }))
+            .await?
+        {}
+        Ok(())
+    }
+}
+
+/// Removes some rows; false once the batch itself is gone.
+async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
+    let chunk: Vec<(i64, Option<i64>)> = rows!(
+        conn,
+        "SELECT row_number, reveal_id FROM batch_rows WHERE batch_id = $1
+         ORDER BY row_number LIMIT $2",
+        id,
+        ROWS_AT_ONCE,
+    )?;
+    let Some(&(last, _)) = chunk.last() else {
+        exec!(conn, "DELETE FROM batch_totals WHERE batch_id = $1", id)?;
+        exec!(conn, "DELETE FROM batches WHERE id = $1", id)?;
+        return Ok(false);
+    };
+    exec!(conn, "DELETE FROM row_waterfall WHERE batch_id = $1 AND row_number <= $2", id, last)?;
+    exec!(conn, "DELETE FROM batch_rows WHERE batch_id = $1 AND row_number <= $2", id, last)?;
+    let mut totals = Totals::default();
+    let people: Vec<i64> = chunk.into_iter().filter_map(|(_, reveal)| reveal).collect();
+    hand_over(conn, &mut totals, id, &people, now).await?;
+    totals.flush(conn, now).await?;
+    conn.announce(crate::Topic::Queue);
+    Ok(true)
+}

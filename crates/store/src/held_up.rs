@@ -1,0 +1,139 @@
+//! What holds batches up, in words: closed gates, ceilings, credits that are tied up, a missing
+//! worker.
+
+use std::collections::BTreeMap;
+
+use jobs::Provider;
+
+use crate::conn::{Conn, row, rows, value};
+use crate::holds::{ShownGate, ceiling, count, read_gates, shut_by};
+use crate::transition::parse_provider;
+use crate::{Result, Store};
+
+/// A worker that was silent for so long is not counted on any more.
+const WORKER_SILENCE_MS: i64 = 60_000;
+
+/// The open rows of a batch at a provider.
+#[derive(sqlx::FromRow)]
+struct Waiting {
+    batch_id: String,
+    provider: String,
+    queued: i64,
+    retrying: i64,
+    at_ceiling: i64,
+    max_credits: Option<i64>,
+}
+
+impl Store {
+    /// What holds unfinished batches up, by batch id; a batch that nothing holds up is not there.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn held_up_by(&self) -> Result<BTreeMap<String, Vec<String>>> {
+        let now = self.now();
+        let mut conn = self.read().await?;
+        let waiting: Vec<Waiting> = rows!(
+            conn,
+            "SELECT b.batch_id, t.provider, t.queued, t.retrying, t.at_ceiling, t.max_credits
+             FROM batches b JOIN batch_totals t ON t.batch_id = b.id
+             WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL AND b.unfinished > 0
+               AND t.queued + t.retrying > 0
+             ORDER BY b.id, t.provider DESC",
+        )?;
+        let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        if waiting.is_empty() {
+            return Ok(held);
+        }
+        let nobody_works = workers(&mut conn, now.0 - WORKER_SILENCE_MS).await? == 0;
+        let mut gates = BTreeMap::new();
+        for shown in read_gates(&mut conn).await? {
+            let shut = shut_by(&shown, now);
+            let short = if shut.is_none() { short_of(&mut conn, &shown).await? } else { None };
+            gates.insert(shown.provider, (shut, short));
+        }
+        for w in waiting {
+            let lines = held.entry(w.batch_id.clone()).or_default();
+            if nobody_works && lines.is_empty() {
+                lines.push("no worker is running; start worker".to_owned());
+            }
+            let provider = parse_provider(&w.provider, 0)?;
+            let (shut, short) = gates.get(&provider).cloned().unwrap_or_default();
+            lines.extend(w.held_by(provider, shut, short));
+        }
+        held.retain(|_, lines| !lines.is_empty());
+        Ok(held)
+    }
+}
+
+impl Waiting {
+    fn held_by(
+        &self,
+        provider: Provider,
+        shut: Option<String>,
+        short: Option<String>,
+    ) -> Vec<String> {
+        let mut lines = Vec::new();
+        let rows = count(self.queued, "row");
+        if let Some(why) = shut {
+            let rows = count(self.queued + self.retrying, "row");
+            return vec![format!("{provider}: {rows} held: {why}")];
+        }
+        if self.queued > 0 && self.at_ceiling == 1 {
+            let why = ceiling(provider, &self.batch_id, self.max_credits);
+            lines.push(format!("{provider}: {rows} held: {why}"));
+        } else if let Some(why) = short.filter(|_| self.queued > 0) {
+            lines.push(format!("{provider}: {rows} waiting: {why}"));
+        }
+        if self.retrying > 0 {
+            let rows = count(self.retrying, "row");
+            lines.push(format!("{provider}: {rows} refused for now, to be tried again"));
+        }
+        lines
+    }
+}
+
+/// Why an open gate lets nobody through just now: the canary, or credits.
+async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Option<String>> {
+    let (provider, gate) = (shown.provider, &shown.gate);
+    if gate.canary_url.is_some() && gate.canary_proved_at.is_none() {
+        let out: i64 = value!(
+            conn,
+            "SELECT COUNT(*) FROM calls WHERE provider = $1 AND (state = 'sending' OR deadline_at IS NOT NULL)",
+            provider.as_str(),
+        )?;
+        if out > 0 {
+            return Ok(Some(
+                "a first webhook has to show that WEBHOOK_PUBLIC_URL works; a small request is out for that"
+                    .to_owned(),
+            ));
+        }
+    }
+    let Some(credits) = gate.balance_credits else { return Ok(None) };
+    let sums: Option<(i64, i64)> = row!(
+        conn,
+        "SELECT CAST(COALESCE(SUM(credits_spent), 0) AS BIGINT),
+                CAST(COALESCE(SUM(credits_reserved), 0) AS BIGINT)
+         FROM batch_totals WHERE provider = $1",
+        provider.as_str(),
+    )?;
+    let (spent, reserved) = sums.unwrap_or_default();
+    let left = credits - (spent - gate.balance_spent);
+    let price = match provider {
+        Provider::Clodura if gate.balance_direct == 0 => 20,
+        _ => 1,
+    };
+    Ok((left - reserved < price).then(|| {
+        format!(
+            "{} left, {reserved} of them reserved by requests that are out",
+            count(left, "credit")
+        )
+    }))
+}
+
+async fn workers(conn: &mut Conn, since: i64) -> Result<i64> {
+    Ok(value!(
+        conn,
+        "SELECT COUNT(*) FROM workers WHERE stopped_at IS NULL AND heartbeat_at >= $1 AND role <> 'webhooks'",
+        since,
+    )?)
+}
