@@ -1,13 +1,16 @@
 //! Taking back batches that were not published: refused while they were loading, or left by a submit
 //! that died. In chunks, since a worker must not wait for a million rows to go.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jobs::Timestamp;
+use serde::Serialize;
 
 use crate::conn::{Conn, exec, rows};
 use crate::lanes::hand_over;
-use crate::totals::Totals;
+use crate::resolve::Numbers;
+use crate::totals::{Totals, json};
 use crate::{Loading, Result, Store};
 
 /// How long a batch may be loading without a sign of its submit before it counts as abandoned.
@@ -89,12 +92,52 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
         exec!(conn, "DELETE FROM batches WHERE id = $1", id)?;
         return Ok(false);
     };
-    exec!(conn, "DELETE FROM row_waterfall WHERE batch_id = $1 AND row_number <= $2", id, last)?;
+    // The lock under which submits look people up: none may take up somebody who is being forgotten.
+    Numbers::lock(conn).await?;
+    let steps: Vec<(i64,)> = rows!(
+        conn,
+        "DELETE FROM row_waterfall WHERE batch_id = $1 AND row_number <= $2 RETURNING reveal_id",
+        id,
+        last,
+    )?;
     exec!(conn, "DELETE FROM batch_rows WHERE batch_id = $1 AND row_number <= $2", id, last)?;
     let mut totals = Totals::default();
-    let people: Vec<i64> = chunk.into_iter().filter_map(|(_, reveal)| reveal).collect();
+    let shown = chunk.into_iter().filter_map(|(_, reveal)| reveal);
+    let people: BTreeSet<i64> = shown.chain(steps.into_iter().map(|(reveal,)| reveal)).collect();
+    let people: Vec<i64> = people.into_iter().collect();
     hand_over(conn, &mut totals, id, &people, now).await?;
+    forget_unasked(conn, &people).await?;
     totals.flush(conn, now).await?;
     conn.announce(crate::Topic::Queue);
     Ok(true)
+}
+
+/// What was refused leaves nothing: people who were never asked for, and whom no row wants.
+async fn forget_unasked(conn: &mut Conn, people: &[i64]) -> Result<()> {
+    let gone: Vec<(String, String)> = rows!(
+        conn,
+        "DELETE FROM reveals WHERE state = 'idle' AND call_id IS NULL
+           AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+           AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id)
+           AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = reveals.id)
+         RETURNING provider, subject",
+        json(&people),
+    )?;
+    #[derive(Serialize)]
+    struct Gone {
+        provider: String,
+        subject: String,
+    }
+    let gone: Vec<Gone> =
+        gone.into_iter().map(|(provider, subject)| Gone { provider, subject }).collect();
+    exec!(
+        conn,
+        "DELETE FROM aliases WHERE (provider, identifier) IN (
+            SELECT a.provider, a.identifier FROM EACH($1) AS e
+            JOIN aliases a ON a.provider = e.value->>'provider' AND a.subject = e.value->>'subject'
+            WHERE NOT EXISTS (SELECT 1 FROM reveals r
+                              WHERE r.provider = a.provider AND r.subject = a.subject))",
+        json(&gone),
+    )?;
+    Ok(())
 }

@@ -158,7 +158,9 @@ impl People {
         let subject = best.unwrap_or_else(|| identifiers.first().cloned().unwrap_or_default());
         self.note_aliases(&subject, identifiers, &known);
         let (id, new) = match self.reveals.get(&subject) {
-            Some(known) if !self.is_outdated(known) => (known.id, false),
+            Some(known) if !is_outdated(known.state, known.revealed_at, self.refresh_before) => {
+                (known.id, false)
+            }
             other => {
                 let generation = other.map_or(0, |known| known.generation + 1);
                 (self.create(subject, generation, numbers), true)
@@ -168,18 +170,6 @@ impl People {
             self.merge(&other, id);
         }
         (id, new)
-    }
-
-    /// A failed person was never paid for, so asking afresh is what a new submit means; a result
-    /// that is older than the submit accepts is asked for again.
-    fn is_outdated(&self, known: &Known) -> bool {
-        match known.state {
-            RevealState::Failed => true,
-            RevealState::Found | RevealState::NotFound => {
-                matches!((self.refresh_before, known.revealed_at), (Some(limit), Some(at)) if at < limit)
-            }
-            _ => false,
-        }
     }
 
     fn create(&mut self, subject: String, generation: i64, numbers: &mut Numbers) -> i64 {
@@ -251,8 +241,8 @@ impl People {
             .filter(|known| known.id == id)
     }
 
-    /// Lets a person who so far waited for nobody have their turn with `batch`.
-    pub(crate) fn queue(&mut self, id: i64, batch: i64) {
+    /// Lets a person who so far waited for nobody have their turn with `batch`; whether it was so.
+    pub(crate) fn queue(&mut self, id: i64, batch: i64) -> bool {
         if let Some(subject) = self.by_id.get(&id)
             && let Some(known) = self.reveals.get_mut(subject)
             && known.id == id
@@ -260,7 +250,9 @@ impl People {
         {
             known.state = RevealState::Queued;
             known.lane = Some(batch);
+            return true;
         }
+        false
     }
 
     /// The batches in whose turn the queued among `ids` are sent.
@@ -390,6 +382,22 @@ impl People {
             )?;
         }
         Ok(())
+    }
+}
+
+/// A failed person was never paid for, so asking afresh is what a new submit means; a result that is
+/// older than the submit accepts is asked for again.
+pub(crate) fn is_outdated(
+    state: RevealState,
+    revealed_at: Option<Timestamp>,
+    refresh_before: Option<Timestamp>,
+) -> bool {
+    match state {
+        RevealState::Failed => true,
+        RevealState::Found | RevealState::NotFound => {
+            matches!((refresh_before, revealed_at), (Some(limit), Some(at)) if at < limit)
+        }
+        _ => false,
     }
 }
 

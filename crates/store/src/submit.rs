@@ -384,13 +384,16 @@ fn place_rows(
             .collect();
         let shown = shown_step(people, &steps);
         let Some(&(provider, reveal, new)) = steps.get(shown) else { continue };
+        let mut woken = false;
         if let Some(known) = people.get_mut(&provider) {
-            known.queue(reveal, batch.id);
+            woken = known.queue(reveal, batch.id);
             totals.new_rows(batch.id, provider, known.state(reveal), 1);
         }
-        for &(provider, id, new) in &steps[shown..] {
+        // Whoever waited for nobody so far is asked for this batch, as if they were new.
+        let new = new || woken;
+        for &(provider, id, made) in &steps[shown..] {
             let asked = people.get(&provider).is_some_and(|known| !known.state(id).is_finished());
-            if new && asked && paid_by_earlier.insert(id) {
+            if (made || (woken && id == reveal)) && asked && paid_by_earlier.insert(id) {
                 *loaded.new_people.entry(provider).or_default() += 1;
             }
         }
