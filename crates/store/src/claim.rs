@@ -654,7 +654,7 @@ async fn write_members(
         conn,
         "UPDATE reveals SET state = 'sending', reason = NULL, due_at = NULL, updated_at = $2,
             asked_at = COALESCE(asked_at, $2), call_id = CAST(e.value->>'call' AS BIGINT), repeat_of = NULL
-         FROM EACH($1) AS e WHERE id = CAST(e.value->>'reveal' AS BIGINT)",
+         FROM EACH($1) AS e WHERE reveals.id = CAST(e.value->>'reveal' AS BIGINT)",
         json(&members),
         now.0,
     )?;

@@ -344,7 +344,7 @@ impl Ledger {
                 conn,
                 "UPDATE reveals SET credits = credits + CAST(e.value->>'credits' AS BIGINT), cohort = NULL,
                     revealed_at = CASE WHEN state IN ('found', 'not_found') THEN COALESCE(revealed_at, $2) END
-                 FROM EACH($1) AS e WHERE id = CAST(e.value->>'id' AS BIGINT)",
+                 FROM EACH($1) AS e WHERE reveals.id = CAST(e.value->>'id' AS BIGINT)",
                 json(&credits),
                 now.0,
             )?;
@@ -438,7 +438,7 @@ impl Ledger {
         exec!(
             conn,
             "UPDATE calls SET open_people = open_people - CAST(e.value->>'settled' AS BIGINT)
-             FROM EACH($1) AS e WHERE id = CAST(e.value->>'id' AS BIGINT)",
+             FROM EACH($1) AS e WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",
             settled.clone(),
         )?;
         exec!(
@@ -544,7 +544,7 @@ async fn write_inbox(
         conn,
         "UPDATE webhook_inbox SET outcome = e.value->>'outcome', applied_at = $2,
             body = CASE WHEN e.value->>'outcome' = 'erased' THEN NULL ELSE body END
-         FROM EACH($1) AS e WHERE id = CAST(e.value->>'id' AS BIGINT) AND outcome IS NULL",
+         FROM EACH($1) AS e WHERE webhook_inbox.id = CAST(e.value->>'id' AS BIGINT) AND outcome IS NULL",
         json(&done),
         now.0,
     )?;

@@ -206,7 +206,7 @@ impl Totals {
                 finished_at = CASE WHEN published_at IS NULL
                                      OR unfinished + CAST(e.value->>'unfinished' AS BIGINT) > 0
                                    THEN NULL ELSE CAST($2 AS BIGINT) END
-             FROM EACH($1) AS e WHERE id = CAST(e.value->>'id' AS BIGINT)",
+             FROM EACH($1) AS e WHERE batches.id = CAST(e.value->>'id' AS BIGINT)",
             json(&rows),
             now.0,
         )?;
