@@ -1,0 +1,103 @@
+use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
+use tempfile::TempDir;
+
+/// What `TEST_POSTGRES_URL` has to name.
+const NO_SERVER: &str = "TEST_POSTGRES_URL is not set, so half of this suite can't run; \
+                         run it as: scripts/postgres -- cargo test -p store";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// A database that one test has for itself.
+pub struct Database {
+    pub url: String,
+    pool: Pool,
+    /// The server's maintenance database and this one's name.
+    server: Option<(String, String)>,
+    _dir: Option<TempDir>,
+}
+
+enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Database {
+    pub async fn create(dialect: Dialect) -> Database {
+        match dialect {
+            Dialect::Sqlite => {
+                let dir = tempfile::tempdir().expect("a temporary directory");
+                let url = format!("sqlite://{}", dir.path().join("ledger.db").display());
+                let pool = SqlitePoolOptions::new().connect_lazy(&url).expect("a SQLite URL");
+                Database { url, pool: Pool::Sqlite(pool), server: None, _dir: Some(dir) }
+            }
+            Dialect::Postgres => {
+                let server = std::env::var("TEST_POSTGRES_URL").expect(NO_SERVER);
+                let name = format!("conformance_{:032x}", rand::random::<u128>());
+                let mut admin = PgConnection::connect(&server).await.expect(NO_SERVER);
+                let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+                sqlx::query(create).execute(&mut admin).await.expect("creates a database");
+                let (base, _) = server.rsplit_once('/').expect("a URL with a database");
+                let url = format!("{base}/{name}");
+                let pool = PgPoolOptions::new().max_connections(2).connect_lazy(&url);
+                let pool = Pool::Postgres(pool.expect("a Postgres URL"));
+                Database { url, pool, server: Some((server, name)), _dir: None }
+            }
+        }
+    }
+
+    pub async fn drop_it(self) {
+        match self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+        if let Some((server, name)) = self.server {
+            let mut admin = PgConnection::connect(&server).await.expect(NO_SERVER);
+            let drop = AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
+            sqlx::query(drop).execute(&mut admin).await.expect("drops the database");
+        }
+    }
+
+    /// All rows of a query, past the store.
+    pub async fn all<T>(&self, sql: &str) -> Vec<T>
+    where
+        T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let query = AssertSqlSafe(sql.to_owned());
+        match &self.pool {
+            Pool::Sqlite(pool) => sqlx::query_as(query).fetch_all(pool).await,
+            Pool::Postgres(pool) => sqlx::query_as(query).fetch_all(pool).await,
+        }
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// The one row of a query.
+    pub async fn one<T>(&self, sql: &str) -> T
+    where
+        T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let mut rows = self.all(sql).await;
+        assert_eq!(rows.len(), 1, "{sql}");
+        rows.remove(0)
+    }
+
+    /// A number.
+    pub async fn number(&self, sql: &str) -> i64 {
+        self.one::<(i64,)>(sql).await.0
+    }
+
+    /// Runs a statement past the store: what other parts of the program would do.
+    pub async fn run(&self, sql: &str) {
+        let query = AssertSqlSafe(sql.to_owned());
+        let done = match &self.pool {
+            Pool::Sqlite(pool) => sqlx::query(query).execute(pool).await.map(|_| ()),
+            Pool::Postgres(pool) => sqlx::query(query).execute(pool).await.map(|_| ()),
+        };
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}

@@ -1,0 +1,374 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Bench, Database};
+
+const STATES: [&str; 9] = [
+    "queued", "sending", "awaiting", "retrying", "found", "not_found", "failed", "expired",
+    "cancelled",
+];
+const FINISHED: [&str; 5] = ["found", "not_found", "failed", "expired", "cancelled"];
+const LIVE: [&str; 3] = ["sending", "accepted", "unknown"];
+
+#[derive(Debug, sqlx::FromRow)]
+struct Batch {
+    id: i64,
+    published_at: Option<i64>,
+    finished_at: Option<i64>,
+    cancelled_at: Option<i64>,
+    total: i64,
+    unfinished: i64,
+}
+
+#[derive(Debug, Default, PartialEq, sqlx::FromRow)]
+struct Totals {
+    batch_id: i64,
+    provider: String,
+    queued: i64,
+    sending: i64,
+    awaiting: i64,
+    retrying: i64,
+    found: i64,
+    not_found: i64,
+    failed: i64,
+    expired: i64,
+    cancelled: i64,
+    people_asked: i64,
+    people_found: i64,
+    credits_reserved: i64,
+    credits_spent: i64,
+    written_off: i64,
+    max_credits: Option<i64>,
+    at_ceiling: i64,
+}
+
+#[derive(Debug, sqlx::FromRow)]
+struct Reveal {
+    id: i64,
+    provider: String,
+    state: String,
+    lane: Option<i64>,
+    cohort: Option<i64>,
+    call_id: Option<i64>,
+    due_at: Option<i64>,
+    credits: i64,
+}
+
+#[derive(Debug, sqlx::FromRow)]
+struct Row {
+    batch_id: i64,
+    row_number: i64,
+    reveal_id: Option<i64>,
+    ended: Option<String>,
+}
+
+#[derive(Debug, sqlx::FromRow)]
+struct Call {
+    id: i64,
+    provider: String,
+    state: String,
+    people: i64,
+    open_people: i64,
+    deadline_at: Option<i64>,
+    poll_at: Option<i64>,
+    repeat_of: Option<i64>,
+}
+
+#[derive(Debug, sqlx::FromRow)]
+struct Member {
+    call_id: i64,
+    reveal_id: i64,
+    payer: i64,
+    reserved: i64,
+    credits: Option<i64>,
+}
+
+/// The whole ledger, read past the store.
+struct Ledger {
+    batches: BTreeMap<i64, Batch>,
+    totals: BTreeMap<(i64, String), Totals>,
+    reveals: BTreeMap<i64, Reveal>,
+    rows: Vec<Row>,
+    calls: BTreeMap<i64, Call>,
+    members: Vec<Member>,
+}
+
+impl Ledger {
+    async fn read(db: &Database) -> Ledger {
+        let batches: Vec<Batch> = db
+            .all("SELECT id, published_at, finished_at, cancelled_at, total, unfinished FROM batches")
+            .await;
+        let totals: Vec<Totals> = db.all("SELECT * FROM batch_totals").await;
+        let reveals: Vec<Reveal> = db
+            .all("SELECT id, provider, state, lane, cohort, call_id, due_at, credits FROM reveals")
+            .await;
+        let rows = db.all("SELECT batch_id, row_number, reveal_id, ended FROM batch_rows").await;
+        let calls: Vec<Call> = db
+            .all("SELECT id, provider, state, people, open_people, deadline_at, poll_at, repeat_of FROM calls")
+            .await;
+        let members =
+            db.all("SELECT call_id, reveal_id, payer, reserved, credits FROM call_reveals").await;
+        Ledger {
+            batches: batches.into_iter().map(|b| (b.id, b)).collect(),
+            totals: totals.into_iter().map(|t| ((t.batch_id, t.provider.clone()), t)).collect(),
+            reveals: reveals.into_iter().map(|r| (r.id, r)).collect(),
+            rows,
+            calls: calls.into_iter().map(|c| (c.id, c)).collect(),
+            members,
+        }
+    }
+
+    /// What a row shows: its provider and state.
+    fn shows(&self, row: &Row) -> (Option<&str>, &str) {
+        let reveal = row.reveal_id.map(|id| &self.reveals[&id]);
+        let provider = reveal.map(|r| r.provider.as_str());
+        match (&row.ended, reveal) {
+            (Some(_), _) => (provider, "cancelled"),
+            (None, Some(reveal)) => (provider, &reveal.state),
+            (None, None) => panic!("{row:?} shows nothing"),
+        }
+    }
+
+    fn check_batches(&self) {
+        let mut shown: HashMap<i64, Vec<(Option<&str>, &str)>> = HashMap::new();
+        for row in &self.rows {
+            let shows = self.shows(row);
+            assert_ne!(shows.1, "idle", "{row:?} waits for somebody who has no turn");
+            assert!(
+                self.batches.contains_key(&row.batch_id),
+                "row {} of a batch that is gone",
+                row.row_number
+            );
+            shown.entry(row.batch_id).or_default().push(shows);
+        }
+        for batch in self.batches.values() {
+            let shown = shown.remove(&batch.id).unwrap_or_default();
+            let unfinished = shown.iter().filter(|(_, s)| !FINISHED.contains(s)).count() as i64;
+            assert_eq!(batch.total, shown.len() as i64, "total of {batch:?}");
+            assert_eq!(batch.unfinished, unfinished, "unfinished of {batch:?}");
+            let finished = batch.published_at.is_some() && unfinished == 0;
+            assert_eq!(batch.finished_at.is_some(), finished, "finished_at of {batch:?}");
+            self.check_counts(batch.id, &shown);
+        }
+    }
+
+    /// Rows by provider and state. A row of somebody erased belongs to no provider any more.
+    fn check_counts(&self, batch: i64, shown: &[(Option<&str>, &str)]) {
+        for state in STATES {
+            let mut stored = 0;
+            for ((id, provider), totals) in &self.totals {
+                if *id != batch {
+                    continue;
+                }
+                let want = shown.iter().filter(|s| **s == (Some(provider.as_str()), state)).count();
+                let have = totals.count(state);
+                stored += have;
+                if state != "cancelled" {
+                    assert_eq!(have, want as i64, "{state} of batch {batch} at {provider}");
+                }
+            }
+            let want = shown.iter().filter(|(_, s)| *s == state).count() as i64;
+            assert_eq!(stored, want, "{state} of batch {batch}");
+        }
+    }
+
+    /// Reserved, spent, written off, asked and found, from who is in which call.
+    fn check_money(&self) {
+        let mut want: BTreeMap<(i64, String), [i64; 5]> = BTreeMap::new();
+        for member in &self.members {
+            let call = &self.calls[&member.call_id];
+            let sums = want.entry((member.payer, call.provider.clone())).or_default();
+            let open = member.credits.is_none();
+            let live = LIVE.contains(&call.state.as_str());
+            assert!(
+                !open || live || call.state == "expired",
+                "{member:?} is open in {call:?}, which is over"
+            );
+            sums[0] += if open && live { member.reserved } else { 0 };
+            sums[1] += member.credits.unwrap_or(0);
+            sums[2] += if open && !live { member.reserved } else { 0 };
+            sums[3] += i64::from(member.reserved > 0);
+            sums[4] += i64::from(member.credits.unwrap_or(0) > 0);
+        }
+        for (key, totals) in &self.totals {
+            let have = [
+                totals.credits_reserved,
+                totals.credits_spent,
+                totals.written_off,
+                totals.people_asked,
+                totals.people_found,
+            ];
+            let want = want.remove(key).unwrap_or_default();
+            assert_eq!(have, want, "reserved, spent, written off, asked, found of {key:?}");
+            if let Some(max) = totals.max_credits {
+                let used = have[0] + have[1] + have[2];
+                assert!(used <= max, "batch {key:?} used {used} of {max} credits");
+            }
+        }
+        want.retain(|_, sums| *sums != [0; 5]);
+        assert!(want.is_empty(), "paid by batches without totals: {want:?}");
+        let mut credits: HashMap<i64, i64> = HashMap::new();
+        for member in &self.members {
+            *credits.entry(member.reveal_id).or_default() += member.credits.unwrap_or(0);
+        }
+        for reveal in self.reveals.values() {
+            let paid = credits.get(&reveal.id).copied().unwrap_or(0);
+            assert_eq!(reveal.credits, paid, "credits of {reveal:?}");
+        }
+    }
+
+    fn check_calls(&self) {
+        for call in self.calls.values() {
+            let members: Vec<&Member> =
+                self.members.iter().filter(|m| m.call_id == call.id).collect();
+            assert_eq!(call.people, members.len() as i64, "people of {call:?}");
+            if !["refused", "unsent"].contains(&call.state.as_str()) {
+                let open = members.iter().filter(|m| m.credits.is_none()).count() as i64;
+                assert_eq!(call.open_people, open, "open people of {call:?}");
+                assert_eq!(call.state == "done", open == 0, "{call:?} has {open} open people");
+            }
+            let waits = ["accepted", "unknown"].contains(&call.state.as_str());
+            assert_eq!(call.deadline_at.is_some(), waits, "deadline of {call:?}");
+            assert!(call.poll_at.is_none() || waits, "{call:?} is polled although it is over");
+        }
+    }
+
+    fn check_reveals(&self) {
+        let mut live: HashMap<i64, Vec<&Call>> = HashMap::new();
+        for member in self.members.iter().filter(|m| m.credits.is_none()) {
+            let call = &self.calls[&member.call_id];
+            if LIVE.contains(&call.state.as_str()) {
+                live.entry(member.reveal_id).or_default().push(call);
+            }
+        }
+        for reveal in self.reveals.values() {
+            let live = live.remove(&reveal.id).unwrap_or_default();
+            let firsts = live.iter().filter(|call| call.repeat_of.is_none()).count();
+            assert!(firsts <= 1, "{reveal:?} is in several calls: {live:?}");
+            let own = live.iter().find(|call| Some(call.id) == reveal.call_id);
+            match reveal.state.as_str() {
+                "sending" => {
+                    assert_eq!(own.map(|c| c.state.as_str()), Some("sending"), "{reveal:?}");
+                }
+                "awaiting" => {
+                    let waits = own.is_some_and(|call| call.state != "sending");
+                    assert!(waits, "{reveal:?} waits for {live:?}");
+                }
+                "queued" | "retrying" | "idle" => {
+                    assert!(live.is_empty(), "{reveal:?} may be asked twice: {live:?}");
+                }
+                _ => {}
+            }
+            assert_eq!(reveal.due_at.is_some(), reveal.state == "retrying", "due_at of {reveal:?}");
+        }
+    }
+
+    /// Whoever waits in the queue has a turn: the batch in whose lane they stand will be served.
+    fn check_lanes(&self) {
+        let mut wanted: HashMap<i64, BTreeSet<i64>> = HashMap::new();
+        for row in self.rows.iter().filter(|row| row.ended.is_none()) {
+            if let Some(reveal) = row.reveal_id {
+                wanted.entry(reveal).or_default().insert(row.batch_id);
+            }
+        }
+        let waiting = self.reveals.values().filter(|r| ["queued", "retrying"].contains(&&*r.state));
+        for reveal in waiting.filter(|r| r.cohort.is_none()) {
+            let served = |batch: &i64| {
+                let at_ceiling = self
+                    .totals
+                    .get(&(*batch, reveal.provider.clone()))
+                    .is_some_and(|t| t.at_ceiling == 1);
+                self.batches.get(batch).is_some_and(|b| b.cancelled_at.is_none()) && !at_ceiling
+            };
+            let could = wanted.get(&reveal.id).is_some_and(|by| by.iter().any(served));
+            let does = reveal.lane.filter(served);
+            assert!(!could || does.is_some(), "{reveal:?} stands in a lane that nobody serves");
+            if let (true, Some(lane), "queued") = (could, does, reveal.state.as_str()) {
+                let queued = self.totals.get(&(lane, reveal.provider.clone())).map(|t| t.queued);
+                assert!(queued > Some(0), "{reveal:?} stands in a lane that looks empty");
+            }
+        }
+    }
+}
+
+impl Totals {
+    fn count(&self, state: &str) -> i64 {
+        match state {
+            "queued" => self.queued,
+            "sending" => self.sending,
+            "awaiting" => self.awaiting,
+            "retrying" => self.retrying,
+            "found" => self.found,
+            "not_found" => self.not_found,
+            "failed" => self.failed,
+            "expired" => self.expired,
+            _ => self.cancelled,
+        }
+    }
+}
+
+impl Bench {
+    /// Recounts everything. `when` stands in the message.
+    pub async fn check(&self, when: &str) {
+        let ledger = Ledger::read(&self.database).await;
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            ledger.check_batches();
+            ledger.check_money();
+            ledger.check_calls();
+            ledger.check_reveals();
+            ledger.check_lanes();
+        }));
+        if let Err(panic) = result {
+            eprintln!("the ledger is inconsistent at: {when}");
+            std::panic::resume_unwind(panic);
+        }
+        self.check_gates(&ledger).await;
+        self.check_views().await;
+    }
+
+    async fn check_gates(&self, ledger: &Ledger) {
+        let gates: Vec<(String, String, Option<i64>)> = self
+            .database
+            .all("SELECT provider, state, probe_call FROM provider_gates")
+            .await;
+        for (provider, state, probe) in gates {
+            assert_eq!(probe.is_some(), state == "probing", "the gate of {provider}");
+            if let Some(probe) = probe {
+                assert_eq!(ledger.calls[&probe].state, "sending", "the probe of {provider}");
+            }
+        }
+    }
+
+    async fn check_views(&self) {
+        for view in [
+            "provider_holds", "batch_spend", "reveal_people", "row_status", "reveal_status",
+            "provider_status", "call_log", "webhook_log",
+        ] {
+            self.database.number(&format!("SELECT COUNT(*) FROM (SELECT * FROM {view}) v")).await;
+        }
+        let sums: Vec<(String, i64, i64)> = self
+            .database
+            .all(
+                "SELECT batch_id, total, queued + sending + awaiting + retrying + held + found
+                        + not_found + failed + expired + cancelled
+                 FROM batch_status",
+            )
+            .await;
+        for (batch, total, sum) in sums {
+            assert_eq!(total, sum, "the states of batch {batch} in batch_status");
+        }
+    }
+
+    /// Nobody was in two calls that were, or may have been, taken, unless one repeats the other.
+    pub async fn check_paid_once(&self) {
+        let twice: Vec<(i64, i64)> = self
+            .database
+            .all(
+                "SELECT m.reveal_id, COUNT(*) FROM call_reveals m JOIN calls c ON c.id = m.call_id
+                 WHERE c.state NOT IN ('refused', 'unsent') AND c.repeat_of IS NULL
+                   AND (m.credits IS NULL OR m.credits > 0)
+                 GROUP BY m.reveal_id HAVING COUNT(*) > 1",
+            )
+            .await;
+        assert!(twice.is_empty(), "asked twice (person, calls): {twice:?}");
+    }
+}

@@ -1,0 +1,230 @@
+//! A ledger to try things on: one database of its own for each test, a clock that is turned by hand,
+//! and short words for what workers and submits do.
+
+/// Databases of their own, and reading them past the store.
+pub mod database;
+/// What must hold at every moment, recounted from the rows.
+pub mod invariants;
+/// People, rows and batches in few words.
+pub mod people;
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use jobs::outcome::{Finding, PersonResult, Phone, Refusal};
+use jobs::verdict::on_refusal;
+use jobs::{Clock, Policy, Provider, Timestamp, WorkerId};
+use store::{
+    Answer, Applied, ClaimReveals, ClaimedCall, Delivery, NewWebhook, NewWorker, Price,
+    ProviderSetup, Store,
+};
+
+pub use database::{Database, Dialect};
+
+/// When all tests begin: after the machine's own present, so that views show closed gates as closed.
+pub const START: Timestamp = Timestamp(2_000_000_000_000);
+/// No rate at all, for tests about other things.
+pub const FAST: f64 = 1e6;
+
+/// Runs scenarios on both databases: `on_both!(a, b);` makes the tests `sqlite::a`, `postgres::a`, …
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                $crate::harness::run($crate::harness::Dialect::Sqlite, |b| Box::pin(super::$name(b))).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                $crate::harness::run($crate::harness::Dialect::Postgres, |b| Box::pin(super::$name(b))).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// Makes a database, runs `scenario`, checks every invariant, and drops the database again.
+pub async fn run<F>(dialect: Dialect, scenario: F)
+where
+    F: for<'a> FnOnce(&'a Bench) -> BoxFuture<'a, ()>,
+{
+    let database = Database::create(dialect).await;
+    let bench = Bench::open(database).await;
+    let ran = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(async {
+        scenario(&bench).await;
+        bench.check("the end").await;
+    }))
+    .await;
+    bench.database.drop_it().await;
+    if let Err(panic) = ran {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// A ledger with a worker on it.
+pub struct Bench {
+    pub store: Store,
+    pub clock: Clock,
+    pub policy: Policy,
+    pub worker: WorkerId,
+    pub database: Database,
+}
+
+impl Bench {
+    async fn open(database: Database) -> Bench {
+        let clock = Clock::manual(START);
+        let store = Store::connect(&database.url, true, clock.clone()).await.expect("connects");
+        let bench = Bench {
+            store,
+            clock,
+            policy: Policy::default(),
+            worker: WorkerId::generate(),
+            database,
+        };
+        bench.register(bench.worker, Some("key"), Some("url")).await;
+        bench
+    }
+
+    /// Another process on the same database, by the same clock.
+    pub async fn another_store(&self) -> Store {
+        Store::connect(&self.database.url, true, self.clock.clone()).await.expect("connects")
+    }
+
+    pub async fn register(&self, id: WorkerId, key: Option<&str>, url: Option<&str>) {
+        let setup = |provider| ProviderSetup {
+            provider,
+            key_fingerprint: key.map(str::to_owned),
+            webhook_url: url.map(str::to_owned),
+            needs_webhook: provider == Provider::Ocean,
+            rate: FAST,
+        };
+        let worker = NewWorker {
+            id,
+            host: "here".into(),
+            pid: 1,
+            role: "all".into(),
+            version: "0".into(),
+            providers: Provider::ALL.map(setup).to_vec(),
+        };
+        self.store.register_worker(worker, &self.policy).await.expect("registers");
+    }
+
+    /// Lets time pass, with the worker alive.
+    pub async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.store.heartbeat(self.worker).await.expect("heartbeat");
+    }
+
+    pub fn ask(&self, provider: Provider) -> ClaimReveals {
+        ClaimReveals {
+            provider,
+            worker: self.worker,
+            calls: 10,
+            people: provider.most_people(),
+            price: Price::Fixed(1),
+            rate: FAST,
+            canary: 0,
+            credits_check_interval: self.policy.credits_check_interval,
+        }
+    }
+
+    pub async fn claim(&self, provider: Provider) -> Vec<ClaimedCall> {
+        self.claim_as(self.ask(provider)).await
+    }
+
+    pub async fn claim_as(&self, ask: ClaimReveals) -> Vec<ClaimedCall> {
+        self.store.claim_reveals(ask).await.expect("claims").calls
+    }
+
+    /// Claims what must be exactly one call.
+    pub async fn claim_one(&self, provider: Provider) -> ClaimedCall {
+        let mut calls = self.claim(provider).await;
+        assert_eq!(calls.len(), 1, "expected one call to {provider}");
+        calls.remove(0)
+    }
+
+    pub async fn accept(&self, call: &ClaimedCall) {
+        self.accept_with(call, None).await;
+    }
+
+    pub async fn accept_with(&self, call: &ClaimedCall, tracking_id: Option<&str>) {
+        let tracking_id = tracking_id.map(str::to_owned);
+        self.store
+            .answer_accepted(answer(call, 200), tracking_id, &self.policy)
+            .await
+            .expect("accepted");
+    }
+
+    pub async fn unknown(&self, call: &ClaimedCall) {
+        let answer = Answer { call: call.clone(), http_status: None };
+        self.store
+            .answer_unknown(answer, "time-out after 30s".into(), &self.policy)
+            .await
+            .expect("unknown");
+    }
+
+    pub async fn refuse(&self, call: &ClaimedCall, status: u16, refusal: Refusal) {
+        let outcome = format!("{refusal:?}");
+        self.store
+            .answer_refused(answer(call, status), outcome, on_refusal(refusal), &self.policy)
+            .await
+            .expect("refused");
+    }
+
+    /// A webhook for a call: stored, then applied.
+    pub async fn webhook(&self, call: &ClaimedCall, results: Vec<PersonResult>) -> Applied {
+        self.webhook_to(call.provider, &call.call_id.to_string(), results).await
+    }
+
+    pub async fn webhook_to(
+        &self,
+        provider: Provider,
+        call_id: &str,
+        results: Vec<PersonResult>,
+    ) -> Applied {
+        let webhook = NewWebhook {
+            provider,
+            call_id: call_id.to_owned(),
+            body: b"{}".to_vec(),
+            malformed: false,
+        };
+        self.store.store_webhook(webhook).await.expect("stored");
+        let pending = self.store.pending_webhooks(100, 1 << 20).await.expect("pending");
+        let stored = pending.last().expect("one is pending");
+        let delivery =
+            Delivery { inbox: Some(stored.id), call_id: stored.call_id.clone(), results };
+        self.store.settle(vec![delivery], &self.policy).await.expect("settles")[0]
+    }
+}
+
+/// An answer with an HTTP status.
+pub fn answer(call: &ClaimedCall, status: u16) -> Answer {
+    Answer { call: call.clone(), http_status: Some(status) }
+}
+
+/// Somebody's number.
+pub fn found(person: &str) -> PersonResult {
+    found_for(person, None)
+}
+
+/// Somebody's number, and what it cost.
+pub fn found_for(person: &str, credits: Option<i64>) -> PersonResult {
+    let number = format!("+45 {person}");
+    let phones =
+        vec![Phone { raw: number.clone(), e164: Some(number), kind: Some("mobile".into()) }];
+    result(person, Finding::Found { phones, credits })
+}
+
+pub fn not_found(person: &str) -> PersonResult {
+    result(person, Finding::NotFound)
+}
+
+pub fn result(person: &str, finding: Finding) -> PersonResult {
+    PersonResult { person_id: Some(person.to_owned()), finding }
+}
+
+pub const SECOND: Duration = Duration::from_secs(1);
+pub const MINUTE: Duration = Duration::from_secs(60);
+pub const HOUR: Duration = Duration::from_secs(3600);

@@ -1,0 +1,187 @@
+use std::collections::BTreeMap;
+
+use jobs::{Identifier, IdentifierKind, Provider, Timestamp};
+use store::{Loaded, Loading, NewBatch, NewRow, NewStep, Published};
+
+use super::Bench;
+
+/// A person as a line of a file names them.
+#[derive(Debug, Clone, Default)]
+pub struct Who {
+    identifiers: Vec<Identifier>,
+    providers: Vec<Provider>,
+    erased: bool,
+}
+
+/// By Ocean's id.
+pub fn ocean(id: &str) -> Who {
+    Who::default().and(IdentifierKind::OceanPersonId, id)
+}
+
+/// By Clodura's id.
+pub fn clodura(id: &str) -> Who {
+    Who::default().and(IdentifierKind::CloduraPersonId, id)
+}
+
+/// By the name in a LinkedIn address.
+pub fn linkedin(slug: &str) -> Who {
+    Who::default().linkedin(slug)
+}
+
+impl Who {
+    fn and(mut self, kind: IdentifierKind, text: &str) -> Who {
+        self.identifiers.push(Identifier::parse(kind, text).expect("an identifier"));
+        self
+    }
+
+    pub fn clodura(self, id: &str) -> Who {
+        self.and(IdentifierKind::CloduraPersonId, id)
+    }
+
+    pub fn linkedin(self, slug: &str) -> Who {
+        self.and(IdentifierKind::LinkedinUrl, &format!("https://www.linkedin.com/in/{slug}"))
+    }
+
+    /// The waterfall, where it is not the usual one.
+    pub fn by(mut self, providers: &[Provider]) -> Who {
+        self.providers = providers.to_vec();
+        self
+    }
+
+    pub fn erased(mut self) -> Who {
+        self.erased = true;
+        self
+    }
+
+    fn row(&self, number: i64) -> NewRow {
+        let order: &[Provider] =
+            if self.providers.is_empty() { &Provider::ALL } else { &self.providers };
+        let steps = order.iter().filter_map(|provider| self.step(*provider)).collect();
+        NewRow { number, fields: format!("[\"row {number}\"]"), steps, erased: self.erased }
+    }
+
+    fn step(&self, provider: Provider) -> Option<NewStep> {
+        let asked = provider
+            .asks_by()
+            .iter()
+            .find_map(|kind| self.identifiers.iter().find(|i| i.kind() == *kind))?;
+        let others = self.identifiers.iter().filter(|i| *i != asked);
+        let identifiers = std::iter::once(asked).chain(others).map(Identifier::encode).collect();
+        Some(NewStep { provider, identifiers })
+    }
+}
+
+/// What a submit may say beside its rows.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub priority: i64,
+    pub max_credits: BTreeMap<Provider, i64>,
+    pub refresh_before: Option<Timestamp>,
+}
+
+impl Options {
+    pub fn priority(priority: i64) -> Options {
+        Options { priority, ..Options::default() }
+    }
+
+    pub fn ceiling(provider: Provider, credits: i64) -> Options {
+        Options { max_credits: [(provider, credits)].into(), ..Options::default() }
+    }
+
+    pub fn refresh(before: Timestamp) -> Options {
+        Options { refresh_before: Some(before), ..Options::default() }
+    }
+}
+
+/// A row as `row_status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Shown {
+    pub row_number: i64,
+    pub person: Option<String>,
+    pub provider: Option<String>,
+    pub state: String,
+    pub reason: Option<String>,
+    pub attempts: i64,
+    pub tracking_id: Option<String>,
+    pub phones: Option<String>,
+    pub credits: i64,
+    pub shared: i64,
+}
+
+/// Rows of people, numbered from 1.
+pub fn rows(people: &[Who]) -> Vec<NewRow> {
+    (1..).zip(people).map(|(number, who)| who.row(number)).collect()
+}
+
+/// `o1`, `o2`, …: so many people of Ocean's.
+pub fn oceans(range: std::ops::RangeInclusive<u32>) -> Vec<Who> {
+    range.map(|n| ocean(&format!("o{n}"))).collect()
+}
+
+impl Bench {
+    /// Begins a batch.
+    pub async fn begin(&self, options: Options) -> Loading {
+        let new = NewBatch {
+            name: None,
+            header: Some(vec!["column".into()]),
+            priority: options.priority,
+            max_credits: options.max_credits,
+            refresh_before: options.refresh_before,
+        };
+        self.store.begin_batch(new).await.expect("begins")
+    }
+
+    pub async fn load(&self, batch: &Loading, people: &[Who]) -> Loaded {
+        self.store.load(batch, rows(people)).await.expect("loads")
+    }
+
+    /// Loads a further chunk, whose rows go on from `after`.
+    pub async fn load_after(&self, batch: &Loading, after: i64, people: &[Who]) -> Loaded {
+        let mut more = rows(people);
+        more.iter_mut().for_each(|row| row.number += after);
+        self.store.load(batch, more).await.expect("loads")
+    }
+
+    pub async fn publish(&self, batch: &Loading) {
+        assert_eq!(self.store.publish(batch, None).await.expect("publishes"), Published::Now);
+    }
+
+    /// Submits a batch whole; returns its number in the ledger.
+    pub async fn submit(&self, people: &[Who]) -> i64 {
+        self.submit_with(people, Options::default()).await
+    }
+
+    pub async fn submit_with(&self, people: &[Who], options: Options) -> i64 {
+        let batch = self.begin(options).await;
+        self.load(&batch, people).await;
+        self.publish(&batch).await;
+        self.batch_number(&batch).await
+    }
+
+    pub async fn batch_number(&self, batch: &Loading) -> i64 {
+        let id = batch.batch_id;
+        self.database.number(&format!("SELECT id FROM batches WHERE batch_id = '{id}'")).await
+    }
+
+    /// The rows of a batch, as `row_status` shows them.
+    pub async fn shown(&self, batch: i64) -> Vec<Shown> {
+        self.database
+            .all(&format!(
+                "SELECT row_number, person, provider, state, reason, attempts, tracking_id, phones,
+                        credits, shared
+                 FROM row_status WHERE batch_id = (SELECT batch_id FROM batches WHERE id = {batch})
+                 ORDER BY row_number"
+            ))
+            .await
+    }
+
+    /// The states of a batch's rows, in their order.
+    pub async fn states(&self, batch: i64) -> Vec<String> {
+        self.shown(batch).await.into_iter().map(|row| row.state).collect()
+    }
+
+    /// How many rows of a batch are in `state`.
+    pub async fn count(&self, batch: i64, state: &str) -> usize {
+        self.states(batch).await.iter().filter(|s| *s == state).count()
+    }
+}

@@ -1,0 +1,15 @@
+//! Every operation of the ledger, held to the same expectations on SQLite and Postgres.
+//!
+//! `scripts/postgres -- cargo test -p store` runs it all. No test sleeps: the clock is turned by hand,
+//! and what other tasks do is waited for with a bound.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests say what they expect by panicking, and are described by their names"
+)]
+
+mod basics;
+mod harness;
