@@ -8,7 +8,7 @@ use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
 use crate::conn::{Conn, exec, row, rows};
 use crate::gate::{self, Gate};
-use crate::totals::Totals;
+use crate::totals::{Totals, json};
 use crate::transition::{Change, shift};
 use crate::{ClaimedCall, Result, Store, StoreError};
 
@@ -22,23 +22,6 @@ pub struct Answer {
 }
 
 impl Store {
-    /// The provider took the order.
-    ///
-    /// # Errors
-    /// The database can't be used.
-    pub async fn answer_accepted(
-        &self,
-        answer: Answer,
-        tracking_id: Option<String>,
-        policy: &Policy,
-    ) -> Result<()> {
-        let (now, policy) = (self.now(), policy.clone());
-        self.write(move |conn| {
-            Box::pin(async move { accepted(conn, &answer, tracking_id, &policy, now).await })
-        })
-        .await
-    }
-
     /// The request left and its fate is not known: it waits like an accepted one.
     ///
     /// # Errors
@@ -77,55 +60,6 @@ impl Store {
         let now = self.now();
         self.write(move |conn| Box::pin(async move { unsent(conn, &call, &why, now).await })).await
     }
-}
-
-async fn accepted(
-    conn: &mut Conn,
-    answer: &Answer,
-    tracking_id: Option<String>,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<()> {
-    let call = &answer.call;
-    let gate = Gate::lock(conn, call.provider).await?;
-    gate::accepted(conn, call.provider, &gate, call.id, now).await?;
-    let poll_at = tracking_id.as_ref().map(|_| (now + policy.webhook_grace).0);
-    let moved = exec!(
-        conn,
-        "UPDATE calls SET state = 'accepted', outcome = 'accepted', tracking_id = $3, http_status = $4,
-            finished_at = $5, deadline_at = $6, poll_at = $7
-         WHERE id = $1 AND worker_id = $2 AND state = 'sending'",
-        call.id,
-        call.worker.to_string(),
-        tracking_id.clone(),
-        answer.http_status.map(i64::from),
-        now.0,
-        (call.sent_at + policy.result_deadline).0,
-        poll_at,
-    )?;
-    if moved == 1 {
-        let ids = still_sending(conn, call.id).await?;
-        let mut totals = Totals::default();
-        shift(conn, &mut totals, call.provider, &ids, Change::to(RevealState::Awaiting), now)
-            .await?;
-        leave_cohort(conn, call.id).await?;
-        return totals.flush(conn, now).await;
-    }
-    // Its webhook was faster, or it was taken for lost: what the answer tells is still worth having.
-    exec!(
-        conn,
-        "UPDATE calls SET tracking_id = COALESCE(tracking_id, $2), http_status = $3,
-            finished_at = COALESCE(finished_at, $4),
-            outcome = CASE WHEN outcome IS NULL THEN 'accepted' ELSE outcome END,
-            poll_at = CASE WHEN state IN ('accepted', 'unknown') THEN COALESCE(poll_at, $5) END
-         WHERE id = $1",
-        call.id,
-        tracking_id,
-        answer.http_status.map(i64::from),
-        now.0,
-        poll_at,
-    )?;
-    Ok(())
 }
 
 async fn unknown(
@@ -171,33 +105,35 @@ pub(crate) async fn mark_unknown(
         i64::try_from(policy.result_deadline.as_millis()).unwrap_or(i64::MAX / 2),
     )?;
     if moved == 1 {
-        let ids = still_sending(conn, call).await?;
+        let ids = still_sending(conn, &[call]).await?;
         let reason = format!("outcome unknown: {why}");
         let change = Change { reason: Some(&reason), ..Change::to(RevealState::Awaiting) };
         shift(conn, totals, provider, &ids, change, now).await?;
-        leave_cohort(conn, call).await?;
+        leave_cohort(conn, &ids).await?;
     }
     Ok(moved == 1)
 }
 
-/// The people of a call who have no result yet, locked in the order of their numbers.
-async fn still_sending(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
+/// The people of calls who have no result yet, locked in the order of their numbers.
+pub(crate) async fn still_sending(conn: &mut Conn, calls: &[i64]) -> Result<Vec<i64>> {
     let ids: Vec<(i64,)> = rows!(
         conn,
-        "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
-         WHERE m.call_id = $1 AND r.call_id = $1 AND r.state = 'sending' ORDER BY r.id FOR UPDATE",
-        call,
+        "SELECT r.id FROM IDS($1) AS e
+         JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT)
+         JOIN reveals r ON r.id = m.reveal_id AND r.call_id = m.call_id
+         WHERE r.state = 'sending' ORDER BY r.id FOR UPDATE",
+        json(&calls),
     )?;
     Ok(ids.into_iter().map(|(id,)| id).collect())
 }
 
 /// Whoever was asked apart from others has an answer now.
-async fn leave_cohort(conn: &mut Conn, call: i64) -> Result<()> {
+pub(crate) async fn leave_cohort(conn: &mut Conn, ids: &[i64]) -> Result<()> {
     exec!(
         conn,
-        "UPDATE reveals SET cohort = NULL WHERE call_id = $1 AND cohort IS NOT NULL
-         AND id IN (SELECT reveal_id FROM call_reveals WHERE call_id = $1)",
-        call,
+        "UPDATE reveals SET cohort = NULL
+         WHERE cohort IS NOT NULL AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
     )?;
     Ok(())
 }
@@ -217,7 +153,7 @@ async fn refused(
     }
     let mut totals = Totals::default();
     release(conn, &mut totals, call).await?;
-    let ids = still_sending(conn, call.id).await?;
+    let ids = still_sending(conn, &[call.id]).await?;
     let members = members(conn, call.id).await?;
     let closing = match verdict.people {
         Next::Queue => {
@@ -310,7 +246,7 @@ async fn retry(
     let attempts: Vec<(i64, i64)> = rows!(
         conn,
         "SELECT id, attempts FROM reveals WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        crate::totals::json(&ids),
+        json(&ids),
     )?;
     let (spent, left): (Vec<_>, Vec<_>) =
         attempts.into_iter().partition(|(_, attempts)| attempts + 1 >= policy.max_attempts);
@@ -380,7 +316,7 @@ async fn split(
         exec!(
             conn,
             "UPDATE reveals SET cohort = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-            crate::totals::json(&half),
+            json(&half),
             call.id * 2 + n,
         )?;
     }
@@ -411,7 +347,7 @@ async fn refused_alone(
         conn,
         "SELECT COUNT(*) FROM reveals WHERE attempts = 0
          AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        crate::totals::json(&ids),
+        json(&ids),
     )?;
     retry(conn, totals, provider, ids, &format!("refused: {reason}"), policy, now).await?;
     if first_time.is_none_or(|(n,)| n == 0) {
@@ -465,7 +401,7 @@ async fn unsent(conn: &mut Conn, call: &ClaimedCall, why: &str, now: Timestamp) 
     }
     let mut totals = Totals::default();
     release(conn, &mut totals, call).await?;
-    let ids = still_sending(conn, call.id).await?;
+    let ids = still_sending(conn, &[call.id]).await?;
     shift(conn, &mut totals, call.provider, &ids, Change::to(RevealState::Queued), now).await?;
     if gate.probe_call == Some(call.id) {
         exec!(

@@ -9,6 +9,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use crate::accept::Accepting;
 use crate::changes::{Changes, Subscription, Topic, Topics};
 use crate::conn::{Conn, exec, value};
 use crate::writer::{BoxFuture, Writer};
@@ -26,6 +27,7 @@ pub struct Store {
     backend: Backend,
     changes: Changes,
     clock: Clock,
+    pub(crate) accepting: Option<Accepting>,
 }
 
 #[derive(Clone)]
@@ -49,8 +51,9 @@ impl Store {
         } else {
             return Err(StoreError::Url { url: without_password(url) });
         };
-        let store = Store { backend, changes, clock };
+        let mut store = Store { backend, changes, clock, accepting: None };
         store.follow_database_clock().await?;
+        store.accepting = Some(store.start_accepting());
         Ok(store)
     }
 

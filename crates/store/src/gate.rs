@@ -253,23 +253,24 @@ pub(crate) async fn passed(conn: &mut Conn, provider: Provider) -> Result<()> {
     Ok(())
 }
 
-/// The provider took an order.
+/// The provider took the orders of these calls.
 pub(crate) async fn accepted(
     conn: &mut Conn,
     provider: Provider,
     gate: &Gate,
-    call: i64,
+    calls: &[i64],
     now: Timestamp,
 ) -> Result<()> {
     exec!(
         conn,
-        "UPDATE provider_gates SET accepted_at = $2, refused_singles = 0, passed = passed + 1,
+        "UPDATE provider_gates SET accepted_at = $2, refused_singles = 0, passed = passed + $3,
             broken_streak = 0
          WHERE provider = $1",
         provider.as_str(),
         now.0,
+        calls.len() as i64,
     )?;
-    if gate.probe_call == Some(call) {
+    if gate.probe_call.is_some_and(|probe| calls.contains(&probe)) {
         open(conn, provider).await?;
     }
     Ok(())

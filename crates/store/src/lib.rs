@@ -4,6 +4,7 @@
 //! One set of statements serves both databases; `conn` holds the few words in which they differ.
 
 mod abandon;
+mod accept;
 mod answer;
 mod balance;
 mod changes;

@@ -1,0 +1,159 @@
+//! Writing down that orders were taken. The answers that come in while one transaction runs share the
+//! next one, so that many small requests cost few statements.
+
+use std::collections::{BTreeMap, HashSet};
+
+use jobs::{Policy, Provider, RevealState, Timestamp};
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::answer::{leave_cohort, still_sending};
+use crate::conn::{Conn, exec, rows};
+use crate::gate::{self, Gate};
+use crate::totals::{Totals, json};
+use crate::transition::{Change, shift};
+use crate::{Answer, Result, Store, StoreError};
+
+/// Answers that one transaction holds at most.
+const AT_ONCE: usize = 500;
+
+/// An order that was taken, as it is written.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Accepted {
+    #[serde(skip)]
+    provider: Provider,
+    id: i64,
+    worker: String,
+    tracking_id: Option<String>,
+    http_status: Option<u16>,
+    deadline_at: i64,
+    poll_at: Option<i64>,
+}
+
+/// The way to the task that writes them.
+pub(crate) type Accepting = mpsc::UnboundedSender<(Accepted, oneshot::Sender<Result<()>>)>;
+
+impl Store {
+    /// The provider took the order.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn answer_accepted(
+        &self,
+        answer: Answer,
+        tracking_id: Option<String>,
+        policy: &Policy,
+    ) -> Result<()> {
+        let Answer { call, http_status } = answer;
+        let accepted = Accepted {
+            provider: call.provider,
+            id: call.id,
+            worker: call.worker.to_string(),
+            poll_at: tracking_id.as_ref().map(|_| (self.now() + policy.webhook_grace).0),
+            tracking_id,
+            http_status,
+            deadline_at: (call.sent_at + policy.result_deadline).0,
+        };
+        let (reply, written) = oneshot::channel();
+        let gone = || StoreError::Database(sqlx::Error::PoolClosed);
+        let accepting = self.accepting.as_ref().ok_or_else(gone)?;
+        accepting.send((accepted, reply)).map_err(|_| gone())?;
+        written.await.map_err(|_| gone())?
+    }
+
+    /// Starts the task that writes acceptances; it ends with the last `Store`.
+    pub(crate) fn start_accepting(&self) -> Accepting {
+        let (sender, mut receiver) =
+            mpsc::unbounded_channel::<(Accepted, oneshot::Sender<Result<()>>)>();
+        // Without its own sender, or the task would keep itself alive.
+        let store = self.clone();
+        tokio::spawn(async move {
+            let mut waiting = Vec::with_capacity(AT_ONCE);
+            while receiver.recv_many(&mut waiting, AT_ONCE).await > 0 {
+                let (accepted, replies): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+                let now = store.now();
+                let written = store
+                    .write(move |conn| {
+                        Box::pin(async move { write_all(conn, accepted, now).await })
+                    })
+                    .await;
+                answer_all(replies, written);
+            }
+        });
+        sender
+    }
+}
+
+fn answer_all(replies: Vec<oneshot::Sender<Result<()>>>, written: Result<()>) {
+    let failure = written.err().map(|error| error.to_string());
+    for reply in replies {
+        // A caller that has gone away has no use for it.
+        let _ = reply.send(match &failure {
+            None => Ok(()),
+            Some(why) => Err(StoreError::Database(sqlx::Error::Protocol(why.clone()))),
+        });
+    }
+}
+
+async fn write_all(conn: &mut Conn, accepted: Vec<Accepted>, now: Timestamp) -> Result<()> {
+    let mut providers: BTreeMap<Provider, Vec<Accepted>> = BTreeMap::new();
+    for one in accepted {
+        providers.entry(one.provider).or_default().push(one);
+    }
+    let mut totals = Totals::default();
+    for (provider, accepted) in providers {
+        let gate = Gate::lock(conn, provider).await?;
+        let calls: Vec<i64> = accepted.iter().map(|one| one.id).collect();
+        gate::accepted(conn, provider, &gate, &calls, now).await?;
+        write(conn, &mut totals, provider, &accepted, now).await?;
+    }
+    totals.flush(conn, now).await
+}
+
+async fn write(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    accepted: &[Accepted],
+    now: Timestamp,
+) -> Result<()> {
+    let moved: Vec<(i64,)> = rows!(
+        conn,
+        "UPDATE calls SET state = 'accepted', outcome = 'accepted', tracking_id = e.value->>'tracking_id',
+            http_status = CAST(e.value->>'http_status' AS BIGINT), finished_at = $2,
+            deadline_at = CAST(e.value->>'deadline_at' AS BIGINT), poll_at = CAST(e.value->>'poll_at' AS BIGINT)
+         FROM EACH($1) AS e
+         WHERE id = CAST(e.value->>'id' AS BIGINT) AND worker_id = e.value->>'worker' AND state = 'sending'
+         RETURNING id",
+        json(&accepted),
+        now.0,
+    )?;
+    let moved: HashSet<i64> = moved.into_iter().map(|(id,)| id).collect();
+    let calls: Vec<i64> = moved.iter().copied().collect();
+    let ids = still_sending(conn, &calls).await?;
+    shift(conn, totals, provider, &ids, Change::to(RevealState::Awaiting), now).await?;
+    leave_cohort(conn, &ids).await?;
+    let elsewhere: Vec<&Accepted> =
+        accepted.iter().filter(|one| !moved.contains(&one.id)).collect();
+    note(conn, &elsewhere, now).await
+}
+
+/// Calls whose webhook was faster, or that were taken for lost: what the answer tells is still worth
+/// having.
+async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Result<()> {
+    if elsewhere.is_empty() {
+        return Ok(());
+    }
+    exec!(
+        conn,
+        "UPDATE calls SET tracking_id = COALESCE(tracking_id, e.value->>'tracking_id'),
+            http_status = CAST(e.value->>'http_status' AS BIGINT), finished_at = COALESCE(finished_at, $2),
+            outcome = COALESCE(outcome, 'accepted'),
+            poll_at = CASE WHEN state IN ('accepted', 'unknown')
+                           THEN COALESCE(poll_at, CAST(e.value->>'poll_at' AS BIGINT)) END
+         FROM EACH($1) AS e WHERE id = CAST(e.value->>'id' AS BIGINT)",
+        json(&elsewhere),
+        now.0,
+    )?;
+    Ok(())
+}
