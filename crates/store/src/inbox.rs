@@ -129,6 +129,17 @@ impl Store {
         .await
     }
 
+    /// Whether any webhook waits to be applied.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn webhooks_wait(&self) -> Result<bool> {
+        let mut conn = self.read().await?;
+        let first: Option<(i64,)> =
+            row!(conn, "SELECT id FROM webhook_inbox WHERE outcome IS NULL ORDER BY id LIMIT 1")?;
+        Ok(first.is_some())
+    }
+
     /// How many webhooks wait, and since when the oldest.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub async fn wait(app: &App) -> Idle {
 }
 
 async fn look(app: &App) -> store::Result<Option<Idle>> {
-    if app.store.inbox_backlog().await?.0 > 0 {
+    if app.store.webhooks_wait().await? {
         return Ok(None);
     }
     let remaining = app.store.remaining().await?;

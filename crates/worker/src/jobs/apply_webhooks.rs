@@ -18,8 +18,7 @@ impl Source for PendingWebhooks {
     type Work = ();
 
     async fn claim(&mut self, _free: usize) -> Result<Claimed<()>, StoreError> {
-        let (waiting, _) = self.0.store.inbox_backlog().await?;
-        let work = if waiting > 0 { vec![()] } else { Vec::new() };
+        let work = if self.0.store.webhooks_wait().await? { vec![()] } else { Vec::new() };
         Ok(Claimed { work, again_at: None, paced: false })
     }
 }
