@@ -184,6 +184,17 @@ CREATE TABLE phones (
     PRIMARY KEY (reveal_id, position)
 ) WITHOUT ROWID;
 
+-- What came, by the minute, for the last day: how fast it goes is shown without counting reveals. The
+-- slot is the minute of the day, so the table never grows.
+CREATE TABLE results_per_minute (
+    provider  TEXT   NOT NULL,
+    slot      BIGINT NOT NULL,
+    minute    BIGINT NOT NULL,                 -- minutes since 1970: tells today's from yesterday's
+    found     BIGINT NOT NULL,
+    not_found BIGINT NOT NULL,
+    PRIMARY KEY (provider, slot)
+) WITHOUT ROWID;
+
 -- Bodies as they came. Stored before they are acknowledged, applied afterwards.
 CREATE TABLE webhook_inbox (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

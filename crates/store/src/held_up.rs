@@ -93,7 +93,7 @@ impl Waiting {
 }
 
 /// Why an open gate lets nobody through just now: the canary, or credits.
-async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Option<String>> {
+pub(crate) async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Option<String>> {
     let (provider, gate) = (shown.provider, &shown.gate);
     if gate.canary_url.is_some() && gate.canary_proved_at.is_none() {
         let out: i64 = value!(

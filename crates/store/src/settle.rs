@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::conn::{Conn, exec, rows};
 use crate::gate::{self, Gate};
 use crate::resolve::Numbers;
+use crate::throughput::count_results;
 use crate::totals::{Totals, json};
 use crate::transition::{Change, parse_provider, parse_state, shift};
 use crate::{Result, Store, StoreError, Topic};
@@ -91,6 +92,7 @@ pub(crate) async fn settle(
     write_inbox(conn, &deliveries, &outcomes, now).await?;
     totals.flush(conn, now).await?;
     tell_gates(conn, &ledger, &deliveries, policy, now).await?;
+    count_results(conn, ledger.results(), now).await?;
     conn.announce(Topic::Queue);
     Ok(outcomes)
 }
@@ -300,6 +302,11 @@ impl Ledger {
             return Placed::New;
         }
         if first_answer { Placed::New } else { Placed::Known }
+    }
+
+    /// Who has another state now.
+    fn results(&self) -> impl Iterator<Item = (Provider, RevealState)> {
+        self.people.values().filter_map(|person| Some((person.provider, person.new_state?)))
     }
 
     async fn write(&self, conn: &mut Conn, totals: &mut Totals, now: Timestamp) -> Result<()> {
