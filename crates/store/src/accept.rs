@@ -123,8 +123,8 @@ async fn write(
             http_status = CAST(e.value->>'http_status' AS BIGINT), finished_at = $2,
             deadline_at = CAST(e.value->>'deadline_at' AS BIGINT), poll_at = CAST(e.value->>'poll_at' AS BIGINT)
          FROM EACH($1) AS e
-         WHERE id = CAST(e.value->>'id' AS BIGINT) AND worker_id = e.value->>'worker' AND state = 'sending'
-         RETURNING id",
+         WHERE calls.id = CAST(e.value->>'id' AS BIGINT) AND worker_id = e.value->>'worker' AND state = 'sending'
+         RETURNING calls.id",
         json(&accepted),
         now.0,
     )?;
@@ -151,7 +151,7 @@ async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Resul
             outcome = COALESCE(outcome, 'accepted'),
             poll_at = CASE WHEN state IN ('accepted', 'unknown')
                            THEN COALESCE(poll_at, CAST(e.value->>'poll_at' AS BIGINT)) END
-         FROM EACH($1) AS e WHERE id = CAST(e.value->>'id' AS BIGINT)",
+         FROM EACH($1) AS e WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",
         json(&elsewhere),
         now.0,
     )?;
