@@ -8,6 +8,8 @@ pub mod app;
 pub mod backend;
 /// Command line and environment.
 pub mod config;
+/// Crashes on order, for tests.
+pub mod failpoint;
 /// `--until-idle`.
 pub mod idle;
 /// One file a job.

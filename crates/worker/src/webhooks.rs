@@ -12,6 +12,7 @@ use jobs::Provider;
 use store::NewWebhook;
 
 use crate::app::App;
+use crate::failpoint;
 use crate::spool::Spool;
 
 /// The largest body taken: a whole call of 500 people is some 100 KiB.
@@ -59,7 +60,9 @@ async fn receive(
         tracing::warn!(call_id, %provider, %error, bytes = body.len(), "a webhook can't be read; kept for inspection");
     }
     let webhook = NewWebhook { provider, call_id, body, malformed: malformed.is_some() };
-    match keep(&webhooks, webhook).await {
+    let kept = keep(&webhooks, webhook).await;
+    failpoint::reached("inbox_stored");
+    match kept {
         Ok(()) if malformed.is_some() => StatusCode::UNPROCESSABLE_ENTITY,
         Ok(()) => StatusCode::OK,
         Err(()) => StatusCode::SERVICE_UNAVAILABLE,

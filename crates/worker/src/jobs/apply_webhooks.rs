@@ -4,6 +4,7 @@ use store::{Applied, Delivery, StoreError, StoredWebhook};
 
 use crate::app::App;
 use crate::backend::{Claimed, Source, Ticket};
+use crate::failpoint;
 
 /// Webhooks that one transaction applies at most.
 const MOST_WEBHOOKS: usize = 500;
@@ -59,6 +60,7 @@ async fn drain_once(app: &App) -> Result<usize, StoreError> {
     if !deliveries.is_empty() {
         let calls: Vec<String> = deliveries.iter().map(|d| d.call_id.clone()).collect();
         let applied = app.store.settle(deliveries, &app.policy).await?;
+        failpoint::reached("applied");
         for (call_id, outcome) in calls.iter().zip(applied) {
             log(call_id, outcome);
         }

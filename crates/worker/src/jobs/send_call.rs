@@ -10,6 +10,7 @@ use store::{Answer, ClaimReveals, ClaimedCall, Delivery, StoreError};
 
 use crate::app::App;
 use crate::backend::{Claimed, Source};
+use crate::failpoint;
 
 /// If more time than this passes between the commit that wrote a call down and its first byte, the
 /// machine was suspended or the process stopped: the call goes back and is not sent.
@@ -54,6 +55,7 @@ where
     F: Future<Output = RevealOutcome>,
 {
     let (call_id, provider, people) = (call.call_id, call.provider, call.people.len());
+    failpoint::reached("written_sending");
     if clock.now().since(call.sent_at) > FRESH {
         tracing::warn!(%call_id, %provider, people, "more than 5 s passed before sending; giving the call back");
         return give_back(app, call, "not sent within 5 s").await;
@@ -65,11 +67,13 @@ where
             Err(_) => (RevealOutcome::Unknown { why: "the handler panicked".to_owned() }, None),
         };
     tracing::info!(%call_id, %provider, people, http_status, outcome = label(&outcome), "answered");
+    failpoint::reached("answer_read");
     let answer = Answer { call, http_status };
     let written = app.persist("an answer", || record(app, answer.clone(), outcome.clone())).await;
     if let Err(error) = written {
         tracing::error!(%call_id, %provider, %error, "an answer could not be written down");
     }
+    failpoint::reached("answer_written");
 }
 
 /// Puts a call that was not sent back.

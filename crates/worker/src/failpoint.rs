@@ -1,0 +1,36 @@
+//! Crashes on order, for tests: at each boundary between two durable steps, `FAILPOINT` makes a
+//! debug build die there, or stop until it is sent SIGCONT. Release builds hold none of this.
+//!
+//! | `FAILPOINT` | it happens |
+//! | --- | --- |
+//! | `written_sending` | a call is written down; nothing of it was sent |
+//! | `answer_read` | the provider's answer is known; nothing of it was written down |
+//! | `answer_written` | it was written down |
+//! | `inbox_stored` | a webhook is stored; its sender was not told |
+//! | `applied` | results were applied |
+//!
+//! `FAILPOINT=applied:stop` stops there once, as a suspended machine would.
+
+/// A boundary was reached.
+#[cfg(not(debug_assertions))]
+pub fn reached(_name: &str) {}
+
+/// A boundary was reached.
+#[cfg(debug_assertions)]
+pub fn reached(name: &str) {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static STOPPED: AtomicBool = AtomicBool::new(false);
+
+    let Ok(wanted) = std::env::var("FAILPOINT") else { return };
+    if wanted == name {
+        eprintln!("failpoint {name}: the process dies");
+        std::process::abort();
+    }
+    let stops = wanted.strip_suffix(":stop").is_some_and(|wanted| wanted == name);
+    if stops && !STOPPED.swap(true, Ordering::Relaxed) {
+        eprintln!("failpoint {name}: the process stops");
+        let pid = std::process::id().to_string();
+        // Returns once somebody has sent SIGCONT.
+        let _ = std::process::Command::new("sh").args(["-c", "kill -STOP \"$0\"", &pid]).status();
+    }
+}
