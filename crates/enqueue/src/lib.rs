@@ -1,4 +1,26 @@
 //! Submits batches of people and manages them.
 
+/// The command line.
+pub mod cli;
+/// `enqueue export`.
+mod export;
+/// How commands fail, and with which exit code.
+pub mod failure;
 /// What users submit: files in, rows or an error for each bad line out.
 pub mod input;
+/// Shell completions and manual pages.
+mod manual;
+/// Standard output that may be a closed pipe, and what a terminal may be shown.
+pub mod output;
+/// Running one command.
+pub mod run;
+/// `enqueue status`.
+mod status;
+/// `enqueue submit`.
+mod submit;
+/// Logs.
+pub mod telemetry;
+/// Times as people and programs read them.
+mod time;
+/// Staying with a batch until it is finished.
+mod wait;

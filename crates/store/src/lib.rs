@@ -7,6 +7,7 @@ mod abandon;
 mod accept;
 mod answer;
 mod balance;
+mod ceilings;
 mod changes;
 mod claim;
 mod conn;

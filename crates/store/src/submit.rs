@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use jobs::{BatchId, Provider, RevealState, Timestamp};
 use serde::Serialize;
 
-use crate::conn::{Conn, exec, row, rows};
+use crate::conn::{Conn, exec, row, rows, value};
 use crate::erasures::mark_erased;
 use crate::resolve::{Numbers, People};
 use crate::totals::{Totals, json};
@@ -193,6 +193,17 @@ impl Store {
         let Some(before) = self.idempotent_batch(key, content_hash).await? else { return Ok(None) };
         self.abandon(batch).await?;
         Ok(Some(Published::Before(before)))
+    }
+
+    /// Whether a batch was published under this key.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn idempotency_key_is_taken(&self, key: &str) -> Result<bool> {
+        let mut conn = self.read().await?;
+        let batches: i64 =
+            value!(conn, "SELECT COUNT(*) FROM batches WHERE idempotency_key = $1", key)?;
+        Ok(batches > 0)
     }
 
     /// The batch that was published under `key`, if one was.

@@ -1,0 +1,77 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::export::ExportArgs;
+use crate::status::StatusArgs;
+use crate::submit::SubmitArgs;
+use crate::telemetry::LogFormat;
+
+/// Submits batches of people whose phone numbers are to be revealed, and manages them.
+///
+/// Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed
+/// while running, 2 wrong usage, 3 the input was refused and nothing of it was enqueued.
+#[derive(Debug, Parser)]
+#[command(name = "enqueue", version)]
+pub struct Cli {
+    /// What all commands have in common.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What all commands have in common.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// sqlite://FILE (created if missing) or postgres://USER@HOST/NAME
+    #[arg(
+        long,
+        global = true,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite://reveal.db",
+        value_name = "URL"
+    )]
+    pub database_url: String,
+
+    /// Don't bring the database's schema up to date at start
+    #[arg(long, global = true)]
+    pub no_migrate: bool,
+
+    /// How logs are written; RUST_LOG says which (default: warnings)
+    #[arg(
+        long,
+        global = true,
+        env = "LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Enqueue the people of one or more files as a batch
+    Submit(Box<SubmitArgs>),
+    /// Show how batches stand, and what holds them up
+    Status(StatusArgs),
+    /// Write a batch's rows with what was revealed
+    Export(ExportArgs),
+    /// Bring the database's schema up to date (the other commands do it at start, too)
+    Migrate,
+    /// Print the completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write manual pages, one for each command
+    Man {
+        /// The folder to write them to; created if missing
+        folder: PathBuf,
+    },
+}

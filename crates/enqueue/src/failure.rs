@@ -1,0 +1,87 @@
+use std::io;
+use std::process::ExitCode;
+
+use store::StoreError;
+
+use crate::input::InputError;
+
+/// Why a command did not do what it was asked. The message says what, and what to do.
+#[derive(Debug)]
+pub enum Failure {
+    /// Failed while running: the same again may succeed.
+    Failed(String),
+    /// Wrong usage.
+    Usage(String),
+    /// The input was refused; nothing of it was enqueued.
+    Refused(String),
+    /// Ctrl-C.
+    Interrupted(String),
+    /// Whoever read standard output has read enough. No failure at all.
+    OutputClosed,
+}
+
+impl Failure {
+    /// What is said on standard error.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Failure::Failed(message)
+            | Failure::Usage(message)
+            | Failure::Refused(message)
+            | Failure::Interrupted(message) => Some(message),
+            Failure::OutputClosed => None,
+        }
+    }
+
+    /// The exit code, as the contract lists them; after Ctrl-C the one by which shells know it.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Failure::OutputClosed => 0,
+            Failure::Failed(_) => 1,
+            Failure::Usage(_) => 2,
+            Failure::Refused(_) => 3,
+            Failure::Interrupted(_) => 130,
+        })
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::Url { .. } | StoreError::Stamp { .. } => Failure::Usage(message),
+            StoreError::Conflict(_) => Failure::Refused(message),
+            StoreError::Database(_) => Failure::Failed(format!(
+                "{message}; see that --database-url (DATABASE_URL) is right and the database runs, then try again"
+            )),
+            StoreError::Migrate(_) => Failure::Failed(format!(
+                "{message}; use the newest version of enqueue, or another database"
+            )),
+            StoreError::Lost { .. } | StoreError::NotFound(_) | StoreError::Corrupt { .. } => {
+                Failure::Failed(message)
+            }
+        }
+    }
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        if error.is_refusal() {
+            Failure::Refused(error.to_string())
+        } else {
+            Failure::Failed(error.to_string())
+        }
+    }
+}
+
+/// Of standard output. Errors of other files are told with the file's name where they happen.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Failure::OutputClosed
+        } else {
+            Failure::Failed(format!("can't write to standard output: {error}"))
+        }
+    }
+}

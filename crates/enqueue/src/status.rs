@@ -1,0 +1,141 @@
+use std::collections::BTreeMap;
+use std::io::{Write, stdout};
+use std::time::Duration;
+
+use clap::Args;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+use store::{BatchRef, BatchStatus, Store};
+
+use crate::failure::Failure;
+use crate::output::{harmless, is_watched, number, say};
+
+/// How often `--watch` looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Moves the cursor to the top left and clears what is below.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
+
+/// Options of `enqueue status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// A batch's id, the beginning of it, or its name [default: all batches]
+    #[arg(value_name = "BATCH")]
+    pub batch: Option<String>,
+
+    /// Print an array of objects: the columns of the view batch_status, and held_up_by
+    #[arg(long)]
+    pub json: bool,
+
+    /// Look again every second, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// A column of the table: its name, and where its number is.
+type Column = (&'static str, fn(&BatchStatus) -> i64);
+
+/// A batch and what holds it up.
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    status: BatchStatus,
+    held_up_by: Vec<String>,
+}
+
+/// `enqueue status`.
+pub async fn status(store: &Store, args: &StatusArgs) -> Result<(), Failure> {
+    let batch = match &args.batch {
+        Some(text) => Some(store.find_batch(text).await?),
+        None => None,
+    };
+    if !args.watch {
+        return print(&read(store, batch.as_ref()).await?, args, "");
+    }
+    let clear = if is_watched() && !args.json { CLEAR } else { "" };
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    loop {
+        tokio::select! {
+            _ = look.tick() => print(&read(store, batch.as_ref()).await?, args, clear)?,
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        }
+    }
+}
+
+async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Vec<Shown>, Failure> {
+    let statuses = store.batch_status(batch).await?;
+    let mut holds: BTreeMap<String, Vec<String>> = store.held_up_by().await?;
+    Ok(statuses
+        .into_iter()
+        .map(|status| {
+            let held_up_by = holds.remove(&status.batch_id).unwrap_or_default();
+            Shown { status, held_up_by }
+        })
+        .collect())
+}
+
+fn print(shown: &[Shown], args: &StatusArgs, before: &str) -> Result<(), Failure> {
+    let text = if args.json {
+        serde_json::to_string(shown)
+            .map_err(|error| Failure::Failed(format!("the status can't be written: {error}")))?
+    } else if shown.is_empty() {
+        say("There is no batch yet; enqueue submit FILE makes one.");
+        return Ok(());
+    } else {
+        table(shown)
+    };
+    let mut out = stdout().lock();
+    out.write_all(format!("{before}{text}\n").as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// States are columns only where some batch has rows in them; nobody reads a table of zeros.
+fn table(shown: &[Shown]) -> String {
+    let states: [Column; 10] = [
+        ("queued", |s| s.queued),
+        ("sending", |s| s.sending),
+        ("awaiting", |s| s.awaiting),
+        ("retrying", |s| s.retrying),
+        ("held", |s| s.held),
+        ("found", |s| s.found),
+        ("not_found", |s| s.not_found),
+        ("failed", |s| s.failed),
+        ("expired", |s| s.expired),
+        ("cancelled", |s| s.cancelled),
+    ];
+    let states: Vec<_> = states
+        .into_iter()
+        .filter(|(name, of)| *name == "found" || shown.iter().any(|s| of(&s.status) != 0))
+        .collect();
+    let mut table = Table::new();
+    let preset = if is_watched() { presets::UTF8_FULL_CONDENSED } else { presets::NOTHING };
+    table.load_style(preset).set_content_arrangement(ContentArrangement::Disabled);
+    let names = states.iter().map(|(name, _)| *name);
+    let right = ["total", "done"].into_iter().chain(names).chain(["reserved", "spent"]);
+    let header = ["batch", "name", "created"].into_iter().map(Cell::new);
+    table.set_header(
+        header.chain(right.map(|name| Cell::new(name).set_alignment(CellAlignment::Right))),
+    );
+    for Shown { status, .. } in shown {
+        let done = status.finished() * 100 / status.total.max(1);
+        let numbers = states.iter().map(|(_, of)| number(of(status)));
+        let right = [number(status.total), format!("{done}%")]
+            .into_iter()
+            .chain(numbers)
+            .chain([number(status.credits_reserved), number(status.credits_spent)]);
+        let left = [
+            status.batch_id.clone(),
+            harmless(status.name.as_deref().unwrap_or("")).into_owned(),
+            status.created_at.chars().take(19).collect::<String>().replace('T', " "),
+        ];
+        let right = right.map(|text| Cell::new(text).set_alignment(CellAlignment::Right));
+        table.add_row(left.into_iter().map(Cell::new).chain(right));
+    }
+    let mut text = table.trim_fmt();
+    for Shown { status, held_up_by } in shown {
+        for line in held_up_by {
+            text.push_str(&format!("\n{}: {line}", status.batch_id));
+        }
+    }
+    text
+}

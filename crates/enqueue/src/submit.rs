@@ -1,0 +1,247 @@
+//! Reads people ahead on a thread of its own, loads them in short transactions into a batch that
+//! nobody sees, and publishes it at the end: all of it or nothing.
+
+/// The command line.
+mod args;
+/// `--max-credits`.
+pub mod ceilings;
+/// The reader's thread.
+mod feed;
+/// From the reader into the ledger.
+mod load;
+/// What is said of it.
+mod report;
+
+use std::path::Path;
+
+use jobs::{BatchId, Clock};
+use store::{Loaded, NewBatch, Preview, Published, Store};
+
+pub use args::SubmitArgs;
+
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::input::{Format, Reader};
+use crate::output::{count, print_line, say};
+use crate::{run, wait};
+use feed::{BadRows, Feed, FeedError, Input};
+use load::{FIRST_CHUNK, Sink, load};
+use report::Report;
+
+/// `enqueue submit`.
+pub async fn submit(args: SubmitArgs, global: &Global) -> Result<(), Failure> {
+    let reader = Reader::open(&args.sources(), args.reading())?;
+    if args.dry_run {
+        return dry_run(&args, reader, global).await;
+    }
+    let store = run::open(global).await?;
+    let mut sink = begin(&store, &args, &reader).await?;
+    let mut feed = feed::start(reader, args.fingerprint(), args.skip_invalid, FIRST_CHUNK);
+    let outcome = tokio::select! {
+        outcome = enqueue(&store, &args, &mut sink, &mut feed) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted; nothing was enqueued".into())),
+    };
+    let report = match outcome {
+        Ok(report) => report,
+        Err(failure) => {
+            if let Sink::Batch(loading) = &sink {
+                // What can't be taken back now is swept by whoever uses the database next.
+                let _ = store.abandon(loading).await;
+            }
+            return Err(failure);
+        }
+    };
+    tell(&args, &report)?;
+    match (&report.batch_id, args.wait) {
+        (Some(batch), true) => wait::until_finished(&store, &store.find_batch(batch).await?).await,
+        _ => Ok(()),
+    }
+}
+
+/// Begins a batch; none, where one was published under this key already and nothing can come of it
+/// but that batch or a refusal.
+async fn begin(store: &Store, args: &SubmitArgs, reader: &Reader) -> Result<Sink, Failure> {
+    if let Some(key) = &args.idempotency_key
+        && store.idempotency_key_is_taken(key).await?
+    {
+        return Ok(Sink::Nowhere);
+    }
+    let header = (reader.format() == Format::Csv).then(|| reader.columns());
+    let new = NewBatch {
+        name: args.name.clone(),
+        header,
+        priority: args.priority,
+        max_credits: Default::default(),
+        refresh_before: args.refresh_before(&Clock::system()),
+    };
+    Ok(Sink::Batch(store.begin_batch(new).await?))
+}
+
+async fn enqueue(
+    store: &Store,
+    args: &SubmitArgs,
+    sink: &mut Sink,
+    feed: &mut Feed,
+) -> Result<Report, Failure> {
+    let loaded = load(store, sink, feed).await?;
+    let input = finished(feed, args).await?;
+    let key = args.idempotency_key.clone().map(|key| (key, input.fingerprint.clone()));
+    let ceilings = match &args.max_credits {
+        None => Default::default(),
+        Some(ceilings) => ceilings
+            .for_batch(&input.providers)
+            .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))?,
+    };
+    let mut report = report(store, args, &input, &loaded).await?;
+    let published = match sink {
+        Sink::Batch(loading) => {
+            store.note_keys(loading, &input.columns).await?;
+            store.set_ceilings(&loading.as_batch(), &ceilings).await?;
+            keep_rejected(input)?;
+            (store.publish(loading, key).await?, loading.batch_id)
+        }
+        _ => {
+            let (key, fingerprint) = key.unwrap_or_default();
+            let before = store.idempotent_batch(&key, &fingerprint).await?.ok_or_else(|| {
+                Failure::Failed("the batch of this key has just been purged; submit again".into())
+            })?;
+            (Published::Before(before), before)
+        }
+    };
+    let batch = match published {
+        (Published::Now, batch) => batch,
+        (Published::Before(batch), _) => {
+            report = before(report, batch);
+            batch
+        }
+    };
+    report.batch_id = Some(batch.to_string());
+    Ok(report)
+}
+
+/// What is said where the same was enqueued before.
+fn before(report: Report, batch: BatchId) -> Report {
+    say(&format!("The same was enqueued before as batch {batch}; nothing was enqueued now."));
+    Report { queued: 0, shared: report.rows, max_credits_needed: Default::default(), ..report }
+}
+
+/// The whole input, unless it is refused.
+async fn finished(feed: &mut Feed, args: &SubmitArgs) -> Result<Input, Failure> {
+    let input = match (&mut feed.end).await {
+        Ok(Ok(input)) => input,
+        Ok(Err(FeedError::Input(error))) => return Err(error.into()),
+        Ok(Err(FeedError::Rejected(error))) => return Err(not_kept(&error)),
+        Err(_) => return Err(Failure::Failed("reading ended before the input did".into())),
+    };
+    if input.bad.count > 0 && (!args.skip_invalid || input.rows == 0) {
+        list(&input.bad);
+        return Err(Failure::Refused(format!(
+            "{} of {}: nothing was enqueued{}",
+            count(input.bad.count, "bad row"),
+            crate::output::number(input.rows + input.bad.count),
+            if args.skip_invalid {
+                ""
+            } else {
+                "; mend the input, or leave bad rows out by --skip-invalid"
+            },
+        )));
+    }
+    if input.rows == 0 {
+        return Err(Failure::Refused("there is no row in the input; nothing was enqueued".into()));
+    }
+    Ok(input)
+}
+
+fn list(bad: &BadRows) {
+    bad.listed.iter().for_each(|line| say(line));
+    let more = bad.count - bad.listed.len() as i64;
+    if more > 0 {
+        say(&format!("… and {} more", count(more, "bad row")));
+    }
+}
+
+/// Gives the files of bad rows their names. Before the batch is published: without them nobody would
+/// know what it lacks.
+fn keep_rejected(input: Input) -> Result<(), Failure> {
+    let Some(rejected) = input.rejected.filter(|_| input.bad.count > 0) else { return Ok(()) };
+    let files = rejected.finish().map_err(|error| not_kept(&error))?;
+    let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+    say(&format!("{} left out, see {}", count(input.bad.count, "bad row"), files.join(", ")));
+    Ok(())
+}
+
+fn not_kept(error: &std::io::Error) -> Failure {
+    Failure::Failed(format!(
+        "the bad rows can't be written out beside the input ({error}); nothing was enqueued"
+    ))
+}
+
+async fn report(
+    store: &Store,
+    args: &SubmitArgs,
+    input: &Input,
+    loaded: &Loaded,
+) -> Result<Report, Failure> {
+    let mut max_credits_needed = std::collections::BTreeMap::new();
+    for (provider, people) in &loaded.new_people {
+        let price = store.credits_per_person(*provider, args.prices.of(*provider)).await?;
+        max_credits_needed.insert(*provider, people * price);
+    }
+    Ok(Report {
+        batch_id: None,
+        rows: input.rows,
+        queued: loaded.rows - loaded.shared - loaded.erased,
+        shared: loaded.shared,
+        rejected: input.bad.count,
+        max_credits_needed,
+    })
+}
+
+/// Standard output gets the batch's id, or all of it as JSON; people read a sentence.
+fn tell(args: &SubmitArgs, report: &Report) -> Result<(), Failure> {
+    let sentence = report.sentence();
+    if args.json {
+        say(&sentence);
+        let object = serde_json::to_string(report)
+            .map_err(|error| Failure::Failed(format!("the report can't be written: {error}")))?;
+        print_line(&object)?;
+    } else if let Some(batch) = &report.batch_id {
+        say(&sentence);
+        print_line(batch)?;
+    } else {
+        print_line(&sentence)?;
+    }
+    Ok(())
+}
+
+/// Counts what a submit would come to. A SQLite database that isn't there is not created: everybody
+/// is new then.
+async fn dry_run(args: &SubmitArgs, reader: Reader, global: &Global) -> Result<(), Failure> {
+    let nowhere = tempfile::tempdir()
+        .map_err(|error| Failure::Failed(format!("no temporary folder can be made: {error}")))?;
+    let store = if sqlite_file_is_missing(&global.database_url) {
+        let url = format!("sqlite://{}", nowhere.path().join("dry-run.db").display());
+        Store::connect(&url, true, Clock::system()).await?
+    } else {
+        run::open(global).await?
+    };
+    let mut sink = Sink::Preview(Box::new(Preview::new(args.refresh_before(&Clock::system()))));
+    let mut feed = feed::start(reader, args.fingerprint(), args.skip_invalid, FIRST_CHUNK);
+    let loaded = load(&store, &mut sink, &mut feed).await?;
+    let input = finished(&mut feed, args).await?;
+    if let Some(ceilings) = &args.max_credits {
+        ceilings
+            .for_batch(&input.providers)
+            .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))?;
+    }
+    let report = report(&store, args, &input, &loaded).await?;
+    tell(args, &report)
+}
+
+fn sqlite_file_is_missing(url: &str) -> bool {
+    let file = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+    file.is_some_and(|file| {
+        let file = file.split('?').next().unwrap_or(file);
+        file != ":memory:" && !Path::new(file).exists()
+    })
+}

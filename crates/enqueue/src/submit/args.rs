@@ -1,0 +1,142 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use jobs::duration;
+use jobs::{Clock, Provider, Timestamp};
+use store::Price;
+
+use super::ceilings::Ceilings;
+use crate::input::{ColumnMapping, ContentHasher, Format, Options, Source};
+
+/// Options of `enqueue submit`.
+#[derive(Debug, Args)]
+pub struct SubmitArgs {
+    /// CSV with a header, or JSON Lines; - is standard input. Several files make one batch
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// csv or jsonl [default: by the file's name, else by its content]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+
+    /// Another header of a recognised column (ocean_person_id, clodura_person_id, linkedin_url),
+    /// as in linkedin_url="LinkedIn URL"; may be given several times
+    #[arg(long = "column", value_name = "NAME=HEADER")]
+    pub columns: Vec<ColumnMapping>,
+
+    /// The providers to ask, in this order; a later one only where the earlier one has no number
+    /// [default: every provider for which the row has an identifier, as in ocean,clodura]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub providers: Option<Vec<Provider>>,
+
+    /// A name by which the batch is found again
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+
+    /// The most credits that the batch may use at each provider, as in ocean=500,clodura=2000; a
+    /// bare number where the batch has one provider [default: no ceiling]
+    #[arg(long, value_name = "CREDITS")]
+    pub max_credits: Option<Ceilings>,
+
+    /// Batches of a higher priority go first
+    #[arg(long, default_value_t = 0, allow_hyphen_values = true, value_name = "N")]
+    pub priority: i64,
+
+    /// The same key with the same content again enqueues nothing and prints the first batch
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+
+    /// Enqueue the good rows, and write the bad ones with their reasons to people.rejected.csv
+    /// beside people.csv [default: a bad row refuses the whole input]
+    #[arg(long)]
+    pub skip_invalid: bool,
+
+    /// Ask again for people whose known result is older than this, as in 90d [default: never]
+    #[arg(long, value_parser = duration::parse, value_name = "AGE")]
+    pub refresh_after: Option<Duration>,
+
+    /// Print an object with batch_id, rows, queued, shared, rejected and max_credits_needed
+    #[arg(long)]
+    pub json: bool,
+
+    /// Say what would come of it, and write nothing
+    #[arg(long, conflicts_with = "wait")]
+    pub dry_run: bool,
+
+    /// Stay until the batch is finished
+    #[arg(long)]
+    pub wait: bool,
+
+    /// What people may cost.
+    #[command(flatten)]
+    pub prices: Prices,
+}
+
+/// What people may cost, as the worker reserves it.
+#[derive(Debug, Clone, Args)]
+pub struct Prices {
+    /// What a person may cost at Ocean
+    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value = "1", value_parser = price)]
+    #[arg(value_name = "CREDITS")]
+    ocean_credits_per_person: Price,
+
+    /// What a person may cost at Clodura; auto: 1 where the balance shows direct dials, else 20
+    #[arg(long, env = "CLODURA_CREDITS_PER_PERSON", default_value = "auto", value_parser = price)]
+    #[arg(value_name = "CREDITS")]
+    clodura_credits_per_person: Price,
+}
+
+impl Prices {
+    /// The price at a provider.
+    pub fn of(&self, provider: Provider) -> Price {
+        match provider {
+            Provider::Ocean => self.ocean_credits_per_person,
+            Provider::Clodura => self.clodura_credits_per_person,
+        }
+    }
+}
+
+fn price(text: &str) -> Result<Price, String> {
+    if text.trim().eq_ignore_ascii_case("auto") {
+        return Ok(Price::Auto);
+    }
+    let credits = text.trim().parse().ok().filter(|credits| *credits > 0);
+    credits
+        .map(Price::Fixed)
+        .ok_or_else(|| format!("{text:?} is neither auto nor a number above 0"))
+}
+
+impl SubmitArgs {
+    /// The files.
+    pub fn sources(&self) -> Vec<Source> {
+        self.files.iter().map(|file| Source::from_arg(file.as_os_str())).collect()
+    }
+
+    /// How they are to be read.
+    pub fn reading(&self) -> Options {
+        Options {
+            format: self.format,
+            columns: self.columns.clone(),
+            providers: self.providers.clone(),
+        }
+    }
+
+    /// Known results from before this moment are asked for again.
+    pub fn refresh_before(&self, clock: &Clock) -> Option<Timestamp> {
+        self.refresh_after.map(|age| clock.now() - age)
+    }
+
+    /// A fingerprint of the options that change what is done. Which providers are asked stands on
+    /// each row.
+    pub fn fingerprint(&self) -> ContentHasher {
+        let mut hasher = ContentHasher::new();
+        let ceilings = self.max_credits.as_ref().map(ToString::to_string);
+        let refresh = self.refresh_after.map(|age| age.as_millis().to_string());
+        hasher.option("name", self.name.as_deref().unwrap_or_default());
+        hasher.option("max_credits", ceilings.as_deref().unwrap_or_default());
+        hasher.option("priority", &self.priority.to_string());
+        hasher.option("refresh_after", refresh.as_deref().unwrap_or_default());
+        hasher
+    }
+}

@@ -1,0 +1,179 @@
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use jobs::{Identifier, Provider};
+use store::{NewRow, NewStep};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::input::{ContentHasher, Format, InputError, Line, Reader, Rejected, Row};
+
+/// How many chunks are read ahead of the database.
+const AHEAD: usize = 2;
+/// How many bad rows are listed; somebody who has more has made one mistake many times.
+const MOST_LISTED: usize = 1_000;
+
+/// A reader on a thread of its own, ahead of whoever takes the rows.
+pub struct Feed {
+    /// Good rows, in order, in chunks of the size that is asked for.
+    pub chunks: mpsc::Receiver<Vec<NewRow>>,
+    /// How many rows the next chunks are to have.
+    pub chunk_rows: Arc<AtomicUsize>,
+    /// What the whole input came to; comes once all was read.
+    pub end: oneshot::Receiver<Result<Input, FeedError>>,
+}
+
+/// What an input came to.
+#[derive(Debug)]
+pub struct Input {
+    /// Good rows.
+    pub rows: i64,
+    /// Bad ones.
+    pub bad: BadRows,
+    /// Who is asked by at least one row.
+    pub providers: BTreeSet<Provider>,
+    /// The caller's columns.
+    pub columns: Vec<String>,
+    /// The fingerprint of options and good rows.
+    pub fingerprint: String,
+    /// Where the bad rows are, if they are to be kept.
+    pub rejected: Option<Rejected>,
+}
+
+/// Bad rows, in words.
+#[derive(Debug, Default)]
+pub struct BadRows {
+    /// The first of them.
+    pub listed: Vec<String>,
+    /// All of them.
+    pub count: i64,
+}
+
+/// Why the input could not be read to its end.
+#[derive(Debug)]
+pub enum FeedError {
+    /// The input's fault, or the file system's.
+    Input(InputError),
+    /// The bad rows can't be written out.
+    Rejected(io::Error),
+}
+
+impl BadRows {
+    fn add(&mut self, line: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.listed.len() < MOST_LISTED {
+            self.listed.push(line());
+        }
+    }
+}
+
+/// Starts reading. With `keep_bad` bad rows are collected for writing out and the good ones go on;
+/// without, the first bad one ends the chunks, and the rest is only read for what is wrong with it.
+pub fn start(reader: Reader, fingerprint: ContentHasher, keep_bad: bool, first: usize) -> Feed {
+    let (sender, chunks) = mpsc::channel(AHEAD);
+    let (told, end) = oneshot::channel();
+    let chunk_rows = Arc::new(AtomicUsize::new(first));
+    let wanted = Arc::clone(&chunk_rows);
+    // No task of the runtime: standard input may keep it waiting for good, and so the process.
+    thread::spawn(move || {
+        let reading = Reading {
+            rejected: keep_bad.then(|| reader.rejected()),
+            input: Input {
+                rows: 0,
+                bad: BadRows::default(),
+                providers: BTreeSet::new(),
+                columns: Vec::new(),
+                fingerprint: String::new(),
+                rejected: None,
+            },
+            chunk: Vec::new(),
+            sender: Some(sender),
+            wanted,
+        };
+        // Whoever was to be told has given up.
+        let _ = told.send(reading.run(reader, fingerprint));
+    });
+    Feed { chunks, chunk_rows, end }
+}
+
+struct Reading {
+    input: Input,
+    rejected: Option<Rejected>,
+    chunk: Vec<NewRow>,
+    sender: Option<mpsc::Sender<Vec<NewRow>>>,
+    wanted: Arc<AtomicUsize>,
+}
+
+impl Reading {
+    fn run(mut self, mut reader: Reader, mut hasher: ContentHasher) -> Result<Input, FeedError> {
+        // The columns of CSV are known now, those of JSON Lines in the end.
+        if reader.format() == Format::Csv {
+            hasher.columns(&reader.columns());
+        }
+        for line in reader.by_ref() {
+            match line.map_err(FeedError::Input)? {
+                Line::Row(row) => {
+                    hasher.row(&row);
+                    self.take(row);
+                }
+                Line::Bad(bad) => {
+                    self.input.bad.add(|| bad.to_string());
+                    match &mut self.rejected {
+                        Some(rejected) => rejected.write(&bad).map_err(FeedError::Rejected)?,
+                        None => self.sender = None,
+                    }
+                }
+            }
+        }
+        self.pass_on();
+        self.input.columns = reader.columns();
+        if reader.format() == Format::Jsonl {
+            hasher.columns(&self.input.columns);
+        }
+        self.input.fingerprint = hasher.finish();
+        self.input.rejected = self.rejected;
+        Ok(self.input)
+    }
+
+    fn take(&mut self, row: Row) {
+        self.input.rows += 1;
+        self.input.providers.extend(row.waterfall.iter());
+        if self.sender.is_none() {
+            return;
+        }
+        self.chunk.push(new_row(self.input.rows, row));
+        if self.chunk.len() >= self.wanted.load(Ordering::Relaxed) {
+            self.pass_on();
+        }
+    }
+
+    fn pass_on(&mut self) {
+        let chunk = std::mem::take(&mut self.chunk);
+        if let Some(sender) = &self.sender
+            && !chunk.is_empty()
+            && sender.blocking_send(chunk).is_err()
+        {
+            // Nobody takes rows any more; what is wrong with the rest is still worth saying.
+            self.sender = None;
+        }
+    }
+}
+
+/// A row as the ledger takes it: each step with the identifier to ask by first, then all others.
+fn new_row(number: i64, row: Row) -> NewRow {
+    let steps = row
+        .waterfall
+        .iter()
+        .map(|&provider| {
+            let first = row.identifiers.for_provider(provider);
+            let others = row.identifiers.iter().filter(|identifier| Some(*identifier) != first);
+            NewStep {
+                provider,
+                identifiers: first.into_iter().chain(others).map(Identifier::encode).collect(),
+            }
+        })
+        .collect();
+    NewRow { number, fields: row.fields, steps, erased: false }
+}

@@ -1,0 +1,106 @@
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use store::{Loaded, Loading, NewRow, Preview, Store};
+
+use super::feed::Feed;
+use crate::failure::Failure;
+use crate::output::{draws_progress, number};
+
+/// How long one transaction is to take: a worker that waits for it must not notice.
+const CHUNK_TIME: Duration = Duration::from_millis(20);
+/// How many rows the first chunk has.
+pub const FIRST_CHUNK: usize = 500;
+/// How few or many rows a chunk has.
+const CHUNK_ROWS: std::ops::RangeInclusive<usize> = 100..=10_000;
+/// The gap in which SQLite's lock is free for others.
+const GAP: Duration = Duration::from_millis(3);
+
+/// Where rows go.
+pub enum Sink {
+    /// Into a batch that nobody sees yet.
+    Batch(Loading),
+    /// Nowhere: what would come of them is counted.
+    Preview(Box<Preview>),
+    /// Nowhere: a batch under this key is there already, so only the fingerprint matters.
+    Nowhere,
+}
+
+/// Takes all rows of a feed; what they came to. Ends early, with what there is, when the feed does.
+pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loaded, Failure> {
+    let progress = Progress::new();
+    let mut loaded = Loaded::default();
+    while let Some(chunk) = feed.chunks.recv().await {
+        let rows = chunk.len();
+        let started = Instant::now();
+        loaded.add(take(store, sink, chunk).await?);
+        feed.chunk_rows.store(next_size(rows, started.elapsed()), Ordering::Relaxed);
+        progress.show(&loaded);
+        if !store.is_postgres() && matches!(sink, Sink::Batch(_)) {
+            tokio::time::sleep(GAP).await;
+        }
+    }
+    Ok(loaded)
+}
+
+async fn take(store: &Store, sink: &mut Sink, chunk: Vec<NewRow>) -> Result<Loaded, Failure> {
+    Ok(match sink {
+        Sink::Batch(loading) => store.load(loading, chunk).await?,
+        Sink::Preview(preview) => store.preview(preview, chunk).await?,
+        Sink::Nowhere => Loaded::default(),
+    })
+}
+
+/// The next chunk's size, by how long one of `rows` took; at most twice or half as large, so that one
+/// slow disk access doesn't decide.
+fn next_size(rows: usize, took: Duration) -> usize {
+    let ratio = CHUNK_TIME.as_secs_f64() / took.as_secs_f64().max(0.000_1);
+    let size = (rows as f64 * ratio.clamp(0.5, 2.0)) as usize;
+    size.clamp(*CHUNK_ROWS.start(), *CHUNK_ROWS.end())
+}
+
+/// Rows so far, on a terminal.
+struct Progress(ProgressBar);
+
+impl Progress {
+    fn new() -> Self {
+        let target = if draws_progress() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        Progress(bar)
+    }
+
+    fn show(&self, loaded: &Loaded) {
+        self.0.set_message(format!("{} rows read", number(loaded.rows)));
+        self.0.tick();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_grow_and_shrink_towards_their_time() {
+        let ms = Duration::from_millis;
+        assert_eq!(next_size(500, ms(20)), 500);
+        assert_eq!(next_size(500, ms(5)), 1_000);
+        assert_eq!(next_size(500, ms(25)), 400);
+        assert_eq!(next_size(500, ms(400)), 250);
+        assert_eq!(next_size(120, ms(400)), 100);
+        assert_eq!(next_size(9_000, Duration::ZERO), 10_000);
+    }
+}

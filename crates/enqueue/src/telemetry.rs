@@ -1,0 +1,29 @@
+use std::io::{IsTerminal, stderr};
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+use crate::output::wants_no_colour;
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging to stderr; `RUST_LOG` filters. What a command has to say is no log: this is for
+/// what goes on below it.
+pub fn init(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal() && !wants_no_colour());
+    match format {
+        LogFormat::Text => logs.with_target(false).init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}

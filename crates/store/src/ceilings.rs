@@ -1,0 +1,53 @@
+//! Batches' ceilings.
+
+use std::collections::BTreeMap;
+
+use jobs::Provider;
+
+use crate::conn::exec;
+use crate::status::BatchRef;
+use crate::{Loading, Result, Store, Topic};
+
+impl Loading {
+    /// The batch, for what can be done to a published one, too.
+    #[must_use]
+    pub fn as_batch(&self) -> BatchRef {
+        BatchRef { id: self.id, batch_id: self.batch_id }
+    }
+}
+
+impl Store {
+    /// Sets how many credits a batch may use at providers. Whoever waits at the old ceiling has
+    /// their turn again.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn set_ceilings(
+        &self,
+        batch: &BatchRef,
+        ceilings: &BTreeMap<Provider, i64>,
+    ) -> Result<()> {
+        let (id, ceilings) = (batch.id, ceilings.clone());
+        if ceilings.is_empty() {
+            return Ok(());
+        }
+        self.write(move |conn| {
+            Box::pin(async move {
+                for (provider, max) in ceilings {
+                    exec!(
+                        conn,
+                        "INSERT INTO batch_totals (batch_id, provider, max_credits) VALUES ($1, $2, $3)
+                         ON CONFLICT (batch_id, provider)
+                         DO UPDATE SET max_credits = excluded.max_credits, at_ceiling = 0",
+                        id,
+                        provider.as_str(),
+                        max,
+                    )?;
+                }
+                conn.announce(Topic::Queue);
+                Ok(())
+            })
+        })
+        .await
+    }
+}
