@@ -1,1 +1,30 @@
-//! placeholder
+//! What the end-to-end tests stand on: the real binaries as processes, a database of each kind, the
+//! sandbox in this process, and SQL views to look at. Nothing here knows the code under test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness says what it expects by panicking, as tests do"
+)]
+
+mod binaries; // where the programs under test are
+mod database; // a SQLite file, or a Postgres database of one's own
+mod http; // requests as a provider or a stranger would send them
+mod leaks; // what must never be in a log
+mod people; // files of people, and what is true of them
+mod ports; // free ports that nothing else takes meanwhile
+mod process; // children: output, signals, end
+mod proxy; // a wire that can be cut and listened to
+mod scene; // all of it together
+mod wait; // conditions with a bound
+
+pub use binaries::{binary, repository};
+pub use database::{Database, Kind};
+pub use http::{Reply, get, open, post};
+pub use people::{Row, csv_of, expected, read_csv};
+pub use ports::free_port;
+pub use process::{Ended, Process};
+pub use proxy::Proxy;
+pub use scene::{CLODURA_KEY, OCEAN_KEY, Scene, Submitted, Worker, WorkerSetup};
+pub use wait::{LONG, eventually};

@@ -1,0 +1,155 @@
+//! A SQLite file in a temporary directory, or a Postgres database of one's own. Read with plain SQL:
+//! everything comes back as text, so that a test says the same for both.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, Row, TypeInfo, ValueRef};
+
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file.
+    Sqlite,
+    /// A database on the server of `TEST_POSTGRES_URL`.
+    Postgres,
+}
+
+/// A database that is gone when this is dropped.
+pub struct Database {
+    /// What the binaries are given.
+    pub url: String,
+    /// Which it is.
+    pub kind: Kind,
+    pool: Pool,
+    server: Option<(String, String)>,
+}
+
+enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Database {
+    /// A new, empty one; the binaries bring it its schema.
+    pub async fn create(kind: Kind, directory: &Path) -> Database {
+        match kind {
+            Kind::Sqlite => sqlite(directory),
+            Kind::Postgres => postgres().await,
+        }
+    }
+
+    /// All rows of a query, as text; NULL is the empty text.
+    pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        self.try_rows(sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}"))
+    }
+
+    /// The same, where the query may fail.
+    pub async fn try_rows(&self, sql: &str) -> Result<Vec<Vec<String>>, sqlx::Error> {
+        // Not prepared, so that Postgres answers in text.
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match &self.pool {
+            Pool::Sqlite(pool) => Ok(sql.fetch_all(pool).await?.iter().map(sqlite_row).collect()),
+            Pool::Postgres(pool) => {
+                Ok(sql.fetch_all(pool).await?.iter().map(postgres_row).collect())
+            }
+        }
+    }
+
+    /// The first column of a query.
+    pub async fn column(&self, sql: &str) -> Vec<String> {
+        self.rows(sql).await.into_iter().filter_map(|row| row.into_iter().next()).collect()
+    }
+
+    /// The first value of a query; the empty text if there is none.
+    pub async fn text(&self, sql: &str) -> String {
+        self.column(sql).await.into_iter().next().unwrap_or_default()
+    }
+
+    /// The first value of a query as a number.
+    pub async fn int(&self, sql: &str) -> i64 {
+        let text = self.text(sql).await;
+        text.parse().unwrap_or_else(|_| panic!("{sql}\ngave {text:?}, no number"))
+    }
+
+    /// The file, for SQLite.
+    pub fn file(&self) -> &str {
+        self.url.trim_start_matches("sqlite://")
+    }
+}
+
+fn sqlite(directory: &Path) -> Database {
+    let url = format!("sqlite://{}", directory.join("reveal.db").display());
+    let options = SqliteConnectOptions::from_str(&url)
+        .expect("a path is a URL")
+        .create_if_missing(false)
+        .busy_timeout(Duration::from_secs(20));
+    let pool = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options);
+    Database { url, kind: Kind::Sqlite, pool: Pool::Sqlite(pool), server: None }
+}
+
+async fn postgres() -> Database {
+    let server = std::env::var("TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty());
+    let server = server.expect(
+        "TEST_POSTGRES_URL is not set: run the tests beside a server, \
+         scripts/postgres -- cargo test -p end-to-end (or scripts/test)",
+    );
+    let name = format!("e2e_{:016x}", rand::random::<u64>());
+    admin(&server, &format!("CREATE DATABASE {name}")).await.expect("a database can be created");
+    let options = PgConnectOptions::from_str(&server).expect("TEST_POSTGRES_URL").database(&name);
+    let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);
+    let (base, _) = server.rsplit_once('/').expect("the URL names a database");
+    let url = format!("{base}/{name}");
+    Database { url, kind: Kind::Postgres, pool: Pool::Postgres(pool), server: Some((server, name)) }
+}
+
+async fn admin(server: &str, sql: &str) -> Result<(), sqlx::Error> {
+    use sqlx::Connection;
+    let mut connection = sqlx::PgConnection::connect(server).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+    connection.close().await
+}
+
+fn sqlite_row(row: &sqlx::sqlite::SqliteRow) -> Vec<String> {
+    (0..row.len())
+        .map(|n| {
+            let value = row.try_get_raw(n).expect("a column");
+            match value.type_info().name() {
+                _ if value.is_null() => String::new(),
+                "INTEGER" => row.get_unchecked::<i64, _>(n).to_string(),
+                "REAL" => row.get_unchecked::<f64, _>(n).to_string(),
+                _ => row.get_unchecked::<String, _>(n),
+            }
+        })
+        .collect()
+}
+
+fn postgres_row(row: &sqlx::postgres::PgRow) -> Vec<String> {
+    (0..row.len())
+        .map(|n| {
+            let value = row.try_get_raw(n).expect("a column");
+            if value.is_null() { String::new() } else { value.as_str().expect("text").to_owned() }
+        })
+        .collect()
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Some((server, name)) = self.server.take() else { return };
+        if std::env::var_os("E2E_KEEP").is_some() {
+            return;
+        }
+        // A runtime can't be waited for inside of another.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            runtime.block_on(admin(&server, &sql)).map_err(std::io::Error::other)
+        });
+        if let Ok(Err(error)) = dropping.join() {
+            eprintln!("a test database was left behind: {error}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Files of people, and what is true of them by the sandbox.
+
+use sandbox::{Marker, Provider, Sandbox};
+
+/// Somebody in a file. The identifiers given must mean one person: the sandbox knows no other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    /// `ocean_person_id`
+    pub ocean: String,
+    /// `clodura_person_id`
+    pub clodura: String,
+    /// `linkedin_url`
+    pub linkedin: String,
+}
+
+impl Row {
+    /// Somebody whom only Ocean can be asked for.
+    pub fn ocean(id: impl Into<String>) -> Self {
+        Row { ocean: id.into(), ..Row::default() }
+    }
+
+    /// Somebody whom only Clodura can be asked for.
+    pub fn clodura(id: impl Into<String>) -> Self {
+        Row { clodura: id.into(), ..Row::default() }
+    }
+
+    /// The same, by address.
+    pub fn linkedin(slug: &str) -> Self {
+        Row { linkedin: format!("https://www.linkedin.com/in/{slug}"), ..Row::default() }
+    }
+
+    /// Somebody whom both can be asked for.
+    pub fn both(ocean: impl Into<String>, clodura: impl Into<String>) -> Self {
+        Row { ocean: ocean.into(), clodura: clodura.into(), ..Row::default() }
+    }
+
+    /// Who is asked, in turn, and by what.
+    pub fn steps(&self) -> Vec<(Provider, &str)> {
+        let steps = [
+            (Provider::Ocean, self.ocean.as_str()),
+            (Provider::Clodura, self.clodura.as_str()),
+            (Provider::Clodura, self.linkedin.as_str()),
+        ];
+        steps.into_iter().filter(|(_, id)| !id.is_empty()).collect()
+    }
+}
+
+/// A file with a column before, between and after those that are ours.
+pub fn csv_of(rows: &[Row]) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = ["no", "ocean_person_id", "note", "clodura_person_id", "linkedin_url", "last"];
+    writer.write_record(header).expect("memory");
+    for (n, row) in rows.iter().enumerate() {
+        let no = (n + 1).to_string();
+        let record = [&no, &row.ocean, "a, b", &row.clodura, &row.linkedin, "z"];
+        writer.write_record(record).expect("memory");
+    }
+    writer.into_inner().expect("memory")
+}
+
+/// The header and the records of a CSV text.
+pub fn read_csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().expect("a header").iter().map(str::to_owned).collect();
+    let records = reader
+        .records()
+        .map(|record| record.expect("a record").iter().map(str::to_owned).collect())
+        .collect();
+    (header, records)
+}
+
+/// What the export must say of `row` in the end: state, provider, phones.
+pub fn expected(sandbox: &Sandbox, row: &Row) -> (&'static str, String, String) {
+    let mut last = ("cancelled", String::new(), String::new());
+    for (provider, id) in row.steps() {
+        let truth = sandbox.truth(provider, id);
+        if truth.is_found(true) {
+            return ("found", provider.to_string(), truth.e164().join(";"));
+        }
+        let refused = matches!(truth.marker, Some(Marker::Bad))
+            || (provider == Provider::Ocean && truth.marker == Some(Marker::Gone));
+        last = (if refused { "failed" } else { "not_found" }, provider.to_string(), String::new());
+    }
+    last
+}

@@ -1,0 +1,349 @@
+//! A database, a sandbox and the processes between them. At the end every log is searched for what
+//! must not be in it; if the test failed, the logs are shown.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use sandbox::{Config, Provider, Sandbox, Truth};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::Output;
+use crate::{
+    Database, Ended, Kind, LONG, Process, Row, binary, csv_of, eventually, free_port, leaks,
+};
+
+/// What the workers show Ocean.
+pub const OCEAN_KEY: &str = "e2e-ocean-token-5d1f27";
+/// What the workers show Clodura.
+pub const CLODURA_KEY: &str = "e2e-clodura-key-9c2b64";
+
+/// Everything that a test has to do with.
+pub struct Scene {
+    /// The providers.
+    pub sandbox: Sandbox,
+    /// The ledger.
+    pub db: Database,
+    /// For files.
+    pub directory: TempDir,
+    /// Settings of every process.
+    environment: BTreeMap<String, String>,
+    logs: Mutex<Vec<(String, Output)>>,
+    people: Mutex<Vec<Truth>>,
+}
+
+/// A batch, as `enqueue submit --json` reported it.
+#[derive(Debug, Clone)]
+pub struct Submitted {
+    /// Its id.
+    pub id: String,
+    /// All that was reported.
+    pub report: Value,
+}
+
+/// A worker to be started.
+pub struct WorkerSetup<'a> {
+    scene: &'a Scene,
+    environment: BTreeMap<String, String>,
+    arguments: Vec<String>,
+}
+
+/// A running worker.
+pub struct Worker {
+    /// The process.
+    pub process: Process,
+    /// Where it takes webhooks, as `127.0.0.1:12345`; empty if it takes none.
+    pub webhooks: String,
+    /// Its health, metrics and dashboard.
+    pub admin: String,
+}
+
+impl Scene {
+    /// A new database, and a sandbox with `config`.
+    pub async fn new(kind: Kind, config: Config) -> Scene {
+        let directory = tempfile::tempdir().expect("a directory");
+        let db = Database::create(kind, directory.path()).await;
+        let sandbox = Sandbox::start(config).await.expect("the sandbox starts");
+        let port = free_port();
+        let mut environment: BTreeMap<String, String> =
+            QUICK.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        for (name, value) in [
+            ("DATABASE_URL", db.url.clone()),
+            ("OCEAN_BASE_URL", sandbox.base_url().to_owned()),
+            ("CLODURA_BASE_URL", sandbox.base_url().to_owned()),
+            ("OCEAN_API_TOKEN", OCEAN_KEY.to_owned()),
+            ("CLODURA_API_KEY", CLODURA_KEY.to_owned()),
+            ("LISTEN_ADDR", format!("127.0.0.1:{port}")),
+            ("WEBHOOK_PUBLIC_URL", format!("http://127.0.0.1:{port}")),
+            ("SPOOL_DIR", directory.path().join("spool").display().to_string()),
+        ] {
+            environment.insert(name.to_owned(), value);
+        }
+        let (logs, people) = (Mutex::default(), Mutex::default());
+        Scene { sandbox, db, directory, environment, logs, people }
+    }
+
+    /// Sets something for every process that is started from now on.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.environment.insert(name.to_owned(), value.into());
+    }
+
+    /// A setting.
+    pub fn setting(&self, name: &str) -> &str {
+        self.environment.get(name).map_or("", String::as_str)
+    }
+
+    /// A worker to be started.
+    pub fn worker(&self) -> WorkerSetup<'_> {
+        let environment = self.environment.clone();
+        WorkerSetup { scene: self, environment, arguments: Vec::new() }
+    }
+
+    /// Runs `enqueue` to its end.
+    pub async fn enqueue(&self, arguments: &[&str]) -> Ended {
+        self.enqueue_with(arguments, None).await
+    }
+
+    /// The same, with something on stdin.
+    pub async fn enqueue_with(&self, arguments: &[&str], input: Option<Vec<u8>>) -> Ended {
+        let mut process = self.start_enqueue(arguments, input);
+        process.ended(2 * LONG).await
+    }
+
+    /// Starts `enqueue`.
+    pub fn start_enqueue(&self, arguments: &[&str], input: Option<Vec<u8>>) -> Process {
+        let mut command = self.command("enqueue", &self.environment);
+        command.args(arguments);
+        self.follow("enqueue", Process::start(command, input))
+    }
+
+    /// Submits rows; the batch is there when this returns.
+    pub async fn submit(&self, rows: &[Row], options: &[&str]) -> Submitted {
+        self.know(rows);
+        let arguments = [&["submit", "-", "--format", "csv", "--json"], options].concat();
+        let ended = self.enqueue_with(&arguments, Some(csv_of(rows))).await.with_code(0);
+        Submitted::read(&ended.stdout)
+    }
+
+    /// Says who is in a file, so that their numbers are looked for in the logs.
+    pub fn know(&self, rows: &[Row]) {
+        let truths = rows.iter().flat_map(Row::steps).map(|(p, id)| self.sandbox.truth(p, id));
+        self.people.lock().expect("no test thread panics").extend(truths);
+    }
+
+    /// The exported file of a batch.
+    pub async fn export(&self, batch: &str) -> String {
+        self.enqueue(&["export", batch]).await.with_code(0).stdout
+    }
+
+    /// Waits until a query gives `wanted`.
+    pub async fn until(&self, sql: &str, wanted: &str) {
+        let result = tokio::time::timeout(LONG - Duration::from_secs(5), async {
+            eventually(sql, || async {
+                let seen = self.db.try_rows(sql).await.ok()?;
+                (seen.first()?.first()? == wanted).then_some(())
+            })
+            .await;
+        })
+        .await;
+        if result.is_err() {
+            let seen = self.db.rows(sql).await;
+            panic!("{sql}\ngave {seen:?} and not {wanted:?}\n{}", self.describe().await);
+        }
+    }
+
+    /// Waits until every row of every batch is finished.
+    pub async fn until_finished(&self) {
+        let open = "SELECT SUM(total - found - not_found - failed - expired - cancelled) FROM batch_status";
+        self.until(open, "0").await;
+    }
+
+    /// How it stands, for people who look for a mistake.
+    pub async fn describe(&self) -> String {
+        let mut text = String::new();
+        for sql in [
+            "SELECT * FROM batch_status",
+            "SELECT * FROM provider_status",
+            "SELECT * FROM call_log ORDER BY sent_at DESC LIMIT 20",
+            "SELECT * FROM webhook_log ORDER BY received_at DESC LIMIT 20",
+            "SELECT state, reason, COUNT(*) FROM row_status GROUP BY state, reason",
+        ] {
+            text.push_str(&format!("{sql}\n"));
+            for row in self.db.try_rows(sql).await.unwrap_or_default() {
+                text.push_str(&format!("  {}\n", row.join(" | ")));
+            }
+        }
+        format!("{text}{:#?}", self.sandbox.stats())
+    }
+
+    /// All that was said on stderr so far.
+    pub fn log(&self) -> String {
+        let logs = self.logs.lock().expect("no test thread panics");
+        logs.iter().map(|(_, output)| output.text()).collect()
+    }
+
+    /// How often people were charged at a provider, and how many more than once.
+    pub fn charged_again(&self) -> u64 {
+        let stats = self.sandbox.stats();
+        stats.ocean.people_charged_again + stats.clodura.people_charged_again
+    }
+
+    /// What a provider's account was charged.
+    pub fn charged(&self, provider: Provider) -> i64 {
+        let stats = self.sandbox.stats();
+        let of = if provider == Provider::Ocean { stats.ocean } else { stats.clodura };
+        i64::try_from(of.credits_charged).expect("few")
+    }
+
+    /// The command for a program, with nothing of this process' environment but its path.
+    fn command(&self, program: &str, environment: &BTreeMap<String, String>) -> Command {
+        let mut command = Command::new(binary(program));
+        command.env_clear().envs(environment).current_dir(self.directory.path());
+        for name in ["PATH", "HOME"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command
+    }
+
+    fn follow(&self, name: &str, process: Process) -> Process {
+        let name = format!("{name} {}", process.id());
+        self.logs.lock().expect("no test thread panics").push((name, process.stderr()));
+        process
+    }
+}
+
+/// Settings that make everything happen soon: time is a parameter.
+const QUICK: [(&str, &str); 23] = [
+    ("ADMIN_ADDR", "127.0.0.1:0"),
+    ("OCEAN_RATE", "1000/s"),
+    ("CLODURA_RATE", "1000/s"),
+    ("WEBHOOK_CANARY", "0"),
+    ("WEBHOOK_GRACE", "1s"),
+    ("POLL_INTERVAL", "100ms"),
+    ("POLL_INTERVAL_MAX", "1s"),
+    ("RESULT_DEADLINE", "10m"),
+    ("CREDITS_CHECK_INTERVAL", "200ms"),
+    ("RETRY_BASE", "10ms"),
+    ("RETRY_MAX", "100ms"),
+    ("GATE_BASE", "100ms"),
+    ("GATE_MAX", "1s"),
+    ("HEARTBEAT_TIMEOUT", "3s"),
+    ("REQUEST_TIMEOUT", "20s"),
+    ("SHUTDOWN_TIMEOUT", "10s"),
+    ("RUST_LOG", "warn,worker=debug,store=debug,providers=debug,enqueue=debug,jobs=debug"),
+    ("NO_COLOR", "1"),
+    ("RUST_BACKTRACE", "1"),
+    ("LC_ALL", "C.UTF-8"),
+    ("TZ", "Asia/Kathmandu"),
+    ("COLUMNS", "100"),
+    ("LOG_FORMAT", "text"),
+];
+
+impl WorkerSetup<'_> {
+    /// Sets something for this one.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Leaves something unset for this one.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// An argument.
+    #[must_use]
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// A listener of its own, beside another worker's.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        let url = format!("http://{address}");
+        self.set("LISTEN_ADDR", &address).set("WEBHOOK_PUBLIC_URL", &url)
+    }
+
+    /// Starts it, without waiting for anything.
+    pub fn spawn(self) -> Process {
+        let mut command = self.scene.command("worker", &self.environment);
+        command.args(&self.arguments);
+        self.scene.follow("worker", Process::start(command, None))
+    }
+
+    /// Starts it; it is ready when this returns.
+    pub async fn start(self) -> Worker {
+        let mut process = self.spawn();
+        let log = process.stderr();
+        let line = eventually("a worker is ready", || {
+            let ended = process.exit_status();
+            let text = log.text();
+            let line = text.lines().find(|line| line.contains(" ready worker=")).map(str::to_owned);
+            assert!(line.is_some() || ended.is_none(), "the worker ended: {ended:?}\n{text}");
+            async move { line }
+        })
+        .await;
+        let field = |name: &str| {
+            let rest = line.split(&format!("{name}=\"")).nth(1)?;
+            Some(rest.split('"').next()?.to_owned())
+        };
+        let webhooks = field("webhooks").unwrap_or_default();
+        Worker { process, webhooks, admin: field("admin").unwrap_or_default() }
+    }
+
+    /// Runs it with `--until-idle` to its end.
+    pub async fn until_idle(self) -> Ended {
+        self.arg("--until-idle").spawn().ended(2 * LONG).await
+    }
+}
+
+impl Worker {
+    /// Ends it as its supervisor would.
+    pub async fn stop(mut self) -> Ended {
+        self.process.signal("TERM");
+        self.process.ended(LONG).await
+    }
+}
+
+impl Submitted {
+    /// Reads what `enqueue submit --json` printed.
+    pub fn read(stdout: &str) -> Self {
+        let report: Value = serde_json::from_str(stdout).unwrap_or_else(|_| panic!("{stdout}"));
+        let id = report["batch_id"].as_str().expect("a batch_id").to_owned();
+        Submitted { id, report }
+    }
+
+    /// A number of the report.
+    pub fn number(&self, name: &str) -> i64 {
+        self.report[name].as_i64().unwrap_or_else(|| panic!("{name} in {}", self.report))
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let people = self.people.lock().expect("no test thread panics");
+            leaks::check(&self.log(), &people, &[OCEAN_KEY, CLODURA_KEY]);
+            return;
+        }
+        for (name, output) in self.logs.lock().expect("no test thread panics").iter() {
+            let text = output.text();
+            let lines: Vec<&str> = text.lines().collect();
+            let last = lines.len().saturating_sub(60);
+            eprintln!(
+                "---- {name}: the last of {} lines\n{}",
+                lines.len(),
+                lines[last..].join("\n")
+            );
+        }
+    }
+}

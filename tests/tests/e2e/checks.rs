@@ -1,0 +1,76 @@
+//! What must hold at the end of every story, whatever went wrong in it.
+
+use std::collections::BTreeMap;
+
+use end_to_end::{Row, Scene, expected, read_csv};
+
+/// How often the export of a batch shows each state.
+pub type Tally = BTreeMap<String, usize>;
+
+/// The export's rows, each with the columns that were revealed, by their names.
+pub async fn exported(scene: &Scene, batch: &str) -> Vec<BTreeMap<String, String>> {
+    let (header, records) = read_csv(&scene.export(batch).await);
+    records.into_iter().map(|record| header.iter().cloned().zip(record).collect()).collect()
+}
+
+/// Holds the export of a batch against the sandbox's truth, row by row. `excused` says for which
+/// states that are not the truth's a row is let off.
+pub async fn equals_truth(
+    scene: &Scene,
+    batch: &str,
+    rows: &[Row],
+    excused: impl Fn(&Row, &str) -> bool,
+) -> Tally {
+    let exported = exported(scene, batch).await;
+    assert_eq!(exported.len(), rows.len(), "rows of the export");
+    let mut tally = Tally::new();
+    for (shown, row) in exported.iter().zip(rows) {
+        let get = |name: &str| shown[name].as_str();
+        let state = get("reveal_state");
+        *tally.entry(state.to_owned()).or_default() += 1;
+        if excused(row, state) {
+            assert_eq!(get("reveal_phones"), "", "{row:?} is {state} and has numbers");
+            continue;
+        }
+        let (wanted, provider, phones) = expected(&scene.sandbox, row);
+        assert_eq!((state, get("reveal_phones")), (wanted, phones.as_str()), "{row:?}: {shown:?}");
+        assert_eq!(get("reveal_provider"), provider, "{row:?}");
+    }
+    tally
+}
+
+/// Nobody is excused.
+pub fn nobody(_: &Row, _: &str) -> bool {
+    false
+}
+
+/// No call is unfinished, and the kept counts are those of the rows.
+pub async fn books_are_closed(scene: &Scene) {
+    let db = &scene.db;
+    let open = "SELECT COUNT(*) FROM call_log WHERE finished_at IS NULL";
+    assert_eq!(db.int(open).await, 0, "{}", scene.describe().await);
+    let kept = db
+        .rows(
+            "SELECT batch_id, total, queued, sending, awaiting, retrying, held, found, not_found,
+                    failed, expired, cancelled FROM batch_status ORDER BY batch_id",
+        )
+        .await;
+    let counted = db
+        .rows(
+            "SELECT batch_id, COUNT(*),
+                    COUNT(CASE WHEN state = 'queued' THEN 1 END), COUNT(CASE WHEN state = 'sending' THEN 1 END),
+                    COUNT(CASE WHEN state = 'awaiting' THEN 1 END), COUNT(CASE WHEN state = 'retrying' THEN 1 END),
+                    COUNT(CASE WHEN state = 'held' THEN 1 END), COUNT(CASE WHEN state = 'found' THEN 1 END),
+                    COUNT(CASE WHEN state = 'not_found' THEN 1 END), COUNT(CASE WHEN state = 'failed' THEN 1 END),
+                    COUNT(CASE WHEN state = 'expired' THEN 1 END), COUNT(CASE WHEN state = 'cancelled' THEN 1 END)
+             FROM row_status GROUP BY batch_id ORDER BY batch_id",
+        )
+        .await;
+    assert_eq!(kept, counted, "batch_status beside what row_status counts");
+}
+
+/// Credits spent by all batches at a provider.
+pub async fn spent(scene: &Scene, provider: &str) -> i64 {
+    let sql = "SELECT COALESCE(SUM(credits_spent), 0) FROM batch_spend WHERE provider = ";
+    scene.db.int(&format!("{sql}'{provider}'")).await
+}

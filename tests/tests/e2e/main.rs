@@ -1,0 +1,35 @@
+//! The real binaries against the sandbox, each scenario on SQLite and on Postgres.
+//!
+//! Needs `worker` and `enqueue` of this build, and a server in TEST_POSTGRES_URL; scripts/test has
+//! both. One scenario: `scripts/postgres -- cargo test -p end-to-end gate::`. With E2E_KEEP=1 the
+//! Postgres databases stay.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests say what they expect by panicking"
+)]
+
+/// Each scenario as a module of its own with a test for each database.
+macro_rules! on_both {
+    ($($(#[$attribute:meta])* $scenario:ident),+ $(,)?) => {
+        $(
+            $(#[$attribute])*
+            mod $scenario {
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn sqlite() {
+                    super::$scenario(end_to_end::Kind::Sqlite).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn postgres() {
+                    super::$scenario(end_to_end::Kind::Postgres).await;
+                }
+            }
+        )+
+    };
+}
+
+mod checks; // what must hold at the end of every story
+mod main_job; // files in, numbers out
