@@ -2,17 +2,18 @@
 //! pays, and writes the call down as `sending`: what left this transaction may be sent at once, and
 //! what didn't was never claimed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use jobs::budget::{Candidate, Room, allocate};
 use jobs::{CallId, Provider, RevealState, Timestamp, WorkerId, rate};
 use serde::Serialize;
 
 use crate::conn::{Conn, exec, row, rows, value};
-use crate::gate::{self, Door, Gate};
+use crate::gate::{self, Door, Gate, day};
+use crate::lanes::find_lanes;
 use crate::totals::{Totals, json};
 use crate::transition::{Change, shift};
-use crate::{Result, Store};
+use crate::{Result, Store, Topic};
 
 /// The most people of whom a small probe consists.
 const SMALL_PROBE: usize = 1;
@@ -25,6 +26,23 @@ const DAILY_REQUESTS: i64 = 1_000;
 
 /// Less than this part of a day's requests left: the day is short.
 const SHORT_SHARE: i64 = 5;
+
+/// People in a batch's lane whom another batch with room wants, too. One statement for each of the
+/// partial indexes that find them.
+const QUEUED_ELSEWHERE: &str =
+    "SELECT r.id FROM reveals r WHERE r.lane = $1 AND r.provider = $2 AND r.state = 'queued'
+       AND r.cohort IS NULL AND EXISTS (
+        SELECT 1 FROM batch_rows w
+        JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
+        LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
+        WHERE w.reveal_id = r.id AND w.ended IS NULL AND COALESCE(t.at_ceiling, 0) = 0)";
+const RETRYING_ELSEWHERE: &str =
+    "SELECT r.id FROM reveals r WHERE r.lane = $1 AND r.provider = $2 AND r.state = 'retrying'
+       AND EXISTS (
+        SELECT 1 FROM batch_rows w
+        JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
+        LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
+        WHERE w.reveal_id = r.id AND w.ended IS NULL AND COALESCE(t.at_ceiling, 0) = 0)";
 
 /// What a person costs at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +118,26 @@ struct Draft {
     isolating: bool,
 }
 
+/// What was drafted, and the batches that have no room for one more person.
+struct Drafts {
+    drafts: Vec<Draft>,
+    full: Vec<i64>,
+}
+
+/// What may still be reserved, and whether somebody found no batch with room.
+struct Wallet {
+    room: Room,
+    full: bool,
+}
+
+impl Wallet {
+    fn full_batches(&self, price: i64) -> Vec<i64> {
+        let full = self.room.batches.iter().filter(|(_, left)| **left < price);
+        let full: BTreeSet<i64> = full.map(|(batch, _)| *batch).collect();
+        full.into_iter().collect()
+    }
+}
+
 impl Store {
     /// Claims people for up to `ask.calls` calls.
     ///
@@ -115,14 +153,20 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, now: Timestamp) -> Result<Cl
     let gate = Gate::lock(conn, ask.provider).await?;
     let mut totals = Totals::default();
     promote_due(conn, &mut totals, ask.provider, now).await?;
+    // Batches are looked up by their counts: those whose people just came back have to be seen.
+    std::mem::take(&mut totals).flush(conn, now).await?;
     let claims = match admit(conn, ask, &gate, now).await? {
         Admission::Wait(again_at) => Claims { again_at, ..Claims::default() },
         Admission::Paced(again_at) => {
             Claims { again_at: Some(again_at), paced: true, ..Claims::default() }
         }
         Admission::Go { calls, people, probe } => {
-            let drafts = draft_calls(conn, &mut totals, ask, &gate, calls, people, now).await?;
-            send_drafts(conn, &mut totals, ask, &gate, drafts, probe, now).await?
+            let Drafts { drafts, full } =
+                draft_calls(conn, &mut totals, ask, &gate, calls, people, now).await?;
+            let claims = send_drafts(conn, &mut totals, ask, &gate, drafts, probe, now).await?;
+            // Only now: whoever was drafted is in the queue no more, and can't be drafted twice.
+            mark_ceilings(conn, &mut totals, ask.provider, &full, now).await?;
+            claims
         }
     };
     totals.flush(conn, now).await?;
@@ -251,27 +295,27 @@ async fn draft_calls(
     calls: usize,
     people: usize,
     now: Timestamp,
-) -> Result<Vec<Draft>> {
+) -> Result<Drafts> {
     let price = match ask.price {
         Price::Fixed(price) => price,
         Price::Auto if gate.balance_direct == 1 => 1,
         Price::Auto => 20,
     };
-    let mut room =
-        Room { account: account_room(conn, ask.provider, gate).await?, batches: HashMap::new() };
+    let account = account_room(conn, ask.provider, gate).await?;
+    let mut wallet = Wallet { room: Room { account, batches: HashMap::new() }, full: false };
     let mut drafts = Vec::new();
-    for cohort in due_cohorts(conn, ask.provider, gate, calls).await? {
+    for cohort in due_cohorts(conn, ask.provider, gate, calls, now).await? {
         let picked = pick_cohort(conn, ask.provider, cohort, people).await?;
-        let drafted = pay(conn, totals, ask, picked, price, &mut room, now).await?;
+        let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
         drafts.extend(into_drafts(drafted, people, price, true));
     }
     for lane in due_lanes(conn, ask.provider).await? {
-        let wanted = calls.saturating_sub(drafts.len()) * people;
+        let wanted = calls.saturating_sub(drafts.len()) * people + room_in_last(&drafts, people);
         if wanted == 0 {
             break;
         }
         let picked = pick_lane(conn, ask.provider, lane, wanted).await?;
-        let drafted = pay(conn, totals, ask, picked, price, &mut room, now).await?;
+        let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
         merge_drafts(&mut drafts, drafted, people, price);
     }
     for draft in &drafts {
@@ -279,7 +323,7 @@ async fn draft_calls(
             totals.reserve(*payer, ask.provider, 1, price);
         }
     }
-    Ok(drafts)
+    Ok(Drafts { drafts, full: wallet.full.then(|| wallet.full_batches(price)).unwrap_or_default() })
 }
 
 fn into_drafts(paid: Vec<(Picked, i64)>, people: usize, price: i64, isolating: bool) -> Vec<Draft> {
@@ -294,6 +338,12 @@ fn into_drafts(paid: Vec<(Picked, i64)>, people: usize, price: i64, isolating: b
         }
     }
     drafts
+}
+
+/// How many people the last call still takes.
+fn room_in_last(drafts: &[Draft], people: usize) -> usize {
+    let last = drafts.last().filter(|last| !last.isolating);
+    last.map_or(0, |last| people.saturating_sub(last.people.len()))
 }
 
 /// People of a later batch fill up the last call of an earlier one.
@@ -342,8 +392,10 @@ async fn due_cohorts(
     provider: Provider,
     gate: &Gate,
     calls: usize,
+    now: Timestamp,
 ) -> Result<Vec<i64>> {
-    if gate.isolation_today >= DAILY_REQUESTS / ISOLATION_SHARE && provider == Provider::Ocean {
+    let isolated = if gate.requests_day == day(now) { gate.isolation_today } else { 0 };
+    if isolated >= DAILY_REQUESTS / ISOLATION_SHARE && provider == Provider::Ocean {
         return Ok(Vec::new());
     }
     let cohorts: Vec<(i64,)> = rows!(
@@ -405,20 +457,18 @@ async fn pay(
     ask: &ClaimReveals,
     picked: Vec<Picked>,
     price: i64,
-    room: &mut Room,
+    room: &mut Wallet,
     now: Timestamp,
 ) -> Result<Vec<(Picked, i64)>> {
     if picked.is_empty() {
         return Ok(Vec::new());
     }
     let candidates = wanting_batches(conn, &picked).await?;
-    load_ceilings(conn, ask.provider, &candidates, room).await?;
-    let allocation = allocate(&candidates, price, room);
-    shift(conn, totals, ask.provider, &allocation.unwanted, Change::to(RevealState::Idle), now)
-        .await?;
-    if !allocation.at_ceiling.is_empty() {
-        mark_ceilings(conn, ask.provider, price, room).await?;
-    }
+    load_ceilings(conn, ask.provider, &candidates, &mut room.room).await?;
+    let allocation = allocate(&candidates, price, &mut room.room);
+    // Those whom only a batch wants that is still loading wait for it.
+    find_lanes(conn, totals, &allocation.unwanted, now).await?;
+    room.full |= !allocation.at_ceiling.is_empty();
     if allocation.account_short {
         ask_balance_soon(conn, ask, now).await?;
     }
@@ -460,7 +510,7 @@ async fn load_ceilings(
     candidates: &[Candidate],
     room: &mut Room,
 ) -> Result<()> {
-    let batches: std::collections::BTreeSet<i64> =
+    let batches: BTreeSet<i64> =
         candidates.iter().flat_map(|c| c.wanted_by.iter().copied()).collect();
     let unknown: Vec<i64> = batches.into_iter().filter(|b| !room.batches.contains_key(b)).collect();
     let ceilings: Vec<(i64, i64)> = rows!(
@@ -477,32 +527,28 @@ async fn load_ceilings(
 
 /// Batches without room for one more person step out of the queue until credits are freed or their
 /// ceiling is raised. What other batches want of theirs goes over to those.
-async fn mark_ceilings(conn: &mut Conn, provider: Provider, price: i64, room: &Room) -> Result<()> {
-    let full: BTreeMap<i64, i64> =
-        room.batches.iter().filter(|(_, left)| **left < price).map(|(b, l)| (*b, *l)).collect();
-    for batch in full.keys() {
+async fn mark_ceilings(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    full: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    for batch in full {
         exec!(
             conn,
             "UPDATE batch_totals SET at_ceiling = 1 WHERE batch_id = $1 AND provider = $2",
             *batch,
             provider.as_str(),
         )?;
-        exec!(
-            conn,
-            "UPDATE reveals SET lane = (
-                SELECT MIN(b.id) FROM batch_rows w
-                JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
-                LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
-                WHERE w.reveal_id = reveals.id AND w.ended IS NULL AND COALESCE(t.at_ceiling, 0) = 0)
-             WHERE lane = $1 AND provider = $2 AND state = 'queued' AND cohort IS NULL AND EXISTS (
-                SELECT 1 FROM batch_rows w
-                JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
-                LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
-                WHERE w.reveal_id = reveals.id AND w.ended IS NULL AND w.batch_id <> $1
-                  AND COALESCE(t.at_ceiling, 0) = 0)",
-            *batch,
-            provider.as_str(),
-        )?;
+        for waiting in [QUEUED_ELSEWHERE, RETRYING_ELSEWHERE] {
+            let wanted: Vec<(i64,)> = rows!(conn, waiting, *batch, provider.as_str())?;
+            let ids: Vec<i64> = wanted.into_iter().map(|(id,)| id).collect();
+            if !ids.is_empty() {
+                find_lanes(conn, totals, &ids, now).await?;
+                conn.announce(Topic::Queue);
+            }
+        }
     }
     Ok(())
 }

@@ -303,7 +303,12 @@ pub(crate) async fn broken(
     Ok(())
 }
 
-/// Counts requests of the day (UTC).
+/// The day (UTC), counted since 1970.
+pub(crate) fn day(now: Timestamp) -> i64 {
+    now.0.div_euclid(86_400_000)
+}
+
+/// Counts requests of the day.
 pub(crate) async fn count_requests(
     conn: &mut Conn,
     provider: Provider,
@@ -312,7 +317,7 @@ pub(crate) async fn count_requests(
     isolating: usize,
     now: Timestamp,
 ) -> Result<()> {
-    let today = now.0.div_euclid(86_400_000);
+    let today = day(now);
     let fresh = i64::from(gate.requests_day != today);
     exec!(
         conn,

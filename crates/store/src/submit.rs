@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::conn::{Conn, exec, row, rows, value};
 use crate::erasures::mark_erased;
+use crate::lanes::find_lanes;
 use crate::resolve::{Numbers, People};
 use crate::totals::{Totals, json};
 use crate::{Result, Store, StoreError, Topic};
@@ -167,6 +168,9 @@ impl Store {
                         text,
                         hash,
                     )?;
+                    if done == 1 {
+                        take_from_loading(conn, id, now).await?;
+                    }
                     conn.announce(Topic::Queue);
                     Ok(done)
                 })
@@ -232,6 +236,26 @@ impl Store {
             ))),
         }
     }
+}
+
+/// People whom a batch that still loads took into its lane have their turn now.
+async fn take_from_loading(conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
+    let loading: Vec<(i64,)> =
+        rows!(conn, "SELECT id FROM batches WHERE published_at IS NULL AND id <> $1", batch)?;
+    let mut totals = Totals::default();
+    for (other,) in loading {
+        let both: Vec<(i64,)> = rows!(
+            conn,
+            "SELECT r.id FROM reveals r WHERE r.lane = $1 AND r.state = 'queued' AND r.cohort IS NULL
+               AND EXISTS (SELECT 1 FROM batch_rows w
+                           WHERE w.reveal_id = r.id AND w.batch_id = $2 AND w.ended IS NULL)",
+            other,
+            batch,
+        )?;
+        let both: Vec<i64> = both.into_iter().map(|(id,)| id).collect();
+        find_lanes(conn, &mut totals, &both, now).await?;
+    }
+    totals.flush(conn, now).await
 }
 
 fn swept(batch: &Loading) -> StoreError {
@@ -304,7 +328,9 @@ async fn load_chunk(
 
     let mut totals = Totals::default();
     let mut loaded = Loaded::default();
-    let (rows, waterfall) = place_rows(&mut people, batch, resolved, &mut totals, &mut loaded);
+    let counted = counted_before(conn, batch, &people).await?;
+    let (rows, waterfall) =
+        place_rows(&mut people, batch, resolved, &counted, &mut totals, &mut loaded);
     let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);
     adopt_lanes(conn, batch, &people, &rows).await?;
     for (_, known) in people {
@@ -374,16 +400,38 @@ struct StepJson {
     reveal: i64,
 }
 
+/// People of this chunk who stand further down in the waterfall of an earlier one's rows: what they
+/// may cost is counted there.
+async fn counted_before(
+    conn: &mut Conn,
+    batch: &Loading,
+    people: &BTreeMap<Provider, People>,
+) -> Result<HashSet<i64>> {
+    let idle: Vec<i64> = people.values().flat_map(People::idle).collect();
+    if idle.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let counted: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT DISTINCT f.reveal_id FROM IDS($1) AS e
+         JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT) AND f.batch_id = $2",
+        json(&idle),
+        batch.id,
+    )?;
+    Ok(counted.into_iter().map(|(id,)| id).collect())
+}
+
 /// Decides which reveal each row shows, and wakes those that nobody waited for so far.
 fn place_rows(
     people: &mut BTreeMap<Provider, People>,
     batch: &Loading,
     resolved: Vec<Resolved>,
+    counted: &HashSet<i64>,
     totals: &mut Totals,
     loaded: &mut Loaded,
 ) -> (Vec<RowJson>, Vec<StepJson>) {
     let (mut rows, mut waterfall) = (Vec::with_capacity(resolved.len()), Vec::new());
-    let mut paid_by_earlier = HashSet::new();
+    let mut paid_by_earlier = counted.clone();
     for row in resolved {
         let steps: Vec<(Provider, i64, bool)> = row
             .steps

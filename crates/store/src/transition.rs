@@ -1,8 +1,11 @@
 //! Moving people from state to state, with the rows that show them counted along.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::conn::{Conn, exec, rows};
+use crate::lanes::find_lanes;
 use crate::totals::{Totals, json};
 use crate::{Result, StoreError};
 
@@ -72,14 +75,41 @@ pub(crate) async fn shift(
         Box::pin(advance_waterfalls(conn, totals, provider, ids, change.to, now)).await?;
     }
     if change.to == RevealState::Found {
-        show_found(conn, totals, provider, ids).await?;
+        Box::pin(show_found(conn, totals, provider, ids, now)).await?;
+    }
+    if matches!(change.to, RevealState::Queued | RevealState::Retrying) {
+        end_cancelled_rows(conn, totals, provider, ids, change.to, now).await?;
+    }
+    Ok(())
+}
+
+/// People who come back into the queue are not asked for the rows of cancelled batches any more.
+async fn end_cancelled_rows(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    state: RevealState,
+    now: Timestamp,
+) -> Result<()> {
+    let ended: Vec<(i64,)> = rows!(
+        conn,
+        "UPDATE batch_rows SET ended = 'cancelled', ended_at = $2
+         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND ended IS NULL
+           AND batch_id IN (SELECT b.id FROM batches b WHERE b.cancelled_at IS NOT NULL)
+         RETURNING batch_id",
+        json(&ids),
+        now.0,
+    )?;
+    for (batch,) in ended {
+        totals.moved(batch, (provider, state), (provider, RevealState::Cancelled), 1);
     }
     Ok(())
 }
 
 /// Rows whose waterfall stands at one of `ids` go on to their next provider. A row that has gone on
 /// already is not touched, so that a webhook and a poll that come together advance it once.
-async fn advance_waterfalls(
+pub(crate) async fn advance_waterfalls(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,
@@ -97,6 +127,7 @@ async fn advance_waterfalls(
                                     AND n.step = c.step + 1) AS next
          WHERE batch_rows.batch_id = next.batch_id AND batch_rows.row_number = next.row_number
            AND batch_rows.reveal_id = next.was AND batch_rows.ended IS NULL
+           AND batch_rows.batch_id NOT IN (SELECT b.id FROM batches b WHERE b.cancelled_at IS NOT NULL)
          RETURNING batch_rows.batch_id, batch_rows.reveal_id",
         json(&ids),
     )?;
@@ -114,24 +145,30 @@ async fn advance_waterfalls(
     for (id, provider, state) in found {
         states.insert(id, (parse_provider(&provider, id)?, parse_state(&state, id)?));
     }
-    let mut waking: std::collections::BTreeMap<(Provider, i64), Vec<i64>> = Default::default();
-    let mut passing: std::collections::BTreeMap<(Provider, &'static str), Vec<i64>> =
-        Default::default();
+    let mut waking: BTreeMap<Provider, BTreeSet<i64>> = BTreeMap::new();
+    let mut waiting: BTreeSet<i64> = BTreeSet::new();
+    let mut passing: BTreeMap<(Provider, &'static str), Vec<i64>> = BTreeMap::new();
     for (batch, id) in advanced {
         let Some(&(next_provider, next_state)) = states.get(&id) else { continue };
         totals.moved(batch, (provider, state), (next_provider, next_state), 1);
         match next_state {
-            RevealState::Idle => waking.entry((next_provider, batch)).or_default().push(id),
+            RevealState::Idle => {
+                waking.entry(next_provider).or_default().insert(id);
+            }
+            RevealState::Queued | RevealState::Retrying => {
+                waiting.insert(id);
+            }
             RevealState::NotFound | RevealState::Failed => {
                 passing.entry((next_provider, next_state.as_str())).or_default().push(id);
             }
             _ => {}
         }
     }
-    for ((next_provider, batch), mut ids) in waking {
-        ids.dedup();
-        wake(conn, totals, next_provider, batch, &ids, now).await?;
+    for (next_provider, ids) in waking {
+        wake(conn, totals, next_provider, ids.into_iter().collect(), now).await?;
     }
+    // They may stand in the lane of a batch that is at its ceiling, or less urgent.
+    find_lanes(conn, totals, &waiting.into_iter().collect::<Vec<_>>(), now).await?;
     for ((next_provider, state), ids) in passing {
         let state = parse_state(state, 0)?;
         Box::pin(advance_waterfalls(conn, totals, next_provider, &ids, state, now)).await?;
@@ -139,33 +176,42 @@ async fn advance_waterfalls(
     Ok(())
 }
 
-/// Gives people that nobody waited for so far their turn with `batch`.
-pub(crate) async fn wake(
+/// Gives people that nobody waited for so far their turn.
+async fn wake(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,
-    batch: i64,
-    ids: &[i64],
+    ids: Vec<i64>,
     now: Timestamp,
 ) -> Result<()> {
-    shift(conn, totals, provider, ids, Change::to(RevealState::Queued), now).await?;
-    exec!(
-        conn,
-        "UPDATE reveals SET lane = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-        batch,
-    )?;
+    shift(conn, totals, provider, &ids, Change::to(RevealState::Queued), now).await?;
+    find_lanes(conn, totals, &ids, now).await?;
     conn.announce(crate::Topic::Queue);
     Ok(())
 }
 
 /// Rows that list a person who was found show that, whichever step they were at.
-async fn show_found(
+pub(crate) async fn show_found(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,
     ids: &[i64],
+    now: Timestamp,
 ) -> Result<()> {
+    // Locked, so that what the rows showed so far still holds when they are counted.
+    let left: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT r.id FROM reveals r WHERE r.state <> 'found' AND r.id IN (
+            SELECT w.reveal_id FROM IDS($1) AS e
+            JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)
+            JOIN batch_rows w ON w.batch_id = f.batch_id AND w.row_number = f.row_number
+                              AND w.reveal_id <> f.reveal_id AND w.ended IS NULL)
+         ORDER BY r.id FOR UPDATE",
+        json(&ids),
+    )?;
+    if left.is_empty() {
+        return Ok(());
+    }
     let stale: Vec<(i64, String, String, i64)> = rows!(
         conn,
         "SELECT w.batch_id, r.provider, r.state, COUNT(*)
@@ -177,9 +223,6 @@ async fn show_found(
          GROUP BY w.batch_id, r.provider, r.state",
         json(&ids),
     )?;
-    if stale.is_empty() {
-        return Ok(());
-    }
     for (batch, from_provider, from, n) in stale {
         let from = (parse_provider(&from_provider, batch)?, parse_state(&from, batch)?);
         totals.moved(batch, from, (provider, RevealState::Found), n);
@@ -194,7 +237,9 @@ async fn show_found(
            AND NOT EXISTS (SELECT 1 FROM reveals r WHERE r.id = batch_rows.reveal_id AND r.state = 'found')",
         json(&ids),
     )?;
-    Ok(())
+    // Whoever waited for these rows only waits for nobody now.
+    let left: Vec<i64> = left.into_iter().map(|(id,)| id).collect();
+    find_lanes(conn, totals, &left, now).await
 }
 
 pub(crate) fn parse_state(state: &str, row: i64) -> Result<RevealState> {
