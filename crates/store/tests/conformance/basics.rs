@@ -6,11 +6,7 @@ use store::Applied;
 use crate::harness::people::{clodura, linkedin, ocean, oceans};
 use crate::harness::{Bench, found, not_found, on_both};
 
-on_both!(
-    from_submit_to_result,
-    a_person_at_clodura,
-    a_waterfall_goes_on_to_the_second_provider,
-);
+on_both!(from_submit_to_result, a_person_at_clodura, a_waterfall_goes_on_to_the_second_provider,);
 
 async fn from_submit_to_result(b: &Bench) {
     let batch = b.submit(&oceans(1..=3)).await;

@@ -12,4 +12,8 @@
 )]
 
 mod basics;
+mod ceilings;
+mod claims;
 mod harness;
+mod sharing;
+mod submits;

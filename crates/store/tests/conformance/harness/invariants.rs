@@ -3,7 +3,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{Bench, Database};
 
 const STATES: [&str; 9] = [
-    "queued", "sending", "awaiting", "retrying", "found", "not_found", "failed", "expired",
+    "queued",
+    "sending",
+    "awaiting",
+    "retrying",
+    "found",
+    "not_found",
+    "failed",
+    "expired",
     "cancelled",
 ];
 const FINISHED: [&str; 5] = ["found", "not_found", "failed", "expired", "cancelled"];
@@ -326,10 +333,8 @@ impl Bench {
     }
 
     async fn check_gates(&self, ledger: &Ledger) {
-        let gates: Vec<(String, String, Option<i64>)> = self
-            .database
-            .all("SELECT provider, state, probe_call FROM provider_gates")
-            .await;
+        let gates: Vec<(String, String, Option<i64>)> =
+            self.database.all("SELECT provider, state, probe_call FROM provider_gates").await;
         for (provider, state, probe) in gates {
             assert_eq!(probe.is_some(), state == "probing", "the gate of {provider}");
             if let Some(probe) = probe {
@@ -340,8 +345,14 @@ impl Bench {
 
     async fn check_views(&self) {
         for view in [
-            "provider_holds", "batch_spend", "reveal_people", "row_status", "reveal_status",
-            "provider_status", "call_log", "webhook_log",
+            "provider_holds",
+            "batch_spend",
+            "reveal_people",
+            "row_status",
+            "reveal_status",
+            "provider_status",
+            "call_log",
+            "webhook_log",
         ] {
             self.database.number(&format!("SELECT COUNT(*) FROM (SELECT * FROM {view}) v")).await;
         }

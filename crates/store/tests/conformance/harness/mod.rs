@@ -11,7 +11,7 @@ pub mod people;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use jobs::outcome::{Finding, PersonResult, Phone, Refusal};
+use jobs::outcome::{BadPerson, Finding, PersonResult, Phone, Refusal};
 use jobs::verdict::on_refusal;
 use jobs::{Clock, Policy, Provider, Timestamp, WorkerId};
 use store::{
@@ -171,6 +171,18 @@ impl Bench {
             .answer_refused(answer(call, status), outcome, on_refusal(refusal), &self.policy)
             .await
             .expect("refused");
+    }
+
+    /// The provider refuses those at `places`, by name.
+    pub async fn refuse_people(&self, call: &ClaimedCall, places: &[usize]) {
+        let bad = places.iter().map(|&index| BadPerson { index, message: "no such id".into() });
+        self.refuse(call, 422, Refusal::BadPeople(bad.collect())).await;
+    }
+
+    /// The provider refuses a whole request and names nobody.
+    pub async fn refuse_request(&self, call: &ClaimedCall) {
+        let refusal = Refusal::BadRequest { message: "a value was refused".into() };
+        self.refuse(call, 422, refusal).await;
     }
 
     /// A webhook for a call: stored, then applied.

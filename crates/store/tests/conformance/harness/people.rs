@@ -184,4 +184,32 @@ impl Bench {
     pub async fn count(&self, batch: i64, state: &str) -> usize {
         self.states(batch).await.iter().filter(|s| *s == state).count()
     }
+
+    /// Cancels a batch, as `enqueue cancel` does.
+    pub async fn cancel(&self, batch: i64) {
+        let waiting = "SELECT id FROM reveals WHERE state IN ('queued', 'retrying')";
+        let next = "SELECT MIN(w.batch_id) FROM batch_rows w JOIN batches b ON b.id = w.batch_id
+            WHERE w.reveal_id = reveals.id AND w.ended IS NULL AND b.cancelled_at IS NULL";
+        for sql in [
+            format!(
+                "UPDATE batch_rows SET ended = 'cancelled', ended_at = 1
+                 WHERE batch_id = {batch} AND ended IS NULL AND reveal_id IN ({waiting})"
+            ),
+            format!(
+                "UPDATE batches SET cancelled_at = 1, unfinished = unfinished - (
+                    SELECT COALESCE(SUM(queued + retrying), 0) FROM batch_totals WHERE batch_id = {batch})
+                 WHERE id = {batch}"
+            ),
+            format!("UPDATE batches SET finished_at = 1 WHERE id = {batch} AND unfinished = 0"),
+            format!(
+                "UPDATE batch_totals SET cancelled = cancelled + queued + retrying, queued = 0,
+                    retrying = 0 WHERE batch_id = {batch}"
+            ),
+            format!("UPDATE reveals SET lane = ({next}) WHERE lane = {batch} AND id IN ({waiting})"),
+            "UPDATE reveals SET state = 'idle', due_at = NULL
+             WHERE lane IS NULL AND state IN ('queued', 'retrying')".to_owned(),
+        ] {
+            self.database.run(&sql).await;
+        }
+    }
 }

@@ -1,0 +1,133 @@
+//! Loading, publishing, taking back.
+
+use jobs::Provider::{Clodura, Ocean};
+use store::{Published, StoreError};
+
+use crate::harness::people::{Options, ocean, oceans, rows};
+use crate::harness::{Bench, HOUR, MINUTE, on_both};
+
+on_both!(
+    nothing_is_seen_or_claimed_before_publish,
+    what_is_abandoned_leaves_nothing,
+    a_silent_load_is_swept_and_can_not_go_on,
+    a_load_that_gives_signs_is_not_swept,
+    a_key_makes_one_batch,
+    a_key_with_other_content_is_refused,
+    two_publishes_of_one_key_at_once_make_one_batch,
+    an_empty_batch_is_finished,
+    erased_people_are_not_asked,
+    after_an_abandoned_submit_the_same_counts_as_new,
+);
+
+async fn nothing_is_seen_or_claimed_before_publish(b: &Bench) {
+    let batch = b.begin(Options::default()).await;
+    let loaded = b.load(&batch, &oceans(1..=3)).await;
+    assert_eq!((loaded.rows, loaded.shared, loaded.new_people[&Ocean]), (3, 0, 3));
+    b.check("loaded").await;
+    assert!(b.claim(Ocean).await.is_empty());
+    for view in ["batch_status", "batch_spend", "row_status"] {
+        assert_eq!(b.database.number(&format!("SELECT COUNT(*) FROM {view}")).await, 0, "{view}");
+    }
+    b.publish(&batch).await;
+    assert_eq!(b.claim_one(Ocean).await.people.len(), 3);
+}
+
+async fn what_is_abandoned_leaves_nothing(b: &Bench) {
+    let batch = b.begin(Options::default()).await;
+    b.load(&batch, &[ocean("o1").clodura("c1"), ocean("o2")]).await;
+    b.store.abandon(&batch).await.unwrap();
+    b.check("abandoned").await;
+    for table in ["batches", "batch_rows", "row_waterfall", "batch_totals", "reveals", "aliases"] {
+        assert_eq!(b.database.number(&format!("SELECT COUNT(*) FROM {table}")).await, 0, "{table}");
+    }
+    assert!(b.claim(Ocean).await.is_empty());
+}
+
+async fn a_silent_load_is_swept_and_can_not_go_on(b: &Bench) {
+    let batch = b.begin(Options::default()).await;
+    b.load(&batch, &oceans(1..=2)).await;
+    b.advance(16 * MINUTE).await;
+    assert_eq!(b.store.sweep_abandoned_batches().await.unwrap(), 1);
+    b.check("swept").await;
+    let late = b.store.load(&batch, rows(&oceans(3..=3))).await;
+    assert!(matches!(late, Err(StoreError::Lost { .. })), "{late:?}");
+    let late = b.store.publish(&batch, None).await;
+    assert!(matches!(late, Err(StoreError::Lost { .. })), "{late:?}");
+    assert!(b.claim(Ocean).await.is_empty());
+}
+
+async fn a_load_that_gives_signs_is_not_swept(b: &Bench) {
+    let batch = b.begin(Options::default()).await;
+    for n in 1..=4 {
+        b.advance(10 * MINUTE).await;
+        b.load_after(&batch, n.into(), &oceans(n..=n)).await;
+        assert_eq!(b.store.sweep_abandoned_batches().await.unwrap(), 0);
+    }
+    b.publish(&batch).await;
+    b.advance(HOUR).await;
+    assert_eq!(b.store.sweep_abandoned_batches().await.unwrap(), 0);
+    assert_eq!(b.claim_one(Ocean).await.people.len(), 4);
+}
+
+fn key(content: &str) -> Option<(String, String)> {
+    Some(("nightly".to_owned(), content.to_owned()))
+}
+
+async fn a_key_makes_one_batch(b: &Bench) {
+    let first = b.begin(Options::default()).await;
+    b.load(&first, &oceans(1..=2)).await;
+    assert_eq!(b.store.publish(&first, key("a")).await.unwrap(), Published::Now);
+    let again = b.begin(Options::default()).await;
+    b.load(&again, &oceans(1..=2)).await;
+    let published = b.store.publish(&again, key("a")).await.unwrap();
+    assert_eq!(published, Published::Before(first.batch_id));
+    assert_eq!(b.database.number("SELECT COUNT(*) FROM batches").await, 1);
+    let found = b.store.idempotent_batch("nightly", "a").await.unwrap();
+    assert_eq!(found, Some(first.batch_id));
+    assert_eq!(b.store.idempotent_batch("other", "a").await.unwrap(), None);
+}
+
+async fn a_key_with_other_content_is_refused(b: &Bench) {
+    let first = b.begin(Options::default()).await;
+    b.store.publish(&first, key("a")).await.unwrap();
+    let other = b.begin(Options::default()).await;
+    let refused = b.store.publish(&other, key("b")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+}
+
+async fn two_publishes_of_one_key_at_once_make_one_batch(b: &Bench) {
+    let other = b.another_store().await;
+    let (one, two) = (b.begin(Options::default()).await, b.begin(Options::default()).await);
+    b.load(&one, &oceans(1..=2)).await;
+    b.load(&two, &oceans(1..=2)).await;
+    let (a, z) = tokio::join!(b.store.publish(&one, key("a")), other.publish(&two, key("a")));
+    let now = [a.unwrap(), z.unwrap()];
+    assert_eq!(now.iter().filter(|p| **p == Published::Now).count(), 1, "{now:?}");
+    assert_eq!(b.database.number("SELECT COUNT(*) FROM batches").await, 1);
+}
+
+async fn an_empty_batch_is_finished(b: &Bench) {
+    let batch = b.submit(&[]).await;
+    let finished = format!("SELECT COUNT(*) FROM batches WHERE id = {batch} AND finished_at > 0");
+    assert_eq!(b.database.number(&finished).await, 1);
+}
+
+async fn erased_people_are_not_asked(b: &Bench) {
+    let batch = b.submit(&[ocean("o1").erased(), ocean("o2")]).await;
+    let shown = b.shown(batch).await;
+    assert_eq!((&*shown[0].state, shown[0].reason.as_deref()), ("cancelled", Some("erased")));
+    assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o2"]);
+}
+
+async fn after_an_abandoned_submit_the_same_counts_as_new(b: &Bench) {
+    let people = [ocean("o1").clodura("c1"), ocean("o2")];
+    let first = b.begin(Options::default()).await;
+    let before = b.load(&first, &people).await;
+    b.store.abandon(&first).await.unwrap();
+    let second = b.begin(Options::default()).await;
+    let after = b.load(&second, &people).await;
+    assert_eq!(before, after);
+    assert_eq!(after.new_people[&Clodura], 1);
+    b.publish(&second).await;
+    assert_eq!(b.claim_one(Ocean).await.people.len(), 2);
+}
