@@ -66,32 +66,22 @@ impl Store {
 impl Preview {
     /// Counts a row as loading would place it: by the step of its waterfall that it would show.
     fn place(&mut self, row: &NewRow, known: &Known<'_>, loaded: &mut Loaded) {
-        let steps: Vec<(Provider, RevealState, bool)> = row
-            .steps
-            .iter()
-            .map(|step| {
-                let (state, new) = self.resolve(step, known);
-                (step.provider, state, new)
-            })
-            .collect();
-        let found = steps.iter().position(|(_, state, _)| *state == RevealState::Found);
-        let stops = |(_, state, _): &(Provider, RevealState, bool)| {
-            !matches!(state, RevealState::NotFound | RevealState::Failed)
-        };
+        let steps: Vec<Standing> = row.steps.iter().map(|step| self.stands(step, known)).collect();
+        let found = steps.iter().position(|step| step.state == RevealState::Found);
+        let stops =
+            |step: &Standing| !matches!(step.state, RevealState::NotFound | RevealState::Failed);
         let shown =
             found.or_else(|| steps.iter().position(stops)).unwrap_or(steps.len().saturating_sub(1));
-        for (place, (provider, state, new)) in steps.iter().enumerate().skip(shown) {
-            // Whoever waited for nobody so far would be asked for this batch.
-            let woken = place == shown && *state == RevealState::Idle;
-            if *new || woken {
-                *loaded.new_people.entry(*provider).or_default() += 1;
+        for (place, (step, standing)) in row.steps.iter().zip(&steps).enumerate() {
+            let asked_now = place == shown && standing.state == RevealState::Idle;
+            let counted = standing.by == By::Preview || place < shown;
+            if !counted && (asked_now || standing.by == By::Nobody) {
+                *loaded.new_people.entry(step.provider).or_default() += 1;
             }
             if place == shown {
-                loaded.shared += i64::from(!new && !woken);
+                loaded.shared += i64::from(!asked_now);
             }
-            if woken {
-                self.remember(&row.steps[place], RevealState::Queued);
-            }
+            self.remember(step, if asked_now { RevealState::Queued } else { standing.state });
         }
     }
 
@@ -101,21 +91,37 @@ impl Preview {
         }
     }
 
-    /// The state of the person behind a step, and whether they are new.
-    fn resolve(&mut self, step: &NewStep, known: &Known<'_>) -> (RevealState, bool) {
+    /// Where the person behind a step stands. Somebody new waits for nobody, until a row shows them.
+    fn stands(&self, step: &NewStep, known: &Known<'_>) -> Standing {
         let seen = step.identifiers.iter().find_map(|identifier| {
             self.seen.get(&self.hasher.hash_one((step.provider, identifier)))
         });
+        if let Some(&state) = seen {
+            return Standing { state, by: By::Preview };
+        }
         let in_ledger = step
             .identifiers
             .iter()
             .filter_map(|identifier| known.get(&(step.provider, identifier.as_str())))
             .max_by_key(|state| state.rank());
-        let standing = seen.or(in_ledger).copied();
-        let state = standing.unwrap_or(RevealState::Queued);
-        self.remember(step, state);
-        (state, standing.is_none())
+        match in_ledger {
+            Some(&state) => Standing { state, by: By::Ledger },
+            None => Standing { state: RevealState::Idle, by: By::Nobody },
+        }
     }
+}
+
+/// Where somebody stands, and who knows them.
+struct Standing {
+    state: RevealState,
+    by: By,
+}
+
+#[derive(PartialEq, Eq)]
+enum By {
+    Preview,
+    Ledger,
+    Nobody,
 }
 
 type KnownRow = (String, i64, String, Option<i64>);

@@ -255,6 +255,12 @@ impl People {
         false
     }
 
+    /// Those who were known before and wait for nobody.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = i64> {
+        let idle = |known: &&Known| !known.fresh && known.state == RevealState::Idle;
+        self.reveals.values().filter(idle).map(|known| known.id)
+    }
+
     /// The batches in whose turn the queued among `ids` are sent.
     pub(crate) fn lanes(&self, ids: &HashSet<i64>) -> HashMap<i64, i64> {
         ids.iter()
