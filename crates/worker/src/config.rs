@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jobs::{Policy, Rate, duration};
 use secrecy::SecretString;
 use url::Url;
@@ -16,7 +16,27 @@ use crate::telemetry::LogFormat;
 /// Runs until SIGTERM or SIGINT. Every setting is a flag and an environment variable. Any number of
 /// workers may share one Postgres; the rate limits hold over all of them.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "worker", version)]
+#[command(name = "worker", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do instead of working.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    #[allow(missing_docs, reason = "what is said here would take the place of the text above")]
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What a worker does besides working.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Finds what is wrong with a set-up before money is spent, and says how to mend it
+    #[command(mut_arg("until_idle", |arg| arg.hide(true)))]
+    Doctor(Box<crate::doctor::Options>),
+}
+
+#[allow(missing_docs, reason = "clap would show it in place of the command's own text")]
+#[derive(Debug, Clone, Args)]
 pub struct Config {
     /// Stop once every row is finished (exit code 0), or once all that is left waits for what
     /// waiting alone can't end (exit code 4)

@@ -4,16 +4,22 @@
 pub mod admin;
 /// What every job needs.
 pub mod app;
+/// From settings to what the jobs need.
+mod assemble;
 /// The bridge between apalis and the ledger.
 pub mod backend;
 /// Command line and environment.
 pub mod config;
+/// `worker doctor`: finds what is wrong with a set-up before money is spent.
+pub mod doctor;
 /// Crashes on order, for tests.
 pub mod failpoint;
 /// `--until-idle`.
 pub mod idle;
 /// One file a job.
 pub mod jobs;
+/// The sockets a worker listens on.
+pub mod listen;
 /// The registration list.
 pub mod runner;
 /// HTTP for strangers.

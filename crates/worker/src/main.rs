@@ -3,12 +3,19 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use worker::config::Config;
+use worker::config::{Cli, Command, Config};
+use worker::doctor::{self, Options};
+use worker::listen::Inherited;
 use worker::start::{Ended, LAST_PATIENCE, run};
 use worker::telemetry;
 
 fn main() -> ExitCode {
-    let config = Config::parse();
+    let inherited = Inherited::take();
+    let cli = Cli::parse();
+    let config = match &cli.command {
+        Some(Command::Doctor(options)) => &options.config,
+        None => &cli.config,
+    };
     telemetry::init(config.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -17,9 +24,16 @@ fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    let ended = runtime.block_on(run(config));
+    let code = match cli.command {
+        Some(Command::Doctor(options)) => runtime.block_on(examine(*options)),
+        None => runtime.block_on(work(cli.config, inherited)),
+    };
     runtime.shutdown_timeout(LAST_PATIENCE);
-    match ended {
+    code
+}
+
+async fn work(config: Config, inherited: Inherited) -> ExitCode {
+    match run(config, inherited).await {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Stuck(reasons)) => {
             eprintln!("worker: what is left waits for something that waiting alone can't end:");
@@ -30,6 +44,16 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln!("worker: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+async fn examine(options: Options) -> ExitCode {
+    match doctor::examine(&options).await {
+        Ok(report) => report.print(options.json),
+        Err(error) => {
+            eprintln!("worker doctor: {error}");
             error.exit_code()
         }
     }

@@ -1,28 +1,24 @@
 //! From the command line to a running worker, and its orderly end.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ::jobs::{Clock, Provider, WorkerId};
+use ::jobs::Clock;
 use anyhow::Context;
-use providers::{Signer, clodura, ocean};
 use sandbox::Sandbox;
-use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
-use store::{NewWorker, Price, ProviderSetup, Stamp, Store, StoreError};
+use store::{Stamp, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
-use crate::app::{App, Inner, Limits};
+use crate::app::App;
 use crate::config::Config;
 use crate::idle::{self, Idle};
 use crate::jobs::housekeeping;
+use crate::listen::{self, Inherited};
 use crate::runner::Runner;
 use crate::spool::Spool;
 use crate::webhooks::Webhooks;
-use crate::{admin, server, webhooks};
+use crate::{admin, assemble, server, webhooks};
 
 /// How a worker ended that did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,17 +66,17 @@ impl From<StoreError> for StartError {
 ///
 /// # Errors
 /// It could not start.
-pub async fn run(config: Config) -> Result<Ended, StartError> {
+pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartError> {
     let store = Store::connect(config.database(), !config.no_migrate, Clock::system()).await?;
     store.stamp(if config.sandbox { Stamp::Sandbox } else { Stamp::Live }).await?;
     let listener = if config.role.receives() {
-        Some(bind(config.listen_addr, "LISTEN_ADDR").await?)
+        Some(listen::webhooks(inherited, config.listen_addr).await?)
     } else {
         None
     };
-    let admin_listener = bind(config.admin_addr, "ADMIN_ADDR").await?;
+    let admin_listener = listen::bind(config.admin_addr, "ADMIN_ADDR").await?;
     let sandbox = start_sandbox(&config).await?;
-    let app = assemble(&config, store, sandbox.as_ref(), listener.as_ref()).await?;
+    let app = assemble::worker(&config, store, sandbox.as_ref(), listener.as_ref()).await?;
     announce(&app, &config, listener.as_ref(), &admin_listener);
 
     let spool = Spool::new(config.spool_dir.clone());
@@ -97,6 +93,7 @@ pub async fn run(config: Config) -> Result<Ended, StartError> {
     let draining = tokio::spawn(spool.drain_forever(app.store.clone()));
     let beating = tokio::spawn(housekeeping::heartbeats(app.clone()));
 
+    listen::say_ready();
     let ended = work(&app, &config).await;
     stop_serving.cancel();
     for server in receiving.into_iter().chain([serving]) {
@@ -129,6 +126,7 @@ async fn work(app: &App, config: &Config) -> Ended {
         };
         tracing::info!("stopping: nothing new is taken");
         app.stopping.cancel();
+        listen::say_stopping();
         stuck
     };
     let stuck = match runner {
@@ -157,13 +155,8 @@ async fn stop_signal() {
     }
 }
 
-async fn bind(addr: SocketAddr, name: &str) -> Result<TcpListener, StartError> {
-    Ok(TcpListener::bind(addr).await.with_context(|| {
-        format!("can't listen on {addr}; set {name} to a free address, or stop what uses it")
-    })?)
-}
-
-async fn start_sandbox(config: &Config) -> Result<Option<Sandbox>, StartError> {
+/// The bundled stand-in for both providers, if it was asked for.
+pub(crate) async fn start_sandbox(config: &Config) -> Result<Option<Sandbox>, StartError> {
     if !config.sandbox {
         return Ok(None);
     }
@@ -179,121 +172,6 @@ async fn start_sandbox(config: &Config) -> Result<Option<Sandbox>, StartError> {
             .map_err(|error| StartError::Usage(format!("{}: {error}", path.display())))?;
     }
     Ok(Some(Sandbox::start(setup).await.context("the sandbox can't start")?))
-}
-
-/// Keys, clients and settings; in the sandbox's place the made-up ones.
-async fn assemble(
-    config: &Config,
-    store: Store,
-    sandbox: Option<&Sandbox>,
-    listener: Option<&TcpListener>,
-) -> Result<App, StartError> {
-    let http = providers::http::client(config.request_timeout).context("no HTTP client")?;
-    let made_up = sandbox.map(|_| SecretString::from("sandbox"));
-    let base = sandbox
-        .map(|s| s.base_url().parse::<Url>())
-        .transpose()
-        .context("the sandbox's address")?;
-    let public_url = match (&config.webhook_public_url, base.as_ref().and(listener)) {
-        (_, Some(listener)) => Some(own_url(listener)?),
-        (url, None) => url.clone(),
-    };
-    let token = made_up.clone().or_else(|| key(config.ocean_api_token.as_ref()));
-    let ocean = token
-        .clone()
-        .map(|token| {
-            ocean::Client::new(
-                base.clone().unwrap_or(config.ocean_base_url.clone()),
-                token,
-                http.clone(),
-            )
-        })
-        .transpose()
-        .map_err(|error| StartError::Usage(format!("Ocean: {error}")))?;
-    let api_key = made_up.or_else(|| key(config.clodura_api_key.as_ref()));
-    let clodura = api_key
-        .clone()
-        .map(|key| clodura::Client::new(base.unwrap_or(config.clodura_base_url.clone()), key, http))
-        .transpose()
-        .map_err(|error| StartError::Usage(format!("Clodura: {error}")))?;
-    let secrets: Vec<SecretString> =
-        store.webhook_secrets().await?.into_iter().map(SecretString::from).collect();
-    let (newest, older) = secrets.split_first().context("the database has no webhook secret")?;
-    let signer = Signer::new(newest, older).context("the webhook secret can't be used")?;
-    let app = App::new(Inner {
-        worker: WorkerId::generate(),
-        store,
-        policy: config.policy(),
-        ocean,
-        clodura,
-        limits: limits(config),
-        signer,
-        public_url,
-        stopping: CancellationToken::new(),
-    });
-    app.store
-        .register_worker(introduction(&app, config, token.as_ref(), api_key.as_ref()), &app.policy)
-        .await?;
-    Ok(app)
-}
-
-/// An empty variable is no key.
-fn key(secret: Option<&SecretString>) -> Option<SecretString> {
-    secret.filter(|secret| !secret.expose_secret().trim().is_empty()).cloned()
-}
-
-fn own_url(listener: &TcpListener) -> Result<Url, StartError> {
-    let addr = listener.local_addr().context("the listener has no address")?;
-    Ok(format!("http://{addr}").parse::<Url>().context("the listener's address")?)
-}
-
-fn limits(config: &Config) -> Limits {
-    Limits {
-        ocean_rate: config.ocean_rate,
-        clodura_rate: config.clodura_rate,
-        ocean_in_flight: usize::from(config.ocean_max_in_flight),
-        clodura_in_flight: usize::from(config.clodura_max_in_flight),
-        ocean_people: usize::from(config.ocean_batch_size),
-        ocean_price: Price::Fixed(config.ocean_credits_per_person),
-        clodura_price: config.clodura_credits_per_person.0,
-        canary: config.webhook_canary,
-        clodura_partners: config.clodura_partners,
-    }
-}
-
-fn introduction(
-    app: &App,
-    config: &Config,
-    token: Option<&SecretString>,
-    api_key: Option<&SecretString>,
-) -> NewWorker {
-    let webhook_url = app.public_url.as_ref().map(|url| fingerprint(url.as_str()));
-    let setup = |provider, key: Option<&SecretString>| ProviderSetup {
-        provider,
-        key_fingerprint: key.map(|key| fingerprint(key.expose_secret())),
-        webhook_url: webhook_url.clone(),
-        needs_webhook: provider == Provider::Ocean,
-        rate: app.rate(provider),
-    };
-    NewWorker {
-        id: app.worker,
-        host: host(),
-        pid: std::process::id(),
-        role: config.role.as_str().to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        providers: vec![setup(Provider::Ocean, token), setup(Provider::Clodura, api_key)],
-    }
-}
-
-fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or_else(|_| "unknown".into(), |name| name.trim().to_owned())
-}
-
-/// Tells one key from another without telling the key.
-fn fingerprint(text: &str) -> String {
-    let digest = Sha256::digest(format!("reveal-queue fingerprint\n{text}"));
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn announce(app: &App, config: &Config, listener: Option<&TcpListener>, admin: &TcpListener) {

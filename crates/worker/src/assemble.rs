@@ -1,0 +1,178 @@
+//! From settings to what the jobs need: keys, clients, signatures; in the sandbox the made-up ones.
+
+use ::jobs::{Provider, WorkerId};
+use anyhow::Context;
+use providers::{Signer, clodura, ocean};
+use sandbox::Sandbox;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use store::{NewWorker, Price, ProviderSetup, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::app::{App, Inner, Limits};
+use crate::config::Config;
+use crate::start::StartError;
+
+/// Where the providers are, and with which keys they are asked.
+pub(crate) struct Accounts {
+    pub(crate) ocean_key: Option<SecretString>,
+    pub(crate) ocean_base: Url,
+    pub(crate) clodura_key: Option<SecretString>,
+    pub(crate) clodura_base: Url,
+}
+
+impl Accounts {
+    /// The user's, or the sandbox's in their place.
+    pub(crate) fn new(config: &Config, sandbox: Option<&Sandbox>) -> Result<Self, StartError> {
+        let Some(sandbox) = sandbox else {
+            return Ok(Accounts {
+                ocean_key: key(config.ocean_api_token.as_ref()),
+                ocean_base: config.ocean_base_url.clone(),
+                clodura_key: key(config.clodura_api_key.as_ref()),
+                clodura_base: config.clodura_base_url.clone(),
+            });
+        };
+        let made_up = Some(SecretString::from("sandbox"));
+        let base: Url = sandbox.base_url().parse().context("the sandbox's address")?;
+        Ok(Accounts {
+            ocean_key: made_up.clone(),
+            ocean_base: base.clone(),
+            clodura_key: made_up,
+            clodura_base: base,
+        })
+    }
+
+    /// Ocean's client, where there is a key.
+    pub(crate) fn ocean(
+        &self,
+        http: &reqwest::Client,
+    ) -> Result<Option<ocean::Client>, StartError> {
+        let Some(key) = self.ocean_key.clone() else { return Ok(None) };
+        let client = ocean::Client::new(self.ocean_base.clone(), key, http.clone());
+        client.map(Some).map_err(|error| StartError::Usage(format!("Ocean: {error}")))
+    }
+
+    /// Clodura's client, where there is a key.
+    pub(crate) fn clodura(
+        &self,
+        http: &reqwest::Client,
+    ) -> Result<Option<clodura::Client>, StartError> {
+        let Some(key) = self.clodura_key.clone() else { return Ok(None) };
+        let client = clodura::Client::new(self.clodura_base.clone(), key, http.clone());
+        client.map(Some).map_err(|error| StartError::Usage(format!("Clodura: {error}")))
+    }
+}
+
+/// An empty variable is no key.
+fn key(secret: Option<&SecretString>) -> Option<SecretString> {
+    secret.filter(|secret| !secret.expose_secret().trim().is_empty()).cloned()
+}
+
+/// Puts an application together and announces it to the ledger as a worker.
+pub(crate) async fn worker(
+    config: &Config,
+    store: Store,
+    sandbox: Option<&Sandbox>,
+    listener: Option<&TcpListener>,
+) -> Result<App, StartError> {
+    let http = providers::http::client(config.request_timeout).context("no HTTP client")?;
+    let accounts = Accounts::new(config, sandbox)?;
+    let app = App::new(Inner {
+        worker: WorkerId::generate(),
+        policy: config.policy(),
+        ocean: accounts.ocean(&http)?,
+        clodura: accounts.clodura(&http)?,
+        limits: limits(config),
+        signer: signer(&store).await?,
+        store,
+        public_url: public_url(config, sandbox, listener)?,
+        stopping: CancellationToken::new(),
+    });
+    app.store.register_worker(introduction(&app, config, &accounts), &app.policy).await?;
+    Ok(app)
+}
+
+/// An application that can receive webhooks and do nothing else: it has no key, and the ledger
+/// doesn't know it.
+pub(crate) async fn receiver(config: &Config, store: Store) -> Result<App, StartError> {
+    Ok(App::new(Inner {
+        worker: WorkerId::generate(),
+        policy: config.policy(),
+        ocean: None,
+        clodura: None,
+        limits: limits(config),
+        signer: signer(&store).await?,
+        store,
+        public_url: None,
+        stopping: CancellationToken::new(),
+    }))
+}
+
+async fn signer(store: &Store) -> Result<Signer, StartError> {
+    let secrets: Vec<SecretString> =
+        store.webhook_secrets().await?.into_iter().map(SecretString::from).collect();
+    let (newest, older) = secrets.split_first().context("the database has no webhook secret")?;
+    Ok(Signer::new(newest, older).context("the webhook secret can't be used")?)
+}
+
+/// The sandbox is in this process and reaches the listener as it is.
+pub(crate) fn public_url(
+    config: &Config,
+    sandbox: Option<&Sandbox>,
+    listener: Option<&TcpListener>,
+) -> Result<Option<Url>, StartError> {
+    let Some(listener) = sandbox.and(listener) else {
+        return Ok(config.webhook_public_url.clone());
+    };
+    let addr = listener.local_addr().context("the listener has no address")?;
+    Ok(Some(format!("http://{addr}").parse().context("the listener's address")?))
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        ocean_rate: config.ocean_rate,
+        clodura_rate: config.clodura_rate,
+        ocean_in_flight: usize::from(config.ocean_max_in_flight),
+        clodura_in_flight: usize::from(config.clodura_max_in_flight),
+        ocean_people: usize::from(config.ocean_batch_size),
+        ocean_price: Price::Fixed(config.ocean_credits_per_person),
+        clodura_price: config.clodura_credits_per_person.0,
+        canary: config.webhook_canary,
+        clodura_partners: config.clodura_partners,
+    }
+}
+
+fn introduction(app: &App, config: &Config, accounts: &Accounts) -> NewWorker {
+    let webhook_url = app.public_url.as_ref().map(|url| fingerprint(url.as_str()));
+    let setup = |provider, key: Option<&SecretString>| ProviderSetup {
+        provider,
+        key_fingerprint: key.map(|key| fingerprint(key.expose_secret())),
+        webhook_url: webhook_url.clone(),
+        needs_webhook: provider == Provider::Ocean,
+        rate: app.rate(provider),
+    };
+    NewWorker {
+        id: app.worker,
+        host: host(),
+        pid: std::process::id(),
+        role: config.role.as_str().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        providers: vec![
+            setup(Provider::Ocean, accounts.ocean_key.as_ref()),
+            setup(Provider::Clodura, accounts.clodura_key.as_ref()),
+        ],
+    }
+}
+
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "unknown".into(), |name| name.trim().to_owned())
+}
+
+/// Tells one key from another without telling the key.
+fn fingerprint(text: &str) -> String {
+    let digest = Sha256::digest(format!("reveal-queue fingerprint\n{text}"));
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,154 @@
+use jobs::outcome::{Balance, LookupFailure};
+use jobs::{Provider, duration};
+use store::{Price, ProviderStatus, Store};
+
+use super::report::Check;
+use crate::assemble::Accounts;
+use crate::config::Config;
+use crate::start::StartError;
+
+/// What may be charged for a person on Clodura's plans that count no direct dials.
+const DEAREST_PERSON: i64 = 20;
+
+/// A provider's account, as this set-up knows it.
+struct Account {
+    provider: Provider,
+    check: &'static str,
+    key: &'static str,
+    /// `None`: no key.
+    balance: Option<Result<Balance, Trouble>>,
+}
+
+enum Trouble {
+    Settings(StartError),
+    Answer(LookupFailure),
+    NotAsked(String),
+}
+
+/// Each provider's key, by asking for its balance, and what its gate says.
+pub(super) async fn check(
+    config: &Config,
+    accounts: &Accounts,
+    store: Option<&Store>,
+    http: &reqwest::Client,
+) -> Vec<Check> {
+    let status = match store {
+        Some(store) => store.provider_status().await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let gate = |provider: Provider| status.iter().find(|s| s.provider == provider.as_str());
+    let (ocean, clodura) = tokio::join!(
+        async {
+            match (accounts.ocean(http), limited(gate(Provider::Ocean))) {
+                (Err(error), _) => Some(Err(Trouble::Settings(error))),
+                (Ok(None), _) => None,
+                (Ok(Some(_)), Some(until)) => Some(Err(Trouble::NotAsked(until))),
+                (Ok(Some(client)), None) => Some(client.balance().await.map_err(Trouble::Answer)),
+            }
+        },
+        async {
+            match (accounts.clodura(http), limited(gate(Provider::Clodura))) {
+                (Err(error), _) => Some(Err(Trouble::Settings(error))),
+                (Ok(None), _) => None,
+                (Ok(Some(_)), Some(until)) => Some(Err(Trouble::NotAsked(until))),
+                (Ok(Some(client)), None) => Some(client.balance().await.map_err(Trouble::Answer)),
+            }
+        },
+    );
+    let (provider, check) = (Provider::Ocean, "ocean account");
+    let ocean = Account { provider, check, key: "OCEAN_API_TOKEN", balance: ocean };
+    let (provider, check) = (Provider::Clodura, "clodura account");
+    let clodura = Account { provider, check, key: "CLODURA_API_KEY", balance: clodura };
+    if ocean.balance.is_none() && clodura.balance.is_none() {
+        let message = "neither OCEAN_API_TOKEN nor CLODURA_API_KEY is set: nobody can be asked";
+        return vec![Check::wrong("accounts", message, "set at least one of them")];
+    }
+    let mut found = vec![ocean.judge(config), clodura.judge(config)];
+    found.extend(status.iter().filter_map(closed));
+    found
+}
+
+/// Until when this provider wants to be left alone. Nobody sends then, and neither does a doctor.
+fn limited(status: Option<&ProviderStatus>) -> Option<String> {
+    let status = status.filter(|status| status.gate == "closed")?;
+    let reason = status.gate_reason.as_deref()?;
+    let asked = reason.starts_with("rate_limited") || reason.starts_with("provider_broken");
+    asked.then(|| status.gate_until.clone().unwrap_or_else(|| "it is mended".to_owned()))
+}
+
+/// A gate that somebody or something has closed.
+fn closed(status: &ProviderStatus) -> Option<Check> {
+    // A missing key or URL is this set-up's matter, and said there.
+    let reason = status.gate_reason.as_deref().filter(|r| !r.starts_with("no_"))?;
+    let mend = match reason {
+        "paused" => format!("enqueue resume {}", status.provider),
+        _ if reason.starts_with("misconfigured") => {
+            format!("mend it and start the worker again, or: enqueue resume {}", status.provider)
+        }
+        _ => "it opens by itself; see enqueue status".to_owned(),
+    };
+    Some(Check::warning("gate", format!("{} is {}: {reason}", status.provider, status.gate), mend))
+}
+
+impl Account {
+    fn judge(&self, config: &Config) -> Check {
+        let Account { provider, check, key, .. } = self;
+        let name = if *provider == Provider::Ocean { "Ocean" } else { "Clodura" };
+        let base = if *provider == Provider::Ocean { "OCEAN_BASE_URL" } else { "CLODURA_BASE_URL" };
+        match &self.balance {
+            None => Check::warning(
+                check,
+                format!("{key} is not set: {name} is off, rows that need it are held"),
+                format!("set {key}, or submit with --providers for the other alone"),
+            ),
+            Some(Ok(balance)) => self.judge_balance(balance, config),
+            Some(Err(Trouble::Settings(error))) => {
+                Check::wrong(check, error.to_string(), format!("mend {key} or {base}"))
+            }
+            Some(Err(Trouble::NotAsked(until))) => Check::warning(
+                check,
+                format!("not asked: {name}'s gate is closed until {until}"),
+                "look again after that",
+            ),
+            Some(Err(Trouble::Answer(LookupFailure::Misconfigured { message }))) => Check::wrong(
+                check,
+                format!("the key is refused: {message}"),
+                format!("set {key} to the account's key, without quotes or spaces"),
+            ),
+            Some(Err(Trouble::Answer(LookupFailure::RateLimited { retry_after }))) => {
+                let wait = retry_after.map(|wait| format!(" for {}", duration::display(wait)));
+                let message = format!("{name} wants to be left alone{}", wait.unwrap_or_default());
+                Check::warning(check, message, "look again after that")
+            }
+            Some(Err(Trouble::Answer(LookupFailure::Unavailable { message }))) => Check::wrong(
+                check,
+                format!("{name} gives no balance: {message}"),
+                format!("check {base} and this machine's way to the network"),
+            ),
+        }
+    }
+
+    fn judge_balance(&self, balance: &Balance, config: &Config) -> Check {
+        let price = match (self.provider, config.clodura_credits_per_person.0) {
+            (Provider::Ocean, _) => config.ocean_credits_per_person,
+            (Provider::Clodura, Price::Fixed(price)) => price,
+            (Provider::Clodura, Price::Auto) if balance.direct_dials => 1,
+            (Provider::Clodura, Price::Auto) => DEAREST_PERSON,
+        };
+        let daily = balance.daily.map(|daily| format!(", {} requests left today", daily.left));
+        let left = format!(
+            "the key is accepted; {} credits left, {price} reserved for each person{}",
+            balance.credits,
+            daily.unwrap_or_default(),
+        );
+        let counts_dials = self.provider == Provider::Ocean || balance.direct_dials;
+        if balance.credits < price {
+            return Check::warning(self.check, left, "nobody is asked before it is topped up");
+        }
+        if !counts_dials && price < DEAREST_PERSON {
+            let message = format!("{left}: this plan charges up to {DEAREST_PERSON}");
+            return Check::warning(self.check, message, "set CLODURA_CREDITS_PER_PERSON to auto");
+        }
+        Check::ok(self.check, left)
+    }
+}

@@ -1,0 +1,56 @@
+use jobs::Clock;
+use store::{Stamp, Store, StoreError};
+
+use super::report::Check;
+use crate::config::Config;
+
+const NAME: &str = "database";
+
+/// Opens the database as a worker would, and writes to it: the stamp and the keys that a worker
+/// would make at its first start.
+pub(super) async fn check(config: &Config) -> (Vec<Check>, Option<Store>) {
+    match open(config).await {
+        Ok(store) => {
+            let kind = if store.is_postgres() { "Postgres" } else { "SQLite" };
+            let stamp = if config.sandbox { "sandbox" } else { "live" };
+            let schema = if config.no_migrate { "readable" } else { "up to date" };
+            let message =
+                format!("{kind} is reachable and writable, its schema {schema}, stamped {stamp}");
+            (vec![Check::ok(NAME, message)], Some(store))
+        }
+        Err(error) => (vec![Check::wrong(NAME, error.to_string(), mend(config, &error))], None),
+    }
+}
+
+async fn open(config: &Config) -> Result<Store, StoreError> {
+    if config.database().contains(":memory:") {
+        let found = "a database in memory, which forgets what was paid for".to_owned();
+        return Err(StoreError::Conflict(found));
+    }
+    let store = Store::connect(config.database(), !config.no_migrate, Clock::system()).await?;
+    store.stamp(if config.sandbox { Stamp::Sandbox } else { Stamp::Live }).await?;
+    // Read through a view, so that a schema without views is noticed, too.
+    store.provider_status().await?;
+    Ok(store)
+}
+
+fn mend(config: &Config, error: &StoreError) -> String {
+    let sqlite = config.database().starts_with("sqlite:");
+    match error {
+        StoreError::Stamp { .. } if config.sandbox => {
+            "leave DATABASE_URL unset, or name a database for the sandbox alone".into()
+        }
+        StoreError::Stamp { .. } => "set DATABASE_URL to a database that the sandbox never used".into(),
+        StoreError::Url { .. } | StoreError::Conflict(_) => {
+            "set DATABASE_URL to sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME".into()
+        }
+        StoreError::Migrate(_) => {
+            "install the version that this schema belongs to, or let this one migrate (enqueue migrate)".into()
+        }
+        _ if config.no_migrate => "let it migrate once (enqueue migrate); if that fails, it says why".into(),
+        _ if sqlite => {
+            "make the directory in DATABASE_URL, and let this user write to it and to the file".into()
+        }
+        _ => "start Postgres, and mend host, name, user and password in DATABASE_URL; the user has to own the schema".into(),
+    }
+}

@@ -1,0 +1,68 @@
+//! `worker doctor`: finds what is wrong with a set-up before money is spent. Nobody is asked for a
+//! number, no gate is moved, and the ledger is not told of any worker.
+
+/// The providers' keys and accounts.
+mod accounts;
+/// The clocks that have to agree.
+mod clocks;
+/// The database.
+mod database;
+/// Where webhooks are kept, and how much room there is.
+mod disk;
+/// What was found, and how it is printed.
+pub mod report;
+/// Settings that contradict each other or make no sense.
+mod settings;
+/// Whether providers reach this worker.
+mod webhook;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::assemble::Accounts;
+use crate::config::Config;
+use crate::start::{StartError, start_sandbox};
+use report::Report;
+
+/// How long anything that is asked over the network may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[allow(missing_docs, reason = "clap would show it in place of the command's own text")]
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Print one JSON object instead of a line a check
+    #[arg(long)]
+    pub json: bool,
+
+    #[allow(missing_docs, reason = "clap would show it in place of the command's own text")]
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// Looks at everything; what is wrong is in the report, not an error.
+///
+/// # Errors
+/// Nothing could be looked at: the sandbox can't start, or there is no TLS.
+pub async fn examine(options: &Options) -> Result<Report, StartError> {
+    let config = &options.config;
+    let http = providers::http::client(PATIENCE).context("no HTTP client")?;
+    let sandbox = start_sandbox(config).await?;
+    let accounts = Accounts::new(config, sandbox.as_ref())?;
+
+    let mut report = Report::default();
+    report.add(settings::check(config));
+    let (database, store) = database::check(config).await;
+    report.add(database);
+    report.add(disk::check(config));
+    report.add(clocks::check(store.as_ref(), &accounts, &http).await);
+    if config.role.works() {
+        report.add(accounts::check(config, &accounts, store.as_ref(), &http).await);
+    }
+    report.add(webhook::check(config, &accounts, store, sandbox.as_ref(), &http).await);
+    if let Some(sandbox) = sandbox {
+        sandbox.shutdown().await;
+    }
+    Ok(report)
+}

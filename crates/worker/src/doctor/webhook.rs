@@ -1,0 +1,226 @@
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use axum::http::StatusCode;
+use axum::routing::post;
+use jobs::{CallId, Provider};
+use sandbox::Sandbox;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::report::Check;
+use super::settings::is_this_machine;
+use crate::app::App;
+use crate::assemble::{self, Accounts};
+use crate::config::Config;
+use crate::server;
+use crate::spool::Spool;
+use crate::webhooks::{self, Webhooks};
+
+const ADDRESS: &str = "webhook address";
+const REACHED: &str = "webhook";
+/// A body in which nobody has a result.
+const NOBODY: &str = r#"{"phones": []}"#;
+
+/// Whether results can come back: the address makes sense, and a signed request that is sent to it
+/// arrives at this machine or at a worker on this database.
+pub(super) async fn check(
+    config: &Config,
+    accounts: &Accounts,
+    store: Option<Store>,
+    sandbox: Option<&Sandbox>,
+    http: &reqwest::Client,
+) -> Vec<Check> {
+    let own = match listen(config).await {
+        Ok(own) => own,
+        Err(error) => {
+            let message = format!("can't listen on {}: {error}", config.listen_addr);
+            let mend = "set LISTEN_ADDR to an address of this machine, such as 127.0.0.1:8787";
+            return vec![Check::wrong(REACHED, message, mend)];
+        }
+    };
+    let url = assemble::public_url(config, sandbox, own.as_ref()).ok().flatten();
+    let Some(url) = url else { return without_url(accounts).into_iter().collect() };
+    let mut found = vec![judge_address(&url, accounts)];
+    let Some(store) = store else {
+        let mend = "mend the database first: the signature's key is in it";
+        found.push(Check::warning(REACHED, "not tried", mend));
+        return found;
+    };
+    found.push(match assemble::receiver(config, store).await {
+        Ok(app) => try_it(app, config, own, &url, http).await,
+        Err(error) => Check::wrong(REACHED, error.to_string(), "mend the database first"),
+    });
+    found
+}
+
+fn without_url(accounts: &Accounts) -> Option<Check> {
+    let mend = "set WEBHOOK_PUBLIC_URL to the https address under which LISTEN_ADDR is reached";
+    if accounts.ocean_key.is_some() {
+        let message =
+            "WEBHOOK_PUBLIC_URL is not set: Ocean answers by webhook only, its rows are held";
+        return Some(Check::wrong(ADDRESS, message, mend));
+    }
+    let message = "WEBHOOK_PUBLIC_URL is not set: Clodura is asked without partners, and polled";
+    Some(Check::warning(ADDRESS, message, mend))
+}
+
+fn judge_address(url: &Url, accounts: &Accounts) -> Check {
+    let pretend = |key: bool, base: &Url| !key || is_this_machine(base);
+    let nobody_real = pretend(accounts.ocean_key.is_some(), &accounts.ocean_base)
+        && pretend(accounts.clodura_key.is_some(), &accounts.clodura_base);
+    let host = url.host_str().unwrap_or("?");
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        let message = "WEBHOOK_PUBLIC_URL is no web address";
+        return Check::wrong(ADDRESS, message, "write https://HOST, perhaps with a path");
+    }
+    if is_this_machine(url) && nobody_real {
+        return Check::ok(ADDRESS, format!("{host} is this machine, and so are the providers"));
+    }
+    if is_this_machine(url) {
+        let message = format!("{host} means the provider's own machine to a provider");
+        return Check::wrong(ADDRESS, message, "set WEBHOOK_PUBLIC_URL to a public https address");
+    }
+    if url.scheme() != "https" {
+        let message = "WEBHOOK_PUBLIC_URL is not https: phone numbers could be read on the way";
+        return Check::wrong(ADDRESS, message, "put a proxy with a certificate before LISTEN_ADDR");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        let message = "what follows ? or # in WEBHOOK_PUBLIC_URL is left out";
+        return Check::warning(ADDRESS, message, "write the address without it");
+    }
+    Check::ok(ADDRESS, format!("https, at {host}"))
+}
+
+/// Our own listener; `None` where a worker listens already, or none is to listen here.
+async fn listen(config: &Config) -> io::Result<Option<TcpListener>> {
+    if !config.role.receives() {
+        return Ok(None);
+    }
+    match TcpListener::bind(config.listen_addr).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What came of the two requests.
+struct Trial {
+    /// The signed one was seen by this process.
+    arrived: bool,
+    forged: Result<StatusCode, String>,
+    signed: Result<StatusCode, String>,
+    milliseconds: u128,
+}
+
+/// Sends a forged and a signed request through the public address. While we listen ourselves, the
+/// signed one ends here and is stored nowhere; real webhooks that come meanwhile are stored as ever.
+async fn try_it(
+    app: App,
+    config: &Config,
+    own: Option<TcpListener>,
+    url: &Url,
+    http: &reqwest::Client,
+) -> Check {
+    let call_id = CallId::generate().to_string();
+    let signature = app.signer.sign(Provider::Ocean, &call_id);
+    let signed = app.signer.webhook_url(url, Provider::Ocean, &call_id);
+    let forged = signed.replace(&signature, &"0".repeat(signature.len()));
+
+    let (arrived, stop) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
+    let serving = own.map(|listener| {
+        let seen = Arc::clone(&arrived);
+        let here = post(move || async move {
+            seen.store(true, Ordering::Relaxed);
+            StatusCode::OK
+        });
+        let spool = Spool::new(config.spool_dir.clone());
+        let router = webhooks::router(Webhooks { app, spool })
+            .route(&format!("/webhooks/ocean/{call_id}/{signature}"), here);
+        tokio::spawn(server::serve(listener, router, stop.clone()))
+    });
+    let listened = serving.is_some();
+    let forged = send(http, &forged).await;
+    let started = Instant::now();
+    let signed = send(http, &signed).await;
+    let milliseconds = started.elapsed().as_millis();
+    stop.cancel();
+    if let Some(serving) = serving {
+        let _ = serving.await;
+    }
+    let arrived = arrived.load(Ordering::Relaxed);
+    judge(&Trial { arrived, forged, signed, milliseconds }, config, listened)
+}
+
+async fn send(http: &reqwest::Client, url: &str) -> Result<StatusCode, String> {
+    let request = http.post(url).header("content-type", "application/json").body(NOBODY);
+    match request.send().await {
+        Ok(response) => Ok(response.status()),
+        // Without the address: it holds the signature.
+        Err(error) => Err(innermost(&error.without_url())),
+    }
+}
+
+/// The cause at the bottom says what happened; those above it only say where.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn judge(trial: &Trial, config: &Config, listened: bool) -> Check {
+    let to = if listened { "LISTEN_ADDR" } else { "the running worker" };
+    let forward =
+        format!("let the proxy forward POST /webhooks/… to {} with its path", config.listen_addr);
+    let wrong = |message: String, mend: String| Check::wrong(REACHED, message, mend);
+    match (&trial.signed, &trial.forged) {
+        (Err(cause), _) | (_, Err(cause)) => wrong(
+            format!("WEBHOOK_PUBLIC_URL can't be reached: {cause}"),
+            format!("check its name, port and certificate; {forward}"),
+        ),
+        (Ok(StatusCode::OK), _) if trial.arrived => Check::ok(
+            REACHED,
+            format!("a signed request came back to this machine within {} ms", trial.milliseconds),
+        ),
+        (Ok(status), _) if trial.arrived => wrong(
+            format!("a signed request arrives, but its 200 comes back as {}", status.as_u16()),
+            "let the proxy pass answers on as they are".to_owned(),
+        ),
+        (Ok(StatusCode::OK), Ok(StatusCode::NOT_FOUND)) => Check::ok(
+            REACHED,
+            format!(
+                "a worker on this database took a signed request within {} ms (webhook_log: unknown_call)",
+                trial.milliseconds,
+            ),
+        ),
+        (Ok(status), _) if status.is_success() => wrong(
+            format!(
+                "something that is no worker answers {} there, even to a forged request: results would be lost",
+                status.as_u16()
+            ),
+            forward,
+        ),
+        (Ok(StatusCode::NOT_FOUND), _) => wrong(
+            format!("404: what answers there is not {to}, or a worker on another database"),
+            format!("{forward}; use the DATABASE_URL of the running worker"),
+        ),
+        (Ok(status), _) if status.is_redirection() => wrong(
+            format!("{}: a redirect, which a provider need not follow", status.as_u16()),
+            "set WEBHOOK_PUBLIC_URL to the address that it leads to".to_owned(),
+        ),
+        (Ok(status), _) if status.is_server_error() => wrong(
+            format!("{}: the proxy answers, and does not reach {to}", status.as_u16()),
+            forward,
+        ),
+        (Ok(status), _) => wrong(
+            format!("{}: something before {to} turns requests away", status.as_u16()),
+            "let POST /webhooks/… pass without login, challenge or filter".to_owned(),
+        ),
+    }
+}
