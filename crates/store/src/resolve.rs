@@ -1,13 +1,15 @@
 //! From the identifiers on a row to the reveal that answers it: shared where the person is known,
 //! new where not. Runs under the lock on `reveal_numbers`, so that nobody makes the same person twice.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
 use crate::conn::{Conn, exec, row, rows};
+use crate::lanes::find_lanes;
 use crate::totals::{Totals, json};
+use crate::transition::{advance_waterfalls, show_found};
 use crate::{Result, StoreError};
 
 /// A reveal as far as sharing is concerned.
@@ -47,6 +49,8 @@ pub(crate) struct People {
     by_id: HashMap<i64, String>,
     aliases: Vec<NewAlias>,
     merged: HashMap<i64, i64>,
+    /// By subject: a newer generation that was made and never sent.
+    unsent: HashMap<String, Known>,
 }
 
 /// Hands out numbers for new reveals; holding it is the lock that keeps submits apart.
@@ -91,16 +95,24 @@ impl People {
             by_id: HashMap::new(),
             aliases: Vec::new(),
             merged: HashMap::new(),
+            unsent: HashMap::new(),
         };
-        let known: Vec<(String, String)> = rows!(
-            conn,
-            "SELECT a.identifier, a.subject FROM TEXTS($1) AS e
-             JOIN aliases a ON a.provider = $2 AND a.identifier = e.value",
-            json(identifiers),
-            provider.as_str(),
-        )?;
-        let mut wanted: BTreeSet<&str> = identifiers.iter().copied().collect();
-        wanted.extend(known.iter().map(|(_, subject)| subject.as_str()));
+        // From alias to alias: who was taken for one person may have turned out to be a third.
+        let mut wanted: BTreeSet<String> = identifiers.iter().map(|&i| i.to_owned()).collect();
+        let mut known: Vec<(String, String)> = Vec::new();
+        let mut next: Vec<String> = wanted.iter().cloned().collect();
+        while !next.is_empty() {
+            let found: Vec<(String, String)> = rows!(
+                conn,
+                "SELECT a.identifier, a.subject FROM TEXTS($1) AS e
+                 JOIN aliases a ON a.provider = $2 AND a.identifier = e.value",
+                json(&next),
+                provider.as_str(),
+            )?;
+            next = found.iter().map(|(_, s)| s).filter(|s| !wanted.contains(*s)).cloned().collect();
+            wanted.extend(next.iter().cloned());
+            known.extend(found);
+        }
         // Locked, so that their state holds until the rows that show it are counted.
         let found: Vec<RevealRow> = rows!(
             conn,
@@ -130,27 +142,31 @@ impl People {
             value: state.clone(),
         })?;
         self.subjects.entry(subject.clone()).or_default().insert(subject.clone());
-        let newer = self.reveals.get(&subject).is_none_or(|known| known.generation < generation);
-        if newer {
-            let revealed_at = revealed_at.map(Timestamp);
-            self.by_id.insert(id, subject.clone());
-            self.reveals.insert(
-                subject.clone(),
-                Known { id, state, subject, generation, revealed_at, lane, fresh: false },
-            );
+        let revealed_at = revealed_at.map(Timestamp);
+        let found = Known { id, state, subject, generation, revealed_at, lane, fresh: false };
+        let Some(before) = self.reveals.get(&found.subject) else {
+            self.put(found);
+            return Ok(());
+        };
+        match (before.state == RevealState::Idle, state == RevealState::Idle) {
+            // A refresh that was never sent does not hide the answer before it.
+            (false, true) if before.generation < generation => {
+                self.unsent.insert(found.subject.clone(), found);
+            }
+            _ if before.generation < generation => self.put(found),
+            _ => {}
         }
         Ok(())
     }
 
+    fn put(&mut self, known: Known) {
+        self.by_id.insert(known.id, known.subject.clone());
+        self.reveals.insert(known.subject.clone(), known);
+    }
+
     /// The reveal for a row with `identifiers`, the one to ask by first; and whether it is new.
     pub(crate) fn resolve(&mut self, identifiers: &[String], numbers: &mut Numbers) -> (i64, bool) {
-        let known: BTreeSet<String> = identifiers
-            .iter()
-            .filter_map(|identifier| self.subjects.get(identifier))
-            .flatten()
-            .filter(|subject| self.reveals.contains_key(*subject))
-            .cloned()
-            .collect();
+        let known = self.behind(identifiers);
         let best = known
             .iter()
             .max_by_key(|subject| self.reveals.get(*subject).map(|known| preference(known.state)))
@@ -172,7 +188,24 @@ impl People {
         (id, new)
     }
 
+    /// The subjects behind identifiers, from alias to alias.
+    fn behind(&self, identifiers: &[String]) -> BTreeSet<String> {
+        let mut seen: BTreeSet<&String> = BTreeSet::new();
+        let mut next: Vec<&String> = identifiers.iter().collect();
+        while let Some(identifier) = next.pop() {
+            if let Some(subjects) = self.subjects.get(identifier) {
+                next.extend(subjects.iter().filter(|subject| seen.insert(*subject)));
+            }
+        }
+        seen.into_iter().filter(|subject| self.reveals.contains_key(*subject)).cloned().collect()
+    }
+
     fn create(&mut self, subject: String, generation: i64, numbers: &mut Numbers) -> i64 {
+        if let Some(unsent) = self.unsent.remove(&subject) {
+            let id = unsent.id;
+            self.put(unsent);
+            return id;
+        }
         let id = numbers.take();
         self.subjects.entry(subject.clone()).or_default().insert(subject.clone());
         self.by_id.insert(id, subject.clone());
@@ -273,12 +306,13 @@ impl People {
 
     /// Writes what is new and what changed; merges are carried out on rows written earlier.
     pub(crate) async fn save(
-        self,
+        mut self,
         conn: &mut Conn,
         totals: &mut Totals,
         now: Timestamp,
     ) -> Result<()> {
-        self.save_merges(conn, totals, now).await?;
+        let winners = self.save_merges(conn, totals, now).await?;
+        let winners = winners.into_iter().map(|id| (id, self.state(id))).collect();
         let (fresh, idle_before): (Vec<&Known>, Vec<&Known>) =
             self.reveals.values().partition(|known| known.fresh);
         self.save_new(conn, &fresh, now).await?;
@@ -293,17 +327,19 @@ impl People {
                 now.0,
             )?;
         }
-        if !self.aliases.is_empty() {
+        let newest: BTreeMap<&str, &NewAlias> =
+            self.aliases.iter().map(|alias| (alias.identifier.as_str(), alias)).collect();
+        if !newest.is_empty() {
             exec!(
                 conn,
                 "INSERT INTO aliases (provider, identifier, subject)
                  SELECT e.value->>'provider', e.value->>'identifier', e.value->>'subject'
                  FROM EACH($1) AS e WHERE TRUE
-                 ON CONFLICT (provider, identifier) DO NOTHING",
-                json(&self.aliases),
+                 ON CONFLICT (provider, identifier) DO UPDATE SET subject = excluded.subject",
+                json(&newest.values().collect::<Vec<_>>()),
             )?;
         }
-        Ok(())
+        Self::follow_merges(conn, totals, self.provider, winners, now).await
     }
 
     async fn save_new(&self, conn: &mut Conn, fresh: &[&Known], now: Timestamp) -> Result<()> {
@@ -349,22 +385,31 @@ impl People {
         Ok(())
     }
 
+    /// Carries out merges on rows written earlier; returns whom those rows show now.
     async fn save_merges(
-        &self,
+        &mut self,
         conn: &mut Conn,
         totals: &mut Totals,
         now: Timestamp,
-    ) -> Result<()> {
-        for &loser in self.merged.keys() {
+    ) -> Result<BTreeSet<i64>> {
+        let mut winners = BTreeSet::new();
+        let losers: Vec<i64> = self.merged.keys().copied().collect();
+        for loser in losers {
             let winner = self.settled_id(loser);
-            let Some(old) = self.known(loser).filter(|known| !known.fresh) else { continue };
-            let to = (self.provider, self.state(winner));
+            let Some(old) = self.known(loser).filter(|known| !known.fresh).cloned() else {
+                continue;
+            };
             let rows: Vec<(i64, i64)> = rows!(
                 conn,
                 "SELECT batch_id, COUNT(*) FROM batch_rows
                  WHERE reveal_id = $1 AND ended IS NULL GROUP BY batch_id",
                 loser,
             )?;
+            if let (false, Some(lane)) = (rows.is_empty(), old.lane) {
+                self.queue(winner, lane);
+            }
+            winners.insert(winner);
+            let to = (self.provider, self.state(winner));
             for (batch, n) in rows {
                 totals.moved(batch, (self.provider, old.state), to, n);
             }
@@ -386,6 +431,26 @@ impl People {
                 loser,
                 now.0,
             )?;
+        }
+        Ok(winners)
+    }
+
+    /// What a merge means for the rows that so far showed the one who made way.
+    async fn follow_merges(
+        conn: &mut Conn,
+        totals: &mut Totals,
+        provider: Provider,
+        winners: BTreeMap<i64, RevealState>,
+        now: Timestamp,
+    ) -> Result<()> {
+        for (winner, state) in winners {
+            match state {
+                RevealState::Found => show_found(conn, totals, provider, &[winner], now).await?,
+                RevealState::NotFound | RevealState::Failed => {
+                    advance_waterfalls(conn, totals, provider, &[winner], state, now).await?;
+                }
+                _ => find_lanes(conn, totals, &[winner], now).await?,
+            }
         }
         Ok(())
     }
