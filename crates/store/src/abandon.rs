@@ -8,7 +8,7 @@ use jobs::Timestamp;
 use serde::Serialize;
 
 use crate::conn::{Conn, exec, rows};
-use crate::lanes::hand_over;
+use crate::lanes::find_lanes;
 use crate::resolve::Numbers;
 use crate::totals::{Totals, json};
 use crate::{Loading, Result, Store};
@@ -105,7 +105,7 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
     let shown = chunk.into_iter().filter_map(|(_, reveal)| reveal);
     let people: BTreeSet<i64> = shown.chain(steps.into_iter().map(|(reveal,)| reveal)).collect();
     let people: Vec<i64> = people.into_iter().collect();
-    hand_over(conn, &mut totals, id, &people, now).await?;
+    find_lanes(conn, &mut totals, &people, now).await?;
     forget_unasked(conn, &people).await?;
     totals.flush(conn, now).await?;
     conn.announce(crate::Topic::Queue);

@@ -9,42 +9,6 @@ use crate::conn::{Conn, rows};
 use crate::totals::{Totals, json};
 use crate::transition::{Change, parse_provider, shift};
 
-/// Hands those of `ids` who wait in `batch`'s lane to the next batch that wants them: one with room
-/// under its ceiling before one without, then by priority. Whom nobody wants goes idle.
-pub(crate) async fn hand_over(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    batch: i64,
-    ids: &[i64],
-    now: Timestamp,
-) -> Result<()> {
-    let moved: Vec<(i64, String, Option<i64>)> = rows!(
-        conn,
-        "UPDATE reveals SET lane = (
-            SELECT b.id FROM batch_rows w
-            JOIN batches b ON b.id = w.batch_id AND b.cancelled_at IS NULL AND b.id <> $2
-            LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = reveals.provider
-            WHERE w.reveal_id = reveals.id AND w.ended IS NULL
-            ORDER BY COALESCE(t.at_ceiling, 0), b.priority DESC, b.id LIMIT 1)
-         WHERE lane = $2 AND id IN (
-            SELECT r.id FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)
-            WHERE r.lane = $2 AND r.state IN ('queued', 'retrying') ORDER BY r.id FOR UPDATE)
-         RETURNING id, provider, lane",
-        json(&ids),
-        batch,
-    )?;
-    let mut unwanted: BTreeMap<Provider, Vec<i64>> = BTreeMap::new();
-    for (id, provider, lane) in moved {
-        if lane.is_none() {
-            unwanted.entry(parse_provider(&provider, id)?).or_default().push(id);
-        }
-    }
-    for (provider, ids) in unwanted {
-        shift(conn, totals, provider, &ids, Change::to(RevealState::Idle), now).await?;
-    }
-    Ok(())
-}
-
 /// Gives those of `ids` who wait the lane in which they are served soonest: of a batch with room under
 /// its ceiling before one without, published before one that loads, then by priority. Whom nobody
 /// wants goes idle.

@@ -7,6 +7,7 @@ use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
 use crate::answer::mark_unknown;
 use crate::conn::{Conn, exec, row, rows};
+use crate::retry::last_poll::polled_in_vain;
 use crate::totals::{Totals, json};
 use crate::transition::{Change, parse_provider, shift};
 use crate::{Result, Store};
@@ -124,6 +125,9 @@ pub(crate) async fn expire_call(
         call
     )?;
     let Some((state,)) = state else { return Ok(()) };
+    if state == CallState::Expired.as_str() {
+        return polled_in_vain(conn, call, now).await;
+    }
     let unknown = state == CallState::Unknown.as_str();
     end_without_result(conn, totals, provider, call, "expired: no result came").await?;
     let ids = waiting_on(conn, call).await?;

@@ -66,7 +66,7 @@ impl Numbers {
         Ok(Numbers { next })
     }
 
-    fn take(&mut self) -> i64 {
+    pub(crate) fn take(&mut self) -> i64 {
         self.next += 1;
         self.next - 1
     }

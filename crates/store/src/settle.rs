@@ -88,6 +88,7 @@ pub(crate) async fn settle(
     let outcomes: Vec<Applied> = deliveries.iter().map(|delivery| ledger.take(delivery)).collect();
     let mut totals = Totals::default();
     learn_aliases(conn, &mut ledger).await?;
+    answer_newer(conn, &mut ledger).await?;
     ledger.write(conn, &mut totals, now).await?;
     write_inbox(conn, &deliveries, &outcomes, now).await?;
     totals.flush(conn, now).await?;
@@ -522,6 +523,36 @@ async fn learn_aliases(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
             let twin = Person { state: parse_state(&state, id)?, credits: 0, ..person.clone() };
             ledger.people.entry(id).or_insert(twin);
         }
+    }
+    Ok(())
+}
+
+/// A late answer to somebody who had expired spares a newer generation of theirs that waits to be
+/// asked: they are answered along, and not paid for a second time.
+async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
+    let late: Vec<i64> = ledger
+        .people
+        .iter()
+        .filter(|(_, p)| p.state == RevealState::Expired && p.new_state.is_some())
+        .map(|(id, _)| *id)
+        .collect();
+    if late.is_empty() {
+        return Ok(());
+    }
+    let waiting: Vec<(i64, i64, String)> = rows!(
+        conn,
+        "SELECT o.id, n.id, n.state FROM IDS($1) AS e
+         JOIN reveals o ON o.id = CAST(e.value AS BIGINT)
+         JOIN reveals n ON n.provider = o.provider AND n.subject = o.subject
+                       AND n.generation > o.generation
+         WHERE n.state IN ('idle', 'queued', 'retrying') AND n.call_id IS NULL
+         ORDER BY n.id FOR UPDATE",
+        json(&late),
+    )?;
+    for (answered, id, state) in waiting {
+        let Some(person) = ledger.people.get(&answered).cloned() else { continue };
+        let twin = Person { state: parse_state(&state, id)?, credits: 0, ..person };
+        ledger.people.entry(id).or_insert(twin);
     }
     Ok(())
 }

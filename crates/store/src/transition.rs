@@ -177,7 +177,7 @@ pub(crate) async fn advance_waterfalls(
 }
 
 /// Gives people that nobody waited for so far their turn.
-async fn wake(
+pub(crate) async fn wake(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,
