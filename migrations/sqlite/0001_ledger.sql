@@ -69,7 +69,7 @@ CREATE TABLE batch_totals (
 
 -- One person at one provider, once: the unit that is paid for.
 CREATE TABLE reveals (
-    id          BIGINT PRIMARY KEY,
+    id          INTEGER PRIMARY KEY,
     provider    TEXT   NOT NULL,
     subject     TEXT   NOT NULL,               -- the identifier it is asked by, as jobs::Identifier encodes it
     generation  BIGINT NOT NULL DEFAULT 0,     -- a refresh, or a repeat paid for on purpose, is a new one

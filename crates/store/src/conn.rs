@@ -67,7 +67,7 @@ impl Conn {
 /// SQLite's form of a statement: `EACH($1)` and `IDS($1)` are the elements of a JSON array, of
 /// objects and of numbers; rows need no locks, since there is one writer.
 pub(crate) fn sqlite_sql(sql: &'static str) -> AssertSqlSafe<Cow<'static, str>> {
-    AssertSqlSafe(rewrite(
+    AssertSqlSafe(elements_first(rewrite(
         sql,
         &[
             ("EACH(", "json_each("),
@@ -76,7 +76,23 @@ pub(crate) fn sqlite_sql(sql: &'static str) -> AssertSqlSafe<Cow<'static, str>> 
             (" FOR UPDATE SKIP LOCKED", ""),
             (" FOR UPDATE", ""),
         ],
-    ))
+    )))
+}
+
+/// SQLite's planner takes an array for long and may read it once for each row of a table. `CROSS`
+/// before the `JOIN` says: each element first, then the table by its index.
+fn elements_first(sql: Cow<'static, str>) -> Cow<'static, str> {
+    const ELEMENTS: &str = "json_each($1) AS e";
+    let mut pieces = sql.split(ELEMENTS);
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        text.push_str(ELEMENTS);
+        if piece.trim_start().starts_with("JOIN ") {
+            text.push_str(" CROSS");
+        }
+        text.push_str(piece);
+    }
+    Cow::Owned(text)
 }
 
 /// Postgres' form of a statement.

@@ -197,11 +197,11 @@ async fn retry_chunk(
         totals.moved(batch, (was.provider, before), (now_shown.provider, now_shown.state), 1);
         let pays = now_shown.new || now_shown.state == RevealState::Idle;
         let shared = i64::from(!(pays && payers.insert(shown)));
-        changes.push(RowChange { number: row.number, shown, shared, steps });
+        changes.push(RowChange { batch, number: row.number, shown, shared, steps });
     }
     numbers.save(conn).await?;
     people.write_new(conn, now).await?;
-    write_rows(conn, batch, &changes).await?;
+    write_rows(conn, &changes).await?;
     let polled_first = people.start(conn, &mut totals, &changes, now).await?;
     totals.flush(conn, now).await?;
     conn.announce(Topic::Queue);
@@ -241,6 +241,7 @@ async fn read_rows(conn: &mut Conn, batch: i64, numbers: &[i64]) -> Result<Vec<R
 /// What a row shows from now on.
 #[derive(Serialize)]
 struct RowChange {
+    batch: i64,
     number: i64,
     shown: i64,
     shared: i64,
@@ -248,9 +249,10 @@ struct RowChange {
     steps: Vec<i64>,
 }
 
-async fn write_rows(conn: &mut Conn, batch: i64, changes: &[RowChange]) -> Result<()> {
+async fn write_rows(conn: &mut Conn, changes: &[RowChange]) -> Result<()> {
     #[derive(Serialize)]
     struct Step {
+        batch: i64,
         number: i64,
         step: usize,
         reveal: i64,
@@ -260,25 +262,25 @@ async fn write_rows(conn: &mut Conn, batch: i64, changes: &[RowChange]) -> Resul
         "UPDATE batch_rows SET ended = NULL, ended_at = NULL,
             reveal_id = CAST(e.value->>'shown' AS BIGINT), shared = CAST(e.value->>'shared' AS BIGINT)
          FROM EACH($1) AS e
-         WHERE batch_id = $2 AND row_number = CAST(e.value->>'number' AS BIGINT)",
+         WHERE batch_id = CAST(e.value->>'batch' AS BIGINT)
+           AND row_number = CAST(e.value->>'number' AS BIGINT)",
         json(&changes),
-        batch,
     )?;
     let steps: Vec<Step> = changes
         .iter()
         .flat_map(|change| {
             let steps = change.steps.iter().enumerate();
-            steps.map(|(step, &reveal)| Step { number: change.number, step, reveal })
+            steps.map(|(step, &reveal)| Step { batch: change.batch, number: change.number, step, reveal })
         })
         .collect();
     exec!(
         conn,
         "UPDATE row_waterfall SET reveal_id = CAST(e.value->>'reveal' AS BIGINT)
          FROM EACH($1) AS e
-         WHERE batch_id = $2 AND row_number = CAST(e.value->>'number' AS BIGINT)
+         WHERE batch_id = CAST(e.value->>'batch' AS BIGINT)
+           AND row_number = CAST(e.value->>'number' AS BIGINT)
            AND step = CAST(e.value->>'step' AS BIGINT)",
         json(&steps),
-        batch,
     )?;
     Ok(())
 }
