@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::export::ExportArgs;
+use crate::manage::{CancelArgs, PauseArgs, ResumeArgs, RetryArgs};
 use crate::status::StatusArgs;
 use crate::submit::SubmitArgs;
 use crate::telemetry::LogFormat;
@@ -62,6 +63,14 @@ pub enum Command {
     Status(StatusArgs),
     /// Write a batch's rows with what was revealed
     Export(ExportArgs),
+    /// Send nothing further of a batch; what is already sent is still received and kept
+    Cancel(CancelArgs),
+    /// Ask once more for a batch's failed rows, or for expired and cancelled ones
+    Retry(RetryArgs),
+    /// Ask nobody at a provider until it is resumed
+    Pause(PauseArgs),
+    /// Ask at a provider again, or raise a batch's ceiling
+    Resume(ResumeArgs),
     /// Bring the database's schema up to date (the other commands do it at start, too)
     Migrate,
     /// Print the completions for a shell

@@ -8,6 +8,8 @@ mod export;
 pub mod failure;
 /// What users submit: files in, rows or an error for each bad line out.
 pub mod input;
+/// `enqueue cancel`, `retry`, `pause` and `resume`.
+mod manage;
 /// Shell completions and manual pages.
 mod manual;
 /// Standard output that may be a closed pipe, and what a terminal may be shown.

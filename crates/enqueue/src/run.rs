@@ -4,7 +4,7 @@ use store::Store;
 use crate::cli::{Cli, Command, Global};
 use crate::failure::Failure;
 use crate::output::say;
-use crate::{export, manual, status, submit};
+use crate::{export, manage, manual, status, submit};
 
 /// Does what the command line says.
 ///
@@ -16,6 +16,10 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Submit(args) => submit::submit(*args, global).await,
         Command::Status(args) => status::status(&open(global).await?, &args).await,
         Command::Export(args) => export::export(&open(global).await?, &args).await,
+        Command::Cancel(args) => manage::cancel(&open(global).await?, &args).await,
+        Command::Retry(args) => manage::retry(&open(global).await?, &args).await,
+        Command::Pause(args) => manage::pause(&open(global).await?, &args).await,
+        Command::Resume(args) => manage::resume(&open(global).await?, &args).await,
         Command::Migrate => migrate(global).await,
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::pages(&folder),

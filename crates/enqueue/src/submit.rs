@@ -17,7 +17,7 @@ use std::path::Path;
 use jobs::{BatchId, Clock};
 use store::{Loaded, NewBatch, Preview, Published, Store};
 
-pub use args::SubmitArgs;
+pub use args::{Prices, SubmitArgs};
 
 use crate::cli::Global;
 use crate::failure::Failure;

@@ -1,0 +1,195 @@
+use std::collections::BTreeMap;
+
+use clap::Args;
+use jobs::Provider;
+use store::{PayAgain, RetryStates, Store};
+
+use crate::failure::Failure;
+use crate::output::{count, number, say};
+use crate::submit::Prices;
+use crate::submit::ceilings::Ceilings;
+
+/// Options of `enqueue cancel`.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The batch's id, the beginning of it, or its name
+    #[arg(value_name = "BATCH")]
+    pub batch: String,
+}
+
+/// Options of `enqueue retry`.
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// The batch's id, the beginning of it, or its name
+    #[arg(value_name = "BATCH")]
+    pub batch: String,
+
+    /// Which rows, as in failed,expired,cancelled
+    #[arg(long, value_delimiter = ',', default_value = "failed", value_name = "STATES")]
+    pub states: Vec<State>,
+
+    /// Ask again for expired people, too, although they may have been paid for
+    #[arg(long)]
+    pub pay_again: bool,
+
+    /// What people may cost.
+    #[command(flatten)]
+    pub prices: Prices,
+}
+
+/// A state from which rows can be retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum State {
+    /// Refused for good; nothing was paid
+    Failed,
+    /// Perhaps paid, and no result came (needs --pay-again)
+    Expired,
+    /// Cancelled before they were sent
+    Cancelled,
+}
+
+/// Options of `enqueue pause`.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// ocean or clodura
+    #[arg(value_name = "PROVIDER")]
+    pub provider: Provider,
+}
+
+/// Options of `enqueue resume`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["provider", "batch"]))]
+pub struct ResumeArgs {
+    /// ocean or clodura: ask there again, whatever its gate was closed for
+    #[arg(value_name = "PROVIDER")]
+    pub provider: Option<Provider>,
+
+    /// A batch whose ceiling is to be raised
+    #[arg(long, requires = "max_credits", value_name = "BATCH")]
+    pub batch: Option<String>,
+
+    /// Its new ceiling, as in ocean=500,clodura=2000; a bare number where it has one provider
+    #[arg(long, requires = "batch", value_name = "CREDITS")]
+    pub max_credits: Option<Ceilings>,
+}
+
+/// `enqueue cancel`.
+pub async fn cancel(store: &Store, args: &CancelArgs) -> Result<(), Failure> {
+    let batch = store.find_batch(&args.batch).await?;
+    let cancelled = store.cancel(&batch).await?;
+    let out = match cancelled.out {
+        0 => String::new(),
+        out => {
+            format!("; {} already asked for, their results are still received", count(out, "row"))
+        }
+    };
+    say(&format!("Batch {}: {} cancelled{out}", batch.batch_id, count(cancelled.rows, "row")));
+    Ok(())
+}
+
+/// `enqueue retry`.
+pub async fn retry(store: &Store, args: &RetryArgs) -> Result<(), Failure> {
+    let batch = store.find_batch(&args.batch).await?;
+    let states = RetryStates {
+        failed: args.states.contains(&State::Failed),
+        expired: args.states.contains(&State::Expired),
+        cancelled: args.states.contains(&State::Cancelled),
+    };
+    if states.expired {
+        let again = store.pay_again(&batch).await?;
+        let cost = costs(store, &args.prices, &again).await?;
+        if !again.is_empty() {
+            say(&cost);
+            if !args.pay_again {
+                return Err(Failure::Usage(
+                    "expired people are asked again only with --pay-again; nothing was done".into(),
+                ));
+            }
+        }
+    }
+    let retried = store.retry(&batch, states).await?;
+    let polled = match retried.polled_first {
+        0 => String::new(),
+        n => format!("; the earlier request of {} is polled once more first", count_people(n)),
+    };
+    say(&format!(
+        "Batch {}: {} to be tried again{polled}",
+        batch.batch_id,
+        count(retried.rows, "row")
+    ));
+    Ok(())
+}
+
+/// What paying again may cost, at each provider.
+async fn costs(
+    store: &Store,
+    prices: &Prices,
+    again: &BTreeMap<Provider, PayAgain>,
+) -> Result<String, Failure> {
+    let mut parts = Vec::new();
+    for (provider, PayAgain { people, polled_first }) in again {
+        let price = store.credits_per_person(*provider, prices.of(*provider)).await?;
+        let polled = match polled_first {
+            0 => String::new(),
+            n => format!(" ({} of them polled once more before, which is free)", number(*n)),
+        };
+        let credits = number(people * price);
+        parts.push(format!(
+            "{} at {provider}, up to {credits} credits{polled}",
+            count_people(*people)
+        ));
+    }
+    Ok(format!("May be paid for a second time: {}", parts.join("; ")))
+}
+
+fn count_people(n: i64) -> String {
+    if n == 1 { "1 person".to_owned() } else { format!("{} people", number(n)) }
+}
+
+/// `enqueue pause`.
+pub async fn pause(store: &Store, args: &PauseArgs) -> Result<(), Failure> {
+    let provider = args.provider;
+    let news = if store.pause(provider).await? { "is paused" } else { "was paused already" };
+    say(&format!("{provider} {news}: nobody is asked there until: enqueue resume {provider}"));
+    Ok(())
+}
+
+/// `enqueue resume`.
+pub async fn resume(store: &Store, args: &ResumeArgs) -> Result<(), Failure> {
+    match (&args.provider, &args.batch, &args.max_credits) {
+        (Some(provider), ..) => resume_provider(store, *provider).await,
+        (None, Some(batch), Some(ceilings)) => raise(store, batch, ceilings).await,
+        _ => Err(Failure::Usage("say a provider, or --batch and --max-credits".into())),
+    }
+}
+
+async fn resume_provider(store: &Store, provider: Provider) -> Result<(), Failure> {
+    let resumed = store.resume(provider).await?;
+    let was = match (resumed.was_paused, &resumed.was_closed_for) {
+        (_, Some(reason)) => format!("was closed ({})", reason.replace('_', " ")),
+        (true, None) => "was paused".to_owned(),
+        (false, None) => "was open already".to_owned(),
+    };
+    let off = match resumed.still_off.as_deref() {
+        None => "",
+        Some("no_key") => ", but no worker has a key for it",
+        Some(_) => ", but no worker can be reached by its webhooks",
+    };
+    say(&format!("{provider} {was}; it is open now{off}"));
+    Ok(())
+}
+
+async fn raise(store: &Store, batch: &str, ceilings: &Ceilings) -> Result<(), Failure> {
+    let batch = store.find_batch(batch).await?;
+    let providers = store.batch_providers(&batch).await?.into_iter().collect();
+    let ceilings = ceilings
+        .for_batch(&providers)
+        .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))?;
+    store.set_ceilings(&batch, &ceilings).await?;
+    let all: Vec<String> = ceilings
+        .iter()
+        .map(|(provider, credits)| format!("{} {provider} credits", number(*credits)))
+        .collect();
+    say(&format!("Batch {} may use {}", batch.batch_id, all.join(" and ")));
+    Ok(())
+}
