@@ -38,6 +38,7 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn sweep_overdue(&self, policy: &Policy) -> Result<Swept> {
+        self.sweep_cancelled_batches().await?;
         let (now, policy) = (self.now(), policy.clone());
         self.write(move |conn| {
             Box::pin(async move {

@@ -308,14 +308,12 @@ async fn load_chunk(
     mut new_rows: Vec<NewRow>,
     now: Timestamp,
 ) -> Result<Loaded> {
-    let seen = exec!(
+    let loading: Option<(i64,)> = row!(
         conn,
-        "UPDATE batches SET loader_seen_at = $2
-         WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
+        "SELECT id FROM batches WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
         batch.id,
-        now.0,
     )?;
-    if seen != 1 {
+    if loading.is_none() {
         return Err(swept(batch));
     }
     let mut numbers = Numbers::lock(conn).await?;
@@ -333,14 +331,26 @@ async fn load_chunk(
         place_rows(&mut people, batch, resolved, &counted, &mut totals, &mut loaded);
     let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);
     adopt_lanes(conn, batch, &people, &rows).await?;
+    let mut merged = Vec::new();
     for (_, known) in people {
-        known.save(conn, &mut totals, now).await?;
+        merged.push(known.save(conn, &mut totals, now).await?);
     }
     insert_rows(conn, batch, &rows, now).await?;
     insert_rows(conn, batch, &erased_rows, now).await?;
     insert_waterfall(conn, batch, &waterfall).await?;
+    for merged in merged {
+        merged.follow(conn, &mut totals, now).await?;
+    }
     totals.flush(conn, now).await?;
-    Ok(loaded)
+    // The batch's own row is locked last, as everywhere: results of shared people lock it, too.
+    let seen = exec!(
+        conn,
+        "UPDATE batches SET loader_seen_at = $2
+         WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
+        batch.id,
+        now.0,
+    )?;
+    if seen == 1 { Ok(loaded) } else { Err(swept(batch)) }
 }
 
 async fn look_up_all(
