@@ -13,7 +13,7 @@ use crate::gate::{self, Door, Gate, day};
 use crate::lanes::find_lanes;
 use crate::totals::{Totals, json};
 use crate::transition::{Change, shift};
-use crate::{Result, Store, Topic};
+use crate::{Result, Store};
 
 /// The most people of whom a small probe consists.
 const SMALL_PROBE: usize = 1;
@@ -26,23 +26,6 @@ const DAILY_REQUESTS: i64 = 1_000;
 
 /// Less than this part of a day's requests left: the day is short.
 const SHORT_SHARE: i64 = 5;
-
-/// People in a batch's lane whom another batch with room wants, too. One statement for each of the
-/// partial indexes that find them.
-const QUEUED_ELSEWHERE: &str =
-    "SELECT r.id FROM reveals r WHERE r.lane = $1 AND r.provider = $2 AND r.state = 'queued'
-       AND r.cohort IS NULL AND EXISTS (
-        SELECT 1 FROM batch_rows w
-        JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
-        LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
-        WHERE w.reveal_id = r.id AND w.ended IS NULL AND COALESCE(t.at_ceiling, 0) = 0)";
-const RETRYING_ELSEWHERE: &str =
-    "SELECT r.id FROM reveals r WHERE r.lane = $1 AND r.provider = $2 AND r.state = 'retrying'
-       AND EXISTS (
-        SELECT 1 FROM batch_rows w
-        JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
-        LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
-        WHERE w.reveal_id = r.id AND w.ended IS NULL AND COALESCE(t.at_ceiling, 0) = 0)";
 
 /// What a person costs at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +111,8 @@ struct Drafts {
 struct Wallet {
     room: Room,
     full: bool,
+    /// The account ran out.
+    short: bool,
 }
 
 impl Wallet {
@@ -165,7 +150,7 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, now: Timestamp) -> Result<Cl
                 draft_calls(conn, &mut totals, ask, &gate, calls, people, now).await?;
             let claims = send_drafts(conn, &mut totals, ask, &gate, drafts, probe, now).await?;
             // Only now: whoever was drafted is in the queue no more, and can't be drafted twice.
-            mark_ceilings(conn, &mut totals, ask.provider, &full, now).await?;
+            mark_ceilings(conn, ask.provider, &full).await?;
             claims
         }
     };
@@ -302,7 +287,8 @@ async fn draft_calls(
         Price::Auto => 20,
     };
     let account = account_room(conn, ask.provider, gate).await?;
-    let mut wallet = Wallet { room: Room { account, batches: HashMap::new() }, full: false };
+    let mut wallet =
+        Wallet { room: Room { account, batches: HashMap::new() }, full: false, short: false };
     let mut drafts = Vec::new();
     for cohort in due_cohorts(conn, ask.provider, gate, calls, now).await? {
         let picked = pick_cohort(conn, ask.provider, cohort, people).await?;
@@ -314,7 +300,11 @@ async fn draft_calls(
         if wanted == 0 {
             break;
         }
-        let picked = pick_lane(conn, ask.provider, lane, wanted).await?;
+        let mut picked = pick_lane(conn, ask.provider, lane, wanted).await?;
+        if picked.is_empty() && !wallet.short {
+            take_from_full(conn, totals, ask.provider, lane, wanted, now).await?;
+            picked = pick_lane(conn, ask.provider, lane, wanted).await?;
+        }
         let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
         merge_drafts(&mut drafts, drafted, people, price);
     }
@@ -426,6 +416,38 @@ async fn pick_lane(
     Ok(picked.into_iter().map(Picked::from).collect())
 }
 
+/// A batch whose lane is empty although its rows wait shares their people with others; those that
+/// stand in the lane of a batch at its ceiling come over.
+async fn take_from_full(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    batch: i64,
+    most: usize,
+    now: Timestamp,
+) -> Result<()> {
+    let full: i64 = value!(
+        conn,
+        "SELECT COUNT(*) FROM batch_totals WHERE provider = $1 AND at_ceiling = 1 AND queued > 0",
+        provider.as_str(),
+    )?;
+    if full == 0 {
+        return Ok(());
+    }
+    let shared: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT DISTINCT r.id FROM batch_rows w
+         JOIN reveals r ON r.id = w.reveal_id AND r.provider = $2 AND r.state = 'queued' AND r.cohort IS NULL
+         JOIN batch_totals t ON t.batch_id = r.lane AND t.provider = $2 AND t.at_ceiling = 1
+         WHERE w.batch_id = $1 AND w.ended IS NULL LIMIT $3",
+        batch,
+        provider.as_str(),
+        most as i64,
+    )?;
+    let shared: Vec<i64> = shared.into_iter().map(|(id,)| id).collect();
+    find_lanes(conn, totals, &shared, now).await
+}
+
 async fn pick_cohort(
     conn: &mut Conn,
     provider: Provider,
@@ -470,6 +492,7 @@ async fn pay(
     find_lanes(conn, totals, &allocation.unwanted, now).await?;
     room.full |= !allocation.at_ceiling.is_empty();
     if allocation.account_short {
+        room.short = true;
         ask_balance_soon(conn, ask, now).await?;
     }
     let mut by_id: HashMap<i64, Picked> = picked.into_iter().map(|p| (p.id, p)).collect();
@@ -526,14 +549,8 @@ async fn load_ceilings(
 }
 
 /// Batches without room for one more person step out of the queue until credits are freed or their
-/// ceiling is raised. What other batches want of theirs goes over to those.
-async fn mark_ceilings(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    provider: Provider,
-    full: &[i64],
-    now: Timestamp,
-) -> Result<()> {
+/// ceiling is raised. What other batches want of theirs is taken over when their own lanes are empty.
+async fn mark_ceilings(conn: &mut Conn, provider: Provider, full: &[i64]) -> Result<()> {
     for batch in full {
         exec!(
             conn,
@@ -541,14 +558,6 @@ async fn mark_ceilings(
             *batch,
             provider.as_str(),
         )?;
-        for waiting in [QUEUED_ELSEWHERE, RETRYING_ELSEWHERE] {
-            let wanted: Vec<(i64,)> = rows!(conn, waiting, *batch, provider.as_str())?;
-            let ids: Vec<i64> = wanted.into_iter().map(|(id,)| id).collect();
-            if !ids.is_empty() {
-                find_lanes(conn, totals, &ids, now).await?;
-                conn.announce(Topic::Queue);
-            }
-        }
     }
     Ok(())
 }
@@ -699,7 +708,7 @@ async fn write_members(
     exec!(
         conn,
         "UPDATE reveals SET state = 'sending', reason = NULL, due_at = NULL, updated_at = $2,
-            asked_at = COALESCE(asked_at, $2), call_id = CAST(e.value->>'call' AS BIGINT), repeat_of = NULL
+            asked_at = COALESCE(asked_at, $2), call_id = CAST(e.value->>'call' AS BIGINT)
          FROM EACH($1) AS e WHERE reveals.id = CAST(e.value->>'reveal' AS BIGINT)",
         json(&members),
         now.0,

@@ -310,7 +310,7 @@ impl People {
         conn: &mut Conn,
         totals: &mut Totals,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<Merged> {
         let winners = self.save_merges(conn, totals, now).await?;
         let winners = winners.into_iter().map(|id| (id, self.state(id))).collect();
         let (fresh, idle_before): (Vec<&Known>, Vec<&Known>) =
@@ -339,7 +339,7 @@ impl People {
                 json(&newest.values().collect::<Vec<_>>()),
             )?;
         }
-        Self::follow_merges(conn, totals, self.provider, winners, now).await
+        Ok(Merged { provider: self.provider, winners })
     }
 
     async fn save_new(&self, conn: &mut Conn, fresh: &[&Known], now: Timestamp) -> Result<()> {
@@ -408,7 +408,9 @@ impl People {
             if let (false, Some(lane)) = (rows.is_empty(), old.lane) {
                 self.queue(winner, lane);
             }
-            winners.insert(winner);
+            if !rows.is_empty() {
+                winners.insert(winner);
+            }
             let to = (self.provider, self.state(winner));
             for (batch, n) in rows {
                 totals.moved(batch, (self.provider, old.state), to, n);
@@ -434,16 +436,24 @@ impl People {
         }
         Ok(winners)
     }
+}
 
-    /// What a merge means for the rows that so far showed the one who made way.
-    async fn follow_merges(
+/// Whom rows show now that so far showed somebody who made way.
+pub(crate) struct Merged {
+    provider: Provider,
+    winners: BTreeMap<i64, RevealState>,
+}
+
+impl Merged {
+    /// What that means for these rows. All rows have to be written.
+    pub(crate) async fn follow(
+        self,
         conn: &mut Conn,
         totals: &mut Totals,
-        provider: Provider,
-        winners: BTreeMap<i64, RevealState>,
         now: Timestamp,
     ) -> Result<()> {
-        for (winner, state) in winners {
+        let provider = self.provider;
+        for (winner, state) in self.winners {
             match state {
                 RevealState::Found => show_found(conn, totals, provider, &[winner], now).await?,
                 RevealState::NotFound | RevealState::Failed => {

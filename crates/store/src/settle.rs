@@ -9,7 +9,7 @@ use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{CallState, Identifier, IdentifierKind, Policy, Provider, RevealState, Timestamp};
 use serde::Serialize;
 
-use crate::conn::{Conn, exec, rows};
+use crate::conn::{Conn, exec, row, rows};
 use crate::gate::{self, Gate};
 use crate::resolve::Numbers;
 use crate::throughput::count_results;
@@ -83,7 +83,7 @@ pub(crate) async fn settle(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Vec<Applied>> {
-    lock_waiting_gates(conn).await?;
+    lock_first(conn, &deliveries, now).await?;
     let mut ledger = Ledger::read(conn, &deliveries).await?;
     let outcomes: Vec<Applied> = deliveries.iter().map(|delivery| ledger.take(delivery)).collect();
     let mut totals = Totals::default();
@@ -98,17 +98,47 @@ pub(crate) async fn settle(
     Ok(outcomes)
 }
 
-/// Gates come first in the order of locks. Those that a webhook may change now are taken here; it is
-/// none of them, most of the time.
-async fn lock_waiting_gates(conn: &mut Conn) -> Result<()> {
+/// Gates come first in the order of locks, then the numbers under which people are looked up. Those
+/// that these deliveries may need are taken here; it is none of them, most of the time.
+async fn lock_first(conn: &mut Conn, deliveries: &[Delivery], now: Timestamp) -> Result<()> {
+    let results = || deliveries.iter().flat_map(|delivery| &delivery.results);
+    let names: Vec<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
     let _: Vec<(String,)> = rows!(
         conn,
         "SELECT provider FROM provider_gates
-         WHERE (canary_url IS NOT NULL AND canary_proved_at IS NULL)
-            OR (state = 'closed' AND reason = 'credits_pending')
+         WHERE provider IN (SELECT c.provider FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value)
+           AND ((canary_url IS NOT NULL AND canary_proved_at IS NULL)
+             OR (state = 'closed' AND reason = 'credits_pending') OR state = 'probing'
+             OR webhook_at IS NULL OR webhook_at < $2 OR $3 = 1)
          ORDER BY provider FOR UPDATE",
+        json(&names),
+        (now - WEBHOOK_NOTE).0,
+        i64::from(results().any(|result| result.finding == Finding::OutOfCredits)),
     )?;
+    if learns_aliases(conn, deliveries, &names).await? {
+        Numbers::lock(conn).await?;
+    }
     Ok(())
+}
+
+/// Whether somebody is answered under an id by which they were not asked.
+async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]) -> Result<bool> {
+    let asked: Vec<(String, String, String)> = rows!(
+        conn,
+        "SELECT c.call_id, c.provider, r.subject FROM TEXTS($1) AS e
+         JOIN calls c ON c.call_id = e.value AND c.people = 1
+         JOIN call_reveals m ON m.call_id = c.id JOIN reveals r ON r.id = m.reveal_id",
+        json(&names),
+    )?;
+    for (call_id, provider, subject) in asked {
+        let provider = parse_provider(&provider, 0)?;
+        let own = deliveries.iter().filter(|delivery| delivery.call_id == call_id);
+        let mut named = own.flat_map(|d| &d.results).filter_map(|r| subject_of(provider, r));
+        if named.any(|name| name != subject) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 struct Call {
@@ -128,7 +158,12 @@ struct Member {
     reserved: i64,
     credits: Option<i64>,
     expired_call: bool,
+    /// Whether this is the last call that the person was in.
+    current: bool,
     changed: bool,
+    /// Whether this is the first answer to it.
+    answered: bool,
+    spent: i64,
     found: bool,
 }
 
@@ -151,7 +186,7 @@ struct Ledger {
 }
 
 type CallRow = (i64, String, String, String);
-type MemberRow = (i64, i64, i64, String, i64, i64, Option<i64>, String);
+type MemberRow = (i64, i64, i64, String, i64, i64, Option<i64>, String, Option<i64>);
 
 impl Ledger {
     async fn read(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Ledger> {
@@ -173,7 +208,7 @@ impl Ledger {
         let numbers: Vec<i64> = by_number.keys().copied().collect();
         let found: Vec<MemberRow> = rows!(
             conn,
-            "SELECT m.call_id, m.position, m.reveal_id, r.subject, m.payer, m.reserved, m.credits, r.state
+            "SELECT m.call_id, m.position, m.reveal_id, r.subject, m.payer, m.reserved, m.credits, r.state, r.call_id
              FROM IDS($1) AS e
              JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT)
              JOIN reveals r ON r.id = m.reveal_id
@@ -197,7 +232,7 @@ impl Ledger {
     }
 
     fn remember(&mut self, row: MemberRow, by_number: &HashMap<i64, String>) -> Result<()> {
-        let (call, position, reveal, subject, payer, reserved, credits, state) = row;
+        let (call, position, reveal, subject, payer, reserved, credits, state, in_call) = row;
         let state = parse_state(&state, reveal)?;
         let Some(owner) = by_number.get(&call).and_then(|name| self.calls.get_mut(name)) else {
             return Ok(());
@@ -219,7 +254,10 @@ impl Ledger {
             reserved,
             credits,
             expired_call: owner.expired,
+            current: in_call == Some(call),
             changed: false,
+            answered: false,
+            spent: 0,
             found: false,
         });
         Ok(())
@@ -270,10 +308,9 @@ impl Ledger {
     fn place(&mut self, index: usize, finding: &Finding) -> Placed {
         let member = &mut self.members[index];
         let Some(person) = self.people.get_mut(&member.reveal) else { return Placed::Known };
-        if person.state == RevealState::Cancelled {
-            return Placed::Erased;
-        }
+        let erased = person.state == RevealState::Cancelled;
         let (to, charged, phones): (RevealState, i64, &[Phone]) = match finding {
+            Finding::InProgress if erased => return Placed::Erased,
             Finding::InProgress => return Placed::New,
             Finding::Found { phones, credits } => {
                 (RevealState::Found, credits.unwrap_or(member.reserved), phones)
@@ -281,20 +318,35 @@ impl Ledger {
             Finding::NotFound => (RevealState::NotFound, 0, &[]),
             Finding::OutOfCredits => (RevealState::Queued, 0, &[]),
         };
+        let standing = person.new_state.unwrap_or(person.state);
         let first_answer = member.credits.is_none();
-        if first_answer {
+        // A number that comes after 'not found' is charged as if it had come at once.
+        let better = member.credits == Some(0)
+            && to == RevealState::Found
+            && to.rank() > standing.rank()
+            && !erased;
+        if first_answer || better {
             member.credits = Some(charged);
             member.changed = true;
-            member.found = to == RevealState::Found;
+            member.spent += charged;
+            member.found = to == RevealState::Found && (first_answer || member.reserved > 0);
             person.credits += charged;
+        }
+        if first_answer {
+            member.answered = true;
             if let Some(call) = self.calls.values_mut().find(|call| call.id == member.call) {
                 call.settled += 1;
             }
         }
-        let standing = person.new_state.unwrap_or(person.state);
+        if erased {
+            return Placed::Erased;
+        }
         if finding == &Finding::OutOfCredits {
-            self.out_of_credits.insert(person.provider);
-            if first_answer && !standing.is_finished() {
+            if first_answer {
+                self.out_of_credits.insert(person.provider);
+            }
+            // Whoever is in another call by now is not asked a third time.
+            if first_answer && member.current && !standing.is_finished() {
                 person.new_state = Some(RevealState::Queued);
             }
         } else if to.rank() > standing.rank() {
@@ -403,11 +455,11 @@ impl Ledger {
         let mut changed = Vec::new();
         for member in self.members.iter().filter(|member| member.changed) {
             let Some(person) = self.people.get(&member.reveal) else { continue };
-            if member.expired_call {
+            if member.answered && member.expired_call {
                 totals.write_back(member.payer, person.provider, member.reserved);
             }
-            let spent = member.credits.unwrap_or(0);
-            totals.spend(member.payer, person.provider, member.reserved, spent, member.found);
+            let reserved = if member.answered { member.reserved } else { 0 };
+            totals.spend(member.payer, person.provider, reserved, member.spent, member.found);
             changed.push(Row {
                 call: member.call,
                 position: member.position,
@@ -503,7 +555,9 @@ async fn learn_aliases(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
     // The lock under which submits look people up: none may make the same person meanwhile.
     Numbers::lock(conn).await?;
     for (identifier, subject, reveal) in aliases {
-        let Some(person) = ledger.people.get(&reveal).cloned() else { continue };
+        let Some(mut person) = ledger.people.get(&reveal).cloned() else { continue };
+        // Only an answer is shared; that credits ran out says nothing of somebody who waits anyway.
+        person.new_state = person.new_state.filter(|state| state.is_finished());
         exec!(
             conn,
             "INSERT INTO aliases (provider, identifier, subject) VALUES ($1, $2, $3)
@@ -515,7 +569,7 @@ async fn learn_aliases(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
         let waiting: Vec<(i64, String)> = rows!(
             conn,
             "SELECT id, state FROM reveals WHERE provider = $1 AND subject = $2
-             AND state IN ('idle', 'queued', 'retrying') AND call_id IS NULL FOR UPDATE",
+             AND state IN ('idle', 'queued', 'retrying') FOR UPDATE",
             person.provider.as_str(),
             identifier,
         )?;
@@ -630,6 +684,18 @@ async fn tell_gates(
             provider.as_str(),
             now.0,
         )?;
+    }
+    // A result for the call that probes a gate says that it was taken, whoever waits for its response.
+    for call in ledger.calls.values() {
+        let probed: Option<(String,)> = row!(
+            conn,
+            "SELECT provider FROM provider_gates WHERE provider = $1 AND probe_call = $2",
+            call.provider.as_str(),
+            call.id,
+        )?;
+        if probed.is_some() {
+            gate::open(conn, call.provider).await?;
+        }
     }
     for provider in &ledger.out_of_credits {
         let gate = Gate::lock(conn, *provider).await?;

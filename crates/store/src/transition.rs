@@ -79,6 +79,8 @@ pub(crate) async fn shift(
     }
     if matches!(change.to, RevealState::Queued | RevealState::Retrying) {
         end_cancelled_rows(conn, totals, provider, ids, change.to, now).await?;
+        // The batch in whose lane they stood may be at its ceiling by now, or cancelled.
+        Box::pin(find_lanes(conn, totals, ids, now)).await?;
     }
     Ok(())
 }
