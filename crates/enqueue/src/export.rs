@@ -1,9 +1,9 @@
 //! Reads pages ahead while it writes: the caller's columns as they were, and what was revealed.
 
 /// CSV.
-mod csv;
+pub mod csv;
 /// JSON Lines.
-mod jsonl;
+pub mod jsonl;
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -3,7 +3,7 @@
 /// The command line.
 pub mod cli;
 /// `enqueue export`.
-mod export;
+pub mod export;
 /// How commands fail, and with which exit code.
 pub mod failure;
 /// What users submit: files in, rows or an error for each bad line out.

@@ -11,9 +11,14 @@ use store::{Price, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::metrics::Metrics;
+
 /// Shared by all jobs of a process; cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Inner>);
+pub struct App {
+    inner: Arc<Inner>,
+    metrics: Metrics,
+}
 
 /// See [`App`].
 pub struct Inner {
@@ -63,7 +68,7 @@ pub struct Limits {
 impl std::ops::Deref for App {
     type Target = Inner;
     fn deref(&self) -> &Inner {
-        &self.0
+        &self.inner
     }
 }
 
@@ -71,7 +76,14 @@ impl App {
     /// Puts everything together.
     #[must_use]
     pub fn new(inner: Inner) -> Self {
-        App(Arc::new(inner))
+        let metrics = Metrics::new(inner.store.now());
+        App { inner: Arc::new(inner), metrics }
+    }
+
+    /// What this process counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Requests a second that the user allows.

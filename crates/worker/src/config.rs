@@ -98,6 +98,11 @@ pub struct Config {
     #[arg(long, env = "ADMIN_ADDR", default_value = "127.0.0.1:8788")]
     pub admin_addr: SocketAddr,
 
+    /// Asked for by the dashboard, and by /metrics as a bearer token; needed where ADMIN_ADDR can be
+    /// reached by others
+    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<SecretString>,
+
     /// Most people in one Ocean request (1 to 500)
     #[arg(long, env = "OCEAN_BATCH_SIZE", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=500))]
     pub ocean_batch_size: u16,

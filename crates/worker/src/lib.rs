@@ -1,6 +1,6 @@
 //! The worker: apalis runs the jobs, the ledger says what there is to do.
 
-/// Health for supervisors.
+/// Health, metrics and the dashboard.
 pub mod admin;
 /// What every job needs.
 pub mod app;
@@ -20,6 +20,8 @@ pub mod idle;
 pub mod jobs;
 /// The sockets a worker listens on.
 pub mod listen;
+/// What this process counts.
+pub mod metrics;
 /// The registration list.
 pub mod runner;
 /// HTTP for strangers.

@@ -67,6 +67,8 @@ impl From<StoreError> for StartError {
 /// # Errors
 /// It could not start.
 pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartError> {
+    let access = admin::Access::new(config.admin_addr, config.admin_token.as_ref())
+        .map_err(StartError::Usage)?;
     let store = Store::connect(config.database(), !config.no_migrate, Clock::system()).await?;
     store.stamp(if config.sandbox { Stamp::Sandbox } else { Stamp::Live }).await?;
     let listener = if config.role.receives() {
@@ -87,7 +89,7 @@ pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartErr
     });
     let serving = tokio::spawn(server::serve(
         admin_listener,
-        admin::router(app.clone()),
+        admin::router(app.clone(), access),
         stop_serving.clone(),
     ));
     let draining = tokio::spawn(spool.drain_forever(app.store.clone()));

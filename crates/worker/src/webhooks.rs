@@ -1,7 +1,7 @@
 //! The webhook listener: the only thing that strangers can reach. A body is stored durably before it
 //! is acknowledged; applying it is somebody else's work.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -45,13 +45,16 @@ async fn receive(
 ) -> StatusCode {
     // Whatever else is wrong: who can't sign learns nothing.
     let Ok(provider) = provider.parse::<Provider>() else { return StatusCode::NOT_FOUND };
+    let (started, metrics) = (Instant::now(), webhooks.app.metrics());
     if !webhooks.app.signer.verify(provider, &call_id, &signature) {
+        metrics.webhook_received(provider, "forged");
         return StatusCode::NOT_FOUND;
     }
     let body = match read_body(request.into_body()).await {
         Ok(body) => body,
         Err(status) => {
             tracing::warn!(call_id, %provider, status = status.as_u16(), "a webhook's body was refused");
+            metrics.webhook_received(provider, "refused");
             return status;
         }
     };
@@ -62,12 +65,29 @@ async fn receive(
     let webhook = NewWebhook { provider, call_id, body, malformed: malformed.is_some() };
     let kept = keep(&webhooks, webhook).await;
     failpoint::reached("inbox_stored");
-    match kept {
-        Ok(()) if malformed.is_some() => StatusCode::UNPROCESSABLE_ENTITY,
-        Ok(()) => StatusCode::OK,
-        Err(()) => StatusCode::SERVICE_UNAVAILABLE,
+    let (status, outcome) = match kept {
+        Ok(_) if malformed.is_some() => (StatusCode::UNPROCESSABLE_ENTITY, "malformed"),
+        Ok(Kept::Stored) => (StatusCode::OK, "stored"),
+        Ok(Kept::Spooled) => (StatusCode::OK, "spooled"),
+        Err(Lost) => (StatusCode::SERVICE_UNAVAILABLE, "lost"),
+    };
+    metrics.webhook_received(provider, outcome);
+    if status == StatusCode::OK {
+        metrics.webhook_stored(provider, started.elapsed());
     }
+    status
 }
+
+/// Where a webhook is durable.
+enum Kept {
+    /// In the database.
+    Stored,
+    /// In the spool, for when the database is back.
+    Spooled,
+}
+
+/// A webhook could be kept nowhere; the provider must send it again.
+struct Lost;
 
 async fn read_body(body: Body) -> Result<Vec<u8>, StatusCode> {
     match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, LARGEST_BODY)).await {
@@ -90,23 +110,23 @@ fn is_too_large(error: &axum::Error) -> bool {
 }
 
 /// Durable when this returns `Ok`: in the database, or in the spool if the database is away.
-async fn keep(webhooks: &Webhooks, webhook: NewWebhook) -> Result<(), ()> {
+async fn keep(webhooks: &Webhooks, webhook: NewWebhook) -> Result<Kept, Lost> {
     let call_id = webhook.call_id.clone();
     let stored =
         tokio::time::timeout(DATABASE_PATIENCE, webhooks.app.store.store_webhook(webhook.clone()))
             .await;
     if let Ok(Ok(())) = stored {
-        return Ok(());
+        return Ok(Kept::Stored);
     }
     // A write that timed out may still happen: the same body twice is applied once.
     match webhooks.spool.keep(webhook).await {
         Ok(()) => {
             tracing::warn!(call_id, "the database is away; a webhook was kept in the spool");
-            Ok(())
+            Ok(Kept::Spooled)
         }
         Err(error) => {
             tracing::error!(call_id, %error, "a webhook could be kept neither in the database nor in the spool");
-            Err(())
+            Err(Lost)
         }
     }
 }

@@ -51,18 +51,28 @@ async fn drain_once(app: &App) -> Result<usize, StoreError> {
     let pending = app.store.pending_webhooks(MOST_WEBHOOKS, MOST_BYTES).await?;
     let n = pending.len();
     let mut deliveries = Vec::with_capacity(n);
+    let mut came = Vec::with_capacity(n);
     for webhook in pending {
         match read(&webhook) {
-            Some(delivery) => deliveries.push(delivery),
-            None => app.store.mark_malformed(webhook.id).await?,
+            Some(delivery) => {
+                came.push((webhook.provider, webhook.received_at));
+                deliveries.push(delivery);
+            }
+            None => {
+                app.store.mark_malformed(webhook.id).await?;
+                let waited = app.store.now().since(webhook.received_at);
+                app.metrics().webhook_applied(webhook.provider, "malformed", waited);
+            }
         }
     }
     if !deliveries.is_empty() {
         let calls: Vec<String> = deliveries.iter().map(|d| d.call_id.clone()).collect();
         let applied = app.store.settle(deliveries, &app.policy).await?;
         failpoint::reached("applied");
-        for (call_id, outcome) in calls.iter().zip(applied) {
+        let now = app.store.now();
+        for ((call_id, (provider, at)), outcome) in calls.iter().zip(came).zip(applied) {
             log(call_id, outcome);
+            app.metrics().webhook_applied(provider, outcome.as_str(), now.since(at));
         }
     }
     Ok(n)
@@ -82,6 +92,9 @@ fn log(call_id: &str, outcome: Applied) {
                 outcome = outcome.as_str(),
                 "a webhook names nobody who was asked"
             );
+        }
+        Applied::Applied | Applied::Late => {
+            tracing::info!(call_id, outcome = outcome.as_str(), "results applied");
         }
         _ => tracing::debug!(call_id, outcome = outcome.as_str(), "webhook applied"),
     }

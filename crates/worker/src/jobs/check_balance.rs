@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
 use jobs::Provider;
@@ -6,6 +8,7 @@ use store::{ClaimedBalance, StoreError};
 
 use crate::app::App;
 use crate::backend::{Claimed, Source, Ticket};
+use crate::metrics::Kind;
 
 /// Balances that are due at one provider.
 pub struct DueBalance {
@@ -32,7 +35,9 @@ impl Source for DueBalance {
 pub async fn handle(ticket: Ticket<ClaimedBalance>, app: Data<App>) -> Result<(), BoxDynError> {
     let claimed = ticket.work.clone();
     let provider = claimed.provider;
+    let started = Instant::now();
     let (result, status) = providers::http::with_status(ask(&app, provider)).await;
+    app.metrics().lookup(provider, Kind::Balance, &result, started.elapsed());
     match &result {
         Ok(balance) => tracing::info!(%provider, credits = balance.credits, "balance read"),
         Err(LookupFailure::Misconfigured { message }) => tracing::error!(

@@ -1,6 +1,6 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use jobs::outcome::{Finding, PersonResult, Refusal, RevealOutcome};
@@ -11,6 +11,7 @@ use store::{Answer, ClaimReveals, ClaimedCall, Delivery, StoreError};
 use crate::app::App;
 use crate::backend::{Claimed, Source};
 use crate::failpoint;
+use crate::metrics::Kind;
 
 /// If more time than this passes between the commit that wrote a call down and its first byte, the
 /// machine was suspended or the process stopped: the call goes back and is not sent.
@@ -49,29 +50,35 @@ impl Source for DueReveals {
 }
 
 /// Sends a claimed call with `request`, and writes down what came of it. Every way out of here
-/// leaves the call in a state that says what may have happened, a panic included.
+/// leaves the call in a state that says what may have happened, a panic included. Every line about it
+/// has the call's id from the span.
+#[tracing::instrument(name = "call", skip_all, fields(call_id = %call.call_id, provider = %call.provider, people = call.people.len()))]
 pub async fn send<F>(app: &App, clock: &Clock, call: ClaimedCall, request: F)
 where
     F: Future<Output = RevealOutcome>,
 {
-    let (call_id, provider, people) = (call.call_id, call.provider, call.people.len());
+    let provider = call.provider;
     failpoint::reached("written_sending");
     if clock.now().since(call.sent_at) > FRESH {
-        tracing::warn!(%call_id, %provider, people, "more than 5 s passed before sending; giving the call back");
+        tracing::warn!("more than 5 s passed before sending; giving the call back");
         return give_back(app, call, "not sent within 5 s").await;
     }
-    tracing::debug!(%call_id, %provider, people, "sending");
+    tracing::debug!("sending");
+    let started = Instant::now();
     let (outcome, http_status) =
         match AssertUnwindSafe(providers::http::with_status(request)).catch_unwind().await {
             Ok(answer) => answer,
             Err(_) => (RevealOutcome::Unknown { why: "the handler panicked".to_owned() }, None),
         };
-    tracing::info!(%call_id, %provider, people, http_status, outcome = label(&outcome), "answered");
+    let took = started.elapsed();
+    app.metrics().request(provider, Kind::Reveal, label(&outcome), took);
+    let took_ms = took.as_millis();
+    tracing::info!(http_status, outcome = label(&outcome), took_ms, "answered");
     failpoint::reached("answer_read");
     let answer = Answer { call, http_status };
     let written = app.persist("an answer", || record(app, answer.clone(), outcome.clone())).await;
     if let Err(error) = written {
-        tracing::error!(%call_id, %provider, %error, "an answer could not be written down");
+        tracing::error!(%error, "an answer could not be written down");
     }
     failpoint::reached("answer_written");
 }
@@ -114,7 +121,6 @@ async fn record(app: &App, answer: Answer, outcome: RevealOutcome) -> Result<(),
 fn loudly(call: &ClaimedCall, refusal: &Refusal) {
     if let Refusal::Misconfigured { message } = refusal {
         tracing::error!(
-            provider = %call.provider,
             message,
             "the provider refuses this set-up; nothing is sent to it until the key is another one or `enqueue resume {}`",
             call.provider,

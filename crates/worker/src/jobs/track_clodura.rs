@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
 use jobs::Provider;
@@ -6,6 +8,7 @@ use store::{ClaimedPoll, StoreError};
 
 use crate::app::App;
 use crate::backend::{Claimed, Source, Ticket};
+use crate::metrics::Kind;
 
 /// Tracking ids whose webhook is late.
 pub struct LateResults(pub App);
@@ -29,12 +32,14 @@ impl Source for LateResults {
 /// None: the ledger has recorded every outcome.
 pub async fn handle(ticket: Ticket<ClaimedPoll>, app: Data<App>) -> Result<(), BoxDynError> {
     let poll = ticket.work.clone();
+    let started = Instant::now();
     let (result, status) = match &app.clodura {
         Some(client) => providers::http::with_status(client.track(&poll.tracking_id)).await,
         None => {
             (Err(LookupFailure::Unavailable { message: "this worker has no key".into() }), None)
         }
     };
+    app.metrics().lookup(Provider::Clodura, Kind::Track, &result, started.elapsed());
     let written = app
         .persist("a poll", || {
             app.store.record_poll(poll.clone(), result.clone(), status, &app.policy)

@@ -1,0 +1,18 @@
+//! Pages that stay up to date: a small script fetches the same address again with a header, gets only
+//! what may have changed, and puts it in place of what is there.
+
+use axum::http::HeaderMap;
+use maud::{Markup, html};
+
+/// The header of a page's own script.
+const HEADER: &str = "x-live";
+
+/// Whether the page's script asks: it needs no head, no style and no script again.
+pub fn is_wanted(headers: &HeaderMap) -> bool {
+    headers.contains_key(HEADER)
+}
+
+/// A part of a page that the script replaces. `id` tells it from the page's other parts.
+pub fn part(id: &'static str, content: Markup) -> Markup {
+    html! { div data-live=(id) { (content) } }
+}

@@ -1,0 +1,157 @@
+//! What is served on `ADMIN_ADDR`: health for supervisors, metrics for Prometheus, and the dashboard.
+//! A page is read by many and computed once; nothing is computed when nobody looks.
+
+/// Who may see it.
+pub mod access;
+/// What can be changed here.
+mod actions;
+/// `/batches/{id}`.
+mod batch;
+/// What many look at is read once.
+mod cached;
+/// Bars and a plot.
+mod charts;
+/// A batch's rows as a file.
+mod export;
+/// `/`.
+mod home;
+/// What all pages have in common.
+mod layout;
+/// Pages that stay up to date.
+mod live;
+/// The token, asked for once a browser.
+mod login;
+/// `/metrics`.
+mod metrics;
+/// How each provider stands.
+mod providers;
+/// What is stuck, and why.
+mod stuck;
+/// Numbers, times and states as people read them.
+mod words;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use store::{BatchRef, Overview, RowPage};
+use tokio::sync::Mutex;
+
+pub use access::Access;
+use cached::{Away, Cached};
+
+use crate::app::App;
+
+/// Batches on the front page.
+const MOST_BATCHES: usize = 30;
+/// Forms are small.
+const LARGEST_FORM: usize = 16 * 1024;
+/// Pages of rows that are kept for a moment.
+const MOST_PAGES: usize = 64;
+
+/// What the pages need; cheap to clone.
+#[derive(Clone)]
+struct Admin {
+    app: App,
+    access: Access,
+    seen: Arc<Cached<Seen>>,
+    pages: Arc<Mutex<HashMap<PageKey, Arc<Cached<RowPage>>>>>,
+}
+
+/// Batch, the row it begins after, the state.
+type PageKey = (String, i64, Option<String>);
+
+/// How everything stood a moment ago.
+struct Seen {
+    overview: Overview,
+    /// What holds batches up, by batch id.
+    held: BTreeMap<String, Vec<String>>,
+}
+
+/// Everything on `ADMIN_ADDR`. `/healthz` says that the process lives, `/readyz` that the database
+/// answers, too; both are open to everybody.
+pub fn router(app: App, access: Access) -> Router {
+    let admin = Admin { app, access, seen: Arc::default(), pages: Arc::default() };
+    let guarded = Router::new()
+        .route("/", get(home::show))
+        .route("/metrics", get(metrics::scrape))
+        .route("/batches/{id}", get(batch::show))
+        .route("/batches/{id}/export.csv", get(export::csv))
+        .route("/batches/{id}/export.jsonl", get(export::json_lines))
+        .route("/batches/{id}/cancel", get(actions::confirm_cancel).post(actions::cancel))
+        .route("/batches/{id}/retry", post(actions::retry))
+        .route("/batches/{id}/ceiling", post(actions::ceiling))
+        .route("/providers/{provider}/pause", post(actions::pause))
+        .route("/providers/{provider}/resume", post(actions::resume))
+        .route(login::PATH, get(login::form).post(login::submit))
+        .route("/logout", post(login::logout))
+        .fallback(nothing_here)
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .layer(from_fn_with_state(admin.clone(), access::guard));
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .merge(guarded)
+        .layer(map_response(layout::headers))
+        .with_state(admin)
+}
+
+async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
+    if admin.app.stopping.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+    }
+    match admin.app.store.ping().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database can't be used\n")
+        }
+    }
+}
+
+async fn nothing_here() -> Response {
+    (StatusCode::NOT_FOUND, layout::message("Nothing here", "There is no such page."))
+        .into_response()
+}
+
+impl Admin {
+    /// How everything stands, at most a second old.
+    async fn seen(&self) -> Result<Arc<Seen>, Away> {
+        let store = &self.app.store;
+        let read = async {
+            let overview = store.overview(MOST_BATCHES).await?;
+            let held = store.held_up_by().await?;
+            Ok(Seen { overview, held })
+        };
+        self.seen.get(read).await
+    }
+
+    /// A page of a batch's rows, at most a second old, or older where it was dear to read.
+    async fn rows(
+        &self,
+        batch: &BatchRef,
+        after: i64,
+        state: Option<&str>,
+    ) -> Result<Arc<RowPage>, Away> {
+        let key = (batch.batch_id.to_string(), after, state.map(str::to_owned));
+        let page = {
+            let mut pages = self.pages.lock().await;
+            if pages.len() >= MOST_PAGES && !pages.contains_key(&key) {
+                pages.clear();
+            }
+            Arc::clone(pages.entry(key).or_default())
+        };
+        page.get(self.app.store.row_page(batch, after, state, batch::ROWS)).await
+    }
+
+    /// After a change by hand the next page shows it.
+    async fn changed(&self) {
+        self.seen.forget().await;
+        self.pages.lock().await.clear();
+    }
+}

@@ -1,0 +1,167 @@
+//! What is stuck, and why: each cause once, with how many rows it holds up.
+
+use jobs::Timestamp;
+use maud::{Markup, html};
+use store::{COUNTED, Overview, ProviderOverview};
+
+use super::words;
+
+/// A result that is out for longer is worth a line.
+const LATE: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// One cause.
+struct Cause {
+    rows: String,
+    unit: &'static str,
+    class: &'static str,
+    word: &'static str,
+    title: String,
+    detail: String,
+}
+
+/// All causes, those that hold up the most first; nothing where nothing is stuck.
+pub fn section(overview: &Overview) -> Markup {
+    let causes = causes(overview);
+    html! {
+        @if !causes.is_empty() {
+            section aria-labelledby="stuck" {
+                div.section-head {
+                    h2 #stuck { "What is stuck, and why" }
+                    @if let Some(since) = waiting_since(overview) {
+                        p.muted.small { "the oldest has waited " (words::lasting(overview.at.since(since))) }
+                    }
+                }
+                ul.card.stuck {
+                    @for cause in causes {
+                        li {
+                            p.rows { (cause.rows) small { (cause.unit) } }
+                            div {
+                                p { span class={ "pill " (cause.class) } { (cause.word) } " " b { (cause.title) } }
+                                p.muted.small { (cause.detail) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn waiting_since(overview: &Overview) -> Option<Timestamp> {
+    overview.providers.iter().filter_map(|p| p.waiting_since).min()
+}
+
+fn causes(overview: &Overview) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for provider in &overview.providers {
+        causes.extend(gate(provider));
+        causes.extend(late(provider, overview.at));
+    }
+    causes.extend(ceilings(overview));
+    causes.extend(retrying(overview));
+    causes
+}
+
+/// Everybody behind a gate that is not open, or that lets nobody through just now.
+fn gate(of: &ProviderOverview) -> Option<Cause> {
+    let behind = of.counts.held + of.counts.queued + of.counts.retrying;
+    let why = of.shut_by.as_ref().or(of.short_of.as_ref())?;
+    if behind == 0 {
+        return None;
+    }
+    let waits =
+        of.reason.as_deref().is_some_and(|r| matches!(r, "rate_limited" | "provider_broken"));
+    let reason = of.reason.as_deref().filter(|_| of.shut_by.is_some());
+    let title = reason.map_or_else(|| "waiting".to_owned(), words::reason);
+    Some(Cause {
+        rows: words::number(behind),
+        unit: if behind == 1 { "row" } else { "rows" },
+        class: if of.reason.as_deref() == Some("misconfigured") { "bad" } else { "warn" },
+        word: if waits {
+            "Retrying"
+        } else if of.shut_by.is_some() {
+            "Held"
+        } else {
+            "Queued"
+        },
+        title: format!("{}: {title}", words::provider(of.provider)),
+        detail: words::short(why, 300),
+    })
+}
+
+/// Batches that may not spend more.
+fn ceilings(overview: &Overview) -> Vec<Cause> {
+    let at_ceiling = overview.batches.iter().flat_map(|batch| {
+        batch
+            .providers
+            .iter()
+            .filter(|at| at.at_ceiling && at.counts.held > 0)
+            .map(move |at| (batch, at))
+    });
+    at_ceiling
+        .map(|(batch, at)| Cause {
+            rows: words::number(at.counts.held),
+            unit: if at.counts.held == 1 { "row" } else { "rows" },
+            class: "warn",
+            word: "Held",
+            title: format!(
+                "{}: {} is at its ceiling",
+                words::provider(at.provider),
+                words::short(batch.name.as_deref().unwrap_or(&batch.batch_id), 60)
+            ),
+            detail: format!(
+                "{} may be spent at most; raise it on the batch's page, or with enqueue resume --batch",
+                words::count(at.max_credits.unwrap_or(0), "credit")
+            ),
+        })
+        .collect()
+}
+
+/// People who were refused and have their turn again later.
+fn retrying(overview: &Overview) -> Vec<Cause> {
+    let shut = |provider: &str| {
+        overview.providers.iter().any(|p| p.provider.as_str() == provider && p.shut_by.is_some())
+    };
+    let open = overview.retrying.iter().filter(|group| !shut(&group.provider));
+    open.map(|group| {
+        let name = match group.provider.parse() {
+            Ok(provider) => words::provider(provider),
+            Err(_) => group.provider.as_str(),
+        };
+        let next = group.next_at.filter(|at| *at > overview.at);
+        Cause {
+            rows: if group.people >= COUNTED {
+                format!("{}+", words::number(COUNTED))
+            } else {
+                words::number(group.people)
+            },
+            unit: if group.people == 1 { "person" } else { "people" },
+            class: "warn",
+            word: "Retrying",
+            title: format!("{name}: {}", words::reason(&group.reason)),
+            detail: next.map_or_else(
+                || "asked again now".to_owned(),
+                |at| {
+                    format!("the first is asked again in {}", words::lasting(at.since(overview.at)))
+                },
+            ),
+        }
+    })
+    .collect()
+}
+
+/// Results that are out for long: a webhook may not get through.
+fn late(of: &ProviderOverview, now: Timestamp) -> Option<Cause> {
+    let oldest = of.oldest_out.filter(|at| now.since(*at) > LATE)?;
+    Some(Cause {
+        rows: words::number(of.out),
+        unit: "requests out",
+        class: "busy",
+        word: "Awaiting",
+        title: format!("{}: results are late", words::provider(of.provider)),
+        detail: format!(
+            "the oldest was asked for {} ago; see whether webhooks reach WEBHOOK_PUBLIC_URL",
+            words::lasting(now.since(oldest))
+        ),
+    })
+}

@@ -1,0 +1,217 @@
+//! What this process counts. How the ledger stands is read when it is asked for: `admin::metrics`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobs::outcome::LookupFailure;
+use jobs::{Provider, Timestamp};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Of every metric of this project.
+pub const PREFIX: &str = "reveal_queue";
+
+/// What a request to a provider is for; the words of `call_log.kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// People.
+    Reveal,
+    /// A result that is late.
+    Track,
+    /// What the account holds.
+    Balance,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Kind::Reveal => "reveal",
+            Kind::Track => "track",
+            Kind::Balance => "balance",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    provider: &'static str,
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Exchange {
+    provider: &'static str,
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Webhook {
+    provider: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfProvider {
+    provider: &'static str,
+}
+
+/// The counters of this process; cheap to clone, and never in the way: counting can't fail.
+#[derive(Clone)]
+pub struct Metrics(Arc<Counters>);
+
+struct Counters {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    request_time: Family<Exchange, Histogram>,
+    received: Family<Webhook, Counter>,
+    applied: Family<Webhook, Counter>,
+    store_time: Family<OfProvider, Histogram>,
+    apply_time: Family<OfProvider, Histogram>,
+}
+
+/// From a fast answer to a request's longest time.
+fn request_buckets() -> Histogram {
+    Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
+}
+
+/// A write takes milliseconds; a database that is away takes longer.
+fn write_buckets() -> Histogram {
+    Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0])
+}
+
+/// Webhooks that waited for a worker waited long.
+fn backlog_buckets() -> Histogram {
+    Histogram::new([0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 3600.0])
+}
+
+impl Metrics {
+    /// Counters of a process that starts now.
+    #[must_use]
+    pub fn new(started: Timestamp) -> Self {
+        let mut counters = Counters {
+            registry: Registry::default(),
+            requests: Family::default(),
+            request_time: Family::new_with_constructor(request_buckets as fn() -> Histogram),
+            received: Family::default(),
+            applied: Family::default(),
+            store_time: Family::new_with_constructor(write_buckets as fn() -> Histogram),
+            apply_time: Family::new_with_constructor(backlog_buckets as fn() -> Histogram),
+        };
+        counters.register(started);
+        counters.begin_at_zero();
+        Metrics(Arc::new(counters))
+    }
+
+    /// A request to a provider ended.
+    pub fn request(&self, provider: Provider, kind: Kind, outcome: &'static str, took: Duration) {
+        let (provider, kind) = (provider.as_str(), kind.as_str());
+        self.0.requests.get_or_create(&Request { provider, kind, outcome }).inc();
+        self.0.request_time.get_or_create(&Exchange { provider, kind }).observe(took.as_secs_f64());
+    }
+
+    /// A request that costs no credits ended.
+    pub fn lookup<T>(
+        &self,
+        provider: Provider,
+        kind: Kind,
+        result: &Result<T, LookupFailure>,
+        took: Duration,
+    ) {
+        let outcome = match result {
+            Ok(_) => "answered",
+            Err(LookupFailure::RateLimited { .. }) => "rate_limited",
+            Err(LookupFailure::Misconfigured { .. }) => "misconfigured",
+            Err(LookupFailure::Unavailable { .. }) => "unavailable",
+        };
+        self.request(provider, kind, outcome, took);
+    }
+
+    /// A webhook was answered: `stored`, `spooled`, `malformed`, `refused`, `forged` or `lost`.
+    pub fn webhook_received(&self, provider: Provider, outcome: &'static str) {
+        self.0.received.get_or_create(&Webhook { provider: provider.as_str(), outcome }).inc();
+    }
+
+    /// A webhook became durable so long after its first byte.
+    pub fn webhook_stored(&self, provider: Provider, took: Duration) {
+        let labels = OfProvider { provider: provider.as_str() };
+        self.0.store_time.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// A stored webhook was applied, so long after it was stored.
+    pub fn webhook_applied(&self, provider: Provider, outcome: &'static str, waited: Duration) {
+        let provider = provider.as_str();
+        self.0.applied.get_or_create(&Webhook { provider, outcome }).inc();
+        self.0.apply_time.get_or_create(&OfProvider { provider }).observe(waited.as_secs_f64());
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+}
+
+impl Counters {
+    fn register(&mut self, started: Timestamp) {
+        let seconds = started.millis() as f64 / 1000.0;
+        self.registry.register(
+            "process_start_time_seconds",
+            "When this process started, in seconds since 1970",
+            ConstGauge::new(seconds),
+        );
+        let ours = self.registry.sub_registry_with_prefix(PREFIX);
+        let build = Family::<Vec<(&str, &str)>, Gauge>::default();
+        build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        ours.register("build_info", "The version of this worker", build);
+        ours.register("requests", "Requests to providers that ended", self.requests.clone());
+        ours.register_with_unit(
+            "request_duration",
+            "How long requests to providers took",
+            Unit::Seconds,
+            self.request_time.clone(),
+        );
+        ours.register(
+            "webhooks_received",
+            "Webhooks by how they were answered",
+            self.received.clone(),
+        );
+        ours.register(
+            "webhooks_applied",
+            "Webhooks by what applying them came to",
+            self.applied.clone(),
+        );
+        ours.register_with_unit(
+            "webhook_store_duration",
+            "From a webhook's first byte until it is durable and can be acknowledged",
+            Unit::Seconds,
+            self.store_time.clone(),
+        );
+        ours.register_with_unit(
+            "webhook_apply_delay",
+            "From a webhook being durable until its results are in the ledger",
+            Unit::Seconds,
+            self.apply_time.clone(),
+        );
+    }
+
+    /// A counter that appears with its first event has no rate for it.
+    fn begin_at_zero(&self) {
+        for provider in Provider::ALL {
+            let provider = provider.as_str();
+            for outcome in ["accepted", "unknown", "unavailable", "rate_limited", "misconfigured"] {
+                let _ = self.requests.get_or_create(&Request { provider, kind: "reveal", outcome });
+            }
+            for outcome in ["stored", "spooled", "malformed", "refused", "forged", "lost"] {
+                let _ = self.received.get_or_create(&Webhook { provider, outcome });
+            }
+            for outcome in
+                ["applied", "duplicate", "late", "malformed", "unknown_person", "unknown_call"]
+            {
+                let _ = self.applied.get_or_create(&Webhook { provider, outcome });
+            }
+        }
+    }
+}
