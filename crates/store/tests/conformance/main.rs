@@ -17,3 +17,4 @@ mod claims;
 mod harness;
 mod sharing;
 mod submits;
+mod walk;

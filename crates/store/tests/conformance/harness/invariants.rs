@@ -269,7 +269,8 @@ impl Ledger {
         }
     }
 
-    /// Whoever waits in the queue has a turn: the batch in whose lane they stand will be served.
+    /// Whoever waits in the queue has a turn: the batch in whose lane they stand will be served. From
+    /// a batch at its ceiling others with room take them over.
     fn check_lanes(&self) {
         let mut wanted: HashMap<i64, BTreeSet<i64>> = HashMap::new();
         for row in self.rows.iter().filter(|row| row.ended.is_none()) {
@@ -278,20 +279,16 @@ impl Ledger {
             }
         }
         let waiting = self.reveals.values().filter(|r| ["queued", "retrying"].contains(&&*r.state));
-        for reveal in waiting.filter(|r| r.cohort.is_none()) {
-            let served = |batch: &i64| {
-                let at_ceiling = self
-                    .totals
-                    .get(&(*batch, reveal.provider.clone()))
-                    .is_some_and(|t| t.at_ceiling == 1);
-                self.batches.get(batch).is_some_and(|b| b.cancelled_at.is_none()) && !at_ceiling
-            };
-            let could = wanted.get(&reveal.id).is_some_and(|by| by.iter().any(served));
-            let does = reveal.lane.filter(served);
-            assert!(!could || does.is_some(), "{reveal:?} stands in a lane that nobody serves");
-            if let (true, Some(lane), "queued") = (could, does, reveal.state.as_str()) {
-                let queued = self.totals.get(&(lane, reveal.provider.clone())).map(|t| t.queued);
-                assert!(queued > Some(0), "{reveal:?} stands in a lane that looks empty");
+        for reveal in waiting.filter(|r| r.cohort.is_none() && wanted.contains_key(&r.id)) {
+            let lane = reveal.lane.and_then(|lane| self.batches.get(&lane));
+            assert!(
+                lane.is_some_and(|lane| lane.cancelled_at.is_none()),
+                "{reveal:?} stands in a lane that nobody serves"
+            );
+            let totals = lane.and_then(|b| self.totals.get(&(b.id, reveal.provider.clone())));
+            if reveal.state == "queued" {
+                let seen = totals.is_some_and(|t| t.queued > 0 || t.at_ceiling == 1);
+                assert!(seen, "{reveal:?} stands in a lane that looks empty");
             }
         }
     }
