@@ -45,7 +45,7 @@ fn mend(config: &Config, error: &StoreError) -> String {
             "set DATABASE_URL to sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME".into()
         }
         StoreError::Migrate(_) => {
-            "install the version that this schema belongs to, or let this one migrate (enqueue migrate)".into()
+            "let the owner of the database run enqueue migrate; if a migration is missing, install the newer version that made this schema".into()
         }
         _ if config.no_migrate => "let it migrate once (enqueue migrate); if that fails, it says why".into(),
         _ if sqlite => {

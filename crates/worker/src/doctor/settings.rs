@@ -4,6 +4,7 @@ use jobs::duration::display;
 use url::{Host, Url};
 
 use super::report::Check;
+use crate::admin::Access;
 use crate::config::Config;
 
 const NAME: &str = "settings";
@@ -165,12 +166,8 @@ fn addresses(config: &Config) -> Vec<Check> {
     let same = (config.role.receives() && listen.port() != 0 && listen == admin).then(|| {
         wrong(format!("LISTEN_ADDR and ADMIN_ADDR are both {listen}"), "set two addresses")
     });
-    let open = (!admin.ip().is_loopback()).then(|| {
-        warning(
-            format!("ADMIN_ADDR is {admin}: the dashboard has no login, and more than this machine may reach it"),
-            "listen on 127.0.0.1, or let a firewall or a proxy with a login stand before it",
-        )
-    });
+    let open = Access::new(admin, config.admin_token.as_ref()).err();
+    let open = open.map(|why| wrong(why, "a worker would refuse to start"));
     [same, open].into_iter().flatten().flatten().collect()
 }
 
@@ -223,6 +220,8 @@ mod tests {
             ["--heartbeat-timeout=500ms", "--gate-max=1h"],
             ["--listen-addr=127.0.0.1:9000", "--admin-addr=127.0.0.1:9000"],
             ["--ocean-base-url=http://api.ocean.io", "--gate-max=1h"],
+            ["--admin-addr=0.0.0.0:8788", "--gate-max=1h"],
+            ["--admin-token=short", "--gate-max=1h"],
         ] {
             let found = found(&arguments);
             assert_eq!(found.len(), 1, "{arguments:?}: {found:?}");
@@ -238,7 +237,6 @@ mod tests {
             "--webhook-canary=0",
             "--credits-check-interval=1m",
             "--clodura-rate=1000/s",
-            "--admin-addr=0.0.0.0:8788",
             "--retry-max=1s",
             "--result-deadline=10m",
         ] {
