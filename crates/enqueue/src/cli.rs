@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::export::ExportArgs;
+use crate::forget::{EraseArgs, PurgeArgs};
 use crate::manage::{CancelArgs, PauseArgs, ResumeArgs, RetryArgs};
 use crate::status::StatusArgs;
 use crate::submit::SubmitArgs;
@@ -71,6 +72,10 @@ pub enum Command {
     Pause(PauseArgs),
     /// Ask at a provider again, or raise a batch's ceiling
     Resume(ResumeArgs),
+    /// Erase a person under every identifier that is known to be theirs, and never ask for them again
+    Erase(EraseArgs),
+    /// Forget people who were finished long ago; asking for them again pays again
+    Purge(PurgeArgs),
     /// Bring the database's schema up to date (the other commands do it at start, too)
     Migrate,
     /// Print the completions for a shell

@@ -6,6 +6,8 @@ pub mod cli;
 pub mod export;
 /// How commands fail, and with which exit code.
 pub mod failure;
+/// `enqueue erase` and `purge`.
+mod forget;
 /// What users submit: files in, rows or an error for each bad line out.
 pub mod input;
 /// `enqueue cancel`, `retry`, `pause` and `resume`.

@@ -29,9 +29,15 @@ pub fn print_line(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// `1 row`, `1,286 rows`.
+/// `1 row`, `1,286 rows`, `2 batches`, `2 bodies`.
 pub fn count(n: i64, what: &str) -> String {
-    format!("{} {what}{}", number(n), if n == 1 { "" } else { "s" })
+    let n_text = number(n);
+    match (n, what.strip_suffix('y')) {
+        (1, _) => format!("{n_text} {what}"),
+        (_, Some(stem)) => format!("{n_text} {stem}ies"),
+        _ if what.ends_with("ch") || what.ends_with("sh") => format!("{n_text} {what}es"),
+        _ => format!("{n_text} {what}s"),
+    }
 }
 
 /// A number with a comma between thousands.
@@ -64,6 +70,8 @@ mod tests {
     fn numbers_read_like_prose() {
         assert_eq!(count(1, "row"), "1 row");
         assert_eq!(count(0, "row"), "0 rows");
+        assert_eq!(count(2, "batch"), "2 batches");
+        assert_eq!(count(2, "raw body"), "2 raw bodies");
         assert_eq!(number(999), "999");
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(number(-1_000), "-1,000");

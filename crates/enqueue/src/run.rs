@@ -4,7 +4,7 @@ use store::Store;
 use crate::cli::{Cli, Command, Global};
 use crate::failure::Failure;
 use crate::output::say;
-use crate::{export, manage, manual, status, submit};
+use crate::{export, forget, manage, manual, status, submit};
 
 /// Does what the command line says.
 ///
@@ -20,6 +20,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Retry(args) => manage::retry(&open(global).await?, &args).await,
         Command::Pause(args) => manage::pause(&open(global).await?, &args).await,
         Command::Resume(args) => manage::resume(&open(global).await?, &args).await,
+        Command::Erase(args) => forget::erase(&open(global).await?, &args).await,
+        Command::Purge(args) => forget::purge(&open(global).await?, &args).await,
         Command::Migrate => migrate(global).await,
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::pages(&folder),

@@ -67,9 +67,12 @@ impl Store {
                 })
             })
             .await?;
-        if marked == 0 {
-            return Ok(());
-        }
+        if marked == 1 { self.abandon_rows(id).await } else { Ok(()) }
+    }
+
+    /// Removes a batch that nobody sees, chunk by chunk.
+    pub(crate) async fn abandon_rows(&self, id: i64) -> Result<()> {
+        let now = self.now();
         while self
             .write(move |conn| Box::pin(async move { drop_chunk(conn, id, now).await }))
             .await?
@@ -88,6 +91,14 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
         ROWS_AT_ONCE,
     )?;
     let Some(&(last, _)) = chunk.last() else {
+        // What the ledger spent since the balance was read must not seem less for it.
+        exec!(
+            conn,
+            "UPDATE provider_gates SET balance_spent = balance_spent -
+                COALESCE((SELECT t.credits_spent FROM batch_totals t
+                          WHERE t.batch_id = $1 AND t.provider = provider_gates.provider), 0)",
+            id,
+        )?;
         exec!(conn, "DELETE FROM batch_totals WHERE batch_id = $1", id)?;
         exec!(conn, "DELETE FROM batches WHERE id = $1", id)?;
         return Ok(false);
@@ -123,13 +134,21 @@ async fn forget_unasked(conn: &mut Conn, people: &[i64]) -> Result<()> {
          RETURNING provider, subject",
         json(&people),
     )?;
+    forget_aliases_of(conn, gone).await
+}
+
+/// Removes the aliases of people (provider and subject) of whom no reveal is left.
+pub(crate) async fn forget_aliases_of(
+    conn: &mut Conn,
+    people: impl IntoIterator<Item = (String, String)>,
+) -> Result<()> {
     #[derive(Serialize)]
     struct Gone {
         provider: String,
         subject: String,
     }
     let gone: Vec<Gone> =
-        gone.into_iter().map(|(provider, subject)| Gone { provider, subject }).collect();
+        people.into_iter().map(|(provider, subject)| Gone { provider, subject }).collect();
     exec!(
         conn,
         "DELETE FROM aliases WHERE (provider, identifier) IN (

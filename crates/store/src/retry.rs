@@ -270,7 +270,12 @@ async fn write_rows(conn: &mut Conn, changes: &[RowChange]) -> Result<()> {
         .iter()
         .flat_map(|change| {
             let steps = change.steps.iter().enumerate();
-            steps.map(|(step, &reveal)| Step { batch: change.batch, number: change.number, step, reveal })
+            steps.map(|(step, &reveal)| Step {
+                batch: change.batch,
+                number: change.number,
+                step,
+                reveal,
+            })
         })
         .collect();
     exec!(

@@ -76,7 +76,7 @@ impl Store {
     }
 }
 
-async fn read_or_make(
+pub(crate) async fn read_or_make(
     conn: &mut Conn,
     purpose: &'static str,
     now: Timestamp,

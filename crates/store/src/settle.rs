@@ -1,15 +1,18 @@
 //! Applying results, whichever way they came: one transaction for all their people. Applying is
 //! idempotent; a better answer replaces a worse one, never the other way round.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{CallState, Identifier, IdentifierKind, Policy, Provider, RevealState, Timestamp};
+use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 use serde::Serialize;
 
 use crate::conn::{Conn, exec, row, rows};
+use crate::erase::bodies::{cut_out, encoded};
+use crate::erase::remember;
+use crate::erasures::{ERASED, ErasureKey};
 use crate::gate::{self, Gate};
 use crate::resolve::Numbers;
 use crate::throughput::count_results;
@@ -91,6 +94,7 @@ pub(crate) async fn settle(
     answer_newer(conn, &mut ledger).await?;
     ledger.write(conn, &mut totals, now).await?;
     write_inbox(conn, &deliveries, &outcomes, now).await?;
+    discard_erased(conn, &ledger, now).await?;
     totals.flush(conn, now).await?;
     tell_gates(conn, &ledger, &deliveries, policy, now).await?;
     count_results(conn, ledger.results(), now).await?;
@@ -182,6 +186,12 @@ struct Ledger {
     members: Vec<Member>,
     people: BTreeMap<i64, Person>,
     aliases: Vec<(String, String, i64)>,
+    /// Set where somebody of these was erased.
+    erasure_key: Option<ErasureKey>,
+    /// Identifiers under which erased people were answered.
+    erased: BTreeSet<String>,
+    /// Stored webhooks that name an erased person among others.
+    naming_erased: Vec<i64>,
     out_of_credits: HashSet<Provider>,
 }
 
@@ -220,10 +230,16 @@ impl Ledger {
             members: Vec::with_capacity(found.len()),
             people: BTreeMap::new(),
             aliases: Vec::new(),
+            erasure_key: None,
+            erased: BTreeSet::new(),
+            naming_erased: Vec::new(),
             out_of_credits: HashSet::new(),
         };
         for row in found {
             ledger.remember(row, &by_number)?;
+        }
+        if ledger.members.iter().any(|member| member.subject.starts_with(ERASED)) {
+            ledger.erasure_key = ErasureKey::read(conn).await?;
         }
         for call in ledger.calls.values_mut() {
             call.members.sort_unstable_by_key(|&m| ledger.members[m].position);
@@ -273,26 +289,41 @@ impl Ledger {
         let (mut applied, mut known, mut erased) = (false, false, false);
         for result in whose(delivery, provider, alone, &by_subject) {
             let subject = subject_of(provider, result);
-            let named = subject.as_ref().and_then(|subject| by_subject.get(subject)).copied();
+            let named = subject.as_ref().and_then(|subject| self.named(subject, &by_subject));
             let Some(member) = named.or(sole.filter(|_| alone)) else { continue };
-            known = true;
+            match self.place(member, &result.finding) {
+                Placed::New => applied = true,
+                Placed::Known => known = true,
+                Placed::Erased => {
+                    erased = true;
+                    self.erased.extend(subject);
+                    continue;
+                }
+            }
             if alone && named.is_none() {
                 self.note_alias(subject, member);
             }
-            match self.place(member, &result.finding) {
-                Placed::New => applied = true,
-                Placed::Known => {}
-                Placed::Erased => erased = true,
-            }
+        }
+        if erased && (applied || known) {
+            self.naming_erased.extend(delivery.inbox);
         }
         match (erased, applied, known) {
-            (true, _, _) => Applied::Erased,
+            (true, false, false) => Applied::Erased,
             (_, true, _) if expired => Applied::Late,
             (_, true, _) => Applied::Applied,
             (_, _, true) => Applied::Duplicate,
             _ if delivery.results.is_empty() => Applied::Duplicate,
             _ => Applied::UnknownPerson,
         }
+    }
+
+    /// The member of a call who is named; an erased one by the hash that stands in their place.
+    fn named(&self, subject: &str, by_subject: &HashMap<String, usize>) -> Option<usize> {
+        let erased = || {
+            let hash = self.erasure_key.as_ref()?.hash(subject);
+            by_subject.get(&format!("{ERASED}{hash}"))
+        };
+        by_subject.get(subject).or_else(erased).copied()
     }
 
     fn note_alias(&mut self, subject: Option<String>, member: usize) {
@@ -538,11 +569,7 @@ fn whose<'d>(
 }
 
 fn subject_of(provider: Provider, result: &PersonResult) -> Option<String> {
-    let kind = match provider {
-        Provider::Ocean => IdentifierKind::OceanPersonId,
-        Provider::Clodura => IdentifierKind::CloduraPersonId,
-    };
-    Identifier::parse(kind, result.person_id.as_deref()?).ok().map(|id| id.encode())
+    encoded(provider, result.person_id.as_deref()?)
 }
 
 /// Keeps the ids under which people were answered. If somebody of that id waits in the queue as a
@@ -645,6 +672,20 @@ async fn write_inbox(
     } else {
         Err(StoreError::Lost { what: "a stored webhook".into(), why: "another worker applied it" })
     }
+}
+
+/// Of erased people nothing is kept that came, but the hashes of ids that turned out to be theirs.
+async fn discard_erased(conn: &mut Conn, ledger: &Ledger, now: Timestamp) -> Result<()> {
+    let Some(key) = &ledger.erasure_key else { return Ok(()) };
+    remember(conn, key, &ledger.erased, now).await?;
+    let gone = |person: &str| {
+        let identifiers = Provider::ALL.map(|provider| encoded(provider, person));
+        identifiers.iter().flatten().any(|identifier| ledger.erased.contains(identifier))
+    };
+    for &inbox in &ledger.naming_erased {
+        cut_out(conn, inbox, gone).await?;
+    }
+    Ok(())
 }
 
 /// A webhook proves the webhook URL, and frees credits that others may have waited for.

@@ -146,7 +146,8 @@ impl Totals {
         if rows.is_empty() {
             return Ok(());
         }
-        // What frees credits takes a batch off its ceiling; the next claim looks again.
+        // What frees credits takes a batch off its ceiling; the next claim looks again. A batch that
+        // was purged may still be named by a call that others were in, too.
         exec!(
             conn,
             "INSERT INTO batch_totals (batch_id, provider, queued, sending, awaiting, retrying, found,
@@ -159,7 +160,7 @@ impl Totals {
                 CAST(e.value->>'cancelled' AS BIGINT), CAST(e.value->>'people_asked' AS BIGINT),
                 CAST(e.value->>'people_found' AS BIGINT), CAST(e.value->>'reserved' AS BIGINT),
                 CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT)
-             FROM EACH($1) AS e WHERE TRUE
+             FROM EACH($1) AS e JOIN batches b ON b.id = CAST(e.value->>'batch' AS BIGINT) WHERE TRUE
              ON CONFLICT (batch_id, provider) DO UPDATE SET
                 queued = batch_totals.queued + excluded.queued,
                 sending = batch_totals.sending + excluded.sending,

@@ -1,0 +1,221 @@
+//! Forgetting what is finished and old: batches with their rows, people whom no batch shows any more,
+//! and the records of requests. Short transactions, so that workers go on meanwhile.
+
+use std::time::Duration;
+
+use jobs::Timestamp;
+
+use crate::abandon::forget_aliases_of;
+use crate::conn::{Conn, exec, rows};
+use crate::resolve::Numbers;
+use crate::totals::json;
+use crate::{Result, Store};
+
+/// What goes in one transaction.
+const AT_ONCE: i64 = 1_000;
+
+/// What purging came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Batches with all their rows.
+    pub batches: i64,
+    /// People at a provider, with their numbers.
+    pub reveals: i64,
+    /// Requests.
+    pub calls: i64,
+    /// Raw bodies of webhooks.
+    pub webhooks: i64,
+}
+
+impl Store {
+    /// Forgets what was finished longer than `age` ago. Nobody who waits for a result is touched.
+    ///
+    /// # Errors
+    /// The database can't be used. What was forgotten until then stays so; the rest goes next time.
+    pub async fn purge(&self, age: Duration) -> Result<Purged> {
+        let before = self.now() - age;
+        Ok(Purged {
+            batches: self.purge_batches(before).await?,
+            reveals: self.purge_reveals(before).await?,
+            calls: self.purge_calls(before).await?,
+            webhooks: self.purge_records(before).await?,
+        })
+    }
+
+    /// A batch that still reserves credits waits for what is out, even if its rows are finished.
+    async fn purge_batches(&self, before: Timestamp) -> Result<i64> {
+        let old: Vec<(i64,)> = {
+            let mut conn = self.read().await?;
+            rows!(
+                conn,
+                "SELECT b.id FROM batches b WHERE b.finished_at < $1 AND b.unfinished = 0
+                   AND NOT EXISTS (SELECT 1 FROM batch_totals t
+                                   WHERE t.batch_id = b.id AND t.credits_reserved > 0)
+                 ORDER BY b.id",
+                before.0,
+            )?
+        };
+        let mut purged = 0;
+        for (id,) in old {
+            // From here on it is like a batch that was never published: nobody sees it, and should
+            // this be cut short, it is swept.
+            let hidden = self
+                .write(move |conn| {
+                    Box::pin(async move {
+                        Ok(exec!(
+                            conn,
+                            "UPDATE batches SET published_at = NULL, cancelled_at = $2
+                             WHERE id = $1 AND finished_at < $2 AND unfinished = 0",
+                            id,
+                            before.0,
+                        )?)
+                    })
+                })
+                .await?;
+            if hidden == 1 {
+                self.abandon_rows(id).await?;
+                purged += 1;
+            }
+        }
+        Ok(purged)
+    }
+
+    async fn purge_reveals(&self, before: Timestamp) -> Result<i64> {
+        let (mut after, mut purged) = (0, 0);
+        loop {
+            let old: Vec<(i64,)> = {
+                let mut conn = self.read().await?;
+                rows!(
+                    conn,
+                    "SELECT r.id FROM reveals r
+                     WHERE r.id > $1 AND r.updated_at < $2
+                       AND r.state NOT IN ('queued', 'sending', 'awaiting', 'retrying')
+                       AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = r.id)
+                       AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = r.id)
+                       AND NOT EXISTS (SELECT 1 FROM calls c
+                                       WHERE c.id = r.call_id AND c.deadline_at IS NOT NULL)
+                     ORDER BY r.id LIMIT $3",
+                    after,
+                    before.0,
+                    AT_ONCE,
+                )?
+            };
+            let Some(&(last,)) = old.last() else { return Ok(purged) };
+            after = last;
+            let ids: Vec<i64> = old.into_iter().map(|(id,)| id).collect();
+            purged += self
+                .write(move |conn| {
+                    Box::pin(async move { forget_reveals(conn, &ids, before).await })
+                })
+                .await?;
+        }
+    }
+
+    /// Calls are kept as long as anybody who was in them: a late webhook must find its people.
+    async fn purge_calls(&self, before: Timestamp) -> Result<i64> {
+        let (mut after, mut purged) = (0, 0);
+        loop {
+            let old: Vec<(i64,)> = {
+                let mut conn = self.read().await?;
+                rows!(
+                    conn,
+                    "SELECT c.id FROM calls c
+                     WHERE c.id > $1 AND c.sent_at < $2 AND c.deadline_at IS NULL
+                       AND c.state NOT IN ('sending', 'accepted', 'unknown')
+                       AND NOT EXISTS (SELECT 1 FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
+                                       WHERE m.call_id = c.id)
+                     ORDER BY c.id LIMIT $3",
+                    after,
+                    before.0,
+                    AT_ONCE,
+                )?
+            };
+            let Some(&(last,)) = old.last() else { return Ok(purged) };
+            after = last;
+            let ids: Vec<i64> = old.into_iter().map(|(id,)| id).collect();
+            purged += self
+                .write(move |conn| Box::pin(async move { forget_calls(conn, &ids).await }))
+                .await?;
+        }
+    }
+
+    /// Raw bodies, lookups and balances; how many bodies it were.
+    async fn purge_records(&self, before: Timestamp) -> Result<i64> {
+        let mut webhooks = 0;
+        loop {
+            let (bodies, others) = self
+                .write(move |conn| Box::pin(async move { forget_records(conn, before).await }))
+                .await?;
+            webhooks += bodies;
+            if bodies + others == 0 {
+                return Ok(webhooks);
+            }
+        }
+    }
+}
+
+/// Looks at everybody once more, under the lock with which submits look people up.
+async fn forget_reveals(conn: &mut Conn, ids: &[i64], before: Timestamp) -> Result<i64> {
+    Numbers::lock(conn).await?;
+    let gone: Vec<(i64, String, String)> = rows!(
+        conn,
+        "DELETE FROM reveals
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND updated_at < $2
+           AND state NOT IN ('queued', 'sending', 'awaiting', 'retrying')
+           AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id)
+           AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = reveals.id)
+         RETURNING id, provider, subject",
+        json(&ids),
+        before.0,
+    )?;
+    let ids: Vec<i64> = gone.iter().map(|(id, ..)| *id).collect();
+    exec!(
+        conn,
+        "DELETE FROM phones WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+    )?;
+    let subjects = gone.into_iter().map(|(_, provider, subject)| (provider, subject));
+    forget_aliases_of(conn, subjects).await?;
+    Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
+}
+
+async fn forget_calls(conn: &mut Conn, ids: &[i64]) -> Result<i64> {
+    exec!(
+        conn,
+        "DELETE FROM call_reveals WHERE call_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+    )?;
+    let calls = exec!(
+        conn,
+        "DELETE FROM calls WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+    )?;
+    Ok(i64::try_from(calls).unwrap_or(i64::MAX))
+}
+
+async fn forget_records(conn: &mut Conn, before: Timestamp) -> Result<(i64, i64)> {
+    let bodies = exec!(
+        conn,
+        "DELETE FROM webhook_inbox WHERE id IN (
+            SELECT id FROM webhook_inbox WHERE received_at < $1 AND outcome IS NOT NULL
+            ORDER BY id LIMIT $2)",
+        before.0,
+        AT_ONCE,
+    )?;
+    let lookups = exec!(
+        conn,
+        "DELETE FROM lookups WHERE id IN (
+            SELECT id FROM lookups WHERE sent_at < $1 ORDER BY id LIMIT $2)",
+        before.0,
+        AT_ONCE,
+    )?;
+    let balances = exec!(
+        conn,
+        "DELETE FROM balance_readings WHERE id IN (
+            SELECT id FROM balance_readings WHERE read_at < $1 ORDER BY id LIMIT $2)",
+        before.0,
+        AT_ONCE,
+    )?;
+    let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    Ok((count(bodies), count(lookups + balances)))
+}
