@@ -139,7 +139,7 @@ async fn write(
 }
 
 /// Calls whose webhook was faster, or that were taken for lost: what the answer tells is still worth
-/// having.
+/// having. A call that is known to be paid for is not sent again, whatever UNKNOWN_GRACE says.
 async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Result<()> {
     if elsewhere.is_empty() {
         return Ok(());
@@ -148,7 +148,8 @@ async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Resul
         conn,
         "UPDATE calls SET tracking_id = COALESCE(tracking_id, e.value->>'tracking_id'),
             http_status = CAST(e.value->>'http_status' AS BIGINT), finished_at = COALESCE(finished_at, $2),
-            outcome = COALESCE(outcome, 'accepted'),
+            outcome = CASE WHEN state = 'unknown' THEN 'accepted' ELSE COALESCE(outcome, 'accepted') END,
+            state = CASE WHEN state = 'unknown' THEN 'accepted' ELSE state END,
             poll_at = CASE WHEN state IN ('accepted', 'unknown')
                            THEN COALESCE(poll_at, CAST(e.value->>'poll_at' AS BIGINT)) END
          FROM EACH($1) AS e WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",

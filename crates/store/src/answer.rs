@@ -155,7 +155,7 @@ async fn refused(
     release(conn, &mut totals, call).await?;
     let ids = still_sending(conn, &[call.id]).await?;
     let members = members(conn, call.id).await?;
-    let closing = match verdict.people {
+    let closing = match somebody_named(verdict.people, members.len()) {
         Next::Queue => {
             shift(conn, &mut totals, call.provider, &ids, Change::to(RevealState::Queued), now)
                 .await?;
@@ -180,6 +180,18 @@ async fn refused(
     };
     after_refusal(conn, &gate, call, closing, verdict.broken, outcome, policy, now).await?;
     totals.flush(conn, now).await
+}
+
+/// A refusal that names only people who are not in the call names nobody. To ask for all of them
+/// once more would be refused once more.
+fn somebody_named(next: Next, people: usize) -> Next {
+    match next {
+        Next::Isolate(bad) if bad.iter().all(|person| person.index >= people) => {
+            let words = bad.into_iter().next().map(|person| person.message);
+            Next::Split { reason: words.unwrap_or_else(|| "a value was refused".to_owned()) }
+        }
+        next => next,
+    }
 }
 
 /// Leaves `sending`; false if the call was elsewhere already.
@@ -350,6 +362,14 @@ async fn refused_alone(
         json(&ids),
     )?;
     retry(conn, totals, provider, ids, &format!("refused: {reason}"), policy, now).await?;
+    let again = Closing {
+        reason: GateReason::EverythingRefused,
+        message: Some(reason.to_owned()),
+        until: Until::Backoff,
+    };
+    if gate.is_closed_for(GateReason::EverythingRefused) {
+        return Ok(Some(again));
+    }
     if first_time.is_none_or(|(n,)| n == 0) {
         return Ok(None);
     }
@@ -358,11 +378,7 @@ async fn refused_alone(
         "UPDATE provider_gates SET refused_singles = refused_singles + 1 WHERE provider = $1",
         provider.as_str(),
     )?;
-    Ok(gate.everything_is_refused().then(|| Closing {
-        reason: GateReason::EverythingRefused,
-        message: Some(reason.to_owned()),
-        until: Until::Backoff,
-    }))
+    Ok(gate.everything_is_refused().then_some(again))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one decision with everything it rests on")]

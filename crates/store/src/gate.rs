@@ -140,6 +140,13 @@ pub(crate) async fn close(
     if was_shut && gate.closed_until.is_none() && gate.is_closed_for(GateReason::Misconfigured) {
         return Ok(());
     }
+    // Until its time is up nobody sends anything, whatever else earlier requests are refused for.
+    let limited = was_shut
+        && gate.is_closed_for(GateReason::RateLimited)
+        && gate.closed_until.is_some_and(|until| until > now.0);
+    if limited && !matches!(closing.reason, GateReason::RateLimited | GateReason::Misconfigured) {
+        return Ok(());
+    }
     // Answers to requests that left before it closed are no probes: they make it no worse.
     let same = gate.reason.as_deref() == Some(closing.reason.as_str());
     let step = match (same, gate.state.as_str()) {

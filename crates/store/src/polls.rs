@@ -216,7 +216,7 @@ async fn finish(
 
 /// Sets the next poll, never later than the deadline, whose poll is the last.
 async fn later(conn: &mut Conn, poll: &ClaimedPoll, policy: &Policy, now: Timestamp) -> Result<()> {
-    let step = u32::try_from(poll.polls).unwrap_or(u32::MAX - 1);
+    let step = u32::try_from(poll.polls - 1).unwrap_or(0);
     let next = now + exponential(policy.poll_interval, policy.poll_interval_max, step);
     let next = match poll.deadline_at {
         Some(deadline) if deadline > now.0 => next.0.min(deadline),
