@@ -11,10 +11,14 @@
     reason = "tests say what they expect by panicking, and are described by their names"
 )]
 
+mod answers;
 mod basics;
 mod ceilings;
 mod claims;
 mod harness;
+mod isolation;
+mod polls;
+mod settle;
 mod sharing;
 mod submits;
 mod walk;

@@ -1,0 +1,132 @@
+//! One bad id never fails the others.
+
+use std::collections::BTreeSet;
+
+use jobs::Provider::Ocean;
+use jobs::outcome::{BadPerson, Refusal};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use store::ClaimReveals;
+
+use crate::harness::people::oceans;
+use crate::harness::{Bench, HOUR, MINUTE, SECOND, on_both};
+
+on_both!(
+    those_named_fail_and_the_others_go_on,
+    a_place_that_does_not_exist_splits_the_call,
+    bad_ids_among_many_are_found_by_halving,
+    the_search_uses_a_part_of_the_day,
+    everybody_refused_closes_the_gate,
+    everybody_refused_is_probed_until_somebody_is_taken,
+);
+
+async fn those_named_fail_and_the_others_go_on(b: &Bench) {
+    let batch = b.submit(&oceans(1..=5)).await;
+    let call = b.claim_one(Ocean).await;
+    b.refuse_people(&call, &[1, 3, 3]).await;
+    b.check("refused").await;
+    assert_eq!(b.states(batch).await, ["queued", "failed", "queued", "failed", "queued"]);
+    assert_eq!(b.shown(batch).await[1].reason.as_deref(), Some("refused: no such id"));
+    assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1", "ocean:o3", "ocean:o5"]);
+}
+
+async fn a_place_that_does_not_exist_splits_the_call(b: &Bench) {
+    b.submit(&oceans(1..=4)).await;
+    let call = b.claim_one(Ocean).await;
+    let bad = vec![BadPerson { index: 9, message: "a value was refused".into() }];
+    b.refuse(&call, 422, Refusal::BadPeople(bad)).await;
+    b.check("refused").await;
+    let sizes: Vec<usize> = b.claim(Ocean).await.iter().map(|c| c.people.len()).collect();
+    assert_eq!(sizes, [2, 2], "the same request once more would be refused once more");
+}
+
+/// A provider that refuses a request with a bad id in it and says no more; returns its requests.
+async fn isolate(b: &Bench, bad: &BTreeSet<String>) -> usize {
+    let mut requests = 0;
+    loop {
+        let calls = b.claim(Ocean).await;
+        if calls.is_empty() {
+            return requests;
+        }
+        for call in calls {
+            requests += 1;
+            if call.people.iter().any(|person| bad.contains(person)) {
+                b.refuse_request(&call).await;
+            } else {
+                b.accept(&call).await;
+            }
+        }
+        b.check("isolating").await;
+    }
+}
+
+async fn bad_ids_among_many_are_found_by_halving(b: &Bench) {
+    let mut rng = StdRng::seed_from_u64(7);
+    for (round, n) in [0_u32, 1, 2, 5, 16].into_iter().enumerate() {
+        let first = round as u32 * 64 + 1;
+        let batch = b.submit(&oceans(first..=first + 63)).await;
+        let mut places: Vec<u32> = (first..first + 64).collect();
+        places.shuffle(&mut rng);
+        let bad = places.iter().take(n as usize).map(|p| format!("ocean:o{p}")).collect();
+        b.advance(24 * HOUR).await;
+        let requests = isolate(b, &bad).await;
+        // Each bad id costs a path of halvings, two requests a level.
+        assert!(requests <= 1 + 2 * 6 * n as usize, "{n} bad ids cost {requests} requests");
+        for row in b.shown(batch).await {
+            let person = format!("ocean:{}", row.person.clone().unwrap());
+            let want = if bad.contains(&person) { "failed" } else { "awaiting" };
+            assert_eq!(row.state, want, "{row:?}");
+        }
+        let cohorts =
+            "SELECT COUNT(*) FROM reveals WHERE cohort IS NOT NULL AND state = 'awaiting'";
+        assert_eq!(b.database.number(cohorts).await, 0);
+    }
+}
+
+async fn the_search_uses_a_part_of_the_day(b: &Bench) {
+    b.submit(&oceans(1..=8)).await;
+    b.accept(&b.claim_as(ClaimReveals { people: 1, calls: 1, ..b.ask(Ocean) }).await[0]).await;
+    let call = b.claim_one(Ocean).await;
+    b.refuse_request(&call).await;
+    let today = b.store.now().0 / 86_400_000;
+    b.database
+        .run(&format!("UPDATE provider_gates SET isolation_today = 100, requests_day = {today}"))
+        .await;
+    assert!(b.claim(Ocean).await.is_empty());
+    b.advance(24 * HOUR).await;
+    assert_eq!(b.claim(Ocean).await.len(), 2, "a new day");
+}
+
+async fn gate(b: &Bench) -> (String, Option<String>) {
+    b.database.one("SELECT state, reason FROM provider_gates WHERE provider = 'ocean'").await
+}
+
+async fn everybody_refused_closes_the_gate(b: &Bench) {
+    let batch = b.submit(&oceans(1..=20)).await;
+    for _ in 0..5 {
+        assert_eq!(gate(b).await.0, "open");
+        let one = ClaimReveals { people: 1, calls: 1, ..b.ask(Ocean) };
+        b.refuse_request(&b.claim_as(one).await[0]).await;
+        b.check("refused alone").await;
+    }
+    assert_eq!(gate(b).await, ("closed".into(), Some("everything_refused".into())));
+    assert_eq!(b.count(batch, "failed").await, 0, "the fault may not be theirs");
+}
+
+async fn everybody_refused_is_probed_until_somebody_is_taken(b: &Bench) {
+    everybody_refused_closes_the_gate(b).await;
+    for minutes in [1, 2, 4] {
+        b.advance(minutes * MINUTE - SECOND).await;
+        assert!(b.claim(Ocean).await.is_empty(), "probed too early");
+        b.advance(SECOND).await;
+        let probe = b.claim_one(Ocean).await;
+        assert_eq!(probe.people.len(), 1);
+        b.refuse_request(&probe).await;
+        b.check("the probe is refused, too").await;
+        assert_eq!(gate(b).await.0, "closed");
+    }
+    b.advance(HOUR).await;
+    b.accept(&b.claim_one(Ocean).await).await;
+    assert_eq!(gate(b).await.0, "open");
+}
