@@ -172,7 +172,7 @@ fn rows_section(batch: &BatchOverview, wanted: &Wanted, page: &RowPage) -> Marku
                 @if page.rows.is_empty() {
                     (no_rows(wanted, page))
                 } @else {
-                    table.table {
+                    table.table.rows {
                         thead { tr {
                             th scope="col" { "Row" } th scope="col" { "Person" } th scope="col" { "State" }
                             th scope="col" { "Numbers" } th.num scope="col" { "Credits" } th.num scope="col" { "Updated" }
@@ -230,18 +230,24 @@ fn row_of(row: &ShownRow) -> Markup {
     };
     html! {
         tr {
-            td.muted { (words::number(row.row_number)) }
-            td { (words::short(row.person.as_deref().unwrap_or("–"), 80)) @if let Some(provider) = &row.provider { small { (provider) } } }
-            td {
+            td.no.muted { (words::number(row.row_number)) }
+            td.person { (person(row)) @if let Some(provider) = &row.provider { small { (provider) } } }
+            td.state {
                 span class={ "pill " (class) } { (words::state(&row.state)) }
                 @if let Some(reason) = &row.reason { small { (words::reason(reason)) } }
                 @if let Some(at) = &row.next_attempt_at { small { "next " (words::moment(at)) } }
             }
-            td.mono { @for phone in &row.phones { div.nowrap { (phone) } } }
-            td.num data-label="Credits" { (words::number(row.credits)) @if row.shared { small { "shared" } } }
-            td.num.muted data-label="Updated" { @if let Some(at) = &row.updated_at { (words::moment(at)) } }
+            td.phones { @for phone in &row.phones { div.nowrap { (phone) } } }
+            td.num.credits data-label="Credits" { (words::number(row.credits)) @if row.shared { small { "shared" } } }
+            td.num.updated.muted data-label="Updated" { @if let Some(at) = &row.updated_at { (words::moment(at)) } }
         }
     }
+}
+
+/// Who it is, without what all addresses begin with.
+fn person(row: &ShownRow) -> String {
+    let person = row.person.as_deref().unwrap_or("–");
+    words::short(person.strip_prefix("https://www.").unwrap_or(person), 80)
 }
 
 fn pager(batch: &BatchOverview, wanted: &Wanted, page: &RowPage) -> Markup {

@@ -1,0 +1,162 @@
+//! What the pages show, on both databases.
+
+use axum::http::StatusCode;
+use end_to_end::Kind;
+use jobs::outcome::Refusal;
+
+use crate::site::Site;
+
+const HOSTILE: &str = r#"</script><script>alert(1)</script><img src=x onerror=alert(2)> "'&"#;
+
+/// Nothing that came from outside may be markup.
+fn assert_harmless(text: &str) {
+    assert!(!text.contains("<script>alert") && !text.contains("<img src=x"), "{text}");
+    assert!(!text.contains(" onerror=") || text.contains("&lt;img src=x onerror="), "{text}");
+}
+
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(end_to_end::Kind::Sqlite).await; })* }
+        mod postgres { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(end_to_end::Kind::Postgres).await; })* }
+    };
+}
+on_both!(
+    an_empty_ledger_says_what_to_do,
+    a_batch_is_shown_and_exported,
+    what_is_stuck_is_said,
+    a_batch_is_changed_by_hand
+);
+
+async fn an_empty_ledger_says_what_to_do(kind: Kind) {
+    let site = Site::open(kind).await;
+    let page = site.get("/").await;
+    assert_eq!(page.status, StatusCode::OK);
+    for text in
+        ["Nothing submitted yet", "enqueue submit people.csv", "No results in the last hour"]
+    {
+        assert!(page.text.contains(text), "{text}");
+    }
+    assert_eq!(site.get("/batches/01J").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(site.get("/nothing").await.status, StatusCode::NOT_FOUND);
+}
+
+async fn a_batch_is_shown_and_exported(kind: Kind) {
+    let site = Site::open(kind).await;
+    let batch = site.submit("Spring", 120, None).await;
+    site.reveal(30, 10).await;
+    let home = site.get("/").await.text;
+    for text in [
+        "Spring",
+        "<b>30</b> Found",
+        "<b>10</b> Not found",
+        "<b>80</b> Queued",
+        "40 of 120 rows (33 %)",
+    ] {
+        assert!(home.contains(text), "{text}: {home}");
+    }
+    assert!(home.contains("30 found, 10 not found"), "this minute's bar");
+
+    let page = site.get(&format!("/batches/{batch}")).await.text;
+    assert!(page.contains("••••••••78") && !page.contains("12345678"), "numbers are masked");
+    assert_eq!(page.matches("<td class=\"no").count(), 50);
+    let next = site.get(&format!("/batches/{batch}?after=100")).await.text;
+    assert_eq!(next.matches("<td class=\"no").count(), 20);
+    let none = site.get(&format!("/batches/{batch}?state=not_found")).await.text;
+    assert_eq!(none.matches("<td class=\"no").count(), 10);
+    let odd = site.get(&format!("/batches/{batch}?state=%3Cscript%3E&after=-5")).await;
+    assert_eq!(odd.status, StatusCode::OK);
+
+    let csv = site.get(&format!("/batches/{batch}/export.csv")).await;
+    assert_eq!(csv.text.lines().count(), 121);
+    assert!(csv.text.starts_with("name,reveal_state,reveal_provider,reveal_phones"));
+    assert!(csv.text.contains("+4512345678"), "the export has the numbers");
+    assert_eq!(csv.header("content-disposition"), format!("attachment; filename=\"{batch}.csv\""));
+    let lines = site.get(&format!("/batches/{batch}/export.jsonl")).await;
+    assert_eq!(lines.text.lines().count(), 120);
+    assert!(lines.text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
+
+async fn what_is_stuck_is_said(kind: Kind) {
+    let site = Site::open(kind).await;
+    let batch = site.submit(HOSTILE, 5, Some(2)).await;
+    site.refuse(Refusal::Misconfigured { message: HOSTILE.into() }).await;
+    let page = site.get("/").await.text;
+    assert_harmless(&page);
+    assert!(page.contains("the provider refuses this set-up"), "{page}");
+    assert!(page.contains("Try now"));
+    assert_harmless(&site.get(&format!("/batches/{batch}")).await.text);
+    assert_harmless(&site.get(&format!("/batches/{batch}/cancel")).await.text);
+
+    assert_eq!(site.post("/providers/ocean/resume", "").await.status, StatusCode::SEE_OTHER);
+    site.refuse(Refusal::Unavailable { message: HOSTILE.into(), retry_after: None }).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let page = site.get("/").await.text;
+    assert_harmless(&page);
+    assert!(page.contains("Retrying</span>"), "{page}");
+}
+
+async fn a_batch_is_changed_by_hand(kind: Kind) {
+    let site = Site::open(kind).await;
+    let batch = site.submit("Spring", 5, Some(2)).await;
+    site.reveal(1, 1).await;
+    let path = format!("/batches/{batch}");
+
+    let reply = site.post(&format!("{path}/ceiling"), "provider=ocean&max_credits=4").await;
+    assert_eq!(reply.header("location"), format!("{path}?said=raised&of=ocean&rows=0"));
+    assert!(
+        site.get(reply.header("location")).await.text.contains("The ceiling at Ocean.io is set.")
+    );
+    let ceiling = "SELECT max_credits FROM batch_totals WHERE provider = 'ocean'";
+    assert_eq!(site.database.int(ceiling).await, 4);
+    let wrong = site.post(&format!("{path}/ceiling"), "provider=ocean&max_credits=-1").await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let asked = site.get(&format!("{path}/cancel")).await.text;
+    assert!(
+        asked.contains("Cancel this batch?") && asked.contains("3 rows will end as cancelled"),
+        "{asked}"
+    );
+    let reply = site.post(&format!("{path}/cancel"), "").await;
+    assert_eq!(reply.header("location"), format!("{path}?said=cancelled&rows=3"));
+    assert!(site.get(&path).await.text.contains("<b>3</b> Cancelled"));
+    let reply = site.post(&format!("{path}/retry"), "").await;
+    assert_eq!(reply.header("location"), format!("{path}?said=retried&rows=0"));
+    assert_eq!(site.post("/batches/nobody/cancel", "").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(site.post("/providers/nobody/pause", "").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn only_the_pages_own_script_and_style_run() {
+    let site = Site::open(Kind::Sqlite).await;
+    for path in ["/", "/nothing", "/batches/x", "/healthz", "/metrics", "/login"] {
+        let reply = site.get(path).await;
+        let policy = reply.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{path}: {policy}");
+        assert!(
+            !policy.contains("unsafe") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
+        assert_eq!(reply.header("x-content-type-options"), "nosniff");
+        assert_eq!(reply.header("cache-control"), "no-store");
+        assert!(!reply.text.contains(" style=\"") && !reply.text.contains(" onclick="), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_script_gets_the_parts_alone() {
+    let site = Site::open(Kind::Sqlite).await;
+    let whole = site.get("/").await.text;
+    let parts = site.get_with("/", &[("x-live", "1")]).await.text;
+    assert!(
+        parts.starts_with("<title>") && !parts.contains("<style>") && !parts.contains("<script>")
+    );
+    assert!(parts.len() * 2 < whole.len(), "{} of {}", parts.len(), whole.len());
+    for part in ["summary", "providers", "batches", "workers"] {
+        let marker = format!("data-live=\"{part}\"");
+        assert!(whole.contains(&marker) && parts.contains(&marker), "{part}");
+    }
+    assert!(
+        whole.contains("http-equiv=\"refresh\""),
+        "without a script the page loads itself again"
+    );
+}

@@ -1,0 +1,228 @@
+//! The dashboard on a ledger of its own, asked without a network.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use end_to_end::{Database, Kind};
+use jobs::outcome::{Finding, PersonResult, Phone, Refusal};
+use jobs::verdict::on_refusal;
+use jobs::{BatchId, Clock, Identifier, IdentifierKind, Policy, Provider, WorkerId};
+use providers::Signer;
+use secrecy::SecretString;
+use store::{
+    Answer, ClaimReveals, ClaimedCall, Delivery, NewBatch, NewRow, NewStep, NewWorker, Price,
+    ProviderSetup, Published, Store,
+};
+use tokio_util::sync::CancellationToken;
+use tower_service::Service;
+use worker::admin::{Access, router};
+use worker::app::{App, Inner, Limits};
+
+pub const HOST: &str = "127.0.0.1:8788";
+pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+pub struct Site {
+    pub store: Store,
+    pub database: Database,
+    router: Router,
+    worker: WorkerId,
+    policy: Policy,
+    _directory: tempfile::TempDir,
+}
+
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("a readable header"))
+    }
+}
+
+impl Site {
+    /// Open to this machine.
+    pub async fn open(kind: Kind) -> Site {
+        Site::serving(kind, "127.0.0.1:8788", None).await
+    }
+
+    /// Asks for [`TOKEN`].
+    pub async fn locked() -> Site {
+        Site::serving(Kind::Sqlite, "0.0.0.0:8788", Some(TOKEN)).await
+    }
+
+    async fn serving(kind: Kind, address: &str, token: Option<&str>) -> Site {
+        let directory = tempfile::tempdir().expect("a directory");
+        let database = Database::create(kind, directory.path()).await;
+        let store = Store::connect(&database.url, true, Clock::system()).await.expect("connects");
+        let (worker, policy) = (WorkerId::generate(), Policy::default());
+        let token = token.map(SecretString::from);
+        let access = Access::new(address.parse().expect("an address"), token.as_ref());
+        let app = app(worker, store.clone(), policy.clone());
+        let router = router(app, access.expect("it may be served"));
+        let site = Site { store, database, router, worker, policy, _directory: directory };
+        site.register().await;
+        site
+    }
+
+    async fn register(&self) {
+        let setup = |provider| ProviderSetup {
+            provider,
+            key_fingerprint: Some("key".into()),
+            webhook_url: Some("url".into()),
+            needs_webhook: provider == Provider::Ocean,
+            rate: 1e6,
+        };
+        let worker = NewWorker {
+            id: self.worker,
+            host: "here".into(),
+            pid: 1,
+            role: "all".into(),
+            version: "0".into(),
+            providers: Provider::ALL.map(setup).to_vec(),
+        };
+        self.store.register_worker(worker, &self.policy).await.expect("registers");
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().call(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, 1 << 24).await.expect("a body");
+        let text = String::from_utf8(body.to_vec()).expect("text");
+        Reply { status: parts.status, headers: parts.headers, text }
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.get_with(path, &[]).await
+    }
+
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        self.send(request("GET", path, headers, "")).await
+    }
+
+    /// As a form of the dashboard's own pages is sent.
+    pub async fn post(&self, path: &str, form: &'static str) -> Reply {
+        let own = [("origin", "http://127.0.0.1:8788"), ("sec-fetch-site", "same-origin")];
+        self.send(request("POST", path, &own, form)).await
+    }
+
+    /// A batch of `o1`, `o2`, … at Ocean.
+    pub async fn submit(&self, name: &str, people: i64, ceiling: Option<i64>) -> BatchId {
+        let max_credits: BTreeMap<_, _> =
+            ceiling.map(|most| (Provider::Ocean, most)).into_iter().collect();
+        let new = NewBatch {
+            name: Some(name.to_owned()),
+            header: Some(vec!["name".into()]),
+            priority: 0,
+            max_credits,
+            refresh_before: None,
+        };
+        let loading = self.store.begin_batch(new).await.expect("begins");
+        let rows = (1..=people).map(row).collect();
+        self.store.load(&loading, rows).await.expect("loads");
+        match self.store.publish(&loading, None).await.expect("publishes") {
+            Published::Now => loading.batch_id,
+            Published::Before(_) => panic!("there was no key"),
+        }
+    }
+
+    /// Sends up to `people` of Ocean's in one call.
+    pub async fn claim(&self, people: usize) -> ClaimedCall {
+        let ask = ClaimReveals {
+            provider: Provider::Ocean,
+            worker: self.worker,
+            calls: 1,
+            people,
+            price: Price::Fixed(1),
+            rate: 1e6,
+            canary: 0,
+            credits_check_interval: Duration::from_secs(300),
+        };
+        self.store.claim_reveals(ask).await.expect("claims").calls.pop().expect("one call")
+    }
+
+    /// Sends `found + not_found` people, and lets their results come.
+    pub async fn reveal(&self, found: usize, not_found: usize) {
+        let call = self.claim(found + not_found).await;
+        let answer = Answer { call: call.clone(), http_status: Some(200) };
+        self.store.answer_accepted(answer, None, &self.policy).await.expect("accepted");
+        let results = call.people.iter().enumerate().map(|(place, person)| PersonResult {
+            person_id: Identifier::decode(person).map(|id| id.value().to_owned()),
+            finding: if place < found { number() } else { Finding::NotFound },
+        });
+        let call_id = call.call_id.to_string();
+        let delivery = Delivery { inbox: None, call_id, results: results.collect() };
+        self.store.settle(vec![delivery], &self.policy).await.expect("settles");
+    }
+
+    /// The provider refuses a call.
+    pub async fn refuse(&self, refusal: Refusal) {
+        let answer = Answer { call: self.claim(1).await, http_status: Some(503) };
+        let verdict = on_refusal(refusal);
+        self.store
+            .answer_refused(answer, "refused".into(), verdict, &self.policy)
+            .await
+            .expect("refused");
+    }
+}
+
+pub fn request(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &'static str,
+) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path);
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", HOST);
+    }
+    if method == "POST" {
+        request = request.header("content-type", "application/x-www-form-urlencoded");
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::from(body)).expect("a request")
+}
+
+fn number() -> Finding {
+    let phone = Phone { raw: "+4512345678".into(), e164: Some("+4512345678".into()), kind: None };
+    Finding::Found { phones: vec![phone], credits: None }
+}
+
+fn row(number: i64) -> NewRow {
+    let id =
+        Identifier::parse(IdentifierKind::OceanPersonId, &format!("o{number}")).expect("an id");
+    let step = NewStep { provider: Provider::Ocean, identifiers: vec![id.encode()] };
+    NewRow { number, fields: format!("[\"Person {number}\"]"), steps: vec![step], erased: false }
+}
+
+fn app(worker: WorkerId, store: Store, policy: Policy) -> App {
+    let rate = "5/s".parse().expect("a rate");
+    App::new(Inner {
+        worker,
+        store,
+        policy,
+        ocean: None,
+        clodura: None,
+        limits: Limits {
+            ocean_rate: rate,
+            clodura_rate: rate,
+            ocean_in_flight: 1,
+            clodura_in_flight: 1,
+            ocean_people: 500,
+            ocean_price: Price::Fixed(1),
+            clodura_price: Price::Fixed(1),
+            canary: 0,
+            clodura_partners: true,
+        },
+        signer: Signer::new(&SecretString::from(TOKEN), &[]).expect("a signer"),
+        public_url: None,
+        stopping: CancellationToken::new(),
+    })
+}
