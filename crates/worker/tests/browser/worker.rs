@@ -1,0 +1,90 @@
+//! A real worker in the sandbox, and people submitted to it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use jobs::{Clock, Identifier, IdentifierKind, Provider};
+use store::{NewBatch, NewRow, NewStep, Store};
+
+pub struct Worker {
+    pub url: String,
+    pub store: Store,
+    process: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Worker {
+    pub async fn start() -> Worker {
+        let directory = tempfile::tempdir().expect("a directory");
+        let setup = serde_json::json!({"clodura": {"result_delay_ms": [200, 2500]}, "ocean": {"result_delay_ms": [500, 3000]}});
+        let config = directory.path().join("sandbox.json");
+        std::fs::write(&config, setup.to_string()).expect("a file");
+        let database = format!("sqlite://{}", directory.path().join("sandbox.db").display());
+        let mut process = Command::new(env!("CARGO_BIN_EXE_worker"))
+            .args(["--sandbox", "--admin-addr=127.0.0.1:0", "--listen-addr=127.0.0.1:0"])
+            .args(["--log-format=json", "--clodura-rate=20/s", "--sandbox-config"])
+            .arg(&config)
+            .args(["--database-url", &database])
+            .current_dir(directory.path())
+            .env_remove("ADMIN_TOKEN")
+            .env_remove("RUST_LOG")
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("worker starts");
+        let stderr = process.stderr.take().expect("its stderr");
+        let mut lines = BufReader::new(stderr).lines();
+        let admin = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let line: serde_json::Value = serde_json::from_str(&line).expect("logs are JSON");
+            Some(line["fields"]["admin"].as_str()?.to_owned())
+        });
+        std::thread::spawn(move || lines.for_each(drop));
+        let url = format!("http://{}", admin.expect("the worker is ready"));
+        let store = Store::connect(&database, false, Clock::system()).await.expect("connects");
+        Worker { url, store, process, directory }
+    }
+
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// A batch of people whom both providers know.
+    pub async fn submit(&self, name: &str, people: i64) -> String {
+        let new = NewBatch {
+            name: Some(name.to_owned()),
+            header: Some(vec!["name".into()]),
+            priority: 0,
+            max_credits: [(Provider::Ocean, people / 2)].into(),
+            refresh_before: None,
+        };
+        let batch = self.store.begin_batch(new).await.expect("begins");
+        let rows = (1..=people).map(|n| row(name, n)).collect();
+        self.store.load(&batch, rows).await.expect("loads");
+        self.store.publish(&batch, None).await.expect("publishes");
+        batch.batch_id.to_string()
+    }
+}
+
+fn row(batch: &str, number: i64) -> NewRow {
+    let step = |provider, kind, id: String| NewStep {
+        provider,
+        identifiers: vec![Identifier::parse(kind, &id).expect("an id").encode()],
+    };
+    let slug =
+        format!("https://www.linkedin.com/in/{}-{number}", batch.to_lowercase().replace(' ', "-"));
+    let steps = vec![
+        step(
+            Provider::Ocean,
+            IdentifierKind::OceanPersonId,
+            format!("{batch}{number}").replace(' ', ""),
+        ),
+        step(Provider::Clodura, IdentifierKind::LinkedinUrl, slug),
+    ];
+    NewRow { number, fields: format!("[\"Person {number}\"]"), steps, erased: false }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
