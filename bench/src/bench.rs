@@ -1,0 +1,50 @@
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use tokio::sync::Mutex;
+
+use crate::database::Kind;
+use crate::measurement::Measurement;
+use crate::reference::Apalis;
+
+/// What all measurements share.
+pub struct Bench {
+    pub bin_dir: PathBuf,
+    pub scale: f64,
+    pub postgres_url: Option<String>,
+    pub dir: PathBuf,
+    pub json: Option<PathBuf>,
+    pub growth_csv: PathBuf,
+    pub growth_most: usize,
+    pub with_reference: bool,
+    pub http: reqwest::Client,
+    /// Stock apalis is measured once a database and compared with several times.
+    pub apalis: Mutex<HashMap<Kind, Apalis>>,
+}
+
+impl Bench {
+    /// So many of a measurement's people.
+    pub fn people(&self, full: usize) -> usize {
+        ((full as f64 * self.scale) as usize).max(500)
+    }
+
+    /// A program of the product.
+    pub fn program(&self, name: &str) -> Result<PathBuf> {
+        let path = self.bin_dir.join(name);
+        anyhow::ensure!(path.is_file(), "{} is not built", path.display());
+        path.canonicalize().context("the program's path")
+    }
+
+    /// Prints a measurement.
+    pub fn report(&self, measurement: &Measurement) -> Result<()> {
+        let line = serde_json::to_string(measurement)?;
+        println!("{line}");
+        if let Some(path) = &self.json {
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+            writeln!(file, "{line}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! Made-up files of people. Ids are scattered, as real ones are: nothing may profit from their order.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::bench::Bench;
+
+/// By what people are asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Ocean's ids.
+    OceanIds,
+    /// LinkedIn addresses, as Clodura takes them.
+    Addresses,
+}
+
+/// Writes a CSV file of the people from number `first`; one in fifty stands there twice.
+pub fn write_csv(bench: &Bench, asked: Asked, first: usize, people: usize) -> Result<PathBuf> {
+    let path = bench.dir.join(format!("people-{first}-{people}.csv"));
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+    let column = match asked {
+        Asked::OceanIds => "ocean_person_id",
+        Asked::Addresses => "linkedin_url",
+    };
+    writeln!(file, "{column},Full Name,Company,Notes")?;
+    for n in first..first + people {
+        let whom = if n % 50 == 49 { n - 25 } else { n };
+        let key = scattered(whom as u64);
+        match asked {
+            Asked::OceanIds => write!(file, "{key:016x}{:08x}", whom as u32)?,
+            Asked::Addresses => write!(file, "https://www.linkedin.com/in/person-{key:x}-{whom}/")?,
+        }
+        writeln!(file, ",Person {whom},\"Company {}, Inc.\",from list {}", n % 1_000, n % 7)?;
+    }
+    file.flush()?;
+    Ok(path)
+}
+
+/// splitmix64: different for different numbers, in no order.
+fn scattered(n: u64) -> u64 {
+    let mut z = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// What a task of stock apalis holds of a person.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Task {
+    person: String,
+    columns: Vec<String>,
+}
+
+impl Task {
+    /// The same person, with the same columns, as the files hold.
+    pub fn new(n: usize) -> Task {
+        let person = format!("{:016x}{:08x}", scattered(n as u64), n as u32);
+        let (company, notes) =
+            (format!("Company {}, Inc.", n % 1_000), format!("from list {}", n % 7));
+        Task { columns: vec![person.clone(), format!("Person {n}"), company, notes], person }
+    }
+}

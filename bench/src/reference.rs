@@ -1,0 +1,100 @@
+//! What the product is compared with.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::bench::Bench;
+use crate::database::{Conn, Database, Kind};
+use crate::measurement::Measurement;
+use crate::{apalis_postgres_reference, apalis_sqlite_reference};
+
+/// Stock apalis is stopped after so long: as shipped it slows down the more it has done, and never ends.
+pub const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Stock apalis on one database: tasks a second, one task a person, handlers that do nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Apalis {
+    pub push: f64,
+    pub as_shipped: f64,
+    pub repaired: f64,
+}
+
+/// Measures stock apalis, once a database and run.
+pub async fn apalis(bench: &Bench, kind: Kind) -> Result<Apalis> {
+    let mut known = bench.apalis.lock().await;
+    if let Some(apalis) = known.get(&kind) {
+        return Ok(*apalis);
+    }
+    let (tasks, most) = (bench.people(20_000), bench.people(100_000));
+    let apalis = match kind {
+        Kind::Sqlite => apalis_sqlite_reference::measure(bench, tasks, most).await?,
+        Kind::Postgres => apalis_postgres_reference::measure(bench, tasks, most).await?,
+    };
+    known.insert(kind, apalis);
+    Ok(apalis)
+}
+
+/// Plain writes: `rows` rows of `bytes` in all into one table with a primary key, as durable, `per_commit` rows a
+/// transaction. Gives rows a second.
+pub async fn raw(
+    bench: &Bench,
+    kind: Kind,
+    rows: usize,
+    bytes: i64,
+    per_commit: usize,
+) -> Result<f64> {
+    let database = Database::create(bench, kind).await?;
+    let mut conn = database.connect().await?;
+    conn.execute("CREATE TABLE raw (id BIGINT PRIMARY KEY, filling TEXT NOT NULL)").await?;
+    let each = "x".repeat((bytes as usize / rows).max(1));
+    let started = Instant::now();
+    let mut written = 0;
+    while written < rows {
+        let last = (written + per_commit).min(rows);
+        // Made in the database: nothing is parsed, and nothing is sent that isn't written.
+        let insert = match kind {
+            Kind::Sqlite => {
+                "WITH RECURSIVE n(i) AS (SELECT $1 + 1 UNION ALL SELECT i + 1 FROM n WHERE i < $2)
+                 INSERT INTO raw SELECT i, $3 FROM n"
+            }
+            Kind::Postgres => "INSERT INTO raw SELECT i, $3 FROM generate_series($1 + 1, $2) AS i",
+        };
+        let (from, to) = (written as i64, last as i64);
+        match &mut conn {
+            Conn::Sqlite(c) => {
+                sqlx::query(insert).bind(from).bind(to).bind(&each).execute(c).await?;
+            }
+            Conn::Postgres(c) => {
+                sqlx::query(insert).bind(from).bind(to).bind(&each).execute(c).await?;
+            }
+        }
+        written = last;
+    }
+    let rate = rows as f64 / started.elapsed().as_secs_f64();
+    drop(conn);
+    database.remove().await?;
+    Ok(rate)
+}
+
+/// Adds the references of work that ends with people's results.
+pub async fn beside_drain(
+    bench: &Bench,
+    kind: Kind,
+    measurement: Measurement,
+    people: usize,
+    bytes: i64,
+    per_commit: usize,
+) -> Result<Measurement> {
+    if !bench.with_reference {
+        return Ok(measurement);
+    }
+    let raw = raw(bench, kind, people, bytes, per_commit).await?;
+    let apalis = apalis(bench, kind).await?;
+    // One after the other, as submit and drain are.
+    let both = |drain: f64| 1.0 / (1.0 / apalis.push + 1.0 / drain);
+    Ok(measurement
+        .beside("raw_writes", raw)
+        .beside("apalis_as_shipped", both(apalis.as_shipped))
+        .beside("apalis_repaired", both(apalis.repaired)))
+}
