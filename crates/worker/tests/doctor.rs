@@ -1,5 +1,7 @@
 //! `worker doctor` with the real binary: a good set-up, and each way of breaking it.
 
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
 use std::net::TcpListener as StdListener;
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,5 +1,7 @@
 //! The table of settings in docs/operations.md says what `worker --help` says.
 
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 
 use clap::CommandFactory;

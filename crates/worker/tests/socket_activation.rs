@@ -1,5 +1,7 @@
 //! A socket that the service manager holds: no connection is refused while the worker restarts.
 
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
