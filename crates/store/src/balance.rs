@@ -145,7 +145,9 @@ async fn record(
             lookup.write(conn, &describe(&failure), now).await?;
             let due = now + exponential(policy.gate_base, policy.gate_max, 0);
             set_due(conn, claimed.provider, Some(due), 0).await?;
-            if gate.is_closed_for(GateReason::ProviderBroken) {
+            if gate.is_closed_for(GateReason::ProviderBroken)
+                && matches!(failure, LookupFailure::Unavailable { .. })
+            {
                 return reprobe(conn, claimed.provider, &gate, policy, now).await;
             }
             on_failure(conn, claimed.provider, &gate, failure, policy, now).await
@@ -243,7 +245,9 @@ async fn decide(
         u32::try_from(step).unwrap_or(u32::MAX - 1),
     );
     if credits < price && (reserved == 0 || insufficient) {
-        if !insufficient && gate.state == "open" {
+        // Whoever answers is not broken any more; it is the account that keeps the gate shut now.
+        if !insufficient && (gate.state == "open" || gate.is_closed_for(GateReason::ProviderBroken))
+        {
             let closing = Closing {
                 reason: GateReason::CreditsInsufficient,
                 message: None,
@@ -253,11 +257,9 @@ async fn decide(
         }
         return set_due(conn, provider, Some(now + wait), step).await;
     }
-    // A 402 although the balance shows credits: only a change of the balance is news.
-    if insufficient
-        && unchanged
-        && gate.balance_at.is_some_and(|at| at >= gate.closed_at.unwrap_or(0))
-    {
+    // A 402 although the balance shows credits: only a change of the balance is news. What it showed
+    // before the 402 is none, or every 402 would be followed by a reading and the next 402.
+    if insufficient && unchanged {
         return set_due(conn, provider, Some(now + wait), step).await;
     }
     if insufficient || gate.is_closed_for(GateReason::ProviderBroken) {

@@ -1,9 +1,10 @@
 //! Opening the ledger.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jobs::{Clock, Timestamp};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -12,9 +13,11 @@ use sqlx::sqlite::{
 use crate::accept::Accepting;
 use crate::changes::{Changes, Subscription, Topic, Topics};
 use crate::conn::{Conn, exec, value};
-use crate::writer::{BoxFuture, Writer};
+use crate::writer::{BoxFuture, Writer, is_locked};
 use crate::{Result, StoreError};
 
+/// How long a SQLite database that another process is setting up is waited for.
+const OPENING_PATIENCE: Duration = Duration::from_secs(20);
 /// Where `NOTIFY` goes.
 const CHANNEL: &str = "reveal_queue";
 
@@ -45,7 +48,7 @@ impl Store {
     pub async fn connect(url: &str, migrate: bool, clock: Clock) -> Result<Store> {
         let changes = Changes::default();
         let backend = if url.starts_with("sqlite:") {
-            open_sqlite(url, migrate, &changes).await?
+            open_sqlite_patiently(url, migrate, &changes).await?
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             open_postgres(url, migrate, &changes).await?
         } else {
@@ -140,6 +143,31 @@ impl Store {
     }
 }
 
+/// Several processes may open a database for the first time at once. Who comes second finds it locked
+/// for a moment, also where SQLite doesn't wait by itself, or a table there that was missing just now.
+async fn open_sqlite_patiently(url: &str, migrate: bool, changes: &Changes) -> Result<Backend> {
+    let started = Instant::now();
+    let mut migrations = 0;
+    loop {
+        let error = match open_sqlite(url, migrate, changes).await {
+            Ok(backend) => return Ok(backend),
+            Err(error) => error,
+        };
+        let again = match &error {
+            StoreError::Database(error) => is_locked(error),
+            StoreError::Migrate(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => {
+                migrations += 1;
+                migrations <= 3
+            }
+            _ => false,
+        };
+        if !again || started.elapsed() > OPENING_PATIENCE {
+            return Err(error);
+        }
+        tokio::time::sleep(Duration::from_millis(rand::random_range(20..100))).await;
+    }
+}
+
 async fn open_sqlite(url: &str, migrate: bool, changes: &Changes) -> Result<Backend> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| StoreError::Url { url: url.to_owned() })?
@@ -153,7 +181,7 @@ async fn open_sqlite(url: &str, migrate: bool, changes: &Changes) -> Result<Back
         .pragma("temp_store", "memory")
         .pragma("journal_size_limit", "268435456");
     // Migrating and the switch to WAL want the lock at a moment when another process may start, too.
-    let patient = options.clone().busy_timeout(Duration::from_secs(20));
+    let patient = options.clone().busy_timeout(OPENING_PATIENCE);
     let first = SqlitePoolOptions::new().max_connections(1).connect_with(patient).await?;
     if migrate {
         SQLITE_MIGRATIONS.run(&first).await?;

@@ -192,7 +192,7 @@ async fn begin(conn: &mut Conn) -> Result<()> {
     }
 }
 
-fn is_locked(error: &sqlx::Error) -> bool {
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
     // SQLITE_BUSY and its extended codes end in 5.
     error
         .as_database_error()
