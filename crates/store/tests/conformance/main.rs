@@ -12,13 +12,18 @@
 )]
 
 mod answers;
+mod balance;
 mod basics;
 mod ceilings;
 mod claims;
 mod harness;
 mod isolation;
+mod overdue;
 mod polls;
 mod settle;
 mod sharing;
 mod submits;
 mod walk;
+mod waterfall;
+mod workers;
+mod writers;

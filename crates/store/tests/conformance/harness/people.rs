@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use jobs::{Identifier, IdentifierKind, Provider, Timestamp};
-use store::{Loaded, Loading, NewBatch, NewRow, NewStep, Published};
+use store::{BatchRef, Loaded, Loading, NewBatch, NewRow, NewStep, Published};
 
 use super::Bench;
 
@@ -67,7 +67,7 @@ impl Who {
             .find_map(|kind| self.identifiers.iter().find(|i| i.kind() == *kind))?;
         let others = self.identifiers.iter().filter(|i| *i != asked);
         let identifiers = std::iter::once(asked).chain(others).map(Identifier::encode).collect();
-        Some(NewStep { provider, identifiers })
+        Some(NewStep { provider, identifiers, only_if_known: false })
     }
 }
 
@@ -185,31 +185,15 @@ impl Bench {
         self.states(batch).await.iter().filter(|s| *s == state).count()
     }
 
-    /// Cancels a batch, as `enqueue cancel` does.
+    /// A published batch, as the store's operations name it.
+    pub async fn batch_ref(&self, batch: i64) -> BatchRef {
+        let id: (String,) =
+            self.database.one(&format!("SELECT batch_id FROM batches WHERE id = {batch}")).await;
+        self.store.find_batch(&id.0).await.expect("a batch")
+    }
+
     pub async fn cancel(&self, batch: i64) {
-        let waiting = "SELECT id FROM reveals WHERE state IN ('queued', 'retrying')";
-        let next = "SELECT MIN(w.batch_id) FROM batch_rows w JOIN batches b ON b.id = w.batch_id
-            WHERE w.reveal_id = reveals.id AND w.ended IS NULL AND b.cancelled_at IS NULL";
-        for sql in [
-            format!(
-                "UPDATE batch_rows SET ended = 'cancelled', ended_at = 1
-                 WHERE batch_id = {batch} AND ended IS NULL AND reveal_id IN ({waiting})"
-            ),
-            format!(
-                "UPDATE batches SET cancelled_at = 1, unfinished = unfinished - (
-                    SELECT COALESCE(SUM(queued + retrying), 0) FROM batch_totals WHERE batch_id = {batch})
-                 WHERE id = {batch}"
-            ),
-            format!("UPDATE batches SET finished_at = 1 WHERE id = {batch} AND unfinished = 0"),
-            format!(
-                "UPDATE batch_totals SET cancelled = cancelled + queued + retrying, queued = 0,
-                    retrying = 0 WHERE batch_id = {batch}"
-            ),
-            format!("UPDATE reveals SET lane = ({next}) WHERE lane = {batch} AND id IN ({waiting})"),
-            "UPDATE reveals SET state = 'idle', due_at = NULL
-             WHERE lane IS NULL AND state IN ('queued', 'retrying')".to_owned(),
-        ] {
-            self.database.run(&sql).await;
-        }
+        let batch = self.batch_ref(batch).await;
+        self.store.cancel(&batch).await.expect("cancels");
     }
 }

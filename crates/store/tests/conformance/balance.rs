@@ -1,0 +1,204 @@
+//! The account: when it is asked, and what its answer means.
+
+use std::time::Duration;
+
+use jobs::Provider::{Clodura, Ocean};
+use jobs::outcome::{Balance, LookupFailure, Refusal};
+use store::{ClaimReveals, Price};
+
+use crate::harness::people::oceans;
+use crate::harness::{Bench, FAST, HOUR, MINUTE, on_both};
+
+on_both!(
+    asked_once_at_the_start,
+    too_little_closes_without_a_request,
+    a_top_up_opens,
+    a_402_asks_the_account,
+    a_402_in_spite_of_credits_is_not_tried_over_and_over,
+    an_account_that_stays_empty_is_asked_ever_more_seldom,
+    what_is_believed_too_little_asks_the_account,
+    a_broken_provider_is_probed_for_free,
+    a_broken_provider_with_an_empty_account_is_known_as_empty,
+    a_balance_that_can_not_be_read_is_tried_again,
+    a_balance_request_may_be_limited,
+    a_lost_request_is_made_again,
+    a_short_day_is_spared,
+);
+
+async fn due(b: &Bench) -> Option<Duration> {
+    let (claimed, at) = b.store.claim_balance(Ocean, FAST).await.unwrap();
+    assert!(claimed.is_none(), "a balance is due");
+    at.map(|at| at.since(b.store.now()))
+}
+
+async fn record(b: &Bench, result: Result<Balance, LookupFailure>) {
+    let (claimed, _) = b.store.claim_balance(Ocean, FAST).await.unwrap();
+    let claimed = claimed.expect("a balance is due");
+    b.store.record_balance(claimed, result, None, Price::Fixed(1), &b.policy).await.unwrap();
+    b.check("balance").await;
+}
+
+async fn read(b: &Bench, credits: i64) {
+    record(b, Ok(Balance { credits, direct_dials: false, daily: None })).await;
+}
+
+async fn gate(b: &Bench) -> (String, Option<String>) {
+    b.database.one("SELECT state, reason FROM provider_gates WHERE provider = 'ocean'").await
+}
+
+fn closed(reason: &str) -> (String, Option<String>) {
+    ("closed".to_owned(), Some(reason.to_owned()))
+}
+
+async fn asked_once_at_the_start(b: &Bench) {
+    read(b, 100).await;
+    assert_eq!(due(b).await, None);
+    assert!(b.store.claim_balance(Clodura, FAST).await.unwrap().0.is_some());
+    let left = "SELECT credits_left FROM provider_status WHERE provider = 'ocean'";
+    assert_eq!(b.database.number(left).await, 100);
+    let log = "SELECT COUNT(*) FROM call_log WHERE kind = 'balance'";
+    assert_eq!(b.database.number(log).await, 1);
+}
+
+async fn too_little_closes_without_a_request(b: &Bench) {
+    let batch = b.submit(&oceans(1..=3)).await;
+    read(b, 0).await;
+    assert_eq!(gate(b).await, closed("credits_insufficient"));
+    assert!(b.claim(Ocean).await.is_empty());
+    assert_eq!(b.count(batch, "held").await, 3);
+    assert_eq!(due(b).await, Some(5 * MINUTE));
+}
+
+async fn a_top_up_opens(b: &Bench) {
+    b.submit(&oceans(1..=3)).await;
+    read(b, 0).await;
+    b.advance(5 * MINUTE).await;
+    read(b, 2).await;
+    assert_eq!(gate(b).await.0, "open");
+    assert_eq!(b.claim_one(Ocean).await.people.len(), 2);
+}
+
+async fn a_402_asks_the_account(b: &Bench) {
+    read(b, 100).await;
+    b.submit(&oceans(1..=3)).await;
+    b.refuse(&b.claim_one(Ocean).await, 402, Refusal::CreditsInsufficient).await;
+    read(b, 0).await;
+    assert_eq!(gate(b).await, closed("credits_insufficient"));
+    b.advance(5 * MINUTE).await;
+    read(b, 7).await;
+    assert_eq!(b.claim_one(Ocean).await.people.len(), 3);
+}
+
+async fn a_402_in_spite_of_credits_is_not_tried_over_and_over(b: &Bench) {
+    b.submit(&oceans(1..=3)).await;
+    let mut requests = 0;
+    for _ in 0..60 {
+        if b.store.claim_balance(Ocean, FAST).await.unwrap().0.is_some() {
+            b.database.run("UPDATE provider_gates SET balance_due_at = 0").await;
+            read(b, 100).await;
+            requests += 1;
+        }
+        for call in b.claim(Ocean).await {
+            b.refuse(&call, 402, Refusal::CreditsInsufficient).await;
+            requests += 1;
+        }
+        b.advance(MINUTE).await;
+    }
+    assert!(requests <= 12, "{requests} requests in an hour");
+}
+
+async fn an_account_that_stays_empty_is_asked_ever_more_seldom(b: &Bench) {
+    read(b, 0).await;
+    for minutes in [5, 10, 20, 40, 60, 60] {
+        assert_eq!(due(b).await, Some(minutes * MINUTE));
+        b.advance(minutes * MINUTE).await;
+        read(b, 0).await;
+    }
+}
+
+async fn what_is_believed_too_little_asks_the_account(b: &Bench) {
+    read(b, 2).await;
+    b.submit(&oceans(1..=5)).await;
+    assert_eq!(b.claim_one(Ocean).await.people.len(), 2);
+    assert_eq!(due(b).await, Some(5 * MINUTE));
+    b.advance(5 * MINUTE).await;
+    read(b, 10).await;
+    assert_eq!(b.claim_one(Ocean).await.people.len(), 3);
+}
+
+async fn broken(b: &Bench) {
+    b.submit(&oceans(1..=8)).await;
+    for call in b.claim_as(ClaimReveals { people: 1, calls: 5, ..b.ask(Ocean) }).await {
+        b.unknown(&call).await;
+    }
+    assert_eq!(gate(b).await, closed("provider_broken"));
+}
+
+fn gone() -> Result<Balance, LookupFailure> {
+    Err(LookupFailure::Unavailable { message: "HTTP 502".into() })
+}
+
+async fn a_broken_provider_is_probed_for_free(b: &Bench) {
+    read(b, 100).await;
+    broken(b).await;
+    for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+        assert_eq!(due(b).await, Some(minutes * MINUTE));
+        b.advance(minutes * MINUTE).await;
+        assert!(b.claim(Ocean).await.is_empty());
+        record(b, gone()).await;
+    }
+    b.advance(HOUR).await;
+    read(b, 100).await;
+    assert_eq!(gate(b).await.0, "open");
+    assert_eq!(b.claim_one(Ocean).await.people.len(), 3);
+}
+
+async fn a_broken_provider_with_an_empty_account_is_known_as_empty(b: &Bench) {
+    broken(b).await;
+    b.advance(MINUTE).await;
+    for call in [
+        "UPDATE calls SET state = 'expired', deadline_at = NULL",
+        "UPDATE reveals SET state = 'expired' WHERE state = 'awaiting'",
+        "UPDATE batch_totals SET expired = awaiting, awaiting = 0, written_off = credits_reserved, credits_reserved = 0",
+        "UPDATE batches SET unfinished = unfinished - 5",
+    ] {
+        b.database.run(call).await;
+    }
+    read(b, 0).await;
+    assert_eq!(gate(b).await, closed("credits_insufficient"));
+}
+
+async fn a_balance_that_can_not_be_read_is_tried_again(b: &Bench) {
+    record(b, gone()).await;
+    assert_eq!(due(b).await, Some(MINUTE));
+    assert_eq!(gate(b).await.0, "open");
+    b.advance(MINUTE).await;
+    read(b, 5).await;
+}
+
+async fn a_balance_request_may_be_limited(b: &Bench) {
+    let limited = LookupFailure::RateLimited { retry_after: Some(2 * HOUR) };
+    record(b, Err(limited)).await;
+    assert_eq!(gate(b).await, closed("rate_limited"));
+    assert_eq!(due(b).await, Some(2 * HOUR));
+}
+
+async fn a_lost_request_is_made_again(b: &Bench) {
+    assert!(b.store.claim_balance(Ocean, FAST).await.unwrap().0.is_some());
+    assert_eq!(due(b).await, Some(MINUTE));
+    b.advance(MINUTE).await;
+    read(b, 5).await;
+}
+
+async fn a_short_day_is_spared(b: &Bench) {
+    let daily = jobs::outcome::DailyQuota { left: 10, resets_in: HOUR };
+    record(b, Ok(Balance { credits: 5000, direct_dials: false, daily: Some(daily) })).await;
+    b.submit(&oceans(1..=3)).await;
+    b.advance(HOUR / 10).await;
+    assert_eq!(b.claim_one(Ocean).await.people.len(), 3);
+    b.submit(&oceans(4..=6)).await;
+    let claims = b.store.claim_reveals(b.ask(Ocean)).await.unwrap();
+    assert!(claims.calls.is_empty() && claims.again_at > Some(b.store.now()));
+    b.submit(&oceans(7..=600)).await;
+    assert_eq!(b.claim(Ocean).await[0].people.len(), 500, "a full call goes at once");
+}

@@ -1,0 +1,164 @@
+//! What time alone decides.
+
+use jobs::Provider::{Clodura, Ocean};
+use jobs::WorkerId;
+use jobs::outcome::Refusal;
+use store::{ClaimReveals, Swept};
+
+use crate::harness::people::{clodura, ocean, oceans};
+use crate::harness::{Bench, HOUR, MINUTE, SECOND, found, on_both};
+
+on_both!(
+    a_dead_worker_s_calls_may_have_left,
+    a_worker_that_stopped_is_dead,
+    a_living_worker_is_left_alone,
+    a_request_that_lasts_for_ever_is_lost,
+    a_dead_worker_s_probe_leaves_the_gate_closed,
+    results_that_never_came,
+    results_of_an_unknown_request_that_never_came,
+    an_unknown_request_is_not_sent_again_unless_asked_for,
+    an_unknown_request_is_sent_again_where_asked_for,
+    nobody_is_sent_again_too_often,
+    a_long_absence_is_worked_off,
+);
+
+async fn sweep(b: &Bench) -> Swept {
+    let swept = b.store.sweep_overdue(&b.policy).await.unwrap();
+    b.check("swept").await;
+    swept
+}
+
+async fn a_dead_worker_s_calls_may_have_left(b: &Bench) {
+    let batch = b.submit(&oceans(1..=2)).await;
+    let call = b.claim_one(Ocean).await;
+    b.clock.advance(29 * SECOND);
+    assert_eq!(sweep(b).await.taken_over, 0);
+    b.clock.advance(2 * SECOND);
+    assert_eq!(sweep(b).await.taken_over, 1);
+    assert_eq!(b.states(batch).await, ["awaiting"; 2]);
+    assert!(b.claim(Ocean).await.is_empty());
+    b.webhook(&call, vec![found("o1"), found("o2")]).await;
+    assert_eq!(b.states(batch).await, ["found"; 2]);
+}
+
+async fn a_worker_that_stopped_is_dead(b: &Bench) {
+    b.submit(&oceans(1..=2)).await;
+    b.claim_one(Ocean).await;
+    b.store.worker_stopped(b.worker).await.unwrap();
+    assert_eq!(sweep(b).await.taken_over, 1);
+}
+
+async fn a_living_worker_is_left_alone(b: &Bench) {
+    b.submit(&oceans(1..=2)).await;
+    b.claim_one(Ocean).await;
+    for _ in 0..5 {
+        b.advance(MINUTE).await;
+        assert_eq!(sweep(b).await, Swept::default());
+    }
+}
+
+async fn a_request_that_lasts_for_ever_is_lost(b: &Bench) {
+    b.submit(&oceans(1..=2)).await;
+    b.claim_one(Ocean).await;
+    b.advance(10 * MINUTE + SECOND).await;
+    assert_eq!(sweep(b).await.taken_over, 1);
+}
+
+async fn a_dead_worker_s_probe_leaves_the_gate_closed(b: &Bench) {
+    b.submit(&oceans(1..=3)).await;
+    b.refuse(&b.claim_one(Ocean).await, 402, Refusal::CreditsPending).await;
+    b.advance(MINUTE).await;
+    let dead = WorkerId::generate();
+    b.register(dead, Some("key"), Some("url")).await;
+    let probe = b.claim_as(ClaimReveals { worker: dead, ..b.ask(Ocean) }).await.remove(0);
+    b.check("probing").await;
+    b.advance(31 * SECOND).await;
+    assert_eq!(sweep(b).await.taken_over, 1);
+    assert!(b.claim(Ocean).await.is_empty());
+    b.advance(MINUTE).await;
+    assert_ne!(b.claim_one(Ocean).await.people, probe.people);
+}
+
+async fn results_that_never_came(b: &Bench) {
+    let batch = b.submit(&oceans(1..=2)).await;
+    b.accept(&b.claim_one(Ocean).await).await;
+    b.advance(24 * HOUR - SECOND).await;
+    assert_eq!(sweep(b).await.expired, 0);
+    b.advance(SECOND).await;
+    assert_eq!(sweep(b).await.expired, 1);
+    assert_eq!(sweep(b).await.expired, 0);
+    let row = b.shown(batch).await.remove(0);
+    assert_eq!((&*row.state, row.reason.as_deref()), ("expired", Some("no_result")));
+    let later = b.submit(&oceans(1..=2)).await;
+    assert_eq!(b.states(later).await, ["expired"; 2], "perhaps paid: not asked again by itself");
+}
+
+async fn results_of_an_unknown_request_that_never_came(b: &Bench) {
+    let batch = b.submit(&oceans(1..=2)).await;
+    b.unknown(&b.claim_one(Ocean).await).await;
+    b.advance(24 * HOUR).await;
+    assert_eq!(sweep(b).await.expired, 1);
+    assert_eq!(b.shown(batch).await[0].reason.as_deref(), Some("outcome_unknown"));
+}
+
+async fn an_unknown_request_is_not_sent_again_unless_asked_for(b: &Bench) {
+    b.submit(&oceans(1..=2)).await;
+    b.unknown(&b.claim_one(Ocean).await).await;
+    b.advance(23 * HOUR).await;
+    assert_eq!(sweep(b).await.repeated, 0);
+    assert!(b.claim(Ocean).await.is_empty());
+}
+
+async fn an_unknown_request_is_sent_again_where_asked_for(b: &Bench) {
+    let policy = jobs::Policy { unknown_grace: Some(HOUR), ..b.policy.clone() };
+    let batch = b.submit(&[ocean("o1"), clodura("c1")]).await;
+    let (one, two) = (b.claim_one(Ocean).await, b.claim_one(Clodura).await);
+    b.unknown(&one).await;
+    b.accept(&two).await;
+    b.advance(HOUR - SECOND).await;
+    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 0);
+    b.advance(SECOND).await;
+    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 1);
+    b.check("to be sent again").await;
+    let again = b.claim_one(Ocean).await;
+    b.refuse(&again, 402, Refusal::CreditsPending).await;
+    b.advance(HOUR).await;
+    let again = b.claim_one(Ocean).await;
+    let repeats = format!(
+        "SELECT COUNT(*) FROM call_log WHERE call_id = '{}' AND repeat_of = '{}'",
+        again.call_id, one.call_id
+    );
+    assert_eq!(b.database.number(&repeats).await, 1, "also after a refusal in between");
+    b.webhook(&one, vec![found("o1")]).await;
+    b.check("the first answered").await;
+    assert_eq!(b.states(batch).await, ["found", "awaiting"]);
+    b.accept(&again).await;
+}
+
+async fn nobody_is_sent_again_too_often(b: &Bench) {
+    let policy = jobs::Policy { unknown_grace: Some(HOUR), max_attempts: 3, ..b.policy.clone() };
+    let batch = b.submit(&oceans(1..=1)).await;
+    for _ in 0..3 {
+        assert_eq!(b.states(batch).await, ["queued"]);
+        b.unknown(&b.claim_one(Ocean).await).await;
+        b.database.run("UPDATE provider_gates SET broken_streak = 0").await;
+        b.advance(HOUR).await;
+        b.store.sweep_overdue(&policy).await.unwrap();
+        b.check("swept").await;
+    }
+    let row = b.shown(batch).await.remove(0);
+    assert_eq!((&*row.state, row.reason.as_deref()), ("expired", Some("outcome_unknown")));
+}
+
+async fn a_long_absence_is_worked_off(b: &Bench) {
+    let batch = b.submit(&oceans(1..=450)).await;
+    let calls = b.claim_as(ClaimReveals { people: 1, calls: 450, ..b.ask(Ocean) }).await;
+    for call in &calls[..225] {
+        b.accept(call).await;
+    }
+    b.clock.advance(50 * HOUR);
+    for _ in 0..5 {
+        sweep(b).await;
+    }
+    assert_eq!(b.count(batch, "expired").await, 450);
+}

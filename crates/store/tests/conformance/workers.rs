@@ -1,0 +1,167 @@
+//! Workers, what they bring along, what they share, and how they learn of each other.
+
+use std::time::Duration;
+
+use jobs::Provider::{Clodura, Ocean};
+use jobs::WorkerId;
+use jobs::outcome::Refusal;
+use store::{Stamp, Store, StoreError, Subscription, Topic};
+
+use crate::harness::people::{Options, clodura, ocean, oceans};
+use crate::harness::{Bench, Database, HOUR, MINUTE, START, on_both};
+
+on_both!(
+    without_a_key_a_provider_is_off,
+    without_a_webhook_url_ocean_is_off,
+    another_worker_s_key_is_enough,
+    another_webhook_url_is_proved_anew,
+    another_key_does_not_undo_a_pause,
+    a_database_is_live_or_sandbox,
+    secrets_are_stable_and_shared,
+    old_secrets_verify_for_a_while,
+    a_publish_wakes_another_process,
+    a_webhook_wakes_another_process,
+    several_stores_open_a_new_database_at_once,
+    a_url_is_shown_without_its_password,
+    ping,
+);
+
+async fn off_reason(b: &Bench, provider: jobs::Provider) -> Option<String> {
+    let sql = format!("SELECT off_reason FROM provider_gates WHERE provider = '{provider}'");
+    b.database.one::<(Option<String>,)>(&sql).await.0
+}
+
+async fn without_a_key_a_provider_is_off(b: &Bench) {
+    b.store.worker_stopped(b.worker).await.unwrap();
+    let batch = b.submit(&[ocean("o1"), clodura("c1")]).await;
+    b.register(WorkerId::generate(), None, Some("url")).await;
+    assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_key"));
+    assert!(b.claim(Ocean).await.is_empty() && b.claim(Clodura).await.is_empty());
+    assert_eq!(b.shown(batch).await[0].reason.as_deref(), Some("no_key"));
+    assert_eq!(b.states(batch).await, ["held"; 2]);
+    b.register(WorkerId::generate(), Some("key"), Some("url")).await;
+    assert_eq!(off_reason(b, Ocean).await, None);
+    assert_eq!(b.claim(Ocean).await.len() + b.claim(Clodura).await.len(), 2);
+}
+
+async fn without_a_webhook_url_ocean_is_off(b: &Bench) {
+    b.store.worker_stopped(b.worker).await.unwrap();
+    b.register(WorkerId::generate(), Some("key"), None).await;
+    assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_webhook_url"));
+    assert_eq!(off_reason(b, Clodura).await, None);
+}
+
+async fn another_worker_s_key_is_enough(b: &Bench) {
+    b.register(WorkerId::generate(), None, None).await;
+    assert_eq!(off_reason(b, Ocean).await, None);
+    b.clock.advance(MINUTE);
+    b.register(WorkerId::generate(), None, None).await;
+    assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_key"), "that one is silent");
+}
+
+async fn another_webhook_url_is_proved_anew(b: &Bench) {
+    let proved = "SELECT COUNT(*) FROM provider_gates WHERE canary_proved_at IS NOT NULL";
+    b.database.run("UPDATE provider_gates SET canary_proved_at = 1").await;
+    b.register(WorkerId::generate(), Some("key"), Some("url")).await;
+    assert_eq!(b.database.number(proved).await, 2);
+    b.register(WorkerId::generate(), Some("key"), Some("another url")).await;
+    assert_eq!(b.database.number(proved).await, 0);
+}
+
+async fn another_key_does_not_undo_a_pause(b: &Bench) {
+    b.submit(&oceans(1..=2)).await;
+    let refusal = Refusal::Misconfigured { message: "bad key".into() };
+    b.refuse(&b.claim_one(Ocean).await, 401, refusal).await;
+    b.store.pause(Ocean).await.unwrap();
+    b.register(WorkerId::generate(), Some("another key"), Some("url")).await;
+    assert!(b.claim(Ocean).await.is_empty());
+    let resumed = b.store.resume(Ocean).await.unwrap();
+    assert!(resumed.was_paused);
+    assert_eq!(b.claim_one(Ocean).await.people.len(), 2);
+}
+
+async fn a_database_is_live_or_sandbox(b: &Bench) {
+    let other = b.another_store().await;
+    b.store.stamp(Stamp::Sandbox).await.unwrap();
+    other.stamp(Stamp::Sandbox).await.unwrap();
+    let refused = other.stamp(Stamp::Live).await;
+    assert!(matches!(refused, Err(StoreError::Stamp { .. })), "{refused:?}");
+}
+
+async fn secrets_are_stable_and_shared(b: &Bench) {
+    let other = b.another_store().await;
+    let (one, two) = tokio::join!(b.store.webhook_secrets(), other.webhook_secrets());
+    let one = one.unwrap();
+    assert_eq!((one.len(), one[0].len()), (1, 64));
+    assert_eq!(two.unwrap(), one);
+    b.advance(1000 * HOUR).await;
+    assert_eq!(other.webhook_secrets().await.unwrap(), one);
+    let erasure = b.store.erasure_key().await.unwrap();
+    assert_ne!(erasure, one[0]);
+    assert_eq!(other.erasure_key().await.unwrap(), erasure);
+}
+
+async fn old_secrets_verify_for_a_while(b: &Bench) {
+    let first = b.store.webhook_secrets().await.unwrap().remove(0);
+    let now = b.store.now().0;
+    b.database
+        .run(&format!(
+            "INSERT INTO secrets (purpose, secret, created_at) VALUES ('webhook', 'new', {now})"
+        ))
+        .await;
+    assert_eq!(b.store.webhook_secrets().await.unwrap(), ["new".to_owned(), first]);
+    b.advance(91 * 24 * HOUR).await;
+    assert_eq!(b.store.webhook_secrets().await.unwrap(), ["new"]);
+}
+
+/// Waits for a change, but not for ever.
+async fn woken(mut waiting: Subscription) {
+    tokio::time::timeout(Duration::from_secs(20), waiting.changed()).await.expect("woken");
+}
+
+async fn a_publish_wakes_another_process(b: &Bench) {
+    let other = b.another_store().await;
+    // Twice: the first time may be the waking of everybody when a connection was made.
+    for _ in 0..2 {
+        let batch = b.begin(Options::default()).await;
+        let waiting = other.subscribe(Topic::Queue);
+        b.publish(&batch).await;
+        woken(waiting).await;
+    }
+}
+
+async fn a_webhook_wakes_another_process(b: &Bench) {
+    let other = b.another_store().await;
+    for _ in 0..2 {
+        let waiting = other.subscribe(Topic::Inbox);
+        b.webhook_to(Ocean, &jobs::CallId::generate().to_string(), Vec::new()).await;
+        woken(waiting).await;
+    }
+}
+
+async fn several_stores_open_a_new_database_at_once(b: &Bench) {
+    let fresh = Database::create(if b.store.is_postgres() {
+        crate::harness::Dialect::Postgres
+    } else {
+        crate::harness::Dialect::Sqlite
+    })
+    .await;
+    let open = || Store::connect(&fresh.url, true, jobs::Clock::manual(START));
+    let (one, two, three) = tokio::join!(open(), open(), open());
+    for store in [one, two, three] {
+        store.expect("opens").ping().await.unwrap();
+    }
+    fresh.drop_it().await;
+}
+
+async fn a_url_is_shown_without_its_password(b: &Bench) {
+    let clock = b.clock.clone();
+    let refused = Store::connect("mysql://me:secret@host/db", true, clock).await.err().unwrap();
+    let message = refused.to_string();
+    assert!(!message.contains("secret") && message.contains("me:…@host"), "{message}");
+}
+
+async fn ping(b: &Bench) {
+    b.store.ping().await.unwrap();
+    assert_eq!(b.store.inbox_backlog().await.unwrap(), (0, None));
+}
