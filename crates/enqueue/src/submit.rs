@@ -36,7 +36,8 @@ pub async fn submit(args: SubmitArgs, global: &Global) -> Result<(), Failure> {
     }
     let store = run::open(global).await?;
     let mut sink = begin(&store, &args, &reader).await?;
-    let mut feed = feed::start(reader, args.fingerprint(), args.skip_invalid, FIRST_CHUNK);
+    let mut feed =
+        feed::start(reader, args.order(), args.fingerprint(), args.skip_invalid, FIRST_CHUNK);
     let outcome = tokio::select! {
         outcome = enqueue(&store, &args, &mut sink, &mut feed) => outcome,
         _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted; nothing was enqueued".into())),
@@ -226,7 +227,8 @@ async fn dry_run(args: &SubmitArgs, reader: Reader, global: &Global) -> Result<(
         run::open(global).await?
     };
     let mut sink = Sink::Preview(Box::new(Preview::new(args.refresh_before(&Clock::system()))));
-    let mut feed = feed::start(reader, args.fingerprint(), args.skip_invalid, FIRST_CHUNK);
+    let mut feed =
+        feed::start(reader, args.order(), args.fingerprint(), args.skip_invalid, FIRST_CHUNK);
     let loaded = load(&store, &mut sink, &mut feed).await?;
     let input = finished(&mut feed, args).await?;
     if let Some(ceilings) = &args.max_credits {

@@ -8,7 +8,7 @@ use jobs::{Provider, RevealState, Timestamp};
 
 use crate::conn::{Conn, rows};
 use crate::erasures::mark_erased;
-use crate::resolve::is_outdated;
+use crate::resolve::{is_outdated, is_worth_waiting_for};
 use crate::totals::json;
 use crate::transition::parse_state;
 use crate::{Loaded, NewRow, NewStep, Result, Store};
@@ -66,13 +66,19 @@ impl Store {
 impl Preview {
     /// Counts a row as loading would place it: by the step of its waterfall that it would show.
     fn place(&mut self, row: &NewRow, known: &Known<'_>, loaded: &mut Loaded) {
-        let steps: Vec<Standing> = row.steps.iter().map(|step| self.stands(step, known)).collect();
+        let steps = row.steps.iter().map(|step| (step, self.stands(step, known)));
+        let (row_steps, steps): (Vec<&NewStep>, Vec<Standing>) = steps
+            .filter(|(step, standing)| {
+                !step.only_if_known
+                    || (standing.by != By::Nobody && is_worth_waiting_for(standing.state))
+            })
+            .unzip();
         let found = steps.iter().position(|step| step.state == RevealState::Found);
         let stops =
             |step: &Standing| !matches!(step.state, RevealState::NotFound | RevealState::Failed);
         let shown =
             found.or_else(|| steps.iter().position(stops)).unwrap_or(steps.len().saturating_sub(1));
-        for (place, (step, standing)) in row.steps.iter().zip(&steps).enumerate() {
+        for (place, (step, standing)) in row_steps.into_iter().zip(&steps).enumerate() {
             let asked_now = place == shown && standing.state == RevealState::Idle;
             let counted = standing.by == By::Preview || place < shown;
             if !counted && (asked_now || standing.by == By::Nobody) {

@@ -188,6 +188,16 @@ impl People {
         (id, new)
     }
 
+    /// The reveal that is, or will be, worth waiting for behind any of `identifiers`.
+    pub(crate) fn find(&self, identifiers: &[String]) -> Option<i64> {
+        self.behind(identifiers)
+            .iter()
+            .filter_map(|subject| self.reveals.get(subject))
+            .filter(|known| is_worth_waiting_for(known.state))
+            .max_by_key(|known| preference(known.state))
+            .map(|known| known.id)
+    }
+
     /// The subjects behind identifiers, from alias to alias.
     fn behind(&self, identifiers: &[String]) -> BTreeSet<String> {
         let mut seen: BTreeSet<&String> = BTreeSet::new();
@@ -480,6 +490,11 @@ pub(crate) fn is_outdated(
         }
         _ => false,
     }
+}
+
+/// Whether a row that can't ask a provider itself shares what another row asks there.
+pub(crate) fn is_worth_waiting_for(state: RevealState) -> bool {
+    state == RevealState::Found || !state.is_finished()
 }
 
 /// Which of two reveals of the same person is to be kept: what has a result or may have cost money

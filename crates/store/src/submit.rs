@@ -48,6 +48,9 @@ pub struct NewStep {
     pub provider: Provider,
     /// Encoded identifiers of the person: first the one to ask by, then all others on the row.
     pub identifiers: Vec<String>,
+    /// None of them is one to ask by. The step counts only if the person is known at this provider
+    /// all the same, by another row: nobody is paid for twice because one row says less.
+    pub only_if_known: bool,
 }
 
 /// A batch that is being loaded.
@@ -365,12 +368,26 @@ async fn look_up_all(
             .or_default()
             .extend(step.identifiers.iter().map(String::as_str));
     }
+    let own = |provider| {
+        let mut steps = new_rows.iter().flat_map(|row| &row.steps);
+        steps.any(|step| step.provider == provider && !step.only_if_known)
+    };
     let mut people = BTreeMap::new();
     for (provider, identifiers) in identifiers {
+        if !own(provider) && !anybody_known(conn, provider).await? {
+            continue;
+        }
         let known = People::look_up(conn, provider, &identifiers, batch.refresh_before).await?;
         people.insert(provider, known);
     }
     Ok(people)
+}
+
+/// Whether the provider was, or is to be, asked for anybody at all.
+async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result<bool> {
+    let first: Option<(i64,)> =
+        row!(conn, "SELECT id FROM reveals WHERE provider = $1 LIMIT 1", provider.as_str())?;
+    Ok(first.is_some())
 }
 
 fn resolve_all(
@@ -378,18 +395,32 @@ fn resolve_all(
     live: Vec<NewRow>,
     numbers: &mut Numbers,
 ) -> Vec<Resolved> {
-    live.into_iter()
+    let resolved: Vec<Vec<Option<(Provider, i64, bool)>>> = live
+        .iter()
         .map(|row| {
-            let steps = row
-                .steps
-                .iter()
-                .filter_map(|step| {
-                    let known = people.get_mut(&step.provider)?;
-                    let (id, new) = known.resolve(&step.identifiers, numbers);
-                    Some((step.provider, id, new))
-                })
-                .collect();
-            Resolved { number: row.number, fields: row.fields, steps }
+            let resolve = |step: &NewStep| {
+                let known = people.get_mut(&step.provider).filter(|_| !step.only_if_known)?;
+                let (id, new) = known.resolve(&step.identifiers, numbers);
+                Some((step.provider, id, new))
+            };
+            row.steps.iter().map(resolve).collect()
+        })
+        .collect();
+    // Afterwards, so that it doesn't matter which of two rows comes first in a chunk.
+    live.into_iter()
+        .zip(resolved)
+        .map(|(row, own)| {
+            let steps = row.steps.iter().zip(own).filter_map(|(step, own)| {
+                let by_others = || {
+                    Some((
+                        step.provider,
+                        people.get(&step.provider)?.find(&step.identifiers)?,
+                        false,
+                    ))
+                };
+                own.or_else(by_others)
+            });
+            Resolved { number: row.number, steps: steps.collect(), fields: row.fields }
         })
         .collect()
 }

@@ -122,6 +122,11 @@ impl SubmitArgs {
         }
     }
 
+    /// The providers that may be asked, in turn.
+    pub fn order(&self) -> Vec<Provider> {
+        self.providers.clone().unwrap_or_else(|| Provider::ALL.to_vec())
+    }
+
     /// Known results from before this moment are asked for again.
     pub fn refresh_before(&self, clock: &Clock) -> Option<Timestamp> {
         self.refresh_after.map(|age| clock.now() - age)

@@ -71,7 +71,13 @@ impl BadRows {
 
 /// Starts reading. With `keep_bad` bad rows are collected for writing out and the good ones go on;
 /// without, the first bad one ends the chunks, and the rest is only read for what is wrong with it.
-pub fn start(reader: Reader, fingerprint: ContentHasher, keep_bad: bool, first: usize) -> Feed {
+pub fn start(
+    reader: Reader,
+    order: Vec<Provider>,
+    fingerprint: ContentHasher,
+    keep_bad: bool,
+    first: usize,
+) -> Feed {
     let (sender, chunks) = mpsc::channel(AHEAD);
     let (told, end) = oneshot::channel();
     let chunk_rows = Arc::new(AtomicUsize::new(first));
@@ -88,6 +94,7 @@ pub fn start(reader: Reader, fingerprint: ContentHasher, keep_bad: bool, first: 
                 fingerprint: String::new(),
                 rejected: None,
             },
+            order,
             chunk: Vec::new(),
             sender: Some(sender),
             wanted,
@@ -101,6 +108,8 @@ pub fn start(reader: Reader, fingerprint: ContentHasher, keep_bad: bool, first: 
 struct Reading {
     input: Input,
     rejected: Option<Rejected>,
+    /// The providers chosen for the batch.
+    order: Vec<Provider>,
     chunk: Vec<NewRow>,
     sender: Option<mpsc::Sender<Vec<NewRow>>>,
     wanted: Arc<AtomicUsize>,
@@ -143,7 +152,7 @@ impl Reading {
         if self.sender.is_none() {
             return;
         }
-        self.chunk.push(new_row(self.input.rows, row));
+        self.chunk.push(new_row(self.input.rows, row, &self.order));
         if self.chunk.len() >= self.wanted.load(Ordering::Relaxed) {
             self.pass_on();
         }
@@ -161,10 +170,10 @@ impl Reading {
     }
 }
 
-/// A row as the ledger takes it: each step with the identifier to ask by first, then all others.
-fn new_row(number: i64, row: Row) -> NewRow {
-    let steps = row
-        .waterfall
+/// A row as the ledger takes it: each step with the identifier to ask by first, then all others. A
+/// provider that the row can't be asked at is a step, too, for people whom other rows make known there.
+fn new_row(number: i64, row: Row, order: &[Provider]) -> NewRow {
+    let steps = order
         .iter()
         .map(|&provider| {
             let first = row.identifiers.for_provider(provider);
@@ -172,6 +181,7 @@ fn new_row(number: i64, row: Row) -> NewRow {
             NewStep {
                 provider,
                 identifiers: first.into_iter().chain(others).map(Identifier::encode).collect(),
+                only_if_known: first.is_none(),
             }
         })
         .collect();
