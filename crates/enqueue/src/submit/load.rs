@@ -56,7 +56,7 @@ async fn take(store: &Store, sink: &mut Sink, chunk: Vec<NewRow>) -> Result<Load
 /// slow disk access doesn't decide.
 fn next_size(rows: usize, took: Duration) -> usize {
     let ratio = CHUNK_TIME.as_secs_f64() / took.as_secs_f64().max(0.000_1);
-    let size = (rows as f64 * ratio.clamp(0.5, 2.0)) as usize;
+    let size = (rows as f64 * ratio.clamp(0.5, 2.0)).round() as usize;
     size.clamp(*CHUNK_ROWS.start(), *CHUNK_ROWS.end())
 }
 
