@@ -175,12 +175,11 @@ fn innermost(error: &dyn std::error::Error) -> String {
 }
 
 fn judge(trial: &Trial, config: &Config, listened: bool) -> Check {
-    let to = if listened { "LISTEN_ADDR" } else { "the running worker" };
     let forward =
         format!("let the proxy forward POST /webhooks/… to {} with its path", config.listen_addr);
-    let wrong = |message: String, mend: String| Check::wrong(REACHED, message, mend);
     match (&trial.signed, &trial.forged) {
-        (Err(cause), _) | (_, Err(cause)) => wrong(
+        (Err(cause), _) | (_, Err(cause)) => Check::wrong(
+            REACHED,
             format!("WEBHOOK_PUBLIC_URL can't be reached: {cause}"),
             format!("check its name, port and certificate; {forward}"),
         ),
@@ -188,9 +187,10 @@ fn judge(trial: &Trial, config: &Config, listened: bool) -> Check {
             REACHED,
             format!("a signed request came back to this machine within {} ms", trial.milliseconds),
         ),
-        (Ok(status), _) if trial.arrived => wrong(
+        (Ok(status), _) if trial.arrived => Check::wrong(
+            REACHED,
             format!("a signed request arrives, but its 200 comes back as {}", status.as_u16()),
-            "let the proxy pass answers on as they are".to_owned(),
+            "let the proxy pass answers on as they are",
         ),
         (Ok(StatusCode::OK), Ok(StatusCode::NOT_FOUND)) => Check::ok(
             REACHED,
@@ -199,28 +199,36 @@ fn judge(trial: &Trial, config: &Config, listened: bool) -> Check {
                 trial.milliseconds,
             ),
         ),
-        (Ok(status), _) if status.is_success() => wrong(
+        (Ok(status), _) => elsewhere(*status, listened, forward),
+    }
+}
+
+/// What an answer means that no worker on this database gave.
+fn elsewhere(status: StatusCode, listened: bool, forward: String) -> Check {
+    let to = if listened { "LISTEN_ADDR" } else { "the running worker" };
+    let code = status.as_u16();
+    let (found, mend) = match status {
+        _ if status.is_success() => (
             format!(
-                "something that is no worker answers {} there, even to a forged request: results would be lost",
-                status.as_u16()
+                "something that is no worker answers {code} there, even to a forged request: results would be lost"
             ),
             forward,
         ),
-        (Ok(StatusCode::NOT_FOUND), _) => wrong(
+        StatusCode::NOT_FOUND => (
             format!("404: what answers there is not {to}, or a worker on another database"),
             format!("{forward}; use the DATABASE_URL of the running worker"),
         ),
-        (Ok(status), _) if status.is_redirection() => wrong(
-            format!("{}: a redirect, which a provider need not follow", status.as_u16()),
+        _ if status.is_redirection() => (
+            format!("{code}: a redirect, which a provider need not follow"),
             "set WEBHOOK_PUBLIC_URL to the address that it leads to".to_owned(),
         ),
-        (Ok(status), _) if status.is_server_error() => wrong(
-            format!("{}: the proxy answers, and does not reach {to}", status.as_u16()),
-            forward,
-        ),
-        (Ok(status), _) => wrong(
-            format!("{}: something before {to} turns requests away", status.as_u16()),
+        _ if status.is_server_error() => {
+            (format!("{code}: the proxy answers, and does not reach {to}"), forward)
+        }
+        _ => (
+            format!("{code}: something before {to} turns requests away"),
             "let POST /webhooks/… pass without login, challenge or filter".to_owned(),
         ),
-    }
+    };
+    Check::wrong(REACHED, found, mend)
 }
