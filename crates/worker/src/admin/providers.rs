@@ -70,7 +70,7 @@ fn switch(of: &ProviderOverview) -> Markup {
 
 fn why(of: &ProviderOverview) -> Markup {
     if of.gate == "paused" {
-        return html! { p.why.loud { "Paused by hand: nobody is asked. What is paid for is still received." } };
+        return html! { p.why.loud { "Paused by hand. What is out is still received." } };
     }
     match of.shut_by.as_ref().or(of.short_of.as_ref()) {
         Some(text) => html! { p.why.loud { (words::short(text, 300)) } },

@@ -1,5 +1,12 @@
 //! The dashboard of a real worker in a real browser. The pictures are left in `target/screenshots`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests say what they expect by panicking, as tests do"
+)]
+
 mod webdriver; // a browser
 mod worker; // what it looks at
 
@@ -59,6 +66,7 @@ async fn somebody_follows_a_batch_and_steps_in() {
     the_export_is_downloaded(&browser, &worker, &batch).await;
     nothing_was_refused_by_the_policy(&browser, &worker).await;
     browser.close().await;
+    one_id_leads_through_the_logs(&worker);
 }
 
 async fn numbers_change_by_themselves(browser: &Browser) {
@@ -138,6 +146,18 @@ async fn whole(file: &PathBuf) -> String {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     std::fs::read_to_string(file).expect("a file")
+}
+
+/// From the answer to a request to its results, and every line is JSON.
+fn one_id_leads_through_the_logs(worker: &Worker) {
+    let logs = worker.logs();
+    assert!(logs.iter().all(|line| line.is_object()), "a line is no JSON");
+    let said =
+        |what: &'static str| logs.iter().filter(move |line| line["fields"]["message"] == what);
+    let answered: Vec<_> = said("answered").map(|line| &line["span"]["call_id"]).collect();
+    assert!(!answered.is_empty() && answered.iter().all(|id| id.is_string()));
+    let mut applied = said("results applied").map(|line| &line["fields"]["call_id"]);
+    assert!(applied.any(|id| answered.contains(&id)), "no call can be followed to its results");
 }
 
 /// Style and script of the page itself must pass its own content policy.

@@ -121,10 +121,13 @@ impl Browser {
         self.devtools("Browser.setDownloadBehavior", parameters).await;
     }
 
-    /// The whole page as a picture, base64.
+    /// The page as a picture, base64: the whole of it, or what a few screens show.
     pub async fn picture(&self) -> String {
-        let whole = json!({"format": "png", "captureBeyondViewport": true});
-        let picture = self.devtools("Page.captureScreenshot", whole).await;
+        let size = "return [innerWidth, Math.min(document.documentElement.scrollHeight, 2200)]";
+        let size = self.run(size).await;
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let shown = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
+        let picture = self.devtools("Page.captureScreenshot", shown).await;
         picture["data"].as_str().expect("a picture").to_owned()
     }
 

@@ -2,14 +2,17 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use jobs::{Clock, Identifier, IdentifierKind, Provider};
+use serde_json::Value;
 use store::{NewBatch, NewRow, NewStep, Store};
 
 pub struct Worker {
     pub url: String,
     pub store: Store,
     process: Child,
+    logs: Arc<Mutex<Vec<Value>>>,
     directory: tempfile::TempDir,
 }
 
@@ -34,13 +37,26 @@ impl Worker {
         let stderr = process.stderr.take().expect("its stderr");
         let mut lines = BufReader::new(stderr).lines();
         let admin = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let line: serde_json::Value = serde_json::from_str(&line).expect("logs are JSON");
+            let line: Value = serde_json::from_str(&line).expect("logs are JSON");
             Some(line["fields"]["admin"].as_str()?.to_owned())
         });
-        std::thread::spawn(move || lines.for_each(drop));
+        let logs = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&logs);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // What is no JSON is found by whoever looks.
+                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                kept.lock().expect("nobody panics with it").push(line);
+            }
+        });
         let url = format!("http://{}", admin.expect("the worker is ready"));
         let store = Store::connect(&database, false, Clock::system()).await.expect("connects");
-        Worker { url, store, process, directory }
+        Worker { url, store, process, logs, directory }
+    }
+
+    /// Every line that was logged since it was ready.
+    pub fn logs(&self) -> Vec<Value> {
+        self.logs.lock().expect("nobody panics with it").clone()
     }
 
     pub fn directory(&self) -> &std::path::Path {

@@ -1,5 +1,7 @@
 //! Who may see the dashboard, and whose forms it takes.
 
+use std::process::Command;
+
 use axum::http::StatusCode;
 use end_to_end::Kind;
 
@@ -94,4 +96,20 @@ async fn a_login_gives_a_cookie_that_scripts_and_other_sites_never_see() {
     let tampered = format!("{}0", &session[..session.len() - 1]);
     let other = site.get_with("/", &[("cookie", &tampered), ("accept", "text/html")]).await;
     assert!(tampered == session || other.status == StatusCode::SEE_OTHER);
+}
+
+#[test]
+fn a_worker_does_not_start_open_to_others() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let ended = Command::new(env!("CARGO_BIN_EXE_worker"))
+        .args(["--sandbox", "--until-idle", "--admin-addr=0.0.0.0:0", "--listen-addr=127.0.0.1:0"])
+        .current_dir(directory.path())
+        .env_remove("ADMIN_TOKEN")
+        .env_remove("DATABASE_URL")
+        .output()
+        .expect("worker runs");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("ADMIN_TOKEN"), "{said}");
+    assert!(!directory.path().join("sandbox.db").exists(), "it made a database before");
 }

@@ -1,6 +1,13 @@
 //! The dashboard and the metrics, through the router: who may see them, what they show, what they
 //! let through.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests say what they expect by panicking, as tests do"
+)]
+
 mod access; // who may see it
 mod metrics; // /metrics
 mod pages; // what is shown
