@@ -42,7 +42,7 @@ pub async fn handle(ticket: Ticket<ClaimedBalance>, app: Data<App>) -> Result<()
         Ok(balance) => tracing::info!(%provider, credits = balance.credits, "balance read"),
         Err(LookupFailure::Misconfigured { message }) => tracing::error!(
             %provider,
-            message,
+            provider_says = message,
             "the provider refuses this set-up; nothing is sent to it until the key is another one or `enqueue resume {provider}`",
         ),
         Err(failure) => tracing::warn!(%provider, ?failure, "the balance could not be read"),

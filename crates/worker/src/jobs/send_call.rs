@@ -121,7 +121,7 @@ async fn record(app: &App, answer: Answer, outcome: RevealOutcome) -> Result<(),
 fn loudly(call: &ClaimedCall, refusal: &Refusal) {
     if let Refusal::Misconfigured { message } = refusal {
         tracing::error!(
-            message,
+            provider_says = message,
             "the provider refuses this set-up; nothing is sent to it until the key is another one or `enqueue resume {}`",
             call.provider,
         );
