@@ -20,6 +20,7 @@ mod export;
 mod gate;
 mod held_up;
 mod holds;
+mod immediate;
 mod inbox;
 mod lanes;
 mod overdue;

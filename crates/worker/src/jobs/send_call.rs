@@ -3,10 +3,10 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use jobs::outcome::{Finding, PersonResult, Refusal, RevealOutcome};
+use jobs::outcome::{Refusal, RevealOutcome};
 use jobs::verdict::on_refusal;
 use jobs::{Clock, Provider};
-use store::{Answer, ClaimReveals, ClaimedCall, Delivery, StoreError};
+use store::{Answer, ClaimReveals, ClaimedCall, StoreError};
 
 use crate::app::App;
 use crate::backend::{Claimed, Source};
@@ -100,15 +100,7 @@ async fn record(app: &App, answer: Answer, outcome: RevealOutcome) -> Result<(),
         RevealOutcome::Accepted { tracking_id } => {
             app.store.answer_accepted(answer, tracking_id, policy).await
         }
-        RevealOutcome::NotFound => {
-            let call_id = answer.call.call_id.to_string();
-            app.store.answer_accepted(answer, None, policy).await?;
-            let results = vec![PersonResult { person_id: None, finding: Finding::NotFound }];
-            app.store
-                .settle(vec![Delivery { inbox: None, call_id, results }], policy)
-                .await
-                .map(|_| ())
-        }
+        RevealOutcome::NotFound => app.store.answer_not_found(answer, policy).await,
         RevealOutcome::Unknown { why } => app.store.answer_unknown(answer, why, policy).await,
         RevealOutcome::Refused(refusal) => {
             let text = describe(&refusal);
