@@ -85,12 +85,15 @@ impl Store {
 }
 
 fn answer_all(replies: Vec<oneshot::Sender<Result<()>>>, written: Result<()>) {
-    let failure = written.err().map(|error| error.to_string());
+    let failure = written.err().map(|error| match error {
+        StoreError::Database(error) => error.to_string(),
+        other => other.to_string(),
+    });
     for reply in replies {
         // A caller that has gone away has no use for it.
         let _ = reply.send(match &failure {
             None => Ok(()),
-            Some(why) => Err(StoreError::Database(sqlx::Error::Protocol(why.clone()))),
+            Some(why) => Err(StoreError::shared(why)),
         });
     }
 }

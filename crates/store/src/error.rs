@@ -61,6 +61,11 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
+    /// The failure of a transaction that several shared, for each of them: sqlx's own can't be copied.
+    pub(crate) fn shared(why: &str) -> Self {
+        StoreError::Database(sqlx::Error::Io(std::io::Error::other(why.to_owned())))
+    }
+
     /// Whether a value that must be unique was there already.
     pub(crate) fn is_duplicate(&self) -> bool {
         matches!(self, StoreError::Database(sqlx::Error::Database(error)) if error.is_unique_violation())

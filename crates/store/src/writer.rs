@@ -163,7 +163,7 @@ async fn write_group(
     for job in done {
         job.answer(match &committed {
             None => Ok(()),
-            Some(why) => Err(StoreError::Database(sqlx::Error::Protocol(why.clone()))),
+            Some(why) => Err(StoreError::shared(why)),
         });
     }
 }
