@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -40,10 +41,11 @@ pub fn router(webhooks: Webhooks) -> Router {
 
 async fn receive(
     State(webhooks): State<Webhooks>,
-    Path((provider, call_id, signature)): Path<(String, String, String)>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
     request: Request,
 ) -> StatusCode {
     // Whatever else is wrong: who can't sign learns nothing.
+    let Ok(Path((provider, call_id, signature))) = path else { return StatusCode::NOT_FOUND };
     let Ok(provider) = provider.parse::<Provider>() else { return StatusCode::NOT_FOUND };
     let (started, metrics) = (Instant::now(), webhooks.app.metrics());
     if !webhooks.app.signer.verify(provider, &call_id, &signature) {
