@@ -8,6 +8,7 @@ use anyhow::Context;
 use sandbox::Sandbox;
 use store::{Stamp, Store, StoreError};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -79,6 +80,8 @@ pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartErr
     let admin_listener = listen::bind(config.admin_addr, "ADMIN_ADDR").await?;
     let sandbox = start_sandbox(&config).await?;
     let app = assemble::worker(&config, store, sandbox.as_ref(), listener.as_ref()).await?;
+    // Before anybody is told that this process is ready, and may tell it to stop.
+    let stop = StopSignals::listen().context("signals can't be listened for")?;
     announce(&app, &config, listener.as_ref(), &admin_listener);
 
     let spool = Spool::new(config.spool_dir.clone());
@@ -96,7 +99,7 @@ pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartErr
     let beating = tokio::spawn(housekeeping::heartbeats(app.clone()));
 
     listen::say_ready();
-    let ended = work(&app, &config).await;
+    let ended = work(&app, &config, stop).await;
     stop_serving.cancel();
     for server in receiving.into_iter().chain([serving]) {
         let _ = server.await;
@@ -114,13 +117,13 @@ pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartErr
 }
 
 /// Works, or only receives, until told to stop or until idle.
-async fn work(app: &App, config: &Config) -> Ended {
+async fn work(app: &App, config: &Config, mut stop: StopSignals) -> Ended {
     let runner = config.role.works().then(|| Runner::new(app));
     let app = app.clone();
     let until_idle = config.until_idle;
     let ending = async {
         let stuck = tokio::select! {
-            () = stop_signal() => None,
+            () = stop.received() => None,
             idle = idle::wait(&app), if until_idle => match idle {
                 Idle::Finished => None,
                 Idle::Stuck(why) => Some(why),
@@ -138,22 +141,23 @@ async fn work(app: &App, config: &Config) -> Ended {
     stuck.map_or(Ended::Done, Ended::Stuck)
 }
 
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::error!(%error, "a signal can't be listened for");
-                std::future::pending::<()>().await;
-            }
+/// SIGTERM and SIGINT, from the moment that this is made.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(StopSignals { terminate: signal(terminate)?, interrupt: signal(interrupt)? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
     }
 }
 
