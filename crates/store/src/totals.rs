@@ -7,7 +7,7 @@ use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
 use crate::Result;
-use crate::conn::{Conn, exec};
+use crate::conn::{Conn, exec, rows};
 
 /// What changes in `batch_totals` and `batches`.
 #[derive(Debug, Default)]
@@ -198,6 +198,15 @@ impl Totals {
             .collect();
         if rows.is_empty() {
             return Ok(());
+        }
+        if rows.len() > 1 {
+            // The update below takes its rows in an order of the planner's.
+            let _: Vec<(i64,)> = rows!(
+                conn,
+                "SELECT id FROM batches WHERE id IN (
+                    SELECT CAST(e.value->>'id' AS BIGINT) FROM EACH($1) AS e) ORDER BY id FOR UPDATE",
+                json(&rows),
+            )?;
         }
         exec!(
             conn,

@@ -199,3 +199,42 @@ pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
         .and_then(|e| e.code()?.parse::<u32>().ok())
         .is_some_and(|code| code & 0xff == 5)
 }
+
+#[cfg(test)]
+mod tests {
+    use jobs::{Clock, Timestamp};
+
+    use crate::conn::{exec, value};
+    use crate::{Store, StoreError};
+
+    /// What runs out of a caller's work must not take the work of others along.
+    #[tokio::test]
+    async fn a_panicking_write_harms_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("ledger.db").display());
+        let clock = Clock::manual(Timestamp(0));
+        let store = Store::connect(&url, true, clock).await.unwrap();
+        let writes = (0..60_i64).map(|n| {
+            store.write(move |conn| {
+                Box::pin(async move {
+                    exec!(
+                        conn,
+                        "INSERT INTO settings (name, value) VALUES ($1, '')",
+                        n.to_string()
+                    )?;
+                    assert!(n % 4 != 0, "somebody's bug");
+                    Ok(n)
+                })
+            })
+        });
+        for (n, written) in (0..).zip(futures::future::join_all(writes).await) {
+            match written {
+                Ok(answer) => assert_eq!(answer, n),
+                Err(error) => assert!(n % 4 == 0 && matches!(error, StoreError::Database(_))),
+            }
+        }
+        let mut conn = store.read().await.unwrap();
+        let kept: i64 = value!(conn, "SELECT COUNT(*) FROM settings").unwrap();
+        assert_eq!(kept, 45);
+    }
+}
