@@ -313,7 +313,8 @@ async fn draft_calls(
             totals.reserve(*payer, ask.provider, 1, price);
         }
     }
-    Ok(Drafts { drafts, full: wallet.full.then(|| wallet.full_batches(price)).unwrap_or_default() })
+    let full = if wallet.full { wallet.full_batches(price) } else { Vec::new() };
+    Ok(Drafts { drafts, full })
 }
 
 fn into_drafts(paid: Vec<(Picked, i64)>, people: usize, price: i64, isolating: bool) -> Vec<Draft> {

@@ -213,7 +213,7 @@ async fn end_reveals(
     exec!(
         conn,
         "UPDATE reveals SET subject = e.value->>'subject', lane = NULL, cohort = NULL, repeat_of = NULL
-         FROM EACH($1) AS e WHERE id = CAST(e.value->>'id' AS BIGINT)",
+         FROM EACH($1) AS e WHERE reveals.id = CAST(e.value->>'id' AS BIGINT)",
         json(&subjects),
     )?;
     totals.flush(conn, now).await

@@ -23,7 +23,6 @@ pub(crate) struct Gate {
     pub(crate) state: String,
     pub(crate) reason: Option<String>,
     pub(crate) blocks_all: i64,
-    pub(crate) closed_at: Option<i64>,
     pub(crate) closed_until: Option<i64>,
     pub(crate) closed_step: i64,
     pub(crate) probe_call: Option<i64>,

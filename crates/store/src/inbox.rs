@@ -34,6 +34,8 @@ pub struct StoredWebhook {
     pub received_at: Timestamp,
 }
 
+type StoredRow = (i64, i64, String, String, Option<Vec<u8>>);
+
 impl Store {
     /// Stores a webhook; durable when this returns.
     ///
@@ -88,7 +90,7 @@ impl Store {
             })
             .last();
         let Some((last, _)) = last else { return Ok(Vec::new()) };
-        let found: Vec<(i64, i64, String, String, Option<Vec<u8>>)> = rows!(
+        let found: Vec<StoredRow> = rows!(
             conn,
             "SELECT id, received_at, provider, call_id, body FROM webhook_inbox
              WHERE outcome IS NULL AND id <= $1 ORDER BY id",
