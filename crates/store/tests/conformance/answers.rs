@@ -131,7 +131,7 @@ async fn a_day_named_by_a_429_is_sat_out(b: &Bench) {
     b.refuse(&b.claim_one(Ocean).await, 429, refusal).await;
     assert_eq!(closed_for(b, "rate_limited").await, Some(24 * HOUR));
     assert!(gate(b, Ocean).await.2, "polls and balances wait, too");
-    assert_eq!(b.store.claim_balance(Ocean, 1e6).await.unwrap().0.is_none(), true);
+    assert!(b.store.claim_balance(Ocean, 1e6).await.unwrap().0.is_none());
     assert_eq!(b.states(batch).await, ["retrying"; 4]);
     b.advance(24 * HOUR).await;
     assert_eq!(b.claim_one(Ocean).await.people.len(), 4);

@@ -10,7 +10,7 @@ use jobs::outcome::{BadPerson, Finding, LookupFailure, PersonResult, Refusal, Tr
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use store::{ClaimReveals, ClaimedCall, ClaimedPoll, Loading, Price};
+use store::{ClaimReveals, ClaimedCall, ClaimedPoll, Loading, Price, RetryStates, Whom};
 
 use crate::harness::people::{Options, Who, clodura, linkedin, ocean};
 use crate::harness::{Bench, HOUR, MINUTE, SECOND, found, not_found, on_both, result};
@@ -96,10 +96,44 @@ impl<'b> Walk<'b> {
             78..82 => self.poll().await,
             82..86 => self.balance().await,
             86..93 => self.time().await,
-            93..96 => self.sweep().await,
-            96..99 => self.another_key().await,
+            93..95 => self.sweep().await,
+            96 | 97 => self.another_key().await,
+            95 | 98 => self.manage().await,
             _ => self.worker_dies().await,
         }
+    }
+
+    /// What somebody does by hand.
+    async fn manage(&mut self) -> &'static str {
+        let provider = self.provider();
+        let store = &self.bench.store;
+        let Some(&batch) = self.batches.choose(&mut self.rng) else { return "no batch" };
+        let batch = self.bench.batch_ref(batch).await;
+        match self.rng.random_range(0..8) {
+            0 => {
+                store.pause(provider).await.unwrap();
+            }
+            1..4 => {
+                for provider in Provider::ALL {
+                    store.resume(provider).await.unwrap();
+                }
+            }
+            4 => store.set_ceilings(&batch, &[(provider, 50)].into()).await.unwrap(),
+            5 => {
+                let who = format!("{provider}:p{}", 6 + self.done / 8);
+                let whom = Whom::Identifiers([who].into());
+                for person in store.identify(&whom).await.unwrap() {
+                    store.erase(&person).await.unwrap();
+                }
+                return "erase";
+            }
+            _ => {
+                let states = RetryStates { failed: true, expired: true, cancelled: true };
+                store.retry(&batch, states).await.unwrap();
+                return "retry";
+            }
+        }
+        "manage"
     }
 
     fn provider(&mut self) -> Provider {
