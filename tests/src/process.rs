@@ -1,6 +1,7 @@
 //! Children: their output is collected, signals reach them by their id, and none outlives its handle.
 
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -32,6 +33,8 @@ impl Output {
 pub struct Ended {
     /// The exit code; `None` if a signal ended it.
     pub code: Option<i32>,
+    /// That signal.
+    pub signal: Option<i32>,
     /// The data.
     pub stdout: String,
     /// Everything else.
@@ -41,7 +44,8 @@ pub struct Ended {
 impl Ended {
     /// The same, if the exit code is as it should be.
     pub fn with_code(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        let said = format!("signal {:?}\n{}\n{}", self.signal, self.stdout, self.stderr);
+        assert_eq!(self.code, Some(code), "{said}");
         self
     }
 }
@@ -120,7 +124,8 @@ impl Process {
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         self.finish_reading();
-        Ended { code: status.code(), stdout: self.stdout.text(), stderr: self.stderr.text() }
+        let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
+        Ended { code: status.code(), signal: status.signal(), stdout, stderr }
     }
 
     fn finish_reading(&mut self) {

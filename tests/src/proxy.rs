@@ -46,12 +46,18 @@ impl Proxy {
         self.cut.send_replace(false);
     }
 
-    /// The webhook addresses that went by in requests, in their order.
-    pub fn webhook_urls(&self) -> Vec<String> {
+    /// The orders that went by to Ocean: whom they name, and the address for the webhook.
+    pub fn orders(&self) -> Vec<(Vec<String>, String)> {
         let heard = self.heard.lock().expect("no task panics");
         let text = String::from_utf8_lossy(&heard);
-        let after = text.split("\"webhookUrl\":\"").skip(1);
-        after.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+        let order = |rest: &str| {
+            let body = format!("{{\"personIds\":{}", rest.split_once('}')?.0) + "}";
+            let body: serde_json::Value = serde_json::from_str(&body).ok()?;
+            let people = body["personIds"].as_array()?.iter();
+            let people = people.filter_map(|id| Some(id.as_str()?.to_owned())).collect();
+            Some((people, body["webhookUrl"].as_str()?.to_owned()))
+        };
+        text.split("{\"personIds\":").skip(1).filter_map(order).collect()
     }
 }
 

@@ -197,16 +197,26 @@ impl Scene {
         i64::try_from(of.credits_charged).expect("few")
     }
 
+    /// Starts a command of the test's own with the workers' settings.
+    pub fn start_in(&self, mut command: Command) -> Process {
+        self.prepare(&mut command, &self.environment);
+        self.follow("command", Process::start(command, None))
+    }
+
     /// The command for a program, with nothing of this process' environment but its path.
     fn command(&self, program: &str, environment: &BTreeMap<String, String>) -> Command {
         let mut command = Command::new(binary(program));
+        self.prepare(&mut command, environment);
+        command
+    }
+
+    fn prepare(&self, command: &mut Command, environment: &BTreeMap<String, String>) {
         command.env_clear().envs(environment).current_dir(self.directory.path());
         for name in ["PATH", "HOME"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
         }
-        command
     }
 
     fn follow(&self, name: &str, process: Process) -> Process {

@@ -33,10 +33,18 @@ pub async fn equals_truth(
             continue;
         }
         let (wanted, provider, phones) = expected(&scene.sandbox, row);
-        assert_eq!((state, get("reveal_phones")), (wanted, phones.as_str()), "{row:?}: {shown:?}");
+        let numbers = in_order(get("reveal_phones"));
+        assert_eq!((state, numbers), (wanted, in_order(&phones)), "{row:?}: {shown:?}");
         assert_eq!(get("reveal_provider"), provider, "{row:?}");
     }
     tally
+}
+
+/// Clodura groups numbers by their type, in no order that means anything.
+pub fn in_order(phones: &str) -> Vec<String> {
+    let mut phones: Vec<String> = phones.split(';').map(str::to_owned).collect();
+    phones.sort_unstable();
+    phones
 }
 
 /// Nobody is excused.

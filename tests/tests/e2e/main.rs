@@ -31,5 +31,15 @@ macro_rules! on_both {
     };
 }
 
+mod away; // databases that are away, workers that are gone
+mod chaos; // kill -9 anywhere
 mod checks; // what must hold at the end of every story
+mod crashes; // a death at each boundary
+mod credits; // ceilings, cancelled batches
+mod exits; // exit codes and what is said with them
+mod gate; // providers that say no
+mod isolation; // bad ids among good ones
+mod large; // a hundred thousand rows
 mod main_job; // files in, numbers out
+mod unknown; // requests of unknown outcome
+mod webhooks; // the listener that strangers reach

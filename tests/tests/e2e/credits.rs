@@ -1,0 +1,97 @@
+//! Ceilings are never passed, and who cancels lets others go on.
+
+use end_to_end::{Kind, LONG, Row, Scene, eventually};
+use sandbox::{Config, Provider};
+
+use crate::checks::{books_are_closed, equals_truth, exported, nobody, spent};
+
+on_both!(
+    no_ceiling_is_ever_passed,
+    a_ceiling_may_be_raised,
+    shared_people_of_a_cancelled_batch_go_on_for_the_other,
+    what_was_sent_before_a_cancel_is_kept,
+);
+
+fn found(from: usize, n: usize) -> Vec<Row> {
+    (from..from + n).map(|n| Row::ocean(format!("found-{n}"))).collect()
+}
+
+const CEILING: [&str; 2] = ["--max-credits", "ocean=50"];
+
+async fn no_ceiling_is_ever_passed(kind: Kind) {
+    let mut config = Config::instant();
+    config.ocean.result_delay_ms = (10, 80);
+    let mut scene = Scene::new(kind, config).await;
+    scene.set("OCEAN_BATCH_SIZE", "7");
+    // Some of them in both: whoever pays for them, it is one of the two.
+    let (one, two) = (found(0, 120), found(100, 120));
+    let (one, two) = tokio::join!(scene.submit(&one, &CEILING), scene.submit(&two, &CEILING));
+    let worker = scene.worker().start().await;
+    let passed =
+        "SELECT COUNT(*) FROM batch_spend WHERE credits_reserved + credits_spent > max_credits";
+    let spent_all =
+        "SELECT COUNT(*) FROM batch_spend WHERE credits_spent = 50 AND credits_reserved = 0";
+    eventually("both ceilings are reached", || async {
+        assert_eq!(scene.db.int(passed).await, 0, "{}", scene.describe().await);
+        (scene.db.int(spent_all).await == 2).then_some(())
+    })
+    .await;
+    worker.stop().await.with_code(0);
+    assert_eq!(scene.charged(Provider::Ocean), 100);
+    scene.worker().until_idle().await.with_code(4);
+    assert_eq!(scene.charged(Provider::Ocean), 100);
+    let held = "SELECT COUNT(*) FROM row_status WHERE state = 'held' AND reason = 'batch_ceiling'";
+    assert!(scene.db.int(held).await > 0);
+    assert_ne!(one.id, two.id);
+}
+
+async fn a_ceiling_may_be_raised(kind: Kind) {
+    let scene = Scene::new(kind, Config::instant()).await;
+    let rows = found(0, 80);
+    let batch = scene.submit(&rows, &CEILING).await;
+    scene.worker().until_idle().await.with_code(4);
+    assert_eq!(spent(&scene, "ocean").await, 50);
+    let raise = ["resume", "--batch", &batch.id, "--max-credits", "ocean=300"];
+    scene.enqueue(&raise).await.with_code(0);
+    scene.worker().until_idle().await.with_code(0);
+    equals_truth(&scene, &batch.id, &rows, nobody).await;
+    books_are_closed(&scene).await;
+    assert_eq!((spent(&scene, "ocean").await, scene.charged(Provider::Ocean)), (80, 80));
+}
+
+async fn shared_people_of_a_cancelled_batch_go_on_for_the_other(kind: Kind) {
+    let scene = Scene::new(kind, Config::instant()).await;
+    let (one, two) = (found(0, 60), found(30, 60));
+    let first = scene.submit(&one, &[]).await;
+    let second = scene.submit(&two, &[]).await;
+    assert_eq!(second.number("shared"), 30);
+    scene.enqueue(&["cancel", &first.id]).await.with_code(0);
+    scene.worker().until_idle().await.with_code(0);
+    equals_truth(&scene, &second.id, &two, nobody).await;
+    let cancelled = exported(&scene, &first.id).await;
+    assert!(cancelled.iter().all(|row| row["reveal_state"] == "cancelled"));
+    books_are_closed(&scene).await;
+    assert_eq!(scene.sandbox.stats().ocean.people, 60);
+    let paid = "SELECT credits_spent FROM batch_spend WHERE batch_id = ";
+    assert_eq!(scene.db.text(&format!("{paid}'{}'", second.id)).await, "60");
+}
+
+async fn what_was_sent_before_a_cancel_is_kept(kind: Kind) {
+    let mut scene = Scene::new(kind, Config::instant()).await;
+    scene.set("OCEAN_BATCH_SIZE", "10");
+    scene.set("WEBHOOK_CANARY", "10");
+    scene.sandbox.hold_webhooks();
+    let rows = found(0, 40);
+    let batch = scene.submit(&rows, &[]).await;
+    let worker = scene.worker().start().await;
+    assert!(scene.sandbox.wait_for(LONG, |s| s.held == 1).await);
+    scene.until("SELECT awaiting FROM batch_status", "10").await;
+    scene.enqueue(&["cancel", &batch.id]).await.with_code(0);
+    scene.until("SELECT cancelled FROM batch_status", "30").await;
+    scene.sandbox.release_webhooks();
+    scene.until_finished().await;
+    worker.stop().await.with_code(0);
+    let tally = equals_truth(&scene, &batch.id, &rows, |_, state| state == "cancelled").await;
+    assert_eq!((tally["cancelled"], tally["found"]), (30, 10));
+    assert_eq!(scene.sandbox.stats().ocean.people, 10);
+}

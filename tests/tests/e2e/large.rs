@@ -1,0 +1,81 @@
+//! A large file of the kind that people have: a hundred thousand rows, fifty columns, and everything
+//! that a spreadsheet does to a text.
+
+use std::time::Duration;
+
+use end_to_end::{Kind, LONG, Scene, Submitted, read_csv};
+use sandbox::Config;
+
+on_both!(a_hundred_thousand_rows_come_back_as_they_were, a_killed_submit_leaves_nothing);
+
+const COLUMNS: usize = 50;
+
+/// Semicolons, CRLF, a byte order mark, quoted line breaks, letters of many alphabets.
+fn file(rows: usize) -> (Vec<u8>, Vec<Vec<String>>) {
+    let mut header: Vec<String> = (0..COLUMNS).map(|n| format!("Spalte {n}")).collect();
+    header[7] = "Ocean Person ID".into();
+    let mut all = vec![header];
+    for n in 0..rows {
+        let mut row: Vec<String> = (0..COLUMNS).map(|c| ((n + c) % 10).to_string()).collect();
+        row[0] = format!("Łukasz \"{n}\"; Ελένη");
+        row[1] = format!("eins\r\nzwei\n{n}");
+        row[7] = format!("p{n}");
+        row[49] = "日本".into();
+        all.push(row);
+    }
+    let mut writer = csv::WriterBuilder::new()
+        .delimiter(b';')
+        .terminator(csv::Terminator::CRLF)
+        .from_writer(b"\xef\xbb\xbf".to_vec());
+    for record in &all {
+        writer.write_record(record).unwrap();
+    }
+    (writer.into_inner().unwrap(), all)
+}
+
+const MAPPED: [&str; 5] =
+    ["submit", "big.csv", "--column", "ocean_person_id=Ocean Person ID", "--json"];
+
+async fn a_hundred_thousand_rows_come_back_as_they_were(kind: Kind) {
+    let scene = Scene::new(kind, Config::instant()).await;
+    let (bytes, rows) = file(100_000);
+    std::fs::write(scene.directory.path().join("big.csv"), bytes).unwrap();
+    let ended = scene.enqueue(&MAPPED).await.with_code(0);
+    let batch = Submitted::read(&ended.stdout);
+    assert_eq!((batch.number("rows"), batch.number("queued")), (100_000, 100_000));
+    let queued = "SELECT total, queued FROM batch_status";
+    assert_eq!(scene.db.rows(queued).await, [["100000", "100000"]]);
+
+    let (header, exported) = read_csv(&scene.export(&batch.id).await);
+    assert_eq!(header[..COLUMNS], rows[0]);
+    assert_eq!(header[COLUMNS], "reveal_state");
+    assert_eq!(exported.len(), 100_000);
+    for (shown, row) in exported.iter().zip(&rows[1..]) {
+        assert_eq!(shown[..COLUMNS], *row);
+    }
+}
+
+async fn a_killed_submit_leaves_nothing(kind: Kind) {
+    let mut scene = Scene::new(kind, Config::instant()).await;
+    scene.set("RUST_LOG", "warn");
+    scene.enqueue(&["migrate"]).await.with_code(0);
+    let (bytes, _) = file(20_000);
+    std::fs::write(scene.directory.path().join("big.csv"), bytes).unwrap();
+    let mut before = 0;
+    for n in 1..=6 {
+        let mut submit = scene.start_enqueue(&MAPPED, None);
+        // No wait is right here: it is to die anywhere between its first and its last row.
+        tokio::time::sleep(Duration::from_millis(150 * n)).await;
+        submit.kill();
+        let seen = scene.db.rows("SELECT total FROM batch_status").await;
+        assert!(seen.iter().all(|total| total[0] == "20000"), "half a batch: {seen:?}");
+        before = seen.len();
+    }
+    let ended = scene.start_enqueue(&MAPPED, None).ended(LONG).await.with_code(0);
+    assert_eq!(Submitted::read(&ended.stdout).number("rows"), 20_000);
+    assert_eq!(scene.db.int("SELECT COUNT(*) FROM batch_status").await, before as i64 + 1);
+    // Whoever was staged by the dead is not asked for twice, and is asked for.
+    scene.worker().until_idle().await.with_code(0);
+    let ocean = scene.sandbox.stats().ocean;
+    assert_eq!((ocean.people, ocean.people_asked_again), (20_000, 0));
+}

@@ -1,0 +1,239 @@
+//! The listener that strangers reach: what it takes, what it refuses, and what it makes of it.
+
+use end_to_end::{Kind, LONG, Proxy, Row, Scene, Worker, eventually, get, open, post};
+use sandbox::{Config, Provider};
+use serde_json::json;
+
+use crate::checks::{books_are_closed, equals_truth, nobody, spent};
+
+on_both!(
+    who_cannot_sign_learns_nothing,
+    too_large_and_wrong_bodies,
+    slow_senders_do_not_hold_up_others,
+    strangers_and_replays_change_nothing,
+    everything_at_once_comes_right,
+    after_the_deadline_a_result_still_counts,
+    without_a_proof_few_people_are_out,
+);
+
+/// A worker with calls out, and the addresses for their webhooks.
+struct Out {
+    scene: Scene,
+    worker: Worker,
+    batch: String,
+    urls: Vec<String>,
+    _tap: Proxy,
+}
+
+fn people() -> Vec<Row> {
+    (0..6).map(|n| Row::ocean(format!("found-{n}"))).collect()
+}
+
+/// Two calls of three people each.
+async fn out(kind: Kind) -> Out {
+    let mut scene = Scene::new(kind, Config::instant()).await;
+    let tap = Proxy::start(scene.sandbox.local_addr().to_string()).await;
+    scene.set("OCEAN_BASE_URL", format!("http://{}", tap.address));
+    scene.set("OCEAN_BATCH_SIZE", "3");
+    scene.sandbox.hold_webhooks();
+    let batch = scene.submit(&people(), &[]).await.id;
+    let worker = scene.worker().start().await;
+    assert!(scene.sandbox.wait_for(LONG, |s| s.held == 2).await);
+    scene.until("SELECT awaiting FROM batch_status", "6").await;
+    let mut orders = tap.orders();
+    // They left together; the file's order is easier to speak of.
+    orders.sort_unstable();
+    let urls: Vec<String> = orders.into_iter().map(|(_, url)| url).collect();
+    assert_eq!(urls.len(), 2, "{urls:?}");
+    Out { scene, worker, batch, urls, _tap: tap }
+}
+
+impl Out {
+    async fn logged(&self, wanted: &str) -> i64 {
+        let sql = format!("SELECT COUNT(*) FROM webhook_log WHERE {wanted}");
+        self.scene.db.int(&sql).await
+    }
+
+    /// The right webhooks come, and all is as if nothing had happened.
+    async fn ends_well(self) {
+        self.scene.sandbox.release_webhooks();
+        self.scene.until_finished().await;
+        self.worker.stop().await.with_code(0);
+        equals_truth(&self.scene, &self.batch, &people(), nobody).await;
+        books_are_closed(&self.scene).await;
+        assert_eq!(spent(&self.scene, "ocean").await, self.scene.charged(Provider::Ocean));
+    }
+}
+
+async fn who_cannot_sign_learns_nothing(kind: Kind) {
+    let out = out(kind).await;
+    let (first, second) = (&out.urls[0], &out.urls[1]);
+    let part = |url: &str, n| url.split('/').nth(n).unwrap().to_owned();
+    let (call, signature) = (part(first, 5), part(first, 6));
+    let base = format!("http://{}/webhooks", out.worker.webhooks);
+    let other = if signature.ends_with('0') { "1" } else { "0" };
+    let forged = format!("{}{other}", &signature[..signature.len() - 1]);
+    let body = json!({"phones": [{"personId": "found-0", "status": "notFound"}]}).to_string();
+    for url in [
+        format!("{base}/ocean/{call}/{forged}"),
+        format!("{base}/ocean/{call}/{}", part(second, 6)),
+        format!("{base}/clodura/{call}/{signature}"),
+        format!("{base}/nobody/{call}/{signature}"),
+        format!("{base}/ocean/{}/{signature}", part(second, 5)),
+        format!("{base}/ocean/{}/{signature}", call.to_lowercase()),
+        format!("{base}/ocean/{call}/"),
+        format!("{base}/ocean/{call}/{}", signature.to_uppercase()),
+        format!("{base}/ocean/{call}/{signature}/"),
+        format!("{base}/ocean/{call}/{}", "a".repeat(10_000)),
+        format!("{base}/ocean/%00/%ff"),
+        format!("http://{}/", out.worker.webhooks),
+        format!("http://{}/metrics", out.worker.webhooks),
+    ] {
+        for body in [body.as_bytes(), b"no json", &[b'x'; 5_000_000]] {
+            let reply = post(&url, body).await;
+            assert_eq!(
+                (reply.status, reply.body.as_str()),
+                (404, ""),
+                "{} bytes to {url}",
+                body.len()
+            );
+        }
+    }
+    let reply = get(&out.worker.webhooks, "/healthz").await;
+    assert_eq!(reply.status, 404, "nothing else is served there");
+    assert_eq!(out.logged("TRUE").await, 0);
+    out.ends_well().await;
+}
+
+async fn too_large_and_wrong_bodies(kind: Kind) {
+    let out = out(kind).await;
+    let url = &out.urls[0];
+    assert_eq!(post(url, &vec![b' '; 4 * 1024 * 1024 + 1]).await.status, 413);
+    assert_eq!(out.logged("TRUE").await, 0);
+    let wrong: [&[u8]; 6] =
+        [b"", b"no json", b"{}", b"[]", b"{\"phones\": {}}", b"{\"phones\": [3]}"];
+    for (n, body) in wrong.into_iter().enumerate() {
+        assert_eq!(post(url, body).await.status, 422, "{}", String::from_utf8_lossy(body));
+        assert_eq!(out.logged("outcome = 'malformed'").await, n as i64 + 1, "kept for inspection");
+    }
+    // Just what fits is taken, however odd.
+    let mut large = br#"{"phones": [], "padding": ""#.to_vec();
+    large.resize(4 * 1024 * 1024 - 2, b'x');
+    large.extend_from_slice(b"\"}");
+    assert_eq!(post(url, &large).await.status, 200);
+    out.ends_well().await;
+}
+
+async fn slow_senders_do_not_hold_up_others(kind: Kind) {
+    let out = out(kind).await;
+    let path = out.urls[0].split_once(&out.worker.webhooks).unwrap().1;
+    let half_head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-le");
+    let half_body =
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{{\"phones");
+    let mut slow = Vec::new();
+    for n in 0..200 {
+        let bytes = if n % 2 == 0 { &half_head } else { &half_body };
+        slow.push(open(&out.worker.webhooks, bytes.as_bytes()).await.unwrap());
+    }
+    out.ends_well().await;
+    drop(slow);
+}
+
+async fn strangers_and_replays_change_nothing(kind: Kind) {
+    let out = out(kind).await;
+    let (first, second) = (&out.urls[0], &out.urls[1]);
+    let about = |ids: &[&str]| {
+        let phones: Vec<_> =
+            ids.iter().map(|id| json!({"personId": id, "status": "notFound"})).collect();
+        json!({"phones": phones}).to_string().into_bytes()
+    };
+    assert_eq!(post(first, &about(&["found-3", "found-4", "nobody"])).await.status, 200);
+    assert_eq!(post(second, &about(&["found-0"])).await.status, 200);
+    let unknown = || out.logged("outcome = 'unknown_person'");
+    eventually("both name nobody of theirs", || async { (unknown().await == 2).then_some(()) })
+        .await;
+    let open = "SELECT awaiting FROM batch_status";
+    assert_eq!(out.scene.db.text(open).await, "6");
+    // No result yet is no result.
+    let progress = json!({"phones": [{"personId": "found-0", "status": "inProgress"}]}).to_string();
+    assert_eq!(post(first, progress.as_bytes()).await.status, 200);
+    eventually("it is taken note of", || async {
+        (out.logged("outcome IS NULL").await == 0).then_some(())
+    })
+    .await;
+    assert_eq!(out.scene.db.text(open).await, "6");
+    out.ends_well().await;
+}
+
+async fn everything_at_once_comes_right(kind: Kind) {
+    let mut config = Config::instant();
+    for webhooks in [&mut config.ocean.webhooks, &mut config.clodura.webhooks] {
+        webhooks.duplicated_rate = 0.5;
+        webhooks.early_rate = 0.4;
+        webhooks.out_of_order_rate = 0.3;
+        webhooks.out_of_order_ms = 150;
+        webhooks.shuffled_rate = 0.5;
+        webhooks.extra_fields_rate = 0.5;
+        webhooks.stranger_rate = 0.5;
+        webhooks.in_progress_rate = 0.1;
+        webhooks.in_progress_followup_ms = 100;
+    }
+    config.clodura.unknown_partner_rate = 0.5;
+    let mut scene = Scene::new(kind, config).await;
+    scene.set("OCEAN_BATCH_SIZE", "25");
+    let mut rows: Vec<Row> = (0..300).map(|n| Row::ocean(format!("o{n}"))).collect();
+    rows.extend((0..100).map(|n| Row::clodura(format!("c{n}"))));
+    rows.extend((0..100).map(|n| Row::linkedin(&format!("l{n}"))));
+    let batch = scene.submit(&rows, &[]).await;
+    let worker = scene.worker().start().await;
+    scene.until_finished().await;
+    assert!(scene.sandbox.wait_until_idle(LONG).await);
+    scene.until("SELECT COUNT(*) FROM webhook_log WHERE outcome IS NULL", "0").await;
+    worker.stop().await.with_code(0);
+    equals_truth(&scene, &batch.id, &rows, nobody).await;
+    books_are_closed(&scene).await;
+    assert!(scene.db.int("SELECT COUNT(*) FROM webhook_log WHERE outcome = 'duplicate'").await > 0);
+    assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean));
+    assert_eq!(scene.charged_again(), 0);
+}
+
+async fn after_the_deadline_a_result_still_counts(kind: Kind) {
+    let mut scene = Scene::new(kind, Config::instant()).await;
+    scene.set("RESULT_DEADLINE", "1s");
+    scene.sandbox.hold_webhooks();
+    let batch = scene.submit(&people(), &[]).await;
+    let worker = scene.worker().start().await;
+    scene.until("SELECT expired FROM batch_status", "6").await;
+    scene.sandbox.release_webhooks();
+    scene.until("SELECT found FROM batch_status", "6").await;
+    worker.stop().await.with_code(0);
+    equals_truth(&scene, &batch.id, &people(), nobody).await;
+    books_are_closed(&scene).await;
+    assert_eq!(scene.db.column("SELECT outcome FROM webhook_log").await, ["late"]);
+    assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean));
+    let reserved = "SELECT SUM(credits_reserved) FROM batch_status";
+    assert_eq!(scene.db.int(reserved).await, 0);
+}
+
+async fn without_a_proof_few_people_are_out(kind: Kind) {
+    let mut scene = Scene::new(kind, Config::instant()).await;
+    scene.set("WEBHOOK_CANARY", "10");
+    let rows: Vec<Row> = (0..100).map(|n| Row::ocean(format!("o{n}"))).collect();
+    let batch = scene.submit(&rows, &[]).await;
+    let deaf = scene.worker().set("WEBHOOK_PUBLIC_URL", "http://127.0.0.1:1").start().await;
+    assert!(scene.sandbox.wait_for(LONG, |s| s.ocean.webhooks.given_up == 1).await);
+    // Whatever else it does meanwhile, such as this other work, it sends no more to Ocean.
+    let others: Vec<Row> = (0..50).map(|n| Row::clodura(format!("c{n}"))).collect();
+    scene.submit(&others, &[]).await;
+    scene.until("SELECT COUNT(*) FROM row_status WHERE provider = 'clodura' AND state IN ('found','not_found')", "50").await;
+    assert_eq!(scene.sandbox.stats().ocean.accepted_people, 10);
+    let status = scene.enqueue(&["status"]).await.with_code(0).stdout;
+    assert!(status.contains("WEBHOOK_PUBLIC_URL"), "{status}");
+    deaf.stop().await.with_code(0);
+    // With an address that works, the ten are lost and all others come through.
+    scene.worker().set("RESULT_DEADLINE", "1s").start().await.stop().await.with_code(0);
+    let worker = scene.worker().start().await;
+    scene.until("SELECT COUNT(*) FROM row_status WHERE provider = 'ocean' AND state IN ('found','not_found')", "0").await;
+    worker.stop().await.with_code(0);
+    let _ = batch;
+}
