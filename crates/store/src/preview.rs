@@ -18,9 +18,11 @@ use crate::{Loaded, NewRow, NewStep, Result, Store};
 pub struct Preview {
     refresh_before: Option<Timestamp>,
     hasher: RandomState,
-    /// By the hash of provider and identifier. 64 bits: among ten million people, the chance that
-    /// any two are taken for one is one in a hundred thousand, and it is only a preview.
-    seen: HashMap<u64, RevealState>,
+    /// People by the hash of provider and identifier. 64 bits: among ten million people, the chance
+    /// that any two are taken for one is one in a hundred thousand, and it is only a preview.
+    people: HashMap<u64, usize>,
+    /// Where each of these people stands.
+    states: Vec<RevealState>,
 }
 
 /// What is known of an identifier: the newest reveal behind it.
@@ -50,84 +52,117 @@ impl Store {
         for provider in Provider::ALL {
             look_up(&mut conn, provider, &new_rows, preview.refresh_before, &mut known).await?;
         }
-        let mut loaded = Loaded::default();
-        for row in &new_rows {
-            loaded.rows += 1;
-            if row.erased {
-                loaded.erased += 1;
-            } else {
-                preview.place(row, &known, &mut loaded);
-            }
+        let erased = new_rows.iter().filter(|row| row.erased).count();
+        let mut loaded = Loaded {
+            rows: i64::try_from(new_rows.len()).unwrap_or(i64::MAX),
+            erased: i64::try_from(erased).unwrap_or(i64::MAX),
+            ..Loaded::default()
+        };
+        // As loading does it: all who are asked by their own identifiers first, so that it doesn't
+        // matter which of two rows of a chunk comes first.
+        let live: Vec<&NewRow> = new_rows.iter().filter(|row| !row.erased).collect();
+        let own: Vec<Vec<Option<Standing>>> = live
+            .iter()
+            .map(|row| row.steps.iter().map(|step| preview.resolve(step, &known)).collect())
+            .collect();
+        for (row, own) in live.into_iter().zip(own) {
+            preview.place(row, own, &known, &mut loaded);
         }
         Ok(loaded)
     }
 }
 
+/// Somebody whom a step names, and whether what they may cost is counted already.
+#[derive(Clone, Copy)]
+struct Standing {
+    provider: Provider,
+    person: usize,
+    new: bool,
+    counted: bool,
+}
+
 impl Preview {
     /// Counts a row as loading would place it: by the step of its waterfall that it would show.
-    fn place(&mut self, row: &NewRow, known: &Known<'_>, loaded: &mut Loaded) {
-        let steps = row.steps.iter().map(|step| (step, self.stands(step, known)));
-        let (row_steps, steps): (Vec<&NewStep>, Vec<Standing>) = steps
-            .filter(|(step, standing)| {
-                !step.only_if_known
-                    || (standing.by != By::Nobody && is_worth_waiting_for(standing.state))
-            })
-            .unzip();
-        let found = steps.iter().position(|step| step.state == RevealState::Found);
-        let stops =
-            |step: &Standing| !matches!(step.state, RevealState::NotFound | RevealState::Failed);
-        let shown =
-            found.or_else(|| steps.iter().position(stops)).unwrap_or(steps.len().saturating_sub(1));
-        for (place, (step, standing)) in row_steps.into_iter().zip(&steps).enumerate() {
-            let asked_now = place == shown && standing.state == RevealState::Idle;
-            let counted = standing.by == By::Preview || place < shown;
-            if !counted && (asked_now || standing.by == By::Nobody) {
+    fn place(
+        &mut self,
+        row: &NewRow,
+        own: Vec<Option<Standing>>,
+        known: &Known<'_>,
+        loaded: &mut Loaded,
+    ) {
+        let steps: Vec<Standing> = row
+            .steps
+            .iter()
+            .zip(own)
+            .filter_map(|(step, own)| own.or_else(|| self.find(step, known)))
+            .collect();
+        let state = |step: &Standing| self.states[step.person];
+        let goes_on =
+            |step: &Standing| matches!(state(step), RevealState::NotFound | RevealState::Failed);
+        let shown = steps
+            .iter()
+            .position(|step| state(step) == RevealState::Found)
+            .or_else(|| steps.iter().position(|step| !goes_on(step)))
+            .unwrap_or(steps.len().saturating_sub(1));
+        for (place, step) in steps.iter().enumerate().skip(shown) {
+            let asked_now = place == shown && self.states[step.person] == RevealState::Idle;
+            if !step.counted && (step.new || asked_now) {
                 *loaded.new_people.entry(step.provider).or_default() += 1;
             }
-            if place == shown {
-                loaded.shared += i64::from(!asked_now);
+            if asked_now {
+                self.states[step.person] = RevealState::Queued;
             }
-            self.remember(step, if asked_now { RevealState::Queued } else { standing.state });
+            loaded.shared += i64::from(place == shown && !asked_now);
         }
     }
 
-    fn remember(&mut self, step: &NewStep, state: RevealState) {
-        for identifier in &step.identifiers {
-            self.seen.insert(self.hasher.hash_one((step.provider, identifier)), state);
+    /// The person whom a step asks for. Somebody new waits for nobody, until a row shows them.
+    fn resolve(&mut self, step: &NewStep, known: &Known<'_>) -> Option<Standing> {
+        if step.only_if_known {
+            return None;
         }
-    }
-
-    /// Where the person behind a step stands. Somebody new waits for nobody, until a row shows them.
-    fn stands(&self, step: &NewStep, known: &Known<'_>) -> Standing {
-        let seen = step.identifiers.iter().find_map(|identifier| {
-            self.seen.get(&self.hasher.hash_one((step.provider, identifier)))
+        let seen = self.seen(step);
+        let in_ledger = best(step, known);
+        let person = seen.unwrap_or_else(|| {
+            self.states.push(in_ledger.unwrap_or(RevealState::Idle));
+            self.states.len() - 1
         });
-        if let Some(&state) = seen {
-            return Standing { state, by: By::Preview };
+        for identifier in &step.identifiers {
+            let hash = self.hasher.hash_one((step.provider, identifier));
+            self.people.entry(hash).or_insert(person);
         }
-        let in_ledger = step
-            .identifiers
-            .iter()
-            .filter_map(|identifier| known.get(&(step.provider, identifier.as_str())))
-            .max_by_key(|state| state.rank());
-        match in_ledger {
-            Some(&state) => Standing { state, by: By::Ledger },
-            None => Standing { state: RevealState::Idle, by: By::Nobody },
-        }
+        let (provider, counted) = (step.provider, seen.is_some());
+        Some(Standing { provider, person, new: !counted && in_ledger.is_none(), counted })
+    }
+
+    /// Somebody whom a step can't ask for, but whom another row or the ledger knows there.
+    fn find(&mut self, step: &NewStep, known: &Known<'_>) -> Option<Standing> {
+        let person = match (self.seen(step), best(step, known)) {
+            (Some(person), _) => person,
+            (None, Some(state)) => {
+                self.states.push(state);
+                self.states.len() - 1
+            }
+            (None, None) => return None,
+        };
+        let provider = step.provider;
+        let standing = Standing { provider, person, new: false, counted: false };
+        is_worth_waiting_for(self.states[person]).then_some(standing)
+    }
+
+    fn seen(&self, step: &NewStep) -> Option<usize> {
+        let hash = |identifier| self.hasher.hash_one((step.provider, identifier));
+        step.identifiers.iter().find_map(|identifier| self.people.get(&hash(identifier))).copied()
     }
 }
 
-/// Where somebody stands, and who knows them.
-struct Standing {
-    state: RevealState,
-    by: By,
-}
-
-#[derive(PartialEq, Eq)]
-enum By {
-    Preview,
-    Ledger,
-    Nobody,
+/// Where the best reveal behind a step's identifiers stands.
+fn best(step: &NewStep, known: &Known<'_>) -> Option<RevealState> {
+    let states = step
+        .identifiers
+        .iter()
+        .filter_map(|identifier| known.get(&(step.provider, identifier.as_str())));
+    states.max_by_key(|state| state.rank()).copied()
 }
 
 type KnownRow = (String, i64, String, Option<i64>);

@@ -1,0 +1,39 @@
+use super::Desk;
+
+#[test]
+fn shows_batches_and_what_holds_them_up() {
+    let desk = Desk::new();
+    let id = desk.small();
+    let batch = &desk.status()[0];
+    assert_eq!((batch["total"].as_i64(), batch["queued"].as_i64()), (Some(10), Some(10)));
+    assert_eq!(batch["held_up_by"][0], "no worker is running; start worker");
+    let keys: Vec<&str> = batch.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys.len(), 18);
+    desk.ok(&["pause", "ocean"]);
+    let table = desk.ok(&["status", &id[..20]]).out;
+    assert!(table.contains(&format!("{id}: ocean: ")), "{table}");
+    assert!(table.contains("held: paused; enqueue resume ocean"), "{table}");
+    assert!(!table.contains('\u{1b}'), "no colour in a pipe: {table:?}");
+}
+
+#[test]
+fn finds_batches_by_name() {
+    let desk = Desk::new();
+    desk.example("people-small.csv");
+    let id = desk.ok(&["submit", "people-small.csv", "--name", "Spring \u{1b}[31m"]).out;
+    let table = desk.ok(&["status", "Spring \u{1b}[31m"]).out;
+    assert!(table.contains(id.trim()));
+    assert!(!table.contains('\u{1b}'), "a name must not steer the terminal");
+    let ran = desk.run(&["status", "Autumn"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.err, "enqueue: there is no batch \"Autumn\"; enqueue status lists them\n");
+}
+
+#[test]
+fn nothing_yet_is_no_failure() {
+    let desk = Desk::new();
+    let ran = desk.ok(&["status"]);
+    assert_eq!(ran.out, "");
+    assert!(ran.err.contains("enqueue submit FILE"), "{ran:?}");
+    assert_eq!(desk.ok(&["status", "--json"]).out, "[]\n");
+}

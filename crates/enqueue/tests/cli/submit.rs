@@ -1,0 +1,160 @@
+use std::io::Write;
+use std::process::Stdio;
+
+use super::Desk;
+use serde_json::json;
+
+const MAPPED: [&str; 4] =
+    ["--column", "linkedin_url=LinkedIn URL", "--column", "ocean_person_id=Ocean Person ID"];
+
+fn with<'a>(first: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [first, more].concat()
+}
+
+#[test]
+fn prints_the_batch_id_alone() {
+    let desk = Desk::new();
+    desk.example("people-small.csv");
+    let ran = desk.ok(&["submit", "people-small.csv"]);
+    assert_eq!(ran.out.len(), 27, "{ran:?}");
+    assert!(ran.err.starts_with("10 rows: "), "{ran:?}");
+    assert_eq!(desk.status()[0]["batch_id"], ran.out.trim());
+}
+
+#[test]
+fn a_bad_row_refuses_all_and_leaves_nothing() {
+    let desk = Desk::new();
+    desk.example("messy.csv");
+    let ran = desk.run(&with(&["submit", "messy.csv"], &MAPPED));
+    assert_eq!((ran.code, ran.out.as_str()), (3, ""));
+    let expected = include_str!("../input/messy.expected.txt");
+    let last = "enqueue: 10 bad rows of 14: nothing was enqueued; mend the input, or leave bad rows out by \
+                --skip-invalid\n";
+    assert_eq!(ran.err, format!("{expected}{last}"));
+    assert!(desk.status().is_empty());
+    assert!(!desk.path("messy.rejected.csv").exists());
+}
+
+#[test]
+fn good_rows_go_without_the_bad() {
+    let desk = Desk::new();
+    desk.example("messy.csv");
+    let report = desk.json(&with(&["submit", "messy.csv", "--skip-invalid", "--json"], &MAPPED));
+    assert_eq!(
+        (report["rows"].as_i64(), report["queued"].as_i64(), report["rejected"].as_i64()),
+        (Some(4), Some(4), Some(10))
+    );
+    let rejected = desk.read("messy.rejected.csv");
+    assert!(rejected.starts_with("\u{feff}reveal_reason;Name;"), "{rejected:?}");
+    assert_eq!(desk.status()[0]["total"], 4);
+}
+
+#[test]
+fn nothing_but_bad_rows_is_refused_even_so() {
+    let desk = Desk::new();
+    desk.write("people.csv", "linkedin_url\nhttps://example.com/\n");
+    let ran = desk.run(&["submit", "people.csv", "--skip-invalid"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.err.contains("people.csv:2: linkedin_url: "), "{ran:?}");
+    assert!(!desk.path("people.rejected.csv").exists());
+}
+
+#[test]
+fn a_header_without_rows_is_refused() {
+    let desk = Desk::new();
+    desk.write("people.csv", "linkedin_url\n");
+    let ran = desk.run(&["submit", "people.csv"]);
+    assert_eq!(ran.code, 3);
+    assert_eq!(ran.err, "enqueue: there is no row in the input; nothing was enqueued\n");
+    assert!(desk.status().is_empty());
+}
+
+#[test]
+fn many_bad_rows_are_not_all_listed() {
+    let desk = Desk::new();
+    desk.write("people.csv", &format!("linkedin_url\n{}", "nonsense\n".repeat(1_234)));
+    let ran = desk.run(&["submit", "people.csv"]);
+    assert_eq!(ran.code, 3);
+    assert_eq!(ran.err.lines().count(), 1_002);
+    assert!(ran.err.contains("\n… and 234 bad rows more\n"), "{}", &ran.err[ran.err.len() - 300..]);
+}
+
+#[test]
+fn a_dry_run_says_what_a_submit_will() {
+    let desk = Desk::new();
+    desk.example("people.csv");
+    let submit = with(&["submit", "people.csv", "--json"], &MAPPED);
+    let dry = desk.json(&with(&submit, &["--dry-run"]));
+    assert!(!desk.path("reveal.db").exists());
+    let mut real = desk.json(&submit);
+    assert!(real["batch_id"].is_string());
+    real["batch_id"] = json!(null);
+    assert_eq!(dry, real);
+    let again = desk.json(&with(&submit, &["--dry-run"]));
+    assert_eq!((again["queued"].as_i64(), again["shared"].as_i64()), (Some(0), Some(1_000)));
+    assert_eq!(again["max_credits_needed"], json!({}));
+    assert_eq!(desk.status().len(), 1);
+}
+
+#[test]
+fn the_same_key_and_content_is_the_same_batch() {
+    let desk = Desk::new();
+    desk.example("people-small.csv");
+    let submit = ["submit", "people-small.csv", "--idempotency-key", "monday"];
+    let first = desk.ok(&submit);
+    let second = desk.ok(&submit);
+    assert_eq!(first.out, second.out);
+    assert!(second.err.contains("was enqueued before"), "{second:?}");
+    let other = desk.run(&with(&submit, &["--name", "another"]));
+    assert_eq!((other.code, other.out.as_str()), (3, ""));
+    assert!(other.err.contains("other content or options"), "{other:?}");
+    assert_eq!(desk.status().len(), 1);
+}
+
+#[test]
+fn people_on_stdin_and_json_lines() {
+    let desk = Desk::new();
+    let mut child = desk
+        .command(&["submit", "-", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = b"{\"ocean_person_id\": \"o1\", \"n\": 1.50}\n{\"ocean_person_id\": \"o1\"}\n";
+    child.stdin.take().unwrap().write_all(lines).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((report["queued"].as_i64(), report["shared"].as_i64()), (Some(1), Some(1)));
+    assert_eq!(report["max_credits_needed"], json!({"ocean": 1}));
+}
+
+#[test]
+fn what_people_may_cost_follows_the_price() {
+    let desk = Desk::new();
+    desk.write("people.csv", "linkedin_url\nlinkedin.com/in/a\nlinkedin.com/in/b\n");
+    let dry = ["submit", "people.csv", "--dry-run", "--json"];
+    assert_eq!(desk.json(&dry)["max_credits_needed"], json!({"clodura": 40}));
+    let cheap = with(&dry, &["--clodura-credits-per-person", "1"]);
+    assert_eq!(desk.json(&cheap)["max_credits_needed"], json!({"clodura": 2}));
+}
+
+#[test]
+fn a_bare_ceiling_is_for_one_provider() {
+    let desk = Desk::new();
+    desk.example("people-small.csv");
+    let ran = desk.run(&["submit", "people-small.csv", "--max-credits", "5"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("the batch has ocean and clodura"), "{ran:?}");
+    assert!(desk.status().is_empty());
+    desk.write("people.csv", "linkedin_url\nlinkedin.com/in/a\n");
+    desk.ok(&["submit", "people.csv", "--max-credits", "5"]);
+    desk.ok(&["submit", "people-small.csv", "--max-credits", "ocean=5,clodura=10"]);
+}
+
+#[test]
+fn unreadable_files_fail() {
+    let desk = Desk::new();
+    let ran = desk.run(&["submit", "absent.csv"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.starts_with("enqueue: absent.csv: "), "{ran:?}");
+}

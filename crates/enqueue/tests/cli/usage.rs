@@ -1,0 +1,54 @@
+use super::Desk;
+
+#[test]
+fn help_and_version_are_data() {
+    let desk = Desk::new();
+    let help = desk.ok(&["--help"]);
+    assert!(help.out.contains("submit") && help.err.is_empty(), "{help:?}");
+    assert!(desk.ok(&["--version"]).out.starts_with("enqueue "));
+    let submit = desk.ok(&["submit", "--help"]).out;
+    for flag in ["--max-credits", "--idempotency-key", "OCEAN_CREDITS_PER_PERSON", "DATABASE_URL"] {
+        assert!(submit.contains(flag), "{flag} is not explained");
+    }
+}
+
+#[test]
+fn wrong_usage_has_its_own_exit_code() {
+    let desk = Desk::new();
+    for arguments in [
+        &["submit"][..],
+        &["nonsense"],
+        &["submit", "x.csv", "--max-credits", "many"],
+        &["submit", "x.csv", "--column", "x"],
+        &["submit", "x.csv", "--refresh-after", "soon"],
+        &["submit", "x.csv", "--dry-run", "--wait"],
+        &["status", "--database-url", "mysql://localhost"],
+    ] {
+        let ran = desk.run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_password_is_not_repeated() {
+    let desk = Desk::new();
+    let ran = desk.run(&["status", "--database-url", "mysql://me:secret@localhost/x"]);
+    assert!(!ran.err.contains("secret"), "{ran:?}");
+}
+
+#[test]
+fn completions_and_manual_pages() {
+    let desk = Desk::new();
+    assert!(desk.ok(&["completions", "bash"]).out.contains("enqueue"));
+    desk.ok(&["man", "pages"]);
+    assert!(desk.read("pages/enqueue-submit.1").contains("max\\-credits"));
+}
+
+#[test]
+fn migrating_makes_the_database() {
+    let desk = Desk::new();
+    let ran = desk.run(&["status", "--no-migrate"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    desk.ok(&["migrate"]);
+    desk.ok(&["status", "--no-migrate"]);
+}

@@ -1,0 +1,217 @@
+//! What is shown of batches: what is left, what holds them up, their rows, and previews.
+
+use jobs::Provider::{self, Clodura, Ocean};
+use store::{Loaded, NewBatch, Preview, Remaining};
+
+use crate::harness::people::{Options, Who, clodura, linkedin, ocean, oceans, rows};
+use crate::harness::{Bench, found, not_found, on_both};
+
+on_both!(
+    a_batch_is_found_by_id_name_and_beginning,
+    nothing_is_left_of_finished_batches,
+    a_pause_is_what_waiting_does_not_end,
+    a_ceiling_is_what_waiting_does_not_end,
+    what_is_out_may_still_move,
+    a_batch_says_what_holds_it_up,
+    an_export_shows_what_row_status_shows,
+    a_preview_counts_as_loading_does,
+    a_refused_submit_leaves_nothing,
+);
+
+async fn named(b: &Bench, name: &str) -> String {
+    let new = NewBatch {
+        name: Some(name.to_owned()),
+        header: Some(vec!["column".into()]),
+        priority: 0,
+        max_credits: Default::default(),
+        refresh_before: None,
+    };
+    let batch = b.store.begin_batch(new).await.unwrap();
+    b.load(&batch, &[ocean("o1")]).await;
+    b.publish(&batch).await;
+    batch.batch_id.to_string()
+}
+
+async fn a_batch_is_found_by_id_name_and_beginning(b: &Bench) {
+    let (spring, autumn) = (named(b, "spring").await, named(b, "autumn").await);
+    named(b, "autumn").await;
+    let found = |text: String| async move {
+        b.store.find_batch(&text).await.map(|batch| batch.batch_id.to_string())
+    };
+    assert_eq!(found(spring.clone()).await.unwrap(), spring);
+    assert_eq!(found(spring.to_lowercase()).await.unwrap(), spring);
+    assert_eq!(found("spring".into()).await.unwrap(), spring);
+    assert_eq!(found(spring[..24].to_owned()).await.unwrap(), spring);
+    let ambiguous = found("autumn".into()).await.unwrap_err().to_string();
+    assert!(ambiguous.contains(&autumn), "{ambiguous}");
+    assert!(found("01".into()).await.is_err());
+    assert!(found("%".into()).await.is_err());
+    assert!(found(String::new()).await.is_err());
+}
+
+async fn nothing_is_left_of_finished_batches(b: &Bench) {
+    assert_eq!(b.store.remaining().await.unwrap(), Remaining::default());
+    let loading = b.begin(Options::default()).await;
+    b.load(&loading, &oceans(5..=6)).await;
+    assert_eq!(b.store.remaining().await.unwrap(), Remaining::default());
+    b.submit(&oceans(1..=2)).await;
+    assert_eq!(b.store.remaining().await.unwrap().unfinished, 2);
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    b.webhook(&call, vec![found("o1"), not_found("o2")]).await;
+    assert_eq!(b.store.remaining().await.unwrap(), Remaining::default());
+}
+
+async fn a_pause_is_what_waiting_does_not_end(b: &Bench) {
+    b.submit(&[ocean("o1"), ocean("o2"), clodura("c1")]).await;
+    b.store.pause(Ocean).await.unwrap();
+    let left = b.store.remaining().await.unwrap();
+    assert_eq!((left.unfinished, left.stuck.len()), (3, 0));
+    b.store.pause(Clodura).await.unwrap();
+    let left = b.store.remaining().await.unwrap();
+    assert_eq!(
+        left.stuck,
+        [
+            "ocean: 2 rows held: paused; enqueue resume ocean",
+            "clodura: 1 row held: paused; enqueue resume clodura"
+        ]
+    );
+    let resumed = b.store.resume(Ocean).await.unwrap();
+    assert!(resumed.was_paused && resumed.was_closed_for.is_none());
+    assert!(b.store.remaining().await.unwrap().stuck.is_empty());
+}
+
+async fn a_ceiling_is_what_waiting_does_not_end(b: &Bench) {
+    let batch = b.submit_with(&oceans(1..=3), Options::ceiling(Ocean, 1)).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    assert!(b.claim(Ocean).await.is_empty());
+    assert!(b.store.remaining().await.unwrap().stuck.is_empty(), "the one that is out may free it");
+    b.webhook(&call, vec![found("o1")]).await;
+    assert!(b.claim(Ocean).await.is_empty());
+    let stuck = b.store.remaining().await.unwrap().stuck;
+    assert_eq!(stuck.len(), 1);
+    assert!(stuck[0].contains("2 rows held: its ceiling of 1 credits is reached"), "{stuck:?}");
+    b.store.set_ceilings(&b.batch(batch).await, &[(Ocean, 2)].into()).await.unwrap();
+    assert!(b.store.remaining().await.unwrap().stuck.is_empty());
+    assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o2"]);
+}
+
+async fn what_is_out_may_still_move(b: &Bench) {
+    b.submit(&[ocean("o1"), clodura("c1")]).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    b.store.pause(Ocean).await.unwrap();
+    b.store.pause(Clodura).await.unwrap();
+    assert_eq!(b.store.remaining().await.unwrap().stuck.len(), 0);
+    b.webhook(&call, vec![found("o1")]).await;
+    assert_eq!(b.store.remaining().await.unwrap().stuck.len(), 1);
+}
+
+async fn a_batch_says_what_holds_it_up(b: &Bench) {
+    let batch = b.submit(&oceans(1..=2)).await;
+    let id = b.batch(batch).await.batch_id.to_string();
+    assert!(b.store.held_up_by().await.unwrap().is_empty());
+    b.store.pause(Ocean).await.unwrap();
+    let held = b.store.held_up_by().await.unwrap();
+    assert_eq!(held[&id], ["ocean: 2 rows held: paused; enqueue resume ocean"]);
+    b.store.worker_stopped(b.worker).await.unwrap();
+    let held = b.store.held_up_by().await.unwrap();
+    assert_eq!(held[&id][0], "no worker is running; start worker");
+}
+
+async fn an_export_shows_what_row_status_shows(b: &Bench) {
+    let people = [
+        ocean("o1"),
+        ocean("o2"),
+        ocean("o1"),
+        ocean("o3").clodura("c3"),
+        clodura("c4"),
+        ocean("o5"),
+    ];
+    let batch = b.submit(&people).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    b.webhook(&call, vec![found("o1"), not_found("o2"), not_found("o3")]).await;
+    b.store.pause(Clodura).await.unwrap();
+    let batch_ref = b.batch(batch).await;
+    let mut exported = Vec::new();
+    while let page = b.store.export_page(&batch_ref, exported.len() as i64, 2).await.unwrap()
+        && !page.is_empty()
+    {
+        exported.extend(page);
+    }
+    let shown = b.shown(batch).await;
+    assert_eq!(exported.len(), shown.len());
+    for (exported, shown) in exported.iter().zip(shown) {
+        let numbers: Vec<&str> = exported.phones.iter().map(|p| p.number.as_str()).collect();
+        assert_eq!(exported.number, shown.row_number);
+        assert_eq!(exported.state, shown.state);
+        assert_eq!(exported.provider, shown.provider);
+        assert_eq!(exported.reason, shown.reason);
+        assert_eq!(exported.credits, shown.credits);
+        assert_eq!(numbers.join(";"), shown.phones.unwrap_or_default());
+    }
+    assert_eq!(exported[0].fields, "[\"row 1\"]");
+    assert_eq!(exported[3].state, "held");
+    let columns = b.store.columns(&batch_ref).await.unwrap();
+    assert_eq!((columns.names, columns.from_json_lines), (vec!["column".to_owned()], false));
+}
+
+async fn a_preview_counts_as_loading_does(b: &Bench) {
+    let known =
+        b.submit(&[ocean("known"), clodura("known"), ocean("failed"), ocean("absent")]).await;
+    let call = b.claim_one(Ocean).await;
+    b.refuse_people(&call, &[1]).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    b.webhook(&call, vec![found("known"), not_found("absent")]).await;
+    assert_eq!(b.states(known).await, ["found", "queued", "failed", "not_found"]);
+    let chunks: [Vec<Who>; 4] = [
+        vec![
+            ocean("known"),
+            ocean("failed"),
+            ocean("absent").clodura("c1"),
+            ocean("n1").clodura("c2").linkedin("two"),
+            linkedin("two"),
+        ],
+        vec![clodura("known").linkedin("k"), ocean("n1"), ocean("n2").clodura("c3"), linkedin("k")],
+        vec![clodura("c3"), clodura("c2"), ocean("n2"), ocean("failed"), linkedin("new")],
+        vec![linkedin("new").by(&[Clodura]), clodura("c9"), ocean("n9").clodura("c9"), clodura("c9")],
+    ];
+    let mut preview = Preview::new(None);
+    let mut previewed = Loaded::default();
+    for chunk in &chunks {
+        previewed.add(b.store.preview(&mut preview, rows(chunk)).await.unwrap());
+    }
+    let before = b.database.number("SELECT COUNT(*) FROM reveals").await;
+    let batch = b.begin(Options::default()).await;
+    let (mut loaded, mut after) = (Loaded::default(), 0);
+    for chunk in &chunks {
+        loaded.add(b.load_after(&batch, after, chunk).await);
+        after += chunk.len() as i64;
+    }
+    b.publish(&batch).await;
+    assert!(b.database.number("SELECT COUNT(*) FROM reveals").await > before);
+    assert_eq!(previewed, loaded);
+}
+
+async fn a_refused_submit_leaves_nothing(b: &Bench) {
+    let kept = b.submit(&[ocean("o1").linkedin("jane")]).await;
+    let refused = b.begin(Options::priority(9)).await;
+    let people = [ocean("o1"), ocean("o2").clodura("c2"), linkedin("jane"), linkedin("joe")];
+    b.load(&refused, &people).await;
+    b.store.abandon(&refused).await.unwrap();
+    b.check("abandoned").await;
+    for (table, left) in [("batches", 1), ("batch_rows", 1), ("aliases", 2), ("reveals", 2)] {
+        let sql = format!("SELECT COUNT(*) FROM {table}");
+        assert_eq!(b.database.number(&sql).await, left, "{table}");
+    }
+    assert_eq!(b.states(kept).await, ["queued"]);
+    assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
+    // What was mended is new, not shared with what was refused.
+    let mended = b.begin(Options::default()).await;
+    let loaded = b.load(&mended, &[ocean("o2").clodura("c2")]).await;
+    assert_eq!((loaded.rows, loaded.shared), (1, 0));
+    assert_eq!(loaded.new_people, [(Provider::Ocean, 1), (Provider::Clodura, 1)].into());
+}

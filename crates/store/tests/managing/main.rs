@@ -1,0 +1,24 @@
+//! What the commands of `enqueue` do to the ledger, held to the same expectations on SQLite and
+//! Postgres: `scripts/postgres -- cargo test -p store --test managing`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests say what they expect by panicking, and are described by their names"
+)]
+
+mod bench;
+mod cancel;
+mod erase;
+#[allow(
+    dead_code,
+    unused_macros,
+    reason = "shared with the conformance suite, which uses the rest"
+)]
+#[path = "../conformance/harness/mod.rs"]
+mod harness;
+mod looking;
+mod purge;
+mod retry;
