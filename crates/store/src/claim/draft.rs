@@ -1,0 +1,263 @@
+//! Who goes into the calls of a claim, and who pays: first groups that must be asked apart, then people
+//! batch by batch.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jobs::budget::{Candidate, Room, allocate};
+use jobs::{Provider, Timestamp};
+
+use super::pick::{Picked, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full};
+use super::{ClaimReveals, Price};
+use crate::Result;
+use crate::conn::{Conn, exec, row, rows};
+use crate::gate::Gate;
+use crate::lanes::find_lanes;
+use crate::totals::{Totals, json};
+
+/// A call about to be written.
+pub(super) struct Draft {
+    pub(super) people: Vec<Picked>,
+    pub(super) payers: Vec<i64>,
+    pub(super) price: i64,
+    pub(super) isolating: bool,
+}
+
+/// What was drafted, and the batches that have no room for one more person.
+pub(super) struct Drafts {
+    pub(super) drafts: Vec<Draft>,
+    pub(super) full: Vec<i64>,
+}
+
+/// What may still be reserved, and whether somebody found no batch with room.
+pub(super) struct Wallet {
+    pub(super) room: Room,
+    pub(super) full: bool,
+    /// The account ran out.
+    pub(super) short: bool,
+}
+
+impl Wallet {
+    fn full_batches(&self, price: i64) -> Vec<i64> {
+        let full = self.room.batches.iter().filter(|(_, left)| **left < price);
+        let full: BTreeSet<i64> = full.map(|(batch, _)| *batch).collect();
+        full.into_iter().collect()
+    }
+}
+
+/// Fills up to `calls` calls: first groups that must be asked apart, then people batch by batch.
+pub(super) async fn draft_calls(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ask: &ClaimReveals,
+    gate: &Gate,
+    calls: usize,
+    people: usize,
+    now: Timestamp,
+) -> Result<Drafts> {
+    let price = match ask.price {
+        Price::Fixed(price) => price,
+        Price::Auto if gate.balance_direct == 1 => 1,
+        Price::Auto => 20,
+    };
+    let account = account_room(conn, ask.provider, gate).await?;
+    let mut wallet =
+        Wallet { room: Room { account, batches: HashMap::new() }, full: false, short: false };
+    let mut drafts = Vec::new();
+    for cohort in due_cohorts(conn, ask.provider, gate, calls, now).await? {
+        let picked = pick_cohort(conn, ask.provider, cohort, people).await?;
+        let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
+        drafts.extend(into_drafts(drafted, people, price, true));
+    }
+    for lane in due_lanes(conn, ask.provider).await? {
+        let wanted = calls.saturating_sub(drafts.len()) * people + room_in_last(&drafts, people);
+        if wanted == 0 {
+            break;
+        }
+        let mut picked = pick_lane(conn, ask.provider, lane, wanted).await?;
+        if picked.is_empty() && !wallet.short {
+            take_from_full(conn, totals, ask.provider, lane, wanted, now).await?;
+            picked = pick_lane(conn, ask.provider, lane, wanted).await?;
+        }
+        let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
+        merge_drafts(&mut drafts, drafted, people, price);
+    }
+    for draft in &drafts {
+        for payer in &draft.payers {
+            totals.reserve(*payer, ask.provider, 1, price);
+        }
+    }
+    let full = if wallet.full { wallet.full_batches(price) } else { Vec::new() };
+    Ok(Drafts { drafts, full })
+}
+
+pub(super) fn into_drafts(
+    paid: Vec<(Picked, i64)>,
+    people: usize,
+    price: i64,
+    isolating: bool,
+) -> Vec<Draft> {
+    let mut drafts: Vec<Draft> = Vec::new();
+    for (person, payer) in paid {
+        match drafts.last_mut() {
+            Some(last) if last.people.len() < people => {
+                last.people.push(person);
+                last.payers.push(payer);
+            }
+            _ => drafts.push(Draft { people: vec![person], payers: vec![payer], price, isolating }),
+        }
+    }
+    drafts
+}
+
+/// How many people the last call still takes.
+pub(super) fn room_in_last(drafts: &[Draft], people: usize) -> usize {
+    let last = drafts.last().filter(|last| !last.isolating);
+    last.map_or(0, |last| people.saturating_sub(last.people.len()))
+}
+
+/// People of a later batch fill up the last call of an earlier one.
+pub(super) fn merge_drafts(
+    drafts: &mut Vec<Draft>,
+    paid: Vec<(Picked, i64)>,
+    people: usize,
+    price: i64,
+) {
+    let mut paid = paid.into_iter();
+    if let Some(last) = drafts.last_mut().filter(|last| !last.isolating) {
+        while last.people.len() < people
+            && let Some((person, payer)) = paid.next()
+        {
+            last.people.push(person);
+            last.payers.push(payer);
+        }
+    }
+    drafts.extend(into_drafts(paid.collect(), people, price, false));
+}
+
+/// What the account has left, minus what calls in flight may still use.
+pub(super) async fn account_room(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+) -> Result<Option<i64>> {
+    let Some(credits) = gate.balance_credits else { return Ok(None) };
+    let sums: Option<(i64, i64)> = row!(
+        conn,
+        "SELECT CAST(COALESCE(SUM(credits_spent), 0) AS BIGINT),
+                CAST(COALESCE(SUM(credits_reserved), 0) AS BIGINT)
+         FROM batch_totals WHERE provider = $1",
+        provider.as_str(),
+    )?;
+    let (spent, reserved) = sums.unwrap_or_default();
+    Ok(Some(credits - (spent - gate.balance_spent) - reserved))
+}
+
+/// Finds a payer for each; those without one leave the queue or wait at the ceiling.
+pub(super) async fn pay(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ask: &ClaimReveals,
+    picked: Vec<Picked>,
+    price: i64,
+    room: &mut Wallet,
+    now: Timestamp,
+) -> Result<Vec<(Picked, i64)>> {
+    if picked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let candidates = wanting_batches(conn, &picked).await?;
+    load_ceilings(conn, ask.provider, &candidates, &mut room.room).await?;
+    let allocation = allocate(&candidates, price, &mut room.room);
+    // Those whom only a batch wants that is still loading wait for it.
+    find_lanes(conn, totals, &allocation.unwanted, now).await?;
+    room.full |= !allocation.at_ceiling.is_empty();
+    if allocation.account_short {
+        room.short = true;
+        ask_balance_soon(conn, ask, now).await?;
+    }
+    let mut by_id: HashMap<i64, Picked> = picked.into_iter().map(|p| (p.id, p)).collect();
+    Ok(allocation
+        .paid
+        .into_iter()
+        .filter_map(|(reveal, payer)| Some((by_id.remove(&reveal)?, payer)))
+        .collect())
+}
+
+/// For each person the batches that want it, in the order in which they pay.
+pub(super) async fn wanting_batches(conn: &mut Conn, picked: &[Picked]) -> Result<Vec<Candidate>> {
+    let ids: Vec<i64> = picked.iter().map(|p| p.id).collect();
+    let wanting: Vec<(i64, i64)> = rows!(
+        conn,
+        "SELECT DISTINCT w.reveal_id, b.id FROM IDS($1) AS e
+         JOIN batch_rows w ON w.reveal_id = CAST(e.value AS BIGINT) AND w.ended IS NULL
+         JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
+         ORDER BY w.reveal_id, b.id",
+        json(&ids),
+    )?;
+    let mut wanted_by: HashMap<i64, Vec<i64>> = HashMap::new();
+    for (reveal, batch) in wanting {
+        wanted_by.entry(reveal).or_default().push(batch);
+    }
+    Ok(ids
+        .into_iter()
+        .map(|reveal| Candidate {
+            reveal,
+            wanted_by: wanted_by.remove(&reveal).unwrap_or_default(),
+        })
+        .collect())
+}
+
+pub(super) async fn load_ceilings(
+    conn: &mut Conn,
+    provider: Provider,
+    candidates: &[Candidate],
+    room: &mut Room,
+) -> Result<()> {
+    let batches: BTreeSet<i64> =
+        candidates.iter().flat_map(|c| c.wanted_by.iter().copied()).collect();
+    let unknown: Vec<i64> = batches.into_iter().filter(|b| !room.batches.contains_key(b)).collect();
+    let ceilings: Vec<(i64, i64)> = rows!(
+        conn,
+        "SELECT t.batch_id, t.max_credits - t.credits_reserved - t.credits_spent - t.written_off
+         FROM IDS($1) AS e JOIN batch_totals t ON t.batch_id = CAST(e.value AS BIGINT)
+         WHERE t.provider = $2 AND t.max_credits IS NOT NULL",
+        json(&unknown),
+        provider.as_str(),
+    )?;
+    room.batches.extend(ceilings);
+    Ok(())
+}
+
+/// Batches without room for one more person step out of the queue until credits are freed or their
+/// ceiling is raised. What other batches want of theirs is taken over when their own lanes are empty.
+pub(super) async fn mark_ceilings(conn: &mut Conn, provider: Provider, full: &[i64]) -> Result<()> {
+    for batch in full {
+        exec!(
+            conn,
+            "UPDATE batch_totals SET at_ceiling = 1 WHERE batch_id = $1 AND provider = $2",
+            *batch,
+            provider.as_str(),
+        )?;
+    }
+    Ok(())
+}
+
+/// What we believe is too little for the next person: the account is asked, unless it is to be anyway.
+pub(super) async fn ask_balance_soon(
+    conn: &mut Conn,
+    ask: &ClaimReveals,
+    now: Timestamp,
+) -> Result<()> {
+    let interval = i64::try_from(ask.credits_check_interval.as_millis()).unwrap_or(i64::MAX / 4);
+    exec!(
+        conn,
+        "UPDATE provider_gates SET balance_due_at =
+            CASE WHEN balance_at IS NULL OR balance_at + $3 < $2 THEN $2 ELSE balance_at + $3 END
+         WHERE provider = $1 AND balance_due_at IS NULL",
+        ask.provider.as_str(),
+        now.0,
+        interval,
+    )?;
+    conn.announce(crate::Topic::Queue);
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Taking people out of the queue: those of one batch, and groups that must be asked apart.
+
+use jobs::{Provider, Timestamp};
+
+use super::DAILY_REQUESTS;
+use crate::Result;
+use crate::conn::{Conn, rows, value};
+use crate::gate::{Gate, day};
+use crate::lanes::find_lanes;
+use crate::totals::Totals;
+
+/// The part of a day's requests that the search for bad ids may use.
+pub(super) const ISOLATION_SHARE: i64 = 10;
+
+/// A person taken from the queue.
+pub(super) struct Picked {
+    pub(super) id: i64,
+    pub(super) subject: String,
+    pub(super) attempts: i64,
+    pub(super) repeat_of: Option<i64>,
+}
+
+pub(super) type PickedRow = (i64, String, i64, Option<i64>);
+
+impl From<PickedRow> for Picked {
+    fn from((id, subject, attempts, repeat_of): PickedRow) -> Self {
+        Picked { id, subject, attempts, repeat_of }
+    }
+}
+
+/// Batches with people in the queue, in the order of their turn.
+pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec<i64>> {
+    let lanes: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT b.id FROM batches b JOIN batch_totals t ON t.batch_id = b.id
+         WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
+           AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
+         ORDER BY b.priority DESC, b.id",
+        provider.as_str(),
+    )?;
+    Ok(lanes.into_iter().map(|(id,)| id).collect())
+}
+
+pub(super) async fn due_cohorts(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    calls: usize,
+    now: Timestamp,
+) -> Result<Vec<i64>> {
+    let isolated = if gate.requests_day == day(now) { gate.isolation_today } else { 0 };
+    if isolated >= DAILY_REQUESTS / ISOLATION_SHARE && provider == Provider::Ocean {
+        return Ok(Vec::new());
+    }
+    let cohorts: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT DISTINCT cohort FROM reveals
+         WHERE provider = $1 AND state = 'queued' AND cohort IS NOT NULL ORDER BY cohort LIMIT $2",
+        provider.as_str(),
+        calls as i64,
+    )?;
+    Ok(cohorts.into_iter().map(|(id,)| id).collect())
+}
+
+pub(super) async fn pick_lane(
+    conn: &mut Conn,
+    provider: Provider,
+    lane: i64,
+    most: usize,
+) -> Result<Vec<Picked>> {
+    let picked: Vec<PickedRow> = rows!(
+        conn,
+        "SELECT id, subject, attempts, repeat_of FROM reveals
+         WHERE lane = $1 AND provider = $2 AND state = 'queued' AND cohort IS NULL
+         ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
+        lane,
+        provider.as_str(),
+        most as i64,
+    )?;
+    Ok(picked.into_iter().map(Picked::from).collect())
+}
+
+/// A batch whose lane is empty although its rows wait shares their people with others; those that
+/// stand in the lane of a batch at its ceiling come over.
+pub(super) async fn take_from_full(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    batch: i64,
+    most: usize,
+    now: Timestamp,
+) -> Result<()> {
+    let full: i64 = value!(
+        conn,
+        "SELECT COUNT(*) FROM batch_totals WHERE provider = $1 AND at_ceiling = 1 AND queued > 0",
+        provider.as_str(),
+    )?;
+    if full == 0 {
+        return Ok(());
+    }
+    let shared: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT DISTINCT r.id FROM batch_rows w
+         JOIN reveals r ON r.id = w.reveal_id AND r.provider = $2 AND r.state = 'queued' AND r.cohort IS NULL
+         JOIN batch_totals t ON t.batch_id = r.lane AND t.provider = $2 AND t.at_ceiling = 1
+         WHERE w.batch_id = $1 AND w.ended IS NULL LIMIT $3",
+        batch,
+        provider.as_str(),
+        most as i64,
+    )?;
+    let shared: Vec<i64> = shared.into_iter().map(|(id,)| id).collect();
+    find_lanes(conn, totals, &shared, now).await
+}
+
+pub(super) async fn pick_cohort(
+    conn: &mut Conn,
+    provider: Provider,
+    cohort: i64,
+    most: usize,
+) -> Result<Vec<Picked>> {
+    let picked: Vec<PickedRow> = rows!(
+        conn,
+        "SELECT id, subject, attempts, repeat_of FROM reveals
+         WHERE provider = $1 AND cohort = $2 AND state = 'queued' AND cohort IS NOT NULL
+         ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
+        provider.as_str(),
+        cohort,
+        most as i64,
+    )?;
+    Ok(picked.into_iter().map(Picked::from).collect())
+}

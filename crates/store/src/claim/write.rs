@@ -1,0 +1,151 @@
+//! Writing calls down, and taking their cost off rate and quota.
+
+use std::collections::HashMap;
+
+use jobs::{CallId, RevealState, Timestamp, rate};
+use serde::Serialize;
+
+use super::draft::Draft;
+use super::{ClaimReveals, ClaimedCall, Claims};
+use crate::Result;
+use crate::conn::{Conn, exec, rows};
+use crate::gate::{self, Gate};
+use crate::totals::{Totals, json};
+
+/// Writes the calls down and takes their cost off rate and quota.
+pub(super) async fn send_drafts(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ask: &ClaimReveals,
+    gate: &Gate,
+    drafts: Vec<Draft>,
+    probe: bool,
+    now: Timestamp,
+) -> Result<Claims> {
+    if drafts.is_empty() {
+        return Ok(Claims::default());
+    }
+    let isolating = drafts.iter().filter(|draft| draft.isolating).count();
+    gate::count_requests(conn, ask.provider, gate, drafts.len(), isolating, now).await?;
+    let grant = rate::take(gate.tat_us, now.0, gate.rate(ask.rate, now), drafts.len());
+    let calls = write_calls(conn, totals, ask, drafts, probe, now).await?;
+    let probe_call = calls.first().filter(|_| probe).map(|call| call.id);
+    exec!(
+        conn,
+        "UPDATE provider_gates SET tat_us = $2, rate_limit = $3,
+            state = CASE WHEN $4 = 1 THEN 'probing' ELSE state END,
+            probe_call = CASE WHEN $4 = 1 THEN CAST($5 AS BIGINT) ELSE probe_call END
+         WHERE provider = $1",
+        ask.provider.as_str(),
+        grant.tat_us,
+        ask.rate,
+        i64::from(probe),
+        probe_call,
+    )?;
+    Ok(Claims { calls, again_at: Some(Timestamp(grant.next_at_ms)), paced: true })
+}
+
+#[derive(Serialize)]
+pub(super) struct CallJson {
+    pub(super) call_id: CallId,
+    pub(super) people: usize,
+    pub(super) attempt: i64,
+    pub(super) repeat_of: Option<i64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct MemberJson {
+    pub(super) call: i64,
+    pub(super) position: usize,
+    pub(super) reveal: i64,
+    pub(super) payer: i64,
+    pub(super) reserved: i64,
+}
+
+pub(super) async fn write_calls(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ask: &ClaimReveals,
+    drafts: Vec<Draft>,
+    probe: bool,
+    now: Timestamp,
+) -> Result<Vec<ClaimedCall>> {
+    let new: Vec<CallJson> = drafts
+        .iter()
+        .map(|draft| CallJson {
+            call_id: CallId::generate(),
+            people: draft.people.len(),
+            attempt: draft.people.iter().map(|p| p.attempts).max().unwrap_or(0) + 1,
+            repeat_of: draft.people.iter().find_map(|p| p.repeat_of),
+        })
+        .collect();
+    let numbers: Vec<(i64, String)> = rows!(
+        conn,
+        "INSERT INTO calls (call_id, provider, state, worker_id, people, open_people, attempt, probe, sent_at, repeat_of)
+         SELECT e.value->>'call_id', $2, 'sending', $3, CAST(e.value->>'people' AS BIGINT),
+                CAST(e.value->>'people' AS BIGINT), CAST(e.value->>'attempt' AS BIGINT),
+                CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST(e.value->>'repeat_of' AS BIGINT)
+         FROM EACH($1) AS e
+         RETURNING id, call_id",
+        json(&new),
+        ask.provider.as_str(),
+        ask.worker.to_string(),
+        i64::from(probe),
+        now.0,
+    )?;
+    let numbers: HashMap<String, i64> =
+        numbers.into_iter().map(|(id, call_id)| (call_id, id)).collect();
+    let mut calls = Vec::with_capacity(new.len());
+    let mut members = Vec::new();
+    for (call, draft) in new.into_iter().zip(drafts) {
+        let Some(&id) = numbers.get(&call.call_id.to_string()) else { continue };
+        for (position, (person, payer)) in draft.people.iter().zip(&draft.payers).enumerate() {
+            members.push(MemberJson {
+                call: id,
+                position,
+                reveal: person.id,
+                payer: *payer,
+                reserved: draft.price,
+            });
+        }
+        calls.push(ClaimedCall {
+            call_id: call.call_id,
+            provider: ask.provider,
+            sent_at: now,
+            people: draft.people.into_iter().map(|p| p.subject).collect(),
+            id,
+            worker: ask.worker,
+        });
+    }
+    write_members(conn, totals, ask, &members, now).await?;
+    Ok(calls)
+}
+
+pub(super) async fn write_members(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ask: &ClaimReveals,
+    members: &[MemberJson],
+    now: Timestamp,
+) -> Result<()> {
+    let ids: Vec<i64> = members.iter().map(|m| m.reveal).collect();
+    crate::transition::count_rows(conn, totals, ask.provider, &ids, RevealState::Sending).await?;
+    exec!(
+        conn,
+        "INSERT INTO call_reveals (call_id, position, reveal_id, payer, reserved)
+         SELECT CAST(e.value->>'call' AS BIGINT), CAST(e.value->>'position' AS BIGINT),
+                CAST(e.value->>'reveal' AS BIGINT), CAST(e.value->>'payer' AS BIGINT),
+                CAST(e.value->>'reserved' AS BIGINT)
+         FROM EACH($1) AS e",
+        json(&members),
+    )?;
+    exec!(
+        conn,
+        "UPDATE reveals SET state = 'sending', reason = NULL, due_at = NULL, updated_at = $2,
+            asked_at = COALESCE(asked_at, $2), call_id = CAST(e.value->>'call' AS BIGINT)
+         FROM EACH($1) AS e WHERE reveals.id = CAST(e.value->>'reveal' AS BIGINT)",
+        json(&members),
+        now.0,
+    )?;
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! What deliveries touch, in memory: who is meant, and what each result changes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use jobs::outcome::{Finding, PersonResult, Phone};
+use jobs::{CallState, Provider, RevealState};
+
+use super::{Applied, Delivery};
+use crate::Result;
+use crate::conn::{Conn, rows};
+use crate::erase::bodies::encoded;
+use crate::erasures::{ERASED, ErasureKey};
+use crate::totals::json;
+use crate::transition::{parse_provider, parse_state};
+
+pub(super) struct Call {
+    pub(super) id: i64,
+    pub(super) provider: Provider,
+    pub(super) expired: bool,
+    pub(super) members: Vec<usize>,
+    pub(super) settled: i64,
+}
+
+pub(super) struct Member {
+    pub(super) call: i64,
+    pub(super) position: i64,
+    pub(super) reveal: i64,
+    pub(super) subject: String,
+    pub(super) payer: i64,
+    pub(super) reserved: i64,
+    pub(super) credits: Option<i64>,
+    pub(super) expired_call: bool,
+    /// Whether this is the last call that the person was in.
+    pub(super) current: bool,
+    pub(super) changed: bool,
+    /// Whether this is the first answer to it.
+    pub(super) answered: bool,
+    pub(super) spent: i64,
+    pub(super) found: bool,
+}
+
+#[derive(Clone)]
+pub(super) struct Person {
+    pub(super) provider: Provider,
+    pub(super) state: RevealState,
+    pub(super) new_state: Option<RevealState>,
+    pub(super) credits: i64,
+    pub(super) phones: Vec<Phone>,
+}
+
+/// What the deliveries touch, in memory.
+pub(super) struct Ledger {
+    pub(super) calls: HashMap<String, Call>,
+    pub(super) members: Vec<Member>,
+    pub(super) people: BTreeMap<i64, Person>,
+    pub(super) aliases: Vec<(String, String, i64)>,
+    /// Set where somebody of these was erased.
+    pub(super) erasure_key: Option<ErasureKey>,
+    /// Identifiers under which erased people were answered.
+    pub(super) erased: BTreeSet<String>,
+    /// Stored webhooks that name an erased person among others.
+    pub(super) naming_erased: Vec<i64>,
+    pub(super) out_of_credits: HashSet<Provider>,
+}
+
+pub(super) type CallRow = (i64, String, String, String);
+
+pub(super) type MemberRow = (i64, i64, i64, String, i64, i64, Option<i64>, String, Option<i64>);
+
+impl Ledger {
+    pub(super) async fn read(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Ledger> {
+        let names: HashSet<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
+        let found: Vec<CallRow> = rows!(
+            conn,
+            "SELECT c.id, c.call_id, c.provider, c.state FROM TEXTS($1) AS e
+             JOIN calls c ON c.call_id = e.value ORDER BY c.id FOR UPDATE",
+            json(&names),
+        )?;
+        let mut calls = HashMap::new();
+        let mut by_number = HashMap::new();
+        for (id, call_id, provider, state) in found {
+            by_number.insert(id, call_id.clone());
+            let provider = parse_provider(&provider, id)?;
+            let expired = state == CallState::Expired.as_str();
+            calls.insert(call_id, Call { id, provider, expired, members: Vec::new(), settled: 0 });
+        }
+        let numbers: Vec<i64> = by_number.keys().copied().collect();
+        let found: Vec<MemberRow> = rows!(
+            conn,
+            "SELECT m.call_id, m.position, m.reveal_id, r.subject, m.payer, m.reserved, m.credits, r.state, r.call_id
+             FROM IDS($1) AS e
+             JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT)
+             JOIN reveals r ON r.id = m.reveal_id
+             ORDER BY r.id FOR UPDATE",
+            json(&numbers),
+        )?;
+        let mut ledger = Ledger {
+            calls,
+            members: Vec::with_capacity(found.len()),
+            people: BTreeMap::new(),
+            aliases: Vec::new(),
+            erasure_key: None,
+            erased: BTreeSet::new(),
+            naming_erased: Vec::new(),
+            out_of_credits: HashSet::new(),
+        };
+        for row in found {
+            ledger.remember(row, &by_number)?;
+        }
+        if ledger.members.iter().any(|member| member.subject.starts_with(ERASED)) {
+            ledger.erasure_key = ErasureKey::read(conn).await?;
+        }
+        for call in ledger.calls.values_mut() {
+            call.members.sort_unstable_by_key(|&m| ledger.members[m].position);
+        }
+        Ok(ledger)
+    }
+
+    fn remember(&mut self, row: MemberRow, by_number: &HashMap<i64, String>) -> Result<()> {
+        let (call, position, reveal, subject, payer, reserved, credits, state, in_call) = row;
+        let state = parse_state(&state, reveal)?;
+        let Some(owner) = by_number.get(&call).and_then(|name| self.calls.get_mut(name)) else {
+            return Ok(());
+        };
+        owner.members.push(self.members.len());
+        self.people.entry(reveal).or_insert(Person {
+            provider: owner.provider,
+            state,
+            new_state: None,
+            credits: 0,
+            phones: Vec::new(),
+        });
+        self.members.push(Member {
+            call,
+            position,
+            reveal,
+            subject,
+            payer,
+            reserved,
+            credits,
+            expired_call: owner.expired,
+            current: in_call == Some(call),
+            changed: false,
+            answered: false,
+            spent: 0,
+            found: false,
+        });
+        Ok(())
+    }
+
+    /// Places a delivery's results; what it came to.
+    pub(super) fn take(&mut self, delivery: &Delivery) -> Applied {
+        let Some(call) = self.calls.get(&delivery.call_id) else { return Applied::UnknownCall };
+        let (provider, expired, alone) = (call.provider, call.expired, call.members.len() == 1);
+        let by_subject: HashMap<String, usize> =
+            call.members.iter().map(|&m| (self.members[m].subject.clone(), m)).collect();
+        let sole = call.members.first().copied();
+        let (mut applied, mut known, mut erased) = (false, false, false);
+        for result in whose(delivery, provider, alone, &by_subject) {
+            let subject = subject_of(provider, result);
+            let named = subject.as_ref().and_then(|subject| self.named(subject, &by_subject));
+            let Some(member) = named.or(sole.filter(|_| alone)) else { continue };
+            match self.place(member, &result.finding) {
+                Placed::New => applied = true,
+                Placed::Known => known = true,
+                Placed::Erased => {
+                    erased = true;
+                    self.erased.extend(subject);
+                    continue;
+                }
+            }
+            if alone && named.is_none() {
+                self.note_alias(subject, member);
+            }
+        }
+        if erased && (applied || known) {
+            self.naming_erased.extend(delivery.inbox);
+        }
+        match (erased, applied, known) {
+            (true, false, false) => Applied::Erased,
+            (_, true, _) if expired => Applied::Late,
+            (_, true, _) => Applied::Applied,
+            (_, _, true) => Applied::Duplicate,
+            _ if delivery.results.is_empty() => Applied::Duplicate,
+            _ => Applied::UnknownPerson,
+        }
+    }
+
+    /// The member of a call who is named; an erased one by the hash that stands in their place.
+    fn named(&self, subject: &str, by_subject: &HashMap<String, usize>) -> Option<usize> {
+        let erased = || {
+            let hash = self.erasure_key.as_ref()?.hash(subject);
+            by_subject.get(&format!("{ERASED}{hash}"))
+        };
+        by_subject.get(subject).or_else(erased).copied()
+    }
+
+    pub(super) fn note_alias(&mut self, subject: Option<String>, member: usize) {
+        let member = &self.members[member];
+        if let Some(identifier) = subject
+            && identifier != member.subject
+        {
+            self.aliases.push((identifier, member.subject.clone(), member.reveal));
+        }
+    }
+
+    /// Writes a finding to a member of a call, and to the person.
+    fn place(&mut self, index: usize, finding: &Finding) -> Placed {
+        let member = &mut self.members[index];
+        let Some(person) = self.people.get_mut(&member.reveal) else { return Placed::Known };
+        let erased = person.state == RevealState::Cancelled;
+        let (to, charged, phones): (RevealState, i64, &[Phone]) = match finding {
+            Finding::InProgress if erased => return Placed::Erased,
+            Finding::InProgress => return Placed::New,
+            Finding::Found { phones, credits } => {
+                (RevealState::Found, credits.unwrap_or(member.reserved), phones)
+            }
+            Finding::NotFound => (RevealState::NotFound, 0, &[]),
+            Finding::OutOfCredits => (RevealState::Queued, 0, &[]),
+        };
+        let standing = person.new_state.unwrap_or(person.state);
+        let first_answer = member.credits.is_none();
+        // A number that comes after 'not found' is charged as if it had come at once.
+        let better = member.credits == Some(0)
+            && to == RevealState::Found
+            && to.rank() > standing.rank()
+            && !erased;
+        if first_answer || better {
+            member.credits = Some(charged);
+            member.changed = true;
+            member.spent += charged;
+            member.found = to == RevealState::Found && (first_answer || member.reserved > 0);
+            person.credits += charged;
+        }
+        if first_answer {
+            member.answered = true;
+            if let Some(call) = self.calls.values_mut().find(|call| call.id == member.call) {
+                call.settled += 1;
+            }
+        }
+        if erased {
+            return Placed::Erased;
+        }
+        if finding == &Finding::OutOfCredits {
+            if first_answer {
+                self.out_of_credits.insert(person.provider);
+            }
+            // Whoever is in another call by now is not asked a third time.
+            if first_answer && member.current && !standing.is_finished() {
+                person.new_state = Some(RevealState::Queued);
+            }
+        } else if to.rank() > standing.rank() {
+            person.new_state = Some(to);
+            person.phones = phones.to_vec();
+            return Placed::New;
+        }
+        if first_answer { Placed::New } else { Placed::Known }
+    }
+
+    /// Who has another state now.
+    pub(super) fn results(&self) -> impl Iterator<Item = (Provider, RevealState)> {
+        self.people.values().filter_map(|person| Some((person.provider, person.new_state?)))
+    }
+}
+
+pub(super) enum Placed {
+    New,
+    Known,
+    Erased,
+}
+
+/// In a call for one, one result counts: the one that names the person, else the first.
+pub(super) fn whose<'d>(
+    delivery: &'d Delivery,
+    provider: Provider,
+    alone: bool,
+    by_subject: &HashMap<String, usize>,
+) -> Vec<&'d PersonResult> {
+    if !alone {
+        return delivery.results.iter().collect();
+    }
+    let named = delivery
+        .results
+        .iter()
+        .find(|r| subject_of(provider, r).is_some_and(|subject| by_subject.contains_key(&subject)));
+    named.or(delivery.results.first()).into_iter().collect()
+}
+
+pub(super) fn subject_of(provider: Provider, result: &PersonResult) -> Option<String> {
+    encoded(provider, result.person_id.as_deref()?)
+}

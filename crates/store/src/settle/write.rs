@@ -1,0 +1,172 @@
+//! Writing what a settlement changes: people, phones, money, calls. A handful of statements, however
+//! many people there are.
+
+use std::collections::{BTreeMap, HashSet};
+
+use jobs::outcome::Phone;
+use jobs::{Provider, RevealState, Timestamp};
+use serde::Serialize;
+
+use super::ledger::Ledger;
+use crate::Result;
+use crate::conn::{Conn, exec};
+use crate::totals::{Totals, json};
+use crate::transition::{Change, shift};
+
+impl Ledger {
+    pub(super) async fn write(
+        &self,
+        conn: &mut Conn,
+        totals: &mut Totals,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.write_people(conn, totals, now).await?;
+        self.write_phones(conn).await?;
+        self.write_members(conn, totals).await?;
+        self.write_calls(conn, now).await
+    }
+
+    async fn write_people(
+        &self,
+        conn: &mut Conn,
+        totals: &mut Totals,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut moves: BTreeMap<(Provider, &'static str), (RevealState, Vec<i64>)> =
+            BTreeMap::new();
+        for (id, person) in &self.people {
+            if let Some(to) = person.new_state {
+                let group =
+                    moves.entry((person.provider, to.as_str())).or_insert_with(|| (to, Vec::new()));
+                group.1.push(*id);
+            }
+        }
+        for ((provider, _), (to, ids)) in moves {
+            let reason = (to == RevealState::Queued).then_some("credits_insufficient");
+            shift(conn, totals, provider, &ids, Change { reason, ..Change::to(to) }, now).await?;
+        }
+        #[derive(Serialize)]
+        struct Row {
+            id: i64,
+            credits: i64,
+        }
+        let credits: Vec<Row> = self
+            .people
+            .iter()
+            .filter(|(_, p)| p.new_state.is_some() || p.credits > 0)
+            .map(|(&id, p)| Row { id, credits: p.credits })
+            .collect();
+        if !credits.is_empty() {
+            exec!(
+                conn,
+                "UPDATE reveals SET credits = credits + CAST(e.value->>'credits' AS BIGINT), cohort = NULL,
+                    revealed_at = CASE WHEN state IN ('found', 'not_found') THEN COALESCE(revealed_at, $2) END
+                 FROM EACH($1) AS e WHERE reveals.id = CAST(e.value->>'id' AS BIGINT)",
+                json(&credits),
+                now.0,
+            )?;
+        }
+        Ok(())
+    }
+
+    async fn write_phones(&self, conn: &mut Conn) -> Result<()> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            reveal: i64,
+            position: usize,
+            #[serde(flatten)]
+            phone: &'a Phone,
+        }
+        let mut phones = Vec::new();
+        for (&reveal, person) in &self.people {
+            let mut seen = HashSet::new();
+            let once =
+                person.phones.iter().filter(|p| seen.insert(p.e164.as_ref().unwrap_or(&p.raw)));
+            phones.extend(once.enumerate().map(|(position, phone)| Row {
+                reveal,
+                position,
+                phone,
+            }));
+        }
+        if !phones.is_empty() {
+            exec!(
+                conn,
+                "INSERT INTO phones (reveal_id, position, raw, e164, kind)
+                 SELECT CAST(e.value->>'reveal' AS BIGINT), CAST(e.value->>'position' AS BIGINT),
+                        e.value->>'raw', e.value->>'e164', e.value->>'kind'
+                 FROM EACH($1) AS e WHERE TRUE
+                 ON CONFLICT (reveal_id, position) DO NOTHING",
+                json(&phones),
+            )?;
+        }
+        Ok(())
+    }
+
+    async fn write_members(&self, conn: &mut Conn, totals: &mut Totals) -> Result<()> {
+        #[derive(Serialize)]
+        struct Row {
+            call: i64,
+            position: i64,
+            credits: Option<i64>,
+        }
+        let mut changed = Vec::new();
+        for member in self.members.iter().filter(|member| member.changed) {
+            let Some(person) = self.people.get(&member.reveal) else { continue };
+            if member.answered && member.expired_call {
+                totals.write_back(member.payer, person.provider, member.reserved);
+            }
+            let reserved = if member.answered { member.reserved } else { 0 };
+            totals.spend(member.payer, person.provider, reserved, member.spent, member.found);
+            changed.push(Row {
+                call: member.call,
+                position: member.position,
+                credits: member.credits,
+            });
+        }
+        if !changed.is_empty() {
+            exec!(
+                conn,
+                "UPDATE call_reveals SET credits = CAST(e.value->>'credits' AS BIGINT)
+                 FROM EACH($1) AS e
+                 WHERE call_id = CAST(e.value->>'call' AS BIGINT)
+                   AND position = CAST(e.value->>'position' AS BIGINT)",
+                json(&changed),
+            )?;
+        }
+        Ok(())
+    }
+
+    async fn write_calls(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
+        #[derive(Serialize)]
+        struct Row {
+            id: i64,
+            settled: i64,
+        }
+        let settled: Vec<Row> = self
+            .calls
+            .values()
+            .filter(|call| call.settled > 0)
+            .map(|call| Row { id: call.id, settled: call.settled })
+            .collect();
+        if settled.is_empty() {
+            return Ok(());
+        }
+        let settled = json(&settled);
+        exec!(
+            conn,
+            "UPDATE calls SET open_people = open_people - CAST(e.value->>'settled' AS BIGINT)
+             FROM EACH($1) AS e WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",
+            settled.clone(),
+        )?;
+        exec!(
+            conn,
+            "UPDATE calls SET state = 'done', deadline_at = NULL, poll_at = NULL,
+                finished_at = COALESCE(finished_at, $2)
+             WHERE open_people <= 0 AND state <> 'done'
+               AND id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM EACH($1) AS e)",
+            settled,
+            now.0,
+        )?;
+        Ok(())
+    }
+}
