@@ -18,6 +18,7 @@ mod process; // children: output, signals, end
 mod proxy; // a wire that can be cut and listened to
 mod scene; // all of it together
 mod wait; // conditions with a bound
+mod worker; // workers as processes
 
 pub use binaries::{binary, repository};
 pub use database::{Database, Kind};
@@ -26,5 +27,6 @@ pub use people::{Row, csv_of, expected, read_csv};
 pub use ports::free_port;
 pub use process::{Ended, Process};
 pub use proxy::Proxy;
-pub use scene::{CLODURA_KEY, OCEAN_KEY, Scene, Submitted, Worker, WorkerSetup};
+pub use scene::{CLODURA_KEY, OCEAN_KEY, Scene, Submitted};
 pub use wait::{LONG, eventually};
+pub use worker::{Worker, WorkerSetup};

@@ -1,6 +1,6 @@
 //! The main job: files in, every row's truth out, paid for once.
 
-use end_to_end::{Kind, LONG, Row, Scene};
+use end_to_end::{Kind, LONG, Row, Scene, Submitted, read_csv, repository};
 use sandbox::{Config, Endpoint, Plan, Provider};
 use serde_json::json;
 
@@ -14,6 +14,8 @@ on_both!(
     lost_webhooks_are_polled_for_or_expire,
     receiving_and_working_apart,
     sigterm_leaves_nothing_on_its_way,
+    an_expired_row_does_not_go_on_to_the_next_provider,
+    the_example_file_of_people,
 );
 
 /// Ids of every sort that the sandbox knows.
@@ -180,4 +182,54 @@ async fn sigterm_leaves_nothing_on_its_way(kind: Kind) {
         |row: &Row, state: &str| given_up > 0 && state == "expired" && !row.ocean.is_empty();
     equals_truth(&scene, &batch.id, &rows, excused).await;
     assert_eq!(scene.charged_again(), 0);
+}
+
+/// Perhaps it was paid for, so nobody else is paid for the same.
+async fn an_expired_row_does_not_go_on_to_the_next_provider(kind: Kind) {
+    let mut scene = Scene::new(kind, Config::instant()).await;
+    scene.set("RESULT_DEADLINE", "1s");
+    let rows = [Row::both("stuck-1", "found-c1"), Row::both("none-2", "found-c2")];
+    let batch = scene.submit(&rows, &[]).await;
+    scene.worker().until_idle().await.with_code(0);
+    let tally = equals_truth(&scene, &batch.id, &rows, |_, state| state == "expired").await;
+    assert_eq!((tally["expired"], tally["found"]), (1, 1));
+    assert_eq!(scene.sandbox.person(Provider::Clodura, "found-c1"), None);
+    books_are_closed(&scene).await;
+}
+
+/// examples/people.csv as people get it from their CRM: several spellings, rows listed twice.
+async fn the_example_file_of_people(kind: Kind) {
+    let scene = Scene::new(kind, Config::instant()).await;
+    let path = repository().join("examples/people.csv");
+    let (header, records) = read_csv(&std::fs::read_to_string(&path).unwrap());
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let (ocean, linkedin) = (column("Ocean Person ID"), column("LinkedIn URL"));
+    let rows: Vec<Row> = records
+        .iter()
+        .map(|record| Row {
+            ocean: record[ocean].trim().into(),
+            linkedin: record[linkedin].trim().into(),
+            clodura: String::new(),
+        })
+        .collect();
+    scene.know(&rows);
+    let options =
+        ["--column", "linkedin_url=LinkedIn URL", "--column", "ocean_person_id=Ocean Person ID"];
+    let ended = scene
+        .enqueue(&[&["submit", path.to_str().unwrap(), "--json"], &options[..]].concat())
+        .await;
+    let batch = Submitted::read(&ended.with_code(0).stdout);
+    scene.worker().until_idle().await.with_code(0);
+    books_are_closed(&scene).await;
+    assert_eq!(scene.charged_again(), 0);
+
+    let (columns, shown) = read_csv(&scene.export(&batch.id).await);
+    assert_eq!(columns[..header.len()], header);
+    let finished = ["found", "not_found"];
+    for (shown, record) in shown.iter().zip(&records) {
+        assert_eq!(shown[..header.len()], *record, "the caller's own columns");
+        assert!(finished.contains(&shown[header.len()].as_str()), "{shown:?}");
+    }
+    assert_eq!(shown.len(), records.len());
+    assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean));
 }

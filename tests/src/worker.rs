@@ -1,0 +1,97 @@
+//! Workers as processes: set up, started, stopped.
+
+use std::collections::BTreeMap;
+
+use crate::{Ended, LONG, Process, Scene, eventually, free_port};
+
+/// A worker to be started.
+pub struct WorkerSetup<'a> {
+    scene: &'a Scene,
+    environment: BTreeMap<String, String>,
+    arguments: Vec<String>,
+}
+
+/// A running worker.
+pub struct Worker {
+    /// The process.
+    pub process: Process,
+    /// Where it takes webhooks, as `127.0.0.1:12345`; empty if it takes none.
+    pub webhooks: String,
+    /// Its health, metrics and dashboard.
+    pub admin: String,
+}
+
+impl<'a> WorkerSetup<'a> {
+    pub(crate) fn new(scene: &'a Scene, environment: BTreeMap<String, String>) -> Self {
+        WorkerSetup { scene, environment, arguments: Vec::new() }
+    }
+
+    /// Sets something for this one.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Leaves something unset for this one.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// An argument.
+    #[must_use]
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// A listener of its own, beside another worker's.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        let url = format!("http://{address}");
+        self.set("LISTEN_ADDR", &address).set("WEBHOOK_PUBLIC_URL", &url)
+    }
+
+    /// Starts it, without waiting for anything.
+    pub fn spawn(self) -> Process {
+        let mut command = self.scene.command("worker", &self.environment);
+        command.args(&self.arguments);
+        self.scene.follow("worker", Process::start(command, None))
+    }
+
+    /// Starts it; it is ready when this returns.
+    pub async fn start(self) -> Worker {
+        let mut process = self.spawn();
+        let log = process.stderr();
+        let line = eventually("a worker is ready", || {
+            let ended = process.exit_status();
+            let text = log.text();
+            let line = text.lines().find(|line| line.contains(" ready worker=")).map(str::to_owned);
+            assert!(line.is_some() || ended.is_none(), "the worker ended: {ended:?}\n{text}");
+            async move { line }
+        })
+        .await;
+        let field = |name: &str| {
+            let rest = line.split(&format!("{name}=\"")).nth(1)?;
+            Some(rest.split('"').next()?.to_owned())
+        };
+        let webhooks = field("webhooks").unwrap_or_default();
+        Worker { process, webhooks, admin: field("admin").unwrap_or_default() }
+    }
+
+    /// Runs it with `--until-idle` to its end.
+    pub async fn until_idle(self) -> Ended {
+        self.arg("--until-idle").spawn().ended(2 * LONG).await
+    }
+}
+
+impl Worker {
+    /// Ends it as its supervisor would.
+    pub async fn stop(mut self) -> Ended {
+        self.process.signal("TERM");
+        self.process.ended(LONG).await
+    }
+}
