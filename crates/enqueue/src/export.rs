@@ -1,15 +1,12 @@
 //! Reads pages ahead while it writes: the caller's columns as they were, and what was revealed.
 
-/// CSV.
-pub mod csv;
-/// JSON Lines.
-pub mod jsonl;
-
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, Write, stdout};
 use std::path::{Path, PathBuf};
 
+use ::export::kept::UnreadableFields;
+use ::export::{csv, jsonl};
 use clap::Args;
 use store::{BatchRef, Columns, ExportRow, Store};
 use tempfile::NamedTempFile;
@@ -17,7 +14,6 @@ use tokio::sync::mpsc;
 
 use crate::failure::Failure;
 use crate::input::Format;
-use crate::input::kept::UnreadableFields;
 use crate::output::{count, say};
 
 /// Rows that are read at once.
@@ -161,18 +157,4 @@ async fn write_all(
     out.write_all(&text)?;
     out.flush()?;
     Ok(rows)
-}
-
-/// A row's numbers and their types, each with `;` between.
-fn joined(row: &ExportRow) -> (String, String) {
-    let (mut numbers, mut kinds) = (String::new(), String::new());
-    for (place, phone) in row.phones.iter().enumerate() {
-        if place > 0 {
-            numbers.push(';');
-            kinds.push(';');
-        }
-        numbers.push_str(&phone.number);
-        kinds.push_str(phone.kind.as_deref().unwrap_or(""));
-    }
-    (numbers, kinds)
 }

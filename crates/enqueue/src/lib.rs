@@ -24,7 +24,5 @@ mod status;
 mod submit;
 /// Logs.
 pub mod telemetry;
-/// Times as people and programs read them.
-mod time;
 /// Staying with a batch until it is finished.
 mod wait;

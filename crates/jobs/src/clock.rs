@@ -20,6 +20,13 @@ impl Timestamp {
         self.0
     }
 
+    /// ISO 8601 in UTC to the millisecond, as the views write times.
+    #[must_use]
+    pub fn iso8601(self) -> String {
+        let at = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
+        format!("{at:.3}")
+    }
+
     /// The time from `earlier` to this moment; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Timestamp) -> Duration {
@@ -103,4 +110,19 @@ impl Clock {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
 fn machine_millis() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_times_as_the_views_do() {
+        let iso = |ms| Timestamp(ms).iso8601();
+        assert_eq!(iso(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso(951_827_696_789), "2000-02-29T12:34:56.789Z");
+        assert_eq!(iso(1_709_251_199_999), "2024-02-29T23:59:59.999Z");
+        assert_eq!(iso(4_107_542_400_000), "2100-03-01T00:00:00.000Z");
+        assert_eq!(iso(-1), "1969-12-31T23:59:59.999Z");
+    }
 }

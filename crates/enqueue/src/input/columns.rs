@@ -1,20 +1,9 @@
 use std::str::FromStr;
 
+use export::RESERVED;
 use jobs::{IdentifierKind, Provider};
 
 use super::error::{Names, Refusal};
-
-/// Columns that an export adds. A caller's column of such a name comes from an earlier export and
-/// is dropped, or the next export would have it twice.
-pub const RESERVED: [&str; 7] = [
-    "reveal_state",
-    "reveal_provider",
-    "reveal_phones",
-    "reveal_phone_types",
-    "reveal_credits",
-    "reveal_reason",
-    "reveal_at",
-];
 
 /// `--column linkedin_url="LinkedIn URL"`: the header of a recognised column in this file.
 #[derive(Debug, Clone, PartialEq, Eq)]

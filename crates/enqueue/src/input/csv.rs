@@ -2,11 +2,11 @@ use super::columns::Role;
 use super::error::{InputError, Refusal, RowError};
 use super::header::Header;
 use super::identifiers::{Judge, Texts};
-use super::kept;
 use super::lines::{self, LineEnd};
 use super::opened::Opened;
 use super::record::{Field, Scan, scan};
 use super::{BadRow, Line, Row};
+use export::kept;
 
 /// Reads the next row. None at the end of the file.
 pub fn next(

@@ -1,3 +1,4 @@
+use export::kept;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
@@ -9,7 +10,6 @@ use serde_json::value::RawValue;
 use super::columns::{Recognised, Role};
 use super::error::{InputError, RowError};
 use super::identifiers::{Fault, Identifiers, Judge, Texts, Waterfall};
-use super::kept;
 use super::opened::Opened;
 use super::{Line, Row};
 

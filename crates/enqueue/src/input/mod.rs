@@ -13,7 +13,6 @@ mod identifiers;
 /// JSON Lines.
 mod jsonl;
 /// A row's own columns: written as JSON, read back for the export.
-pub mod kept;
 /// Physical lines of a file that is read piece by piece.
 mod lines;
 /// A source that is being read.
@@ -31,7 +30,7 @@ use std::sync::Arc;
 
 use jobs::Provider;
 
-pub use columns::{BadMapping, ColumnMapping, RESERVED};
+pub use columns::{BadMapping, ColumnMapping};
 pub use error::{InputError, Names, Refusal, RowError};
 pub use hash::ContentHasher;
 pub use identifiers::{Identifiers, Waterfall};
@@ -63,7 +62,7 @@ pub struct Row {
     pub line: u64,
     /// The caller's own columns, compact: from CSV a JSON array along [`Reader::columns`], from
     /// JSON Lines an object, its keys in their order and its values as they were written. Read it
-    /// back with [`kept`].
+    /// back with [`export::kept`].
     pub fields: String,
     /// Who it is.
     pub identifiers: Identifiers,

@@ -1,3 +1,4 @@
+use export::kept;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,6 @@ use tempfile::NamedTempFile;
 use super::BadRow;
 use super::error::RowError;
 use super::jsonl;
-use super::kept;
 use super::opened::Opened;
 use super::record::{Field, Scan, scan};
 use super::source::{Format, Source};

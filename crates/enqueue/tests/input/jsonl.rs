@@ -1,4 +1,5 @@
-use enqueue::input::{Format, Options, Reader, Source, kept};
+use enqueue::input::{Format, Options, Reader, Source};
+use export::kept;
 
 use super::{format_of, mapped, open_with, read, read_with, refusal, trickle};
 

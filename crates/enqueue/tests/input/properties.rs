@@ -1,6 +1,7 @@
 use std::io::Cursor;
 
-use enqueue::input::{Format, Options, Reader, Source, kept};
+use enqueue::input::{Format, Options, Reader, Source};
+use export::kept;
 use proptest::prelude::*;
 
 use super::{Outcome, trickle};

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use enqueue::export::{csv as csv_format, jsonl as json_lines_format};
+use export::{csv as csv_format, jsonl as json_lines_format};
 use futures::stream::{self, Stream};
 use store::{BatchRef, Columns, Store};
 

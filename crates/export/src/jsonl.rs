@@ -1,9 +1,8 @@
+use jobs::Timestamp;
 use store::ExportRow;
 
-use super::joined;
-use crate::input::RESERVED;
-use crate::input::kept::{self, UnreadableFields, push_string};
-use crate::time::iso8601;
+use crate::kept::{self, UnreadableFields, push_string};
+use crate::{RESERVED, joined};
 
 /// One row: the caller's object and our keys. What there is none of is null.
 pub fn row(out: &mut Vec<u8>, columns: &[String], row: &ExportRow) -> Result<(), UnreadableFields> {
@@ -11,7 +10,7 @@ pub fn row(out: &mut Vec<u8>, columns: &[String], row: &ExportRow) -> Result<(),
     object.pop();
     let (phones, kinds) = joined(row);
     let credits = row.credits.to_string();
-    let at = row.revealed_at.map(iso8601);
+    let at = row.revealed_at.map(Timestamp::iso8601);
     let has_phones = !row.phones.is_empty();
     let ours = [
         Value::Text(Some(&row.state)),

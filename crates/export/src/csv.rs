@@ -1,9 +1,8 @@
+use jobs::Timestamp;
 use store::ExportRow;
 
-use super::joined;
-use crate::input::RESERVED;
-use crate::input::kept::{self, UnreadableFields};
-use crate::time::iso8601;
+use crate::kept::{self, UnreadableFields};
+use crate::{RESERVED, joined};
 
 /// The caller's columns and ours.
 pub fn header(out: &mut Vec<u8>, columns: &[String]) {
@@ -16,7 +15,7 @@ pub fn row(out: &mut Vec<u8>, columns: &[String], row: &ExportRow) -> Result<(),
     let own = kept::texts(&row.fields, columns)?;
     let (phones, kinds) = joined(row);
     let credits = row.credits.to_string();
-    let at = row.revealed_at.map(iso8601).unwrap_or_default();
+    let at = row.revealed_at.map(Timestamp::iso8601).unwrap_or_default();
     let ours = [
         row.state.as_str(),
         row.provider.as_deref().unwrap_or(""),

@@ -36,7 +36,7 @@ pub struct UnreadableFields(#[source] serde_json::Error);
 /// Texts come as they were; any other JSON value as its JSON; what the row lacks is empty.
 ///
 /// # Errors
-/// Text that is not the `fields` of a [`super::Row`].
+/// Text that is not the `fields` of a row that was submitted.
 pub fn texts(fields: &str, columns: &[String]) -> Result<Vec<String>, UnreadableFields> {
     let values = aligned(fields, columns)?;
     Ok(values.into_iter().map(|value| value.map_or_else(String::new, as_text)).collect())
@@ -46,7 +46,7 @@ pub fn texts(fields: &str, columns: &[String]) -> Result<Vec<String>, Unreadable
 /// told apart by their place, `Notes` and `Notes (5)`.
 ///
 /// # Errors
-/// Text that is not the `fields` of a [`super::Row`].
+/// Text that is not the `fields` of a row that was submitted.
 pub fn object(fields: &str, columns: &[String]) -> Result<String, UnreadableFields> {
     if fields.starts_with('{') {
         return Ok(fields.to_owned());
