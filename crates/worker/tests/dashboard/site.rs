@@ -198,7 +198,8 @@ fn number() -> Finding {
 fn row(number: i64) -> NewRow {
     let id =
         Identifier::parse(IdentifierKind::OceanPersonId, &format!("o{number}")).expect("an id");
-    let step = NewStep { provider: Provider::Ocean, identifiers: vec![id.encode()] };
+    let step =
+        NewStep { provider: Provider::Ocean, identifiers: vec![id.encode()], only_if_known: false };
     NewRow { number, fields: format!("[\"Person {number}\"]"), steps: vec![step], erased: false }
 }
 
