@@ -84,6 +84,7 @@ fn row(batch: &str, number: i64) -> NewRow {
     let step = |provider, kind, id: String| NewStep {
         provider,
         identifiers: vec![Identifier::parse(kind, &id).expect("an id").encode()],
+        only_if_known: false,
     };
     let slug =
         format!("https://www.linkedin.com/in/{}-{number}", batch.to_lowercase().replace(' ', "-"));
