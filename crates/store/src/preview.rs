@@ -1,32 +1,46 @@
 //! What a submit would come to, without writing anything: looks up who is known, and remembers of
 //! the people it has seen only hashes of their identifiers and a state.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::conn::{Conn, rows};
 use crate::erasures::mark_erased;
-use crate::resolve::{is_outdated, is_worth_waiting_for};
+use crate::resolve::{is_outdated, is_worth_waiting_for, preference};
 use crate::totals::json;
 use crate::transition::parse_state;
 use crate::{Loaded, NewRow, NewStep, Result, Store};
 
-/// A submit that is only tried out.
+/// A submit that is only tried out. Where a row far down shows that two people are one, a submit
+/// may come to slightly different numbers.
 #[derive(Debug, Default)]
 pub struct Preview {
     refresh_before: Option<Timestamp>,
     hasher: RandomState,
     /// People by the hash of provider and identifier. 64 bits: among ten million people, the chance
     /// that any two are taken for one is one in a hundred thousand, and it is only a preview.
-    people: HashMap<u64, usize>,
-    /// Where each of these people stands.
-    states: Vec<RevealState>,
+    by_identifier: HashMap<u64, usize>,
+    /// People by the number of their reveal.
+    by_reveal: HashMap<i64, usize>,
+    people: Vec<Person>,
 }
 
-/// What is known of an identifier: the newest reveal behind it.
-type Known<'a> = HashMap<(Provider, &'a str), RevealState>;
+#[derive(Debug, Clone, Copy)]
+struct Person {
+    state: RevealState,
+    /// Not in the ledger.
+    new: bool,
+    /// What they may cost is counted.
+    counted: bool,
+}
+
+/// What is known of an identifier: the reveal that a row with it would share.
+type Known<'a> = HashMap<(Provider, &'a str), (i64, RevealState)>;
+
+/// Somebody whom a step names: the provider, and their place among the people.
+type Named = (Provider, usize);
 
 impl Preview {
     /// Begins one; as [`crate::NewBatch::refresh_before`].
@@ -61,7 +75,7 @@ impl Store {
         // As loading does it: all who are asked by their own identifiers first, so that it doesn't
         // matter which of two rows of a chunk comes first.
         let live: Vec<&NewRow> = new_rows.iter().filter(|row| !row.erased).collect();
-        let own: Vec<Vec<Option<Standing>>> = live
+        let own: Vec<Vec<Option<Named>>> = live
             .iter()
             .map(|row| row.steps.iter().map(|step| preview.resolve(step, &known)).collect())
             .collect();
@@ -72,100 +86,87 @@ impl Store {
     }
 }
 
-/// Somebody whom a step names, and whether what they may cost is counted already.
-#[derive(Clone, Copy)]
-struct Standing {
-    provider: Provider,
-    person: usize,
-    new: bool,
-    counted: bool,
-}
-
 impl Preview {
     /// Counts a row as loading would place it: by the step of its waterfall that it would show.
     fn place(
         &mut self,
         row: &NewRow,
-        own: Vec<Option<Standing>>,
+        own: Vec<Option<Named>>,
         known: &Known<'_>,
         loaded: &mut Loaded,
     ) {
-        let steps: Vec<Standing> = row
+        let steps: Vec<Named> = row
             .steps
             .iter()
             .zip(own)
             .filter_map(|(step, own)| own.or_else(|| self.find(step, known)))
             .collect();
-        let state = |step: &Standing| self.states[step.person];
+        let state = |&(_, person): &Named| self.people[person].state;
         let goes_on =
-            |step: &Standing| matches!(state(step), RevealState::NotFound | RevealState::Failed);
+            |step: &Named| matches!(state(step), RevealState::NotFound | RevealState::Failed);
         let shown = steps
             .iter()
             .position(|step| state(step) == RevealState::Found)
             .or_else(|| steps.iter().position(|step| !goes_on(step)))
             .unwrap_or(steps.len().saturating_sub(1));
-        for (place, step) in steps.iter().enumerate().skip(shown) {
-            let asked_now = place == shown && self.states[step.person] == RevealState::Idle;
-            if !step.counted && (step.new || asked_now) {
-                *loaded.new_people.entry(step.provider).or_default() += 1;
-            }
+        for (place, &(provider, person)) in steps.iter().enumerate().skip(shown) {
+            let person = &mut self.people[person];
+            let asked_now = place == shown && person.state == RevealState::Idle;
             if asked_now {
-                self.states[step.person] = RevealState::Queued;
+                person.state = RevealState::Queued;
+            }
+            if (person.new || asked_now) && !person.counted {
+                person.counted = true;
+                *loaded.new_people.entry(provider).or_default() += 1;
             }
             loaded.shared += i64::from(place == shown && !asked_now);
         }
     }
 
     /// The person whom a step asks for. Somebody new waits for nobody, until a row shows them.
-    fn resolve(&mut self, step: &NewStep, known: &Known<'_>) -> Option<Standing> {
+    fn resolve(&mut self, step: &NewStep, known: &Known<'_>) -> Option<Named> {
         if step.only_if_known {
             return None;
         }
-        let seen = self.seen(step);
-        let in_ledger = best(step, known);
-        let person = seen.unwrap_or_else(|| {
-            self.states.push(in_ledger.unwrap_or(RevealState::Idle));
-            self.states.len() - 1
-        });
+        let person = match self.seen(step).or_else(|| self.in_ledger(step, known)) {
+            Some(person) => person,
+            None => self.meet(RevealState::Idle, true),
+        };
         for identifier in &step.identifiers {
             let hash = self.hasher.hash_one((step.provider, identifier));
-            self.people.entry(hash).or_insert(person);
+            self.by_identifier.entry(hash).or_insert(person);
         }
-        let (provider, counted) = (step.provider, seen.is_some());
-        Some(Standing { provider, person, new: !counted && in_ledger.is_none(), counted })
+        Some((step.provider, person))
     }
 
     /// Somebody whom a step can't ask for, but whom another row or the ledger knows there.
-    fn find(&mut self, step: &NewStep, known: &Known<'_>) -> Option<Standing> {
-        let person = match (self.seen(step), best(step, known)) {
-            (Some(person), _) => person,
-            (None, Some(state)) => {
-                self.states.push(state);
-                self.states.len() - 1
-            }
-            (None, None) => return None,
-        };
-        let provider = step.provider;
-        let standing = Standing { provider, person, new: false, counted: false };
-        is_worth_waiting_for(self.states[person]).then_some(standing)
+    fn find(&mut self, step: &NewStep, known: &Known<'_>) -> Option<Named> {
+        let person = self.seen(step).or_else(|| self.in_ledger(step, known))?;
+        is_worth_waiting_for(self.people[person].state).then_some((step.provider, person))
     }
 
     fn seen(&self, step: &NewStep) -> Option<usize> {
         let hash = |identifier| self.hasher.hash_one((step.provider, identifier));
-        step.identifiers.iter().find_map(|identifier| self.people.get(&hash(identifier))).copied()
+        let mut seen = step.identifiers.iter().map(|i| self.by_identifier.get(&hash(i)));
+        seen.find_map(|person| person.copied())
+    }
+
+    fn in_ledger(&mut self, step: &NewStep, known: &Known<'_>) -> Option<usize> {
+        let known = step.identifiers.iter().filter_map(|i| known.get(&(step.provider, i.as_str())));
+        let &(reveal, state) = known.max_by_key(|(_, state)| preference(*state))?;
+        if let Some(&person) = self.by_reveal.get(&reveal) {
+            return Some(person);
+        }
+        let person = self.meet(state, false);
+        self.by_reveal.insert(reveal, person);
+        Some(person)
+    }
+
+    fn meet(&mut self, state: RevealState, new: bool) -> usize {
+        self.people.push(Person { state, new, counted: false });
+        self.people.len() - 1
     }
 }
-
-/// Where the best reveal behind a step's identifiers stands.
-fn best(step: &NewStep, known: &Known<'_>) -> Option<RevealState> {
-    let states = step
-        .identifiers
-        .iter()
-        .filter_map(|identifier| known.get(&(step.provider, identifier.as_str())));
-    states.max_by_key(|state| state.rank()).copied()
-}
-
-type KnownRow = (String, i64, String, Option<i64>);
 
 /// Looks up the rows' identifiers, as subjects and as aliases of one.
 async fn look_up<'a>(
@@ -176,34 +177,88 @@ async fn look_up<'a>(
     known: &mut Known<'a>,
 ) -> Result<()> {
     let steps = new_rows.iter().flat_map(|row| &row.steps).filter(|step| step.provider == provider);
-    let identifiers: HashSet<&'a str> =
+    let identifiers: BTreeSet<&'a str> =
         steps.flat_map(|step| step.identifiers.iter().map(String::as_str)).collect();
     if identifiers.is_empty() {
         return Ok(());
     }
-    let found: Vec<KnownRow> = rows!(
-        conn,
-        "SELECT e.value, r.generation, r.state, r.revealed_at FROM TEXTS($1) AS e
-         JOIN reveals r ON r.provider = $2 AND r.subject = e.value
-         UNION ALL
-         SELECT e.value, r.generation, r.state, r.revealed_at FROM TEXTS($1) AS e
-         JOIN aliases a ON a.provider = $2 AND a.identifier = e.value
-         JOIN reveals r ON r.provider = $2 AND r.subject = a.subject",
-        json(&identifiers),
-        provider.as_str(),
-    )?;
-    let mut newest: BTreeMap<&'a str, (i64, RevealState, Option<Timestamp>)> = BTreeMap::new();
-    for (identifier, generation, state, revealed_at) in found {
-        let Some(&identifier) = identifiers.get(identifier.as_str()) else { continue };
-        let state = parse_state(&state, 0)?;
-        if newest.get(identifier).is_none_or(|(before, ..)| *before < generation) {
-            newest.insert(identifier, (generation, state, revealed_at.map(Timestamp)));
-        }
-    }
-    for (identifier, (_, state, revealed_at)) in newest {
-        if !is_outdated(state, revealed_at, refresh_before) {
-            known.insert((provider, identifier), state);
+    let links = links(conn, provider, &identifiers).await?;
+    let newest = newest(conn, provider, &links, &identifiers, refresh_before).await?;
+    for identifier in identifiers {
+        let behind = behind(identifier, &links);
+        let reveals = behind.iter().filter_map(|subject| newest.get(*subject));
+        if let Some(&reveal) = reveals.max_by_key(|(_, state)| preference(*state)) {
+            known.insert((provider, identifier), reveal);
         }
     }
     Ok(())
+}
+
+/// Which subjects each identifier is an alias of.
+type Links = HashMap<String, Vec<String>>;
+
+/// From alias to alias: who was taken for one person may have turned out to be a third.
+async fn links(conn: &mut Conn, provider: Provider, identifiers: &BTreeSet<&str>) -> Result<Links> {
+    let mut links = Links::new();
+    let mut asked: HashSet<String> = identifiers.iter().map(|&i| i.to_owned()).collect();
+    let mut next: Vec<String> = asked.iter().cloned().collect();
+    while !next.is_empty() {
+        let found: Vec<(String, String)> = rows!(
+            conn,
+            "SELECT a.identifier, a.subject FROM TEXTS($1) AS e
+             JOIN aliases a ON a.provider = $2 AND a.identifier = e.value",
+            json(&next),
+            provider.as_str(),
+        )?;
+        next.clear();
+        for (identifier, subject) in found {
+            if asked.insert(subject.clone()) {
+                next.push(subject.clone());
+            }
+            links.entry(identifier).or_default().push(subject);
+        }
+    }
+    Ok(links)
+}
+
+fn behind<'l>(identifier: &'l str, links: &'l Links) -> BTreeSet<&'l str> {
+    let mut behind = BTreeSet::from([identifier]);
+    let mut next = vec![identifier];
+    while let Some(identifier) = next.pop() {
+        let subjects = links.get(identifier).into_iter().flatten().map(String::as_str);
+        next.extend(subjects.filter(|subject| behind.insert(subject)));
+    }
+    behind
+}
+
+type RevealRow = (String, i64, i64, String, Option<i64>);
+
+/// The newest reveal of each subject, unless a submit would ask afresh.
+async fn newest(
+    conn: &mut Conn,
+    provider: Provider,
+    links: &Links,
+    identifiers: &BTreeSet<&str>,
+    refresh_before: Option<Timestamp>,
+) -> Result<HashMap<String, (i64, RevealState)>> {
+    let subjects: BTreeSet<&str> =
+        identifiers.iter().copied().chain(links.values().flatten().map(String::as_str)).collect();
+    let found: Vec<RevealRow> = rows!(
+        conn,
+        "SELECT r.subject, r.generation, r.id, r.state, r.revealed_at FROM TEXTS($1) AS e
+         JOIN reveals r ON r.provider = $2 AND r.subject = e.value
+         ORDER BY r.generation",
+        json(&subjects),
+        provider.as_str(),
+    )?;
+    let mut newest = HashMap::new();
+    for (subject, _, id, state, revealed_at) in found {
+        let state = parse_state(&state, id)?;
+        if is_outdated(state, revealed_at.map(Timestamp), refresh_before) {
+            newest.remove(&subject);
+        } else {
+            newest.insert(subject, (id, state));
+        }
+    }
+    Ok(newest)
 }

@@ -329,7 +329,7 @@ pub(crate) fn is_worth_waiting_for(state: RevealState) -> bool {
 
 /// Which of two reveals of the same person is to be kept: what has a result or may have cost money
 /// goes before what merely waits.
-fn preference(state: RevealState) -> u8 {
+pub(crate) fn preference(state: RevealState) -> u8 {
     match state {
         RevealState::Found => 6,
         RevealState::NotFound => 5,

@@ -33,14 +33,12 @@ pub(super) fn place_rows(
             })
             .collect();
         let shown = shown_step(people, &steps);
-        let Some(&(provider, reveal, new)) = steps.get(shown) else { continue };
+        let Some(&(provider, reveal, _)) = steps.get(shown) else { continue };
         let mut woken = false;
         if let Some(known) = people.get_mut(&provider) {
             woken = known.queue(reveal, batch.id);
             totals.new_rows(batch.id, provider, known.state(reveal), 1);
         }
-        // Whoever waited for nobody so far is asked for this batch, as if they were new.
-        let new = new || woken;
         for &(provider, id, made) in &steps[shown..] {
             let asked = people.get(&provider).is_some_and(|known| !known.state(id).is_finished());
             if (made || (woken && id == reveal)) && asked && paid_by_earlier.insert(id) {
@@ -48,7 +46,9 @@ pub(super) fn place_rows(
             }
         }
         loaded.rows += 1;
-        loaded.shared += i64::from(!new);
+        // The row that has somebody asked who waited for nobody so far pays; all others share.
+        let shared = i64::from(!woken);
+        loaded.shared += shared;
         if steps.len() > 1 {
             let number = row.number;
             waterfall.extend(steps.iter().enumerate().map(|(step, &(_, reveal, _))| StepJson {
@@ -61,7 +61,7 @@ pub(super) fn place_rows(
             number: row.number,
             fields: row.fields,
             reveal: Some(reveal),
-            shared: i64::from(!new),
+            shared,
             ended: None,
         });
     }
