@@ -3,6 +3,7 @@
 //! `WALK_SEED` repeats a walk, `WALK_STEPS` makes it longer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jobs::Provider::{self, Clodura, Ocean};
@@ -41,6 +42,8 @@ struct Walk<'b> {
     trackings: BTreeMap<String, ClaimedCall>,
     /// Calls that ended for want of credits: the provider does not think better of it.
     out_of_credits: BTreeSet<String>,
+    /// Calls and people of whom the provider said so.
+    not_found: BTreeSet<(String, String)>,
 }
 
 fn setting(name: &str) -> Option<u64> {
@@ -65,6 +68,7 @@ impl<'b> Walk<'b> {
             polls: Vec::new(),
             trackings: BTreeMap::new(),
             out_of_credits: BTreeSet::new(),
+            not_found: BTreeSet::new(),
         }
     }
 
@@ -273,8 +277,16 @@ impl<'b> Walk<'b> {
         let call = call.call_id.to_string();
         match self.rng.random_range(0..8) {
             _ if self.out_of_credits.contains(&call) => result(name, Finding::OutOfCredits),
-            0..4 => found(name),
-            4..6 => not_found(name),
+            0..4 => {
+                if self.not_found.contains(&(call, subject.to_owned())) {
+                    self.bench.second_thoughts.fetch_add(1, Ordering::Relaxed);
+                }
+                found(name)
+            }
+            4..6 => {
+                self.not_found.insert((call, subject.to_owned()));
+                not_found(name)
+            }
             6 if clodura => {
                 self.out_of_credits.insert(call);
                 result(name, Finding::OutOfCredits)

@@ -8,6 +8,7 @@ pub mod invariants;
 /// People, rows and batches in few words.
 pub mod people;
 
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -70,6 +71,8 @@ pub struct Bench {
     pub policy: Policy,
     pub worker: WorkerId,
     pub database: Database,
+    /// How often a provider found somebody of whom it had said 'not found'.
+    pub second_thoughts: AtomicI64,
 }
 
 impl Bench {
@@ -82,6 +85,7 @@ impl Bench {
             policy: Policy::default(),
             worker: WorkerId::generate(),
             database,
+            second_thoughts: AtomicI64::new(0),
         };
         bench.register(bench.worker, Some("key"), Some("url")).await;
         bench
