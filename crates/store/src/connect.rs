@@ -21,6 +21,9 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(20);
 /// Where `NOTIFY` goes.
 const CHANNEL: &str = "reveal_queue";
 
+/// How long the database may take to tell the time.
+const LONGEST_ANSWER: Duration = Duration::from_secs(1);
+
 static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/postgres");
 
@@ -91,11 +94,16 @@ impl Store {
     pub async fn follow_database_clock(&self) -> Result<()> {
         if self.is_postgres() {
             let mut conn = self.read().await?;
+            let asked = self.clock.now();
             let shared: i64 = value!(
                 conn,
                 "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
             )?;
-            self.clock.follow(Timestamp(shared));
+            // An answer that was long on its way, as to a machine that slept, tells the past: a clock
+            // set by it would take a call that waited too long for a fresh one.
+            if self.clock.now().since(asked) <= LONGEST_ANSWER {
+                self.clock.follow(Timestamp(shared));
+            }
         }
         Ok(())
     }
