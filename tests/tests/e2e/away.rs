@@ -156,9 +156,25 @@ async fn a_dead_worker_s_calls_are_taken_over(kind: Kind) {
     assert_eq!(scene.sandbox.stats().ocean.people_asked_again, 0);
 }
 
+/// SQLite's lock is held by a process, and by one that is stopped for as long as it is stopped.
+async fn stop_outside_of_a_write(scene: &Scene, worker: &Worker) {
+    loop {
+        worker.process.signal("STOP");
+        if scene.db.kind == Kind::Postgres {
+            return;
+        }
+        let mut connection = SqliteConnection::connect(&scene.db.url).await.unwrap();
+        let free = "PRAGMA busy_timeout = 1000; BEGIN IMMEDIATE; ROLLBACK;";
+        if sqlx::raw_sql(free).execute(&mut connection).await.is_ok() {
+            return;
+        }
+        worker.process.signal("CONT");
+    }
+}
+
 async fn a_worker_that_was_stopped_does_not_overrule(kind: Kind) {
     let (scene, batch, first, second) = two_workers(kind).await;
-    first.process.signal("STOP");
+    stop_outside_of_a_write(&scene, &first).await;
     scene.until(GONE, "6").await;
     first.process.signal("CONT");
     scene.sandbox.release_webhooks();

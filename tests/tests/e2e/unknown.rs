@@ -111,8 +111,9 @@ async fn a_machine_that_slept_before_sending_does_not_send(kind: Kind) {
     worker.process.signal("CONT");
     scene.until_finished().await;
     worker.stop().await.with_code(0);
+    // A claim that was under way when the machine fell asleep is as old.
     let unsent = "SELECT COUNT(*) FROM call_log WHERE outcome LIKE 'unsent%'";
-    assert_eq!(scene.db.int(unsent).await, 1, "{}", scene.describe().await);
+    assert!((1..=2).contains(&scene.db.int(unsent).await), "{}", scene.describe().await);
     equals_truth(&scene, &batch.id, &people(), nobody).await;
     books_are_closed(&scene).await;
     assert_eq!(scene.sandbox.stats().ocean.accepted_requests, 1);
