@@ -34,17 +34,7 @@ impl People {
         let (fresh, idle_before): (Vec<&Known>, Vec<&Known>) =
             self.reveals.values().partition(|known| known.fresh);
         self.save_new(conn, &fresh, now).await?;
-        for known in idle_before.iter().filter(|k| k.state == RevealState::Queued) {
-            // Only an idle one is woken; what was queued already stays in its lane.
-            exec!(
-                conn,
-                "UPDATE reveals SET state = 'queued', lane = $2, updated_at = $3
-                 WHERE id = $1 AND state = 'idle'",
-                known.id,
-                known.lane,
-                now.0,
-            )?;
-        }
+        self.wake(conn, &idle_before, now).await?;
         let newest: BTreeMap<&str, &NewAlias> =
             self.aliases.iter().map(|alias| (alias.identifier.as_str(), alias)).collect();
         if !newest.is_empty() {
@@ -58,6 +48,30 @@ impl People {
             )?;
         }
         Ok(Merged { provider: self.provider, winners })
+    }
+
+    /// Whoever waited for nobody has their turn now; who was queued already stays in their lane.
+    async fn wake(&self, conn: &mut Conn, known: &[&Known], now: Timestamp) -> Result<()> {
+        #[derive(Serialize)]
+        struct Woken {
+            id: i64,
+            lane: i64,
+        }
+        let queued = known.iter().filter(|known| known.state == RevealState::Queued);
+        let woken: Vec<Woken> =
+            queued.filter_map(|known| Some(Woken { id: known.id, lane: known.lane? })).collect();
+        if woken.is_empty() {
+            return Ok(());
+        }
+        exec!(
+            conn,
+            "UPDATE reveals SET state = 'queued', lane = CAST(e.value->>'lane' AS BIGINT), updated_at = $2
+             FROM EACH($1) AS e
+             WHERE reveals.id = CAST(e.value->>'id' AS BIGINT) AND state = 'idle'",
+            json(&woken),
+            now.0,
+        )?;
+        Ok(())
     }
 
     async fn save_new(&self, conn: &mut Conn, fresh: &[&Known], now: Timestamp) -> Result<()> {
