@@ -65,7 +65,8 @@ impl Conn {
 }
 
 /// SQLite's form of a statement: `EACH($1)` and `IDS($1)` are the elements of a JSON array, of
-/// objects and of numbers; rows need no locks, since there is one writer.
+/// objects and of numbers; `JSON_ROWS(a, b))` is all rows in one value, an array of arrays; rows need
+/// no locks, since there is one writer.
 pub(crate) fn sqlite_sql(sql: &'static str) -> AssertSqlSafe<Cow<'static, str>> {
     AssertSqlSafe(elements_first(rewrite(
         sql,
@@ -73,6 +74,7 @@ pub(crate) fn sqlite_sql(sql: &'static str) -> AssertSqlSafe<Cow<'static, str>> 
             ("EACH(", "json_each("),
             ("IDS(", "json_each("),
             ("TEXTS(", "json_each("),
+            ("JSON_ROWS(", "json_group_array(json_array("),
             (" FOR UPDATE SKIP LOCKED", ""),
             (" FOR UPDATE", ""),
         ],
@@ -103,6 +105,7 @@ pub(crate) fn postgres_sql(sql: &'static str) -> AssertSqlSafe<Cow<'static, str>
             ("EACH($1)", "json_array_elements(CAST($1 AS json))"),
             ("IDS($1)", "json_array_elements_text(CAST($1 AS json))"),
             ("TEXTS($1)", "json_array_elements_text(CAST($1 AS json))"),
+            ("JSON_ROWS(", "json_agg(json_build_array("),
         ],
     ))
 }
