@@ -1,8 +1,7 @@
-//! Stock apalis-sqlite: one task a person, pushed by `push_bulk`, worked off by a handler that does nothing.
+//! Stock apalis-sqlite: one task a person, pushed by `push_bulk`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use apalis::prelude::*;
@@ -11,20 +10,32 @@ use futures::FutureExt;
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqlitePoolOptions;
 
+use crate::apalis_work::{Work, handle};
 use crate::bench::Bench;
 use crate::database::{Database, Kind};
 use crate::people::Task;
 use crate::reference::{Apalis, PATIENCE};
+use crate::stack::Sandbox;
 
-/// `tasks` for what is measured as shipped, `most` for the rest.
+/// `tasks` for what is measured as shipped and with requests, `most` for the rest.
 pub async fn measure(bench: &Bench, tasks: usize, most: usize) -> Result<Apalis> {
-    let (_, as_shipped) = run(bench, tasks, Config::default(), false).await?;
-    let (push, repaired) = run(bench, most, Config::default().batch_size(1_000), true).await?;
-    Ok(Apalis { push, as_shipped, repaired })
+    let larger = || Config::default().batch_size(1_000);
+    let (_, as_shipped) = run(bench, tasks, Config::default(), false, Work::nothing()).await?;
+    let (push, repaired) = run(bench, most, larger(), true, Work::nothing()).await?;
+    let sandbox = Sandbox::start(bench, &[]).await?;
+    let requests = Work::requests(bench, &sandbox)?;
+    let (_, with_requests) = run(bench, tasks, larger(), true, requests).await?;
+    Ok(Apalis { push, as_shipped, repaired, with_requests })
 }
 
 /// Pushes and works off; gives tasks a second for both.
-async fn run(bench: &Bench, tasks: usize, config: Config, repair: bool) -> Result<(f64, f64)> {
+async fn run(
+    bench: &Bench,
+    tasks: usize,
+    config: Config,
+    repair: bool,
+    work: Arc<Work>,
+) -> Result<(f64, f64)> {
     let database = Database::create(bench, Kind::Sqlite).await?;
     // Its own `setup` would turn `synchronous` off on one of the connections.
     let pool = SqlitePoolOptions::new().connect_with(database.sqlite()).await?;
@@ -41,38 +52,38 @@ async fn run(bench: &Bench, tasks: usize, config: Config, repair: bool) -> Resul
         storage.push_bulk(people).await.ok().context("push_bulk failed")?;
     }
     let pushed = tasks as f64 / started.elapsed().as_secs_f64();
-    let worked = work_off(&pool, storage, tasks).await?;
+    let worked = work_off(&pool, storage, tasks, work).await?;
     pool.close().await;
     database.remove().await?;
     Ok((pushed, worked))
 }
 
-async fn work_off(pool: &SqlitePool, storage: SqliteStorage<Task>, tasks: usize) -> Result<f64> {
-    let handled = Arc::new(AtomicUsize::new(0));
+async fn work_off(
+    pool: &SqlitePool,
+    storage: SqliteStorage<Task>,
+    tasks: usize,
+    work: Arc<Work>,
+) -> Result<f64> {
     let worker = WorkerBuilder::new("bench")
         .backend(storage)
-        .data(Arc::clone(&handled))
+        .concurrency(work.at_once())
+        .data(Arc::clone(&work))
         .parallelize(tokio::spawn)
         .build(handle);
     let started = Instant::now();
     let running = tokio::spawn(worker.run().boxed());
-    while handled.load(Ordering::Relaxed) < tasks && started.elapsed() < PATIENCE {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    while work.handled() < tasks && started.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     // Handled is not acknowledged yet.
     let done = "SELECT COUNT(*) FROM Jobs WHERE status = 'Done'";
     let mut acknowledged: i64 = sqlx::query_scalar(done).fetch_one(pool).await?;
     while (acknowledged as usize) < tasks && started.elapsed() < PATIENCE {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         acknowledged = sqlx::query_scalar(done).fetch_one(pool).await?;
     }
     let seconds = started.elapsed().as_secs_f64();
     running.abort();
     let _ = running.await; // cancelled: that is what was asked for
     Ok(acknowledged as f64 / seconds)
-}
-
-async fn handle(_: Task, handled: Data<Arc<AtomicUsize>>) -> Result<(), BoxDynError> {
-    handled.fetch_add(1, Ordering::Relaxed);
-    Ok(())
 }

@@ -3,12 +3,14 @@
 //! person. One JSON object a measurement on stdout.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
 mod apalis_postgres_reference; // apalis-postgres
 mod apalis_sqlite_reference; // apalis-sqlite
+mod apalis_work; // what its tasks do
 mod bench; // what all measurements share
 mod cases; // one file a measurement
 mod database; // both databases, created and removed
@@ -78,7 +80,7 @@ enum Databases {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<ExitCode> {
     let args = Args::parse();
     std::fs::create_dir_all(&args.work_dir).context("the work directory")?;
     let dir = tempfile::tempdir_in(&args.work_dir).context("the work directory")?;
@@ -110,6 +112,5 @@ async fn main() -> Result<()> {
             }
         }
     }
-    anyhow::ensure!(failed == 0, "{failed} measurements failed");
-    Ok(())
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -63,4 +63,9 @@ impl Task {
             (format!("Company {}, Inc.", n % 1_000), format!("from list {}", n % 7));
         Task { columns: vec![person.clone(), format!("Person {n}"), company, notes], person }
     }
+
+    /// An address of theirs.
+    pub fn address(&self) -> String {
+        format!("https://www.linkedin.com/in/person-{}/", self.person)
+    }
 }

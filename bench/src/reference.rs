@@ -12,12 +12,19 @@ use crate::{apalis_postgres_reference, apalis_sqlite_reference};
 /// Stock apalis is stopped after so long: as shipped it slows down the more it has done, and never ends.
 pub const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Stock apalis on one database: tasks a second, one task a person, handlers that do nothing.
+/// As many tasks at the same time as the product has requests open at Clodura.
+pub const AT_ONCE: usize = 32;
+
+/// Stock apalis on one database: tasks a second, one task a person.
 #[derive(Debug, Clone, Copy)]
 pub struct Apalis {
     pub push: f64,
+    /// Handlers that do nothing.
     pub as_shipped: f64,
+    /// The same with indexes that acknowledge quickly, and larger batches.
     pub repaired: f64,
+    /// And handlers that send what a person at Clodura takes.
+    pub with_requests: f64,
 }
 
 /// Measures stock apalis, once a database and run.
@@ -77,7 +84,8 @@ pub async fn raw(
     Ok(rate)
 }
 
-/// Adds the references of work that ends with people's results.
+/// Adds the references of work that ends with people's results: the queue alone where one request is for many people,
+/// and with its requests where each takes one of their own.
 pub async fn beside_drain(
     bench: &Bench,
     kind: Kind,
@@ -93,8 +101,12 @@ pub async fn beside_drain(
     let apalis = apalis(bench, kind).await?;
     // One after the other, as submit and drain are.
     let both = |drain: f64| 1.0 / (1.0 / apalis.push + 1.0 / drain);
-    Ok(measurement
+    let measurement = measurement
         .beside("raw_writes", raw)
         .beside("apalis_as_shipped", both(apalis.as_shipped))
-        .beside("apalis_repaired", both(apalis.repaired)))
+        .beside("apalis_repaired", both(apalis.repaired));
+    if per_commit > AT_ONCE {
+        return Ok(measurement);
+    }
+    Ok(measurement.beside("apalis_repaired_with_requests", both(apalis.with_requests)))
 }

@@ -6,7 +6,7 @@ use crate::database::Kind;
 use crate::drain::drain;
 use crate::measurement::Measurement;
 use crate::people::Asked;
-use crate::reference;
+use crate::reference::{self, AT_ONCE};
 use crate::stack::Results;
 
 /// One request a person, one webhook a person.
@@ -34,7 +34,7 @@ async fn run(
     let measurement = describe(measurement, &drained, n);
     // As many as are open at once (CLODURA_MAX_IN_FLIGHT) can share a commit.
     let measurement =
-        reference::beside_drain(bench, kind, measurement, n, drained.bytes, 32).await?;
+        reference::beside_drain(bench, kind, measurement, n, drained.bytes, AT_ONCE).await?;
     bench.report(&measurement)?;
     drained.database.remove().await
 }
