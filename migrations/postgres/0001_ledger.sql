@@ -231,6 +231,7 @@ CREATE TABLE provider_gates (
     rate_limit        DOUBLE PRECISION,        -- requests a second that the workers are configured for
     found_rate        DOUBLE PRECISION,        -- requests a second that a 429 taught us, growing again
     found_rate_at     BIGINT,
+    rate_searching    BIGINT NOT NULL DEFAULT 0, -- 1: far from the limit as yet; grows fast until the next 429
     limited_at        BIGINT,                  -- the last 429
     limited_for       BIGINT NOT NULL DEFAULT 0, -- how long it closed the gate, milliseconds
     passed            BIGINT NOT NULL DEFAULT 0, -- requests that passed since

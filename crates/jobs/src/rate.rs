@@ -54,11 +54,42 @@ pub fn after_429(accepted_per_second: f64) -> f64 {
     (accepted_per_second * DECREASE).max(1.0 / 3600.0)
 }
 
-/// A rate that a 429 taught us, `elapsed` later: grown by one per cent a minute, up to the limit
-/// that the user set.
+/// Requests that must have passed between two 429s before their number says anything about the rate.
+const EVIDENCE: i64 = 10;
+/// The share of a rate that is left when it was refused again almost at once.
+const FAR_TOO_FAST: f64 = 0.5;
+/// How much a rate grows in a second while the limit is being searched for.
+const SEARCH_A_SECOND: f64 = 0.02;
+
+/// A rate learned from a 429.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Learned {
+    /// Requests a second.
+    pub per_second: f64,
+    /// Whether it may be far below the limit, so that it should grow fast until the next 429.
+    pub searching: bool,
+}
+
+/// The rate after a 429 that came soon after another: `passed` requests went through in the
+/// `seconds` between them, sent at `sending` a second. Where enough passed, what passed is the
+/// limit; where hardly any did, the rate was far too high, and how far is not known.
 #[must_use]
-pub fn recovered(found: f64, elapsed: Duration, limit: f64) -> f64 {
-    (found * (1.0 + INCREASE_A_MINUTE * elapsed.as_secs_f64() / 60.0)).min(limit)
+pub fn after_429_again(sending: f64, passed: i64, seconds: f64) -> Learned {
+    if passed >= EVIDENCE {
+        let accepted = (passed as f64 / seconds).min(sending);
+        return Learned { per_second: after_429(accepted), searching: false };
+    }
+    Learned { per_second: (sending * FAR_TOO_FAST).max(1.0 / 3600.0), searching: true }
+}
+
+/// A rate that a 429 taught us, `elapsed` later: grown by one per cent a minute, or by two a second
+/// while the limit is searched for; never above the limit that the user set.
+#[must_use]
+pub fn recovered(found: f64, elapsed: Duration, limit: f64, searching: bool) -> f64 {
+    let seconds = elapsed.as_secs_f64();
+    let growth =
+        if searching { SEARCH_A_SECOND * seconds } else { INCREASE_A_MINUTE * seconds / 60.0 };
+    (found * (1.0 + growth)).min(limit)
 }
 
 #[cfg(test)]
@@ -77,9 +108,18 @@ mod tests {
     #[test]
     fn recovers_a_per_cent_a_minute_up_to_the_limit() {
         let minute = Duration::from_secs(60);
-        assert!((recovered(100.0, minute, 1000.0) - 101.0).abs() < 1e-9);
-        assert!((recovered(100.0, minute * 100_000, 150.0) - 150.0).abs() < 1e-9);
+        assert!((recovered(100.0, minute, 1000.0, false) - 101.0).abs() < 1e-9);
+        assert!((recovered(100.0, minute * 100_000, 150.0, false) - 150.0).abs() < 1e-9);
         assert!((after_429(20.0) - 19.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_rate_far_too_high_is_halved_and_then_searched_for() {
+        let learned = after_429_again(1000.0, 1, 1.0);
+        assert_eq!(learned, Learned { per_second: 500.0, searching: true });
+        assert!((recovered(15.0, Duration::from_secs(20), 1000.0, true) - 21.0).abs() < 1e-9);
+        let learned = after_429_again(21.0, 400, 20.0);
+        assert_eq!(learned, Learned { per_second: 19.0, searching: false });
     }
 
     proptest! {

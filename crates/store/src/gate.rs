@@ -35,6 +35,7 @@ pub(crate) struct Gate {
     pub(crate) rate_limit: Option<f64>,
     pub(crate) found_rate: Option<f64>,
     pub(crate) found_rate_at: Option<i64>,
+    pub(crate) rate_searching: i64,
     pub(crate) limited_at: Option<i64>,
     pub(crate) limited_for: i64,
     pub(crate) passed: i64,
@@ -115,7 +116,10 @@ impl Gate {
     /// Requests a second that may go: what the user allows, or less if a 429 taught us so.
     pub(crate) fn rate(&self, limit: f64, now: Timestamp) -> f64 {
         match (self.found_rate, self.found_rate_at) {
-            (Some(found), Some(at)) => rate::recovered(found, now.since(Timestamp(at)), limit),
+            (Some(found), Some(at)) => {
+                let elapsed = now.since(Timestamp(at));
+                rate::recovered(found, elapsed, limit, self.rate_searching == 1)
+            }
             _ => limit,
         }
     }
@@ -216,22 +220,23 @@ async fn learn_rate(
     }
     let limit = gate.rate_limit.unwrap_or(1.0);
     let sending = gate.rate(limit, now);
-    let accepted = match gate.limited_at {
+    let learned = match gate.limited_at {
         Some(at) if now.0 - at < RATE_WINDOW_MS + 2 * gate.limited_for => {
             let seconds = (now.0 - at).max(1) as f64 / 1000.0;
-            (gate.passed.max(1) as f64 / seconds).min(sending)
+            rate::after_429_again(sending, gate.passed, seconds)
         }
-        _ => sending,
+        _ => rate::Learned { per_second: rate::after_429(sending), searching: false },
     };
     exec!(
         conn,
         "UPDATE provider_gates SET found_rate = $2, found_rate_at = $3, limited_at = $3,
-            limited_for = $4, passed = 0
+            limited_for = $4, passed = 0, rate_searching = $5
          WHERE provider = $1",
         provider.as_str(),
-        rate::after_429(accepted),
+        learned.per_second,
         now.0,
         until.map_or(0, |t| (t.0 - now.0).max(0)),
+        i64::from(learned.searching),
     )?;
     Ok(())
 }
