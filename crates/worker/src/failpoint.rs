@@ -32,5 +32,11 @@ pub fn reached(name: &str) {
         let pid = std::process::id().to_string();
         // Returns once somebody has sent SIGCONT.
         let _ = std::process::Command::new("sh").args(["-c", "kill -STOP \"$0\"", &pid]).status();
+        // The signal is one thread's to take before it stops the others, this one among them.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a debug build that was asked to stand still"
+        )]
+        std::thread::sleep(std::time::Duration::from_millis(300));
     }
 }

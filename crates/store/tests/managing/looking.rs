@@ -177,7 +177,12 @@ async fn a_preview_counts_as_loading_does(b: &Bench) {
         ],
         vec![clodura("known").linkedin("k"), ocean("n1"), ocean("n2").clodura("c3"), linkedin("k")],
         vec![clodura("c3"), clodura("c2"), ocean("n2"), ocean("failed"), linkedin("new")],
-        vec![linkedin("new").by(&[Clodura]), clodura("c9"), ocean("n9").clodura("c9"), clodura("c9")],
+        vec![
+            linkedin("new").by(&[Clodura]),
+            clodura("c9"),
+            ocean("n9").clodura("c9"),
+            clodura("c9"),
+        ],
     ];
     let mut preview = Preview::new(None);
     let mut previewed = Loaded::default();
