@@ -17,7 +17,8 @@ pub enum LogFormat {
 /// Starts logging to stderr; `RUST_LOG` filters. What a command has to say is no log: this is for
 /// what goes on below it.
 pub fn init(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sqlx=error"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sqlx=error"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)

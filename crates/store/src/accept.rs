@@ -12,7 +12,7 @@ use crate::conn::{Conn, exec, rows};
 use crate::gate::{self, Gate};
 use crate::totals::{Totals, json};
 use crate::transition::{Change, shift};
-use crate::{Answer, Result, Store, StoreError};
+use crate::{Answer, DatabaseError, Result, Store, StoreError};
 
 /// Answers that one transaction holds at most.
 const AT_ONCE: usize = 500;
@@ -55,7 +55,7 @@ impl Store {
             deadline_at: (call.sent_at + policy.result_deadline).0,
         };
         let (reply, written) = oneshot::channel();
-        let gone = || StoreError::Database(sqlx::Error::PoolClosed);
+        let gone = || DatabaseError::Closed;
         let accepting = self.accepting.as_ref().ok_or_else(gone)?;
         accepting.send((accepted, reply)).map_err(|_| gone())?;
         written.await.map_err(|_| gone())?

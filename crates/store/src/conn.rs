@@ -1,11 +1,10 @@
-//! One connection, whichever database it leads to, and the little that differs between the two.
-
-use std::borrow::Cow;
+//! One connection, whichever database it leads to, and how statements are run on it.
 
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::changes::{Topic, Topics};
+use crate::sqlite::{Reader, Sqlite};
 
 /// A connection that the ledger's operations run on; within a transaction when they write.
 pub struct Conn {
@@ -14,33 +13,43 @@ pub struct Conn {
 }
 
 enum Inner {
-    Sqlite(PoolConnection<Sqlite>),
+    Sqlite(Sqlite),
+    SqliteReader(Reader),
     Postgres(PoolConnection<Postgres>),
     Transaction(Transaction<'static, Postgres>),
 }
 
 /// The database's own connection, for the query macros.
 pub(crate) enum Raw<'c> {
-    Sqlite(&'c mut SqliteConnection),
+    Sqlite(&'c mut Sqlite),
     Postgres(&'c mut PgConnection),
 }
 
 impl Conn {
-    pub(crate) fn sqlite(conn: PoolConnection<Sqlite>) -> Self {
-        Conn { inner: Inner::Sqlite(conn), topics: Topics::default() }
+    pub(crate) fn sqlite(conn: Sqlite) -> Self {
+        Conn::new(Inner::Sqlite(conn))
+    }
+
+    pub(crate) fn sqlite_reader(conn: Reader) -> Self {
+        Conn::new(Inner::SqliteReader(conn))
     }
 
     pub(crate) fn postgres(conn: PoolConnection<Postgres>) -> Self {
-        Conn { inner: Inner::Postgres(conn), topics: Topics::default() }
+        Conn::new(Inner::Postgres(conn))
     }
 
     pub(crate) fn transaction(tx: Transaction<'static, Postgres>) -> Self {
-        Conn { inner: Inner::Transaction(tx), topics: Topics::default() }
+        Conn::new(Inner::Transaction(tx))
+    }
+
+    fn new(inner: Inner) -> Self {
+        Conn { inner, topics: Topics::default() }
     }
 
     pub(crate) fn raw(&mut self) -> Raw<'_> {
         match &mut self.inner {
             Inner::Sqlite(c) => Raw::Sqlite(c),
+            Inner::SqliteReader(c) => Raw::Sqlite(&mut c.conn),
             Inner::Postgres(c) => Raw::Postgres(c),
             Inner::Transaction(c) => Raw::Postgres(c),
         }
@@ -50,7 +59,7 @@ impl Conn {
     pub(crate) fn into_transaction(self) -> Option<Transaction<'static, Postgres>> {
         match self.inner {
             Inner::Transaction(tx) => Some(tx),
-            Inner::Sqlite(_) | Inner::Postgres(_) => None,
+            Inner::Sqlite(_) | Inner::SqliteReader(_) | Inner::Postgres(_) => None,
         }
     }
 
@@ -64,78 +73,24 @@ impl Conn {
     }
 }
 
-/// SQLite's form of a statement: `EACH($1)` and `IDS($1)` are the elements of a JSON array, of
-/// objects and of numbers; `JSON_ROWS(a, b))` is all rows in one value, an array of arrays; rows need
-/// no locks, since there is one writer.
-pub(crate) fn sqlite_sql(sql: &'static str) -> AssertSqlSafe<Cow<'static, str>> {
-    AssertSqlSafe(elements_first(rewrite(
-        sql,
-        &[
-            ("EACH(", "json_each("),
-            ("IDS(", "json_each("),
-            ("TEXTS(", "json_each("),
-            ("JSON_ROWS(", "json_group_array(json_array("),
-            (" FOR UPDATE SKIP LOCKED", ""),
-            (" FOR UPDATE", ""),
-        ],
-    )))
-}
-
-/// SQLite's planner takes an array for long and may read it once for each row of a table. `CROSS`
-/// before the `JOIN` says: each element first, then the table by its index.
-fn elements_first(sql: Cow<'static, str>) -> Cow<'static, str> {
-    const ELEMENTS: &str = "json_each($1) AS e";
-    let mut pieces = sql.split(ELEMENTS);
-    let mut text = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        text.push_str(ELEMENTS);
-        if piece.trim_start().starts_with("JOIN ") {
-            text.push_str(" CROSS");
-        }
-        text.push_str(piece);
-    }
-    Cow::Owned(text)
-}
-
-/// Postgres' form of a statement.
-pub(crate) fn postgres_sql(sql: &'static str) -> AssertSqlSafe<Cow<'static, str>> {
-    AssertSqlSafe(rewrite(
-        sql,
-        &[
-            ("EACH($1)", "json_array_elements(CAST($1 AS json))"),
-            ("IDS($1)", "json_array_elements_text(CAST($1 AS json))"),
-            ("TEXTS($1)", "json_array_elements_text(CAST($1 AS json))"),
-            ("JSON_ROWS(", "json_agg(json_build_array("),
-        ],
-    ))
-}
-
-fn rewrite(sql: &'static str, replacements: &[(&str, &str)]) -> Cow<'static, str> {
-    replacements.iter().fold(Cow::Borrowed(sql), |text, (from, to)| {
-        if text.contains(from) { Cow::Owned(text.replace(from, to)) } else { text }
-    })
-}
-
 /// Runs a statement; gives the number of rows it changed.
 macro_rules! exec {
     ($conn:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
         match $conn.raw() {
-            $crate::conn::Raw::Sqlite(c) => sqlx::query($crate::conn::sqlite_sql($sql))
-                $(.bind($arg))*.execute(c).await.map(|done| done.rows_affected()),
-            $crate::conn::Raw::Postgres(c) => sqlx::query($crate::conn::postgres_sql($sql))
-                $(.bind($arg))*.execute(c).await.map(|done| done.rows_affected()),
+            $crate::conn::Raw::Sqlite(c) => c.exec($sql, rusqlite::params![$($arg),*]),
+            $crate::conn::Raw::Postgres(c) => $crate::conn::postgres!(query, $sql $(, $arg)*)
+                .execute(c).await.map(|done| done.rows_affected()).map_err($crate::StoreError::from),
         }
     };
 }
 
-/// Runs a query; gives all its rows as tuples or `FromRow` types.
+/// Runs a query; gives all its rows as tuples or records.
 macro_rules! rows {
     ($conn:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
         match $conn.raw() {
-            $crate::conn::Raw::Sqlite(c) => sqlx::query_as($crate::conn::sqlite_sql($sql))
-                $(.bind($arg))*.fetch_all(c).await,
-            $crate::conn::Raw::Postgres(c) => sqlx::query_as($crate::conn::postgres_sql($sql))
-                $(.bind($arg))*.fetch_all(c).await,
+            $crate::conn::Raw::Sqlite(c) => c.rows($sql, rusqlite::params![$($arg),*]),
+            $crate::conn::Raw::Postgres(c) => $crate::conn::postgres!(query_as, $sql $(, $arg)*)
+                .fetch_all(c).await.map_err($crate::StoreError::from),
         }
     };
 }
@@ -144,10 +99,9 @@ macro_rules! rows {
 macro_rules! row {
     ($conn:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
         match $conn.raw() {
-            $crate::conn::Raw::Sqlite(c) => sqlx::query_as($crate::conn::sqlite_sql($sql))
-                $(.bind($arg))*.fetch_optional(c).await,
-            $crate::conn::Raw::Postgres(c) => sqlx::query_as($crate::conn::postgres_sql($sql))
-                $(.bind($arg))*.fetch_optional(c).await,
+            $crate::conn::Raw::Sqlite(c) => c.row($sql, rusqlite::params![$($arg),*]),
+            $crate::conn::Raw::Postgres(c) => $crate::conn::postgres!(query_as, $sql $(, $arg)*)
+                .fetch_optional(c).await.map_err($crate::StoreError::from),
         }
     };
 }
@@ -156,12 +110,18 @@ macro_rules! row {
 macro_rules! value {
     ($conn:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
         match $conn.raw() {
-            $crate::conn::Raw::Sqlite(c) => sqlx::query_scalar($crate::conn::sqlite_sql($sql))
-                $(.bind($arg))*.fetch_one(c).await,
-            $crate::conn::Raw::Postgres(c) => sqlx::query_scalar($crate::conn::postgres_sql($sql))
-                $(.bind($arg))*.fetch_one(c).await,
+            $crate::conn::Raw::Sqlite(c) => c.value($sql, rusqlite::params![$($arg),*]),
+            $crate::conn::Raw::Postgres(c) => $crate::conn::postgres!(query_scalar, $sql $(, $arg)*)
+                .fetch_one(c).await.map_err($crate::StoreError::from),
         }
     };
 }
 
-pub(crate) use {exec, row, rows, value};
+/// A statement in Postgres' form, with its parameters bound.
+macro_rules! postgres {
+    ($query:ident, $sql:expr $(, $arg:expr)*) => {
+        sqlx::$query($crate::dialect::Dialect::Postgres.text_of($sql))$(.bind($arg))*
+    };
+}
+
+pub(crate) use {exec, postgres, row, rows, value};

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 use jobs::{Clock, Timestamp};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
 use crate::accept::Accepting;
 use crate::changes::{Changes, Subscription, Topic, Topics};
 use crate::conn::{Conn, exec, value};
-use crate::writer::{BoxFuture, Writer, is_locked};
+use crate::sqlite::{Readers, Sqlite};
+use crate::writer::{BoxFuture, Writer};
 use crate::{Result, StoreError};
 
 /// How long a SQLite database that another process is setting up is waited for.
@@ -38,7 +37,7 @@ pub struct Store {
 
 #[derive(Clone)]
 enum Backend {
-    Sqlite { writer: Writer, readers: SqlitePool },
+    Sqlite { writer: Writer, readers: Readers },
     Postgres { pool: PgPool },
 }
 
@@ -111,7 +110,7 @@ impl Store {
     /// A connection for reading.
     pub(crate) async fn read(&self) -> Result<Conn> {
         Ok(match &self.backend {
-            Backend::Sqlite { readers, .. } => Conn::sqlite(readers.acquire().await?),
+            Backend::Sqlite { readers, .. } => Conn::sqlite_reader(readers.acquire().await?),
             Backend::Postgres { pool } => Conn::postgres(pool.acquire().await?),
         })
     }
@@ -162,7 +161,7 @@ async fn open_sqlite_patiently(url: &str, migrate: bool, changes: &Changes) -> R
             Err(error) => error,
         };
         let again = match &error {
-            StoreError::Database(error) => is_locked(error),
+            error if error.is_locked() => true,
             StoreError::Migrate(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => {
                 migrations += 1;
                 migrations <= 3
@@ -181,28 +180,17 @@ async fn open_sqlite(url: &str, migrate: bool, changes: &Changes) -> Result<Back
         .map_err(|_| StoreError::Url { url: url.to_owned() })?
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(Duration::ZERO)
-        .statement_cache_capacity(256)
-        .pragma("cache_size", "-32768")
-        .pragma("temp_store", "memory")
-        .pragma("journal_size_limit", "268435456");
-    // Migrating and the switch to WAL want the lock at a moment when another process may start, too.
-    let patient = options.clone().busy_timeout(OPENING_PATIENCE);
-    let first = SqlitePoolOptions::new().max_connections(1).connect_with(patient).await?;
+        // Migrating and the switch to WAL want the lock at a moment when another process may start, too.
+        .busy_timeout(OPENING_PATIENCE);
+    let first = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     if migrate {
         SQLITE_MIGRATIONS.run(&first).await?;
     }
+    let path = options.get_filename();
+    let writer = Writer::start(Sqlite::open(path)?, changes.clone())?;
+    // Only now: whoever closes a file last puts its log away, and the next one sets it up again.
     first.close().await;
-    let forever = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-    let write = forever.connect_with(options.clone()).await?;
-    let writer = Writer::start(Conn::sqlite(write.acquire().await?), changes.clone());
-    let readers = SqlitePoolOptions::new()
-        .max_connections(4)
-        .max_lifetime(None)
-        .connect_lazy_with(options.busy_timeout(Duration::from_secs(5)));
-    Ok(Backend::Sqlite { writer, readers })
+    Ok(Backend::Sqlite { writer, readers: Readers::of(path.to_owned()) })
 }
 
 async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -> Result<Backend> {

@@ -1,9 +1,12 @@
+use rusqlite::ErrorCode;
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+
 /// What went wrong with the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database can't be reached or used just now; the same again may succeed.
     #[error("the database can't be used: {0}")]
-    Database(sqlx::Error),
+    Database(#[from] DatabaseError),
     /// The URL names no database we know.
     #[error("{url:?} is no database; write sqlite://FILE or postgres://USER@HOST/NAME")]
     Url {
@@ -54,21 +57,62 @@ pub enum StoreError {
 /// Whatever the ledger returns.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+/// What went wrong below the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// SQLite's own words.
+    #[error(transparent)]
+    Sqlite(rusqlite::Error),
+    /// Postgres', or those of the way to it.
+    #[error(transparent)]
+    Postgres(sqlx::Error),
+    /// The failure of a transaction that several shared: said to each of them.
+    #[error("{0}")]
+    Shared(String),
+    /// The write ended in a bug of ours; nothing of it is kept.
+    #[error("the write failed by a bug; please report it with the log")]
+    Panicked,
+    /// The program is about to end.
+    #[error("the ledger is closed")]
+    Closed,
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        StoreError::Database(error)
+        StoreError::Database(DatabaseError::Postgres(error))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        StoreError::Database(DatabaseError::Sqlite(error))
     }
 }
 
 impl StoreError {
-    /// The failure of a transaction that several shared, for each of them: sqlx's own can't be copied.
+    /// The failure of a transaction that several shared, for each of them.
     pub(crate) fn shared(why: &str) -> Self {
-        StoreError::Database(sqlx::Error::Io(std::io::Error::other(why.to_owned())))
+        StoreError::Database(DatabaseError::Shared(why.to_owned()))
+    }
+
+    /// Whether another process holds the lock.
+    pub(crate) fn is_locked(&self) -> bool {
+        matches!(self, StoreError::Database(DatabaseError::Sqlite(error))
+            if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
     }
 
     /// Whether a value that must be unique was there already.
     pub(crate) fn is_duplicate(&self) -> bool {
-        matches!(self, StoreError::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+        match self {
+            StoreError::Database(DatabaseError::Sqlite(error)) => {
+                let code = error.sqlite_error().map(|error| error.extended_code);
+                matches!(code, Some(SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY))
+            }
+            StoreError::Database(DatabaseError::Postgres(sqlx::Error::Database(error))) => {
+                error.is_unique_violation()
+            }
+            _ => false,
+        }
     }
 
     /// Whether the same again may succeed: the database was away, locked or full.

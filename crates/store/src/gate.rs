@@ -6,6 +6,7 @@ use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{Policy, Provider, Timestamp};
 
 use crate::conn::{Conn, exec, row};
+use crate::record::record;
 use crate::{Result, StoreError, Topic};
 
 /// Broken answers in a row that close a gate.
@@ -15,42 +16,44 @@ const REFUSED_SINGLES: i64 = 5;
 /// How far back passed requests tell the accepted rate, beyond the time that the gate was closed.
 const RATE_WINDOW_MS: i64 = 10_000;
 
-/// A gate as stored.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub(crate) struct Gate {
-    pub(crate) off_reason: Option<String>,
-    pub(crate) paused: i64,
-    pub(crate) state: String,
-    pub(crate) reason: Option<String>,
-    pub(crate) blocks_all: i64,
-    pub(crate) closed_until: Option<i64>,
-    pub(crate) closed_step: i64,
-    pub(crate) probe_call: Option<i64>,
-    pub(crate) key_fingerprint: Option<String>,
-    pub(crate) broken_streak: i64,
-    pub(crate) accepted_at: Option<i64>,
-    pub(crate) refused_singles: i64,
-    pub(crate) tat_us: i64,
-    pub(crate) poll_tat_us: i64,
-    pub(crate) rate_limit: Option<f64>,
-    pub(crate) found_rate: Option<f64>,
-    pub(crate) found_rate_at: Option<i64>,
-    pub(crate) rate_searching: i64,
-    pub(crate) limited_at: Option<i64>,
-    pub(crate) limited_for: i64,
-    pub(crate) passed: i64,
-    pub(crate) requests_day: i64,
-    pub(crate) isolation_today: i64,
-    pub(crate) daily_left: Option<i64>,
-    pub(crate) daily_resets_at: Option<i64>,
-    pub(crate) balance_credits: Option<i64>,
-    pub(crate) balance_direct: i64,
-    pub(crate) balance_spent: i64,
-    pub(crate) balance_at: Option<i64>,
-    pub(crate) balance_due_at: Option<i64>,
-    pub(crate) balance_step: i64,
-    pub(crate) canary_url: Option<String>,
-    pub(crate) canary_proved_at: Option<i64>,
+record! {
+    /// A gate as stored.
+    #[derive(Debug, Clone)]
+    pub(crate) struct Gate {
+        pub(crate) off_reason: Option<String>,
+        pub(crate) paused: i64,
+        pub(crate) state: String,
+        pub(crate) reason: Option<String>,
+        pub(crate) blocks_all: i64,
+        pub(crate) closed_until: Option<i64>,
+        pub(crate) closed_step: i64,
+        pub(crate) probe_call: Option<i64>,
+        pub(crate) key_fingerprint: Option<String>,
+        pub(crate) broken_streak: i64,
+        pub(crate) accepted_at: Option<i64>,
+        pub(crate) refused_singles: i64,
+        pub(crate) tat_us: i64,
+        pub(crate) poll_tat_us: i64,
+        pub(crate) rate_limit: Option<f64>,
+        pub(crate) found_rate: Option<f64>,
+        pub(crate) found_rate_at: Option<i64>,
+        pub(crate) rate_searching: i64,
+        pub(crate) limited_at: Option<i64>,
+        pub(crate) limited_for: i64,
+        pub(crate) passed: i64,
+        pub(crate) requests_day: i64,
+        pub(crate) isolation_today: i64,
+        pub(crate) daily_left: Option<i64>,
+        pub(crate) daily_resets_at: Option<i64>,
+        pub(crate) balance_credits: Option<i64>,
+        pub(crate) balance_direct: i64,
+        pub(crate) balance_spent: i64,
+        pub(crate) balance_at: Option<i64>,
+        pub(crate) balance_due_at: Option<i64>,
+        pub(crate) balance_step: i64,
+        pub(crate) canary_url: Option<String>,
+        pub(crate) canary_proved_at: Option<i64>,
+    }
 }
 
 /// Whether a reveal may be sent just now.

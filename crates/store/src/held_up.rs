@@ -7,21 +7,23 @@ use jobs::Provider;
 
 use crate::conn::{Conn, row, rows, value};
 use crate::holds::{ShownGate, ceiling, count, read_gates, shut_by};
+use crate::record::record;
 use crate::transition::parse_provider;
 use crate::{Result, Store};
 
 /// A worker that was silent for so long is not counted on any more.
 const WORKER_SILENCE_MS: i64 = 60_000;
 
-/// The open rows of a batch at a provider.
-#[derive(sqlx::FromRow)]
-struct Waiting {
-    batch_id: String,
-    provider: String,
-    queued: i64,
-    retrying: i64,
-    at_ceiling: i64,
-    max_credits: Option<i64>,
+record! {
+    /// The open rows of a batch at a provider.
+    struct Waiting {
+        batch_id: String,
+        provider: String,
+        queued: i64,
+        retrying: i64,
+        at_ceiling: i64,
+        max_credits: Option<i64>,
+    }
 }
 
 impl Store {

@@ -6,14 +6,16 @@ use jobs::{Provider, Timestamp};
 use crate::Result;
 use crate::conn::{Conn, rows};
 use crate::gate::Gate;
+use crate::record::record;
 use crate::transition::parse_provider;
 
-#[derive(sqlx::FromRow)]
-struct GateRow {
-    provider: String,
-    message: Option<String>,
-    #[sqlx(flatten)]
-    gate: Gate,
+record! {
+    struct GateRow {
+        provider: String,
+        message: Option<String>,
+        #[sqlx(flatten)]
+        gate: Gate,
+    }
 }
 
 /// A gate as it is shown.

@@ -1,7 +1,7 @@
 //! The ledger: what was submitted, asked, answered and paid, in SQLite or Postgres. It is the queue,
 //! too: a person whose state is `queued` is the queue's entry, and a claim turns people into a call.
 //!
-//! One set of statements serves both databases; `conn` holds the few words in which they differ.
+//! One set of statements serves both databases; `dialect` holds the few words in which they differ.
 
 mod abandon;
 mod accept;
@@ -13,6 +13,7 @@ mod changes;
 mod claim;
 mod conn;
 mod connect;
+mod dialect;
 mod erase;
 mod erasures;
 mod error;
@@ -30,12 +31,14 @@ mod pause;
 mod polls;
 mod preview;
 mod purge;
+mod record;
 mod remaining;
 mod resolve;
 mod retry;
 mod row_page;
 mod settings;
 mod settle;
+mod sqlite;
 mod status;
 mod submit;
 mod throughput;
@@ -51,7 +54,7 @@ pub use changes::{Subscription, Topic};
 pub use claim::{ClaimReveals, ClaimedCall, Claims, Price};
 pub use connect::Store;
 pub use erase::{Erased, Identity, Whom};
-pub use error::{Result, StoreError};
+pub use error::{DatabaseError, Result, StoreError};
 pub use export::{Columns, ExportPhone, ExportRow};
 pub use inbox::{NewWebhook, StoredWebhook};
 pub use overdue::Swept;

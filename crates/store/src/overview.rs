@@ -9,6 +9,7 @@ use crate::conn::{Conn, row, rows, value};
 use crate::held_up::short_of;
 use crate::holds::{ShownGate, read_gates, shut_by};
 use crate::overview_batches::{BatchOverview, read_batches, read_counts};
+use crate::record::record;
 use crate::throughput::{Minute, read_minutes};
 use crate::{Result, Store};
 
@@ -81,27 +82,29 @@ pub struct ProviderOverview {
     pub counts: Counts,
 }
 
-/// Rows and credits of one provider.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
-#[expect(
-    missing_docs,
-    reason = "the columns of batch_status and batch_spend, which the contract explains"
-)]
-pub struct Counts {
-    pub queued: i64,
-    pub sending: i64,
-    pub awaiting: i64,
-    pub retrying: i64,
-    pub held: i64,
-    pub found: i64,
-    pub not_found: i64,
-    pub failed: i64,
-    pub expired: i64,
-    pub cancelled: i64,
-    pub people_asked: i64,
-    pub people_found: i64,
-    pub credits_reserved: i64,
-    pub credits_spent: i64,
+record! {
+    /// Rows and credits of one provider.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+    #[expect(
+        missing_docs,
+        reason = "the columns of batch_status and batch_spend, which the contract explains"
+    )]
+    pub struct Counts {
+        pub queued: i64,
+        pub sending: i64,
+        pub awaiting: i64,
+        pub retrying: i64,
+        pub held: i64,
+        pub found: i64,
+        pub not_found: i64,
+        pub failed: i64,
+        pub expired: i64,
+        pub cancelled: i64,
+        pub people_asked: i64,
+        pub people_found: i64,
+        pub credits_reserved: i64,
+        pub credits_spent: i64,
+    }
 }
 
 /// People who are asked again later for one reason.

@@ -6,6 +6,7 @@ use jobs::{Provider, Timestamp};
 use crate::Result;
 use crate::conn::{Conn, rows};
 use crate::overview::Counts;
+use crate::record::record;
 use crate::transition::parse_provider;
 
 /// How a batch stands.
@@ -51,19 +52,20 @@ impl BatchOverview {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct BatchRow {
-    batch_id: String,
-    name: Option<String>,
-    created_at: i64,
-    finished_at: Option<i64>,
-    cancelled_at: Option<i64>,
-    total: i64,
-    provider: Option<String>,
-    max_credits: Option<i64>,
-    at_ceiling: i64,
-    #[sqlx(flatten)]
-    counts: Counts,
+record! {
+    struct BatchRow {
+        batch_id: String,
+        name: Option<String>,
+        created_at: i64,
+        finished_at: Option<i64>,
+        cancelled_at: Option<i64>,
+        total: i64,
+        provider: Option<String>,
+        max_credits: Option<i64>,
+        at_ceiling: i64,
+        #[sqlx(flatten)]
+        counts: Counts,
+    }
 }
 
 /// `only` one batch, or `most`: unfinished ones first, then the newest.
@@ -133,11 +135,12 @@ impl BatchRow {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct ProviderCounts {
-    provider: String,
-    #[sqlx(flatten)]
-    counts: Counts,
+record! {
+    struct ProviderCounts {
+        provider: String,
+        #[sqlx(flatten)]
+        counts: Counts,
+    }
 }
 
 /// Rows and credits of all batches, by provider.

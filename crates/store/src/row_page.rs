@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use jobs::RevealState;
 
 use crate::conn::{Conn, rows};
+use crate::record::record;
 use crate::status::BatchRef;
 use crate::{Result, Store};
 
@@ -39,19 +40,20 @@ pub struct ShownRow {
     pub updated_at: Option<String>,
 }
 
-#[derive(sqlx::FromRow)]
-struct ViewRow {
-    row_number: i64,
-    person: Option<String>,
-    provider: Option<String>,
-    state: Option<String>,
-    reason: Option<String>,
-    attempts: i64,
-    next_attempt_at: Option<String>,
-    phones: Option<String>,
-    credits: i64,
-    shared: i64,
-    updated_at: Option<String>,
+record! {
+    struct ViewRow {
+        row_number: i64,
+        person: Option<String>,
+        provider: Option<String>,
+        state: Option<String>,
+        reason: Option<String>,
+        attempts: i64,
+        next_attempt_at: Option<String>,
+        phones: Option<String>,
+        credits: i64,
+        shared: i64,
+        updated_at: Option<String>,
+    }
 }
 
 /// The states that rows can be filtered by: those of the view.

@@ -4,6 +4,7 @@ use jobs::{BatchId, Provider};
 use serde::Serialize;
 
 use crate::conn::{Conn, row, rows};
+use crate::record::record;
 use crate::transition::parse_provider;
 use crate::{Price, Result, Store, StoreError};
 
@@ -20,27 +21,29 @@ pub struct BatchRef {
     pub batch_id: BatchId,
 }
 
-/// A row of `batch_status`; the names are the view's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
-#[expect(missing_docs, reason = "the columns of the view, which the contract explains")]
-pub struct BatchStatus {
-    pub batch_id: String,
-    pub name: Option<String>,
-    pub created_at: String,
-    pub finished_at: Option<String>,
-    pub total: i64,
-    pub queued: i64,
-    pub sending: i64,
-    pub awaiting: i64,
-    pub retrying: i64,
-    pub held: i64,
-    pub found: i64,
-    pub not_found: i64,
-    pub failed: i64,
-    pub expired: i64,
-    pub cancelled: i64,
-    pub credits_reserved: i64,
-    pub credits_spent: i64,
+record! {
+    /// A row of `batch_status`; the names are the view's.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+    #[expect(missing_docs, reason = "the columns of the view, which the contract explains")]
+    pub struct BatchStatus {
+        pub batch_id: String,
+        pub name: Option<String>,
+        pub created_at: String,
+        pub finished_at: Option<String>,
+        pub total: i64,
+        pub queued: i64,
+        pub sending: i64,
+        pub awaiting: i64,
+        pub retrying: i64,
+        pub held: i64,
+        pub found: i64,
+        pub not_found: i64,
+        pub failed: i64,
+        pub expired: i64,
+        pub cancelled: i64,
+        pub credits_reserved: i64,
+        pub credits_spent: i64,
+    }
 }
 
 impl BatchStatus {
@@ -51,19 +54,21 @@ impl BatchStatus {
     }
 }
 
-/// A row of `provider_status`; the names are the view's.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
-#[expect(missing_docs, reason = "the columns of the view, which the contract explains")]
-pub struct ProviderStatus {
-    pub provider: String,
-    pub gate: String,
-    pub gate_reason: Option<String>,
-    pub gate_until: Option<String>,
-    pub in_flight: i64,
-    pub requests_today: i64,
-    pub rate: Option<f64>,
-    pub credits_left: Option<i64>,
-    pub credits_checked_at: Option<String>,
+record! {
+    /// A row of `provider_status`; the names are the view's.
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    #[expect(missing_docs, reason = "the columns of the view, which the contract explains")]
+    pub struct ProviderStatus {
+        pub provider: String,
+        pub gate: String,
+        pub gate_reason: Option<String>,
+        pub gate_until: Option<String>,
+        pub in_flight: i64,
+        pub requests_today: i64,
+        pub rate: Option<f64>,
+        pub credits_left: Option<i64>,
+        pub credits_checked_at: Option<String>,
+    }
 }
 
 impl Store {

@@ -5,14 +5,18 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use tokio::sync::{mpsc, oneshot};
+use futures::executor::block_on;
+use tokio::sync::oneshot;
 
 use crate::changes::{Changes, Topics};
 use crate::conn::{Conn, exec, value};
-use crate::{Result, StoreError};
+use crate::sqlite::Sqlite;
+use crate::{DatabaseError, Result, StoreError};
 
 /// How long a commit waits for more work to share it with.
 const GROUP_TIME: Duration = Duration::from_millis(10);
@@ -28,14 +32,17 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The way to the writing connection.
 #[derive(Clone)]
-pub(crate) struct Writer(mpsc::Sender<Box<dyn Job>>);
+pub(crate) struct Writer(Sender<Box<dyn Job>>);
 
 impl Writer {
-    /// Starts the task that owns the connection. It ends when the last `Writer` is dropped.
-    pub(crate) fn start(conn: Conn, changes: Changes) -> Self {
-        let (sender, receiver) = mpsc::channel(GROUP_SIZE);
-        tokio::spawn(write_groups(conn, receiver, changes));
-        Writer(sender)
+    /// Starts the thread that owns the connection. It ends with the last `Writer`.
+    pub(crate) fn start(conn: Sqlite, changes: Changes) -> Result<Self> {
+        let (sender, jobs) = channel();
+        thread::Builder::new()
+            .name("ledger-writer".into())
+            .spawn(move || block_on(write_groups(Conn::sqlite(conn), &jobs, &changes)))
+            .map_err(|error| StoreError::shared(&format!("no thread to write it by: {error}")))?;
+        Ok(Writer(sender))
     }
 
     /// Runs `work` and returns once it is durable.
@@ -46,13 +53,9 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(TypedJob { work: Some(work), result: None, reply });
-        self.0.send(job).await.map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        self.0.send(job).map_err(|_| DatabaseError::Closed)?;
+        answer.await.map_err(|_| DatabaseError::Closed)?
     }
-}
-
-fn closed() -> StoreError {
-    StoreError::Database(sqlx::Error::PoolClosed)
 }
 
 trait Job: Send {
@@ -80,7 +83,7 @@ where
             let result = AssertUnwindSafe(work(conn))
                 .catch_unwind()
                 .await
-                .unwrap_or_else(|_| Err(StoreError::Database(sqlx::Error::WorkerCrashed)));
+                .unwrap_or_else(|_| Err(DatabaseError::Panicked.into()));
             let keep = result.is_ok();
             self.result = Some(result);
             keep
@@ -90,7 +93,7 @@ where
     fn answer(self: Box<Self>, committed: Result<()>) {
         let result = match (committed, self.result) {
             (Ok(()), Some(result)) => result,
-            (Ok(()), None) => Err(closed()),
+            (Ok(()), None) => Err(DatabaseError::Closed.into()),
             (Err(_), Some(Err(own))) => Err(own),
             (Err(error), _) => Err(error),
         };
@@ -99,25 +102,23 @@ where
     }
 }
 
-async fn write_groups(mut conn: Conn, mut jobs: mpsc::Receiver<Box<dyn Job>>, changes: Changes) {
-    let mut tick = tokio::time::interval(VERSION_INTERVAL);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+/// Runs on a thread of its own: on SQLite, what is awaited here never waits for anything else.
+async fn write_groups(mut conn: Conn, jobs: &Receiver<Box<dyn Job>>, changes: &Changes) {
     let mut version = 0;
     loop {
-        tokio::select! {
-            biased;
-            job = jobs.recv() => match job {
-                Some(first) => write_group(&mut conn, first, &mut jobs, &changes).await,
-                None => return,
-            },
-            _ = tick.tick() => see_other_processes(&mut conn, &mut version, &changes).await,
+        match jobs.recv_timeout(VERSION_INTERVAL) {
+            Ok(first) => write_group(&mut conn, first, jobs, changes).await,
+            Err(RecvTimeoutError::Timeout) => {
+                see_other_processes(&mut conn, &mut version, changes).await;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
 
 /// This connection's `data_version` moves only when another process commits.
 async fn see_other_processes(conn: &mut Conn, version: &mut i64, changes: &Changes) {
-    let now: std::result::Result<i64, _> = value!(conn, "PRAGMA data_version");
+    let now: Result<i64> = value!(conn, "PRAGMA data_version");
     if let Ok(now) = now
         && std::mem::replace(version, now) != now
     {
@@ -128,7 +129,7 @@ async fn see_other_processes(conn: &mut Conn, version: &mut i64, changes: &Chang
 async fn write_group(
     conn: &mut Conn,
     first: Box<dyn Job>,
-    jobs: &mut mpsc::Receiver<Box<dyn Job>>,
+    jobs: &Receiver<Box<dyn Job>>,
     changes: &Changes,
 ) {
     if let Err(error) = begin(conn).await {
@@ -149,23 +150,25 @@ async fn write_group(
         }
     }
     let topics = conn.take_topics();
-    let committed = match exec!(conn, "COMMIT") {
-        Ok(_) => {
-            changes.wake(topics);
-            None
-        }
-        Err(error) => {
-            // After a failed COMMIT the transaction may still be open; nothing more may join it.
-            let _ = exec!(conn, "ROLLBACK");
-            Some(error.to_string())
-        }
-    };
+    let failure = commit(conn).await.err().map(|error| error.to_string());
+    if failure.is_none() {
+        changes.wake(topics);
+    }
     for job in done {
-        job.answer(match &committed {
+        job.answer(match &failure {
             None => Ok(()),
             Some(why) => Err(StoreError::shared(why)),
         });
     }
+}
+
+async fn commit(conn: &mut Conn) -> Result<()> {
+    let committed = exec!(conn, "COMMIT");
+    if committed.is_err() {
+        // After a failed COMMIT the transaction may still be open; nothing more may join it.
+        let _ = exec!(conn, "ROLLBACK");
+    }
+    committed.map(|_| ())
 }
 
 async fn run_in_savepoint(conn: &mut Conn, job: &mut Box<dyn Job>) -> Result<()> {
@@ -183,21 +186,12 @@ async fn begin(conn: &mut Conn) -> Result<()> {
     let started = Instant::now();
     loop {
         match exec!(conn, "BEGIN IMMEDIATE") {
-            Ok(_) => return Ok(()),
-            Err(error) if is_locked(&error) && started.elapsed() < LOCK_PATIENCE => {
-                tokio::time::sleep(Duration::from_micros(rand::random_range(500..1500))).await;
+            Err(error) if error.is_locked() && started.elapsed() < LOCK_PATIENCE => {
+                thread::sleep(Duration::from_micros(rand::random_range(500..1500)));
             }
-            Err(error) => return Err(error.into()),
+            begun => return begun.map(|_| ()),
         }
     }
-}
-
-pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
-    // SQLITE_BUSY and its extended codes end in 5.
-    error
-        .as_database_error()
-        .and_then(|e| e.code()?.parse::<u32>().ok())
-        .is_some_and(|code| code & 0xff == 5)
 }
 
 #[cfg(test)]
@@ -205,7 +199,7 @@ mod tests {
     use jobs::{Clock, Timestamp};
 
     use crate::conn::{exec, value};
-    use crate::{Store, StoreError};
+    use crate::{DatabaseError, Store, StoreError};
 
     /// What runs out of a caller's work must not take the work of others along.
     #[tokio::test]
@@ -230,7 +224,9 @@ mod tests {
         for (n, written) in (0..).zip(futures::future::join_all(writes).await) {
             match written {
                 Ok(answer) => assert_eq!(answer, n),
-                Err(error) => assert!(n % 4 == 0 && matches!(error, StoreError::Database(_))),
+                Err(error) => assert!(
+                    n % 4 == 0 && matches!(error, StoreError::Database(DatabaseError::Panicked))
+                ),
             }
         }
         let mut conn = store.read().await.unwrap();

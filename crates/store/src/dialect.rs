@@ -1,0 +1,104 @@
+//! The little in which the two databases' statements differ. Each is written once, in words that both
+//! forms are made from.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// Statements by their place in the program: each is translated once.
+type Translated = RwLock<HashMap<(Dialect, usize, usize), &'static str>>;
+
+static TRANSLATED: LazyLock<Translated> = LazyLock::new(RwLock::default);
+
+impl Dialect {
+    /// This database's form of a statement.
+    pub(crate) fn text_of(self, sql: &'static str) -> &'static str {
+        let key = (self, sql.as_ptr() as usize, sql.len());
+        if let Some(text) = TRANSLATED.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return text;
+        }
+        let text: &'static str = match self.translate(sql) {
+            Cow::Borrowed(same) => same,
+            // Kept for good; the program holds a few hundred statements.
+            Cow::Owned(text) => Box::leak(text.into_boxed_str()),
+        };
+        TRANSLATED.write().unwrap_or_else(PoisonError::into_inner).insert(key, text);
+        text
+    }
+
+    fn translate(self, sql: &'static str) -> Cow<'static, str> {
+        match self {
+            Dialect::Sqlite => sqlite(sql),
+            Dialect::Postgres => postgres(sql),
+        }
+    }
+}
+
+/// Parameters have numbers only as `?1`; `$1` would be a name. `EACH($1)` and `IDS($1)` are the elements of a JSON array, of objects and of numbers;
+/// `JSON_ROWS(a, b))` is all rows in one value, an array of arrays; rows need no locks, since there is
+/// one writer.
+fn sqlite(sql: &'static str) -> Cow<'static, str> {
+    elements_first(rewrite(
+        sql,
+        &[
+            ("$1", "?1"),
+            ("$2", "?2"),
+            ("$3", "?3"),
+            ("$4", "?4"),
+            ("$5", "?5"),
+            ("$6", "?6"),
+            ("$7", "?7"),
+            ("$8", "?8"),
+            ("$9", "?9"),
+            ("EACH(", "json_each("),
+            ("IDS(", "json_each("),
+            ("TEXTS(", "json_each("),
+            ("JSON_ROWS(", "json_group_array(json_array("),
+            (" FOR UPDATE SKIP LOCKED", ""),
+            (" FOR UPDATE", ""),
+        ],
+    ))
+}
+
+/// SQLite's planner takes an array for long and may read it once for each row of a table. `CROSS`
+/// before the `JOIN` says: each element first, then the table by its index.
+fn elements_first(sql: Cow<'static, str>) -> Cow<'static, str> {
+    const ELEMENTS: &str = "json_each(?1) AS e";
+    if !sql.contains(ELEMENTS) {
+        return sql;
+    }
+    let mut pieces = sql.split(ELEMENTS);
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        text.push_str(ELEMENTS);
+        if piece.trim_start().starts_with("JOIN ") {
+            text.push_str(" CROSS");
+        }
+        text.push_str(piece);
+    }
+    Cow::Owned(text)
+}
+
+fn postgres(sql: &'static str) -> Cow<'static, str> {
+    rewrite(
+        sql,
+        &[
+            ("EACH($1)", "json_array_elements(CAST($1 AS json))"),
+            ("IDS($1)", "json_array_elements_text(CAST($1 AS json))"),
+            ("TEXTS($1)", "json_array_elements_text(CAST($1 AS json))"),
+            ("JSON_ROWS(", "json_agg(json_build_array("),
+        ],
+    )
+}
+
+fn rewrite(sql: &'static str, replacements: &[(&str, &str)]) -> Cow<'static, str> {
+    replacements.iter().fold(Cow::Borrowed(sql), |text, (from, to)| {
+        if text.contains(from) { Cow::Owned(text.replace(from, to)) } else { text }
+    })
+}

@@ -1,0 +1,67 @@
+//! Rows of a query as tuples or as records whose fields are named like its columns: what sqlx derives
+//! for Postgres, once more for SQLite.
+
+use rusqlite::Row;
+use rusqlite::types::FromSql;
+
+/// What a row of a query becomes.
+pub(crate) trait Record: Sized {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self>;
+}
+
+/// A field of a record: a column, or a record among its columns.
+pub(crate) trait Field: Sized {
+    fn read(row: &Row<'_>, name: &str) -> rusqlite::Result<Self>;
+}
+
+impl<T: FromSql> Field for T {
+    fn read(row: &Row<'_>, name: &str) -> rusqlite::Result<Self> {
+        row.get(name)
+    }
+}
+
+macro_rules! tuples {
+    ($($name:ident)+) => {
+        tuples!(@one [] $($name)+);
+    };
+    (@one [$($done:ident)*] $next:ident $($rest:ident)*) => {
+        impl<$($done: FromSql,)* $next: FromSql> Record for ($($done,)* $next,) {
+            fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+                let mut column = 0..;
+                Ok(($(row.get::<_, $done>(column.next().unwrap_or(0))?,)*
+                    row.get::<_, $next>(column.next().unwrap_or(0))?,))
+            }
+        }
+        tuples!(@one [$($done)* $next] $($rest)*);
+    };
+    (@one [$($done:ident)*]) => {};
+}
+
+tuples!(A B C D E F G H I J K L M N O P);
+
+/// Declares a record.
+macro_rules! record {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident {
+        $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty,)*
+    }) => {
+        $(#[$meta])*
+        #[derive(sqlx::FromRow)]
+        $vis struct $name {
+            $($(#[$field_meta])* $field_vis $field: $type,)*
+        }
+
+        impl $crate::record::Record for $name {
+            fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+                Ok($name { $($field: $crate::record::Field::read(row, stringify!($field))?,)* })
+            }
+        }
+
+        impl $crate::record::Field for $name {
+            fn read(row: &rusqlite::Row<'_>, _name: &str) -> rusqlite::Result<Self> {
+                $crate::record::Record::read(row)
+            }
+        }
+    };
+}
+
+pub(crate) use record;

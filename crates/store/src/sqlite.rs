@@ -1,0 +1,154 @@
+//! One connection to a SQLite file. Statements run on the thread that asks: a trip to another thread
+//! and back would cost more than most of them take.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OpenFlags, ToSql};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+
+use crate::dialect::Dialect;
+use crate::record::Record;
+use crate::{DatabaseError, Result};
+
+/// How many statements are kept prepared: all that a worker uses.
+const PREPARED: usize = 256;
+/// How many read at once.
+const READERS: usize = 4;
+/// How long a reader waits where SQLite has it wait: while a log is recovered after a crash.
+const READER_PATIENCE: Duration = Duration::from_secs(5);
+/// A statement that takes longer is worth a line in the log.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// A connection.
+pub(crate) struct Sqlite {
+    conn: Connection,
+    /// It serves whoever awaits it on a thread of the runtime's, who must not keep others waiting.
+    shares_thread: bool,
+}
+
+impl Sqlite {
+    /// Opens the file for a thread of its own. A lock that another process holds is not waited for.
+    pub(crate) fn open(path: &Path) -> Result<Sqlite> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags)?;
+        conn.busy_timeout(Duration::ZERO)?;
+        conn.execute_batch(
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768;
+             PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 268435456;",
+        )?;
+        conn.set_prepared_statement_cache_capacity(PREPARED);
+        Ok(Sqlite { conn, shares_thread: false })
+    }
+
+    /// Runs a statement to its end; gives the number of rows it changed.
+    pub(crate) fn exec(&mut self, sql: &'static str, params: &[&dyn ToSql]) -> Result<u64> {
+        self.run(sql, |conn, sql| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let mut rows = statement.query(params)?;
+            while rows.next()?.is_some() {}
+            Ok(conn.changes())
+        })
+    }
+
+    /// All rows of a query.
+    pub(crate) fn rows<T: Record>(
+        &mut self,
+        sql: &'static str,
+        params: &[&dyn ToSql],
+    ) -> Result<Vec<T>> {
+        self.run(sql, |conn, sql| {
+            let mut statement = conn.prepare_cached(sql)?;
+            statement.query_map(params, |row| T::read(row))?.collect()
+        })
+    }
+
+    /// The first row of a query, if there is one.
+    pub(crate) fn row<T: Record>(
+        &mut self,
+        sql: &'static str,
+        params: &[&dyn ToSql],
+    ) -> Result<Option<T>> {
+        self.run(sql, |conn, sql| {
+            let mut statement = conn.prepare_cached(sql)?;
+            statement.query(params)?.next()?.map(T::read).transpose()
+        })
+    }
+
+    /// The first value of a query that always has one.
+    pub(crate) fn value<T: FromSql>(
+        &mut self,
+        sql: &'static str,
+        params: &[&dyn ToSql],
+    ) -> Result<T> {
+        let first = self.row::<(T,)>(sql, params)?;
+        first.map(|(value,)| value).ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
+    }
+
+    fn run<T>(
+        &mut self,
+        sql: &'static str,
+        work: impl FnOnce(&Connection, &str) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let text = Dialect::Sqlite.text_of(sql);
+        let started = Instant::now();
+        let done = if self.shares_thread {
+            tokio::task::block_in_place(|| work(&self.conn, text))
+        } else {
+            work(&self.conn, text)
+        };
+        let elapsed = started.elapsed();
+        if elapsed > SLOW {
+            tracing::warn!(?elapsed, sql, "slow statement");
+        } else {
+            tracing::trace!(?elapsed, sql, "statement");
+        }
+        Ok(done?)
+    }
+}
+
+/// Connections for reading, opened when they are needed.
+#[derive(Clone)]
+pub(crate) struct Readers {
+    path: PathBuf,
+    opened: Arc<Mutex<Vec<Arc<tokio::sync::Mutex<Sqlite>>>>>,
+    slots: Arc<Semaphore>,
+}
+
+/// A connection for reading; free for the next one when it is dropped.
+pub(crate) struct Reader {
+    pub(crate) conn: OwnedMutexGuard<Sqlite>,
+    // After the connection: who gets the slot finds it free.
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Readers {
+    pub(crate) fn of(path: PathBuf) -> Self {
+        Readers { path, opened: Arc::default(), slots: Arc::new(Semaphore::new(READERS)) }
+    }
+
+    pub(crate) async fn acquire(&self) -> Result<Reader> {
+        let slots = Arc::clone(&self.slots);
+        let slot = slots.acquire_owned().await.map_err(|_| DatabaseError::Closed)?;
+        let mut conn = self.free_one()?;
+        let flavor = Handle::current().runtime_flavor();
+        conn.shares_thread = flavor == RuntimeFlavor::MultiThread;
+        Ok(Reader { conn, _slot: slot })
+    }
+
+    fn free_one(&self) -> Result<OwnedMutexGuard<Sqlite>> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = opened.iter().find_map(|conn| Arc::clone(conn).try_lock_owned().ok());
+        if let Some(free) = free {
+            return Ok(free);
+        }
+        let new = Sqlite::open(&self.path)?;
+        new.conn.busy_timeout(READER_PATIENCE)?;
+        let new = Arc::new(tokio::sync::Mutex::new(new));
+        opened.push(Arc::clone(&new));
+        new.try_lock_owned().map_err(|_| DatabaseError::Closed.into())
+    }
+}
