@@ -245,21 +245,19 @@ impl Store {
 
 /// People whom a batch that still loads took into its lane have their turn now.
 async fn take_from_loading(conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
-    let loading: Vec<(i64,)> =
-        rows!(conn, "SELECT id FROM batches WHERE published_at IS NULL AND id <> $1", batch)?;
+    // All at once, so that they are locked in the order of their numbers.
+    let both: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT r.id FROM batches b
+         JOIN reveals r ON r.lane = b.id AND r.state = 'queued' AND r.cohort IS NULL
+         WHERE b.published_at IS NULL AND b.id <> $1
+           AND EXISTS (SELECT 1 FROM batch_rows w
+                       WHERE w.reveal_id = r.id AND w.batch_id = $1 AND w.ended IS NULL)",
+        batch,
+    )?;
+    let both: Vec<i64> = both.into_iter().map(|(id,)| id).collect();
     let mut totals = Totals::default();
-    for (other,) in loading {
-        let both: Vec<(i64,)> = rows!(
-            conn,
-            "SELECT r.id FROM reveals r WHERE r.lane = $1 AND r.state = 'queued' AND r.cohort IS NULL
-               AND EXISTS (SELECT 1 FROM batch_rows w
-                           WHERE w.reveal_id = r.id AND w.batch_id = $2 AND w.ended IS NULL)",
-            other,
-            batch,
-        )?;
-        let both: Vec<i64> = both.into_iter().map(|(id,)| id).collect();
-        find_lanes(conn, &mut totals, &both, now).await?;
-    }
+    find_lanes(conn, &mut totals, &both, now).await?;
     totals.flush(conn, now).await
 }
 
