@@ -1,27 +1,25 @@
-//! Writing down that orders were taken. The answers that come in while one transaction runs share the
-//! next one, so that many small requests cost few statements.
+//! Writing down that orders were taken, all that come together at once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use jobs::{Policy, Provider, RevealState, Timestamp};
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::{leave_cohort, still_sending};
 use crate::conn::{Conn, exec, rows};
 use crate::gate::{self, Gate};
 use crate::totals::{Totals, json};
 use crate::transition::{Change, shift};
-use crate::{Answer, DatabaseError, Result, Store, StoreError};
-
-/// Answers that one transaction holds at most.
-const AT_ONCE: usize = 500;
+use crate::writer::BoxFuture;
+use crate::{Answer, Result, Store};
 
 /// An order that was taken, as it is written.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Accepted {
     #[serde(skip)]
     provider: Provider,
+    #[serde(skip)]
+    now: Timestamp,
     id: i64,
     worker: String,
     tracking_id: Option<String>,
@@ -29,9 +27,6 @@ pub(crate) struct Accepted {
     deadline_at: i64,
     poll_at: Option<i64>,
 }
-
-/// The way to the task that writes them.
-pub(crate) type Accepting = mpsc::UnboundedSender<(Accepted, oneshot::Sender<Result<()>>)>;
 
 impl Store {
     /// The provider took the order.
@@ -53,71 +48,34 @@ impl Store {
             tracking_id,
             http_status,
             deadline_at: (call.sent_at + policy.result_deadline).0,
+            now: self.now(),
         };
-        let (reply, written) = oneshot::channel();
-        let gone = || DatabaseError::Closed;
-        let accepting = self.accepting.as_ref().ok_or_else(gone)?;
-        accepting.send((accepted, reply)).map_err(|_| gone())?;
-        written.await.map_err(|_| gone())?
-    }
-
-    /// Starts the task that writes acceptances; it ends with the last `Store`.
-    pub(crate) fn start_accepting(&self) -> Accepting {
-        let (sender, mut receiver) =
-            mpsc::unbounded_channel::<(Accepted, oneshot::Sender<Result<()>>)>();
-        // Without its own sender, or the task would keep itself alive.
-        let store = self.clone();
-        tokio::spawn(async move {
-            let mut waiting = Vec::with_capacity(AT_ONCE);
-            while receiver.recv_many(&mut waiting, AT_ONCE).await > 0 {
-                let (accepted, replies): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-                let now = store.now();
-                let written = store
-                    .write(move |conn| {
-                        Box::pin(async move { write_all(conn, accepted, now).await })
-                    })
-                    .await;
-                answer_all(replies, written);
-            }
-        });
-        sender
+        self.groups()?.acceptances.write(accepted).await
     }
 }
 
-fn answer_all(replies: Vec<oneshot::Sender<Result<()>>>, written: Result<()>) {
-    let failure = written.err().map(|error| match error {
-        StoreError::Database(error) => error.to_string(),
-        other => other.to_string(),
-    });
-    for reply in replies {
-        // A caller that has gone away has no use for it.
-        let _ = reply.send(match &failure {
-            None => Ok(()),
-            Some(why) => Err(StoreError::shared(why)),
-        });
-    }
-}
-
-async fn write_all(conn: &mut Conn, accepted: Vec<Accepted>, now: Timestamp) -> Result<()> {
-    let mut providers: BTreeMap<Provider, Vec<Accepted>> = BTreeMap::new();
-    for one in accepted {
-        providers.entry(one.provider).or_default().push(one);
-    }
-    let mut totals = Totals::default();
-    for (provider, accepted) in providers {
-        let gate = Gate::lock(conn, provider).await?;
-        let calls: Vec<i64> = accepted.iter().map(|one| one.id).collect();
-        gate::accepted(conn, provider, &gate, &calls, now).await?;
-        write(conn, &mut totals, provider, &accepted, now).await?;
-    }
-    totals.flush(conn, now).await
+/// Writes down orders that were taken.
+pub(crate) fn write_all(conn: &mut Conn, accepted: Vec<Accepted>) -> BoxFuture<'_, Result<()>> {
+    Box::pin(async move {
+        let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(()) };
+        let gates = Gate::lock_all(conn, accepted.iter().map(|one| one.provider)).await?;
+        let mut totals = Totals::default();
+        for (provider, gate) in gates {
+            let own: Vec<&Accepted> =
+                accepted.iter().filter(|one| one.provider == provider).collect();
+            let calls: Vec<i64> = own.iter().map(|one| one.id).collect();
+            gate::accepted(conn, provider, &gate, &calls, now).await?;
+            write(conn, &mut totals, provider, &own, now).await?;
+        }
+        totals.flush(conn, now).await
+    })
 }
 
 async fn write(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,
-    accepted: &[Accepted],
+    accepted: &[&Accepted],
     now: Timestamp,
 ) -> Result<()> {
     let moved: Vec<(i64,)> = rows!(
@@ -137,7 +95,7 @@ async fn write(
     shift(conn, totals, provider, &ids, Change::to(RevealState::Awaiting), now).await?;
     leave_cohort(conn, &ids).await?;
     let elsewhere: Vec<&Accepted> =
-        accepted.iter().filter(|one| !moved.contains(&one.id)).collect();
+        accepted.iter().copied().filter(|one| !moved.contains(&one.id)).collect();
     note(conn, &elsewhere, now).await
 }
 

@@ -8,12 +8,12 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
-use crate::accept::Accepting;
 use crate::changes::{Changes, Subscription, Topic, Topics};
 use crate::conn::{Conn, exec, value};
+use crate::grouped::Groups;
 use crate::sqlite::{Readers, Sqlite};
 use crate::writer::{BoxFuture, Writer};
-use crate::{Result, StoreError};
+use crate::{DatabaseError, Result, StoreError};
 
 /// How long a SQLite database that another process is setting up is waited for.
 const OPENING_PATIENCE: Duration = Duration::from_secs(20);
@@ -32,7 +32,7 @@ pub struct Store {
     backend: Backend,
     changes: Changes,
     clock: Clock,
-    pub(crate) accepting: Option<Accepting>,
+    groups: Option<Groups>,
 }
 
 #[derive(Clone)]
@@ -56,10 +56,9 @@ impl Store {
         } else {
             return Err(StoreError::Url { url: without_password(url) });
         };
-        let mut store = Store { backend, changes, clock, accepting: None };
+        let store = Store { backend, changes, clock, groups: None };
         store.follow_database_clock().await?;
-        store.accepting = Some(store.start_accepting());
-        Ok(store)
+        Ok(Store { groups: Some(Groups::start(&store)), ..store })
     }
 
     /// The present, by the clock that all workers on this database share.
@@ -72,6 +71,11 @@ impl Store {
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.clock.clone()
+    }
+
+    /// The ways to write what is many and small.
+    pub(crate) fn groups(&self) -> Result<&Groups> {
+        self.groups.as_ref().ok_or(DatabaseError::Closed.into())
     }
 
     /// Waits for changes of `topic` from now on.

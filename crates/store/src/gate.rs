@@ -1,5 +1,7 @@
 //! One gate a provider, shared by all workers and surviving them: whether requests may go.
 
+use std::collections::BTreeMap;
+
 use jobs::backoff::exponential;
 use jobs::rate;
 use jobs::verdict::{Closing, GateReason, Until};
@@ -78,6 +80,19 @@ impl Gate {
         gate.ok_or_else(|| {
             StoreError::NotFound(format!("provider_gates has no row for {provider}"))
         })
+    }
+
+    /// Locks several gates, in the one order in which all do.
+    pub(crate) async fn lock_all(
+        conn: &mut Conn,
+        providers: impl Iterator<Item = Provider>,
+    ) -> Result<BTreeMap<Provider, Gate>> {
+        let by_name: BTreeMap<&str, Provider> = providers.map(|p| (p.as_str(), p)).collect();
+        let mut gates = BTreeMap::new();
+        for provider in by_name.into_values() {
+            gates.insert(provider, Gate::lock(conn, provider).await?);
+        }
+        Ok(gates)
     }
 
     /// What a reveal finds at this gate.

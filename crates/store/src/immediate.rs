@@ -3,10 +3,13 @@
 
 use jobs::outcome::{Finding, PersonResult};
 use jobs::{Policy, Timestamp};
+use serde::Serialize;
 
 use crate::conn::{Conn, exec};
 use crate::gate::{self, Gate};
 use crate::settle::{Delivery, settle};
+use crate::totals::json;
+use crate::writer::BoxFuture;
 use crate::{Answer, Result, Store};
 
 impl Store {
@@ -15,31 +18,59 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn answer_not_found(&self, answer: Answer, policy: &Policy) -> Result<()> {
-        let (now, policy) = (self.now(), policy.clone());
-        self.write(move |conn| {
-            Box::pin(async move { not_found(conn, &answer, &policy, now).await })
-        })
-        .await
+        let one = NotFound { answer, policy: policy.clone(), now: self.now() };
+        self.groups()?.not_found.write(one).await
     }
 }
 
-async fn not_found(
-    conn: &mut Conn,
-    answer: &Answer,
-    policy: &Policy,
+/// An answer without a number, as it is written.
+#[derive(Clone)]
+pub(crate) struct NotFound {
+    answer: Answer,
+    policy: Policy,
     now: Timestamp,
-) -> Result<()> {
-    let call = &answer.call;
-    let gate = Gate::lock(conn, call.provider).await?;
-    gate::accepted(conn, call.provider, &gate, &[call.id], now).await?;
-    let results = vec![PersonResult { person_id: None, finding: Finding::NotFound }];
-    let delivery = Delivery { inbox: None, call_id: call.call_id.to_string(), results };
-    settle(conn, vec![delivery], policy, now).await?;
-    exec!(
-        conn,
-        "UPDATE calls SET outcome = COALESCE(outcome, 'not found'), http_status = $2 WHERE id = $1",
-        call.id,
-        answer.http_status.map(i64::from),
-    )?;
-    Ok(())
+}
+
+/// Writes down those who have no number.
+pub(crate) fn write_all(conn: &mut Conn, all: Vec<NotFound>) -> BoxFuture<'_, Result<()>> {
+    Box::pin(async move {
+        let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
+            return Ok(());
+        };
+        let providers = all.iter().map(|one| one.answer.call.provider);
+        for (provider, gate) in Gate::lock_all(conn, providers).await? {
+            let own = all.iter().map(|one| &one.answer.call);
+            let own = own.filter(|call| call.provider == provider);
+            let calls: Vec<i64> = own.map(|call| call.id).collect();
+            gate::accepted(conn, provider, &gate, &calls, now).await?;
+        }
+        settle(conn, all.iter().map(NotFound::delivery).collect(), &policy, now).await?;
+        let told: Vec<Told> = all.iter().map(NotFound::told).collect();
+        exec!(
+            conn,
+            "UPDATE calls SET outcome = COALESCE(outcome, 'not found'),
+                http_status = CAST(e.value->>'http_status' AS BIGINT)
+             FROM EACH($1) AS e WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",
+            json(&told),
+        )?;
+        Ok(())
+    })
+}
+
+/// What the journal keeps of an answer.
+#[derive(Serialize)]
+struct Told {
+    id: i64,
+    http_status: Option<u16>,
+}
+
+impl NotFound {
+    fn delivery(&self) -> Delivery {
+        let results = vec![PersonResult { person_id: None, finding: Finding::NotFound }];
+        Delivery { inbox: None, call_id: self.answer.call.call_id.to_string(), results }
+    }
+
+    fn told(&self) -> Told {
+        Told { id: self.answer.call.id, http_status: self.answer.http_status }
+    }
 }

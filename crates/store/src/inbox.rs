@@ -2,8 +2,9 @@
 
 use jobs::{Provider, Timestamp};
 
-use crate::conn::{exec, row, rows};
+use crate::conn::{Conn, exec, row, rows};
 use crate::transition::parse_provider;
+use crate::writer::BoxFuture;
 use crate::{Result, Store, Topic};
 
 /// A webhook that was received.
@@ -42,27 +43,7 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn store_webhook(&self, webhook: NewWebhook) -> Result<()> {
-        let now = self.now();
-        self.write(move |conn| {
-            Box::pin(async move {
-                let outcome = webhook.malformed.then_some("malformed");
-                exec!(
-                    conn,
-                    "INSERT INTO webhook_inbox (received_at, provider, call_id, body, bytes, outcome, applied_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                    now.0,
-                    webhook.provider.as_str(),
-                    webhook.call_id,
-                    webhook.body.clone(),
-                    webhook.body.len() as i64,
-                    outcome,
-                    outcome.map(|_| now.0),
-                )?;
-                conn.announce(Topic::Inbox);
-                Ok(())
-            })
-        })
-        .await
+        self.groups()?.webhooks.write((webhook, self.now())).await
     }
 
     /// The oldest webhooks that wait to be applied: at most `most`, and about `most_bytes`.
@@ -155,4 +136,30 @@ impl Store {
         let (n, oldest) = found.unwrap_or_default();
         Ok((n, oldest.map(Timestamp)))
     }
+}
+
+/// Stores webhooks.
+pub(crate) fn store_all(
+    conn: &mut Conn,
+    webhooks: Vec<(NewWebhook, Timestamp)>,
+) -> BoxFuture<'_, Result<()>> {
+    Box::pin(async move {
+        for (webhook, now) in webhooks {
+            let outcome = webhook.malformed.then_some("malformed");
+            exec!(
+                conn,
+                "INSERT INTO webhook_inbox (received_at, provider, call_id, body, bytes, outcome, applied_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                now.0,
+                webhook.provider.as_str(),
+                webhook.call_id,
+                webhook.body.clone(),
+                webhook.body.len() as i64,
+                outcome,
+                outcome.map(|_| now.0),
+            )?;
+        }
+        conn.announce(Topic::Inbox);
+        Ok(())
+    })
 }

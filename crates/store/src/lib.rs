@@ -19,6 +19,7 @@ mod erasures;
 mod error;
 mod export;
 mod gate;
+mod grouped;
 mod held_up;
 mod holds;
 mod immediate;

@@ -5,8 +5,10 @@ mod ledger;
 mod tell;
 mod write;
 
+use std::collections::HashMap;
+
 use jobs::outcome::{Finding, PersonResult};
-use jobs::{Policy, RevealState, Timestamp};
+use jobs::{Policy, Provider, RevealState, Timestamp};
 
 use self::ledger::{Ledger, Person, subject_of};
 use self::tell::{WEBHOOK_NOTE, discard_erased, tell_gates, write_inbox};
@@ -148,29 +150,36 @@ async fn learn_aliases(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
     }
     // The lock under which submits look people up: none may make the same person meanwhile.
     Numbers::lock(conn).await?;
-    for (identifier, subject, reveal) in aliases {
-        let Some(mut person) = ledger.people.get(&reveal).cloned() else { continue };
+    let known = aliases.iter().filter_map(|alias| {
+        let person = ledger.people.get(&alias.reveal)?;
+        Some(((person.provider, alias.identifier.as_str()), alias.reveal))
+    });
+    let known: HashMap<(Provider, &str), i64> = known.collect();
+    exec!(
+        conn,
+        "INSERT INTO aliases (provider, identifier, subject)
+         SELECT r.provider, e.value->>'identifier', r.subject FROM EACH($1) AS e
+         JOIN reveals r ON r.id = CAST(e.value->>'reveal' AS BIGINT) WHERE TRUE
+         ON CONFLICT (provider, identifier) DO NOTHING",
+        json(&aliases),
+    )?;
+    let waiting: Vec<(i64, String, String, String)> = rows!(
+        conn,
+        "SELECT n.id, n.state, n.provider, n.subject FROM EACH($1) AS e
+         JOIN reveals r ON r.id = CAST(e.value->>'reveal' AS BIGINT)
+         JOIN reveals n ON n.provider = r.provider AND n.subject = e.value->>'identifier'
+         WHERE n.state IN ('idle', 'queued', 'retrying') ORDER BY n.id FOR UPDATE",
+        json(&aliases),
+    )?;
+    for (id, state, provider, subject) in waiting {
+        let answered = known.get(&(parse_provider(&provider, id)?, subject.as_str()));
+        let Some(mut person) = answered.and_then(|id| ledger.people.get(id)).cloned() else {
+            continue;
+        };
         // Only an answer is shared; that credits ran out says nothing of somebody who waits anyway.
         person.new_state = person.new_state.filter(|state| state.is_finished());
-        exec!(
-            conn,
-            "INSERT INTO aliases (provider, identifier, subject) VALUES ($1, $2, $3)
-             ON CONFLICT (provider, identifier) DO NOTHING",
-            person.provider.as_str(),
-            identifier.as_str(),
-            subject,
-        )?;
-        let waiting: Vec<(i64, String)> = rows!(
-            conn,
-            "SELECT id, state FROM reveals WHERE provider = $1 AND subject = $2
-             AND state IN ('idle', 'queued', 'retrying') FOR UPDATE",
-            person.provider.as_str(),
-            identifier,
-        )?;
-        for (id, state) in waiting {
-            let twin = Person { state: parse_state(&state, id)?, credits: 0, ..person.clone() };
-            ledger.people.entry(id).or_insert(twin);
-        }
+        let twin = Person { state: parse_state(&state, id)?, credits: 0, ..person };
+        ledger.people.entry(id).or_insert(twin);
     }
     Ok(())
 }

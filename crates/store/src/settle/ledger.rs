@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::{CallState, Provider, RevealState};
+use serde::Serialize;
 
 use super::{Applied, Delivery};
 use crate::Result;
@@ -18,7 +19,6 @@ pub(super) struct Call {
     pub(super) provider: Provider,
     pub(super) expired: bool,
     pub(super) members: Vec<usize>,
-    pub(super) settled: i64,
 }
 
 pub(super) struct Member {
@@ -48,12 +48,19 @@ pub(super) struct Person {
     pub(super) phones: Vec<Phone>,
 }
 
+/// An id under which somebody was answered, other than the one they were asked by.
+#[derive(Serialize)]
+pub(super) struct Learned {
+    pub(super) identifier: String,
+    pub(super) reveal: i64,
+}
+
 /// What the deliveries touch, in memory.
 pub(super) struct Ledger {
     pub(super) calls: HashMap<String, Call>,
     pub(super) members: Vec<Member>,
     pub(super) people: BTreeMap<i64, Person>,
-    pub(super) aliases: Vec<(String, String, i64)>,
+    pub(super) aliases: Vec<Learned>,
     /// Set where somebody of these was erased.
     pub(super) erasure_key: Option<ErasureKey>,
     /// Identifiers under which erased people were answered.
@@ -82,7 +89,7 @@ impl Ledger {
             by_number.insert(id, call_id.clone());
             let provider = parse_provider(&provider, id)?;
             let expired = state == CallState::Expired.as_str();
-            calls.insert(call_id, Call { id, provider, expired, members: Vec::new(), settled: 0 });
+            calls.insert(call_id, Call { id, provider, expired, members: Vec::new() });
         }
         let numbers: Vec<i64> = by_number.keys().copied().collect();
         let found: Vec<MemberRow> = rows!(
@@ -200,7 +207,7 @@ impl Ledger {
         if let Some(identifier) = subject
             && identifier != member.subject
         {
-            self.aliases.push((identifier, member.subject.clone(), member.reveal));
+            self.aliases.push(Learned { identifier, reveal: member.reveal });
         }
     }
 
@@ -234,9 +241,6 @@ impl Ledger {
         }
         if first_answer {
             member.answered = true;
-            if let Some(call) = self.calls.values_mut().find(|call| call.id == member.call) {
-                call.settled += 1;
-            }
         }
         if erased {
             return Placed::Erased;

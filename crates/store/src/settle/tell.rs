@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::ledger::Ledger;
 use super::{Applied, Delivery};
-use crate::conn::{Conn, exec, row};
+use crate::conn::{Conn, exec, rows};
 use crate::erase::bodies::{cut_out, encoded};
 use crate::erase::remember;
 use crate::gate::{self, Gate};
@@ -108,16 +108,10 @@ pub(super) async fn tell_gates(
         )?;
     }
     // A result for the call that probes a gate says that it was taken, whoever waits for its response.
-    for call in ledger.calls.values() {
-        let probed: Option<(String,)> = row!(
-            conn,
-            "SELECT provider FROM provider_gates WHERE provider = $1 AND probe_call = $2",
-            call.provider.as_str(),
-            call.id,
-        )?;
-        if probed.is_some() {
-            gate::open(conn, call.provider).await?;
-        }
+    let probes: Vec<(i64,)> =
+        rows!(conn, "SELECT probe_call FROM provider_gates WHERE probe_call IS NOT NULL")?;
+    for call in ledger.calls.values().filter(|call| probes.contains(&(call.id,))) {
+        gate::open(conn, call.provider).await?;
     }
     for provider in &ledger.out_of_credits {
         let gate = Gate::lock(conn, *provider).await?;

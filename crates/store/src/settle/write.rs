@@ -142,12 +142,12 @@ impl Ledger {
             id: i64,
             settled: i64,
         }
-        let settled: Vec<Row> = self
-            .calls
-            .values()
-            .filter(|call| call.settled > 0)
-            .map(|call| Row { id: call.id, settled: call.settled })
-            .collect();
+        let mut answered: BTreeMap<i64, i64> = BTreeMap::new();
+        for member in self.members.iter().filter(|member| member.answered) {
+            *answered.entry(member.call).or_default() += 1;
+        }
+        let settled: Vec<Row> =
+            answered.into_iter().map(|(id, settled)| Row { id, settled }).collect();
         if settled.is_empty() {
             return Ok(());
         }
