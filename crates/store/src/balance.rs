@@ -9,7 +9,7 @@ use jobs::{CallId, Policy, Provider, Timestamp, rate};
 
 use crate::conn::{Conn, exec, row};
 use crate::gate::{self, Gate};
-use crate::polls::{Lookup, describe, on_failure};
+use crate::lookups::{Lookup, describe, on_failure};
 use crate::{Price, Result, Store};
 
 /// How long a balance request may be out before another worker may try it.

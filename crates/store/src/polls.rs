@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jobs::backoff::exponential;
 use jobs::outcome::{LookupFailure, PersonResult, TrackOutcome};
-use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{CallId, Policy, Provider, Timestamp, backoff, rate};
+use jobs::{CallId, Policy, Provider, Timestamp, rate};
 
 use crate::conn::{Conn, exec, row, rows};
 use crate::gate::{self, Gate};
+use crate::lookups::{Lookup, describe, on_failure};
 use crate::overdue::expire_call;
 use crate::settle::{Delivery, settle};
 use crate::totals::Totals;
@@ -186,12 +186,7 @@ async fn record(
         Ok(TrackOutcome::Running | TrackOutcome::NothingThere) => {
             lookup.write(conn, "no result yet", now).await?;
             gate::passed(conn, poll.provider).await?;
-            if poll.deadline_at.is_some_and(|deadline| deadline <= now.0) {
-                let mut totals = Totals::default();
-                expire_call(conn, &mut totals, poll.provider, poll.id, now).await?;
-                return totals.flush(conn, now).await;
-            }
-            later(conn, &poll, policy, now).await
+            still_waiting(conn, &poll, policy, now).await
         }
         Err(failure) => {
             lookup.write(conn, &describe(&failure), now).await?;
@@ -210,8 +205,24 @@ async fn finish(
 ) -> Result<()> {
     let delivery = Delivery { inbox: None, call_id: poll.call_id.clone(), results: vec![result] };
     settle(conn, vec![delivery], policy, now).await?;
-    // A result that leaves somebody waiting (out of credits, still in progress) is polled no sooner.
-    later(conn, poll, policy, now).await
+    // It may say no more than that the person is still being looked for.
+    still_waiting(conn, poll, policy, now).await
+}
+
+/// A poll was answered: whoever still waits is polled again, unless this was the last one. A call that
+/// is done is left alone by both.
+async fn still_waiting(
+    conn: &mut Conn,
+    poll: &ClaimedPoll,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    if poll.deadline_at.is_none_or(|deadline| deadline > now.0) {
+        return later(conn, poll, policy, now).await;
+    }
+    let mut totals = Totals::default();
+    expire_call(conn, &mut totals, poll.provider, poll.id, now).await?;
+    totals.flush(conn, now).await
 }
 
 /// Sets the next poll, never later than the deadline, whose poll is the last.
@@ -231,71 +242,4 @@ async fn later(conn: &mut Conn, poll: &ClaimedPoll, policy: &Policy, now: Timest
         next,
     )?;
     Ok(())
-}
-
-/// What a failed lookup means for the gate.
-pub(crate) async fn on_failure(
-    conn: &mut Conn,
-    provider: Provider,
-    gate: &Gate,
-    failure: LookupFailure,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<()> {
-    let closing = match failure {
-        LookupFailure::RateLimited { retry_after } => Closing {
-            reason: GateReason::RateLimited,
-            message: None,
-            until: retry_after
-                .map_or(Until::Backoff, |after| Until::After(backoff::bounded_retry_after(after))),
-        },
-        LookupFailure::Misconfigured { message } => Closing {
-            reason: GateReason::Misconfigured,
-            message: Some(message),
-            until: Until::Mended,
-        },
-        LookupFailure::Unavailable { message } => {
-            return gate::broken(conn, provider, gate, None, &message, policy, now).await;
-        }
-    };
-    gate::close(conn, provider, gate, &closing, policy, now).await
-}
-
-pub(crate) fn describe(failure: &LookupFailure) -> String {
-    match failure {
-        LookupFailure::RateLimited { .. } => "rate limited".to_owned(),
-        LookupFailure::Misconfigured { message } => format!("misconfigured: {message}"),
-        LookupFailure::Unavailable { message } => format!("unavailable: {message}"),
-    }
-}
-
-/// A request that costs no credits, for `call_log`.
-pub(crate) struct Lookup<'a> {
-    pub(crate) call_id: &'a str,
-    pub(crate) provider: Provider,
-    pub(crate) kind: &'static str,
-    pub(crate) attempt: i64,
-    pub(crate) sent_at: Timestamp,
-    pub(crate) http_status: Option<u16>,
-    pub(crate) tracking_id: Option<&'a str>,
-}
-
-impl Lookup<'_> {
-    pub(crate) async fn write(&self, conn: &mut Conn, outcome: &str, now: Timestamp) -> Result<()> {
-        exec!(
-            conn,
-            "INSERT INTO lookups (call_id, provider, kind, attempt, sent_at, finished_at, http_status, outcome, tracking_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            self.call_id,
-            self.provider.as_str(),
-            self.kind,
-            self.attempt,
-            self.sent_at.0,
-            now.0,
-            self.http_status.map(i64::from),
-            outcome,
-            self.tracking_id,
-        )?;
-        Ok(())
-    }
 }
