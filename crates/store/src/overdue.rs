@@ -197,7 +197,7 @@ async fn repeat_unknown(
             conn,
             "SELECT id FROM calls WHERE provider = $1 AND state = 'unknown' AND sent_at <= $2
                 AND tracking_id IS NULL
-             ORDER BY sent_at LIMIT $3",
+             ORDER BY sent_at LIMIT $3 FOR UPDATE SKIP LOCKED",
             provider.as_str(),
             (now - grace).0,
             AT_ONCE,
