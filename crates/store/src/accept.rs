@@ -16,6 +16,8 @@ use crate::{Answer, Result, Store, StoreError};
 
 /// Answers that one transaction holds at most.
 const AT_ONCE: usize = 500;
+/// If so many in a row can't be written one by one, none of them is to blame.
+const ENOUGH: usize = 3;
 
 /// An order that was taken, as it is written.
 #[derive(Debug, Clone, Serialize)]
@@ -31,7 +33,9 @@ pub(crate) struct Accepted {
 }
 
 /// The way to the task that writes them.
-pub(crate) type Accepting = mpsc::UnboundedSender<(Accepted, oneshot::Sender<Result<()>>)>;
+pub(crate) type Accepting = mpsc::UnboundedSender<(Accepted, Reply)>;
+
+type Reply = oneshot::Sender<Result<()>>;
 
 impl Store {
     /// The provider took the order.
@@ -63,38 +67,49 @@ impl Store {
 
     /// Starts the task that writes acceptances; it ends with the last `Store`.
     pub(crate) fn start_accepting(&self) -> Accepting {
-        let (sender, mut receiver) =
-            mpsc::unbounded_channel::<(Accepted, oneshot::Sender<Result<()>>)>();
+        let (sender, mut receiver) = mpsc::unbounded_channel::<(Accepted, Reply)>();
         // Without its own sender, or the task would keep itself alive.
         let store = self.clone();
         tokio::spawn(async move {
             let mut waiting = Vec::with_capacity(AT_ONCE);
             while receiver.recv_many(&mut waiting, AT_ONCE).await > 0 {
-                let (accepted, replies): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-                let now = store.now();
-                let written = store
-                    .write(move |conn| {
-                        Box::pin(async move { write_all(conn, accepted, now).await })
-                    })
-                    .await;
-                answer_all(replies, written);
+                store.accept_all(std::mem::take(&mut waiting)).await;
             }
         });
         sender
     }
-}
 
-fn answer_all(replies: Vec<oneshot::Sender<Result<()>>>, written: Result<()>) {
-    let failure = written.err().map(|error| match error {
-        StoreError::Database(error) => error.to_string(),
-        other => other.to_string(),
-    });
-    for reply in replies {
-        // A caller that has gone away has no use for it.
-        let _ = reply.send(match &failure {
-            None => Ok(()),
-            Some(why) => Err(StoreError::shared(why)),
-        });
+    async fn accept_all(&self, waiting: Vec<(Accepted, Reply)>) {
+        let (accepted, replies): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+        match self.write_accepted(accepted.clone()).await {
+            Err(_) if accepted.len() > 1 => self.accept_each(accepted, replies).await,
+            written => {
+                let mut written = Some(written);
+                for reply in replies {
+                    // A caller that has gone away has no use for it.
+                    let _ = reply.send(written.take().unwrap_or(Ok(())));
+                }
+            }
+        }
+    }
+
+    /// One of them may be to blame: each is written on its own, gets its own answer, and keeps none of
+    /// the others from theirs.
+    async fn accept_each(&self, accepted: Vec<Accepted>, replies: Vec<Reply>) {
+        let mut in_vain = 0;
+        for (one, reply) in accepted.into_iter().zip(replies) {
+            let written = match in_vain {
+                ENOUGH => Err(StoreError::shared("nothing can be written down just now")),
+                _ => self.write_accepted(vec![one]).await,
+            };
+            in_vain = if written.is_ok() { 0 } else { ENOUGH.min(in_vain + 1) };
+            let _ = reply.send(written);
+        }
+    }
+
+    async fn write_accepted(&self, accepted: Vec<Accepted>) -> Result<()> {
+        let now = self.now();
+        self.write(move |conn| Box::pin(async move { write_all(conn, accepted, now).await })).await
     }
 }
 
