@@ -1,5 +1,6 @@
 //! Writing down what became of a request. A response moves a call only out of `sending`: whoever
-//! took the call over meanwhile, or a webhook that was faster, is not overruled.
+//! took the call over meanwhile, or a webhook that was faster, is not overruled. What certainly cost
+//! nothing is the exception: it also ends a call that was taken over, as long as nothing came of it.
 
 mod refused;
 
@@ -139,7 +140,21 @@ pub(crate) async fn leave_cohort(conn: &mut Conn, ids: &[i64]) -> Result<()> {
     Ok(())
 }
 
-/// Leaves `sending`; false if the call was elsewhere already.
+/// Everybody in a call who has no answer from it, locked in the order of their numbers: `sending`, or
+/// `awaiting` where the call had been taken over.
+async fn still_in(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
+    let ids: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id AND r.call_id = m.call_id
+         WHERE m.call_id = $1 AND r.state IN ('sending', 'awaiting') ORDER BY r.id FOR UPDATE",
+        call,
+    )?;
+    Ok(ids.into_iter().map(|(id,)| id).collect())
+}
+
+/// Ends a call that cost nothing; false if it may have cost something after all, or was ended before.
+/// Its sender may have been silent for so long that it was taken over as `unknown`. Unless a result
+/// came since, or UNKNOWN_GRACE had it repeated (it is `expired` then), the sender knows better.
 async fn end_call(
     conn: &mut Conn,
     call: &ClaimedCall,
@@ -150,8 +165,9 @@ async fn end_call(
 ) -> Result<bool> {
     let moved = exec!(
         conn,
-        "UPDATE calls SET state = $3, outcome = $4, http_status = $5, finished_at = $6
-         WHERE id = $1 AND worker_id = $2 AND state = 'sending'",
+        "UPDATE calls SET state = $3, outcome = $4, http_status = $5, finished_at = $6, deadline_at = NULL
+         WHERE id = $1 AND worker_id = $2
+           AND (state = 'sending' OR (state = 'unknown' AND open_people = people))",
         call.id,
         call.worker.to_string(),
         state.as_str(),
@@ -191,7 +207,7 @@ async fn unsent(conn: &mut Conn, call: &ClaimedCall, why: &str, now: Timestamp) 
     }
     let mut totals = Totals::default();
     release(conn, &mut totals, call).await?;
-    let ids = still_sending(conn, &[call.id]).await?;
+    let ids = still_in(conn, call.id).await?;
     shift(conn, &mut totals, call.provider, &ids, Change::to(RevealState::Queued), now).await?;
     if gate.probe_call == Some(call.id) {
         exec!(

@@ -9,7 +9,7 @@ use jobs::{CallId, Policy, Provider, Timestamp, rate};
 
 use crate::conn::{Conn, exec, row};
 use crate::gate::{self, Gate};
-use crate::polls::{Lookup, describe, on_failure};
+use crate::lookups::{Lookup, describe, on_failure};
 use crate::{Price, Result, Store};
 
 /// How long a balance request may be out before another worker may try it.
@@ -131,18 +131,18 @@ async fn record(
         provider: claimed.provider,
         kind: "balance",
         attempt: 1,
-        sent_at: claimed.sent_at,
+        sent_at: claimed.sent_at.0,
         http_status,
         tracking_id: None,
+        outcome: result.as_ref().map_or_else(|failure| describe(failure).into(), |_| "read".into()),
     };
+    Lookup::write_all(conn, vec![lookup], now).await?;
     match result {
         Ok(balance) => {
-            lookup.write(conn, "read", now).await?;
-            gate::passed(conn, claimed.provider).await?;
+            gate::passed(conn, claimed.provider, 1).await?;
             note(conn, claimed.provider, &gate, balance, price, policy, now).await
         }
         Err(failure) => {
-            lookup.write(conn, &describe(&failure), now).await?;
             let due = now + exponential(policy.gate_base, policy.gate_max, 0);
             set_due(conn, claimed.provider, Some(due), 0).await?;
             if gate.is_closed_for(GateReason::ProviderBroken)

@@ -272,12 +272,16 @@ pub(crate) async fn open(conn: &mut Conn, provider: Provider) -> Result<()> {
     Ok(())
 }
 
-/// The provider answered sensibly: counted for the rate, and whatever was broken is mended.
-pub(crate) async fn passed(conn: &mut Conn, provider: Provider) -> Result<()> {
+/// The provider answered sensibly, so often: counted for the rate, and whatever was broken is mended.
+pub(crate) async fn passed(conn: &mut Conn, provider: Provider, requests: usize) -> Result<()> {
+    if requests == 0 {
+        return Ok(());
+    }
     exec!(
         conn,
-        "UPDATE provider_gates SET passed = passed + 1, broken_streak = 0 WHERE provider = $1",
+        "UPDATE provider_gates SET passed = passed + $2, broken_streak = 0 WHERE provider = $1",
         provider.as_str(),
+        requests as i64,
     )?;
     Ok(())
 }

@@ -9,17 +9,21 @@ use crate::accept::{self, Accepted};
 use crate::conn::Conn;
 use crate::immediate::{self, NotFound};
 use crate::inbox;
+use crate::polls::record::{self, Polled};
 use crate::writer::BoxFuture;
-use crate::{DatabaseError, NewWebhook, Result, Store};
+use crate::{DatabaseError, NewWebhook, Result, Store, StoreError};
 
 /// Writes that one transaction holds at most.
 const AT_ONCE: usize = 500;
+/// If so many in a row can't be written one by one, none of them is to blame.
+const ENOUGH: usize = 3;
 
 /// All of a store's.
 #[derive(Clone)]
 pub(crate) struct Groups {
     pub(crate) acceptances: Grouped<Accepted>,
     pub(crate) not_found: Grouped<NotFound>,
+    pub(crate) polls: Grouped<Polled>,
     pub(crate) webhooks: Grouped<(NewWebhook, Timestamp)>,
 }
 
@@ -29,6 +33,7 @@ impl Groups {
         Groups {
             acceptances: Grouped::start(store.clone(), accept::write_all),
             not_found: Grouped::start(store.clone(), immediate::write_all),
+            polls: Grouped::start(store.clone(), record::write_all),
             webhooks: Grouped::start(store.clone(), inbox::store_all),
         }
     }
@@ -74,16 +79,33 @@ async fn write_together<T: Clone + Send + 'static>(
     write_all: WriteAll<T>,
     waiting: Vec<Waiting<T>>,
 ) {
-    let items: Vec<T> = waiting.iter().map(|(item, _)| item.clone()).collect();
-    let alone = items.len() == 1;
-    let mut together = Some(store.write(move |conn| write_all(conn, items)).await);
-    for (item, reply) in waiting {
-        let written = match &together {
-            Some(Err(_)) if alone => together.take().unwrap_or(Ok(())),
-            Some(Err(_)) => store.write(move |conn| write_all(conn, vec![item])).await,
-            _ => Ok(()),
-        };
+    let (items, replies): (Vec<T>, Vec<_>) = waiting.into_iter().unzip();
+    let together = items.clone();
+    let written = store.write(move |conn| write_all(conn, together)).await;
+    if written.is_err() && items.len() > 1 {
+        return write_each(store, write_all, items, replies).await;
+    }
+    let mut written = Some(written);
+    for reply in replies {
         // A caller that has gone away has no use for the answer; its work stands.
+        let _ = reply.send(written.take().unwrap_or(Ok(())));
+    }
+}
+
+/// One of them may be to blame: each gets its own answer, and keeps none of the others from theirs.
+async fn write_each<T: Clone + Send + 'static>(
+    store: &Store,
+    write_all: WriteAll<T>,
+    items: Vec<T>,
+    replies: Vec<oneshot::Sender<Result<()>>>,
+) {
+    let mut in_vain = 0;
+    for (item, reply) in items.into_iter().zip(replies) {
+        let written = match in_vain {
+            ENOUGH => Err(StoreError::shared("nothing can be written down just now")),
+            _ => store.write(move |conn| write_all(conn, vec![item])).await,
+        };
+        in_vain = if written.is_ok() { 0 } else { ENOUGH.min(in_vain + 1) };
         let _ = reply.send(written);
     }
 }

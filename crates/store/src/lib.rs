@@ -25,6 +25,7 @@ mod holds;
 mod immediate;
 mod inbox;
 mod lanes;
+mod lookups;
 mod overdue;
 mod overview;
 mod overview_batches;

@@ -16,6 +16,9 @@ use crate::{Result, Store};
 const LONGEST_REQUEST_MS: i64 = 10 * 60 * 1000;
 /// While calls are out, a webhook URL from which nothing came for so long has to be proved anew.
 const WEBHOOK_SILENCE: Duration = Duration::from_secs(3600);
+/// How long after its deadline a call's last poll is waited for where nobody can make it: no key, a
+/// closed gate, a broken provider. Longer than any `Retry-After` that is believed.
+const LAST_POLL_PATIENCE: Duration = Duration::from_secs(48 * 3600);
 /// Calls that one sweep ends.
 const AT_ONCE: i64 = 200;
 
@@ -92,16 +95,19 @@ async fn take_over(
     Ok(lost.len())
 }
 
-/// Calls past their deadline that can't be polled. Those that can are polled a last time first.
+/// Calls past their deadline that can't be polled. Those that can are polled a last time first, as long
+/// as there is hope that somebody can.
 async fn expire_overdue(conn: &mut Conn, totals: &mut Totals, now: Timestamp) -> Result<usize> {
     let mut expired = 0;
     for provider in Provider::ALL {
         let overdue: Vec<(i64,)> = rows!(
             conn,
-            "SELECT id FROM calls WHERE provider = $1 AND deadline_at <= $2 AND poll_at IS NULL
-             ORDER BY deadline_at LIMIT $3",
+            "SELECT id FROM calls WHERE provider = $1 AND deadline_at <= $2
+                AND (poll_at IS NULL OR deadline_at <= $3)
+             ORDER BY deadline_at LIMIT $4",
             provider.as_str(),
             now.0,
+            (now - LAST_POLL_PATIENCE).0,
             AT_ONCE,
         )?;
         for (id,) in overdue {
@@ -191,7 +197,7 @@ async fn repeat_unknown(
             conn,
             "SELECT id FROM calls WHERE provider = $1 AND state = 'unknown' AND sent_at <= $2
                 AND tracking_id IS NULL
-             ORDER BY sent_at LIMIT $3",
+             ORDER BY sent_at LIMIT $3 FOR UPDATE SKIP LOCKED",
             provider.as_str(),
             (now - grace).0,
             AT_ONCE,

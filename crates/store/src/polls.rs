@@ -1,17 +1,13 @@
 //! Asking for results whose webhook is late.
 
+pub(crate) mod record;
+
 use std::time::Duration;
 
-use jobs::backoff::exponential;
-use jobs::outcome::{LookupFailure, PersonResult, TrackOutcome};
-use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{CallId, Policy, Provider, Timestamp, backoff, rate};
+use jobs::{CallId, Provider, Timestamp, rate};
 
 use crate::conn::{Conn, exec, row, rows};
 use crate::gate::{self, Gate};
-use crate::overdue::expire_call;
-use crate::settle::{Delivery, settle};
-use crate::totals::Totals;
 use crate::{Result, Store};
 
 /// How long a poll may be out before another worker may try it.
@@ -51,24 +47,6 @@ impl Store {
         let now = self.now();
         self.write(move |conn| {
             Box::pin(async move { claim(conn, provider, most, limit, now).await })
-        })
-        .await
-    }
-
-    /// Writes down what a poll brought.
-    ///
-    /// # Errors
-    /// The database can't be used.
-    pub async fn record_poll(
-        &self,
-        poll: ClaimedPoll,
-        result: std::result::Result<TrackOutcome, LookupFailure>,
-        http_status: Option<u16>,
-        policy: &Policy,
-    ) -> Result<()> {
-        let (now, policy) = (self.now(), policy.clone());
-        self.write(move |conn| {
-            Box::pin(async move { record(conn, poll, result, http_status, &policy, now).await })
         })
         .await
     }
@@ -157,145 +135,4 @@ async fn reveals_are_due(conn: &mut Conn, provider: Provider) -> Result<bool> {
         provider.as_str(),
     )?;
     Ok(due.is_some())
-}
-
-async fn record(
-    conn: &mut Conn,
-    poll: ClaimedPoll,
-    result: std::result::Result<TrackOutcome, LookupFailure>,
-    http_status: Option<u16>,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<()> {
-    let gate = Gate::lock(conn, poll.provider).await?;
-    let lookup = Lookup {
-        call_id: &poll.call_id,
-        provider: poll.provider,
-        kind: "track",
-        attempt: poll.polls,
-        sent_at: poll.sent_at,
-        http_status,
-        tracking_id: Some(&poll.tracking_id),
-    };
-    match result {
-        Ok(TrackOutcome::Finished(result)) => {
-            lookup.write(conn, "finished", now).await?;
-            gate::passed(conn, poll.provider).await?;
-            finish(conn, &poll, result, policy, now).await
-        }
-        Ok(TrackOutcome::Running | TrackOutcome::NothingThere) => {
-            lookup.write(conn, "no result yet", now).await?;
-            gate::passed(conn, poll.provider).await?;
-            if poll.deadline_at.is_some_and(|deadline| deadline <= now.0) {
-                let mut totals = Totals::default();
-                expire_call(conn, &mut totals, poll.provider, poll.id, now).await?;
-                return totals.flush(conn, now).await;
-            }
-            later(conn, &poll, policy, now).await
-        }
-        Err(failure) => {
-            lookup.write(conn, &describe(&failure), now).await?;
-            on_failure(conn, poll.provider, &gate, failure, policy, now).await?;
-            later(conn, &poll, policy, now).await
-        }
-    }
-}
-
-async fn finish(
-    conn: &mut Conn,
-    poll: &ClaimedPoll,
-    result: PersonResult,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<()> {
-    let delivery = Delivery { inbox: None, call_id: poll.call_id.clone(), results: vec![result] };
-    settle(conn, vec![delivery], policy, now).await?;
-    // A result that leaves somebody waiting (out of credits, still in progress) is polled no sooner.
-    later(conn, poll, policy, now).await
-}
-
-/// Sets the next poll, never later than the deadline, whose poll is the last.
-async fn later(conn: &mut Conn, poll: &ClaimedPoll, policy: &Policy, now: Timestamp) -> Result<()> {
-    let step = u32::try_from(poll.polls - 1).unwrap_or(0);
-    let next = now + exponential(policy.poll_interval, policy.poll_interval_max, step);
-    let next = match poll.deadline_at {
-        Some(deadline) if deadline > now.0 => next.0.min(deadline),
-        _ => next.0,
-    };
-    exec!(
-        conn,
-        "UPDATE calls SET poll_at = $3, poll_lease = NULL
-         WHERE id = $1 AND poll_lease = $2 AND deadline_at IS NOT NULL",
-        poll.id,
-        poll.lease.clone(),
-        next,
-    )?;
-    Ok(())
-}
-
-/// What a failed lookup means for the gate.
-pub(crate) async fn on_failure(
-    conn: &mut Conn,
-    provider: Provider,
-    gate: &Gate,
-    failure: LookupFailure,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<()> {
-    let closing = match failure {
-        LookupFailure::RateLimited { retry_after } => Closing {
-            reason: GateReason::RateLimited,
-            message: None,
-            until: retry_after
-                .map_or(Until::Backoff, |after| Until::After(backoff::bounded_retry_after(after))),
-        },
-        LookupFailure::Misconfigured { message } => Closing {
-            reason: GateReason::Misconfigured,
-            message: Some(message),
-            until: Until::Mended,
-        },
-        LookupFailure::Unavailable { message } => {
-            return gate::broken(conn, provider, gate, None, &message, policy, now).await;
-        }
-    };
-    gate::close(conn, provider, gate, &closing, policy, now).await
-}
-
-pub(crate) fn describe(failure: &LookupFailure) -> String {
-    match failure {
-        LookupFailure::RateLimited { .. } => "rate limited".to_owned(),
-        LookupFailure::Misconfigured { message } => format!("misconfigured: {message}"),
-        LookupFailure::Unavailable { message } => format!("unavailable: {message}"),
-    }
-}
-
-/// A request that costs no credits, for `call_log`.
-pub(crate) struct Lookup<'a> {
-    pub(crate) call_id: &'a str,
-    pub(crate) provider: Provider,
-    pub(crate) kind: &'static str,
-    pub(crate) attempt: i64,
-    pub(crate) sent_at: Timestamp,
-    pub(crate) http_status: Option<u16>,
-    pub(crate) tracking_id: Option<&'a str>,
-}
-
-impl Lookup<'_> {
-    pub(crate) async fn write(&self, conn: &mut Conn, outcome: &str, now: Timestamp) -> Result<()> {
-        exec!(
-            conn,
-            "INSERT INTO lookups (call_id, provider, kind, attempt, sent_at, finished_at, http_status, outcome, tracking_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            self.call_id,
-            self.provider.as_str(),
-            self.kind,
-            self.attempt,
-            self.sent_at.0,
-            now.0,
-            self.http_status.map(i64::from),
-            outcome,
-            self.tracking_id,
-        )?;
-        Ok(())
-    }
 }

@@ -2,9 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use jobs::backoff::exponential;
 use jobs::{Policy, Provider, Rate, WorkerId};
 use providers::{Signer, clodura, ocean};
 use store::{Price, Store, StoreError};
@@ -12,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::metrics::Metrics;
+use crate::persist::{Patience, persist};
 
 /// Shared by all jobs of a process; cheap to clone.
 #[derive(Clone)]
@@ -114,23 +113,13 @@ impl App {
     /// Writes something down that must not be lost, however long the database is away.
     ///
     /// # Errors
-    /// What is not the database's absence: the write was fenced off, or a bug.
+    /// What is not the database's absence: the write was fenced off, or it would never succeed.
     pub async fn persist<T, F, Fut>(&self, what: &'static str, write: F) -> Result<T, StoreError>
     where
         F: Fn() -> Fut,
         Fut: Future<Output = Result<T, StoreError>>,
     {
-        let mut step = 0;
-        loop {
-            match write().await {
-                Err(error) if error.is_temporary() => {
-                    tracing::warn!(what, %error, "the database can't take this down; trying again");
-                    let wait = exponential(Duration::from_millis(50), Duration::from_secs(5), step);
-                    tokio::time::sleep(wait).await;
-                    step += 1;
-                }
-                result => return result,
-            }
-        }
+        let others_succeed = || async { self.store.heartbeat(self.worker).await.is_ok() };
+        persist(what, Patience::USUAL, write, StoreError::is_temporary, others_succeed).await
     }
 }

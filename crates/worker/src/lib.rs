@@ -22,6 +22,8 @@ pub mod jobs;
 pub mod listen;
 /// What this process counts.
 pub mod metrics;
+/// Writing down what must not be lost.
+mod persist;
 /// The registration list.
 pub mod runner;
 /// HTTP for strangers.

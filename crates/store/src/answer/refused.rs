@@ -5,7 +5,7 @@ use jobs::outcome::BadPerson;
 use jobs::verdict::{Closing, GateReason, Next, Until, Verdict};
 use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
-use super::{Answer, end_call, release, still_sending};
+use super::{Answer, end_call, release, still_in};
 use crate::conn::{Conn, exec, row, rows};
 use crate::gate::{self, Gate};
 use crate::totals::{Totals, json};
@@ -27,7 +27,7 @@ pub(super) async fn refused(
     }
     let mut totals = Totals::default();
     release(conn, &mut totals, call).await?;
-    let ids = still_sending(conn, &[call.id]).await?;
+    let ids = still_in(conn, call.id).await?;
     let members = members(conn, call.id).await?;
     let closing = match somebody_named(verdict.people, members.len()) {
         Next::Queue => {
@@ -230,7 +230,7 @@ pub(super) async fn after_refusal(
     if broken {
         return gate::broken(conn, call.provider, gate, Some(call.id), outcome, policy, now).await;
     }
-    gate::passed(conn, call.provider).await?;
+    gate::passed(conn, call.provider, 1).await?;
     if gate.probe_call == Some(call.id) {
         // It answered, and the matter for which the gate was closed did not come up again.
         gate::open(conn, call.provider).await?;

@@ -62,12 +62,8 @@ pub(super) async fn draft_calls(
     let account = account_room(conn, ask.provider, gate).await?;
     let mut wallet =
         Wallet { room: Room { account, batches: HashMap::new() }, full: false, short: false };
-    let mut drafts = Vec::new();
-    for cohort in due_cohorts(conn, ask.provider, gate, calls, now).await? {
-        let picked = pick_cohort(conn, ask.provider, cohort, people).await?;
-        let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
-        drafts.extend(into_drafts(drafted, people, price, true));
-    }
+    let mut drafts =
+        draft_cohorts(conn, totals, ask, gate, (calls, people, price), &mut wallet, now).await?;
     for lane in due_lanes(conn, ask.provider).await? {
         let wanted = calls.saturating_sub(drafts.len()) * people + room_in_last(&drafts, people);
         if wanted == 0 {
@@ -88,6 +84,33 @@ pub(super) async fn draft_calls(
     }
     let full = if wallet.full { wallet.full_batches(price) } else { Vec::new() };
     Ok(Drafts { drafts, full })
+}
+
+/// One call for each group that must be asked apart. A group for whom nobody can pay leaves its call
+/// to the next.
+async fn draft_cohorts(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ask: &ClaimReveals,
+    gate: &Gate,
+    (calls, people, price): (usize, usize, i64),
+    wallet: &mut Wallet,
+    now: Timestamp,
+) -> Result<Vec<Draft>> {
+    let mut drafts = Vec::new();
+    let mut after = 0;
+    while drafts.len() < calls && !wallet.short {
+        let left = calls - drafts.len();
+        let cohorts = due_cohorts(conn, ask.provider, gate, after, left, now).await?;
+        let Some(&last) = cohorts.last() else { break };
+        for cohort in cohorts {
+            let picked = pick_cohort(conn, ask.provider, cohort, people).await?;
+            let drafted = pay(conn, totals, ask, picked, price, wallet, now).await?;
+            drafts.extend(into_drafts(drafted, people, price, true));
+        }
+        after = last;
+    }
+    Ok(drafts)
 }
 
 pub(super) fn into_drafts(

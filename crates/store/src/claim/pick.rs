@@ -41,11 +41,14 @@ pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec
     Ok(lanes.into_iter().map(|(id,)| id).collect())
 }
 
+/// Up to `most` groups that must be asked apart, those behind `after`. Groups that only batches at
+/// their ceiling want are not among them: they would keep the others from their turn.
 pub(super) async fn due_cohorts(
     conn: &mut Conn,
     provider: Provider,
     gate: &Gate,
-    calls: usize,
+    after: i64,
+    most: usize,
     now: Timestamp,
 ) -> Result<Vec<i64>> {
     let isolated = if gate.requests_day == day(now) { gate.isolation_today } else { 0 };
@@ -54,10 +57,17 @@ pub(super) async fn due_cohorts(
     }
     let cohorts: Vec<(i64,)> = rows!(
         conn,
-        "SELECT DISTINCT cohort FROM reveals
-         WHERE provider = $1 AND state = 'queued' AND cohort IS NOT NULL ORDER BY cohort LIMIT $2",
+        "SELECT DISTINCT r.cohort FROM reveals r
+         WHERE r.provider = $1 AND r.state = 'queued' AND r.cohort IS NOT NULL AND r.cohort > $2
+           AND EXISTS (
+            SELECT 1 FROM batch_rows w
+            JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
+            LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = r.provider
+            WHERE w.reveal_id = r.id AND w.ended IS NULL AND COALESCE(t.at_ceiling, 0) = 0)
+         ORDER BY r.cohort LIMIT $3",
         provider.as_str(),
-        calls as i64,
+        after,
+        most as i64,
     )?;
     Ok(cohorts.into_iter().map(|(id,)| id).collect())
 }

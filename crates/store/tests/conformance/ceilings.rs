@@ -18,6 +18,7 @@ on_both!(
     a_shared_person_of_a_cancelled_batch_goes_on,
     a_late_sharer_takes_people_over_from_a_batch_at_its_ceiling,
     somebody_retrying_is_taken_over_too,
+    groups_asked_apart_that_can_t_be_paid_hold_up_nobody,
     no_more_than_the_account_holds,
     several_numbers_may_pass_a_reservation,
     clodura_costs_twenty_unless_direct_dials_are_counted,
@@ -139,6 +140,25 @@ async fn read_balance(b: &Bench, provider: jobs::Provider, credits: i64, direct_
         .record_balance(claimed.unwrap(), Ok(balance), Some(200), price, &b.policy)
         .await
         .unwrap();
+}
+
+async fn groups_asked_apart_that_can_t_be_paid_hold_up_nobody(b: &Bench) {
+    let poor = b.submit(&oceans(1..=8)).await;
+    b.refuse_request(&b.claim_one(Ocean).await).await;
+    let poor = b.batch_ref(poor).await;
+    b.store.set_ceilings(&poor, &[(Ocean, 0)].into()).await.unwrap();
+    b.submit(&oceans(11..=18)).await;
+    b.refuse_request(&b.claim_one(Ocean).await).await;
+    let one = ClaimReveals { calls: 1, ..b.ask(Ocean) };
+    for half in [["ocean:o11", "ocean:o14"], ["ocean:o15", "ocean:o18"]] {
+        b.store.set_ceilings(&poor, &[(Ocean, 0)].into()).await.unwrap();
+        let call = b.claim_as(one.clone()).await.pop().expect("those who can be paid for");
+        assert_eq!([&*call.people[0], &*call.people[3]], half);
+        b.check("a half is out").await;
+    }
+    assert!(b.claim_as(one.clone()).await.is_empty());
+    b.store.set_ceilings(&poor, &[(Ocean, 8)].into()).await.unwrap();
+    assert_eq!(b.claim(Ocean).await.len(), 2);
 }
 
 async fn no_more_than_the_account_holds(b: &Bench) {

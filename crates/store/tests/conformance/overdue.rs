@@ -3,7 +3,7 @@
 use jobs::Provider::{Clodura, Ocean};
 use jobs::WorkerId;
 use jobs::outcome::Refusal;
-use store::{ClaimReveals, Swept};
+use store::{ClaimReveals, ClaimedCall, Swept};
 
 use crate::harness::people::{clodura, ocean, oceans};
 use crate::harness::{Bench, HOUR, MINUTE, SECOND, found, on_both};
@@ -20,6 +20,11 @@ on_both!(
     an_unknown_request_is_sent_again_where_asked_for,
     nobody_is_sent_again_too_often,
     a_long_absence_is_worked_off,
+    a_refusal_counts_although_the_call_was_taken_over,
+    what_was_not_sent_goes_back_although_the_call_was_taken_over,
+    a_refusal_does_not_overrule_a_result,
+    a_refusal_comes_too_late_for_a_call_that_was_repeated,
+    a_call_is_repeated_once_by_two_workers,
 );
 
 async fn sweep(b: &Bench) -> Swept {
@@ -148,6 +153,70 @@ async fn nobody_is_sent_again_too_often(b: &Bench) {
     }
     let row = b.shown(batch).await.remove(0);
     assert_eq!((&*row.state, row.reason.as_deref()), ("expired", Some("outcome_unknown")));
+}
+
+/// A call of so many people whose worker was silent for too long.
+async fn taken_over(b: &Bench, people: u32) -> (i64, ClaimedCall) {
+    let batch = b.submit(&oceans(1..=people)).await;
+    let call = b.claim_one(Ocean).await;
+    b.clock.advance(31 * SECOND);
+    assert_eq!(sweep(b).await.taken_over, 1);
+    b.advance(SECOND).await;
+    (batch, call)
+}
+
+async fn a_refusal_counts_although_the_call_was_taken_over(b: &Bench) {
+    let (batch, call) = taken_over(b, 3).await;
+    b.refuse_people(&call, &[1]).await;
+    b.check("refused after all").await;
+    assert_eq!(b.states(batch).await, ["queued", "failed", "queued"]);
+    let again = b.claim_one(Ocean).await;
+    assert_eq!(again.people, ["ocean:o1", "ocean:o3"]);
+    b.refuse(&call, 402, Refusal::CreditsPending).await;
+    b.accept(&again).await;
+    b.advance(25 * HOUR).await;
+    assert_eq!(sweep(b).await.expired, 1, "only the call that was taken");
+}
+
+async fn what_was_not_sent_goes_back_although_the_call_was_taken_over(b: &Bench) {
+    let (batch, call) = taken_over(b, 2).await;
+    b.store.give_back(call.clone(), "suspended".into()).await.unwrap();
+    b.check("given back").await;
+    assert_eq!(b.states(batch).await, ["queued"; 2]);
+    assert_eq!(b.claim_one(Ocean).await.people, call.people);
+}
+
+async fn a_refusal_does_not_overrule_a_result(b: &Bench) {
+    let (batch, call) = taken_over(b, 2).await;
+    b.webhook(&call, vec![found("o1")]).await;
+    b.refuse(&call, 402, Refusal::CreditsPending).await;
+    b.check("refused").await;
+    assert_eq!(b.states(batch).await, ["found", "awaiting"], "it was taken, whatever was answered");
+}
+
+async fn a_refusal_comes_too_late_for_a_call_that_was_repeated(b: &Bench) {
+    let policy = jobs::Policy { unknown_grace: Some(MINUTE), ..b.policy.clone() };
+    let (batch, call) = taken_over(b, 2).await;
+    b.advance(MINUTE).await;
+    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 1);
+    let again = b.claim_one(Ocean).await;
+    b.refuse(&call, 402, Refusal::CreditsPending).await;
+    b.check("refused").await;
+    assert_eq!(b.states(batch).await, ["sending"; 2]);
+    b.accept(&again).await;
+    assert_eq!(b.states(batch).await, ["awaiting"; 2]);
+}
+
+async fn a_call_is_repeated_once_by_two_workers(b: &Bench) {
+    let policy = jobs::Policy { unknown_grace: Some(HOUR), ..b.policy.clone() };
+    b.submit(&oceans(1..=20)).await;
+    for call in b.claim_as(ClaimReveals { people: 2, ..b.ask(Ocean) }).await {
+        b.unknown(&call).await;
+    }
+    b.advance(HOUR).await;
+    let other = b.another_store().await;
+    let (one, two) = tokio::join!(b.store.sweep_overdue(&policy), other.sweep_overdue(&policy));
+    assert_eq!(one.unwrap().repeated + two.unwrap().repeated, 10);
 }
 
 async fn a_long_absence_is_worked_off(b: &Bench) {

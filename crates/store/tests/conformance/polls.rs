@@ -18,6 +18,8 @@ on_both!(
     a_poll_whose_worker_died_is_tried_again,
     the_last_poll_is_at_the_deadline,
     a_failed_last_poll_is_no_last_poll,
+    a_last_poll_that_finds_it_in_progress_is_the_last,
+    a_last_poll_that_nobody_can_make_is_not_waited_for_for_ever,
     failures_close_the_gate,
     polls_have_half_the_rate_while_reveals_are_due,
     a_webhook_and_a_poll_together_advance_once,
@@ -135,6 +137,39 @@ async fn a_failed_last_poll_is_no_last_poll(b: &Bench) {
     assert_eq!(b.states(batch).await, ["awaiting"]);
     b.advance(HOUR).await;
     poll(b, TrackOutcome::Finished(found("c1"))).await;
+    assert_eq!(b.states(batch).await, ["found"]);
+}
+
+async fn a_last_poll_that_finds_it_in_progress_is_the_last(b: &Bench) {
+    let (batch, call) = out(b, clodura("c1")).await;
+    b.advance(24 * HOUR - SECOND).await;
+    poll(b, TrackOutcome::Finished(result("c1", Finding::InProgress))).await;
+    assert_eq!(b.states(batch).await, ["awaiting"]);
+    b.advance(SECOND).await;
+    poll(b, TrackOutcome::Finished(result("c1", Finding::InProgress))).await;
+    b.check("expired").await;
+    let row = b.shown(batch).await.remove(0);
+    assert_eq!((&*row.state, row.reason.as_deref()), ("expired", Some("no_result")));
+    assert_eq!(next(b).await, None, "nothing is polled any more");
+    b.webhook(&call, vec![found("c1")]).await;
+    assert_eq!(b.states(batch).await, ["found"]);
+}
+
+async fn a_last_poll_that_nobody_can_make_is_not_waited_for_for_ever(b: &Bench) {
+    let (batch, call) = out(b, clodura("c1")).await;
+    b.advance(2 * MINUTE).await;
+    let claimed = claim(b).await.remove(0);
+    let refused = LookupFailure::Misconfigured { message: "Invalid API key".into() };
+    b.store.record_poll(claimed, Err(refused), Some(401), &b.policy).await.unwrap();
+    b.advance(72 * HOUR - 2 * MINUTE - SECOND).await;
+    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 0);
+    assert_eq!(b.states(batch).await, ["awaiting"], "the key may still be mended");
+    b.advance(SECOND).await;
+    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 1);
+    b.check("expired").await;
+    let row = b.shown(batch).await.remove(0);
+    assert_eq!((&*row.state, row.reason.as_deref()), ("expired", Some("no_result")));
+    b.webhook(&call, vec![found("c1")]).await;
     assert_eq!(b.states(batch).await, ["found"]);
 }
 

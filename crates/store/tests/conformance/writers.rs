@@ -13,6 +13,7 @@ use crate::harness::{Bench, HOUR, answer, found, not_found, on_both};
 on_both!(
     many_writes_are_all_answered,
     a_failing_write_harms_no_other,
+    an_acceptance_that_can_t_be_written_harms_no_other,
     processes_write_side_by_side,
     everything_at_once_ends_consistent,
 );
@@ -53,6 +54,21 @@ async fn a_failing_write_harms_no_other(b: &Bench) {
         }
     }
     assert_eq!(b.database.number("SELECT COUNT(*) FROM batch_rows").await, 66);
+}
+
+async fn an_acceptance_that_can_t_be_written_harms_no_other(b: &Bench) {
+    b.database.run("CREATE UNIQUE INDEX only_once ON calls (tracking_id)").await;
+    let batch = b.submit(&oceans(1..=40)).await;
+    let calls = b.claim_as(ClaimReveals { people: 1, calls: 40, ..b.ask(Ocean) }).await;
+    b.accept_with(&calls[0], Some("t20")).await;
+    let answers = (1..40).map(|n| {
+        let (call, id) = (&calls[n], format!("t{n}"));
+        async move { (n, b.store.answer_accepted(answer(call, 200), Some(id), &b.policy).await) }
+    });
+    for (n, written) in futures::future::join_all(answers).await {
+        assert_eq!(written.is_ok(), n != 20, "answer {n}: {written:?}");
+    }
+    assert_eq!((b.count(batch, "awaiting").await, b.count(batch, "sending").await), (39, 1));
 }
 
 async fn processes_write_side_by_side(b: &Bench) {

@@ -1,0 +1,157 @@
+//! Writing down what polls brought, all that come together at once.
+
+use jobs::backoff::exponential;
+use jobs::outcome::{LookupFailure, TrackOutcome};
+use jobs::{Policy, Timestamp};
+use serde::Serialize;
+
+use super::ClaimedPoll;
+use crate::conn::{Conn, exec};
+use crate::gate::{self, Gate};
+use crate::lookups::{Lookup, describe, on_failure};
+use crate::overdue::expire_call;
+use crate::settle::{Delivery, settle};
+use crate::totals::{Totals, json};
+use crate::writer::BoxFuture;
+use crate::{Result, Store};
+
+type Outcome = std::result::Result<TrackOutcome, LookupFailure>;
+
+/// A poll and what it brought.
+#[derive(Clone)]
+pub(crate) struct Polled {
+    poll: ClaimedPoll,
+    result: Outcome,
+    http_status: Option<u16>,
+    policy: Policy,
+    now: Timestamp,
+}
+
+impl Store {
+    /// Writes down what a poll brought.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn record_poll(
+        &self,
+        poll: ClaimedPoll,
+        result: Outcome,
+        http_status: Option<u16>,
+        policy: &Policy,
+    ) -> Result<()> {
+        let (now, policy) = (self.now(), policy.clone());
+        self.groups()?.polls.write(Polled { poll, result, http_status, policy, now }).await
+    }
+}
+
+/// Writes down what polls brought.
+pub(crate) fn write_all(conn: &mut Conn, all: Vec<Polled>) -> BoxFuture<'_, Result<()>> {
+    Box::pin(async move {
+        let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
+            return Ok(());
+        };
+        let gates = Gate::lock_all(conn, all.iter().map(|one| one.poll.provider)).await?;
+        Lookup::write_all(conn, all.iter().map(Polled::lookup).collect(), now).await?;
+        for provider in gates.into_keys() {
+            let answered = all.iter().filter(|one| one.poll.provider == provider);
+            let answered = answered.filter(|one| one.result.is_ok()).count();
+            gate::passed(conn, provider, answered).await?;
+        }
+        let deliveries: Vec<Delivery> = all.iter().filter_map(Polled::delivery).collect();
+        if !deliveries.is_empty() {
+            settle(conn, deliveries, &policy, now).await?;
+        }
+        end_or_repeat(conn, &all, &policy, now).await?;
+        for one in all {
+            if let Err(failure) = one.result {
+                // Read anew: the failure before may have closed it.
+                let gate = Gate::lock(conn, one.poll.provider).await?;
+                on_failure(conn, one.poll.provider, &gate, failure, &policy, now).await?;
+            }
+        }
+        Ok(())
+    })
+}
+
+impl Polled {
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup {
+            call_id: &self.poll.call_id,
+            provider: self.poll.provider,
+            kind: "track",
+            attempt: self.poll.polls,
+            sent_at: self.poll.sent_at.0,
+            http_status: self.http_status,
+            tracking_id: Some(&self.poll.tracking_id),
+            outcome: match &self.result {
+                Ok(TrackOutcome::Finished(_)) => "finished".into(),
+                Ok(TrackOutcome::Running | TrackOutcome::NothingThere) => "no result yet".into(),
+                Err(failure) => describe(failure).into(),
+            },
+        }
+    }
+
+    fn delivery(&self) -> Option<Delivery> {
+        let Ok(TrackOutcome::Finished(result)) = &self.result else { return None };
+        let results = vec![result.clone()];
+        Some(Delivery { inbox: None, call_id: self.poll.call_id.clone(), results })
+    }
+
+    /// Whether this was the last poll: it was answered, and the deadline is over.
+    fn is_last(&self, now: Timestamp) -> bool {
+        self.result.is_ok() && self.poll.deadline_at.is_some_and(|deadline| deadline <= now.0)
+    }
+}
+
+/// Whoever still waits is polled again, unless this was the last poll. A result may say no more than
+/// that the person is still being looked for; a call that is done is left alone by both.
+async fn end_or_repeat(
+    conn: &mut Conn,
+    all: &[Polled],
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let (last, others): (Vec<&Polled>, Vec<&Polled>) = all.iter().partition(|one| one.is_last(now));
+    repeat_later(conn, &others, policy, now).await?;
+    let mut totals = Totals::default();
+    for one in last {
+        expire_call(conn, &mut totals, one.poll.provider, one.poll.id, now).await?;
+    }
+    totals.flush(conn, now).await
+}
+
+/// Sets the next polls, never later than the deadline, whose poll is the last.
+async fn repeat_later(
+    conn: &mut Conn,
+    polled: &[&Polled],
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        id: i64,
+        lease: &'a str,
+        next: i64,
+    }
+    let rows: Vec<Row> = polled
+        .iter()
+        .map(|Polled { poll, .. }| {
+            let step = u32::try_from(poll.polls - 1).unwrap_or(0);
+            let next = now + exponential(policy.poll_interval, policy.poll_interval_max, step);
+            let next = match poll.deadline_at {
+                Some(deadline) if deadline > now.0 => next.0.min(deadline),
+                _ => next.0,
+            };
+            Row { id: poll.id, lease: &poll.lease, next }
+        })
+        .collect();
+    exec!(
+        conn,
+        "UPDATE calls SET poll_at = CAST(e.value->>'next' AS BIGINT), poll_lease = NULL
+         FROM EACH($1) AS e
+         WHERE calls.id = CAST(e.value->>'id' AS BIGINT) AND poll_lease = e.value->>'lease'
+           AND deadline_at IS NOT NULL",
+        json(&rows),
+    )?;
+    Ok(())
+}
