@@ -11,7 +11,7 @@ use crate::gate::{self, Gate};
 use crate::totals::{Totals, json};
 use crate::transition::{Change, shift};
 use crate::writer::BoxFuture;
-use crate::{Answer, Result, Store};
+use crate::{Answer, Result, Store, Topic};
 
 /// An order that was taken, as it is written.
 #[derive(Debug, Clone, Serialize)]
@@ -66,6 +66,9 @@ pub(crate) fn write_all(conn: &mut Conn, accepted: Vec<Accepted>) -> BoxFuture<'
             let calls: Vec<i64> = own.iter().map(|one| one.id).collect();
             gate::accepted(conn, provider, &gate, &calls, now).await?;
             write(conn, &mut totals, provider, &own, now).await?;
+        }
+        if accepted.iter().any(|one| one.poll_at.is_some()) {
+            conn.announce(Topic::Polls);
         }
         totals.flush(conn, now).await
     })

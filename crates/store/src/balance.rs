@@ -36,6 +36,11 @@ impl Store {
         limit: f64,
     ) -> Result<(Option<ClaimedBalance>, Option<Timestamp>)> {
         let now = self.now();
+        // Looked at first without the gate's lock, which all who send and answer need.
+        match due(&Gate::read(&mut self.read().await?, provider).await?, now) {
+            Some(at) if at <= now => {}
+            again_at => return Ok((None, again_at)),
+        }
         self.write(move |conn| Box::pin(async move { claim(conn, provider, limit, now).await }))
             .await
     }
@@ -79,6 +84,19 @@ impl Store {
     }
 }
 
+/// When the account is to be asked; `None` if nothing but a change of the gate makes it so.
+fn due(gate: &Gate, now: Timestamp) -> Option<Timestamp> {
+    match gate.lookups_wait(now) {
+        Some(until) => until,
+        None => [gate.balance_due_at, probes_at(gate)].into_iter().flatten().min().map(Timestamp),
+    }
+}
+
+/// A gate that was closed for a broken provider is probed by a balance, when its time is up.
+fn probes_at(gate: &Gate) -> Option<i64> {
+    gate.closed_until.filter(|_| gate.is_closed_for(GateReason::ProviderBroken))
+}
+
 async fn claim(
     conn: &mut Conn,
     provider: Provider,
@@ -86,16 +104,9 @@ async fn claim(
     now: Timestamp,
 ) -> Result<(Option<ClaimedBalance>, Option<Timestamp>)> {
     let gate = Gate::lock(conn, provider).await?;
-    if let Some(until) = gate.lookups_wait(now) {
-        return Ok((None, until));
-    }
-    // A gate that was closed for a broken provider is probed by this request, when its time is up.
-    let probe_at = gate.closed_until.filter(|_| gate.is_closed_for(GateReason::ProviderBroken));
-    let Some(due) = [gate.balance_due_at, probe_at].into_iter().flatten().min() else {
-        return Ok((None, None));
-    };
-    if due > now.0 {
-        return Ok((None, Some(Timestamp(due))));
+    match due(&gate, now) {
+        Some(at) if at <= now => {}
+        again_at => return Ok((None, again_at)),
     }
     let grant = rate::take(gate.tat_us, now.0, gate.rate(limit, now), 1);
     if grant.requests == 0 {
@@ -110,7 +121,7 @@ async fn claim(
         provider.as_str(),
         grant.tat_us,
         (now + BALANCE_LEASE).0,
-        i64::from(probe_at.is_some()),
+        i64::from(probes_at(&gate).is_some()),
         limit,
     )?;
     Ok((Some(ClaimedBalance { provider, sent_at: now }), None))

@@ -9,15 +9,18 @@ pub enum Topic {
     Queue,
     /// A webhook was stored.
     Inbox,
+    /// A result may be asked for soon: an order was taken under a tracking id.
+    Polls,
 }
 
 impl Topic {
-    const ALL: [Topic; 2] = [Topic::Queue, Topic::Inbox];
+    const ALL: [Topic; 3] = [Topic::Queue, Topic::Inbox, Topic::Polls];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Topic::Queue => "queue",
             Topic::Inbox => "inbox",
+            Topic::Polls => "polls",
         }
     }
 
@@ -31,7 +34,7 @@ impl Topic {
 pub(crate) struct Topics(u8);
 
 impl Topics {
-    pub(crate) const ALL: Topics = Topics(0b11);
+    pub(crate) const ALL: Topics = Topics(0b111);
 
     pub(crate) fn insert(&mut self, topic: Topic) {
         self.0 |= 1 << topic as u8;
@@ -44,11 +47,11 @@ impl Topics {
 
 /// Wakes waiters of this process. Who subscribes sees every change after that moment.
 #[derive(Debug, Clone)]
-pub(crate) struct Changes([watch::Sender<u64>; 2]);
+pub(crate) struct Changes([watch::Sender<u64>; Topic::ALL.len()]);
 
 impl Default for Changes {
     fn default() -> Self {
-        Changes([watch::Sender::new(0), watch::Sender::new(0)])
+        Changes(std::array::from_fn(|_| watch::Sender::new(0)))
     }
 }
 

@@ -20,6 +20,15 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(20);
 /// Where `NOTIFY` goes.
 const CHANNEL: &str = "reveal_queue";
 
+/// Whatever a transaction touches it finds by an index. Postgres would plan by what it believes of
+/// tables that were empty when it looked last, read them whole, and keep such a plan.
+const BY_INDEX: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
 /// How long the database may take to tell the time.
 const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
@@ -38,7 +47,7 @@ pub struct Store {
 #[derive(Clone)]
 enum Backend {
     Sqlite { writer: Writer, readers: Readers },
-    Postgres { pool: PgPool },
+    Postgres { writers: PgPool, readers: PgPool },
 }
 
 impl Store {
@@ -115,7 +124,7 @@ impl Store {
     pub(crate) async fn read(&self) -> Result<Conn> {
         Ok(match &self.backend {
             Backend::Sqlite { readers, .. } => Conn::sqlite_reader(readers.acquire().await?),
-            Backend::Postgres { pool } => Conn::postgres(pool.acquire().await?),
+            Backend::Postgres { readers, .. } => Conn::postgres(readers.acquire().await?),
         })
     }
 
@@ -127,8 +136,8 @@ impl Store {
     {
         match &self.backend {
             Backend::Sqlite { writer, .. } => writer.write(work).await,
-            Backend::Postgres { pool } => {
-                let mut conn = Conn::transaction(pool.begin().await?);
+            Backend::Postgres { writers, .. } => {
+                let mut conn = Conn::transaction(writers.begin().await?);
                 let value = work(&mut conn).await?;
                 let topics = conn.take_topics();
                 for topic in topics.iter() {
@@ -202,16 +211,17 @@ async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -> Result<Ba
         .map_err(|_| StoreError::Url { url: without_password(url) })?
         .application_name("reveal-queue")
         .statement_cache_capacity(256);
-    let pool = PgPoolOptions::new()
-        .max_connections(16)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options)
-        .await?;
+    let readers = postgres_pool(4).connect_with(options.clone()).await?;
     if migrate {
-        POSTGRES_MIGRATIONS.run(&pool).await?;
+        POSTGRES_MIGRATIONS.run(&readers).await?;
     }
-    tokio::spawn(listen(pool.clone(), changes.clone()));
-    Ok(Backend::Postgres { pool })
+    let writers = postgres_pool(12).connect_lazy_with(options.options(BY_INDEX));
+    tokio::spawn(listen(readers.clone(), changes.clone()));
+    Ok(Backend::Postgres { writers, readers })
+}
+
+fn postgres_pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10))
 }
 
 /// Hands notifications on to this process. A lost connection is made anew; what was missed meanwhile

@@ -77,9 +77,14 @@ impl Gate {
             "SELECT * FROM provider_gates WHERE provider = $1 FOR UPDATE",
             provider.as_str(),
         )?;
-        gate.ok_or_else(|| {
-            StoreError::NotFound(format!("provider_gates has no row for {provider}"))
-        })
+        gate.ok_or_else(|| missing(provider))
+    }
+
+    /// Reads the gate as it is at this moment.
+    pub(crate) async fn read(conn: &mut Conn, provider: Provider) -> Result<Gate> {
+        let gate: Option<Gate> =
+            row!(conn, "SELECT * FROM provider_gates WHERE provider = $1", provider.as_str())?;
+        gate.ok_or_else(|| missing(provider))
     }
 
     /// Locks several gates, in the one order in which all do.
@@ -257,6 +262,10 @@ async fn learn_rate(
         i64::from(learned.searching),
     )?;
     Ok(())
+}
+
+fn missing(provider: Provider) -> StoreError {
+    StoreError::NotFound(format!("provider_gates has no row for {provider}"))
 }
 
 /// Opens a gate.

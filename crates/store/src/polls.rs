@@ -45,6 +45,11 @@ impl Store {
     /// The database can't be used.
     pub async fn claim_polls(&self, provider: Provider, most: usize, limit: f64) -> Result<Polls> {
         let now = self.now();
+        // Looked at first without the gate's lock, which all who send and answer need.
+        match next_poll(&mut self.read().await?, provider, now).await? {
+            Some(at) if at <= now => {}
+            again_at => return Ok(Polls { polls: Vec::new(), again_at }),
+        }
         self.write(move |conn| {
             Box::pin(async move { claim(conn, provider, most, limit, now).await })
         })
@@ -64,15 +69,6 @@ async fn claim(
     let gate = Gate::lock(conn, provider).await?;
     if let Some(until) = gate.lookups_wait(now) {
         return Ok(Polls { polls: Vec::new(), again_at: until });
-    }
-    let due: Option<(Option<i64>,)> = row!(
-        conn,
-        "SELECT MIN(poll_at) FROM calls WHERE provider = $1 AND poll_at IS NOT NULL",
-        provider.as_str()
-    )?;
-    let Some(first) = due.and_then(|(at,)| at) else { return Ok(Polls::default()) };
-    if first > now.0 {
-        return Ok(Polls { polls: Vec::new(), again_at: Some(Timestamp(first)) });
     }
     let full = gate.rate(limit, now);
     let share = if reveals_are_due(conn, provider).await? { full / 2.0 } else { full };
@@ -124,6 +120,23 @@ async fn claim(
         })
         .collect();
     Ok(Polls { polls, again_at })
+}
+
+/// When a poll may be sent, as far as the gate and what is due are concerned.
+async fn next_poll(
+    conn: &mut Conn,
+    provider: Provider,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    if let Some(until) = Gate::read(conn, provider).await?.lookups_wait(now) {
+        return Ok(until);
+    }
+    let first: Option<(Option<i64>,)> = row!(
+        conn,
+        "SELECT MIN(poll_at) FROM calls WHERE provider = $1 AND poll_at IS NOT NULL",
+        provider.as_str()
+    )?;
+    Ok(first.and_then(|(at,)| at).map(Timestamp))
 }
 
 async fn reveals_are_due(conn: &mut Conn, provider: Provider) -> Result<bool> {

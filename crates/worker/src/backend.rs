@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 const SLOW_POLL: Duration = Duration::from_secs(5);
 /// After a claim that brought nothing, changes are not looked at again sooner than this.
 const QUIET: Duration = Duration::from_millis(10);
+/// How long a source that has plenty waits for more free slots: one claim for many is cheaper.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// What was claimed, with the slot that it takes up.
 #[derive(Clone)]
@@ -126,6 +128,8 @@ pub struct Feed {
     pub name: &'static str,
     /// How many tasks may run at once.
     pub slots: Arc<Semaphore>,
+    /// The same as a number.
+    pub all: usize,
     /// Wakes it before its time.
     pub changes: Subscription,
     /// The ledger's clock.
@@ -149,12 +153,12 @@ impl Feed {
         mut source: S,
         sender: mpsc::UnboundedSender<Ticket<S::Work>>,
     ) {
-        let mut failures = 0;
-        while let Some(mut slots) = self.free_slots().await {
+        let (mut failures, mut plenty) = (0, false);
+        while let Some(mut slots) = self.free_slots(plenty).await {
             match source.claim(slots.num_permits()).await {
                 Ok(claimed) => {
                     failures = 0;
-                    let full = claimed.work.len() >= slots.num_permits();
+                    plenty = claimed.work.len() >= slots.num_permits();
                     let none = claimed.work.is_empty();
                     for work in claimed.work {
                         let Some(slot) = slots.split(1) else { break };
@@ -162,7 +166,7 @@ impl Feed {
                         let _ = sender.send(Ticket { work, _slot: Arc::new(slot) });
                     }
                     drop(slots);
-                    if !full {
+                    if !plenty {
                         self.rest(claimed.again_at, claimed.paced, none).await;
                     }
                 }
@@ -177,14 +181,22 @@ impl Feed {
         }
     }
 
-    /// All slots that are free, at least one; `None` when it is time to stop.
-    async fn free_slots(&self) -> Option<OwnedSemaphorePermit> {
+    /// All slots that are free, at least one, and where there is plenty to do rather a quarter of
+    /// them; `None` when it is time to stop.
+    async fn free_slots(&self, plenty: bool) -> Option<OwnedSemaphorePermit> {
         let first = tokio::select! {
             biased;
             () = self.stopping.cancelled() => return None,
             slot = Arc::clone(&self.slots).acquire_owned() => slot.ok()?,
         };
         let mut slots = first;
+        let quarter = u32::try_from(self.all / 4).unwrap_or(u32::MAX).saturating_sub(1);
+        if plenty && quarter > 0 {
+            let more = Arc::clone(&self.slots).acquire_many_owned(quarter);
+            if let Ok(Ok(more)) = tokio::time::timeout(GATHER, more).await {
+                slots.merge(more);
+            }
+        }
         let others = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
         if let Ok(more) = Arc::clone(&self.slots).try_acquire_many_owned(others) {
             slots.merge(more);

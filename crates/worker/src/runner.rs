@@ -98,7 +98,7 @@ impl Runner {
             "track-clodura",
             source,
             limits.clodura_in_flight,
-            Topic::Queue,
+            Topic::Polls,
             track_clodura::handle
         );
 
@@ -127,6 +127,7 @@ impl Runner {
         let feed = Feed {
             name,
             slots: semaphore,
+            all: slots,
             changes: self.app.store.subscribe(topic),
             clock: self.app.store.clock(),
             stopping: self.app.stopping.clone(),
