@@ -118,7 +118,10 @@ impl Account {
         path: &[&str],
         body: &(impl Serialize + Sync),
     ) -> Result<Answer, Failure> {
-        self.exchange(self.http.post(self.url(path)).json(body)).await
+        let request = self.http.post(self.url(path)).json(body);
+        #[cfg(debug_assertions)]
+        let request = crate::left::watch(request, body);
+        self.exchange(request).await
     }
 
     /// The provider's words in an answer, without the key should it be echoed.

@@ -10,6 +10,9 @@ pub mod clodura;
 pub mod http;
 /// Bodies as JSON.
 mod json;
+/// When a request has left.
+#[cfg(debug_assertions)]
+pub mod left;
 /// What a status or a broken connection means, whichever provider it comes from.
 mod meaning;
 /// Ocean.io: up to 500 people a request, results by webhook only.
