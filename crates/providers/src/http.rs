@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{meaning, words};
+use crate::{json, meaning, words};
 
 /// The most that is read of an answer; 500 people's answers are some 50 KiB.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
@@ -118,7 +118,10 @@ impl Account {
         path: &[&str],
         body: &(impl Serialize + Sync),
     ) -> Result<Answer, Failure> {
-        self.exchange(self.http.post(self.url(path)).json(body)).await
+        let request = self.http.post(self.url(path)).json(body);
+        #[cfg(debug_assertions)]
+        let request = crate::left::watch(request, body);
+        self.exchange(request).await
     }
 
     /// The provider's words in an answer, without the key should it be echoed.
@@ -180,7 +183,7 @@ impl Answer {
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_slice(self.body.as_deref()?).ok()
+        serde_json::from_value(json::read(self.body.as_deref()?).ok()?).ok()
     }
 }
 

@@ -8,6 +8,11 @@
 pub mod clodura;
 /// The one HTTP client, and how a request becomes an answer or a failure.
 pub mod http;
+/// Bodies as JSON.
+mod json;
+/// When a request has left.
+#[cfg(debug_assertions)]
+pub mod left;
 /// What a status or a broken connection means, whichever provider it comes from.
 mod meaning;
 /// Ocean.io: up to 500 people a request, results by webhook only.

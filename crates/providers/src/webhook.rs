@@ -3,7 +3,7 @@ use jobs::outcome::{PersonResult, Phone};
 use serde_json::{Map, Value};
 
 use crate::phone::phone;
-use crate::{clodura, ocean};
+use crate::{clodura, json, ocean};
 
 /// A body that is no JSON of the expected shape. Says what was missing, never what was there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,7 @@ impl Malformed {
 /// A body that is no JSON, or none of the provider's shapes. Fields and words that nothing
 /// published names are no error: they are passed over, and what is not a result stays open.
 pub fn parse(provider: Provider, body: &[u8]) -> Result<Vec<PersonResult>, Malformed> {
-    let json: Value = serde_json::from_slice(body).map_err(|error| {
+    let json = json::read(body).map_err(|error| {
         Malformed::new(&format!("no JSON (line {}, column {})", error.line(), error.column()))
     })?;
     match provider {

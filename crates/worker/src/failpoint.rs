@@ -4,6 +4,7 @@
 //! | `FAILPOINT` | it happens |
 //! | --- | --- |
 //! | `written_sending` | a call is written down; nothing of it was sent |
+//! | `request_left` | a request was sent whole; what is answered is not looked at |
 //! | `answer_read` | the provider's answer is known; nothing of it was written down |
 //! | `answer_written` | it was written down |
 //! | `inbox_stored` | a webhook is stored; its sender was not told |
@@ -11,9 +12,38 @@
 //!
 //! `FAILPOINT=applied:stop` stops there once, as a suspended machine would.
 
+use std::future::Future;
+
 /// A boundary was reached.
 #[cfg(not(debug_assertions))]
 pub fn reached(_name: &str) {}
+
+/// Runs a request that has a boundary within: `request_left`.
+#[cfg(not(debug_assertions))]
+pub async fn in_request<T>(request: impl Future<Output = T>) -> T {
+    request.await
+}
+
+/// Runs a request that has a boundary within: `request_left`.
+#[cfg(debug_assertions)]
+pub async fn in_request<T>(request: impl Future<Output = T>) -> T {
+    if !std::env::var("FAILPOINT").is_ok_and(|wanted| wanted.starts_with("request_left")) {
+        return request.await;
+    }
+    let (left, has_left) = tokio::sync::oneshot::channel();
+    let mut request = std::pin::pin!(providers::left::watched(request, left));
+    tokio::select! {
+        biased;
+        Ok(()) = has_left => {
+            // The connection has taken the last of it; it is on the wire before this is over.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            reached("request_left");
+            request.await
+        }
+        // It never left.
+        answer = &mut request => answer,
+    }
+}
 
 /// A boundary was reached.
 #[cfg(debug_assertions)]

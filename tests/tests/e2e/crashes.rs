@@ -1,13 +1,14 @@
 //! One death at each boundary between two durable steps, and what the next worker makes of it.
 
 use end_to_end::{Kind, LONG, Row, Scene, eventually};
-use sandbox::{Config, Endpoint, ScriptedResponse};
+use sandbox::{Config, Endpoint, ScriptedResponse, Stats};
 
 use crate::checks::{books_are_closed, equals_truth, nobody};
 
 on_both!(
     before_anything_was_sent,
     while_the_request_is_out,
+    after_the_request_left,
     before_the_answer_is_written_down,
     after_the_answer_is_written_down,
     before_a_stored_webhook_is_acknowledged,
@@ -64,19 +65,41 @@ async fn before_anything_was_sent(kind: Kind) {
     }
 }
 
+/// The next order is taken, its answer doesn't come, and its webhook only when it is let.
+fn never_answered(scene: &Scene) {
+    let slow =
+        ScriptedResponse { accept: true, delay_ms: 60_000, ..ScriptedResponse::new(200, "") };
+    scene.sandbox.script(Endpoint::OceanReveal, vec![slow.clone()]);
+    scene.sandbox.script(Endpoint::CloduraReveal, vec![slow]);
+    scene.sandbox.hold_webhooks();
+}
+
+fn one_is_taken(stats: &Stats) -> bool {
+    stats.ocean.accepted_requests + stats.clodura.accepted_requests == 1
+}
+
 async fn while_the_request_is_out(kind: Kind) {
     for rows in one_call_each() {
         let (scene, batch) = scene(kind, &rows).await;
-        let slow =
-            ScriptedResponse { accept: true, delay_ms: 60_000, ..ScriptedResponse::new(200, "") };
-        scene.sandbox.script(Endpoint::OceanReveal, vec![slow.clone()]);
-        scene.sandbox.script(Endpoint::CloduraReveal, vec![slow]);
-        scene.sandbox.hold_webhooks();
+        never_answered(&scene);
         let mut worker = scene.worker().start().await;
-        let taken =
-            |s: &sandbox::Stats| s.ocean.accepted_requests + s.clodura.accepted_requests == 1;
-        assert!(scene.sandbox.wait_for(LONG, taken).await);
+        assert!(scene.sandbox.wait_for(LONG, one_is_taken).await);
         worker.process.kill();
+        scene.sandbox.release_webhooks();
+        all_is_well(&scene, &batch, &rows).await;
+    }
+}
+
+/// The process dies by itself, at once, however long the provider takes.
+async fn after_the_request_left(kind: Kind) {
+    for rows in one_call_each() {
+        let (scene, batch) = scene(kind, &rows).await;
+        never_answered(&scene);
+        dies_at(&scene, "request_left").await;
+        assert!(scene.sandbox.wait_for(LONG, one_is_taken).await, "all of it arrived");
+        let left =
+            "SELECT outcome || ' ' || COALESCE(http_status, 0) FROM call_log WHERE kind = 'reveal'";
+        assert_eq!(scene.db.column(left).await, ["sending 0"]);
         scene.sandbox.release_webhooks();
         all_is_well(&scene, &batch, &rows).await;
     }

@@ -12,6 +12,7 @@ on_both!(
     a_webhook_that_frees_credits_ends_the_wait,
     an_empty_account_costs_balance_checks_only,
     retry_after_holds_for_all_workers,
+    a_day_s_quota_is_sat_out,
     two_workers_share_one_rate,
     a_refused_key_stops_the_provider_until_it_is_another,
     a_probe_whose_worker_died_is_tried_again,
@@ -139,6 +140,43 @@ async fn retry_after_holds_for_all_workers(kind: Kind) {
         stats.requests, stats.during_retry_after
     );
     assert_eq!(stats.during_retry_after, 0);
+}
+
+/// Ocean counts requests by the day, the balance among them. What is used up is not tried.
+async fn a_day_s_quota_is_sat_out(kind: Kind) {
+    let mut config = Config::instant();
+    config.ocean.limits.quota = 4;
+    let mut scene = Scene::new(kind, config).await;
+    scene.set("OCEAN_BATCH_SIZE", "10");
+    scene.submit(&ocean(100), &[]).await;
+    let first = scene.worker().start().await;
+    let gate = "SELECT gate || ' ' || gate_reason FROM provider_status WHERE provider = 'ocean'";
+    scene.until(gate, "closed rate_limited").await;
+    scene.until("SELECT sending + awaiting FROM batch_status", "0").await;
+    let tomorrow =
+        "SELECT COUNT(*) FROM provider_status p JOIN call_log c ON c.provider = p.provider
+        WHERE c.http_status = 429 AND SUBSTR(p.gate_until, 1, 10) > SUBSTR(c.sent_at, 1, 10)";
+    assert!(scene.db.int(tomorrow).await >= 1, "{}", scene.describe().await);
+    let asked = scene.sandbox.stats().ocean.requests;
+    // Whatever else is done meanwhile, by this worker, a second one, and one that starts afresh.
+    let second = scene.worker().elsewhere().start().await;
+    scene.submit(&clodura(30), &[]).await;
+    let done = "SELECT COUNT(*) FROM row_status WHERE provider = 'clodura' AND state IN ('found', 'not_found')";
+    scene.until(done, "30").await;
+    first.stop().await.with_code(0);
+    let third = scene.worker().start().await;
+    scene.submit(&[Row::clodura("found-1"), Row::ocean("found-2")], &[]).await;
+    scene.until(done, "31").await;
+    let stats = scene.sandbox.stats().ocean;
+    assert_eq!((stats.requests, stats.during_retry_after), (asked, 0));
+    assert_eq!(scene.db.int(ATTEMPTS).await, 0);
+    let waiting =
+        "SELECT COUNT(*) FROM row_status WHERE state = 'retrying' AND reason LIKE 'rate_limited%'";
+    assert_eq!(scene.db.int(waiting).await, 101 - i64::try_from(stats.accepted_people).unwrap());
+    let status = scene.enqueue(&["status"]).await.with_code(0).stdout;
+    assert!(status.contains("rate limited; next try in 23h"), "{status}");
+    second.stop().await.with_code(0);
+    third.stop().await.with_code(0);
 }
 
 async fn two_workers_share_one_rate(kind: Kind) {

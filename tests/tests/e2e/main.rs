@@ -32,11 +32,13 @@ macro_rules! on_both {
 }
 
 mod away; // databases that are away, workers that are gone
+mod canary; // few people out until a webhook has come
 mod chaos; // kill -9 anywhere
 mod checks; // what must hold at the end of every story
 mod crashes; // a death at each boundary
 mod credits; // ceilings, cancelled batches
 mod exits; // exit codes and what is said with them
+mod files; // what people's files are like
 mod gate; // providers that say no
 mod isolation; // bad ids among good ones
 mod large; // a hundred thousand rows

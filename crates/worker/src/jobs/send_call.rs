@@ -65,6 +65,7 @@ where
     }
     tracing::debug!("sending");
     let started = Instant::now();
+    let request = failpoint::in_request(request);
     let (outcome, http_status) =
         match AssertUnwindSafe(providers::http::with_status(request)).catch_unwind().await {
             Ok(answer) => answer,
