@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::answer::{leave_cohort, still_sending};
 use crate::conn::{Conn, exec, rows};
-use crate::gate::{self, Gate};
+use crate::gate;
+use crate::passed::Passed;
 use crate::totals::{Totals, json};
 use crate::transition::{Change, shift};
 use crate::writer::BoxFuture;
@@ -50,7 +51,9 @@ impl Store {
             deadline_at: (call.sent_at + policy.result_deadline).0,
             now: self.now(),
         };
-        self.groups()?.acceptances.write(accepted).await
+        let passed = Passed { provider: call.provider, accepted: true, now: accepted.now };
+        self.groups()?.acceptances.write(accepted).await?;
+        self.count_passed(passed).await
     }
 }
 
@@ -58,13 +61,12 @@ impl Store {
 pub(crate) fn write_all(conn: &mut Conn, accepted: Vec<Accepted>) -> BoxFuture<'_, Result<()>> {
     Box::pin(async move {
         let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(()) };
-        let gates = Gate::lock_all(conn, accepted.iter().map(|one| one.provider)).await?;
+        let calls: Vec<i64> = accepted.iter().map(|one| one.id).collect();
+        gate::open_probed(conn, &calls).await?;
         let mut totals = Totals::default();
-        for (provider, gate) in gates {
+        for provider in Provider::ALL {
             let own: Vec<&Accepted> =
                 accepted.iter().filter(|one| one.provider == provider).collect();
-            let calls: Vec<i64> = own.iter().map(|one| one.id).collect();
-            gate::accepted(conn, provider, &gate, &calls, now).await?;
             write(conn, &mut totals, provider, &own, now).await?;
         }
         if accepted.iter().any(|one| one.poll_at.is_some()) {
@@ -81,6 +83,9 @@ async fn write(
     accepted: &[&Accepted],
     now: Timestamp,
 ) -> Result<()> {
+    if accepted.is_empty() {
+        return Ok(());
+    }
     let moved: Vec<(i64,)> = rows!(
         conn,
         "UPDATE calls SET state = 'accepted', outcome = 'accepted', tracking_id = e.value->>'tracking_id',

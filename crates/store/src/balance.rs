@@ -150,7 +150,7 @@ async fn record(
     Lookup::write_all(conn, vec![lookup], now).await?;
     match result {
         Ok(balance) => {
-            gate::passed(conn, claimed.provider, 1).await?;
+            gate::passed(conn, claimed.provider).await?;
             note(conn, claimed.provider, &gate, balance, price, policy, now).await
         }
         Err(failure) => {

@@ -12,7 +12,7 @@ use crate::changes::{Changes, Subscription, Topic, Topics};
 use crate::conn::{Conn, exec, value};
 use crate::grouped::Groups;
 use crate::sqlite::{Readers, Sqlite};
-use crate::writer::{BoxFuture, Writer};
+use crate::writer::{BoxFuture, Durability, Writer};
 use crate::{DatabaseError, Result, StoreError};
 
 /// How long a SQLite database that another process is setting up is waited for.
@@ -22,10 +22,16 @@ const CHANNEL: &str = "reveal_queue";
 
 /// Whatever a transaction touches it finds by an index. Postgres would plan by what it believes of
 /// tables that were empty when it looked last, read them whole, and keep such a plan.
-const BY_INDEX: [(&str, &str); 4] = [
+const BY_INDEX: [(&str, &str); 8] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    // In the order in which it is written: what is given comes first.
+    ("join_collapse_limit", "1"),
+    ("from_collapse_limit", "1"),
+    // A row that is looked at costs more than the way to the right one.
+    ("random_page_cost", "0.1"),
+    ("cpu_tuple_cost", "1"),
     ("jit", "off"),
 ];
 
@@ -134,10 +140,23 @@ impl Store {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T>> + Send + 'static,
     {
+        self.write_with(Durability::Full, work).await
+    }
+
+    /// Runs `work` as one transaction; returns once it is as durable as it must be, or with nothing of
+    /// it done.
+    pub(crate) async fn write_with<T, F>(&self, durability: Durability, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T>> + Send + 'static,
+    {
         match &self.backend {
-            Backend::Sqlite { writer, .. } => writer.write(work).await,
+            Backend::Sqlite { writer, .. } => writer.write(durability, work).await,
             Backend::Postgres { writers, .. } => {
                 let mut conn = Conn::transaction(writers.begin().await?);
+                if durability == Durability::WithTheNext {
+                    exec!(conn, "SET LOCAL synchronous_commit = off")?;
+                }
                 let value = work(&mut conn).await?;
                 let topics = conn.take_topics();
                 for topic in topics.iter() {

@@ -7,8 +7,9 @@ use jobs::rate;
 use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{Policy, Provider, Timestamp};
 
-use crate::conn::{Conn, exec, row};
+use crate::conn::{Conn, exec, row, rows};
 use crate::record::record;
+use crate::transition::parse_provider;
 use crate::{Result, StoreError, Topic};
 
 /// Broken answers in a row that close a gate.
@@ -281,39 +282,26 @@ pub(crate) async fn open(conn: &mut Conn, provider: Provider) -> Result<()> {
     Ok(())
 }
 
-/// The provider answered sensibly, so often: counted for the rate, and whatever was broken is mended.
-pub(crate) async fn passed(conn: &mut Conn, provider: Provider, requests: usize) -> Result<()> {
-    if requests == 0 {
-        return Ok(());
-    }
+/// The provider answered sensibly: counted for the rate, and whatever was broken is mended.
+pub(crate) async fn passed(conn: &mut Conn, provider: Provider) -> Result<()> {
     exec!(
         conn,
-        "UPDATE provider_gates SET passed = passed + $2, broken_streak = 0 WHERE provider = $1",
+        "UPDATE provider_gates SET passed = passed + 1, broken_streak = 0 WHERE provider = $1",
         provider.as_str(),
-        requests as i64,
     )?;
     Ok(())
 }
 
-/// The provider took the orders of these calls.
-pub(crate) async fn accepted(
-    conn: &mut Conn,
-    provider: Provider,
-    gate: &Gate,
-    calls: &[i64],
-    now: Timestamp,
-) -> Result<()> {
-    exec!(
+/// Opens the gates that are probed by any of `calls`: it was taken.
+pub(crate) async fn open_probed(conn: &mut Conn, calls: &[i64]) -> Result<()> {
+    let probes: Vec<(String, i64)> = rows!(
         conn,
-        "UPDATE provider_gates SET accepted_at = $2, refused_singles = 0, passed = passed + $3,
-            broken_streak = 0
-         WHERE provider = $1",
-        provider.as_str(),
-        now.0,
-        calls.len() as i64,
+        "SELECT provider, probe_call FROM provider_gates WHERE probe_call IS NOT NULL ORDER BY provider",
     )?;
-    if gate.probe_call.is_some_and(|probe| calls.contains(&probe)) {
-        open(conn, provider).await?;
+    for (provider, call) in probes {
+        if calls.contains(&call) {
+            open(conn, parse_provider(&provider, call)?).await?;
+        }
     }
     Ok(())
 }

@@ -9,8 +9,9 @@ use crate::accept::{self, Accepted};
 use crate::conn::Conn;
 use crate::immediate::{self, NotFound};
 use crate::inbox;
+use crate::passed::{self, Passed};
 use crate::polls::record::{self, Polled};
-use crate::writer::BoxFuture;
+use crate::writer::{BoxFuture, Durability};
 use crate::{DatabaseError, NewWebhook, Result, Store, StoreError};
 
 /// Writes that one transaction holds at most.
@@ -23,6 +24,7 @@ const ENOUGH: usize = 3;
 pub(crate) struct Groups {
     pub(crate) acceptances: Grouped<Accepted>,
     pub(crate) not_found: Grouped<NotFound>,
+    pub(crate) passed: Grouped<Passed>,
     pub(crate) polls: Grouped<Polled>,
     pub(crate) webhooks: Grouped<(NewWebhook, Timestamp)>,
 }
@@ -30,11 +32,13 @@ pub(crate) struct Groups {
 impl Groups {
     /// `store` is one without groups of its own, or the tasks would keep themselves alive.
     pub(crate) fn start(store: &Store) -> Self {
+        use Durability::{Full, WithTheNext};
         Groups {
-            acceptances: Grouped::start(store.clone(), accept::write_all),
-            not_found: Grouped::start(store.clone(), immediate::write_all),
-            polls: Grouped::start(store.clone(), record::write_all),
-            webhooks: Grouped::start(store.clone(), inbox::store_all),
+            acceptances: Grouped::start(store, Full, accept::write_all),
+            not_found: Grouped::start(store, Full, immediate::write_all),
+            passed: Grouped::start(store, WithTheNext, passed::count_all),
+            polls: Grouped::start(store, Full, record::write_all),
+            webhooks: Grouped::start(store, Full, inbox::store_all),
         }
     }
 }
@@ -44,6 +48,20 @@ type WriteAll<T> = for<'a> fn(&'a mut Conn, Vec<T>) -> BoxFuture<'a, Result<()>>
 
 /// The way to the task that writes them.
 pub(crate) struct Grouped<T>(mpsc::UnboundedSender<Waiting<T>>);
+
+/// Where and how they are written.
+struct To<T> {
+    store: Store,
+    durability: Durability,
+    all: WriteAll<T>,
+}
+
+impl<T: Send + 'static> To<T> {
+    async fn write(&self, items: Vec<T>) -> Result<()> {
+        let all = self.all;
+        self.store.write_with(self.durability, move |conn| all(conn, items)).await
+    }
+}
 
 type Waiting<T> = (T, oneshot::Sender<Result<()>>);
 
@@ -55,12 +73,13 @@ impl<T> Clone for Grouped<T> {
 
 impl<T: Clone + Send + 'static> Grouped<T> {
     /// Starts the task; it ends with the last way to it.
-    fn start(store: Store, write_all: WriteAll<T>) -> Self {
+    fn start(store: &Store, durability: Durability, all: WriteAll<T>) -> Self {
+        let to = To { store: store.clone(), durability, all };
         let (sender, mut receiver) = mpsc::unbounded_channel::<Waiting<T>>();
         tokio::spawn(async move {
             let mut waiting = Vec::with_capacity(AT_ONCE);
             while receiver.recv_many(&mut waiting, AT_ONCE).await > 0 {
-                write_together(&store, write_all, std::mem::take(&mut waiting)).await;
+                write_together(&to, std::mem::take(&mut waiting)).await;
             }
         });
         Grouped(sender)
@@ -74,16 +93,12 @@ impl<T: Clone + Send + 'static> Grouped<T> {
     }
 }
 
-async fn write_together<T: Clone + Send + 'static>(
-    store: &Store,
-    write_all: WriteAll<T>,
-    waiting: Vec<Waiting<T>>,
-) {
+async fn write_together<T: Clone + Send + 'static>(to: &To<T>, waiting: Vec<Waiting<T>>) {
     let (items, replies): (Vec<T>, Vec<_>) = waiting.into_iter().unzip();
     let together = items.clone();
-    let written = store.write(move |conn| write_all(conn, together)).await;
+    let written = to.write(together).await;
     if written.is_err() && items.len() > 1 {
-        return write_each(store, write_all, items, replies).await;
+        return write_each(to, items, replies).await;
     }
     let mut written = Some(written);
     for reply in replies {
@@ -94,8 +109,7 @@ async fn write_together<T: Clone + Send + 'static>(
 
 /// One of them may be to blame: each gets its own answer, and keeps none of the others from theirs.
 async fn write_each<T: Clone + Send + 'static>(
-    store: &Store,
-    write_all: WriteAll<T>,
+    to: &To<T>,
     items: Vec<T>,
     replies: Vec<oneshot::Sender<Result<()>>>,
 ) {
@@ -103,7 +117,7 @@ async fn write_each<T: Clone + Send + 'static>(
     for (item, reply) in items.into_iter().zip(replies) {
         let written = match in_vain {
             ENOUGH => Err(StoreError::shared("nothing can be written down just now")),
-            _ => store.write(move |conn| write_all(conn, vec![item])).await,
+            _ => to.write(vec![item]).await,
         };
         in_vain = if written.is_ok() { 0 } else { ENOUGH.min(in_vain + 1) };
         let _ = reply.send(written);

@@ -6,7 +6,8 @@ use jobs::{Policy, Timestamp};
 use serde::Serialize;
 
 use crate::conn::{Conn, exec};
-use crate::gate::{self, Gate};
+use crate::gate;
+use crate::passed::Passed;
 use crate::settle::{Delivery, settle};
 use crate::totals::json;
 use crate::writer::BoxFuture;
@@ -18,8 +19,11 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn answer_not_found(&self, answer: Answer, policy: &Policy) -> Result<()> {
-        let one = NotFound { answer, policy: policy.clone(), now: self.now() };
-        self.groups()?.not_found.write(one).await
+        let now = self.now();
+        let passed = Passed { provider: answer.call.provider, accepted: true, now };
+        let one = NotFound { answer, policy: policy.clone(), now };
+        self.groups()?.not_found.write(one).await?;
+        self.count_passed(passed).await
     }
 }
 
@@ -37,13 +41,8 @@ pub(crate) fn write_all(conn: &mut Conn, all: Vec<NotFound>) -> BoxFuture<'_, Re
         let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
             return Ok(());
         };
-        let providers = all.iter().map(|one| one.answer.call.provider);
-        for (provider, gate) in Gate::lock_all(conn, providers).await? {
-            let own = all.iter().map(|one| &one.answer.call);
-            let own = own.filter(|call| call.provider == provider);
-            let calls: Vec<i64> = own.map(|call| call.id).collect();
-            gate::accepted(conn, provider, &gate, &calls, now).await?;
-        }
+        let calls: Vec<i64> = all.iter().map(|one| one.answer.call.id).collect();
+        gate::open_probed(conn, &calls).await?;
         settle(conn, all.iter().map(NotFound::delivery).collect(), &policy, now).await?;
         let told: Vec<Told> = all.iter().map(NotFound::told).collect();
         exec!(

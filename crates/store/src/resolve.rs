@@ -6,7 +6,6 @@ mod save;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jobs::{Provider, RevealState, Timestamp};
-use serde::Serialize;
 
 use crate::conn::{Conn, exec, row, rows};
 use crate::totals::json;
@@ -24,9 +23,8 @@ pub(crate) struct Known {
     fresh: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct NewAlias {
-    provider: Provider,
     identifier: String,
     subject: String,
 }
@@ -229,11 +227,8 @@ impl People {
         for identifier in identifiers.iter().chain(known) {
             let subjects = self.subjects.entry(identifier.clone()).or_default();
             if identifier != subject && subjects.insert(subject.to_owned()) {
-                self.aliases.push(NewAlias {
-                    provider: self.provider,
-                    identifier: identifier.clone(),
-                    subject: subject.to_owned(),
-                });
+                self.aliases
+                    .push(NewAlias { identifier: identifier.clone(), subject: subject.to_owned() });
             }
         }
     }

@@ -11,6 +11,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::dialect::Dialect;
+use crate::each::Columns;
 use crate::record::Record;
 use crate::{DatabaseError, Result};
 
@@ -38,7 +39,8 @@ impl Sqlite {
         conn.busy_timeout(Duration::ZERO)?;
         conn.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768;
-             PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 268435456;",
+             PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 268435456;
+             PRAGMA wal_autocheckpoint = 8192;",
         )?;
         conn.set_prepared_statement_cache_capacity(PREPARED);
         Ok(Sqlite { conn, shares_thread: false })
@@ -51,6 +53,24 @@ impl Sqlite {
             let mut rows = statement.query(params)?;
             while rows.next()?.is_some() {}
             Ok(conn.changes())
+        })
+    }
+
+    /// Runs a statement once for each of some rows; gives the number of rows it changed.
+    pub(crate) fn exec_each(
+        &mut self,
+        sql: &'static str,
+        rows: usize,
+        columns: &Columns,
+    ) -> Result<u64> {
+        self.run(sql, |conn, sql| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let mut changed = 0;
+            for row in 0..rows {
+                let values = columns.iter().filter_map(|(_, column)| column.value(row));
+                changed += statement.execute(rusqlite::params_from_iter(values))? as u64;
+            }
+            Ok(changed)
         })
     }
 

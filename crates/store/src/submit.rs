@@ -6,6 +6,7 @@ mod place;
 mod rows;
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use jobs::{BatchId, Provider, Timestamp};
 
@@ -13,6 +14,7 @@ use self::load::load_chunk;
 use crate::conn::{Conn, exec, row, rows, value};
 use crate::lanes::find_lanes;
 use crate::totals::{Totals, json};
+use crate::writer::Durability;
 use crate::{Result, Store, StoreError, Topic};
 
 /// What is known of a batch before its first row.
@@ -76,6 +78,8 @@ pub struct Loaded {
     pub erased: i64,
     /// People who may be asked, by provider: at most so many reservations.
     pub new_people: BTreeMap<Provider, i64>,
+    /// The longest time for which a chunk kept others from writing.
+    pub held: Duration,
 }
 
 impl Loaded {
@@ -84,6 +88,7 @@ impl Loaded {
         self.rows += other.rows;
         self.shared += other.shared;
         self.erased += other.erased;
+        self.held = self.held.max(other.held);
         for (provider, n) in other.new_people {
             *self.new_people.entry(provider).or_default() += n;
         }
@@ -118,14 +123,19 @@ impl Store {
         Ok(Loading { id, batch_id, priority, refresh_before })
     }
 
-    /// Puts rows into the batch. One short transaction.
+    /// Puts rows into the batch. One short transaction, durable with [`Store::publish`]: nobody was
+    /// promised anything before.
     ///
     /// # Errors
     /// The database can't be used, or the batch was swept as abandoned.
     pub async fn load(&self, batch: &Loading, new_rows: Vec<NewRow>) -> Result<Loaded> {
         let (batch, now) = (batch.clone(), self.now());
-        self.write(move |conn| {
-            Box::pin(async move { load_chunk(conn, &batch, new_rows, now).await })
+        self.write_with(Durability::WithTheNext, move |conn| {
+            Box::pin(async move {
+                let started = Instant::now();
+                let loaded = load_chunk(conn, &batch, new_rows, now).await?;
+                Ok(Loaded { held: started.elapsed(), ..loaded })
+            })
         })
         .await
     }

@@ -27,6 +27,16 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 /// How often other processes' commits are looked for.
 const VERSION_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Whether a transaction must have reached the disk when it is said to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// It must.
+    Full,
+    /// It may be lost in a power cut: nobody was promised anything as yet. A later full one makes it
+    /// durable, too, since both databases keep their logs in order.
+    WithTheNext,
+}
+
 /// A future that borrows the connection.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -45,20 +55,22 @@ impl Writer {
         Ok(Writer(sender))
     }
 
-    /// Runs `work` and returns once it is durable.
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
+    /// Runs `work` and returns once it is as durable as it must be.
+    pub(crate) async fn write<T, F>(&self, durability: Durability, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(TypedJob { work: Some(work), result: None, reply });
+        let job = Box::new(TypedJob { durability, work: Some(work), result: None, reply });
         self.0.send(job).map_err(|_| DatabaseError::Closed)?;
         answer.await.map_err(|_| DatabaseError::Closed)?
     }
 }
 
 trait Job: Send {
+    /// How durable it must be.
+    fn durability(&self) -> Durability;
     /// Runs the work; whether its savepoint is to be kept.
     fn run<'a>(&'a mut self, conn: &'a mut Conn) -> BoxFuture<'a, bool>;
     /// Tells the caller, after the commit or its failure.
@@ -66,6 +78,7 @@ trait Job: Send {
 }
 
 struct TypedJob<T, F> {
+    durability: Durability,
     work: Option<F>,
     result: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
@@ -76,6 +89,10 @@ where
     T: Send + 'static,
     F: for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T>> + Send + 'static,
 {
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
     fn run<'a>(&'a mut self, conn: &'a mut Conn) -> BoxFuture<'a, bool> {
         Box::pin(async move {
             let Some(work) = self.work.take() else { return false };
@@ -105,15 +122,39 @@ where
 /// Runs on a thread of its own: on SQLite, what is awaited here never waits for anything else.
 async fn write_groups(mut conn: Conn, jobs: &Receiver<Box<dyn Job>>, changes: &Changes) {
     let mut version = 0;
+    let mut next = None;
+    let mut durability = Durability::Full;
     loop {
-        match jobs.recv_timeout(VERSION_INTERVAL) {
-            Ok(first) => write_group(&mut conn, first, jobs, changes).await,
+        let first = match next.take() {
+            Some(job) => Ok(job),
+            None => jobs.recv_timeout(VERSION_INTERVAL),
+        };
+        match first {
+            Ok(first) => {
+                if let Err(error) = set_durability(&mut conn, &mut durability, &*first).await {
+                    first.answer(Err(error));
+                    continue;
+                }
+                next = write_group(&mut conn, first, jobs, changes).await;
+            }
             Err(RecvTimeoutError::Timeout) => {
                 see_other_processes(&mut conn, &mut version, changes).await;
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+async fn set_durability(conn: &mut Conn, now: &mut Durability, job: &dyn Job) -> Result<()> {
+    if job.durability() == *now {
+        return Ok(());
+    }
+    match job.durability() {
+        Durability::Full => exec!(conn, "PRAGMA synchronous = FULL")?,
+        Durability::WithTheNext => exec!(conn, "PRAGMA synchronous = NORMAL")?,
+    };
+    *now = job.durability();
+    Ok(())
 }
 
 /// This connection's `data_version` moves only when another process commits.
@@ -126,20 +167,23 @@ async fn see_other_processes(conn: &mut Conn, version: &mut i64, changes: &Chang
     }
 }
 
+/// Commits the first job, and with it those of its kind that have come or come while it runs; gives
+/// the job of another kind that comes after them, if there is one.
 async fn write_group(
     conn: &mut Conn,
     first: Box<dyn Job>,
     jobs: &Receiver<Box<dyn Job>>,
     changes: &Changes,
-) {
+) -> Option<Box<dyn Job>> {
     if let Err(error) = begin(conn).await {
         first.answer(Err(error));
-        return;
+        return None;
     }
+    let durability = first.durability();
     let started = Instant::now();
     let mut done = Vec::new();
     let mut next = Some(first);
-    while let Some(mut job) = next.take() {
+    while let Some(mut job) = next.take_if(|job| job.durability() == durability) {
         let ran = run_in_savepoint(conn, &mut job).await;
         done.push(job);
         if ran.is_err() {
@@ -160,6 +204,7 @@ async fn write_group(
             Some(why) => Err(StoreError::shared(why)),
         });
     }
+    next
 }
 
 async fn commit(conn: &mut Conn) -> Result<()> {

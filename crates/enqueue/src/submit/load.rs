@@ -1,5 +1,5 @@
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use store::{Loaded, Loading, NewRow, Preview, Store};
@@ -9,11 +9,11 @@ use crate::failure::Failure;
 use crate::output::{draws_progress, number};
 
 /// How long one transaction is to take: a worker that waits for it must not notice.
-const CHUNK_TIME: Duration = Duration::from_millis(20);
+const CHUNK_TIME: Duration = Duration::from_millis(25);
 /// How many rows the first chunk has.
 pub const FIRST_CHUNK: usize = 500;
 /// How few or many rows a chunk has.
-const CHUNK_ROWS: std::ops::RangeInclusive<usize> = 100..=10_000;
+const CHUNK_ROWS: std::ops::RangeInclusive<usize> = 200..=10_000;
 /// The gap in which SQLite's lock is free for others.
 const GAP: Duration = Duration::from_millis(3);
 
@@ -33,9 +33,9 @@ pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loa
     let mut loaded = Loaded::default();
     while let Some(chunk) = feed.chunks.recv().await {
         let rows = chunk.len();
-        let started = Instant::now();
-        loaded.add(take(store, sink, chunk).await?);
-        feed.chunk_rows.store(next_size(rows, started.elapsed()), Ordering::Relaxed);
+        let chunk = take(store, sink, chunk).await?;
+        feed.chunk_rows.store(next_size(rows, chunk.held), Ordering::Relaxed);
+        loaded.add(chunk);
         progress.show(&loaded);
         if !store.is_postgres() && matches!(sink, Sink::Batch(_)) {
             tokio::time::sleep(GAP).await;
@@ -96,11 +96,11 @@ mod tests {
     #[test]
     fn chunks_grow_and_shrink_towards_their_time() {
         let ms = Duration::from_millis;
-        assert_eq!(next_size(500, ms(20)), 500);
+        assert_eq!(next_size(500, ms(25)), 500);
         assert_eq!(next_size(500, ms(5)), 1_000);
-        assert_eq!(next_size(500, ms(25)), 400);
+        assert_eq!(next_size(1_000, ms(50)), 500);
         assert_eq!(next_size(500, ms(400)), 250);
-        assert_eq!(next_size(120, ms(400)), 100);
+        assert_eq!(next_size(220, ms(400)), 200);
         assert_eq!(next_size(9_000, Duration::ZERO), 10_000);
     }
 }

@@ -230,7 +230,7 @@ pub(super) async fn after_refusal(
     if broken {
         return gate::broken(conn, call.provider, gate, Some(call.id), outcome, policy, now).await;
     }
-    gate::passed(conn, call.provider, 1).await?;
+    gate::passed(conn, call.provider).await?;
     if gate.probe_call == Some(call.id) {
         // It answered, and the matter for which the gate was closed did not come up again.
         gate::open(conn, call.provider).await?;

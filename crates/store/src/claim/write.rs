@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::{ClaimReveals, ClaimedCall, Claims};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
+use crate::each::{each, ints, same};
 use crate::gate::{self, Gate};
 use crate::totals::{Totals, json};
 
@@ -53,10 +54,9 @@ pub(super) struct CallJson {
     pub(super) repeat_of: Option<i64>,
 }
 
-#[derive(Serialize)]
-pub(super) struct MemberJson {
+pub(super) struct NewMember {
     pub(super) call: i64,
-    pub(super) position: usize,
+    pub(super) position: i64,
     pub(super) reveal: i64,
     pub(super) payer: i64,
     pub(super) reserved: i64,
@@ -99,8 +99,8 @@ pub(super) async fn write_calls(
     let mut members = Vec::new();
     for (call, draft) in new.into_iter().zip(drafts) {
         let Some(&id) = numbers.get(&call.call_id.to_string()) else { continue };
-        for (position, (person, payer)) in draft.people.iter().zip(&draft.payers).enumerate() {
-            members.push(MemberJson {
+        for (position, (person, payer)) in (0..).zip(draft.people.iter().zip(&draft.payers)) {
+            members.push(NewMember {
                 call: id,
                 position,
                 reveal: person.id,
@@ -125,27 +125,37 @@ pub(super) async fn write_members(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
-    members: &[MemberJson],
+    members: &[NewMember],
     now: Timestamp,
 ) -> Result<()> {
     let ids: Vec<i64> = members.iter().map(|m| m.reveal).collect();
     crate::transition::count_rows(conn, totals, ask.provider, &ids, RevealState::Sending).await?;
-    exec!(
+    let columns = vec![
+        ("call", ints(members.iter().map(|m| m.call))),
+        ("position", ints(members.iter().map(|m| m.position))),
+        ("reveal", ints(members.iter().map(|m| m.reveal))),
+        ("payer", ints(members.iter().map(|m| m.payer))),
+        ("reserved", ints(members.iter().map(|m| m.reserved))),
+    ];
+    each(
         conn,
         "INSERT INTO call_reveals (call_id, position, reveal_id, payer, reserved)
-         SELECT CAST(e.value->>'call' AS BIGINT), CAST(e.value->>'position' AS BIGINT),
-                CAST(e.value->>'reveal' AS BIGINT), CAST(e.value->>'payer' AS BIGINT),
-                CAST(e.value->>'reserved' AS BIGINT)
-         FROM EACH($1) AS e",
-        json(&members),
-    )?;
-    exec!(
+         SELECT e.call, e.position, e.reveal, e.payer, e.reserved FROM ROWS",
+        columns,
+    )
+    .await?;
+    let columns = vec![
+        ("reveal", ints(ids)),
+        ("call", ints(members.iter().map(|m| m.call))),
+        ("now", same(now.0, members.len())),
+    ];
+    each(
         conn,
-        "UPDATE reveals SET state = 'sending', reason = NULL, due_at = NULL, updated_at = $2,
-            asked_at = COALESCE(asked_at, $2), call_id = CAST(e.value->>'call' AS BIGINT)
-         FROM EACH($1) AS e WHERE reveals.id = CAST(e.value->>'reveal' AS BIGINT)",
-        json(&members),
-        now.0,
-    )?;
+        "UPDATE reveals SET state = 'sending', reason = NULL, due_at = NULL, updated_at = e.now,
+            asked_at = COALESCE(asked_at, e.now), call_id = e.call
+         FROM ROWS WHERE reveals.id = e.reveal",
+        columns,
+    )
+    .await?;
     Ok(())
 }

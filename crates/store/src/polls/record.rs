@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::ClaimedPoll;
 use crate::conn::{Conn, exec};
-use crate::gate::{self, Gate};
+use crate::gate::Gate;
 use crate::lookups::{Lookup, describe, on_failure};
 use crate::overdue::expire_call;
+use crate::passed::Passed;
 use crate::settle::{Delivery, settle};
 use crate::totals::{Totals, json};
 use crate::writer::BoxFuture;
@@ -40,7 +41,10 @@ impl Store {
         policy: &Policy,
     ) -> Result<()> {
         let (now, policy) = (self.now(), policy.clone());
-        self.groups()?.polls.write(Polled { poll, result, http_status, policy, now }).await
+        let passed = Passed { provider: poll.provider, accepted: false, now };
+        let answered = result.is_ok();
+        self.groups()?.polls.write(Polled { poll, result, http_status, policy, now }).await?;
+        if answered { self.count_passed(passed).await } else { Ok(()) }
     }
 }
 
@@ -50,13 +54,9 @@ pub(crate) fn write_all(conn: &mut Conn, all: Vec<Polled>) -> BoxFuture<'_, Resu
         let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
             return Ok(());
         };
-        let gates = Gate::lock_all(conn, all.iter().map(|one| one.poll.provider)).await?;
+        let failed = all.iter().filter(|one| one.result.is_err());
+        Gate::lock_all(conn, failed.map(|one| one.poll.provider)).await?;
         Lookup::write_all(conn, all.iter().map(Polled::lookup).collect(), now).await?;
-        for provider in gates.into_keys() {
-            let answered = all.iter().filter(|one| one.poll.provider == provider);
-            let answered = answered.filter(|one| one.result.is_ok()).count();
-            gate::passed(conn, provider, answered).await?;
-        }
         let deliveries: Vec<Delivery> = all.iter().filter_map(Polled::delivery).collect();
         if !deliveries.is_empty() {
             settle(conn, deliveries, &policy, now).await?;

@@ -3,23 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobs::{Provider, RevealState, Timestamp};
-use serde::Serialize;
 
 use super::{Known, NewAlias, People};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
+use crate::each::{each, ints, same, texts};
 use crate::lanes::find_lanes;
-use crate::totals::{Totals, json};
+use crate::totals::Totals;
 use crate::transition::{advance_waterfalls, show_found};
-
-/// A reveal to be written.
-#[derive(Debug, Serialize)]
-struct NewReveal {
-    id: i64,
-    provider: Provider,
-    subject: String,
-    generation: i64,
-}
 
 impl People {
     /// Writes what is new and what changed; merges are carried out on rows written earlier.
@@ -37,83 +28,65 @@ impl People {
         self.wake(conn, &idle_before, now).await?;
         let newest: BTreeMap<&str, &NewAlias> =
             self.aliases.iter().map(|alias| (alias.identifier.as_str(), alias)).collect();
-        if !newest.is_empty() {
-            exec!(
-                conn,
-                "INSERT INTO aliases (provider, identifier, subject)
-                 SELECT e.value->>'provider', e.value->>'identifier', e.value->>'subject'
-                 FROM EACH($1) AS e WHERE TRUE
-                 ON CONFLICT (provider, identifier) DO UPDATE SET subject = excluded.subject",
-                json(&newest.values().collect::<Vec<_>>()),
-            )?;
-        }
+        let newest: Vec<&NewAlias> = newest.into_values().collect();
+        let columns = vec![
+            ("provider", texts(newest.iter().map(|_| Some(self.provider.as_str())))),
+            ("identifier", texts(newest.iter().map(|alias| Some(&*alias.identifier)))),
+            ("subject", texts(newest.iter().map(|alias| Some(&*alias.subject)))),
+        ];
+        each(
+            conn,
+            "INSERT INTO aliases (provider, identifier, subject)
+             SELECT e.provider, e.identifier, e.subject FROM ROWS WHERE TRUE
+             ON CONFLICT (provider, identifier) DO UPDATE SET subject = excluded.subject",
+            columns,
+        )
+        .await?;
         Ok(Merged { provider: self.provider, winners })
     }
 
     /// Whoever waited for nobody has their turn now; who was queued already stays in their lane.
     async fn wake(&self, conn: &mut Conn, known: &[&Known], now: Timestamp) -> Result<()> {
-        #[derive(Serialize)]
-        struct Woken {
-            id: i64,
-            lane: i64,
-        }
-        let queued = known.iter().filter(|known| known.state == RevealState::Queued);
-        let woken: Vec<Woken> =
-            queued.filter_map(|known| Some(Woken { id: known.id, lane: known.lane? })).collect();
-        if woken.is_empty() {
-            return Ok(());
-        }
-        exec!(
+        let woken: Vec<&&Known> =
+            known.iter().filter(|known| known.state == RevealState::Queued).collect();
+        let columns = vec![
+            ("id", ints(woken.iter().map(|known| known.id))),
+            ("lane", ints(woken.iter().map(|known| known.lane))),
+            ("now", same(now.0, woken.len())),
+        ];
+        each(
             conn,
-            "UPDATE reveals SET state = 'queued', lane = CAST(e.value->>'lane' AS BIGINT), updated_at = $2
-             FROM EACH($1) AS e
-             WHERE reveals.id = CAST(e.value->>'id' AS BIGINT) AND state = 'idle'",
-            json(&woken),
-            now.0,
-        )?;
+            "UPDATE reveals SET state = 'queued', lane = e.lane, updated_at = e.now FROM ROWS
+             WHERE reveals.id = e.id AND state = 'idle'",
+            columns,
+        )
+        .await?;
         Ok(())
     }
 
     async fn save_new(&self, conn: &mut Conn, fresh: &[&Known], now: Timestamp) -> Result<()> {
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        let mut new: Vec<(NewReveal, RevealState, Option<i64>)> = fresh
-            .iter()
-            .map(|known| {
-                let gone = self.merged.contains_key(&known.id);
-                let state = if gone { RevealState::Idle } else { known.state };
-                let reveal = NewReveal {
-                    id: known.id,
-                    provider: self.provider,
-                    subject: known.subject.clone(),
-                    generation: known.generation,
-                };
-                (reveal, state, known.lane)
-            })
-            .collect();
-        new.sort_unstable_by_key(|(reveal, ..)| reveal.id);
-        #[derive(Serialize)]
-        struct Row<'a> {
-            #[serde(flatten)]
-            reveal: &'a NewReveal,
-            state: &'static str,
-            lane: Option<i64>,
-        }
-        let rows: Vec<Row> = new
-            .iter()
-            .map(|(reveal, state, lane)| Row { reveal, state: state.as_str(), lane: *lane })
-            .collect();
-        exec!(
+        let mut fresh = fresh.to_vec();
+        fresh.sort_unstable_by_key(|known| known.id);
+        let state = |known: &&Known| {
+            let gone = self.merged.contains_key(&known.id);
+            if gone { RevealState::Idle } else { known.state }
+        };
+        let columns = vec![
+            ("id", ints(fresh.iter().map(|known| known.id))),
+            ("provider", texts(fresh.iter().map(|_| Some(self.provider.as_str())))),
+            ("subject", texts(fresh.iter().map(|known| Some(&*known.subject)))),
+            ("generation", ints(fresh.iter().map(|known| known.generation))),
+            ("state", texts(fresh.iter().map(|known| Some(state(known).as_str())))),
+            ("lane", ints(fresh.iter().map(|known| known.lane))),
+            ("now", same(now.0, fresh.len())),
+        ];
+        each(
             conn,
             "INSERT INTO reveals (id, provider, subject, generation, state, lane, updated_at)
-             SELECT CAST(e.value->>'id' AS BIGINT), e.value->>'provider', e.value->>'subject',
-                    CAST(e.value->>'generation' AS BIGINT), e.value->>'state',
-                    CAST(e.value->>'lane' AS BIGINT), CAST($2 AS BIGINT)
-             FROM EACH($1) AS e",
-            json(&rows),
-            now.0,
-        )?;
+             SELECT e.id, e.provider, e.subject, e.generation, e.state, e.lane, e.now FROM ROWS",
+            columns,
+        )
+        .await?;
         Ok(())
     }
 

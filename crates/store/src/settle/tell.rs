@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::ledger::Ledger;
 use super::{Applied, Delivery};
-use crate::conn::{Conn, exec, rows};
+use crate::conn::{Conn, exec};
 use crate::erase::bodies::{cut_out, encoded};
 use crate::erase::remember;
 use crate::gate::{self, Gate};
@@ -108,11 +108,8 @@ pub(super) async fn tell_gates(
         )?;
     }
     // A result for the call that probes a gate says that it was taken, whoever waits for its response.
-    let probes: Vec<(i64,)> =
-        rows!(conn, "SELECT probe_call FROM provider_gates WHERE probe_call IS NOT NULL")?;
-    for call in ledger.calls.values().filter(|call| probes.contains(&(call.id,))) {
-        gate::open(conn, call.provider).await?;
-    }
+    let calls: Vec<i64> = ledger.calls.values().map(|call| call.id).collect();
+    gate::open_probed(conn, &calls).await?;
     for provider in &ledger.out_of_credits {
         let gate = Gate::lock(conn, *provider).await?;
         let closing = Closing {

@@ -7,9 +7,10 @@ use jobs::outcome::Phone;
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Person};
 use crate::Result;
 use crate::conn::{Conn, exec};
+use crate::each::{each, ints, same, texts};
 use crate::totals::{Totals, json};
 use crate::transition::{Change, shift};
 
@@ -45,70 +46,51 @@ impl Ledger {
             let reason = (to == RevealState::Queued).then_some("credits_insufficient");
             shift(conn, totals, provider, &ids, Change { reason, ..Change::to(to) }, now).await?;
         }
-        #[derive(Serialize)]
-        struct Row {
-            id: i64,
-            credits: i64,
-        }
-        let credits: Vec<Row> = self
-            .people
-            .iter()
-            .filter(|(_, p)| p.new_state.is_some() || p.credits > 0)
-            .map(|(&id, p)| Row { id, credits: p.credits })
-            .collect();
-        if !credits.is_empty() {
-            exec!(
-                conn,
-                "UPDATE reveals SET credits = credits + CAST(e.value->>'credits' AS BIGINT), cohort = NULL,
-                    revealed_at = CASE WHEN state IN ('found', 'not_found') THEN COALESCE(revealed_at, $2) END
-                 FROM EACH($1) AS e WHERE reveals.id = CAST(e.value->>'id' AS BIGINT)",
-                json(&credits),
-                now.0,
-            )?;
-        }
+        let answered: Vec<(&i64, &Person)> =
+            self.people.iter().filter(|(_, p)| p.new_state.is_some() || p.credits > 0).collect();
+        let columns = vec![
+            ("id", ints(answered.iter().map(|(id, _)| **id))),
+            ("credits", ints(answered.iter().map(|(_, person)| person.credits))),
+            ("now", same(now.0, answered.len())),
+        ];
+        each(
+            conn,
+            "UPDATE reveals SET credits = reveals.credits + e.credits, cohort = NULL,
+                revealed_at = CASE WHEN state IN ('found', 'not_found') THEN COALESCE(revealed_at, e.now) END
+             FROM ROWS WHERE reveals.id = e.id",
+            columns,
+        )
+        .await?;
         Ok(())
     }
 
     async fn write_phones(&self, conn: &mut Conn) -> Result<()> {
-        #[derive(Serialize)]
-        struct Row<'a> {
-            reveal: i64,
-            position: usize,
-            #[serde(flatten)]
-            phone: &'a Phone,
-        }
-        let mut phones = Vec::new();
+        let mut phones: Vec<(i64, i64, &Phone)> = Vec::new();
         for (&reveal, person) in &self.people {
             let mut seen = HashSet::new();
             let once =
                 person.phones.iter().filter(|p| seen.insert(p.e164.as_ref().unwrap_or(&p.raw)));
-            phones.extend(once.enumerate().map(|(position, phone)| Row {
-                reveal,
-                position,
-                phone,
-            }));
+            phones.extend((0..).zip(once).map(|(position, phone)| (reveal, position, phone)));
         }
-        if !phones.is_empty() {
-            exec!(
-                conn,
-                "INSERT INTO phones (reveal_id, position, raw, e164, kind)
-                 SELECT CAST(e.value->>'reveal' AS BIGINT), CAST(e.value->>'position' AS BIGINT),
-                        e.value->>'raw', e.value->>'e164', e.value->>'kind'
-                 FROM EACH($1) AS e WHERE TRUE
-                 ON CONFLICT (reveal_id, position) DO NOTHING",
-                json(&phones),
-            )?;
-        }
+        let columns = vec![
+            ("reveal", ints(phones.iter().map(|(reveal, ..)| *reveal))),
+            ("position", ints(phones.iter().map(|(_, position, _)| *position))),
+            ("raw", texts(phones.iter().map(|(.., phone)| Some(&*phone.raw)))),
+            ("e164", texts(phones.iter().map(|(.., phone)| phone.e164.as_deref()))),
+            ("kind", texts(phones.iter().map(|(.., phone)| phone.kind.as_deref()))),
+        ];
+        each(
+            conn,
+            "INSERT INTO phones (reveal_id, position, raw, e164, kind)
+             SELECT e.reveal, e.position, e.raw, e.e164, e.kind FROM ROWS WHERE TRUE
+             ON CONFLICT (reveal_id, position) DO NOTHING",
+            columns,
+        )
+        .await?;
         Ok(())
     }
 
     async fn write_members(&self, conn: &mut Conn, totals: &mut Totals) -> Result<()> {
-        #[derive(Serialize)]
-        struct Row {
-            call: i64,
-            position: i64,
-            credits: Option<i64>,
-        }
         let mut changed = Vec::new();
         for member in self.members.iter().filter(|member| member.changed) {
             let Some(person) = self.people.get(&member.reveal) else { continue };
@@ -117,22 +99,20 @@ impl Ledger {
             }
             let reserved = if member.answered { member.reserved } else { 0 };
             totals.spend(member.payer, person.provider, reserved, member.spent, member.found);
-            changed.push(Row {
-                call: member.call,
-                position: member.position,
-                credits: member.credits,
-            });
+            changed.push(member);
         }
-        if !changed.is_empty() {
-            exec!(
-                conn,
-                "UPDATE call_reveals SET credits = CAST(e.value->>'credits' AS BIGINT)
-                 FROM EACH($1) AS e
-                 WHERE call_id = CAST(e.value->>'call' AS BIGINT)
-                   AND position = CAST(e.value->>'position' AS BIGINT)",
-                json(&changed),
-            )?;
-        }
+        let columns = vec![
+            ("call", ints(changed.iter().map(|member| member.call))),
+            ("position", ints(changed.iter().map(|member| member.position))),
+            ("credits", ints(changed.iter().map(|member| member.credits))),
+        ];
+        each(
+            conn,
+            "UPDATE call_reveals SET credits = e.credits
+             FROM ROWS WHERE call_reveals.call_id = e.call AND call_reveals.position = e.position",
+            columns,
+        )
+        .await?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use jobs::{Provider, RevealState};
 
 use super::load::Resolved;
-use super::rows::{RowJson, StepJson};
+use super::rows::{NewBatchRow, RowStep};
 use super::{Loaded, Loading, NewRow};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
@@ -20,7 +20,7 @@ pub(super) fn place_rows(
     counted: &HashSet<i64>,
     totals: &mut Totals,
     loaded: &mut Loaded,
-) -> (Vec<RowJson>, Vec<StepJson>) {
+) -> (Vec<NewBatchRow>, Vec<RowStep>) {
     let (mut rows, mut waterfall) = (Vec::with_capacity(resolved.len()), Vec::new());
     let mut paid_by_earlier = counted.clone();
     for row in resolved {
@@ -51,13 +51,13 @@ pub(super) fn place_rows(
         loaded.shared += shared;
         if steps.len() > 1 {
             let number = row.number;
-            waterfall.extend(steps.iter().enumerate().map(|(step, &(_, reveal, _))| StepJson {
+            waterfall.extend((0..).zip(&steps).map(|(step, &(_, reveal, _))| RowStep {
                 number,
                 step,
                 reveal,
             }));
         }
-        rows.push(RowJson {
+        rows.push(NewBatchRow {
             number: row.number,
             fields: row.fields,
             reveal: Some(reveal),
@@ -93,7 +93,7 @@ pub(super) fn place_erased(
     erased: Vec<NewRow>,
     totals: &mut Totals,
     loaded: &mut Loaded,
-) -> Vec<RowJson> {
+) -> Vec<NewBatchRow> {
     erased
         .into_iter()
         .filter_map(|row| {
@@ -101,7 +101,7 @@ pub(super) fn place_erased(
             totals.new_rows(batch.id, provider, RevealState::Cancelled, 1);
             loaded.rows += 1;
             loaded.erased += 1;
-            Some(RowJson {
+            Some(NewBatchRow {
                 number: row.number,
                 fields: "[]".into(),
                 reveal: None,
@@ -118,7 +118,7 @@ pub(super) async fn adopt_lanes(
     conn: &mut Conn,
     batch: &Loading,
     people: &BTreeMap<Provider, People>,
-    new_rows: &[RowJson],
+    new_rows: &[NewBatchRow],
 ) -> Result<()> {
     let shown: HashSet<i64> =
         new_rows.iter().filter(|r| r.shared == 1).filter_map(|r| r.reveal).collect();

@@ -1,15 +1,13 @@
 //! Rows and the steps of their waterfalls, as they are written.
 
 use jobs::Timestamp;
-use serde::Serialize;
 
 use super::Loading;
 use crate::Result;
-use crate::conn::{Conn, exec};
-use crate::totals::json;
+use crate::conn::Conn;
+use crate::each::{each, ints, same, texts};
 
-#[derive(Serialize)]
-pub(super) struct RowJson {
+pub(super) struct NewBatchRow {
     pub(super) number: i64,
     pub(super) fields: String,
     pub(super) reveal: Option<i64>,
@@ -17,52 +15,54 @@ pub(super) struct RowJson {
     pub(super) ended: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-pub(super) struct StepJson {
+pub(super) struct RowStep {
     pub(super) number: i64,
-    pub(super) step: usize,
+    pub(super) step: i64,
     pub(super) reveal: i64,
 }
 
 pub(super) async fn insert_rows(
     conn: &mut Conn,
     batch: &Loading,
-    rows: &[RowJson],
+    rows: Vec<NewBatchRow>,
     now: Timestamp,
 ) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    exec!(
+    let columns = vec![
+        ("batch", same(batch.id, rows.len())),
+        ("number", ints(rows.iter().map(|row| row.number))),
+        ("reveal", ints(rows.iter().map(|row| row.reveal))),
+        ("shared", ints(rows.iter().map(|row| row.shared))),
+        ("ended_at", ints(rows.iter().map(|row| row.ended.map(|_| now.0)))),
+        ("ended", texts(rows.iter().map(|row| row.ended))),
+        ("fields", texts(rows.into_iter().map(|row| Some(row.fields)))),
+    ];
+    each(
         conn,
-        "INSERT INTO batch_rows (batch_id, row_number, fields, reveal_id, shared, ended, ended_at)
-         SELECT CAST($2 AS BIGINT), CAST(e.value->>'number' AS BIGINT), e.value->>'fields',
-                CAST(e.value->>'reveal' AS BIGINT), CAST(e.value->>'shared' AS BIGINT), e.value->>'ended',
-                CASE WHEN e.value->>'ended' IS NOT NULL THEN CAST($3 AS BIGINT) END
-         FROM EACH($1) AS e",
-        json(&rows),
-        batch.id,
-        now.0,
-    )?;
+        "INSERT INTO batch_rows (batch_id, row_number, reveal_id, shared, ended_at, ended, fields)
+         SELECT e.batch, e.number, e.reveal, e.shared, e.ended_at, e.ended, e.fields FROM ROWS",
+        columns,
+    )
+    .await?;
     Ok(())
 }
 
 pub(super) async fn insert_waterfall(
     conn: &mut Conn,
     batch: &Loading,
-    steps: &[StepJson],
+    steps: &[RowStep],
 ) -> Result<()> {
-    if steps.is_empty() {
-        return Ok(());
-    }
-    exec!(
+    let columns = vec![
+        ("batch", same(batch.id, steps.len())),
+        ("number", ints(steps.iter().map(|step| step.number))),
+        ("step", ints(steps.iter().map(|step| step.step))),
+        ("reveal", ints(steps.iter().map(|step| step.reveal))),
+    ];
+    each(
         conn,
         "INSERT INTO row_waterfall (batch_id, row_number, step, reveal_id)
-         SELECT CAST($2 AS BIGINT), CAST(e.value->>'number' AS BIGINT), CAST(e.value->>'step' AS BIGINT),
-                CAST(e.value->>'reveal' AS BIGINT)
-         FROM EACH($1) AS e",
-        json(&steps),
-        batch.id,
-    )?;
+         SELECT e.batch, e.number, e.step, e.reveal FROM ROWS",
+        columns,
+    )
+    .await?;
     Ok(())
 }

@@ -1,0 +1,149 @@
+//! One statement for many rows. In it, `FROM ROWS` stands for the rows and `e.name` for a column of
+//! theirs. Postgres takes each column as an array, and runs it once; SQLite runs it once a row, which
+//! costs it less than taking a set apart.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
+
+use rusqlite::ToSql;
+
+use crate::Result;
+use crate::conn::{Conn, Raw};
+
+/// The values of one column, all rows'.
+pub(crate) enum Column {
+    Ints(Vec<Option<i64>>),
+    Texts(Vec<Option<String>>),
+}
+
+/// The columns of some rows, by name; all are of one length.
+pub(crate) type Columns = Vec<(&'static str, Column)>;
+
+/// A column of numbers.
+pub(crate) fn ints<T: Into<Option<i64>>>(values: impl IntoIterator<Item = T>) -> Column {
+    Column::Ints(values.into_iter().map(Into::into).collect())
+}
+
+/// A column of texts.
+pub(crate) fn texts<T: Into<String>>(values: impl IntoIterator<Item = Option<T>>) -> Column {
+    Column::Texts(values.into_iter().map(|value| value.map(Into::into)).collect())
+}
+
+/// A column that holds the same number in every row.
+pub(crate) fn same(value: impl Into<Option<i64>>, rows: usize) -> Column {
+    Column::Ints(vec![value.into(); rows])
+}
+
+impl Column {
+    fn len(&self) -> usize {
+        match self {
+            Column::Ints(values) => values.len(),
+            Column::Texts(values) => values.len(),
+        }
+    }
+
+    /// The value of a row, for SQLite.
+    pub(crate) fn value(&self, row: usize) -> Option<&dyn ToSql> {
+        match self {
+            Column::Ints(values) => values.get(row).map(|value| value as &dyn ToSql),
+            Column::Texts(values) => values.get(row).map(|value| value as &dyn ToSql),
+        }
+    }
+
+    fn postgres_type(&self) -> &'static str {
+        match self {
+            Column::Ints(_) => "bigint[]",
+            Column::Texts(_) => "text[]",
+        }
+    }
+}
+
+/// Runs `sql` for all rows; gives the number of rows it changed.
+pub(crate) async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -> Result<u64> {
+    let rows = columns.first().map_or(0, |(_, column)| column.len());
+    if rows == 0 {
+        return Ok(0);
+    }
+    match conn.raw() {
+        Raw::Sqlite(conn) => conn.exec_each(text_of(sql, &columns, sqlite), rows, &columns),
+        Raw::Postgres(conn) => {
+            let mut query = sqlx::query(text_of(sql, &columns, postgres));
+            for (_, column) in columns {
+                query = match column {
+                    Column::Ints(values) => query.bind(values),
+                    Column::Texts(values) => query.bind(values),
+                };
+            }
+            Ok(query.execute(conn).await?.rows_affected())
+        }
+    }
+}
+
+type Translate = fn(&str, &Columns) -> String;
+
+/// Statements by their place in the program and by their form: each is translated once.
+type Translated = RwLock<HashMap<(usize, usize, Translate), &'static str>>;
+
+static TRANSLATED: LazyLock<Translated> = LazyLock::new(RwLock::default);
+
+fn text_of(sql: &'static str, columns: &Columns, translate: Translate) -> &'static str {
+    let key = (sql.as_ptr() as usize, sql.len(), translate);
+    if let Some(text) = TRANSLATED.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return text;
+    }
+    // Kept for good; the program holds a handful of them.
+    let text: &'static str = Box::leak(translate(sql, columns).into_boxed_str());
+    TRANSLATED.write().unwrap_or_else(PoisonError::into_inner).insert(key, text);
+    text
+}
+
+fn sqlite(sql: &str, columns: &Columns) -> String {
+    let mut text = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(at) = rest.find("e.") {
+        let (before, after) = (&rest[..at], &rest[at + 2..]);
+        let end = after.find(|c: char| !is_of_a_name(c)).unwrap_or(after.len());
+        let column = columns.iter().position(|(name, _)| *name == &after[..end]);
+        text.push_str(before);
+        match column.filter(|_| !before.ends_with(is_of_a_name)) {
+            Some(column) => text.push_str(&format!("?{}", column + 1)),
+            None => text.push_str(&rest[at..at + 2 + end]),
+        }
+        rest = &after[end..];
+    }
+    text.push_str(rest);
+    text.replace("FROM ROWS", "")
+}
+
+fn is_of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+fn postgres(sql: &str, columns: &Columns) -> String {
+    let arrays: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(number, (_, column))| format!("CAST(${} AS {})", number + 1, column.postgres_type()))
+        .collect();
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let rows = format!("FROM unnest({}) AS e({})", arrays.join(", "), names.join(", "));
+    sql.replace("FROM ROWS", &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_database_gets_its_form() {
+        let sql = "UPDATE phone SET ended = e.ended, phone.id = e.id FROM ROWS WHERE id = e.id";
+        let columns = vec![("id", ints([1])), ("ended", texts([Some("x")]))];
+        assert_eq!(
+            sqlite(sql, &columns),
+            "UPDATE phone SET ended = ?2, phone.id = ?1  WHERE id = ?1"
+        );
+        assert!(postgres(sql, &columns).contains(
+            "FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) AS e(id, ended) WHERE id = e.id"
+        ));
+    }
+}
