@@ -14,6 +14,7 @@ on_both!(
     everything_at_once_comes_right,
     after_the_deadline_a_result_still_counts,
     a_nul_in_what_a_provider_says_loses_nothing,
+    a_webhook_that_can_t_be_applied_holds_up_no_other,
 );
 
 /// A worker with calls out, and the addresses for their webhooks.
@@ -241,5 +242,28 @@ async fn a_nul_in_what_a_provider_says_loses_nothing(kind: Kind) {
     scene.sandbox.release_webhooks();
     scene.until_finished().await;
     worker.stop().await.with_code(0);
+    books_are_closed(&scene).await;
+}
+
+async fn a_webhook_that_can_t_be_applied_holds_up_no_other(kind: Kind) {
+    let mut scene = Scene::new(kind, Config::instant()).await;
+    scene.set("OCEAN_BATCH_SIZE", "1");
+    scene.enqueue(&["migrate"]).await.with_code(0);
+    // For the second who has two numbers there is no room.
+    scene.db.rows("CREATE UNIQUE INDEX only_once ON phones (position) WHERE position = 1").await;
+    scene.sandbox.hold_webhooks();
+    let ids = ["many-1", "many-2", "found-3", "found-4", "found-5", "none-6"];
+    let rows = ids.map(Row::ocean);
+    let batch = scene.submit(&rows, &[]).await.id;
+    let worker = scene.worker().start().await;
+    scene.until("SELECT awaiting FROM batch_status", "6").await;
+    scene.sandbox.release_webhooks();
+    scene
+        .until("SELECT found || ' ' || not_found || ' ' || awaiting FROM batch_status", "4 1 1")
+        .await;
+    scene.db.rows("DROP INDEX only_once").await;
+    scene.until_finished().await;
+    worker.stop().await.with_code(0);
+    equals_truth(&scene, &batch, &rows, nobody).await;
     books_are_closed(&scene).await;
 }

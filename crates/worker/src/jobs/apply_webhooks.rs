@@ -8,6 +8,8 @@ use crate::failpoint;
 
 /// Webhooks that one transaction applies at most.
 const MOST_WEBHOOKS: usize = 500;
+/// If so many in a row can't be applied one by one, none of them is to blame.
+const ENOUGH: usize = 3;
 /// How much of their bodies is held in memory at once.
 const MOST_BYTES: i64 = 8 * 1024 * 1024;
 
@@ -65,17 +67,53 @@ async fn drain_once(app: &App) -> Result<usize, StoreError> {
             }
         }
     }
-    if !deliveries.is_empty() {
-        let calls: Vec<String> = deliveries.iter().map(|d| d.call_id.clone()).collect();
-        let applied = app.store.settle(deliveries, &app.policy).await?;
-        failpoint::reached("applied");
-        let now = app.store.now();
-        for ((call_id, (provider, at)), outcome) in calls.iter().zip(came).zip(applied) {
-            log(call_id, outcome);
-            app.metrics().webhook_applied(provider, outcome.as_str(), now.since(at));
+    if deliveries.is_empty() {
+        return Ok(n);
+    }
+    let calls: Vec<String> = deliveries.iter().map(|d| d.call_id.clone()).collect();
+    let (applied, failure) = settle(app, deliveries).await;
+    failpoint::reached("applied");
+    let now = app.store.now();
+    for ((call_id, (provider, at)), outcome) in calls.iter().zip(came).zip(applied) {
+        let Some(outcome) = outcome else { continue };
+        log(call_id, outcome);
+        app.metrics().webhook_applied(provider, outcome.as_str(), now.since(at));
+    }
+    failure.map_or(Ok(n), Err)
+}
+
+/// Applies deliveries in one transaction. If that can't be done, one of them may be to blame: then each
+/// by itself, so that it keeps none of the others waiting. Tells what came of each, and what failed.
+async fn settle(
+    app: &App,
+    deliveries: Vec<Delivery>,
+) -> (Vec<Option<Applied>>, Option<StoreError>) {
+    let mut failure = match app.store.settle(deliveries.clone(), &app.policy).await {
+        Ok(applied) => return (applied.into_iter().map(Some).collect(), None),
+        Err(error) => Some(error),
+    };
+    // What another worker has applied is simply left out the next time.
+    if deliveries.len() == 1 || matches!(failure, Some(StoreError::Lost { .. })) {
+        return (Vec::new(), failure);
+    }
+    let (mut applied, mut in_vain) = (Vec::with_capacity(deliveries.len()), 0);
+    for delivery in deliveries {
+        if in_vain == ENOUGH {
+            break;
+        }
+        match app.store.settle(vec![delivery], &app.policy).await {
+            Ok(outcome) => {
+                in_vain = 0;
+                applied.extend(outcome.into_iter().map(Some));
+            }
+            Err(error) => {
+                in_vain += 1;
+                applied.push(None);
+                failure = Some(error);
+            }
         }
     }
-    Ok(n)
+    (applied, failure)
 }
 
 /// A body was readable when it was received; one from an older version's inbox may not be.
