@@ -6,7 +6,6 @@ mod place;
 mod rows;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use jobs::{BatchId, Provider, Timestamp};
 
@@ -78,8 +77,6 @@ pub struct Loaded {
     pub erased: i64,
     /// People who may be asked, by provider: at most so many reservations.
     pub new_people: BTreeMap<Provider, i64>,
-    /// The longest time for which a chunk kept others from writing.
-    pub held: Duration,
 }
 
 impl Loaded {
@@ -88,7 +85,6 @@ impl Loaded {
         self.rows += other.rows;
         self.shared += other.shared;
         self.erased += other.erased;
-        self.held = self.held.max(other.held);
         for (provider, n) in other.new_people {
             *self.new_people.entry(provider).or_default() += n;
         }
@@ -131,11 +127,7 @@ impl Store {
     pub async fn load(&self, batch: &Loading, new_rows: Vec<NewRow>) -> Result<Loaded> {
         let (batch, now) = (batch.clone(), self.now());
         self.write_with(Durability::WithTheNext, move |conn| {
-            Box::pin(async move {
-                let started = Instant::now();
-                let loaded = load_chunk(conn, &batch, new_rows, now).await?;
-                Ok(Loaded { held: started.elapsed(), ..loaded })
-            })
+            Box::pin(async move { load_chunk(conn, &batch, new_rows, now).await })
         })
         .await
     }

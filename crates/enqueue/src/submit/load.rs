@@ -1,5 +1,5 @@
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use store::{Loaded, Loading, NewRow, Preview, Store};
@@ -33,9 +33,9 @@ pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loa
     let mut loaded = Loaded::default();
     while let Some(chunk) = feed.chunks.recv().await {
         let rows = chunk.len();
-        let chunk = take(store, sink, chunk).await?;
-        feed.chunk_rows.store(next_size(rows, chunk.held), Ordering::Relaxed);
-        loaded.add(chunk);
+        let started = Instant::now();
+        loaded.add(take(store, sink, chunk).await?);
+        feed.chunk_rows.store(next_size(rows, started.elapsed()), Ordering::Relaxed);
         progress.show(&loaded);
         if !store.is_postgres() && matches!(sink, Sink::Batch(_)) {
             tokio::time::sleep(GAP).await;
