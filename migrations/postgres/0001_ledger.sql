@@ -59,6 +59,7 @@ CREATE TABLE batch_totals (
     cancelled        BIGINT NOT NULL DEFAULT 0,
     people_asked     BIGINT NOT NULL DEFAULT 0,
     people_found     BIGINT NOT NULL DEFAULT 0,
+    people_not_found BIGINT NOT NULL DEFAULT 0,
     credits_reserved BIGINT NOT NULL DEFAULT 0,
     credits_spent    BIGINT NOT NULL DEFAULT 0,
     written_off      BIGINT NOT NULL DEFAULT 0, -- reserved for people who expired: perhaps spent

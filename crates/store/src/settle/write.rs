@@ -107,6 +107,7 @@ impl Ledger {
         struct Row {
             call: i64,
             position: i64,
+            reserved: i64,
             credits: Option<i64>,
         }
         let mut changed = Vec::new();
@@ -117,16 +118,22 @@ impl Ledger {
             }
             let reserved = if member.answered { member.reserved } else { 0 };
             totals.spend(member.payer, person.provider, reserved, member.spent, member.found);
+            totals.not_found(member.payer, person.provider, member.not_found);
+            if member.unasked {
+                totals.reserve(member.payer, person.provider, -1, 0);
+            }
             changed.push(Row {
                 call: member.call,
                 position: member.position,
+                reserved: if member.unasked { 0 } else { member.reserved },
                 credits: member.credits,
             });
         }
         if !changed.is_empty() {
             exec!(
                 conn,
-                "UPDATE call_reveals SET credits = CAST(e.value->>'credits' AS BIGINT)
+                "UPDATE call_reveals SET credits = CAST(e.value->>'credits' AS BIGINT),
+                    reserved = CAST(e.value->>'reserved' AS BIGINT)
                  FROM EACH($1) AS e
                  WHERE call_id = CAST(e.value->>'call' AS BIGINT)
                    AND position = CAST(e.value->>'position' AS BIGINT)",
