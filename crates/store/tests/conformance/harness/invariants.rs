@@ -350,32 +350,6 @@ impl Bench {
         }
     }
 
-    async fn check_views(&self) {
-        for view in [
-            "provider_holds",
-            "batch_spend",
-            "reveal_people",
-            "row_status",
-            "reveal_status",
-            "provider_status",
-            "call_log",
-            "webhook_log",
-        ] {
-            self.database.number(&format!("SELECT COUNT(*) FROM (SELECT * FROM {view}) v")).await;
-        }
-        let sums: Vec<(String, i64, i64)> = self
-            .database
-            .all(
-                "SELECT batch_id, total, queued + sending + awaiting + retrying + held + found
-                        + not_found + failed + expired + cancelled
-                 FROM batch_status",
-            )
-            .await;
-        for (batch, total, sum) in sums {
-            assert_eq!(total, sum, "the states of batch {batch} in batch_status");
-        }
-    }
-
     /// Nobody was in two calls that were, or may have been, taken, unless one repeats the other.
     pub async fn check_paid_once(&self) {
         let twice: Vec<(i64, i64)> = self
