@@ -1,11 +1,13 @@
 -- What users and their scripts read. Columns and meanings are a promise; the tables behind are not.
+-- The present is the statement's (statement_timestamp): with a time that moves on meanwhile the planner
+-- could not see through a view, and would compute all of its rows and columns before it took a few.
 
 -- Why work at a provider can't be sent just now, if it can't. Rows that would be queued show this in
 -- its place, so that closing a gate never rewrites a million rows.
 CREATE VIEW provider_holds AS
 SELECT provider,
        CASE WHEN paused = 1 OR off_reason IS NOT NULL THEN 'held'
-            WHEN state = 'open' OR (state = 'closed' AND closed_until <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)) THEN NULL
+            WHEN state = 'open' OR (state = 'closed' AND closed_until <= CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)) THEN NULL
             WHEN reason IN ('credits_pending', 'credits_insufficient', 'misconfigured') THEN 'held'
             ELSE 'retrying' END AS shown_as,
        CASE WHEN off_reason IS NOT NULL THEN off_reason
@@ -89,7 +91,7 @@ SELECT b.batch_id,
        CASE WHEN w.shared = 1 OR w.ended IS NOT NULL THEN 0 ELSE COALESCE(r.credits, 0) END AS credits,
        w.shared,
        CASE WHEN w.ended IS NULL AND r.state IN ('queued', 'sending', 'awaiting', 'retrying')
-            THEN (CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) - COALESCE(r.asked_at, b.created_at)) / 1000 END AS waiting_seconds,
+            THEN (CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT) - COALESCE(r.asked_at, b.created_at)) / 1000 END AS waiting_seconds,
        to_char(to_timestamp(COALESCE(w.ended_at, r.updated_at) / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated_at
 FROM batch_rows w
 JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL
@@ -100,7 +102,10 @@ LEFT JOIN provider_holds h ON h.provider = r.provider;
 
 CREATE VIEW reveal_status AS
 SELECT r.provider,
-       p.person,
+       CASE WHEN r.subject LIKE 'ocean:%' THEN substr(r.subject, 7)
+            WHEN r.subject LIKE 'clodura:%' THEN substr(r.subject, 9)
+            WHEN r.subject LIKE 'linkedin.com/%' THEN 'https://www.' || r.subject
+            ELSE r.subject END AS person,
        CASE WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.shown_as
             ELSE r.state END AS state,
        CASE WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.reason
@@ -113,7 +118,6 @@ SELECT r.provider,
        to_char(to_timestamp(r.asked_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS asked_at,
        to_char(to_timestamp(r.revealed_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revealed_at
 FROM reveals r
-JOIN reveal_people p ON p.reveal_id = r.id
 LEFT JOIN calls c ON c.id = r.call_id
 LEFT JOIN provider_holds h ON h.provider = r.provider
 WHERE r.state <> 'idle';
@@ -129,7 +133,7 @@ SELECT g.provider,
        to_char(to_timestamp(g.closed_until / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS gate_until,
        (SELECT COUNT(*) FROM calls c WHERE c.provider = g.provider AND c.deadline_at IS NOT NULL)
            + (SELECT COUNT(*) FROM calls c WHERE c.provider = g.provider AND c.state = 'sending') AS in_flight,
-       CASE WHEN g.requests_day = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) / 86400000 THEN g.requests_today ELSE 0 END AS requests_today,
+       CASE WHEN g.requests_day = CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT) / 86400000 THEN g.requests_today ELSE 0 END AS requests_today,
        COALESCE(g.found_rate, g.rate_limit) AS rate,
        g.balance_credits
            - (SELECT CAST(COALESCE(COALESCE(SUM(t.credits_spent), 0), 0) AS BIGINT) FROM batch_totals t WHERE t.provider = g.provider)
@@ -137,17 +141,28 @@ SELECT g.provider,
        to_char(to_timestamp(g.balance_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS credits_checked_at
 FROM provider_gates g;
 
-CREATE VIEW call_log AS
-SELECT c.call_id, c.attempt, c.provider, 'reveal' AS kind, c.people,
-       to_char(to_timestamp(c.sent_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS sent_at, to_char(to_timestamp(c.finished_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS finished_at,
+-- The two halves of call_log, with their numbers.
+CREATE VIEW reveal_log AS
+SELECT c.id, c.call_id, c.attempt, c.provider, 'reveal' AS kind, c.people,
+       to_char(to_timestamp(c.sent_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS sent_at,
+       to_char(to_timestamp(c.finished_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS finished_at,
        c.http_status, COALESCE(c.outcome, c.state) AS outcome, c.tracking_id, o.call_id AS repeat_of
 FROM calls c
-LEFT JOIN calls o ON o.id = c.repeat_of
-UNION ALL
-SELECT l.call_id, l.attempt, l.provider, l.kind, CASE WHEN l.kind = 'track' THEN 1 ELSE 0 END,
-       to_char(to_timestamp(l.sent_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), to_char(to_timestamp(l.finished_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-       l.http_status, l.outcome, l.tracking_id, NULL
+LEFT JOIN calls o ON o.id = c.repeat_of;
+
+CREATE VIEW lookup_log AS
+SELECT l.id, l.call_id, l.attempt, l.provider, l.kind, CASE WHEN l.kind = 'track' THEN 1 ELSE 0 END AS people,
+       to_char(to_timestamp(l.sent_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS sent_at,
+       to_char(to_timestamp(l.finished_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS finished_at,
+       l.http_status, l.outcome, l.tracking_id, NULL AS repeat_of
 FROM lookups l;
+
+CREATE VIEW call_log AS
+SELECT call_id, attempt, provider, kind, people, sent_at, finished_at, http_status, outcome, tracking_id, repeat_of
+FROM reveal_log
+UNION ALL
+SELECT call_id, attempt, provider, kind, people, sent_at, finished_at, http_status, outcome, tracking_id, repeat_of
+FROM lookup_log;
 
 CREATE VIEW webhook_log AS
 SELECT to_char(to_timestamp(received_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS received_at, provider, call_id, outcome, bytes

@@ -59,6 +59,7 @@ CREATE TABLE batch_totals (
     cancelled        BIGINT NOT NULL DEFAULT 0,
     people_asked     BIGINT NOT NULL DEFAULT 0,
     people_found     BIGINT NOT NULL DEFAULT 0,
+    people_not_found BIGINT NOT NULL DEFAULT 0,
     credits_reserved BIGINT NOT NULL DEFAULT 0,
     credits_spent    BIGINT NOT NULL DEFAULT 0,
     written_off      BIGINT NOT NULL DEFAULT 0, -- reserved for people who expired: perhaps spent
@@ -90,6 +91,7 @@ CREATE TABLE reveals (
 CREATE INDEX reveals_queue ON reveals (lane, provider, id) WHERE state = 'queued' AND cohort IS NULL;
 CREATE INDEX reveals_cohort ON reveals (provider, cohort) WHERE state = 'queued' AND cohort IS NOT NULL;
 CREATE INDEX reveals_retrying ON reveals (provider, due_at) WHERE state = 'retrying';
+CREATE INDEX reveals_ended_badly ON reveals (id) WHERE state IN ('failed', 'expired');
 
 -- Other identifiers of the person behind a subject.
 CREATE TABLE aliases (

@@ -11,7 +11,7 @@ SELECT sent_at,
        tracking_id,
        repeat_of,
        finished_at
-FROM call_log
+FROM recent_calls
 WHERE sent_at IS NOT NULL
 ORDER BY sent_at DESC, call_id DESC, attempt DESC
 LIMIT 50;

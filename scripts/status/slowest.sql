@@ -10,7 +10,7 @@ SELECT batch_id,
        attempts,
        next_attempt_at,
        tracking_id
-FROM row_status
+FROM longest_waiting
 WHERE waiting_seconds IS NOT NULL
 ORDER BY waiting_seconds DESC, batch_id, row_number
 LIMIT 20;

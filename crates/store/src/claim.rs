@@ -162,7 +162,7 @@ async fn admit(
         Door::Probe { small } => (1, if small { SMALL_PROBE } else { ask.people }, true),
     };
     if ask.canary > 0 && gate.canary_url.is_some() && gate.canary_proved_at.is_none() {
-        if out_of(conn, ask.provider).await? > 0 {
+        if anything_out(conn, ask.provider).await? {
             return Ok(Admission::Wait(None));
         }
         (calls, people) = (1, people.min(ask.canary));
@@ -207,14 +207,16 @@ async fn spare_the_day(
     Ok((waiting < ask.people as i64).then_some(Timestamp(next)))
 }
 
-/// Calls whose results are out or may be.
-async fn out_of(conn: &mut Conn, provider: Provider) -> Result<i64> {
-    Ok(value!(
+/// Whether the results of any call are out or may be. Two questions, since each has an index of its own.
+pub(crate) async fn anything_out(conn: &mut Conn, provider: Provider) -> Result<bool> {
+    let out: i64 = value!(
         conn,
-        "SELECT COUNT(*) FROM calls
-         WHERE provider = $1 AND (state = 'sending' OR deadline_at IS NOT NULL)",
+        "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND deadline_at IS NOT NULL)
+                            OR EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND state = 'sending')
+                          THEN 1 ELSE 0 END AS BIGINT)",
         provider.as_str(),
-    )?)
+    )?;
+    Ok(out == 1)
 }
 
 /// Puts people whose backoff is over back into the queue.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jobs::Provider;
 
+use crate::claim::anything_out;
 use crate::conn::{Conn, row, rows, value};
 use crate::holds::{ShownGate, ceiling, count, read_gates, shut_by};
 use crate::record::record;
@@ -97,18 +98,14 @@ impl Waiting {
 /// Why an open gate lets nobody through just now: the canary, or credits.
 pub(crate) async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Option<String>> {
     let (provider, gate) = (shown.provider, &shown.gate);
-    if gate.canary_url.is_some() && gate.canary_proved_at.is_none() {
-        let out: i64 = value!(
-            conn,
-            "SELECT COUNT(*) FROM calls WHERE provider = $1 AND (state = 'sending' OR deadline_at IS NOT NULL)",
-            provider.as_str(),
-        )?;
-        if out > 0 {
-            return Ok(Some(
-                "a first webhook has to show that WEBHOOK_PUBLIC_URL works; a small request is out for that"
-                    .to_owned(),
-            ));
-        }
+    if gate.canary_url.is_some()
+        && gate.canary_proved_at.is_none()
+        && anything_out(conn, provider).await?
+    {
+        return Ok(Some(
+            "a first webhook has to show that WEBHOOK_PUBLIC_URL works; a small request is out for that"
+                .to_owned(),
+        ));
     }
     let Some(credits) = gate.balance_credits else { return Ok(None) };
     let sums: Option<(i64, i64)> = row!(

@@ -5,7 +5,7 @@ use jobs::{Provider, Timestamp};
 
 use crate::Result;
 use crate::conn::{Conn, rows};
-use crate::overview::Counts;
+use crate::counts::Counts;
 use crate::record::record;
 use crate::transition::parse_provider;
 
@@ -133,35 +133,4 @@ impl BatchRow {
             at_ceiling: self.at_ceiling == 1,
         }))
     }
-}
-
-record! {
-    struct ProviderCounts {
-        provider: String,
-        #[sqlx(flatten)]
-        counts: Counts,
-    }
-}
-
-/// Rows and credits of all batches, by provider.
-pub(crate) async fn read_counts(conn: &mut Conn) -> Result<Vec<(Provider, Counts)>> {
-    let found: Vec<ProviderCounts> = rows!(
-        conn,
-        "SELECT t.provider,
-            CAST(SUM(CASE WHEN t.at_ceiling = 0 AND h.shown_as IS NULL THEN t.queued ELSE 0 END) AS BIGINT) AS queued,
-            CAST(SUM(t.sending) AS BIGINT) AS sending, CAST(SUM(t.awaiting) AS BIGINT) AS awaiting,
-            CAST(SUM(t.retrying + CASE WHEN t.at_ceiling = 0 AND h.shown_as = 'retrying' THEN t.queued ELSE 0 END) AS BIGINT) AS retrying,
-            CAST(SUM(CASE WHEN t.at_ceiling = 1 OR h.shown_as = 'held' THEN t.queued ELSE 0 END) AS BIGINT) AS held,
-            CAST(SUM(t.found) AS BIGINT) AS found, CAST(SUM(t.not_found) AS BIGINT) AS not_found,
-            CAST(SUM(t.failed) AS BIGINT) AS failed, CAST(SUM(t.expired) AS BIGINT) AS expired,
-            CAST(SUM(t.cancelled) AS BIGINT) AS cancelled,
-            CAST(SUM(t.people_asked) AS BIGINT) AS people_asked,
-            CAST(SUM(t.people_found) AS BIGINT) AS people_found,
-            CAST(SUM(t.credits_reserved + t.written_off) AS BIGINT) AS credits_reserved,
-            CAST(SUM(t.credits_spent) AS BIGINT) AS credits_spent
-         FROM batch_totals t JOIN batches b ON b.id = t.batch_id AND b.published_at IS NOT NULL
-         LEFT JOIN provider_holds h ON h.provider = t.provider
-         GROUP BY t.provider",
-    )?;
-    found.into_iter().map(|row| Ok((parse_provider(&row.provider, 0)?, row.counts))).collect()
 }

@@ -9,8 +9,10 @@ use crate::record::record;
 use crate::status::BatchRef;
 use crate::{Result, Store};
 
-/// Rows that one query looks through for a state.
+/// Rows that one query looks through at most: Postgres looks through all of them before it gives any.
 const WINDOW: i64 = 20_000;
+/// The next query looks through so many times as many.
+const GROWTH: i64 = 8;
 /// How long a page looks for rows of a rare state before it says how far it came.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -80,8 +82,11 @@ impl Store {
         let last = last_row(&mut conn, batch).await?;
         let mut page = RowPage { rows: Vec::new(), next_after: None };
         let mut after = after.max(0);
+        let mut window = most as i64;
         while after < last {
-            let until = after.saturating_add(WINDOW);
+            window = window.min(WINDOW);
+            let until = after.saturating_add(window);
+            window *= GROWTH;
             let wanted = most - page.rows.len();
             let found = read_window(&mut conn, batch, (after, until), state, wanted).await?;
             let full = found.len() == wanted;

@@ -29,6 +29,7 @@ struct ProviderDelta {
     cancelled: i64,
     people_asked: i64,
     people_found: i64,
+    people_not_found: i64,
     reserved: i64,
     spent: i64,
     written_off: i64,
@@ -108,6 +109,12 @@ impl Totals {
         delta.people_found += i64::from(found);
     }
 
+    /// The provider has no number of so many `people` whom `batch` asked for; negative, where it
+    /// thought better of it.
+    pub(crate) fn not_found(&mut self, batch: i64, provider: Provider, people: i64) {
+        self.provider(batch, provider).people_not_found += people;
+    }
+
     /// What `batch` had reserved may have been spent, and nobody knows: the person expired.
     pub(crate) fn write_off(&mut self, batch: i64, provider: Provider, reserved: i64) {
         let delta = self.provider(batch, provider);
@@ -151,15 +158,15 @@ impl Totals {
         exec!(
             conn,
             "INSERT INTO batch_totals (batch_id, provider, queued, sending, awaiting, retrying, found,
-                not_found, failed, expired, cancelled, people_asked, people_found, credits_reserved, credits_spent, written_off)
+                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off)
              SELECT CAST(e.value->>'batch' AS BIGINT), e.value->>'provider',
                 CAST(e.value->>'queued' AS BIGINT), CAST(e.value->>'sending' AS BIGINT),
                 CAST(e.value->>'awaiting' AS BIGINT), CAST(e.value->>'retrying' AS BIGINT),
                 CAST(e.value->>'found' AS BIGINT), CAST(e.value->>'not_found' AS BIGINT),
                 CAST(e.value->>'failed' AS BIGINT), CAST(e.value->>'expired' AS BIGINT),
                 CAST(e.value->>'cancelled' AS BIGINT), CAST(e.value->>'people_asked' AS BIGINT),
-                CAST(e.value->>'people_found' AS BIGINT), CAST(e.value->>'reserved' AS BIGINT),
-                CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT)
+                CAST(e.value->>'people_found' AS BIGINT), CAST(e.value->>'people_not_found' AS BIGINT),
+                CAST(e.value->>'reserved' AS BIGINT), CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT)
              FROM EACH($1) AS e JOIN batches b ON b.id = CAST(e.value->>'batch' AS BIGINT) WHERE TRUE
              ON CONFLICT (batch_id, provider) DO UPDATE SET
                 queued = batch_totals.queued + excluded.queued,
@@ -173,6 +180,7 @@ impl Totals {
                 cancelled = batch_totals.cancelled + excluded.cancelled,
                 people_asked = batch_totals.people_asked + excluded.people_asked,
                 people_found = batch_totals.people_found + excluded.people_found,
+                people_not_found = batch_totals.people_not_found + excluded.people_not_found,
                 credits_reserved = batch_totals.credits_reserved + excluded.credits_reserved,
                 credits_spent = batch_totals.credits_spent + excluded.credits_spent,
                 written_off = batch_totals.written_off + excluded.written_off,

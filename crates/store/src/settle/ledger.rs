@@ -37,6 +37,10 @@ pub(super) struct Member {
     pub(super) answered: bool,
     pub(super) spent: i64,
     pub(super) found: bool,
+    /// Added to those of whom the provider has no number.
+    pub(super) not_found: i64,
+    /// The provider had no credits for them: they were not asked after all.
+    pub(super) unasked: bool,
 }
 
 #[derive(Clone)]
@@ -151,6 +155,8 @@ impl Ledger {
             answered: false,
             spent: 0,
             found: false,
+            not_found: 0,
+            unasked: false,
         });
         Ok(())
     }
@@ -236,7 +242,15 @@ impl Ledger {
             member.credits = Some(charged);
             member.changed = true;
             member.spent += charged;
-            member.found = to == RevealState::Found && (first_answer || member.reserved > 0);
+            let asked = member.reserved > 0 && !member.unasked;
+            member.found = to == RevealState::Found && (first_answer || asked);
+            member.unasked |= finding == &Finding::OutOfCredits;
+            member.not_found += match finding {
+                Finding::NotFound => 1,
+                // It thought better of it.
+                Finding::Found { .. } if !first_answer && asked => -1,
+                _ => 0,
+            };
             person.credits += charged;
         }
         if first_answer {

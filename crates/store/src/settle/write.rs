@@ -99,16 +99,21 @@ impl Ledger {
             }
             let reserved = if member.answered { member.reserved } else { 0 };
             totals.spend(member.payer, person.provider, reserved, member.spent, member.found);
+            totals.not_found(member.payer, person.provider, member.not_found);
+            if member.unasked {
+                totals.reserve(member.payer, person.provider, -1, 0);
+            }
             changed.push(member);
         }
         let columns = vec![
             ("call", ints(changed.iter().map(|member| member.call))),
             ("position", ints(changed.iter().map(|member| member.position))),
+            ("reserved", ints(changed.iter().map(|m| if m.unasked { 0 } else { m.reserved }))),
             ("credits", ints(changed.iter().map(|member| member.credits))),
         ];
         each(
             conn,
-            "UPDATE call_reveals SET credits = e.credits
+            "UPDATE call_reveals SET credits = e.credits, reserved = e.reserved
              FROM ROWS WHERE call_reveals.call_id = e.call AND call_reveals.position = e.position",
             columns,
         )

@@ -20,6 +20,7 @@ mod harness;
 mod isolation;
 mod overdue;
 mod polls;
+mod ready_queries;
 mod settle;
 mod sharing;
 mod submits;

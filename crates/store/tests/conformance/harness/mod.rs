@@ -7,6 +7,8 @@ pub mod database;
 pub mod invariants;
 /// People, rows and batches in few words.
 pub mod people;
+/// What views must say at every moment.
+pub mod views;
 
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;

@@ -1,0 +1,81 @@
+use std::collections::BTreeSet;
+
+use super::Bench;
+
+/// Rows that `longest_waiting` has at most, and requests of each provider that it looks at.
+const MOST: i64 = 20;
+
+impl Bench {
+    /// Every view can be read, and those that look nowhere near all rows say what counting says.
+    pub async fn check_views(&self) {
+        for view in [
+            "provider_holds",
+            "batch_spend",
+            "reveal_people",
+            "row_status",
+            "reveal_status",
+            "provider_status",
+            "call_log",
+            "webhook_log",
+            "provider_results",
+            "longest_waiting",
+            "stuck_rows",
+            "recent_calls",
+        ] {
+            self.database.number(&format!("SELECT COUNT(*) FROM (SELECT * FROM {view}) v")).await;
+        }
+        self.check_batch_status().await;
+        self.check_stuck_rows().await;
+        self.check_longest_waiting().await;
+    }
+
+    async fn check_batch_status(&self) {
+        let sums: Vec<(String, i64, i64)> = self
+            .database
+            .all(
+                "SELECT batch_id, total, queued + sending + awaiting + retrying + held + found
+                        + not_found + failed + expired + cancelled
+                 FROM batch_status",
+            )
+            .await;
+        for (batch, total, sum) in sums {
+            assert_eq!(total, sum, "the states of batch {batch} in batch_status");
+        }
+    }
+
+    /// Who has waited for a result for long depends on the machine's own time: not looked at here.
+    async fn check_stuck_rows(&self) {
+        type Group = (String, String, String, String, i64);
+        let said: Vec<Group> = self
+            .database
+            .all(
+                "SELECT batch_id, provider, state, COALESCE(reason, ''), CAST(SUM(row_count) AS BIGINT)
+                 FROM stuck_rows WHERE state <> 'awaiting' GROUP BY 1, 2, 3, 4",
+            )
+            .await;
+        let counted: Vec<Group> = self
+            .database
+            .all(
+                "SELECT batch_id, provider, state, COALESCE(reason, ''), COUNT(*)
+                 FROM row_status WHERE state IN ('held', 'retrying', 'failed', 'expired')
+                 GROUP BY 1, 2, 3, 4",
+            )
+            .await;
+        let [said, counted] =
+            [said, counted].map(|groups| groups.into_iter().collect::<BTreeSet<_>>());
+        assert_eq!(said, counted, "stuck_rows, and what is stuck in row_status");
+    }
+
+    /// All who wait are there if they are few.
+    async fn check_longest_waiting(&self) {
+        let busiest = "SELECT COALESCE(MAX(n), 0) FROM (
+            SELECT COUNT(*) AS n FROM calls WHERE deadline_at IS NOT NULL GROUP BY provider) c";
+        if self.database.number(busiest).await > MOST {
+            return;
+        }
+        let rows = |view| format!("SELECT COUNT(*) FROM {view} WHERE waiting_seconds IS NOT NULL");
+        let said = self.database.number(&rows("longest_waiting")).await;
+        let waiting = self.database.number(&rows("row_status")).await;
+        assert_eq!(said, waiting.min(MOST), "longest_waiting, of {waiting} rows that wait");
+    }
+}
