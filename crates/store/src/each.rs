@@ -112,7 +112,22 @@ fn sqlite(sql: &str, columns: &Columns) -> String {
         rest = &after[end..];
     }
     text.push_str(rest);
-    text.replace("FROM ROWS", "")
+    values(text.replace("FROM ROWS", ROW))
+}
+
+/// What stands between the values and the rest, for a moment.
+const ROW: &str = "\u{1}";
+
+/// An insert of one row as `VALUES`: for a `SELECT`, SQLite keeps a journal for each statement, in case
+/// it fails at a later row.
+fn values(text: String) -> String {
+    let values = || {
+        let (insert, rest) = text.split_once("SELECT ").filter(|_| text.starts_with("INSERT"))?;
+        let (values, rest) = rest.split_once(ROW)?;
+        let rest = rest.trim_start().trim_start_matches("WHERE TRUE");
+        Some(format!("{insert}VALUES ({values}) {rest}"))
+    };
+    values().unwrap_or_else(|| text.replace(ROW, ""))
 }
 
 fn is_of_a_name(c: char) -> bool {
@@ -141,6 +156,14 @@ mod tests {
         assert_eq!(
             sqlite(sql, &columns),
             "UPDATE phone SET ended = ?2, phone.id = ?1  WHERE id = ?1"
+        );
+        let insert = "INSERT INTO phones (id, ended) SELECT e.id, e.ended FROM ROWS WHERE TRUE
+                      ON CONFLICT (id) DO NOTHING";
+        let words: Vec<String> =
+            sqlite(insert, &columns).split_whitespace().map(str::to_owned).collect();
+        assert_eq!(
+            words.join(" "),
+            "INSERT INTO phones (id, ended) VALUES (?1, ?2 ) ON CONFLICT (id) DO NOTHING"
         );
         assert!(postgres(sql, &columns).contains(
             "FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) AS e(id, ended) WHERE id = e.id"

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::output::{draws_progress, number};
 
 /// How long one transaction is to take: a worker that waits for it must not notice.
-const CHUNK_TIME: Duration = Duration::from_millis(25);
+const CHUNK_TIME: Duration = Duration::from_millis(40);
 /// How many rows the first chunk has.
 pub const FIRST_CHUNK: usize = 500;
 /// How few or many rows a chunk has.
