@@ -4,12 +4,14 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::changes::{Topic, Topics};
+use crate::passed::Passed;
 use crate::sqlite::{Reader, Sqlite};
 
 /// A connection that the ledger's operations run on; within a transaction when they write.
 pub struct Conn {
     inner: Inner,
     topics: Topics,
+    passed: Passed,
 }
 
 enum Inner {
@@ -43,7 +45,7 @@ impl Conn {
     }
 
     fn new(inner: Inner) -> Self {
-        Conn { inner, topics: Topics::default() }
+        Conn { inner, topics: Topics::default(), passed: Passed::default() }
     }
 
     pub(crate) fn raw(&mut self) -> Raw<'_> {
@@ -61,6 +63,16 @@ impl Conn {
             Inner::Transaction(tx) => Some(tx),
             Inner::Sqlite(_) | Inner::SqliteReader(_) | Inner::Postgres(_) => None,
         }
+    }
+
+    /// The same, counting good answers where all of a ledger's do.
+    pub(crate) fn with_passed(self, passed: &Passed) -> Self {
+        Conn { passed: passed.clone(), ..self }
+    }
+
+    /// Good answers that no gate shows yet.
+    pub(crate) fn passed(&self) -> &Passed {
+        &self.passed
     }
 
     /// Wakes those who wait for `topic` once this transaction is committed.

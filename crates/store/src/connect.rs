@@ -9,8 +9,10 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
 use crate::changes::{Changes, Subscription, Topic, Topics};
+use crate::checkpoint::{self, Checkpoints};
 use crate::conn::{Conn, exec, value};
 use crate::grouped::Groups;
+use crate::passed::Passed;
 use crate::sqlite::{Readers, Sqlite};
 use crate::writer::{BoxFuture, Durability, Writer};
 use crate::{DatabaseError, Result, StoreError};
@@ -47,6 +49,7 @@ pub struct Store {
     backend: Backend,
     changes: Changes,
     clock: Clock,
+    passed: Passed,
     groups: Option<Groups>,
 }
 
@@ -63,15 +66,15 @@ impl Store {
     /// # Errors
     /// A URL of another kind, a database that can't be reached, a schema newer than this program.
     pub async fn connect(url: &str, migrate: bool, clock: Clock) -> Result<Store> {
-        let changes = Changes::default();
+        let (changes, passed) = (Changes::default(), Passed::default());
         let backend = if url.starts_with("sqlite:") {
-            open_sqlite_patiently(url, migrate, &changes).await?
+            open_sqlite_patiently(url, migrate, &changes, &passed).await?
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             open_postgres(url, migrate, &changes).await?
         } else {
             return Err(StoreError::Url { url: without_password(url) });
         };
-        let store = Store { backend, changes, clock, groups: None };
+        let store = Store { backend, changes, clock, passed, groups: None };
         store.follow_database_clock().await?;
         Ok(Store { groups: Some(Groups::start(&store)), ..store })
     }
@@ -86,6 +89,11 @@ impl Store {
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.clock.clone()
+    }
+
+    /// Good answers that no gate shows yet.
+    pub(crate) fn passed(&self) -> &Passed {
+        &self.passed
     }
 
     /// The ways to write what is many and small.
@@ -153,7 +161,7 @@ impl Store {
         match &self.backend {
             Backend::Sqlite { writer, .. } => writer.write(durability, work).await,
             Backend::Postgres { writers, .. } => {
-                let mut conn = Conn::transaction(writers.begin().await?);
+                let mut conn = Conn::transaction(writers.begin().await?).with_passed(&self.passed);
                 if durability == Durability::WithTheNext {
                     exec!(conn, "SET LOCAL synchronous_commit = off")?;
                 }
@@ -184,11 +192,16 @@ impl Store {
 
 /// Several processes may open a database for the first time at once. Who comes second finds it locked
 /// for a moment, also where SQLite doesn't wait by itself, or a table there that was missing just now.
-async fn open_sqlite_patiently(url: &str, migrate: bool, changes: &Changes) -> Result<Backend> {
+async fn open_sqlite_patiently(
+    url: &str,
+    migrate: bool,
+    changes: &Changes,
+    passed: &Passed,
+) -> Result<Backend> {
     let started = Instant::now();
     let mut migrations = 0;
     loop {
-        let error = match open_sqlite(url, migrate, changes).await {
+        let error = match open_sqlite(url, migrate, changes, passed).await {
             Ok(backend) => return Ok(backend),
             Err(error) => error,
         };
@@ -207,7 +220,12 @@ async fn open_sqlite_patiently(url: &str, migrate: bool, changes: &Changes) -> R
     }
 }
 
-async fn open_sqlite(url: &str, migrate: bool, changes: &Changes) -> Result<Backend> {
+async fn open_sqlite(
+    url: &str,
+    migrate: bool,
+    changes: &Changes,
+    passed: &Passed,
+) -> Result<Backend> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| StoreError::Url { url: url.to_owned() })?
         .create_if_missing(true)
@@ -219,7 +237,10 @@ async fn open_sqlite(url: &str, migrate: bool, changes: &Changes) -> Result<Back
         SQLITE_MIGRATIONS.run(&first).await?;
     }
     let path = options.get_filename();
-    let writer = Writer::start(Sqlite::open(path)?, changes.clone())?;
+    let conn = Sqlite::open(path)?;
+    checkpoint::watch(&conn.conn);
+    let conn = Conn::sqlite(conn).with_passed(passed);
+    let writer = Writer::start(conn, Checkpoints::start(path)?, changes.clone())?;
     // Only now: whoever closes a file last puts its log away, and the next one sets it up again.
     first.close().await;
     Ok(Backend::Sqlite { writer, readers: Readers::of(path.to_owned()) })

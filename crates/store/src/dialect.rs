@@ -91,7 +91,7 @@ fn postgres(sql: &'static str) -> Cow<'static, str> {
         &[
             ("EACH($1)", "json_array_elements(CAST($1 AS json))"),
             ("IDS($1) AS e", "unnest(CAST(translate($1, '[]', '{}') AS bigint[])) AS e(value)"),
-            ("TEXTS($1)", "json_array_elements_text(CAST($1 AS json))"),
+            ("TEXTS($1) AS e", "unnest($1) AS e(value)"),
             ("JSON_ROWS(", "json_agg(json_build_array("),
         ],
     )

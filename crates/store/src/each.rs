@@ -14,6 +14,7 @@ use crate::conn::{Conn, Raw};
 pub(crate) enum Column {
     Ints(Vec<Option<i64>>),
     Texts(Vec<Option<String>>),
+    Blobs(Vec<Vec<u8>>),
 }
 
 /// The columns of some rows, by name; all are of one length.
@@ -39,6 +40,7 @@ impl Column {
         match self {
             Column::Ints(values) => values.len(),
             Column::Texts(values) => values.len(),
+            Column::Blobs(values) => values.len(),
         }
     }
 
@@ -47,6 +49,7 @@ impl Column {
         match self {
             Column::Ints(values) => values.get(row).map(|value| value as &dyn ToSql),
             Column::Texts(values) => values.get(row).map(|value| value as &dyn ToSql),
+            Column::Blobs(values) => values.get(row).map(|value| value as &dyn ToSql),
         }
     }
 
@@ -54,6 +57,7 @@ impl Column {
         match self {
             Column::Ints(_) => "bigint[]",
             Column::Texts(_) => "text[]",
+            Column::Blobs(_) => "bytea[]",
         }
     }
 }
@@ -72,6 +76,7 @@ pub(crate) async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -
                 query = match column {
                     Column::Ints(values) => query.bind(values),
                     Column::Texts(values) => query.bind(values),
+                    Column::Blobs(values) => query.bind(values),
                 };
             }
             Ok(query.execute(conn).await?.rows_affected())

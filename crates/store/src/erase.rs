@@ -16,6 +16,7 @@ use crate::conn::{Conn, exec, rows};
 use crate::erasures::{ERASED, ErasureKey};
 use crate::resolve::Numbers;
 use crate::settings::read_or_make;
+use crate::texts::Texts;
 use crate::totals::{Totals, json};
 use crate::transition::{Change, parse_provider, shift};
 use crate::{Result, Store, StoreError, Topic};
@@ -139,7 +140,7 @@ pub(crate) async fn remember(
         conn,
         "INSERT INTO erasures (hash, erased_at) SELECT e.value, CAST($2 AS BIGINT) FROM TEXTS($1) AS e
          WHERE TRUE ON CONFLICT (hash) DO NOTHING",
-        json(&hashes),
+        Texts::of(&hashes),
         now.0,
     )?;
     Ok(())
@@ -158,7 +159,7 @@ async fn reveals_of(conn: &mut Conn, identifiers: &BTreeSet<String>) -> Result<V
         let found: Vec<(i64,)> = rows!(
             conn,
             "SELECT r.id FROM TEXTS($1) AS e JOIN reveals r ON r.provider = $2 AND r.subject = e.value",
-            json(&identifiers),
+            Texts::of(identifiers),
             provider.as_str(),
         )?;
         ids.extend(found.into_iter().map(|(id,)| id));
@@ -253,7 +254,7 @@ async fn forget_requests(conn: &mut Conn, reveals: &[i64]) -> Result<()> {
         conn,
         "UPDATE lookups SET tracking_id = NULL
          WHERE tracking_id IS NOT NULL AND call_id IN (SELECT e.value FROM TEXTS($1) AS e)",
-        json(&names),
+        Texts::of(&names),
     )?;
     Ok(())
 }
@@ -264,14 +265,14 @@ async fn forget_aliases(conn: &mut Conn, identifiers: &BTreeSet<String>) -> Resu
             conn,
             "DELETE FROM aliases WHERE provider = $2
                AND identifier IN (SELECT e.value FROM TEXTS($1) AS e)",
-            json(&identifiers),
+            Texts::of(identifiers),
             provider.as_str(),
         )?;
         exec!(
             conn,
             "DELETE FROM aliases WHERE provider = $2
                AND subject IN (SELECT e.value FROM TEXTS($1) AS e)",
-            json(&identifiers),
+            Texts::of(identifiers),
             provider.as_str(),
         )?;
     }

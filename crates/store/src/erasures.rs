@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::conn::{Conn, row, rows};
-use crate::totals::json;
+use crate::texts::Texts;
 use crate::{NewRow, Result, StoreError};
 
 /// What stands in the place of an erased person's identifier.
@@ -54,7 +54,7 @@ pub(crate) async fn mark_erased(conn: &mut Conn, new_rows: &mut [NewRow]) -> Res
     let erased: Vec<(String,)> = rows!(
         conn,
         "SELECT x.hash FROM TEXTS($1) AS e JOIN erasures x ON x.hash = e.value",
-        json(&all)
+        Texts::of(&all)
     )?;
     let erased: std::collections::HashSet<String> =
         erased.into_iter().map(|(hash,)| hash).collect();

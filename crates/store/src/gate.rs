@@ -73,11 +73,24 @@ pub(crate) enum Door {
 impl Gate {
     /// Reads the gate and locks it: every transaction that sends or answers takes it first.
     pub(crate) async fn lock(conn: &mut Conn, provider: Provider) -> Result<Gate> {
-        let gate: Option<Gate> = row!(
-            conn,
-            "SELECT * FROM provider_gates WHERE provider = $1 FOR UPDATE",
-            provider.as_str(),
-        )?;
+        let passed = conn.passed().take(provider).unwrap_or_default();
+        let gate: Option<Gate> = match passed.requests {
+            0 => row!(
+                conn,
+                "SELECT * FROM provider_gates WHERE provider = $1 FOR UPDATE",
+                provider.as_str(),
+            )?,
+            requests => row!(
+                conn,
+                "UPDATE provider_gates SET passed = passed + $2, broken_streak = 0,
+                    accepted_at = COALESCE(CAST($3 AS BIGINT), accepted_at),
+                    refused_singles = CASE WHEN CAST($3 AS BIGINT) IS NULL THEN refused_singles ELSE 0 END
+                 WHERE provider = $1 RETURNING *",
+                provider.as_str(),
+                requests,
+                passed.accepted_at,
+            )?,
+        };
         gate.ok_or_else(|| missing(provider))
     }
 

@@ -9,9 +9,8 @@ use crate::accept::{self, Accepted};
 use crate::conn::Conn;
 use crate::immediate::{self, NotFound};
 use crate::inbox;
-use crate::passed::{self, Passed};
 use crate::polls::record::{self, Polled};
-use crate::writer::{BoxFuture, Durability};
+use crate::writer::BoxFuture;
 use crate::{DatabaseError, NewWebhook, Result, Store, StoreError};
 
 /// Writes that one transaction holds at most.
@@ -24,7 +23,6 @@ const ENOUGH: usize = 3;
 pub(crate) struct Groups {
     pub(crate) acceptances: Grouped<Accepted>,
     pub(crate) not_found: Grouped<NotFound>,
-    pub(crate) passed: Grouped<Passed>,
     pub(crate) polls: Grouped<Polled>,
     pub(crate) webhooks: Grouped<(NewWebhook, Timestamp)>,
 }
@@ -32,13 +30,11 @@ pub(crate) struct Groups {
 impl Groups {
     /// `store` is one without groups of its own, or the tasks would keep themselves alive.
     pub(crate) fn start(store: &Store) -> Self {
-        use Durability::{Full, WithTheNext};
         Groups {
-            acceptances: Grouped::start(store, Full, accept::write_all),
-            not_found: Grouped::start(store, Full, immediate::write_all),
-            passed: Grouped::start(store, WithTheNext, passed::count_all),
-            polls: Grouped::start(store, Full, record::write_all),
-            webhooks: Grouped::start(store, Full, inbox::store_all),
+            acceptances: Grouped::start(store, accept::write_all),
+            not_found: Grouped::start(store, immediate::write_all),
+            polls: Grouped::start(store, record::write_all),
+            webhooks: Grouped::start(store, inbox::store_all),
         }
     }
 }
@@ -52,14 +48,13 @@ pub(crate) struct Grouped<T>(mpsc::UnboundedSender<Waiting<T>>);
 /// Where and how they are written.
 struct To<T> {
     store: Store,
-    durability: Durability,
     all: WriteAll<T>,
 }
 
 impl<T: Send + 'static> To<T> {
     async fn write(&self, items: Vec<T>) -> Result<()> {
         let all = self.all;
-        self.store.write_with(self.durability, move |conn| all(conn, items)).await
+        self.store.write(move |conn| all(conn, items)).await
     }
 }
 
@@ -73,8 +68,8 @@ impl<T> Clone for Grouped<T> {
 
 impl<T: Clone + Send + 'static> Grouped<T> {
     /// Starts the task; it ends with the last way to it.
-    fn start(store: &Store, durability: Durability, all: WriteAll<T>) -> Self {
-        let to = To { store: store.clone(), durability, all };
+    fn start(store: &Store, all: WriteAll<T>) -> Self {
+        let to = To { store: store.clone(), all };
         let (sender, mut receiver) = mpsc::unbounded_channel::<Waiting<T>>();
         tokio::spawn(async move {
             let mut waiting = Vec::with_capacity(AT_ONCE);

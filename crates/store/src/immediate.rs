@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use crate::conn::{Conn, exec};
 use crate::gate;
-use crate::passed::Passed;
 use crate::settle::{Delivery, settle};
 use crate::totals::json;
 use crate::writer::BoxFuture;
@@ -19,11 +18,11 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn answer_not_found(&self, answer: Answer, policy: &Policy) -> Result<()> {
-        let now = self.now();
-        let passed = Passed { provider: answer.call.provider, accepted: true, now };
+        let (now, provider) = (self.now(), answer.call.provider);
         let one = NotFound { answer, policy: policy.clone(), now };
         self.groups()?.not_found.write(one).await?;
-        self.count_passed(passed).await
+        self.passed().count_accepted(provider, now);
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use jobs::{Provider, Timestamp};
 
 use crate::conn::{Conn, exec, row, rows};
+use crate::each::{Column, each, ints, texts};
 use crate::transition::parse_provider;
 use crate::writer::BoxFuture;
 use crate::{Result, Store, Topic};
@@ -144,21 +145,23 @@ pub(crate) fn store_all(
     webhooks: Vec<(NewWebhook, Timestamp)>,
 ) -> BoxFuture<'_, Result<()>> {
     Box::pin(async move {
-        for (webhook, now) in webhooks {
-            let outcome = webhook.malformed.then_some("malformed");
-            exec!(
-                conn,
-                "INSERT INTO webhook_inbox (received_at, provider, call_id, body, bytes, outcome, applied_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                now.0,
-                webhook.provider.as_str(),
-                webhook.call_id,
-                webhook.body.clone(),
-                webhook.body.len() as i64,
-                outcome,
-                outcome.map(|_| now.0),
-            )?;
-        }
+        let outcome = |webhook: &NewWebhook| webhook.malformed.then_some("malformed");
+        let columns = vec![
+            ("received_at", ints(webhooks.iter().map(|(_, now)| now.0))),
+            ("provider", texts(webhooks.iter().map(|(one, _)| Some(one.provider.as_str())))),
+            ("call_id", texts(webhooks.iter().map(|(one, _)| Some(&*one.call_id)))),
+            ("bytes", ints(webhooks.iter().map(|(one, _)| one.body.len() as i64))),
+            ("outcome", texts(webhooks.iter().map(|(one, _)| outcome(one)))),
+            ("applied_at", ints(webhooks.iter().map(|(one, now)| outcome(one).map(|_| now.0)))),
+            ("body", Column::Blobs(webhooks.into_iter().map(|(one, _)| one.body).collect())),
+        ];
+        each(
+            conn,
+            "INSERT INTO webhook_inbox (received_at, provider, call_id, bytes, outcome, applied_at, body)
+             SELECT e.received_at, e.provider, e.call_id, e.bytes, e.outcome, e.applied_at, e.body FROM ROWS",
+            columns,
+        )
+        .await?;
         conn.announce(Topic::Inbox);
         Ok(())
     })

@@ -1,50 +1,45 @@
-//! What good answers mean for a provider's gate. Counted after what they say of people, in short
-//! transactions of their own: who writes down many people doesn't keep others from the gate meanwhile.
-//! What is lost of it in a crash makes a rate grow a little later.
+//! What good answers mean for a provider's gate. Counted in memory and written by whoever locks the gate
+//! next: who writes down what people were told keeps nobody from the gate. What is lost of it in a crash
+//! makes a rate grow a little later.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jobs::{Provider, Timestamp};
 
-use crate::conn::{Conn, exec};
-use crate::gate::Gate;
-use crate::writer::BoxFuture;
-use crate::{Result, Store};
+/// Good answers that no gate shows yet; one for each ledger that is open.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Passed(Arc<Mutex<BTreeMap<Provider, Count>>>);
 
-/// A request that was answered sensibly.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Passed {
-    pub(crate) provider: Provider,
-    /// Whether it was an order, and the provider took it.
-    pub(crate) accepted: bool,
-    pub(crate) now: Timestamp,
+/// Good answers of one provider.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Count {
+    pub(crate) requests: i64,
+    /// When it last took an order.
+    pub(crate) accepted_at: Option<i64>,
 }
 
-impl Store {
-    /// Counts a good answer. What it said is written already, so a failure here is nobody's matter.
-    pub(crate) async fn count_passed(&self, passed: Passed) -> Result<()> {
-        if let Err(error) = self.groups()?.passed.write(passed).await {
-            tracing::debug!(%error, "a good answer was not counted");
-        }
-        Ok(())
+impl Passed {
+    /// A request was answered sensibly.
+    pub(crate) fn count(&self, provider: Provider) {
+        self.with(|counts| counts.entry(provider).or_default().requests += 1);
     }
-}
 
-pub(crate) fn count_all(conn: &mut Conn, all: Vec<Passed>) -> BoxFuture<'_, Result<()>> {
-    Box::pin(async move {
-        for provider in Gate::lock_all(conn, all.iter().map(|one| one.provider)).await?.into_keys()
-        {
-            let own = all.iter().filter(|one| one.provider == provider);
-            let accepted_at = own.clone().filter(|one| one.accepted).map(|one| one.now.0).max();
-            exec!(
-                conn,
-                "UPDATE provider_gates SET passed = passed + $2, broken_streak = 0,
-                    accepted_at = COALESCE($3, accepted_at),
-                    refused_singles = CASE WHEN $3 IS NULL THEN refused_singles ELSE 0 END
-                 WHERE provider = $1",
-                provider.as_str(),
-                own.count() as i64,
-                accepted_at,
-            )?;
-        }
-        Ok(())
-    })
+    /// An order was taken.
+    pub(crate) fn count_accepted(&self, provider: Provider, now: Timestamp) {
+        self.with(|counts| {
+            let count = counts.entry(provider).or_default();
+            count.requests += 1;
+            count.accepted_at = count.accepted_at.max(Some(now.0));
+        });
+    }
+
+    /// What is to be written now.
+    pub(crate) fn take(&self, provider: Provider) -> Option<Count> {
+        self.with(|counts| counts.remove(&provider))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<Provider, Count>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }

@@ -9,7 +9,7 @@ use jobs::{Provider, RevealState, Timestamp};
 use crate::conn::{Conn, rows};
 use crate::erasures::mark_erased;
 use crate::resolve::{is_outdated, is_worth_waiting_for, preference};
-use crate::totals::json;
+use crate::texts::Texts;
 use crate::transition::parse_state;
 use crate::{Loaded, NewRow, NewStep, Result, Store};
 
@@ -207,7 +207,7 @@ async fn links(conn: &mut Conn, provider: Provider, identifiers: &BTreeSet<&str>
             conn,
             "SELECT a.identifier, a.subject FROM TEXTS($1) AS e
              JOIN aliases a ON a.provider = $2 AND a.identifier = e.value",
-            json(&next),
+            Texts::of(&next),
             provider.as_str(),
         )?;
         next.clear();
@@ -248,7 +248,7 @@ async fn newest(
         "SELECT r.subject, r.generation, r.id, r.state, r.revealed_at FROM TEXTS($1) AS e
          JOIN reveals r ON r.provider = $2 AND r.subject = e.value
          ORDER BY r.generation",
-        json(&subjects),
+        Texts::of(&subjects),
         provider.as_str(),
     )?;
     let mut newest = HashMap::new();

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::conn::{Conn, exec, row, rows};
-use crate::totals::json;
+use crate::texts::Texts;
 use crate::{Result, StoreError};
 
 /// A reveal as far as sharing is concerned.
@@ -95,7 +95,7 @@ impl People {
                 conn,
                 "SELECT a.identifier, a.subject FROM TEXTS($1) AS e
                  JOIN aliases a ON a.provider = $2 AND a.identifier = e.value",
-                json(&next),
+                Texts::of(&next),
                 provider.as_str(),
             )?;
             next = found.iter().map(|(_, s)| s).filter(|s| !wanted.contains(*s)).cloned().collect();
@@ -108,7 +108,7 @@ impl People {
             "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at, r.lane FROM TEXTS($1) AS e
              JOIN reveals r ON r.provider = $2 AND r.subject = e.value
              ORDER BY r.id FOR UPDATE",
-            json(&wanted),
+            Texts::of(&wanted),
             provider.as_str(),
         )?;
         for row in found {

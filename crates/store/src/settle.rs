@@ -14,6 +14,7 @@ use self::ledger::{Ledger, Person, subject_of};
 use self::tell::{WEBHOOK_NOTE, discard_erased, tell_gates, write_inbox};
 use crate::conn::{Conn, exec, rows};
 use crate::resolve::Numbers;
+use crate::texts::Texts;
 use crate::throughput::count_results;
 use crate::totals::{Totals, json};
 use crate::transition::{parse_provider, parse_state};
@@ -101,19 +102,22 @@ pub(crate) async fn settle(
 /// Gates come first in the order of locks, then the numbers under which people are looked up. Those
 /// that these deliveries may need are taken here; it is none of them, most of the time.
 async fn lock_first(conn: &mut Conn, deliveries: &[Delivery], now: Timestamp) -> Result<()> {
-    let results = || deliveries.iter().flat_map(|delivery| &delivery.results);
+    let mut results = deliveries.iter().flat_map(|delivery| &delivery.results);
+    let by_webhook = deliveries.iter().any(|delivery| delivery.inbox.is_some());
     let names: Vec<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
     let _: Vec<(String,)> = rows!(
         conn,
         "SELECT provider FROM provider_gates
          WHERE provider IN (SELECT c.provider FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value)
-           AND ((canary_url IS NOT NULL AND canary_proved_at IS NULL)
-             OR (state = 'closed' AND reason = 'credits_pending') OR state = 'probing'
-             OR webhook_at IS NULL OR webhook_at < $2 OR $3 = 1)
+           AND (state = 'probing' OR $3 = 1 OR ($4 = 1 AND (
+                (canary_url IS NOT NULL AND canary_proved_at IS NULL)
+                OR (state = 'closed' AND reason = 'credits_pending')
+                OR webhook_at IS NULL OR webhook_at < $2)))
          ORDER BY provider FOR UPDATE",
-        json(&names),
+        Texts::of(&names),
         (now - WEBHOOK_NOTE).0,
-        i64::from(results().any(|result| result.finding == Finding::OutOfCredits)),
+        i64::from(results.any(|result| result.finding == Finding::OutOfCredits)),
+        i64::from(by_webhook),
     )?;
     if learns_aliases(conn, deliveries, &names).await? {
         Numbers::lock(conn).await?;
@@ -128,7 +132,7 @@ async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]
         "SELECT c.call_id, c.provider, r.subject FROM TEXTS($1) AS e
          JOIN calls c ON c.call_id = e.value AND c.people = 1
          JOIN call_reveals m ON m.call_id = c.id JOIN reveals r ON r.id = m.reveal_id",
-        json(&names),
+        Texts::of(names),
     )?;
     for (call_id, provider, subject) in asked {
         let provider = parse_provider(&provider, 0)?;

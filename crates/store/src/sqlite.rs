@@ -13,7 +13,7 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use crate::dialect::Dialect;
 use crate::each::Columns;
 use crate::record::Record;
-use crate::{DatabaseError, Result};
+use crate::{DatabaseError, Result, StoreError};
 
 /// How many statements are kept prepared: all that a worker uses.
 const PREPARED: usize = 256;
@@ -26,7 +26,7 @@ const SLOW: Duration = Duration::from_secs(1);
 
 /// A connection.
 pub(crate) struct Sqlite {
-    conn: Connection,
+    pub(crate) conn: Connection,
     /// It serves whoever awaits it on a thread of the runtime's, who must not keep others waiting.
     shares_thread: bool,
 }
@@ -40,7 +40,7 @@ impl Sqlite {
         conn.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768;
              PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 268435456;
-             PRAGMA wal_autocheckpoint = 8192;",
+             PRAGMA wal_autocheckpoint = 0;",
         )?;
         conn.set_prepared_statement_cache_capacity(PREPARED);
         Ok(Sqlite { conn, shares_thread: false })
@@ -128,6 +128,11 @@ impl Sqlite {
         }
         Ok(done?)
     }
+}
+
+/// The system can't start another thread.
+pub(crate) fn no_thread(error: std::io::Error) -> StoreError {
+    StoreError::shared(&format!("no thread to write it by: {error}"))
 }
 
 /// Connections for reading, opened when they are needed.

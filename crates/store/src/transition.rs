@@ -1,10 +1,11 @@
 //! Moving people from state to state, with the rows that show them counted along.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::conn::{Conn, exec, rows};
+use crate::each::{each, ints, same, texts};
 use crate::lanes::find_lanes;
 use crate::totals::{Totals, json};
 use crate::{Result, StoreError};
@@ -17,11 +18,13 @@ pub(crate) struct Change<'a> {
     pub(crate) due_at: Option<Timestamp>,
     /// Added to the attempts.
     pub(crate) attempts: i64,
+    /// Set where an answer says so: what it costs, by person.
+    pub(crate) answered: Option<&'a HashMap<i64, i64>>,
 }
 
 impl Change<'_> {
     pub(crate) fn to(to: RevealState) -> Self {
-        Change { to, reason: None, due_at: None, attempts: 0 }
+        Change { to, reason: None, due_at: None, attempts: 0, answered: None }
     }
 }
 
@@ -60,17 +63,10 @@ pub(crate) async fn shift(
         return Ok(());
     }
     count_rows(conn, totals, provider, ids, change.to).await?;
-    exec!(
-        conn,
-        "UPDATE reveals SET state = $2, reason = $3, due_at = $4, attempts = attempts + $5, updated_at = $6
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-        change.to.as_str(),
-        change.reason,
-        change.due_at.map(|t| t.0),
-        change.attempts,
-        now.0,
-    )?;
+    match change.answered {
+        Some(credits) => write_answer(conn, ids, change, credits, now).await?,
+        None => write_state(conn, ids, change, now).await?,
+    }
     if matches!(change.to, RevealState::NotFound | RevealState::Failed) {
         Box::pin(advance_waterfalls(conn, totals, provider, ids, change.to, now)).await?;
     }
@@ -82,6 +78,54 @@ pub(crate) async fn shift(
         // The batch in whose lane they stood may be at its ceiling by now, or cancelled.
         Box::pin(find_lanes(conn, totals, ids, now)).await?;
     }
+    Ok(())
+}
+
+async fn write_state(
+    conn: &mut Conn,
+    ids: &[i64],
+    change: Change<'_>,
+    now: Timestamp,
+) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE reveals SET state = $2, reason = $3, due_at = $4, attempts = attempts + $5, updated_at = $6
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+        change.to.as_str(),
+        change.reason,
+        change.due_at.map(|t| t.0),
+        change.attempts,
+        now.0,
+    )?;
+    Ok(())
+}
+
+async fn write_answer(
+    conn: &mut Conn,
+    ids: &[i64],
+    change: Change<'_>,
+    credits: &HashMap<i64, i64>,
+    now: Timestamp,
+) -> Result<()> {
+    let revealed = matches!(change.to, RevealState::Found | RevealState::NotFound);
+    let columns = vec![
+        ("id", ints(ids.iter().copied())),
+        ("state", texts(ids.iter().map(|_| Some(change.to.as_str())))),
+        ("reason", texts(ids.iter().map(|_| change.reason))),
+        ("credits", ints(ids.iter().map(|id| credits.get(id).copied().unwrap_or(0)))),
+        ("now", same(now.0, ids.len())),
+        ("revealed", same(i64::from(revealed), ids.len())),
+    ];
+    each(
+        conn,
+        "UPDATE reveals SET state = e.state, reason = e.reason, due_at = NULL, cohort = NULL,
+            updated_at = e.now, credits = reveals.credits + e.credits,
+            revealed_at = CASE WHEN e.revealed = 1 THEN COALESCE(reveals.revealed_at, e.now) END
+         FROM ROWS WHERE reveals.id = e.id",
+        columns,
+    )
+    .await?;
     Ok(())
 }
 

@@ -14,8 +14,9 @@ use futures::executor::block_on;
 use tokio::sync::oneshot;
 
 use crate::changes::{Changes, Topics};
+use crate::checkpoint::Checkpoints;
 use crate::conn::{Conn, exec, value};
-use crate::sqlite::Sqlite;
+use crate::sqlite::no_thread;
 use crate::{DatabaseError, Result, StoreError};
 
 /// How long a commit waits for more work to share it with.
@@ -46,12 +47,12 @@ pub(crate) struct Writer(Sender<Box<dyn Job>>);
 
 impl Writer {
     /// Starts the thread that owns the connection. It ends with the last `Writer`.
-    pub(crate) fn start(conn: Sqlite, changes: Changes) -> Result<Self> {
+    pub(crate) fn start(conn: Conn, checkpoints: Checkpoints, changes: Changes) -> Result<Self> {
         let (sender, jobs) = channel();
         thread::Builder::new()
             .name("ledger-writer".into())
-            .spawn(move || block_on(write_groups(Conn::sqlite(conn), &jobs, &changes)))
-            .map_err(|error| StoreError::shared(&format!("no thread to write it by: {error}")))?;
+            .spawn(move || block_on(write_groups(conn, &jobs, &checkpoints, &changes)))
+            .map_err(no_thread)?;
         Ok(Writer(sender))
     }
 
@@ -120,7 +121,12 @@ where
 }
 
 /// Runs on a thread of its own: on SQLite, what is awaited here never waits for anything else.
-async fn write_groups(mut conn: Conn, jobs: &Receiver<Box<dyn Job>>, changes: &Changes) {
+async fn write_groups(
+    mut conn: Conn,
+    jobs: &Receiver<Box<dyn Job>>,
+    checkpoints: &Checkpoints,
+    changes: &Changes,
+) {
     let mut version = 0;
     let mut next = None;
     let mut durability = Durability::Full;
@@ -136,6 +142,7 @@ async fn write_groups(mut conn: Conn, jobs: &Receiver<Box<dyn Job>>, changes: &C
                     continue;
                 }
                 next = write_group(&mut conn, first, jobs, changes).await;
+                checkpoints.after_commit();
             }
             Err(RecvTimeoutError::Timeout) => {
                 see_other_processes(&mut conn, &mut version, changes).await;
@@ -184,7 +191,10 @@ async fn write_group(
     let mut done = Vec::new();
     let mut next = Some(first);
     while let Some(mut job) = next.take_if(|job| job.durability() == durability) {
-        let ran = run_in_savepoint(conn, &mut job).await;
+        let ran = match done.is_empty() {
+            true => run_first(conn, &mut job).await,
+            false => run_in_savepoint(conn, &mut job).await,
+        };
         done.push(job);
         if ran.is_err() {
             break;
@@ -214,6 +224,16 @@ async fn commit(conn: &mut Conn) -> Result<()> {
         let _ = exec!(conn, "ROLLBACK");
     }
     committed.map(|_| ())
+}
+
+/// The first job needs no savepoint, which costs a copy of each page that it touches: if it fails, all
+/// there is to take back is its own.
+async fn run_first(conn: &mut Conn, job: &mut Box<dyn Job>) -> Result<()> {
+    if !job.run(conn).await {
+        exec!(conn, "ROLLBACK")?;
+        begin(conn).await?;
+    }
+    Ok(())
 }
 
 async fn run_in_savepoint(conn: &mut Conn, job: &mut Box<dyn Job>) -> Result<()> {

@@ -24,7 +24,7 @@ const SLOW_POLL: Duration = Duration::from_secs(5);
 /// After a claim that brought nothing, changes are not looked at again sooner than this.
 const QUIET: Duration = Duration::from_millis(10);
 /// How long a source that has plenty waits for more free slots: one claim for many is cheaper.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(3);
 
 /// What was claimed, with the slot that it takes up.
 #[derive(Clone)]
@@ -181,7 +181,7 @@ impl Feed {
         }
     }
 
-    /// All slots that are free, at least one, and where there is plenty to do rather a quarter of
+    /// All slots that are free, at least one, and where there is plenty to do rather half of
     /// them; `None` when it is time to stop.
     async fn free_slots(&self, plenty: bool) -> Option<OwnedSemaphorePermit> {
         let first = tokio::select! {
@@ -190,9 +190,9 @@ impl Feed {
             slot = Arc::clone(&self.slots).acquire_owned() => slot.ok()?,
         };
         let mut slots = first;
-        let quarter = u32::try_from(self.all / 4).unwrap_or(u32::MAX).saturating_sub(1);
-        if plenty && quarter > 0 {
-            let more = Arc::clone(&self.slots).acquire_many_owned(quarter);
+        let half = u32::try_from(self.all / 2).unwrap_or(u32::MAX).saturating_sub(1);
+        if plenty && half > 1 {
+            let more = Arc::clone(&self.slots).acquire_many_owned(half);
             if let Ok(Ok(more)) = tokio::time::timeout(GATHER, more).await {
                 slots.merge(more);
             }

@@ -104,15 +104,14 @@ pub(super) async fn retry(
         &mut rand::rng(),
     );
     let change = Change {
-        to: RevealState::Retrying,
         reason: Some(reason),
         due_at: Some(now + wait),
         attempts: 1,
+        ..Change::to(RevealState::Retrying)
     };
     shift(conn, totals, provider, &later, change, now).await?;
     let gave_up = format!("gave up after {} attempts: {reason}", policy.max_attempts);
-    let change =
-        Change { to: RevealState::Failed, reason: Some(&gave_up), due_at: None, attempts: 1 };
+    let change = Change { reason: Some(&gave_up), attempts: 1, ..Change::to(RevealState::Failed) };
     shift(conn, totals, provider, &failed, change, now).await
 }
 
@@ -134,7 +133,7 @@ pub(super) async fn isolate(
         others.retain(|other| *other != id);
         let reason = format!("refused: {}", person.message);
         let change =
-            Change { to: RevealState::Failed, reason: Some(&reason), due_at: None, attempts: 1 };
+            Change { reason: Some(&reason), attempts: 1, ..Change::to(RevealState::Failed) };
         shift(conn, totals, provider, &[id], change, now).await?;
     }
     shift(conn, totals, provider, &others, Change::to(RevealState::Queued), now).await
@@ -183,7 +182,7 @@ pub(super) async fn refused_alone(
     if gate.accepted_at.is_some() {
         let reason = format!("refused: {reason}");
         let change =
-            Change { to: RevealState::Failed, reason: Some(&reason), due_at: None, attempts: 1 };
+            Change { reason: Some(&reason), attempts: 1, ..Change::to(RevealState::Failed) };
         shift(conn, totals, provider, ids, change, now).await?;
         return Ok(None);
     }

@@ -4,7 +4,7 @@ use jobs::Provider;
 
 use crate::Result;
 use crate::conn::{Conn, rows};
-use crate::totals::json;
+use crate::texts::Texts;
 
 /// Every identifier that is known to be the same person's: through aliases both ways, at all
 /// providers, and through rows that name the person to more than one provider.
@@ -29,7 +29,7 @@ async fn beside(
     provider: Provider,
     known: &BTreeSet<String>,
 ) -> Result<Vec<String>> {
-    let known = json(known);
+    let known = Texts::of(known);
     let found: Vec<(String,)> = rows!(
         conn,
         "SELECT a.subject FROM TEXTS($1) AS e

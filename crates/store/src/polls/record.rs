@@ -10,7 +10,6 @@ use crate::conn::{Conn, exec};
 use crate::gate::Gate;
 use crate::lookups::{Lookup, describe, on_failure};
 use crate::overdue::expire_call;
-use crate::passed::Passed;
 use crate::settle::{Delivery, settle};
 use crate::totals::{Totals, json};
 use crate::writer::BoxFuture;
@@ -41,10 +40,12 @@ impl Store {
         policy: &Policy,
     ) -> Result<()> {
         let (now, policy) = (self.now(), policy.clone());
-        let passed = Passed { provider: poll.provider, accepted: false, now };
-        let answered = result.is_ok();
+        let answered = result.is_ok().then_some(poll.provider);
         self.groups()?.polls.write(Polled { poll, result, http_status, policy, now }).await?;
-        if answered { self.count_passed(passed).await } else { Ok(()) }
+        if let Some(provider) = answered {
+            self.passed().count(provider);
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use crate::Result;
 use crate::conn::{Conn, rows};
 use crate::erase::bodies::encoded;
 use crate::erasures::{ERASED, ErasureKey};
+use crate::texts::Texts;
 use crate::totals::json;
 use crate::transition::{parse_provider, parse_state};
 
@@ -85,7 +86,7 @@ impl Ledger {
             conn,
             "SELECT c.id, c.call_id, c.provider, c.state FROM TEXTS($1) AS e
              JOIN calls c ON c.call_id = e.value ORDER BY c.id FOR UPDATE",
-            json(&names),
+            Texts::of(&names),
         )?;
         let mut calls = HashMap::new();
         let mut by_number = HashMap::new();

@@ -1,16 +1,16 @@
 //! Writing what a settlement changes: people, phones, money, calls. A handful of statements, however
 //! many people there are.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jobs::outcome::Phone;
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
-use super::ledger::{Ledger, Person};
+use super::ledger::Ledger;
 use crate::Result;
 use crate::conn::{Conn, exec};
-use crate::each::{each, ints, same, texts};
+use crate::each::{each, ints, texts};
 use crate::totals::{Totals, json};
 use crate::transition::{Change, shift};
 
@@ -42,22 +42,25 @@ impl Ledger {
                 group.1.push(*id);
             }
         }
+        let credits: HashMap<i64, i64> =
+            self.people.iter().map(|(id, person)| (*id, person.credits)).collect();
         for ((provider, _), (to, ids)) in moves {
             let reason = (to == RevealState::Queued).then_some("credits_insufficient");
-            shift(conn, totals, provider, &ids, Change { reason, ..Change::to(to) }, now).await?;
+            let change = Change { reason, answered: Some(&credits), ..Change::to(to) };
+            shift(conn, totals, provider, &ids, change, now).await?;
         }
-        let answered: Vec<(&i64, &Person)> =
-            self.people.iter().filter(|(_, p)| p.new_state.is_some() || p.credits > 0).collect();
+        let in_no_new_state = self.people.iter().filter(|(_, p)| p.new_state.is_none());
+        let paid: Vec<(i64, i64)> = in_no_new_state
+            .filter(|(_, p)| p.credits > 0)
+            .map(|(id, p)| (*id, p.credits))
+            .collect();
         let columns = vec![
-            ("id", ints(answered.iter().map(|(id, _)| **id))),
-            ("credits", ints(answered.iter().map(|(_, person)| person.credits))),
-            ("now", same(now.0, answered.len())),
+            ("id", ints(paid.iter().map(|(id, _)| *id))),
+            ("credits", ints(paid.iter().map(|(_, credits)| *credits))),
         ];
         each(
             conn,
-            "UPDATE reveals SET credits = reveals.credits + e.credits, cohort = NULL,
-                revealed_at = CASE WHEN state IN ('found', 'not_found') THEN COALESCE(revealed_at, e.now) END
-             FROM ROWS WHERE reveals.id = e.id",
+            "UPDATE reveals SET credits = reveals.credits + e.credits FROM ROWS WHERE reveals.id = e.id",
             columns,
         )
         .await?;

@@ -1,0 +1,74 @@
+//! Moves what SQLite's log holds into the database file, on a thread and a connection of its own: no
+//! commit waits for it. SQLite itself would do it in the commit that makes the log long.
+
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::hooks::Wal;
+
+use crate::Result;
+use crate::sqlite::{Sqlite, no_thread};
+
+/// A log of so many pages (64 MiB) is moved. The longer it gets, the more often a page in it was
+/// written again before it is moved.
+const LONG: c_int = 16_384;
+/// How long writers and readers are waited for before the log can start anew.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+thread_local! {
+    /// How many pages the log held after this thread's last commit.
+    static PAGES: Cell<c_int> = const { Cell::new(0) };
+}
+
+/// The way to the thread.
+pub(crate) struct Checkpoints(SyncSender<()>);
+
+impl Checkpoints {
+    /// Starts the thread; it ends when this is dropped.
+    pub(crate) fn start(path: &Path) -> Result<Self> {
+        let conn = Sqlite::open(path)?;
+        let (sender, due) = sync_channel(1);
+        thread::Builder::new()
+            .name("ledger-checkpoint".into())
+            .spawn(move || run(&conn.conn, &due))
+            .map_err(no_thread)?;
+        Ok(Checkpoints(sender))
+    }
+
+    /// Called by the writing thread after a commit.
+    pub(crate) fn after_commit(&self) {
+        if PAGES.get() > LONG {
+            // If one is due already, this is it.
+            let _ = self.0.try_send(());
+        }
+    }
+}
+
+/// Has the length of the log noted at each commit of this connection.
+pub(crate) fn watch(conn: &Connection) {
+    conn.wal_hook(Some(|_: &Wal, pages| {
+        PAGES.set(pages);
+        Ok(())
+    }));
+}
+
+fn run(conn: &Connection, due: &Receiver<()>) {
+    if let Err(error) = conn.busy_timeout(PATIENCE) {
+        tracing::warn!(%error, "the log is checkpointed without patience");
+    }
+    while due.recv().is_ok() {
+        // Twice beside those who write, so that little is left for the last, which keeps them out for a
+        // moment: else the log never starts anew under load.
+        for mode in ["PASSIVE", "PASSIVE", "RESTART"] {
+            let moved = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
+            if let Err(error) = moved {
+                tracing::debug!(%error, mode, "a checkpoint has to wait for the next commit");
+            }
+        }
+    }
+}
