@@ -36,21 +36,21 @@ WITH candidates AS (
     SELECT r.id
     FROM provider_gates g
     CROSS JOIN LATERAL (
-        SELECT q.id FROM reveals q WHERE q.provider = g.provider AND q.state = 'retrying'
-        ORDER BY q.due_at LIMIT 500) r
+        SELECT q.id FROM reveals q WHERE q.provider = g.provider AND q.retry_at IS NOT NULL
+        ORDER BY q.retry_at LIMIT 500) r
     UNION
     SELECT r.id
     FROM provider_gates g
     CROSS JOIN LATERAL (
         SELECT q.id FROM reveals q
-        WHERE q.provider = g.provider AND q.state = 'queued' AND q.cohort IS NOT NULL
-        ORDER BY q.cohort LIMIT 500) r
+        WHERE q.provider = g.provider AND q.queue_cohort IS NOT NULL
+        ORDER BY q.queue_cohort LIMIT 500) r
     UNION
     SELECT r.id
     FROM batch_totals t
     CROSS JOIN LATERAL (
         SELECT q.id FROM reveals q
-        WHERE q.lane = t.batch_id AND q.provider = t.provider AND q.state = 'queued' AND q.cohort IS NULL
+        WHERE q.queue_lane = t.batch_id AND q.provider = t.provider
         ORDER BY q.id LIMIT 20) r
     WHERE t.queued > 0
 ),
@@ -72,10 +72,10 @@ JOIN row_status s ON s.batch_id = o.batch_id AND s.row_number = o.row_number;
 CREATE VIEW stuck_rows AS
 WITH people AS (
     SELECT id, provider, state, reason, asked_at, CAST(NULL AS BIGINT) AS next_at
-    FROM reveals WHERE state IN ('failed', 'expired')
+    FROM reveals WHERE ended_badly IS NOT NULL
     UNION ALL
     SELECT id, provider, state, reason, asked_at, due_at
-    FROM reveals WHERE state = 'retrying'
+    FROM reveals WHERE retry_at IS NOT NULL
     UNION ALL
     SELECT r.id, r.provider, r.state, COALESCE(r.reason, 'no result for more than an hour'), r.asked_at, c.poll_at
     FROM provider_gates g
@@ -88,8 +88,7 @@ held AS (
     SELECT b.batch_id, b.id, b.created_at, t.provider, t.queued, t.at_ceiling, h.shown_as, h.reason, h.until,
            (SELECT MIN(w.row_number)
             FROM (SELECT n.id FROM reveals n
-                  WHERE n.lane = t.batch_id AND n.provider = t.provider
-                    AND n.state = 'queued' AND n.cohort IS NULL
+                  WHERE n.queue_lane = t.batch_id AND n.provider = t.provider
                   ORDER BY n.id LIMIT 100) q
             -- The plus keeps the planner from reading the whole batch beside: its people have an index.
             JOIN batch_rows w ON w.reveal_id = q.id AND w.batch_id + 0 = t.batch_id AND w.ended IS NULL) AS first_in_line

@@ -86,12 +86,17 @@ CREATE TABLE reveals (
     asked_at    BIGINT,
     revealed_at BIGINT,
     updated_at  BIGINT NOT NULL,
+    -- What indexes go by: set only while it matters, so that all other changes of a row leave them alone.
+    queue_lane   BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND cohort IS NULL THEN lane END) VIRTUAL,
+    queue_cohort BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' THEN cohort END) VIRTUAL,
+    retry_at     BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'retrying' THEN due_at END) VIRTUAL,
+    ended_badly  BIGINT GENERATED ALWAYS AS (CASE WHEN state IN ('failed', 'expired') THEN id END) VIRTUAL,
     UNIQUE (provider, subject, generation)
 );
-CREATE INDEX reveals_queue ON reveals (lane, provider, id) WHERE state = 'queued' AND cohort IS NULL;
-CREATE INDEX reveals_cohort ON reveals (provider, cohort) WHERE state = 'queued' AND cohort IS NOT NULL;
-CREATE INDEX reveals_retrying ON reveals (provider, due_at) WHERE state = 'retrying';
-CREATE INDEX reveals_ended_badly ON reveals (id) WHERE state IN ('failed', 'expired');
+CREATE INDEX reveals_queue ON reveals (queue_lane, provider, id) WHERE queue_lane IS NOT NULL;
+CREATE INDEX reveals_cohort ON reveals (provider, queue_cohort) WHERE queue_cohort IS NOT NULL;
+CREATE INDEX reveals_retrying ON reveals (provider, retry_at) WHERE retry_at IS NOT NULL;
+CREATE INDEX reveals_ended_badly ON reveals (ended_badly) WHERE ended_badly IS NOT NULL;
 
 -- Other identifiers of the person behind a subject.
 CREATE TABLE aliases (

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::ffi::c_int;
+use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -13,6 +14,7 @@ use rusqlite::hooks::Wal;
 
 use crate::Result;
 use crate::sqlite::{Sqlite, no_thread};
+use crate::writer::Durability;
 
 /// A log of so many pages (64 MiB) is moved. The longer it gets, the more often a page in it was
 /// written again before it is moved.
@@ -25,26 +27,28 @@ thread_local! {
     static PAGES: Cell<c_int> = const { Cell::new(0) };
 }
 
-/// The way to the thread.
-pub(crate) struct Checkpoints(SyncSender<()>);
+/// The way to the thread: the length of the log after a commit.
+pub(crate) struct Checkpoints(SyncSender<c_int>);
 
 impl Checkpoints {
     /// Starts the thread; it ends when this is dropped.
     pub(crate) fn start(path: &Path) -> Result<Self> {
         let conn = Sqlite::open(path)?;
-        let (sender, due) = sync_channel(1);
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let (sender, commits) = sync_channel(1);
         thread::Builder::new()
             .name("ledger-checkpoint".into())
-            .spawn(move || run(&conn.conn, &due))
+            .spawn(move || run(&conn.conn, Path::new(&log), &commits))
             .map_err(no_thread)?;
         Ok(Checkpoints(sender))
     }
 
-    /// Called by the writing thread after a commit.
-    pub(crate) fn after_commit(&self) {
-        if PAGES.get() > LONG {
-            // If one is due already, this is it.
-            let _ = self.0.try_send(());
+    /// Called by the writing thread after a commit that was as durable as said.
+    pub(crate) fn after_commit(&self, durability: Durability) {
+        if durability == Durability::WithTheNext || PAGES.get() > LONG {
+            // If the thread has yet to see to an earlier one, it will see to this one, too.
+            let _ = self.0.try_send(PAGES.get());
         }
     }
 }
@@ -57,18 +61,28 @@ pub(crate) fn watch(conn: &Connection) {
     }));
 }
 
-fn run(conn: &Connection, due: &Receiver<()>) {
+fn run(conn: &Connection, log: &Path, commits: &Receiver<c_int>) {
     if let Err(error) = conn.busy_timeout(PATIENCE) {
         tracing::warn!(%error, "the log is checkpointed without patience");
     }
-    while due.recv().is_ok() {
-        // Twice beside those who write, so that little is left for the last, which keeps them out for a
-        // moment: else the log never starts anew under load.
-        for mode in ["PASSIVE", "PASSIVE", "RESTART"] {
-            let moved = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
-            if let Err(error) = moved {
-                tracing::debug!(%error, mode, "a checkpoint has to wait for the next commit");
-            }
+    while let Ok(pages) = commits.recv() {
+        // Else the next full commit, of whatever process, would wait for all of it.
+        if let Err(error) = File::open(log).and_then(|log| log.sync_data()) {
+            tracing::debug!(%error, "the log is left to the next commit");
+        }
+        if pages > LONG {
+            checkpoint(conn);
+        }
+    }
+}
+
+/// Twice beside those who write, so that little is left for the last, which keeps them out for a moment:
+/// else the log never starts anew under load.
+fn checkpoint(conn: &Connection) {
+    for mode in ["PASSIVE", "PASSIVE", "RESTART"] {
+        let moved = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
+        if let Err(error) = moved {
+            tracing::debug!(%error, mode, "a checkpoint has to wait for the next commit");
         }
     }
 }

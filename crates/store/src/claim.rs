@@ -228,8 +228,8 @@ async fn promote_due(
 ) -> Result<()> {
     let due: Vec<(i64,)> = rows!(
         conn,
-        "SELECT id FROM reveals WHERE provider = $1 AND state = 'retrying' AND due_at <= $2
-         ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED",
+        "SELECT id FROM reveals WHERE provider = $1 AND retry_at <= $2
+         ORDER BY retry_at LIMIT $3 FOR UPDATE SKIP LOCKED",
         provider.as_str(),
         now.0,
         DUE_AT_ONCE,
@@ -241,7 +241,7 @@ async fn promote_due(
 async fn next_due(conn: &mut Conn, provider: Provider) -> Result<Option<Timestamp>> {
     let due: Option<(Option<i64>,)> = row!(
         conn,
-        "SELECT MIN(due_at) FROM reveals WHERE provider = $1 AND state = 'retrying'",
+        "SELECT MIN(retry_at) FROM reveals WHERE provider = $1 AND retry_at IS NOT NULL",
         provider.as_str(),
     )?;
     Ok(due.and_then(|(at,)| at).map(Timestamp))

@@ -142,7 +142,7 @@ async fn waiting_since(
     )?;
     let due: Option<(Option<i64>,)> = row!(
         conn,
-        "SELECT MIN(due_at) FROM reveals WHERE provider = $1 AND state = 'retrying'",
+        "SELECT MIN(retry_at) FROM reveals WHERE provider = $1 AND retry_at IS NOT NULL",
         provider.as_str(),
     )?;
     let due = due.and_then(|(at,)| at).filter(|at| *at <= now.0);

@@ -258,7 +258,7 @@ async fn take_from_loading(conn: &mut Conn, batch: i64, now: Timestamp) -> Resul
     let both: Vec<(i64,)> = rows!(
         conn,
         "SELECT r.id FROM batches b
-         JOIN reveals r ON r.lane = b.id AND r.state = 'queued' AND r.cohort IS NULL
+         JOIN reveals r ON r.queue_lane = b.id
          WHERE b.published_at IS NULL AND b.id <> $1
            AND EXISTS (SELECT 1 FROM batch_rows w
                        WHERE w.reveal_id = r.id AND w.batch_id = $1 AND w.ended IS NULL)",

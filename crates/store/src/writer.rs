@@ -142,7 +142,7 @@ async fn write_groups(
                     continue;
                 }
                 next = write_group(&mut conn, first, jobs, changes).await;
-                checkpoints.after_commit();
+                checkpoints.after_commit(durability);
             }
             Err(RecvTimeoutError::Timeout) => {
                 see_other_processes(&mut conn, &mut version, changes).await;

@@ -57,14 +57,14 @@ pub(super) async fn due_cohorts(
     }
     let cohorts: Vec<(i64,)> = rows!(
         conn,
-        "SELECT DISTINCT r.cohort FROM reveals r
-         WHERE r.provider = $1 AND r.state = 'queued' AND r.cohort IS NOT NULL AND r.cohort > $2
+        "SELECT DISTINCT r.queue_cohort FROM reveals r
+         WHERE r.provider = $1 AND r.queue_cohort > $2
            AND EXISTS (
             SELECT 1 FROM batch_rows w
             JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = r.provider
             WHERE w.reveal_id = r.id AND w.ended IS NULL AND COALESCE(t.at_ceiling, 0) = 0)
-         ORDER BY r.cohort LIMIT $3",
+         ORDER BY r.queue_cohort LIMIT $3",
         provider.as_str(),
         after,
         most as i64,
@@ -81,7 +81,7 @@ pub(super) async fn pick_lane(
     let picked: Vec<PickedRow> = rows!(
         conn,
         "SELECT id, subject, attempts, repeat_of FROM reveals
-         WHERE lane = $1 AND provider = $2 AND state = 'queued' AND cohort IS NULL
+         WHERE queue_lane = $1 AND provider = $2
          ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
         lane,
         provider.as_str(),
@@ -111,7 +111,7 @@ pub(super) async fn take_from_full(
     let shared: Vec<(i64,)> = rows!(
         conn,
         "SELECT DISTINCT r.id FROM batch_rows w
-         JOIN reveals r ON r.id = w.reveal_id AND r.provider = $2 AND r.state = 'queued' AND r.cohort IS NULL
+         JOIN reveals r ON r.id = w.reveal_id AND r.provider = $2 AND r.queue_lane IS NOT NULL
          JOIN batch_totals t ON t.batch_id = r.lane AND t.provider = $2 AND t.at_ceiling = 1
          WHERE w.batch_id = $1 AND w.ended IS NULL LIMIT $3",
         batch,
@@ -131,7 +131,7 @@ pub(super) async fn pick_cohort(
     let picked: Vec<PickedRow> = rows!(
         conn,
         "SELECT id, subject, attempts, repeat_of FROM reveals
-         WHERE provider = $1 AND cohort = $2 AND state = 'queued' AND cohort IS NOT NULL
+         WHERE provider = $1 AND queue_cohort = $2
          ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
         provider.as_str(),
         cohort,
