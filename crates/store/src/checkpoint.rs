@@ -19,8 +19,8 @@ use crate::writer::Durability;
 /// A log of so many pages (64 MiB) is moved. The longer it gets, the more often a page in it was
 /// written again before it is moved.
 const LONG: c_int = 16_384;
-/// How long writers and readers are waited for before the log can start anew.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How often the log is tried to be started anew, a moment apart, before that is left to another time.
+const TRIES: usize = 300;
 
 thread_local! {
     /// How many pages the log held after this thread's last commit.
@@ -62,9 +62,6 @@ pub(crate) fn watch(conn: &Connection) {
 }
 
 fn run(conn: &Connection, log: &Path, commits: &Receiver<c_int>) {
-    if let Err(error) = conn.busy_timeout(PATIENCE) {
-        tracing::warn!(%error, "the log is checkpointed without patience");
-    }
     while let Ok(pages) = commits.recv() {
         // Else the next full commit, of whatever process, would wait for all of it.
         if let Err(error) = File::open(log).and_then(|log| log.sync_data()) {
@@ -79,10 +76,21 @@ fn run(conn: &Connection, log: &Path, commits: &Receiver<c_int>) {
 /// Twice beside those who write, so that little is left for the last, which keeps them out for a moment:
 /// else the log never starts anew under load.
 fn checkpoint(conn: &Connection) {
-    for mode in ["PASSIVE", "PASSIVE", "RESTART"] {
-        let moved = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
-        if let Err(error) = moved {
-            tracing::debug!(%error, mode, "a checkpoint has to wait for the next commit");
+    moved(conn, "PASSIVE");
+    moved(conn, "PASSIVE");
+    // SQLite's own way to wait would keep writers out while it waits for a reader.
+    for _ in 0..TRIES {
+        if moved(conn, "RESTART") {
+            return;
         }
+        thread::sleep(Duration::from_micros(rand::random_range(500..1500)));
     }
+    tracing::debug!("the log could not start anew; the next commit tries again");
+}
+
+/// Whether all of the log was moved.
+fn moved(conn: &Connection, mode: &str) -> bool {
+    let busy =
+        conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, i64>(0));
+    matches!(busy, Ok(0))
 }
