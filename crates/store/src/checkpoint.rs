@@ -16,9 +16,9 @@ use crate::Result;
 use crate::sqlite::{Sqlite, no_thread};
 use crate::writer::Durability;
 
-/// A log of so many pages (64 MiB) is moved. The longer it gets, the more often a page in it was
-/// written again before it is moved.
-const LONG: c_int = 16_384;
+/// A log of so many pages (16 MiB) is moved. The longer it gets, the more often a page in it was
+/// written again before it is moved, and the longer other commits wait for the disk meanwhile.
+const LONG: c_int = 4_096;
 /// How often the log is tried to be started anew, a moment apart, before that is left to another time.
 const TRIES: usize = 300;
 
@@ -34,12 +34,13 @@ impl Checkpoints {
     /// Starts the thread; it ends when this is dropped.
     pub(crate) fn start(path: &Path) -> Result<Self> {
         let conn = Sqlite::open(path)?;
+        let database = path.to_owned();
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let (sender, commits) = sync_channel(1);
         thread::Builder::new()
             .name("ledger-checkpoint".into())
-            .spawn(move || run(&conn.conn, Path::new(&log), &commits))
+            .spawn(move || run(&conn.conn, &database, Path::new(&log), &commits))
             .map_err(no_thread)?;
         Ok(Checkpoints(sender))
     }
@@ -61,23 +62,32 @@ pub(crate) fn watch(conn: &Connection) {
     }));
 }
 
-fn run(conn: &Connection, log: &Path, commits: &Receiver<c_int>) {
+fn run(conn: &Connection, database: &Path, log: &Path, commits: &Receiver<c_int>) {
+    let mut kept = None;
     while let Ok(pages) = commits.recv() {
         // Else the next full commit, of whatever process, would wait for all of it.
         if let Err(error) = File::open(log).and_then(|log| log.sync_data()) {
             tracing::debug!(%error, "the log is left to the next commit");
         }
         if pages > LONG {
-            checkpoint(conn);
+            // Never closed: closing any handle of a file drops all locks that its process holds on it
+            // (POSIX), those of SQLite included.
+            kept =
+                kept.or_else(|| File::open(database).ok().map(|file| &*Box::leak(Box::new(file))));
+            checkpoint(conn, kept);
         }
     }
 }
 
-/// Twice beside those who write, so that little is left for the last, which keeps them out for a moment:
-/// else the log never starts anew under load.
-fn checkpoint(conn: &Connection) {
-    moved(conn, "PASSIVE");
-    moved(conn, "PASSIVE");
+/// First beside those who write, and to the disk; then, with little left, once more while they are kept
+/// out for a moment: else the log never starts anew under load.
+fn checkpoint(conn: &Connection, database: Option<&File>) {
+    for _ in 0..2 {
+        moved(conn, "PASSIVE");
+        if let Some(Err(error)) = database.map(File::sync_data) {
+            tracing::debug!(%error, "the file is left to the end of the checkpoint");
+        }
+    }
     // SQLite's own way to wait would keep writers out while it waits for a reader.
     for _ in 0..TRIES {
         if moved(conn, "RESTART") {

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::output::{draws_progress, number};
 
 /// How long one transaction is to take: a worker that waits for it must not notice.
-const CHUNK_TIME: Duration = Duration::from_millis(30);
+const CHUNK_TIME: Duration = Duration::from_millis(20);
 /// How many rows the first chunk has.
 pub const FIRST_CHUNK: usize = 500;
 /// How few or many rows a chunk has.
@@ -96,9 +96,9 @@ mod tests {
     #[test]
     fn chunks_grow_and_shrink_towards_their_time() {
         let ms = Duration::from_millis;
-        assert_eq!(next_size(500, ms(30)), 500);
+        assert_eq!(next_size(500, ms(20)), 500);
         assert_eq!(next_size(500, ms(5)), 1_000);
-        assert_eq!(next_size(1_000, ms(60)), 500);
+        assert_eq!(next_size(1_000, ms(40)), 500);
         assert_eq!(next_size(500, ms(400)), 250);
         assert_eq!(next_size(220, ms(400)), 200);
         assert_eq!(next_size(9_000, Duration::ZERO), 10_000);
