@@ -1,7 +1,8 @@
 //! The bridge between apalis and the ledger: apalis runs the work, the ledger decides what there is.
 //!
 //! A [`Source`] claims from the ledger as many tasks as there are free slots, never more, so that
-//! nothing sits claimed in a buffer; a slot travels with its task and is free when the task ends.
+//! nothing sits claimed in a buffer; a slot travels with its task and is free when the task ends, or
+//! when all that is left of it is to write down what was answered.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -18,6 +19,8 @@ use jobs::{Clock, Timestamp};
 use store::{StoreError, Subscription};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// How long a source that has nothing to do is left alone, if nobody wakes it.
 const SLOW_POLL: Duration = Duration::from_secs(5);
@@ -26,13 +29,25 @@ const QUIET: Duration = Duration::from_millis(10);
 /// How long a source that has plenty waits for more free slots: one claim for many is cheaper.
 const GATHER: Duration = Duration::from_millis(3);
 
+/// So many slots are many: the work in each is small, and claiming it costs about as much.
+const MANY: usize = 8;
+
 /// What was claimed, with the slot that it takes up.
 #[derive(Clone)]
 pub struct Ticket<T> {
     /// The work.
     pub work: T,
-    /// apalis wants its tasks to be `Clone`; the slot is free when the last clone is gone.
-    _slot: Arc<OwnedSemaphorePermit>,
+    /// apalis wants its tasks to be `Clone`; the slot is free when the last clone is gone, if not before.
+    slot: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    /// Until it is gone, the process has something to finish.
+    _unfinished: TaskTrackerToken,
+}
+
+impl<T> Ticket<T> {
+    /// Lets somebody else have the slot: what is left to do takes up none.
+    pub fn free_slot(&self) {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 }
 
 /// What a claim came to.
@@ -130,6 +145,8 @@ pub struct Feed {
     pub slots: Arc<Semaphore>,
     /// The same as a number.
     pub all: usize,
+    /// Tasks that are not finished.
+    pub unfinished: TaskTracker,
     /// Wakes it before its time.
     pub changes: Subscription,
     /// The ledger's clock.
@@ -163,7 +180,9 @@ impl Feed {
                     for work in claimed.work {
                         let Some(slot) = slots.split(1) else { break };
                         // Fails only once nobody works any more; the process is ending then.
-                        let _ = sender.send(Ticket { work, _slot: Arc::new(slot) });
+                        let slot = Arc::new(Mutex::new(Some(slot)));
+                        let _unfinished = self.unfinished.token();
+                        let _ = sender.send(Ticket { work, slot, _unfinished });
                     }
                     drop(slots);
                     if !plenty {
@@ -181,8 +200,8 @@ impl Feed {
         }
     }
 
-    /// All slots that are free, at least one, and where there is plenty to do rather half of
-    /// them; `None` when it is time to stop.
+    /// All slots that are free, at least one, and where there is plenty to do rather all that
+    /// there are; `None` when it is time to stop.
     async fn free_slots(&self, plenty: bool) -> Option<OwnedSemaphorePermit> {
         let first = tokio::select! {
             biased;
@@ -190,9 +209,9 @@ impl Feed {
             slot = Arc::clone(&self.slots).acquire_owned() => slot.ok()?,
         };
         let mut slots = first;
-        let half = u32::try_from(self.all / 2).unwrap_or(u32::MAX).saturating_sub(1);
-        if plenty && half > 1 {
-            let more = Arc::clone(&self.slots).acquire_many_owned(half);
+        let others = u32::try_from(self.all).unwrap_or(u32::MAX).saturating_sub(1);
+        if plenty && self.all >= MANY {
+            let more = Arc::clone(&self.slots).acquire_many_owned(others);
             if let Ok(Ok(more)) = tokio::time::timeout(GATHER, more).await {
                 slots.merge(more);
             }

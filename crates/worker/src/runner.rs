@@ -10,6 +10,7 @@ use jobs::Provider;
 use store::{ClaimedCall, Topic};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::backend::{Feed, Leased, Source};
@@ -21,11 +22,14 @@ use crate::jobs::{
 /// A worker that fails is started again so many times; what it was doing is decided by the ledger.
 const MOST_RESTARTS: usize = 1_000;
 
+/// Tasks of a kind that run at once: while one has the slot, another may write down its answer.
+const AT_ONCE_PER_SLOT: usize = 2;
+
 /// All work of this process.
 pub struct Runner {
     app: App,
     feeds: Vec<JoinHandle<()>>,
-    slots: Vec<(Arc<Semaphore>, usize)>,
+    unfinished: TaskTracker,
     reveals: Vec<Leased<ClaimedCall>>,
     monitor: Monitor,
 }
@@ -38,7 +42,7 @@ macro_rules! register {
         $runner.monitor = $runner.monitor.register(move |restarts| {
             WorkerBuilder::new(format!("{}-{}-{restarts}", $name, app.worker))
                 .backend(leased.clone())
-                .concurrency(slots)
+                .concurrency(slots * AT_ONCE_PER_SLOT)
                 .data(app.clone())
                 .parallelize(tokio::spawn)
                 .build($handler)
@@ -57,7 +61,7 @@ impl Runner {
         let mut runner = Runner {
             app: app.clone(),
             feeds: Vec::new(),
-            slots: Vec::new(),
+            unfinished: TaskTracker::new(),
             reveals: Vec::new(),
             monitor,
         };
@@ -123,11 +127,11 @@ impl Runner {
         topic: Topic,
     ) -> Leased<S::Work> {
         let semaphore = Arc::new(Semaphore::new(slots));
-        self.slots.push((Arc::clone(&semaphore), slots));
         let feed = Feed {
             name,
             slots: semaphore,
             all: slots,
+            unfinished: self.unfinished.clone(),
             changes: self.app.store.subscribe(topic),
             clock: self.app.store.clock(),
             stopping: self.app.stopping.clone(),
@@ -140,17 +144,14 @@ impl Runner {
     /// Works until the application is told to stop; then finishes what is in flight, for at most
     /// `patience`, and gives back what was claimed and not begun.
     pub async fn run(self, patience: Duration) {
-        let Runner { app, feeds, slots, reveals, monitor } = self;
+        let Runner { app, feeds, unfinished, reveals, monitor } = self;
         let stopping = app.stopping.clone();
         let finished = async move {
             stopping.cancelled().await;
             let quiet = async {
                 futures::future::join_all(feeds).await;
-                for (semaphore, all) in slots {
-                    let all = u32::try_from(all).unwrap_or(u32::MAX);
-                    // Fails only for a closed semaphore, and none is ever closed.
-                    let _ = semaphore.acquire_many(all).await;
-                }
+                unfinished.close();
+                unfinished.wait().await;
             };
             if tokio::time::timeout(patience, quiet).await.is_err() {
                 tracing::warn!(

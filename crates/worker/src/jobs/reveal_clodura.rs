@@ -13,9 +13,8 @@ use crate::backend::Ticket;
 /// # Errors
 /// None: the ledger has recorded every outcome.
 pub async fn handle(ticket: Ticket<ClaimedCall>, app: Data<App>) -> Result<(), BoxDynError> {
-    let call = ticket.work.clone();
-    let request = reveal(&app, &call);
-    send_call::send(&app, &app.store.clock(), call.clone(), request).await;
+    let request = reveal(&app, &ticket.work);
+    send_call::send(&app, &app.store.clock(), &ticket, request).await;
     Ok(())
 }
 

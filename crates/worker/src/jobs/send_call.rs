@@ -9,7 +9,7 @@ use jobs::{Clock, Provider};
 use store::{Answer, ClaimReveals, ClaimedCall, StoreError};
 
 use crate::app::App;
-use crate::backend::{Claimed, Source};
+use crate::backend::{Claimed, Source, Ticket};
 use crate::failpoint;
 use crate::metrics::Kind;
 
@@ -52,11 +52,12 @@ impl Source for DueReveals {
 /// Sends a claimed call with `request`, and writes down what came of it. Every way out of here
 /// leaves the call in a state that says what may have happened, a panic included. Every line about it
 /// has the call's id from the span.
-#[tracing::instrument(name = "call", skip_all, fields(call_id = %call.call_id, provider = %call.provider, people = call.people.len()))]
-pub async fn send<F>(app: &App, clock: &Clock, call: ClaimedCall, request: F)
+#[tracing::instrument(name = "call", skip_all, fields(call_id = %ticket.work.call_id, provider = %ticket.work.provider, people = ticket.work.people.len()))]
+pub async fn send<F>(app: &App, clock: &Clock, ticket: &Ticket<ClaimedCall>, request: F)
 where
     F: Future<Output = RevealOutcome>,
 {
+    let call = ticket.work.clone();
     let provider = call.provider;
     failpoint::reached("written_sending");
     if clock.now().since(call.sent_at) > FRESH {
@@ -76,6 +77,10 @@ where
     let took_ms = took.as_millis();
     tracing::info!(http_status, outcome = label(&outcome), took_ms, "answered");
     failpoint::reached("answer_read");
+    // Not after a refusal: nobody may be sent after them before the gate knows of it.
+    if matches!(outcome, RevealOutcome::Accepted { .. } | RevealOutcome::NotFound) {
+        ticket.free_slot();
+    }
     let answer = Answer { call, http_status };
     let written = app.persist("an answer", || record(app, answer.clone(), outcome.clone())).await;
     if let Err(error) = written {

@@ -40,6 +40,9 @@ pub async fn handle(ticket: Ticket<ClaimedPoll>, app: Data<App>) -> Result<(), B
         }
     };
     app.metrics().lookup(Provider::Clodura, Kind::Track, &result, started.elapsed());
+    if result.is_ok() {
+        ticket.free_slot();
+    }
     let written = app
         .persist("a poll", || {
             app.store.record_poll(poll.clone(), result.clone(), status, &app.policy)
