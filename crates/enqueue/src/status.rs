@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use console::measure_text_width;
+use console::{measure_text_width, truncate_str};
 use serde::Serialize;
 use store::{BatchRef, BatchStatus, Store};
 use tokio::time::Instant;
@@ -11,6 +11,9 @@ use crate::failure::Failure;
 use crate::output::{harmless, is_watched, number, print_line, say};
 use crate::screen::Screen;
 use crate::watch::{self, LOOK_EVERY};
+
+/// So much of a name is shown on a terminal.
+const LONGEST_NAME: usize = 40;
 
 /// Options of `enqueue status`.
 #[derive(Debug, Args)]
@@ -127,7 +130,7 @@ fn table(shown: &[Shown]) -> String {
             .chain([number(status.credits_reserved), number(status.credits_spent)]);
         let left = [
             status.batch_id.clone(),
-            harmless(status.name.as_deref().unwrap_or("")).into_owned(),
+            shown_name(status.name.as_deref().unwrap_or("")),
             status.created_at.chars().take(19).collect::<String>().replace('T', " "),
         ];
         let right = right.map(|text| Cell::new(text).set_alignment(CellAlignment::Right));
@@ -147,4 +150,14 @@ fn table(shown: &[Shown]) -> String {
         }
     }
     text
+}
+
+/// A name of a whole sentence would push everything else off a terminal; what reads a pipe gets all of it.
+fn shown_name(name: &str) -> String {
+    let name = harmless(name);
+    if is_watched() {
+        truncate_str(&name, LONGEST_NAME, "…").into_owned()
+    } else {
+        name.into_owned()
+    }
 }
