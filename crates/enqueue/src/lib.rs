@@ -1,5 +1,7 @@
 //! Submits batches of people and manages them.
 
+/// Batches as blocks of lines.
+mod board;
 /// The command line.
 pub mod cli;
 /// `enqueue export`.
@@ -18,6 +20,10 @@ mod manual;
 pub mod output;
 /// Running one command.
 pub mod run;
+/// What a terminal is shown again and again.
+mod screen;
+/// How fast rows are finished.
+mod speed;
 /// `enqueue status`.
 mod status;
 /// `enqueue submit`.
@@ -26,3 +32,5 @@ mod submit;
 pub mod telemetry;
 /// Staying with a batch until it is finished.
 mod wait;
+/// `enqueue status --watch`.
+mod watch;

@@ -1,19 +1,19 @@
 use std::collections::BTreeMap;
-use std::io::{Write, stdout};
-use std::time::Duration;
 
 use clap::Args;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use console::{measure_text_width, truncate_str};
 use serde::Serialize;
 use store::{BatchRef, BatchStatus, Store};
+use tokio::time::Instant;
 
 use crate::failure::Failure;
-use crate::output::{harmless, is_watched, number, say};
+use crate::output::{harmless, is_watched, number, print_line, say};
+use crate::screen::Screen;
+use crate::watch::{self, LOOK_EVERY};
 
-/// How often `--watch` looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Moves the cursor to the top left and clears what is below.
-const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
+/// So much of a name is shown on a terminal.
+const LONGEST_NAME: usize = 40;
 
 /// Options of `enqueue status`.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub struct StatusArgs {
     #[arg(long)]
     pub json: bool,
 
-    /// Look again every second, until Ctrl-C
+    /// Look again every second, until Ctrl-C; on a terminal with bars, speed and the time that is left
     #[arg(long)]
     pub watch: bool,
 }
@@ -48,17 +48,26 @@ pub async fn status(store: &Store, args: &StatusArgs) -> Result<(), Failure> {
         Some(text) => Some(store.find_batch(text).await?),
         None => None,
     };
-    if !args.watch {
-        return print(&read(store, batch.as_ref()).await?, args, "");
+    if args.watch && !args.json && is_watched() {
+        return watch::watch(store, batch.as_ref()).await;
     }
-    let clear = if is_watched() && !args.json { CLEAR } else { "" };
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    loop {
+    print(&read(store, batch.as_ref()).await?, args)?;
+    let mut look = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+    while args.watch {
         tokio::select! {
-            _ = look.tick() => print(&read(store, batch.as_ref()).await?, args, clear)?,
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = look.tick() => {}
+            _ = tokio::signal::ctrl_c() => break,
         }
+        let shown = read(store, batch.as_ref()).await?;
+        if !args.json {
+            if shown.is_empty() {
+                continue;
+            }
+            print_line("")?;
+        }
+        print(&shown, args)?;
     }
+    Ok(())
 }
 
 async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Vec<Shown>, Failure> {
@@ -73,7 +82,7 @@ async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Vec<Shown>, Fai
         .collect())
 }
 
-fn print(shown: &[Shown], args: &StatusArgs, before: &str) -> Result<(), Failure> {
+fn print(shown: &[Shown], args: &StatusArgs) -> Result<(), Failure> {
     let text = if args.json {
         serde_json::to_string(shown)
             .map_err(|error| Failure::Failed(format!("the status can't be written: {error}")))?
@@ -83,10 +92,7 @@ fn print(shown: &[Shown], args: &StatusArgs, before: &str) -> Result<(), Failure
     } else {
         table(shown)
     };
-    let mut out = stdout().lock();
-    out.write_all(format!("{before}{text}\n").as_bytes())?;
-    out.flush()?;
-    Ok(())
+    Ok(print_line(&text)?)
 }
 
 /// States are columns only where some batch has rows in them; nobody reads a table of zeros.
@@ -108,8 +114,7 @@ fn table(shown: &[Shown]) -> String {
         .filter(|(name, of)| *name == "found" || shown.iter().any(|s| of(&s.status) != 0))
         .collect();
     let mut table = Table::new();
-    let preset = if is_watched() { presets::UTF8_FULL_CONDENSED } else { presets::NOTHING };
-    table.load_style(preset).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let names = states.iter().map(|(name, _)| *name);
     let right = ["total", "done"].into_iter().chain(names).chain(["reserved", "spent"]);
     let header = ["batch", "name", "created"].into_iter().map(Cell::new);
@@ -125,17 +130,34 @@ fn table(shown: &[Shown]) -> String {
             .chain([number(status.credits_reserved), number(status.credits_spent)]);
         let left = [
             status.batch_id.clone(),
-            harmless(status.name.as_deref().unwrap_or("")).into_owned(),
+            shown_name(status.name.as_deref().unwrap_or("")),
             status.created_at.chars().take(19).collect::<String>().replace('T', " "),
         ];
         let right = right.map(|text| Cell::new(text).set_alignment(CellAlignment::Right));
         table.add_row(left.into_iter().map(Cell::new).chain(right));
     }
     let mut text = table.trim_fmt();
+    if is_watched() {
+        // Lines around cells help where there is room for them; wrapped ones are a mess.
+        table.load_style(presets::UTF8_FULL_CONDENSED);
+        let framed = table.trim_fmt();
+        let fits = framed.lines().all(|line| measure_text_width(line) <= Screen::now().width);
+        text = if fits { framed } else { text };
+    }
     for Shown { status, held_up_by } in shown {
         for line in held_up_by {
             text.push_str(&format!("\n{}: {line}", status.batch_id));
         }
     }
     text
+}
+
+/// A name of a whole sentence would push everything else off a terminal; what reads a pipe gets all of it.
+fn shown_name(name: &str) -> String {
+    let name = harmless(name);
+    if is_watched() {
+        truncate_str(&name, LONGEST_NAME, "…").into_owned()
+    } else {
+        name.into_owned()
+    }
 }

@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -6,13 +5,12 @@ use store::{BatchRef, BatchStatus, Store};
 
 use crate::failure::Failure;
 use crate::output::{count, draws_progress, number, say};
+use crate::speed::{Speed, rows_a_second};
 
 /// How often a batch is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often a line is written where nothing can be redrawn.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-/// The time over which speed is measured.
-const SPEED_WINDOW: Duration = Duration::from_secs(10);
 /// How often a longer look is taken at what holds the batch up.
 const HOLDS_EVERY: Duration = Duration::from_secs(2);
 
@@ -49,24 +47,7 @@ async fn watch(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
             holds = all.get(&status.batch_id).cloned().unwrap_or_default();
             holds_at = Some(Instant::now());
         }
-        view.show(&status, speed.note(status.finished()), &holds);
-    }
-}
-
-/// Rows finished a second, over the last while.
-#[derive(Default)]
-struct Speed(VecDeque<(Instant, i64)>);
-
-impl Speed {
-    fn note(&mut self, finished: i64) -> Option<f64> {
-        let now = Instant::now();
-        self.0.push_back((now, finished));
-        while self.0.len() > 2 && self.0.front().is_some_and(|(at, _)| now - *at > SPEED_WINDOW) {
-            self.0.pop_front();
-        }
-        let (first, before) = self.0.front()?;
-        let seconds = (now - *first).as_secs_f64();
-        (seconds >= 1.0).then(|| (finished - before) as f64 / seconds)
+        view.show(&status, speed.note(Instant::now(), status.finished()), &holds);
     }
 }
 
@@ -145,7 +126,7 @@ fn progress(status: &BatchStatus, speed: Option<f64>) -> String {
         .map(|(n, state)| format!("{} {state}", number(*n)))
         .collect();
     if let Some(speed) = speed.filter(|speed| *speed > 0.0) {
-        parts.push(format!("{speed:.0} rows/s"));
+        parts.push(rows_a_second(speed));
     }
     parts.join(", ")
 }

@@ -197,12 +197,19 @@ async fn a_webhook_address_that_no_provider_should_get() {
 #[tokio::test]
 async fn a_database_that_can_not_be_written() {
     let setup = Setup::good().await.set("DATABASE_URL", "sqlite:///no/such/directory/reveal.db");
-    setup.is_wrong("database: the database can't be used").await;
-    let setup = Setup::good().await;
-    assert_eq!(setup.troubles().await.0, Some(0));
-    let setup = setup.set("DATABASE_URL", "sqlite://reveal.db?mode=ro");
-    setup.is_wrong("readonly database").await;
+    setup.is_wrong("database: there is no directory /no/such/directory").await;
+    let setup = Setup::good().await.set("SPOOL_DIR", "spool");
+    std::fs::create_dir(setup.directory.path().join("reveal.db")).expect("a directory");
+    setup.is_wrong("database: reveal.db is a directory").await;
     setup.set("DATABASE_URL", "mysql://root@localhost/x").is_wrong("is no database").await;
+}
+
+#[tokio::test]
+async fn a_postgres_that_is_not_there() {
+    let nobody = free_address();
+    let setup =
+        Setup::good().await.set("DATABASE_URL", format!("postgres://u:{SECRET}@{nobody}/x"));
+    setup.is_wrong(&format!("database: nothing listens at {nobody}: Connection refused")).await;
 }
 
 #[tokio::test]

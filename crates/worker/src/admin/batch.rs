@@ -4,36 +4,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use serde::Deserialize;
-use store::{BatchOverview, BatchRef, Counts, RowPage, ShownRow, StoreError, is_shown_state};
+use store::{BatchOverview, BatchRef, StoreError};
 
 use super::actions::Said;
-use super::home::{batch_age, batch_pill, done, spending};
+use super::batches::{batch_age, batch_pill, done, spending};
 use super::layout::Page;
+use super::rows::{self, Wanted};
 use super::{Admin, Seen, charts, layout, live, words};
-
-/// Rows on a page.
-pub const ROWS: usize = 50;
-
-/// Which rows are wanted.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub struct Wanted {
-    state: Option<String>,
-    /// The row that the page begins after.
-    #[serde(default, deserialize_with = "lenient")]
-    after: i64,
-}
-
-/// What a person typed into the address is no reason for an error page.
-fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    Ok(String::deserialize(deserializer)?.trim().parse().unwrap_or(0).max(0))
-}
-
-impl Wanted {
-    fn state(&self) -> Option<&str> {
-        self.state.as_deref().filter(|state| is_shown_state(state))
-    }
-}
 
 /// `GET /batches/{id}`
 pub async fn show(
@@ -51,8 +28,8 @@ pub async fn show(
         Ok(found) => found,
         Err(error) => return not_found(&error),
     };
-    let rows = match admin.rows(&reference, wanted.after, wanted.state()).await {
-        Ok(rows) => rows,
+    let shown = match admin.rows(&reference, wanted.after, wanted.state()).await {
+        Ok(shown) => shown,
         Err(why) => return layout::away(&why, &headers),
     };
     let title = words::short(batch.name.as_deref().unwrap_or(&batch.batch_id), 80);
@@ -65,11 +42,11 @@ pub async fn show(
     let content = html! {
         main {
             (said.notice())
-            a.crumb href="/" { "← All batches" }
+            a.crumb href="/" { "← Dashboard" }
             (live::part("head", head(&batch, &seen, &title)))
             (live::part("actions", actions(&batch)))
             (live::part("progress", progress(&batch, &seen)))
-            (live::part("rows", rows_section(&batch, &wanted, &rows)))
+            (live::part("rows", rows::section(&batch, &wanted, &shown)))
         }
     };
     page.answer(&headers, content)
@@ -145,7 +122,7 @@ fn progress(batch: &BatchOverview, seen: &Seen) -> Markup {
         section.card.progress aria-label="Progress" {
             div.batch-head {
                 h2 { (done(batch.total, &counts)) }
-                @if let Some(rate) = counts.hit_rate() {
+                @if let Some(rate) = counts.hit_rate().filter(|_| counts.unfinished() == 0) {
                     span.end { (words::percent(rate)) " of rows with a result have a number" }
                 }
             }
@@ -157,121 +134,4 @@ fn progress(batch: &BatchOverview, seen: &Seen) -> Markup {
             }
         }
     }
-}
-
-fn rows_section(batch: &BatchOverview, wanted: &Wanted, page: &RowPage) -> Markup {
-    let counts = batch.counts();
-    html! {
-        section aria-labelledby="rows" {
-            div.section-head {
-                h2 #rows { "Rows" }
-                p.muted.small { "Numbers are masked here; the export has them." }
-            }
-            (chips(batch, &counts, wanted))
-            div.card.table-card {
-                @if page.rows.is_empty() {
-                    (no_rows(wanted, page))
-                } @else {
-                    table.table.rows {
-                        thead { tr {
-                            th scope="col" { "Row" } th scope="col" { "Person" } th scope="col" { "State" }
-                            th scope="col" { "Numbers" } th.num scope="col" { "Credits" } th.num scope="col" { "Updated" }
-                        } }
-                        tbody { @for row in &page.rows { (row_of(row)) } }
-                    }
-                }
-                (pager(batch, wanted, page))
-            }
-        }
-    }
-}
-
-fn chips(batch: &BatchOverview, counts: &Counts, wanted: &Wanted) -> Markup {
-    let chip = |state: Option<&str>, word: &str, n: i64| {
-        let current = (wanted.state() == state).then_some("true");
-        html! {
-            a href=(address(batch, state, 0)) aria-current=[current] { (word) span { (words::number(n)) } }
-        }
-    };
-    html! {
-        nav.chips aria-label="States" {
-            (chip(None, "All", batch.total))
-            @for (state, n) in counts.by_state() {
-                @if n > 0 || wanted.state() == Some(state) { (chip(Some(state), words::state(state), n)) }
-            }
-        }
-    }
-}
-
-fn no_rows(wanted: &Wanted, page: &RowPage) -> Markup {
-    let state = wanted.state().map(words::state).unwrap_or_default().to_lowercase();
-    html! {
-        div.empty {
-            @if let Some(row) = page.next_after {
-                strong { "None so far" }
-                "No row is " (state) " up to row " (words::number(row)) "; there are more to look through."
-            } @else if state.is_empty() {
-                strong { "No more rows" }
-            } @else {
-                strong { "No row is " (state) }
-                "Rows change their state while a batch runs."
-            }
-        }
-    }
-}
-
-fn row_of(row: &ShownRow) -> Markup {
-    let class = match row.state.as_str() {
-        "found" => "good",
-        "failed" => "bad",
-        "held" | "retrying" | "expired" => "warn",
-        "awaiting" | "sending" => "busy",
-        _ => "",
-    };
-    html! {
-        tr {
-            td.no.muted { (words::number(row.row_number)) }
-            td.person { (person(row)) @if let Some(provider) = &row.provider { small { (provider) } } }
-            td.state {
-                span class={ "pill " (class) } { (words::state(&row.state)) }
-                @if let Some(reason) = &row.reason { small { (words::reason(reason)) } }
-                @if let Some(at) = &row.next_attempt_at { small { "next " (words::moment(at)) } }
-            }
-            td.phones { @for phone in &row.phones { div.nowrap { (phone) } } }
-            td.num.credits data-label="Credits" { (words::number(row.credits)) @if row.shared { small { "shared" } } }
-            td.num.updated.muted data-label="Updated" { @if let Some(at) = &row.updated_at { (words::moment(at)) } }
-        }
-    }
-}
-
-/// Who it is, without what all addresses begin with.
-fn person(row: &ShownRow) -> String {
-    let person = row.person.as_deref().unwrap_or("–");
-    words::short(person.strip_prefix("https://www.").unwrap_or(person), 80)
-}
-
-fn pager(batch: &BatchOverview, wanted: &Wanted, page: &RowPage) -> Markup {
-    html! {
-        div.pager {
-            @if let (Some(first), Some(last)) = (page.rows.first(), page.rows.last()) {
-                "Rows " (words::number(first.row_number)) " to " (words::number(last.row_number))
-            }
-            span.end {
-                @if wanted.after > 0 { a.button href=(address(batch, wanted.state(), 0)) { "To the first" } }
-                @if let Some(after) = page.next_after {
-                    a.button href=(address(batch, wanted.state(), after)) {
-                        @if page.rows.len() < ROWS { "Look further" } @else { "Next" }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn address(batch: &BatchOverview, state: Option<&str>, after: i64) -> String {
-    let mut query = Vec::new();
-    query.extend(state.map(|state| format!("state={state}")));
-    query.extend((after > 0).then(|| format!("after={after}")));
-    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-    format!("/batches/{}{query}", batch.batch_id)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jobs::Timestamp;
+use jobs::{Provider, Timestamp};
 use maud::{Markup, html};
 use store::{Counts, Minute};
 
@@ -61,6 +61,8 @@ pub fn legend(counts: &Counts) -> Markup {
 pub struct Throughput {
     /// (found, not found), the oldest minute first; the last one has only begun.
     minutes: Vec<(i64, i64)>,
+    /// The same by provider, found or not.
+    of_providers: BTreeMap<Provider, Vec<i64>>,
     /// The minute of the first of them.
     first: i64,
 }
@@ -69,16 +71,20 @@ impl Throughput {
     /// From what was counted until `now`.
     pub fn new(counted: &[Minute], now: Timestamp) -> Self {
         let first = now.millis().div_euclid(MINUTE_MS) - (MINUTES - 1);
-        let mut by_minute: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+        let mut minutes = vec![(0, 0); MINUTES as usize];
+        let mut of_providers: BTreeMap<Provider, Vec<i64>> = BTreeMap::new();
         for minute in counted {
-            let sum = by_minute.entry(minute.minute).or_default();
+            let place = usize::try_from(minute.minute - first).unwrap_or(usize::MAX);
+            let Some(sum) = minutes.get_mut(place) else { continue };
             sum.0 += minute.found;
             sum.1 += minute.not_found;
+            let of_provider = of_providers.entry(minute.provider);
+            let of_provider = of_provider.or_insert_with(|| vec![0; MINUTES as usize]);
+            if let Some(results) = of_provider.get_mut(place) {
+                *results += minute.found + minute.not_found;
+            }
         }
-        let minutes = (first..first + MINUTES)
-            .map(|minute| by_minute.get(&minute).copied().unwrap_or_default())
-            .collect();
-        Throughput { minutes, first }
+        Throughput { minutes, of_providers, first }
     }
 
     /// Results of the hour.
@@ -88,11 +94,13 @@ impl Throughput {
 
     /// Results a minute just now: of the last five, or since they began to come.
     pub fn pace(&self) -> i64 {
-        let recent = &self.minutes[self.minutes.len().saturating_sub(5)..];
-        let began = recent.iter().position(|(f, n)| f + n > 0).unwrap_or(recent.len());
-        let spent = &recent[began..];
-        let results: i64 = spent.iter().map(|(found, not_found)| found + not_found).sum();
-        results / i64::try_from(spent.len().max(1)).unwrap_or(1)
+        let results: Vec<i64> = self.minutes.iter().map(|(f, n)| f + n).collect();
+        recent(&results)
+    }
+
+    /// The same of one provider.
+    pub fn pace_of(&self, provider: Provider) -> i64 {
+        self.of_providers.get(&provider).map_or(0, |results| recent(results))
     }
 
     /// The plot, with its scale and times.
@@ -139,6 +147,13 @@ impl Throughput {
     }
 }
 
+fn recent(results: &[i64]) -> i64 {
+    let recent = &results[results.len().saturating_sub(5)..];
+    let began = recent.iter().position(|n| *n > 0).unwrap_or(recent.len());
+    let spent = &recent[began..];
+    spent.iter().sum::<i64>() / i64::try_from(spent.len().max(1)).unwrap_or(1)
+}
+
 /// The next round number with a round half, so that the lines have whole numbers.
 fn scale(most: i64) -> i64 {
     let mut unit = 1;
@@ -158,8 +173,6 @@ fn units(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jobs::Provider;
-
     use super::*;
 
     fn minute(minute: i64, found: i64, not_found: i64) -> Minute {
@@ -175,6 +188,7 @@ mod tests {
         assert_eq!(plot.minutes.last(), Some(&(4, 2)));
         assert_eq!(plot.total(), 7);
         assert_eq!(plot.pace(), 6);
+        assert_eq!((plot.pace_of(Provider::Ocean), plot.pace_of(Provider::Clodura)), (6, 0));
     }
 
     #[test]

@@ -5,12 +5,12 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use jobs::Timestamp;
 use maud::{Markup, html};
-use store::{BatchOverview, Counts, Overview, WorkerOverview};
+use store::{Counts, Overview, WorkerOverview};
 
 use super::actions::Said;
-use super::charts::{self, Throughput};
+use super::charts::Throughput;
 use super::layout::Page;
-use super::{Admin, Seen, layout, live, providers, stuck, words};
+use super::{Admin, batches, layout, live, providers, stuck, words};
 
 /// Since when a worker is taken to be gone.
 const SILENT: std::time::Duration = std::time::Duration::from_secs(60);
@@ -41,7 +41,7 @@ pub async fn show(
             (live::part("stuck", stuck::section(overview)))
             (live::part("providers", providers::section(overview)))
             (live::part("throughput", throughput(&plot)))
-            (live::part("batches", batches(&seen)))
+            (live::part("batches", batches::section(&seen)))
             (live::part("workers", workers(overview)))
         }
     };
@@ -65,15 +65,14 @@ fn summary(overview: &Overview, plot: &Throughput) -> Markup {
     let counts = all(overview);
     let (waiting, out) =
         (counts.queued + counts.retrying + counts.held, counts.sending + counts.awaiting);
-    let found =
-        counts.hit_rate().map(|rate| format!("{} of rows with a result", words::percent(rate)));
+    let found = format!("of {} finished", words::count(counts.finished(), "row"));
     html! {
         section aria-label="Summary" {
             dl.tiles {
                 (tile("Rows waiting", waiting, &waiting_note(&counts)))
                 (tile("Results out", out, "asked, no answer yet"))
-                (tile("Found", counts.found, found.as_deref().unwrap_or("no results yet")))
-                (tile("Results a minute", plot.pace(), &pace_note(&counts, plot)))
+                (tile("Found", counts.found, &found))
+                (tile("Results a minute", plot.pace(), &pace_note(overview, plot)))
             }
         }
     }
@@ -91,14 +90,23 @@ fn waiting_note(counts: &Counts) -> String {
     }
 }
 
-/// When it is over, if it goes on like this; nothing is promised for what is held.
-fn pace_note(counts: &Counts, plot: &Throughput) -> String {
-    let (left, pace) = (counts.queued + counts.sending + counts.awaiting, plot.pace());
-    if left == 0 || pace == 0 {
+/// When it is over, if it goes on like this: as late as the slowest provider. Nothing is promised for
+/// what is held, nor where nothing comes.
+fn pace_note(overview: &Overview, plot: &Throughput) -> String {
+    let mut longest = 0;
+    for of in &overview.providers {
+        let left = of.counts.queued + of.counts.sending + of.counts.awaiting;
+        match plot.pace_of(of.provider) {
+            _ if left == 0 => {}
+            0 => longest = i64::MAX,
+            pace => longest = longest.max(left.saturating_mul(60) / pace),
+        }
+    }
+    if longest == 0 || longest == i64::MAX {
         return format!("{} in the last hour", words::number(plot.total()));
     }
-    let seconds = u64::try_from(left * 60 / pace).unwrap_or(0);
-    format!("done in about {}", words::lasting(std::time::Duration::from_secs(seconds)))
+    let left = std::time::Duration::from_secs(longest.unsigned_abs());
+    format!("done in about {}", words::lasting(left))
 }
 
 fn throughput(plot: &Throughput) -> Markup {
@@ -118,114 +126,6 @@ fn throughput(plot: &Throughput) -> Markup {
                 (plot.plot())
             } @else {
                 div.card.empty { strong { "No results in the last hour" } "Each minute's results are drawn here as they come." }
-            }
-        }
-    }
-}
-
-fn batches(seen: &Seen) -> Markup {
-    let overview = &seen.overview;
-    let unlisted = overview.batch_count - overview.batches.len() as i64;
-    html! {
-        section aria-labelledby="batches" {
-            div.section-head {
-                h2 #batches { "Batches" }
-                @if overview.batch_count > 0 {
-                    p.muted.small { (words::number(overview.open_batches)) " running, " (words::number(overview.batch_count)) " in all" }
-                }
-            }
-            @if overview.batches.is_empty() {
-                div.card.empty {
-                    strong { "Nothing submitted yet" }
-                    "A file of people becomes a batch, and shows up here within a second."
-                    div { code { "enqueue submit people.csv" } }
-                }
-            } @else {
-                ul.card.batches {
-                    @for batch in &overview.batches { (batch_item(batch, seen)) }
-                    @if unlisted > 0 {
-                        li.muted.small { "… and " (words::number(unlisted)) " older: " code { "enqueue status" } " lists them all." }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn batch_item(batch: &BatchOverview, seen: &Seen) -> Markup {
-    let counts = batch.counts();
-    let name = batch.name.as_deref().unwrap_or(&batch.batch_id);
-    html! {
-        li {
-            div.batch-head {
-                h3 { a href={ "/batches/" (batch.batch_id) } { (words::short(name, 120)) } }
-                (batch_pill(batch))
-                span.end { (done(batch.total, &counts)) " · " (batch_age(batch, seen.overview.at)) }
-            }
-            (charts::progress(&counts))
-            (charts::legend(&counts))
-            (spending(batch))
-            @for line in seen.held.get(&batch.batch_id).into_iter().flatten() {
-                p.why-held { (words::short(line, 240)) }
-            }
-        }
-    }
-}
-
-/// How a batch stands, in a word.
-pub fn batch_pill(batch: &BatchOverview) -> Markup {
-    let counts = batch.counts();
-    let (class, word) = if counts.unfinished() == 0 {
-        if batch.cancelled { ("", "Cancelled") } else { ("good", "Finished") }
-    } else if batch.cancelled {
-        ("", "Being cancelled")
-    } else if counts.held == counts.unfinished() {
-        ("warn", "Held")
-    } else {
-        ("busy", "Running")
-    };
-    html! { span class={ "pill " (class) } { (word) } }
-}
-
-/// `820 of 1,286 (63 %)`
-pub fn done(total: i64, counts: &Counts) -> String {
-    let finished = counts.finished();
-    if finished >= total {
-        return words::count(total, "row");
-    }
-    let share = finished as f64 / total.max(1) as f64;
-    format!(
-        "{} of {} ({})",
-        words::number(finished),
-        words::count(total, "row"),
-        words::percent(share)
-    )
-}
-
-/// When it began, or ended.
-pub fn batch_age(batch: &BatchOverview, now: Timestamp) -> String {
-    match batch.finished_at {
-        Some(at) => format!("finished {}", words::ago(now, at)),
-        None => format!("submitted {}", words::ago(now, batch.created_at)),
-    }
-}
-
-/// Hits and credits of each provider, in its own currency.
-pub fn spending(batch: &BatchOverview) -> Markup {
-    html! {
-        ul.spend {
-            @for at in &batch.providers {
-                @let counts = &at.counts;
-                li {
-                    b { (words::provider(at.provider)) } " "
-                    @if counts.people_asked > 0 {
-                        (words::percent(counts.people_found as f64 / counts.people_asked as f64))
-                        " of " (words::number(counts.people_asked)) " asked found · "
-                    }
-                    (words::count(counts.credits_spent, "credit")) " spent"
-                    @if counts.credits_reserved > 0 { " · " (words::number(counts.credits_reserved)) " reserved" }
-                    @if let Some(most) = at.max_credits { " · ceiling " (words::number(most)) }
-                }
             }
         }
     }

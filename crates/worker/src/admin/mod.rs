@@ -7,6 +7,8 @@ pub mod access;
 mod actions;
 /// `/batches/{id}`.
 mod batch;
+/// `/batches`, and the batches of the front page.
+mod batches;
 /// What many look at is read once.
 mod cached;
 /// Bars and a plot.
@@ -25,6 +27,8 @@ mod login;
 mod metrics;
 /// How each provider stands.
 mod providers;
+/// A batch's rows.
+mod rows;
 /// What is stuck, and why.
 mod stuck;
 /// Numbers, times and states as people read them.
@@ -39,7 +43,7 @@ use axum::http::StatusCode;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use store::{BatchRef, Overview, RowPage};
+use store::{BatchOverview, BatchRef, Overview, RowPage};
 use tokio::sync::Mutex;
 
 pub use access::Access;
@@ -47,7 +51,7 @@ use cached::{Away, Cached};
 
 use crate::app::App;
 
-/// Batches on the front page.
+/// Batches on a page.
 const MOST_BATCHES: usize = 30;
 /// Forms are small.
 const LARGEST_FORM: usize = 16 * 1024;
@@ -61,6 +65,7 @@ struct Admin {
     access: Access,
     seen: Arc<Cached<Seen>>,
     pages: Arc<Mutex<HashMap<PageKey, Arc<Cached<RowPage>>>>>,
+    older: Arc<Mutex<HashMap<usize, Arc<Cached<Vec<BatchOverview>>>>>>,
 }
 
 /// Batch, the row it begins after, the state.
@@ -76,10 +81,12 @@ struct Seen {
 /// Everything on `ADMIN_ADDR`. `/healthz` says that the process lives, `/readyz` that the database
 /// answers, too; both are open to everybody.
 pub fn router(app: App, access: Access) -> Router {
-    let admin = Admin { app, access, seen: Arc::default(), pages: Arc::default() };
+    let admin =
+        Admin { app, access, seen: Arc::default(), pages: Arc::default(), older: Arc::default() };
     let guarded = Router::new()
         .route("/", get(home::show))
         .route("/metrics", get(metrics::scrape))
+        .route("/batches", get(batches::show))
         .route("/batches/{id}", get(batch::show))
         .route("/batches/{id}/export.csv", get(export::csv))
         .route("/batches/{id}/export.jsonl", get(export::json_lines))
@@ -131,6 +138,22 @@ impl Admin {
         self.seen.get(read).await
     }
 
+    /// A page of batches, the first being 1; at most a second old, or older where it was dear to read.
+    async fn batches(&self, number: usize) -> Result<Arc<Vec<BatchOverview>>, Away> {
+        let page = {
+            let mut older = self.older.lock().await;
+            if older.len() >= MOST_PAGES && !older.contains_key(&number) {
+                older.clear();
+            }
+            Arc::clone(older.entry(number).or_default())
+        };
+        let read = async {
+            let all = self.app.store.overview(number * MOST_BATCHES).await?.batches;
+            Ok(all.into_iter().skip((number - 1) * MOST_BATCHES).collect())
+        };
+        page.get(read).await
+    }
+
     /// A page of a batch's rows, at most a second old, or older where it was dear to read.
     async fn rows(
         &self,
@@ -146,12 +169,13 @@ impl Admin {
             }
             Arc::clone(pages.entry(key).or_default())
         };
-        page.get(self.app.store.row_page(batch, after, state, batch::ROWS)).await
+        page.get(self.app.store.row_page(batch, after, state, rows::ROWS)).await
     }
 
     /// After a change by hand the next page shows it.
     async fn changed(&self) {
         self.seen.forget().await;
         self.pages.lock().await.clear();
+        self.older.lock().await.clear();
     }
 }

@@ -2,6 +2,7 @@ use jobs::Clock;
 use store::{Stamp, Store, StoreError};
 
 use super::report::Check;
+use super::unusable::{self, Closer};
 use crate::config::Config;
 
 const NAME: &str = "database";
@@ -18,7 +19,7 @@ pub(super) async fn check(config: &Config) -> (Vec<Check>, Option<Store>) {
                 format!("{kind} is reachable and writable, its schema {schema}, stamped {stamp}");
             (vec![Check::ok(NAME, message)], Some(store))
         }
-        Err(error) => (vec![Check::wrong(NAME, error.to_string(), mend(config, &error))], None),
+        Err(error) => (vec![judge(config, &error).await], None),
     }
 }
 
@@ -34,23 +35,31 @@ async fn open(config: &Config) -> Result<Store, StoreError> {
     Ok(store)
 }
 
-fn mend(config: &Config, error: &StoreError) -> String {
-    let sqlite = config.database().starts_with("sqlite:");
-    match error {
+async fn judge(config: &Config, error: &StoreError) -> Check {
+    let mend = match error {
         StoreError::Stamp { .. } if config.sandbox => {
-            "leave DATABASE_URL unset, or name a database for the sandbox alone".into()
+            "leave DATABASE_URL unset, or name a database for the sandbox alone"
         }
-        StoreError::Stamp { .. } => "set DATABASE_URL to a database that the sandbox never used".into(),
+        StoreError::Stamp { .. } => "set DATABASE_URL to a database that the sandbox never used",
         StoreError::Url { .. } | StoreError::Conflict(_) => {
-            "set DATABASE_URL to sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME".into()
+            "set DATABASE_URL to sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME"
         }
         StoreError::Migrate(_) => {
-            "let the owner of the database run enqueue migrate; if a migration is missing, install the newer version that made this schema".into()
+            "let the owner of the database run enqueue migrate; if a migration is missing, install the newer version that made this schema"
         }
-        _ if config.no_migrate => "let it migrate once (enqueue migrate); if that fails, it says why".into(),
-        _ if sqlite => {
-            "make the directory in DATABASE_URL, and let this user write to it and to the file".into()
-        }
-        _ => "start Postgres, and mend host, name, user and password in DATABASE_URL; the user has to own the schema".into(),
+        _ => return look_closer(config, error).await,
+    };
+    Check::wrong(NAME, error.to_string(), mend)
+}
+
+async fn look_closer(config: &Config, error: &StoreError) -> Check {
+    let words = error.to_string();
+    let Closer { found, mut mend } = match unusable::sqlite_file(config.database()) {
+        Some(file) => unusable::sqlite(&file),
+        None => unusable::postgres(config.database(), &words).await,
+    };
+    if config.no_migrate && found.is_none() {
+        mend = "let it migrate once (enqueue migrate); if that fails, it says why".to_owned();
     }
+    Check::wrong(NAME, found.unwrap_or(words), mend)
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use jobs::CallId;
 
 use super::report::Check;
+use super::unusable::sqlite_file;
 use crate::config::Config;
 
 const MIB: u64 = 1024 * 1024;
@@ -80,8 +81,7 @@ fn room(name: &str, bytes: u64) -> Check {
 
 /// The directory of a SQLite database.
 fn sqlite_directory(url: &str) -> Option<PathBuf> {
-    let path = url.strip_prefix("sqlite://").or(url.strip_prefix("sqlite:"))?;
-    let path = Path::new(path.split('?').next()?);
+    let path = sqlite_file(url)?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     Some(parent.unwrap_or(Path::new(".")).to_owned())
 }

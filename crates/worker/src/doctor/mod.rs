@@ -13,6 +13,8 @@ mod disk;
 pub mod report;
 /// Settings that contradict each other or make no sense.
 mod settings;
+/// Why a database can't be used.
+mod unusable;
 /// Whether providers reach this worker.
 mod webhook;
 

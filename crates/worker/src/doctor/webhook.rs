@@ -147,7 +147,7 @@ async fn try_it(
     let forged = send(http, &forged).await;
     let started = Instant::now();
     let signed = send(http, &signed).await;
-    let milliseconds = started.elapsed().as_millis();
+    let milliseconds = started.elapsed().as_millis().max(1);
     stop.cancel();
     if let Some(serving) = serving {
         let _ = serving.await;

@@ -111,6 +111,10 @@ async fn no_scrolling_sideways(browser: &Browser) {
 async fn rows_are_filtered(browser: &Browser, worker: &Worker, batch: &str) {
     browser.open(&format!("{}/batches/{batch}", worker.url)).await;
     keep(browser, "batch-light.png").await;
+    browser.click("#next").await;
+    until(browser, ".pager", |text| text.starts_with("Rows 51 to 100")).await;
+    browser.click("#previous").await;
+    until(browser, ".pager", |text| text.starts_with("Rows 1 to 50")).await;
     browser.click(".chips a[href*='state=found']").await;
     until(browser, ".chips a[aria-current]", |text| text.starts_with("Found")).await;
     let states =

@@ -10,5 +10,6 @@
 
 mod access; // who may see it
 mod metrics; // /metrics
+mod monitoring; // what Prometheus and Grafana are told to ask for
 mod pages; // what is shown
 mod site; // the dashboard on a ledger of its own

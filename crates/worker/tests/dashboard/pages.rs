@@ -23,6 +23,7 @@ macro_rules! on_both {
 on_both!(
     an_empty_ledger_says_what_to_do,
     a_batch_is_shown_and_exported,
+    every_batch_and_every_row_can_be_paged_to,
     what_is_stuck_is_said,
     a_batch_is_changed_by_hand
 );
@@ -74,6 +75,39 @@ async fn a_batch_is_shown_and_exported(kind: Kind) {
     let lines = site.get(&format!("/batches/{batch}/export.jsonl")).await;
     assert_eq!(lines.text.lines().count(), 120);
     assert!(lines.text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
+
+async fn every_batch_and_every_row_can_be_paged_to(kind: Kind) {
+    let site = Site::open(kind).await;
+    let batch = site.submit("The first", 120, None).await;
+    for n in 2..=35 {
+        site.submit(&format!("Batch {n}"), 1, None).await;
+    }
+    let home = site.get("/").await.text;
+    assert!(home.contains("1 to 30 of 35") && home.contains("href=\"/batches?page=2\""), "{home}");
+    assert!(!home.contains("The first"));
+    let older = site.get("/batches?page=2").await.text;
+    assert!(older.contains("31 to 35 of 35") && older.contains("The first"), "{older}");
+    assert!(older.contains("href=\"/batches\"") && !older.contains("id=\"older\""), "{older}");
+    for odd in ["/batches", "/batches?page=-1", "/batches?page=x"] {
+        assert!(site.get(odd).await.text.contains("1 to 30 of 35"), "{odd}");
+    }
+    assert!(site.get("/batches?page=99999999999999").await.text.contains("31 to 35 of 35"));
+
+    let mut address = format!("/batches/{batch}");
+    for (link, rows) in [
+        ("next", "Rows 1 to 50"),
+        ("next", "Rows 51 to 100"),
+        ("previous", "Rows 101 to 120"),
+        ("previous", "Rows 51 to 100"),
+        ("next", "Rows 1 to 50"),
+    ] {
+        let page = site.get(&address).await.text;
+        assert!(page.contains(rows), "{address} doesn't show {rows}");
+        let at = page.find(&format!("id=\"{link}\" href=\"")).expect("the link");
+        let href = page[at..].split('"').nth(3).expect("its address");
+        address = href.replace("&amp;", "&");
+    }
 }
 
 async fn what_is_stuck_is_said(kind: Kind) {

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use end_to_end::{Database, Kind};
-use jobs::outcome::{Finding, PersonResult, Phone, Refusal};
+use jobs::outcome::{Balance, DailyQuota, Finding, PersonResult, Phone, Refusal};
 use jobs::verdict::on_refusal;
 use jobs::{BatchId, Clock, Identifier, IdentifierKind, Policy, Provider, WorkerId};
 use providers::Signer;
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 use worker::admin::{Access, router};
 use worker::app::{App, Inner, Limits};
+use worker::metrics::Metrics;
 
 pub const HOST: &str = "127.0.0.1:8788";
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -27,6 +28,8 @@ pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub struct Site {
     pub store: Store,
     pub database: Database,
+    /// What the process that serves it counts.
+    pub metrics: Metrics,
     router: Router,
     worker: WorkerId,
     policy: Policy,
@@ -64,8 +67,9 @@ impl Site {
         let token = token.map(SecretString::from);
         let access = Access::new(address.parse().expect("an address"), token.as_ref());
         let app = app(worker, store.clone(), policy.clone());
+        let metrics = app.metrics().clone();
         let router = router(app, access.expect("it may be served"));
-        let site = Site { store, database, router, worker, policy, _directory: directory };
+        let site = Site { store, database, metrics, router, worker, policy, _directory: directory };
         site.register().await;
         site
     }
@@ -158,6 +162,18 @@ impl Site {
         let call_id = call.call_id.to_string();
         let delivery = Delivery { inbox: None, call_id, results: results.collect() };
         self.store.settle(vec![delivery], &self.policy).await.expect("settles");
+    }
+
+    /// Ocean's account says what it holds, and how many requests the day has left.
+    pub async fn balance(&self, credits: i64) {
+        let (claimed, _) =
+            self.store.claim_balance(Provider::Ocean, 1e6).await.expect("asks for the balance");
+        let daily = Some(DailyQuota { left: 900, resets_in: Duration::from_secs(3600) });
+        let balance = Balance { credits, direct_dials: false, daily };
+        let claimed = claimed.expect("it is due");
+        let price = Price::Fixed(1);
+        let said = self.store.record_balance(claimed, Ok(balance), Some(200), price, &self.policy);
+        said.await.expect("is written down");
     }
 
     /// The provider refuses a call.
