@@ -27,6 +27,9 @@ const GROUP_SIZE: usize = 256;
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 /// How often other processes' commits are looked for.
 const VERSION_INTERVAL: Duration = Duration::from_millis(50);
+/// The same, after nothing was seen or written for so many looks.
+const QUIET_INTERVAL: Duration = Duration::from_millis(250);
+const QUIET_AFTER: u32 = 100;
 
 /// Whether a transaction must have reached the disk when it is said to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,16 +130,18 @@ async fn write_groups(
     checkpoints: &Checkpoints,
     changes: &Changes,
 ) {
-    let mut version = 0;
+    let (mut version, mut quiet) = (0, 0);
     let mut next = None;
     let mut durability = Durability::Full;
     loop {
         let first = match next.take() {
             Some(job) => Ok(job),
+            None if quiet > QUIET_AFTER => jobs.recv_timeout(QUIET_INTERVAL),
             None => jobs.recv_timeout(VERSION_INTERVAL),
         };
         match first {
             Ok(first) => {
+                quiet = 0;
                 if let Err(error) = set_durability(&mut conn, &mut durability, &*first).await {
                     first.answer(Err(error));
                     continue;
@@ -145,7 +150,8 @@ async fn write_groups(
                 checkpoints.after_commit(durability);
             }
             Err(RecvTimeoutError::Timeout) => {
-                see_other_processes(&mut conn, &mut version, changes).await;
+                let seen = see_other_processes(&mut conn, &mut version, changes).await;
+                quiet = if seen { 0 } else { quiet.saturating_add(1) };
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -164,14 +170,14 @@ async fn set_durability(conn: &mut Conn, now: &mut Durability, job: &dyn Job) ->
     Ok(())
 }
 
-/// This connection's `data_version` moves only when another process commits.
-async fn see_other_processes(conn: &mut Conn, version: &mut i64, changes: &Changes) {
+/// Whether another process committed: only then this connection's `data_version` moves.
+async fn see_other_processes(conn: &mut Conn, version: &mut i64, changes: &Changes) -> bool {
     let now: Result<i64> = value!(conn, "PRAGMA data_version");
-    if let Ok(now) = now
-        && std::mem::replace(version, now) != now
-    {
+    let seen = now.is_ok_and(|now| std::mem::replace(version, now) != now);
+    if seen {
         changes.wake(Topics::ALL);
     }
+    seen
 }
 
 /// Commits the first job, and with it those of its kind that have come or come while it runs; gives

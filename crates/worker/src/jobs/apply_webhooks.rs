@@ -10,8 +10,9 @@ use crate::failpoint;
 const MOST_WEBHOOKS: usize = 500;
 /// If so many in a row can't be applied one by one, none of them is to blame.
 const ENOUGH: usize = 3;
-/// How much of their bodies is held in memory at once.
-const MOST_BYTES: i64 = 8 * 1024 * 1024;
+/// How much of their bodies one transaction applies, about: some thousand people. What comes in meanwhile
+/// waits for it.
+const MOST_BYTES: i64 = 512 * 1024;
 
 /// Webhooks that are stored and not applied.
 pub struct PendingWebhooks(pub App);
