@@ -106,7 +106,10 @@ fn pace_note(overview: &Overview, plot: &Throughput) -> String {
         return format!("{} in the last hour", words::number(plot.total()));
     }
     let left = std::time::Duration::from_secs(longest.unsigned_abs());
-    format!("done in about {}", words::lasting(left))
+    match all(overview).held {
+        0 => format!("done in about {}", words::lasting(left)),
+        _ => format!("about {} for what isn't held", words::lasting(left)),
+    }
 }
 
 fn throughput(plot: &Throughput) -> Markup {

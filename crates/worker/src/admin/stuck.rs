@@ -64,8 +64,10 @@ fn causes(overview: &Overview) -> Vec<Cause> {
 
 /// Everybody behind a gate that is not open, or that lets nobody through just now.
 fn gate(of: &ProviderOverview) -> Option<Cause> {
-    let behind = of.counts.held + of.counts.queued + of.counts.retrying;
     let why = of.shut_by.as_ref().or(of.short_of.as_ref())?;
+    // Behind an open gate only ceilings hold, and those are causes of their own.
+    let held = if of.shut_by.is_some() { of.counts.held } else { 0 };
+    let behind = held + of.counts.queued + of.counts.retrying;
     if behind == 0 {
         return None;
     }
@@ -89,13 +91,16 @@ fn gate(of: &ProviderOverview) -> Option<Cause> {
     })
 }
 
-/// Batches that may not spend more.
+/// Batches that may not spend more; behind a shut gate they are counted there.
 fn ceilings(overview: &Overview) -> Vec<Cause> {
+    let shut = |provider| {
+        overview.providers.iter().any(|of| of.provider == provider && of.shut_by.is_some())
+    };
     let at_ceiling = overview.batches.iter().flat_map(|batch| {
         batch
             .providers
             .iter()
-            .filter(|at| at.at_ceiling && at.counts.held > 0)
+            .filter(|at| at.at_ceiling && at.counts.held > 0 && !shut(at.provider))
             .map(move |at| (batch, at))
     });
     at_ceiling

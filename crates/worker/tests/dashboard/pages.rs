@@ -129,6 +129,22 @@ async fn what_is_stuck_is_said(kind: Kind) {
     assert!(page.contains("Retrying</span>"), "{page}");
 }
 
+/// Rows that are behind two things are counted once.
+#[tokio::test]
+async fn a_row_is_stuck_for_one_cause() {
+    let site = Site::open(Kind::Sqlite).await;
+    site.submit("Spring", 5, Some(2)).await;
+    site.claim(3).await;
+    let page = site.get("/").await.text;
+    assert!(page.contains("Spring is at its ceiling"), "{page}");
+    site.post("/providers/ocean/pause", "").await;
+    let page = site.get("/").await.text;
+    assert!(
+        page.contains("Ocean.io: paused by hand") && !page.contains("at its ceiling"),
+        "{page}"
+    );
+}
+
 async fn a_batch_is_changed_by_hand(kind: Kind) {
     let site = Site::open(kind).await;
     let batch = site.submit("Spring", 5, Some(2)).await;
