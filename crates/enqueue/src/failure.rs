@@ -52,9 +52,10 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Url { .. } | StoreError::Stamp { .. } => Failure::Usage(message),
             StoreError::Conflict(_) => Failure::Refused(message),
-            StoreError::Database(_) => Failure::Failed(format!(
-                "{message}; see that --database-url (DATABASE_URL) is right and the database runs, then try again"
-            )),
+            StoreError::Database(_) => {
+                let mend = mend(&message);
+                Failure::Failed(format!("{message}; {mend}, then try again"))
+            }
             StoreError::Migrate(_) => Failure::Failed(format!(
                 "{message}; use the newest version of enqueue, or another database"
             )),
@@ -62,6 +63,17 @@ impl From<StoreError> for Failure {
                 Failure::Failed(message)
             }
         }
+    }
+}
+
+/// What to do about a database that can't be used, by what it says itself.
+fn mend(message: &str) -> &'static str {
+    if message.contains("is full") || message.contains("No space left") {
+        "make room on the database's disk"
+    } else if message.contains("is locked") {
+        "let the process that keeps it locked go on or end (lslocks shows it)"
+    } else {
+        "see that --database-url (DATABASE_URL) is right and the database runs"
     }
 }
 

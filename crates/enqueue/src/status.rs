@@ -52,11 +52,14 @@ pub async fn status(store: &Store, args: &StatusArgs) -> Result<(), Failure> {
         return watch::watch(store, batch.as_ref()).await;
     }
     print(&read(store, batch.as_ref()).await?, args)?;
+    if !args.watch {
+        return Ok(());
+    }
     let mut look = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
-    while args.watch {
+    loop {
         tokio::select! {
             _ = look.tick() => {}
-            _ = tokio::signal::ctrl_c() => break,
+            _ = tokio::signal::ctrl_c() => return Ok(()),
         }
         let shown = read(store, batch.as_ref()).await?;
         if !args.json {
@@ -67,7 +70,6 @@ pub async fn status(store: &Store, args: &StatusArgs) -> Result<(), Failure> {
         }
         print(&shown, args)?;
     }
-    Ok(())
 }
 
 async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Vec<Shown>, Failure> {

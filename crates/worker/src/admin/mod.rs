@@ -35,6 +35,7 @@ mod stuck;
 mod words;
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use axum::Router;
@@ -64,9 +65,12 @@ struct Admin {
     app: App,
     access: Access,
     seen: Arc<Cached<Seen>>,
-    pages: Arc<Mutex<HashMap<PageKey, Arc<Cached<RowPage>>>>>,
-    older: Arc<Mutex<HashMap<usize, Arc<Cached<Vec<BatchOverview>>>>>>,
+    pages: Pages<PageKey, RowPage>,
+    older: Pages<usize, Vec<BatchOverview>>,
 }
+
+/// Pages that were read a moment ago.
+type Pages<Key, Page> = Arc<Mutex<HashMap<Key, Arc<Cached<Page>>>>>;
 
 /// Batch, the row it begins after, the state.
 type PageKey = (String, i64, Option<String>);
@@ -140,18 +144,11 @@ impl Admin {
 
     /// A page of batches, the first being 1; at most a second old, or older where it was dear to read.
     async fn batches(&self, number: usize) -> Result<Arc<Vec<BatchOverview>>, Away> {
-        let page = {
-            let mut older = self.older.lock().await;
-            if older.len() >= MOST_PAGES && !older.contains_key(&number) {
-                older.clear();
-            }
-            Arc::clone(older.entry(number).or_default())
-        };
         let read = async {
             let all = self.app.store.overview(number * MOST_BATCHES).await?.batches;
             Ok(all.into_iter().skip((number - 1) * MOST_BATCHES).collect())
         };
-        page.get(read).await
+        kept(&self.older, number).await.get(read).await
     }
 
     /// A page of a batch's rows, at most a second old, or older where it was dear to read.
@@ -162,14 +159,8 @@ impl Admin {
         state: Option<&str>,
     ) -> Result<Arc<RowPage>, Away> {
         let key = (batch.batch_id.to_string(), after, state.map(str::to_owned));
-        let page = {
-            let mut pages = self.pages.lock().await;
-            if pages.len() >= MOST_PAGES && !pages.contains_key(&key) {
-                pages.clear();
-            }
-            Arc::clone(pages.entry(key).or_default())
-        };
-        page.get(self.app.store.row_page(batch, after, state, rows::ROWS)).await
+        let read = self.app.store.row_page(batch, after, state, rows::ROWS);
+        kept(&self.pages, key).await.get(read).await
     }
 
     /// After a change by hand the next page shows it.
@@ -178,4 +169,13 @@ impl Admin {
         self.pages.lock().await.clear();
         self.older.lock().await.clear();
     }
+}
+
+/// The place of a page; if there are many, those of others are given up.
+async fn kept<Key: Eq + Hash, Page>(pages: &Pages<Key, Page>, key: Key) -> Arc<Cached<Page>> {
+    let mut pages = pages.lock().await;
+    if pages.len() >= MOST_PAGES && !pages.contains_key(&key) {
+        pages.clear();
+    }
+    Arc::clone(pages.entry(key).or_default())
 }
