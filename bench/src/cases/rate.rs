@@ -17,7 +17,7 @@ pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     let settle = |full: f64| Duration::from_secs_f64(full * bench.scale.clamp(0.1, 1.0));
     bench.report(&measure(bench, kind, "rate_right", "20/s", settle(5.0), settle(40.0)).await?)?;
     bench
-        .report(&measure(bench, kind, "rate_too_high", "1000/s", settle(75.0), settle(45.0)).await?)
+        .report(&measure(bench, kind, "rate_too_high", "1000/s", settle(120.0), settle(45.0)).await?)
 }
 
 async fn measure(

@@ -7,14 +7,13 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
 use crate::Result;
 use crate::sqlite::{Sqlite, no_thread};
-use crate::writer::Durability;
+use crate::writer::{Durability, wait_a_moment};
 
 /// A log of so many pages (16 MiB) is moved. The longer it gets, the more often a page in it was
 /// written again before it is moved, and the longer other commits wait for the disk meanwhile.
@@ -43,6 +42,11 @@ impl Checkpoints {
             .spawn(move || run(&conn.conn, &database, Path::new(&log), &commits))
             .map_err(no_thread)?;
         Ok(Checkpoints(sender))
+    }
+
+    /// Has the log moved whatever its length.
+    pub(crate) fn now(&self) {
+        let _ = self.0.try_send(c_int::MAX);
     }
 
     /// Called by the writing thread after a commit that was as durable as said.
@@ -93,7 +97,7 @@ fn checkpoint(conn: &Connection, database: Option<&File>) {
         if moved(conn, "RESTART") {
             return;
         }
-        thread::sleep(Duration::from_micros(rand::random_range(500..1500)));
+        wait_a_moment();
     }
     tracing::debug!("the log could not start anew; the next commit tries again");
 }

@@ -95,6 +95,14 @@ impl StoreError {
         StoreError::Database(DatabaseError::Shared(why.to_owned()))
     }
 
+    /// What happened, for a message that says already that it was the database.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            StoreError::Database(error) => error.to_string(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether another process holds the lock.
     pub(crate) fn is_locked(&self) -> bool {
         matches!(self, StoreError::Database(DatabaseError::Sqlite(error))

@@ -146,7 +146,7 @@ async fn write_groups(
                     first.answer(Err(error));
                     continue;
                 }
-                next = write_group(&mut conn, first, jobs, changes).await;
+                next = write_group(&mut conn, first, jobs, checkpoints, changes).await;
                 checkpoints.after_commit(durability);
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -186,6 +186,7 @@ async fn write_group(
     conn: &mut Conn,
     first: Box<dyn Job>,
     jobs: &Receiver<Box<dyn Job>>,
+    checkpoints: &Checkpoints,
     changes: &Changes,
 ) -> Option<Box<dyn Job>> {
     if let Err(error) = begin(conn).await {
@@ -210,9 +211,11 @@ async fn write_group(
         }
     }
     let topics = conn.take_topics();
-    let failure = commit(conn).await.err().map(|error| error.to_string());
-    if failure.is_none() {
-        changes.wake(topics);
+    let failure = commit(conn).await.err().map(|error| error.words());
+    match &failure {
+        None => changes.wake(topics),
+        // The disk may be full of a log that could start anew.
+        Some(_) => checkpoints.now(),
     }
     for job in done {
         job.answer(match &failure {
@@ -251,6 +254,11 @@ async fn run_in_savepoint(conn: &mut Conn, job: &mut Box<dyn Job>) -> Result<()>
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "on threads that have nothing else to do")]
+pub(crate) fn wait_a_moment() {
+    thread::sleep(Duration::from_micros(rand::random_range(500..1500)));
+}
+
 /// Takes the write lock. Asks again every millisecond or so, because SQLite's own busy handler
 /// sleeps up to 100 ms between two looks, and a submit in another process leaves short gaps only.
 async fn begin(conn: &mut Conn) -> Result<()> {
@@ -258,7 +266,7 @@ async fn begin(conn: &mut Conn) -> Result<()> {
     loop {
         match exec!(conn, "BEGIN IMMEDIATE") {
             Err(error) if error.is_locked() && started.elapsed() < LOCK_PATIENCE => {
-                thread::sleep(Duration::from_micros(rand::random_range(500..1500)));
+                wait_a_moment();
             }
             begun => return begun.map(|_| ()),
         }
