@@ -19,11 +19,20 @@ static TRANSLATED: LazyLock<Translated> = LazyLock::new(RwLock::default);
 impl Dialect {
     /// This database's form of a statement.
     pub(crate) fn text_of(self, sql: &'static str) -> &'static str {
+        self.translated(sql, || self.translate(sql))
+    }
+
+    /// What `translate` makes of a statement, asked once for each statement.
+    pub(crate) fn translated(
+        self,
+        sql: &'static str,
+        translate: impl FnOnce() -> Cow<'static, str>,
+    ) -> &'static str {
         let key = (self, sql.as_ptr() as usize, sql.len());
         if let Some(text) = TRANSLATED.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return text;
         }
-        let text: &'static str = match self.translate(sql) {
+        let text: &'static str = match translate() {
             Cow::Borrowed(same) => same,
             // Kept for good; the program holds a few hundred statements.
             Cow::Owned(text) => Box::leak(text.into_boxed_str()),

@@ -2,13 +2,11 @@
 //! theirs. Postgres takes each column as an array, and runs it once; SQLite runs it once a row, which
 //! costs it less than taking a set apart.
 
-use std::collections::HashMap;
-use std::sync::{LazyLock, PoisonError, RwLock};
-
 use rusqlite::ToSql;
 
 use crate::Result;
 use crate::conn::{Conn, Raw};
+use crate::dialect::Dialect;
 
 /// The values of one column, all rows'.
 pub(crate) enum Column {
@@ -69,9 +67,13 @@ pub(crate) async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -
         return Ok(0);
     }
     match conn.raw() {
-        Raw::Sqlite(conn) => conn.exec_each(text_of(sql, &columns, sqlite), rows, &columns),
+        Raw::Sqlite(conn) => {
+            let text = Dialect::Sqlite.translated(sql, || sqlite(sql, &columns).into());
+            conn.exec_each(text, rows, &columns)
+        }
         Raw::Postgres(conn) => {
-            let mut query = sqlx::query(text_of(sql, &columns, postgres));
+            let text = Dialect::Postgres.translated(sql, || postgres(sql, &columns).into());
+            let mut query = sqlx::query(text);
             for (_, column) in columns {
                 query = match column {
                     Column::Ints(values) => query.bind(values),
@@ -82,24 +84,6 @@ pub(crate) async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -
             Ok(query.execute(conn).await?.rows_affected())
         }
     }
-}
-
-type Translate = fn(&str, &Columns) -> String;
-
-/// Statements by their place in the program and by their form: each is translated once.
-type Translated = RwLock<HashMap<(usize, usize, Translate), &'static str>>;
-
-static TRANSLATED: LazyLock<Translated> = LazyLock::new(RwLock::default);
-
-fn text_of(sql: &'static str, columns: &Columns, translate: Translate) -> &'static str {
-    let key = (sql.as_ptr() as usize, sql.len(), translate);
-    if let Some(text) = TRANSLATED.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-        return text;
-    }
-    // Kept for good; the program holds a handful of them.
-    let text: &'static str = Box::leak(translate(sql, columns).into_boxed_str());
-    TRANSLATED.write().unwrap_or_else(PoisonError::into_inner).insert(key, text);
-    text
 }
 
 fn sqlite(sql: &str, columns: &Columns) -> String {

@@ -1,6 +1,6 @@
 //! SQLite's one writing connection. Small transactions that arrive together share one commit, and so
-//! one wait for the disk: each runs in a savepoint of its own, and each caller is answered after the
-//! commit that holds its work.
+//! one wait for the disk: one that fails takes back its own work only, and each caller is answered after
+//! the commit that holds its work.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;

@@ -28,7 +28,6 @@ const SLOW_POLL: Duration = Duration::from_secs(5);
 const QUIET: Duration = Duration::from_millis(10);
 /// How long a source that has plenty waits for more free slots: one claim for many is cheaper.
 const GATHER: Duration = Duration::from_millis(3);
-
 /// So many slots are many: the work in each is small, and claiming it costs about as much.
 const MANY: usize = 8;
 
@@ -179,9 +178,9 @@ impl Feed {
                     let none = claimed.work.is_empty();
                     for work in claimed.work {
                         let Some(slot) = slots.split(1) else { break };
-                        // Fails only once nobody works any more; the process is ending then.
                         let slot = Arc::new(Mutex::new(Some(slot)));
                         let _unfinished = self.unfinished.token();
+                        // Fails only once nobody works any more; the process is ending then.
                         let _ = sender.send(Ticket { work, slot, _unfinished });
                     }
                     drop(slots);
