@@ -12,27 +12,40 @@ use crate::stack::{Results, Sandbox, Worker, enqueue};
 /// What the sandbox allows, requests a second.
 const ALLOWED: f64 = 20.0;
 
+/// How a provider counts: so many in any second, or one at a time in their due distance.
+const COUNTED: [(&str, u32); 2] = [("in a second", 20), ("one by one", 1)];
+
 /// A provider that allows twenty requests a second: once with the rate set right, once fifty times too high.
 pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     let settle = |full: f64| Duration::from_secs_f64(full * bench.scale.clamp(0.1, 1.0));
-    bench.report(&measure(bench, kind, "rate_right", "20/s", settle(5.0), settle(40.0)).await?)?;
-    bench
-        .report(&measure(bench, kind, "rate_too_high", "1000/s", settle(120.0), settle(45.0)).await?)
+    for (counted, burst) in COUNTED {
+        let limits = Limits { counted, burst };
+        let right = measure(bench, kind, limits, "20/s", settle(5.0), settle(40.0)).await?;
+        bench.report(&right)?;
+        let high = measure(bench, kind, limits, "1000/s", settle(120.0), settle(45.0)).await?;
+        bench.report(&high)?;
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct Limits {
+    counted: &'static str,
+    burst: u32,
 }
 
 async fn measure(
     bench: &Bench,
     kind: Kind,
-    name: &'static str,
-    rate: &str,
+    limits: Limits,
+    rate: &'static str,
     settle: Duration,
     watched: Duration,
 ) -> Result<Measurement> {
     let people = ((settle + watched).as_secs_f64() * ALLOWED * 1.5) as usize;
     let database = Database::create(bench, kind).await?;
-    // As such limits are counted: so many in any second.
-    let limits = ["clodura.limits.rate_per_second=20", "clodura.limits.burst=20"];
-    let sandbox = Sandbox::start(bench, &limits).await?;
+    let burst = format!("clodura.limits.burst={}", limits.burst);
+    let sandbox = Sandbox::start(bench, &["clodura.limits.rate_per_second=20", &burst]).await?;
     let settings = [("CLODURA_RATE", rate)];
     let worker = Worker::start(bench, &database, &sandbox, Results::ByWebhook, &settings).await?;
     let csv = write_csv(bench, Asked::Addresses, 0, people)?;
@@ -48,7 +61,9 @@ async fn measure(
     let refused_percent = refused / (passed + refused).max(1.0) * 100.0;
     worker.process.stop().await?;
     database.remove().await?;
-    Ok(Measurement::new(name, kind, passed as usize)
+    Ok(Measurement::new("rate", kind, passed as usize)
+        .with("set_to", rate)
+        .with("counted", limits.counted)
         .target("used_percent at least 95".into(), used >= 95.0)
         .with("used_percent", used)
         .below("refused_percent", refused_percent, 1.0)

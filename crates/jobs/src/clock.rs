@@ -84,12 +84,17 @@ impl Clock {
     /// The present.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        match &self.0 {
-            Source::System { offset_ms } => {
-                Timestamp(machine_millis().saturating_add(offset_ms.load(Ordering::Relaxed)))
-            }
-            Source::Manual(at) => Timestamp(at.load(Ordering::Relaxed)),
-        }
+        Timestamp(self.now_us().div_euclid(1000))
+    }
+
+    /// The present in microseconds since 1970: fine enough to space requests by.
+    #[must_use]
+    pub fn now_us(&self) -> i64 {
+        let (us, ms) = match &self.0 {
+            Source::System { offset_ms } => (machine_us(), offset_ms.load(Ordering::Relaxed)),
+            Source::Manual(at) => (0, at.load(Ordering::Relaxed)),
+        };
+        us.saturating_add(ms.saturating_mul(1000))
     }
 
     /// Moves a manual clock forward; a system clock goes its own way.
@@ -102,14 +107,16 @@ impl Clock {
     /// Corrects a system clock to one that all machines share, which reads `shared` right now.
     pub fn follow(&self, shared: Timestamp) {
         if let Source::System { offset_ms } = &self.0 {
-            offset_ms.store(shared.0.saturating_sub(machine_millis()), Ordering::Relaxed);
+            offset_ms
+                .store(shared.0.saturating_sub(machine_us().div_euclid(1000)), Ordering::Relaxed);
         }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
-fn machine_millis() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+fn machine_us() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

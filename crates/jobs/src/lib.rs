@@ -11,6 +11,8 @@ pub mod clock;
 pub mod duration;
 /// Ids that never repeat: batches, calls, workers.
 pub mod ids;
+/// What 429s teach about a provider's limit.
+pub mod learned_rate;
 /// What a provider's answer means, whichever provider gave it.
 pub mod outcome;
 /// A person's identifiers, each in its one normal form.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jobs::backoff::exponential;
 use jobs::outcome::{Balance, LookupFailure};
+use jobs::rate::{self, Leaving};
 use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{CallId, Policy, Provider, Timestamp, rate};
+use jobs::{CallId, Policy, Provider, Timestamp};
 
 use crate::conn::{Conn, exec, row};
 use crate::gate::{self, Gate};
@@ -108,7 +109,7 @@ async fn claim(
         Some(at) if at <= now => {}
         again_at => return Ok((None, again_at)),
     }
-    let grant = rate::take(gate.tat_us, now.0, gate.rate(limit, now), 1);
+    let grant = rate::take(gate.tat_us, now.0 * 1000, gate.rate(limit, now), 1, Leaving::AtOnce);
     if grant.requests == 0 {
         return Ok((None, Some(Timestamp(grant.next_at_ms))));
     }

@@ -3,13 +3,17 @@
 //! what didn't was never claimed.
 
 mod draft;
+mod moment;
 mod pick;
 mod write;
 
 use self::draft::{Drafts, draft_calls, mark_ceilings};
+use self::moment::Moment;
 use self::write::send_drafts;
 
-use jobs::{CallId, Provider, RevealState, Timestamp, WorkerId, rate};
+use std::time::Instant;
+
+use jobs::{CallId, Clock, Provider, RevealState, Timestamp, WorkerId};
 
 use crate::conn::{Conn, row, rows, value};
 use crate::gate::{Door, Gate};
@@ -66,6 +70,8 @@ pub struct ClaimedCall {
     pub provider: Provider,
     /// When it was written down.
     pub sent_at: Timestamp,
+    /// When it is its turn to leave, by the rate: now, or in a few milliseconds.
+    pub leaves_at: Instant,
     /// Encoded identifiers, in the order in which they are sent.
     pub people: Vec<String>,
     pub(crate) id: i64,
@@ -89,12 +95,21 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn claim_reveals(&self, ask: ClaimReveals) -> Result<Claims> {
-        let now = self.now();
         // Looked at first without the gate's lock, which all who send and answer need.
         if !anybody_waits(&mut self.read().await?, ask.provider).await? {
             return Ok(Claims::default());
         }
-        self.write(move |conn| Box::pin(async move { claim(conn, &ask, now).await })).await
+        let clock = self.clock();
+        self.write(move |conn| Box::pin(async move { claim(conn, &ask, &clock).await })).await
+    }
+
+    /// Whether the gate still lets a call through that waited for its moment.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn may_leave(&self, call: &ClaimedCall) -> Result<bool> {
+        let gate = Gate::read(&mut self.read().await?, call.provider).await?;
+        Ok(gate.door(self.now()) == Door::Open || gate.probe_call == Some(call.id))
     }
 }
 
@@ -108,13 +123,16 @@ async fn anybody_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
     Ok(waiting.is_some())
 }
 
-async fn claim(conn: &mut Conn, ask: &ClaimReveals, now: Timestamp) -> Result<Claims> {
+async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Claims> {
     let gate = Gate::lock(conn, ask.provider).await?;
+    // Only now: whoever has the lock may be slow.
+    let moment = Moment::of(clock);
+    let now = moment.now;
     let mut totals = Totals::default();
     promote_due(conn, &mut totals, ask.provider, now).await?;
     // Batches are looked up by their counts: those whose people just came back have to be seen.
     std::mem::take(&mut totals).flush(conn, now).await?;
-    let claims = match admit(conn, ask, &gate, now).await? {
+    let claims = match admit(conn, ask, &gate, &moment).await? {
         Admission::Wait(again_at) => Claims { again_at, ..Claims::default() },
         Admission::Paced(again_at) => {
             Claims { again_at: Some(again_at), paced: true, ..Claims::default() }
@@ -122,7 +140,7 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, now: Timestamp) -> Result<Cl
         Admission::Go { calls, people, probe } => {
             let Drafts { drafts, full } =
                 draft_calls(conn, &mut totals, ask, &gate, calls, people, now).await?;
-            let claims = send_drafts(conn, &mut totals, ask, &gate, drafts, probe, now).await?;
+            let claims = send_drafts(conn, &mut totals, ask, &gate, drafts, probe, &moment).await?;
             // Only now: whoever was drafted is in the queue no more, and can't be drafted twice.
             mark_ceilings(conn, ask.provider, &full).await?;
             claims
@@ -154,8 +172,9 @@ async fn admit(
     conn: &mut Conn,
     ask: &ClaimReveals,
     gate: &Gate,
-    now: Timestamp,
+    moment: &Moment,
 ) -> Result<Admission> {
+    let now = moment.now;
     let (mut calls, mut people, probe) = match gate.door(now) {
         Door::Shut(until) => return Ok(Admission::Wait(until)),
         Door::Open => (ask.calls, ask.people, false),
@@ -170,7 +189,7 @@ async fn admit(
     if let Some(at) = spare_the_day(conn, ask, gate, now).await? {
         return Ok(Admission::Wait(Some(at)));
     }
-    let grant = rate::take(gate.tat_us, now.0, gate.rate(ask.rate, now), calls);
+    let grant = moment.grant(ask, gate, calls);
     if grant.requests == 0 {
         return Ok(Admission::Paced(Timestamp(grant.next_at_ms)));
     }

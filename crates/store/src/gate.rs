@@ -1,9 +1,10 @@
 //! One gate a provider, shared by all workers and surviving them: whether requests may go.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jobs::backoff::exponential;
-use jobs::rate;
+use jobs::learned_rate::{self, Learned, Since};
 use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{Policy, Provider, Timestamp};
 
@@ -16,8 +17,6 @@ use crate::{Result, StoreError, Topic};
 const BROKEN_STREAK: i64 = 5;
 /// People refused on their own, each for the first time, before the fault is taken not to be theirs.
 const REFUSED_SINGLES: i64 = 5;
-/// How far back passed requests tell the accepted rate, beyond the time that the gate was closed.
-const RATE_WINDOW_MS: i64 = 10_000;
 
 record! {
     /// A gate as stored.
@@ -154,8 +153,8 @@ impl Gate {
     pub(crate) fn rate(&self, limit: f64, now: Timestamp) -> f64 {
         match (self.found_rate, self.found_rate_at) {
             (Some(found), Some(at)) => {
-                let elapsed = now.since(Timestamp(at));
-                rate::recovered(found, elapsed, limit, self.rate_searching == 1)
+                let found = Learned { per_second: found, searching: self.rate_searching == 1 };
+                learned_rate::recovered(found, now.since(Timestamp(at)), limit)
             }
             _ => limit,
         }
@@ -243,8 +242,7 @@ pub(crate) async fn close(
     Ok(())
 }
 
-/// Takes the rate down to 95 % of what was accepted. Requests that were on their way when the gate
-/// closed tell nothing new.
+/// Takes the rate down. Requests that were on their way when the gate closed tell nothing new.
 async fn learn_rate(
     conn: &mut Conn,
     provider: Provider,
@@ -257,13 +255,12 @@ async fn learn_rate(
     }
     let limit = gate.rate_limit.unwrap_or(1.0);
     let sending = gate.rate(limit, now);
-    let learned = match gate.limited_at {
-        Some(at) if now.0 - at < RATE_WINDOW_MS + 2 * gate.limited_for => {
-            let seconds = (now.0 - at).max(1) as f64 / 1000.0;
-            rate::after_429_again(sending, gate.passed, seconds)
-        }
-        _ => rate::Learned { per_second: rate::after_429(sending), searching: false },
-    };
+    let since = gate.limited_at.map(|at| Since {
+        time: now.since(Timestamp(at)),
+        closed: Duration::from_millis(u64::try_from(gate.limited_for).unwrap_or(0)),
+        passed: gate.passed,
+    });
+    let learned = learned_rate::after_429(sending, since);
     exec!(
         conn,
         "UPDATE provider_gates SET found_rate = $2, found_rate_at = $3, limited_at = $3,

@@ -4,7 +4,8 @@ pub(crate) mod record;
 
 use std::time::Duration;
 
-use jobs::{CallId, Provider, Timestamp, rate};
+use jobs::rate::{self, Leaving};
+use jobs::{CallId, Provider, Timestamp};
 
 use crate::conn::{Conn, exec, row, rows};
 use crate::gate::{self, Gate};
@@ -72,8 +73,11 @@ async fn claim(
     }
     let full = gate.rate(limit, now);
     let share = if reveals_are_due(conn, provider).await? { full / 2.0 } else { full };
-    let own = rate::take(gate.poll_tat_us, now.0, share, most);
-    let all = rate::take(gate.tat_us, now.0, full, own.requests);
+    let take = |cell, per_second, wanted| {
+        rate::take(cell, now.0 * 1000, per_second, wanted, Leaving::AtOnce)
+    };
+    let own = take(gate.poll_tat_us, share, most);
+    let all = take(gate.tat_us, full, own.requests);
     let lease = CallId::generate().to_string();
     let found: Vec<DueRow> = rows!(
         conn,
@@ -88,10 +92,7 @@ async fn claim(
         all.requests as i64,
     )?;
     let asked = found.len();
-    let (own, all) = (
-        rate::take(gate.poll_tat_us, now.0, share, asked),
-        rate::take(gate.tat_us, now.0, full, asked),
-    );
+    let (own, all) = (take(gate.poll_tat_us, share, asked), take(gate.tat_us, full, asked));
     if asked > 0 {
         gate::count_requests(conn, provider, &gate, asked, 0, now).await?;
         exec!(

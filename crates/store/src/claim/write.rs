@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use jobs::{CallId, RevealState, Timestamp, rate};
+use jobs::rate::Grant;
+use jobs::{CallId, RevealState, Timestamp};
 use serde::Serialize;
 
 use super::draft::Draft;
+use super::moment::Moment;
 use super::{ClaimReveals, ClaimedCall, Claims};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
@@ -21,15 +23,16 @@ pub(super) async fn send_drafts(
     gate: &Gate,
     drafts: Vec<Draft>,
     probe: bool,
-    now: Timestamp,
+    moment: &Moment,
 ) -> Result<Claims> {
+    let now = moment.now;
     if drafts.is_empty() {
         return Ok(Claims::default());
     }
     let isolating = drafts.iter().filter(|draft| draft.isolating).count();
     gate::count_requests(conn, ask.provider, gate, drafts.len(), isolating, now).await?;
-    let grant = rate::take(gate.tat_us, now.0, gate.rate(ask.rate, now), drafts.len());
-    let calls = write_calls(conn, totals, ask, drafts, probe, now).await?;
+    let grant = moment.grant(ask, gate, drafts.len());
+    let calls = write_calls(conn, totals, ask, drafts, probe, &grant, moment).await?;
     let probe_call = calls.first().filter(|_| probe).map(|call| call.id);
     exec!(
         conn,
@@ -68,8 +71,10 @@ pub(super) async fn write_calls(
     ask: &ClaimReveals,
     drafts: Vec<Draft>,
     probe: bool,
-    now: Timestamp,
+    grant: &Grant,
+    moment: &Moment,
 ) -> Result<Vec<ClaimedCall>> {
+    let now = moment.now;
     let new: Vec<CallJson> = drafts
         .iter()
         .map(|draft| CallJson {
@@ -97,7 +102,7 @@ pub(super) async fn write_calls(
         numbers.into_iter().map(|(id, call_id)| (call_id, id)).collect();
     let mut calls = Vec::with_capacity(new.len());
     let mut members = Vec::new();
-    for (call, draft) in new.into_iter().zip(drafts) {
+    for (nth, (call, draft)) in new.into_iter().zip(drafts).enumerate() {
         let Some(&id) = numbers.get(&call.call_id.to_string()) else { continue };
         for (position, (person, payer)) in (0..).zip(draft.people.iter().zip(&draft.payers)) {
             members.push(NewMember {
@@ -112,6 +117,7 @@ pub(super) async fn write_calls(
             call_id: call.call_id,
             provider: ask.provider,
             sent_at: now,
+            leaves_at: moment.instant_of(grant.leaves_at_us(nth)),
             people: draft.people.into_iter().map(|p| p.subject).collect(),
             id,
             worker: ask.worker,

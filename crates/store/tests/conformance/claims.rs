@@ -81,7 +81,8 @@ async fn the_rate_spaces_calls(b: &Bench) {
         let paced = b.store.claim_reveals(slow.clone()).await.unwrap();
         assert!(paced.calls.is_empty() && paced.paced);
         let wait = paced.again_at.unwrap().since(b.store.now());
-        assert!(wait > 490 * SECOND / 1000 && wait < 510 * SECOND / 1000, "{wait:?}");
+        // The first of them leaves at once; each may be claimed 20 ms before it leaves.
+        assert!(wait > 480 * SECOND / 1000 && wait <= 500 * SECOND / 1000, "{wait:?}");
         b.advance(wait).await;
     }
 }

@@ -60,6 +60,9 @@ where
     let call = ticket.work.clone();
     let provider = call.provider;
     failpoint::reached("written_sending");
+    if !wait_for_turn(app, &call).await {
+        return give_back(app, call, "the gate closed before it was sent").await;
+    }
     if clock.now().since(call.sent_at) > FRESH {
         tracing::warn!("more than 5 s passed before sending; giving the call back");
         return give_back(app, call, "not sent within 5 s").await;
@@ -87,6 +90,18 @@ where
         tracing::error!(%error, "an answer could not be written down");
     }
     failpoint::reached("answer_written");
+}
+
+/// Waits until the call may leave, by the rate; false if meanwhile the gate was closed.
+async fn wait_for_turn(app: &App, call: &ClaimedCall) -> bool {
+    if call.leaves_at <= Instant::now() {
+        return true;
+    }
+    tokio::time::sleep_until(call.leaves_at.into()).await;
+    app.store.may_leave(call).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "can't see whether the gate is open");
+        false
+    })
 }
 
 /// Puts a call that was not sent back.
