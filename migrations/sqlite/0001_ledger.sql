@@ -117,7 +117,7 @@ CREATE TABLE batch_rows (
     ended      TEXT,                           -- the row's own end, whatever becomes of its reveal
     ended_at   BIGINT,
     PRIMARY KEY (batch_id, row_number)
-) WITHOUT ROWID;
+);
 CREATE INDEX batch_rows_reveal ON batch_rows (reveal_id);
 
 -- The providers that a row asks in turn; only for rows with more than one.

@@ -24,8 +24,8 @@ use crate::failure::Failure;
 use crate::input::{Format, Reader};
 use crate::output::{count, print_line, say};
 use crate::{run, wait};
-use feed::{BadRows, Feed, FeedError, Input};
-use load::{FIRST_CHUNK, Sink, load};
+use feed::{BadRows, Feed, FeedError, Input, Order};
+use load::{Sink, load};
 use report::Report;
 
 /// `enqueue submit`.
@@ -36,8 +36,7 @@ pub async fn submit(args: SubmitArgs, global: &Global) -> Result<(), Failure> {
     }
     let store = run::open(global).await?;
     let mut sink = begin(&store, &args, &reader).await?;
-    let mut feed =
-        feed::start(reader, args.order(), args.fingerprint(), args.skip_invalid, FIRST_CHUNK);
+    let mut feed = read(reader, &args);
     let outcome = tokio::select! {
         outcome = enqueue(&store, &args, &mut sink, &mut feed) => outcome,
         _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted; nothing was enqueued".into())),
@@ -227,8 +226,7 @@ async fn dry_run(args: &SubmitArgs, reader: Reader, global: &Global) -> Result<(
         run::open(global).await?
     };
     let mut sink = Sink::Preview(Box::new(Preview::new(args.refresh_before(&Clock::system()))));
-    let mut feed =
-        feed::start(reader, args.order(), args.fingerprint(), args.skip_invalid, FIRST_CHUNK);
+    let mut feed = read(reader, args);
     let loaded = load(&store, &mut sink, &mut feed).await?;
     let input = finished(&mut feed, args).await?;
     if let Some(ceilings) = &args.max_credits {
@@ -238,6 +236,15 @@ async fn dry_run(args: &SubmitArgs, reader: Reader, global: &Global) -> Result<(
     }
     let report = report(&store, args, &input, &loaded).await?;
     tell(args, &report)
+}
+
+/// Under a ceiling perhaps not all are asked: then the input's first are to be the first.
+fn read(reader: Reader, args: &SubmitArgs) -> Feed {
+    let order = match args.max_credits {
+        Some(_) => Order::AsTheyStand,
+        None => Order::AsTheyAreFiled,
+    };
+    feed::start(reader, args.order(), args.fingerprint(), args.skip_invalid, order)
 }
 
 fn sqlite_file_is_missing(url: &str) -> bool {

@@ -2,6 +2,8 @@
 //! theirs. Postgres takes each column as an array, and runs it once; SQLite runs it once a row, which
 //! costs it less than taking a set apart.
 
+use std::sync::Arc;
+
 use rusqlite::ToSql;
 
 use crate::Result;
@@ -12,6 +14,8 @@ use crate::dialect::Dialect;
 pub(crate) enum Column {
     Ints(Vec<Option<i64>>),
     Texts(Vec<Option<String>>),
+    Words(Vec<Option<&'static str>>),
+    Shared(Vec<Arc<str>>),
     Blobs(Vec<Vec<u8>>),
 }
 
@@ -28,6 +32,16 @@ pub(crate) fn texts<T: Into<String>>(values: impl IntoIterator<Item = Option<T>>
     Column::Texts(values.into_iter().map(|value| value.map(Into::into)).collect())
 }
 
+/// A column of texts that stand in the program.
+pub(crate) fn words(values: impl IntoIterator<Item = Option<&'static str>>) -> Column {
+    Column::Words(values.into_iter().collect())
+}
+
+/// A column of texts that others hold, too.
+pub(crate) fn shared(values: impl IntoIterator<Item = Arc<str>>) -> Column {
+    Column::Shared(values.into_iter().collect())
+}
+
 /// A column that holds the same number in every row.
 pub(crate) fn same(value: impl Into<Option<i64>>, rows: usize) -> Column {
     Column::Ints(vec![value.into(); rows])
@@ -38,6 +52,8 @@ impl Column {
         match self {
             Column::Ints(values) => values.len(),
             Column::Texts(values) => values.len(),
+            Column::Words(values) => values.len(),
+            Column::Shared(values) => values.len(),
             Column::Blobs(values) => values.len(),
         }
     }
@@ -47,6 +63,8 @@ impl Column {
         match self {
             Column::Ints(values) => values.get(row).map(|value| value as &dyn ToSql),
             Column::Texts(values) => values.get(row).map(|value| value as &dyn ToSql),
+            Column::Words(values) => values.get(row).map(|value| value as &dyn ToSql),
+            Column::Shared(values) => values.get(row).map(|value| value as &dyn ToSql),
             Column::Blobs(values) => values.get(row).map(|value| value as &dyn ToSql),
         }
     }
@@ -54,7 +72,7 @@ impl Column {
     fn postgres_type(&self) -> &'static str {
         match self {
             Column::Ints(_) => "bigint[]",
-            Column::Texts(_) => "text[]",
+            Column::Texts(_) | Column::Words(_) | Column::Shared(_) => "text[]",
             Column::Blobs(_) => "bytea[]",
         }
     }
@@ -74,10 +92,14 @@ pub(crate) async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -
         Raw::Postgres(conn) => {
             let text = Dialect::Postgres.translated(sql, || postgres(sql, &columns).into());
             let mut query = sqlx::query(text);
-            for (_, column) in columns {
+            for (_, column) in &columns {
                 query = match column {
                     Column::Ints(values) => query.bind(values),
                     Column::Texts(values) => query.bind(values),
+                    Column::Words(values) => query.bind(values),
+                    Column::Shared(values) => {
+                        query.bind(values.iter().map(|value| &**value).collect::<Vec<&str>>())
+                    }
                     Column::Blobs(values) => query.bind(values),
                 };
             }

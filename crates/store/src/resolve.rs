@@ -4,7 +4,9 @@
 mod save;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::conn::{Conn, exec, row, rows};
@@ -16,7 +18,7 @@ use crate::{Result, StoreError};
 pub(crate) struct Known {
     pub(crate) id: i64,
     pub(crate) state: RevealState,
-    subject: String,
+    subject: Arc<str>,
     generation: i64,
     revealed_at: Option<Timestamp>,
     lane: Option<i64>,
@@ -25,21 +27,26 @@ pub(crate) struct Known {
 
 #[derive(Debug)]
 struct NewAlias {
-    identifier: String,
-    subject: String,
+    identifier: Arc<str>,
+    subject: Arc<str>,
 }
+
+/// Looked into for each row of a file, which may have millions.
+type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// Everything that is known, or becomes known, about the people of one chunk at one provider.
 pub(crate) struct People {
     provider: Provider,
     refresh_before: Option<Timestamp>,
-    subjects: HashMap<String, BTreeSet<String>>,
-    reveals: HashMap<String, Known>,
-    by_id: HashMap<i64, String>,
+    /// By identifier: the subjects that are known behind it, beside itself.
+    subjects: Map<Arc<str>, BTreeSet<Arc<str>>>,
+    /// By subject.
+    reveals: Map<Arc<str>, Known>,
+    by_id: Map<i64, Arc<str>>,
     aliases: Vec<NewAlias>,
-    merged: HashMap<i64, i64>,
+    merged: Map<i64, i64>,
     /// By subject: a newer generation that was made and never sent.
-    unsent: HashMap<String, Known>,
+    unsent: Map<Arc<str>, Known>,
 }
 
 /// Hands out numbers for new reveals; holding it is the lock that keeps submits apart.
@@ -73,34 +80,25 @@ impl People {
     pub(crate) async fn look_up(
         conn: &mut Conn,
         provider: Provider,
-        identifiers: &HashSet<&str>,
+        identifiers: &[&str],
         refresh_before: Option<Timestamp>,
     ) -> Result<People> {
         let mut people = People {
             provider,
             refresh_before,
-            subjects: HashMap::new(),
-            reveals: HashMap::new(),
-            by_id: HashMap::new(),
+            subjects: Map::default(),
+            reveals: Map::default(),
+            by_id: Map::default(),
             aliases: Vec::new(),
-            merged: HashMap::new(),
-            unsent: HashMap::new(),
+            merged: Map::default(),
+            unsent: Map::default(),
         };
-        // From alias to alias: who was taken for one person may have turned out to be a third.
-        let mut wanted: BTreeSet<String> = identifiers.iter().map(|&i| i.to_owned()).collect();
-        let mut known: Vec<(String, String)> = Vec::new();
-        let mut next: Vec<String> = wanted.iter().cloned().collect();
-        while !next.is_empty() {
-            let found: Vec<(String, String)> = rows!(
-                conn,
-                "SELECT a.identifier, a.subject FROM TEXTS($1) AS e
-                 JOIN aliases a ON a.provider = $2 AND a.identifier = e.value",
-                Texts::of(&next),
-                provider.as_str(),
-            )?;
-            next = found.iter().map(|(_, s)| s).filter(|s| !wanted.contains(*s)).cloned().collect();
-            wanted.extend(next.iter().cloned());
-            known.extend(found);
+        let mut wanted = Texts::of(identifiers);
+        let known = behind(conn, provider, &wanted).await?;
+        if !known.is_empty() {
+            let subjects = known.iter().map(|(_, subject)| subject.as_str());
+            let all: BTreeSet<&str> = identifiers.iter().copied().chain(subjects).collect();
+            wanted = Texts::of(all);
         }
         // Locked, so that their state holds until the rows that show it are counted.
         let found: Vec<RevealRow> = rows!(
@@ -108,14 +106,14 @@ impl People {
             "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at, r.lane FROM TEXTS($1) AS e
              JOIN reveals r ON r.provider = $2 AND r.subject = e.value
              ORDER BY r.id FOR UPDATE",
-            Texts::of(&wanted),
+            wanted,
             provider.as_str(),
         )?;
         for row in found {
             people.remember(row)?;
         }
         for (identifier, subject) in known {
-            people.subjects.entry(identifier).or_default().insert(subject);
+            people.subjects.entry(identifier.into()).or_default().insert(subject.into());
         }
         Ok(people)
     }
@@ -130,7 +128,7 @@ impl People {
             row: id.to_string(),
             value: state.clone(),
         })?;
-        self.subjects.entry(subject.clone()).or_default().insert(subject.clone());
+        let subject = subject.into();
         let revealed_at = revealed_at.map(Timestamp);
         let found = Known { id, state, subject, generation, revealed_at, lane, fresh: false };
         let Some(before) = self.reveals.get(&found.subject) else {
@@ -160,7 +158,8 @@ impl People {
             .iter()
             .max_by_key(|subject| self.reveals.get(*subject).map(|known| preference(known.state)))
             .cloned();
-        let subject = best.unwrap_or_else(|| identifiers.first().cloned().unwrap_or_default());
+        let first = || identifiers.first().map(String::as_str).unwrap_or_default().into();
+        let subject = best.unwrap_or_else(first);
         self.note_aliases(&subject, identifiers, &known);
         let (id, new) = match self.reveals.get(&subject) {
             Some(known) if !is_outdated(known.state, known.revealed_at, self.refresh_before) => {
@@ -188,25 +187,29 @@ impl People {
     }
 
     /// The subjects behind identifiers, from alias to alias.
-    fn behind(&self, identifiers: &[String]) -> BTreeSet<String> {
-        let mut seen: BTreeSet<&String> = BTreeSet::new();
-        let mut next: Vec<&String> = identifiers.iter().collect();
-        while let Some(identifier) = next.pop() {
-            if let Some(subjects) = self.subjects.get(identifier) {
-                next.extend(subjects.iter().filter(|subject| seen.insert(*subject)));
+    fn behind(&self, identifiers: &[String]) -> BTreeSet<Arc<str>> {
+        let mut behind = BTreeSet::new();
+        let mut seen: Vec<&str> = identifiers.iter().map(String::as_str).collect();
+        let mut next = 0;
+        while let Some(&identifier) = seen.get(next) {
+            next += 1;
+            behind.extend(self.reveals.get(identifier).map(|known| Arc::clone(&known.subject)));
+            for subject in self.subjects.get(identifier).into_iter().flatten() {
+                if !seen.contains(&&**subject) {
+                    seen.push(subject);
+                }
             }
         }
-        seen.into_iter().filter(|subject| self.reveals.contains_key(*subject)).cloned().collect()
+        behind
     }
 
-    fn create(&mut self, subject: String, generation: i64, numbers: &mut Numbers) -> i64 {
+    fn create(&mut self, subject: Arc<str>, generation: i64, numbers: &mut Numbers) -> i64 {
         if let Some(unsent) = self.unsent.remove(&subject) {
             let id = unsent.id;
             self.put(unsent);
             return id;
         }
         let id = numbers.take();
-        self.subjects.entry(subject.clone()).or_default().insert(subject.clone());
         self.by_id.insert(id, subject.clone());
         self.reveals.insert(
             subject.clone(),
@@ -223,12 +226,21 @@ impl People {
         id
     }
 
-    fn note_aliases(&mut self, subject: &str, identifiers: &[String], known: &BTreeSet<String>) {
-        for identifier in identifiers.iter().chain(known) {
-            let subjects = self.subjects.entry(identifier.clone()).or_default();
-            if identifier != subject && subjects.insert(subject.to_owned()) {
-                self.aliases
-                    .push(NewAlias { identifier: identifier.clone(), subject: subject.to_owned() });
+    fn note_aliases(
+        &mut self,
+        subject: &Arc<str>,
+        identifiers: &[String],
+        known: &BTreeSet<Arc<str>>,
+    ) {
+        let known = known.iter().map(|subject| &**subject);
+        for identifier in identifiers.iter().map(String::as_str).chain(known) {
+            if identifier == &**subject {
+                continue;
+            }
+            let identifier: Arc<str> = identifier.into();
+            let subjects = self.subjects.entry(Arc::clone(&identifier)).or_default();
+            if subjects.insert(Arc::clone(subject)) {
+                self.aliases.push(NewAlias { identifier, subject: Arc::clone(subject) });
             }
         }
     }
@@ -298,6 +310,38 @@ impl People {
             .filter(|known| matches!(known.state, RevealState::Queued | RevealState::Retrying))
             .filter_map(|known| Some((known.id, known.lane?)))
             .collect()
+    }
+}
+
+/// The subjects behind identifiers. From alias to alias: who was taken for one person may have turned
+/// out to be a third.
+async fn behind(
+    conn: &mut Conn,
+    provider: Provider,
+    identifiers: &Texts,
+) -> Result<Vec<(String, String)>> {
+    let mut known: Vec<(String, String)> = Vec::new();
+    let mut asked: HashSet<String> = HashSet::new();
+    let mut next = identifiers.clone();
+    loop {
+        let found: Vec<(String, String)> = rows!(
+            conn,
+            "SELECT a.identifier, a.subject FROM TEXTS($1) AS e
+             JOIN aliases a ON a.provider = $2 AND a.identifier = e.value",
+            next,
+            provider.as_str(),
+        )?;
+        let new: Vec<String> = found
+            .iter()
+            .map(|(_, subject)| subject)
+            .filter(|subject| asked.insert((*subject).clone()))
+            .cloned()
+            .collect();
+        known.extend(found);
+        if new.is_empty() {
+            return Ok(known);
+        }
+        next = Texts::of(&new);
     }
 }
 

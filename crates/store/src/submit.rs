@@ -111,16 +111,9 @@ impl Store {
         let batch_id = BatchId::generate();
         let header = new.header.as_ref().map(json);
         let (priority, refresh_before) = (new.priority, new.refresh_before);
-        let on_sqlite = !self.is_postgres();
         let id = self
             .write(move |conn| {
-                Box::pin(async move {
-                    if on_sqlite {
-                        // Ids come in no order: all of the index on them is wanted at any time.
-                        exec!(conn, "PRAGMA cache_size = -98304")?;
-                    }
-                    insert_batch(conn, &new, batch_id, header, now).await
-                })
+                Box::pin(async move { insert_batch(conn, &new, batch_id, header, now).await })
             })
             .await?;
         Ok(Loading { id, batch_id, priority, refresh_before })

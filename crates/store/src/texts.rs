@@ -1,5 +1,7 @@
 //! A set of texts as one parameter, for `TEXTS($1)`.
 
+use std::sync::Arc;
+
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, Value};
 use sqlx::Postgres;
@@ -11,17 +13,17 @@ use crate::totals::json;
 
 /// Postgres takes it as an array, SQLite as JSON.
 #[derive(Debug, Clone)]
-pub(crate) struct Texts(Vec<String>);
+pub(crate) struct Texts(Arc<Vec<String>>);
 
 impl Texts {
     pub(crate) fn of<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Self {
-        Texts(texts.into_iter().map(|text| text.as_ref().to_owned()).collect())
+        Texts(Arc::new(texts.into_iter().map(|text| text.as_ref().to_owned()).collect()))
     }
 }
 
 impl ToSql for Texts {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Owned(Value::Text(json(&self.0))))
+        Ok(ToSqlOutput::Owned(Value::Text(json(&*self.0))))
     }
 }
 

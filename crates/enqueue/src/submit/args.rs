@@ -35,7 +35,8 @@ pub struct SubmitArgs {
     pub name: Option<String>,
 
     /// The most credits that the batch may use at each provider, as in ocean=500,clodura=2000; a
-    /// bare number where the batch has one provider [default: no ceiling]
+    /// bare number where the batch has one provider; the input's first people are asked first then
+    /// [default: no ceiling]
     #[arg(long, value_name = "CREDITS")]
     pub max_credits: Option<Ceilings>,
 

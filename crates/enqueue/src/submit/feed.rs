@@ -1,7 +1,5 @@
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use jobs::{Identifier, Provider};
@@ -10,19 +8,29 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::input::{ContentHasher, Format, InputError, Line, Reader, Rejected, Row};
 
-/// How many chunks are read ahead of the database.
-const AHEAD: usize = 2;
+/// How many rows are passed on together.
+const RUN: usize = 50_000;
+/// How many runs are read ahead of the database.
+const AHEAD: usize = 1;
 /// How many bad rows are listed; somebody who has more has made one mistake many times.
 const MOST_LISTED: usize = 1_000;
 
 /// A reader on a thread of its own, ahead of whoever takes the rows.
 pub struct Feed {
-    /// Good rows, in order, in chunks of the size that is asked for.
-    pub chunks: mpsc::Receiver<Vec<NewRow>>,
-    /// How many rows the next chunks are to have.
-    pub chunk_rows: Arc<AtomicUsize>,
+    /// Good rows, run by run.
+    pub runs: mpsc::Receiver<Vec<NewRow>>,
     /// What the whole input came to; comes once all was read.
     pub end: oneshot::Receiver<Result<Input, FeedError>>,
+}
+
+/// The order in which rows are passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// As they stand in the input.
+    AsTheyStand,
+    /// Where there are many, each run in the order in which the ledger files people: ids come in no
+    /// order, and each that is filed on its own costs a page of an index.
+    AsTheyAreFiled,
 }
 
 /// What an input came to.
@@ -70,18 +78,16 @@ impl BadRows {
 }
 
 /// Starts reading. With `keep_bad` bad rows are collected for writing out and the good ones go on;
-/// without, the first bad one ends the chunks, and the rest is only read for what is wrong with it.
+/// without, the first bad one ends the runs, and the rest is only read for what is wrong with it.
 pub fn start(
     reader: Reader,
-    order: Vec<Provider>,
+    providers: Vec<Provider>,
     fingerprint: ContentHasher,
     keep_bad: bool,
-    first: usize,
+    order: Order,
 ) -> Feed {
-    let (sender, chunks) = mpsc::channel(AHEAD);
+    let (sender, runs) = mpsc::channel(AHEAD);
     let (told, end) = oneshot::channel();
-    let chunk_rows = Arc::new(AtomicUsize::new(first));
-    let wanted = Arc::clone(&chunk_rows);
     // No task of the runtime: standard input may keep it waiting for good, and so the process.
     thread::spawn(move || {
         let reading = Reading {
@@ -94,25 +100,25 @@ pub fn start(
                 fingerprint: String::new(),
                 rejected: None,
             },
+            providers,
             order,
-            chunk: Vec::new(),
+            run: Vec::new(),
             sender: Some(sender),
-            wanted,
         };
         // Whoever was to be told has given up.
         let _ = told.send(reading.run(reader, fingerprint));
     });
-    Feed { chunks, chunk_rows, end }
+    Feed { runs, end }
 }
 
 struct Reading {
     input: Input,
     rejected: Option<Rejected>,
     /// The providers chosen for the batch.
-    order: Vec<Provider>,
-    chunk: Vec<NewRow>,
+    providers: Vec<Provider>,
+    order: Order,
+    run: Vec<NewRow>,
     sender: Option<mpsc::Sender<Vec<NewRow>>>,
-    wanted: Arc<AtomicUsize>,
 }
 
 impl Reading {
@@ -152,17 +158,21 @@ impl Reading {
         if self.sender.is_none() {
             return;
         }
-        self.chunk.push(new_row(self.input.rows, row, &self.order));
-        if self.chunk.len() >= self.wanted.load(Ordering::Relaxed) {
+        self.run.push(new_row(self.input.rows, row, &self.providers));
+        if self.run.len() >= RUN {
             self.pass_on();
         }
     }
 
     fn pass_on(&mut self) {
-        let chunk = std::mem::take(&mut self.chunk);
+        let mut run = std::mem::take(&mut self.run);
+        // What fits into one run keeps its order: there is nothing to gain.
+        if self.order == Order::AsTheyAreFiled && self.input.rows >= RUN as i64 {
+            run.sort_by(|a, b| filed_under(a).cmp(&filed_under(b)));
+        }
         if let Some(sender) = &self.sender
-            && !chunk.is_empty()
-            && sender.blocking_send(chunk).is_err()
+            && !run.is_empty()
+            && sender.blocking_send(run).is_err()
         {
             // Nobody takes rows any more; what is wrong with the rest is still worth saying.
             self.sender = None;
@@ -170,10 +180,16 @@ impl Reading {
     }
 }
 
+/// Where the person whom a row asks for first stands in the ledger's index.
+fn filed_under(row: &NewRow) -> Option<(Provider, &str)> {
+    let first = row.steps.first()?;
+    Some((first.provider, first.identifiers.first()?))
+}
+
 /// A row as the ledger takes it: each step with the identifier to ask by first, then all others. A
 /// provider that the row can't be asked at is a step, too, for people whom other rows make known there.
-fn new_row(number: i64, row: Row, order: &[Provider]) -> NewRow {
-    let steps = order
+fn new_row(number: i64, row: Row, providers: &[Provider]) -> NewRow {
+    let steps = providers
         .iter()
         .map(|&provider| {
             let first = row.identifiers.for_provider(provider);

@@ -1,4 +1,3 @@
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -9,13 +8,15 @@ use crate::failure::Failure;
 use crate::output::{draws_progress, number};
 
 /// How long one transaction is to take: a worker that waits for it must not notice.
-const CHUNK_TIME: Duration = Duration::from_millis(20);
+const CHUNK_TIME: Duration = Duration::from_millis(25);
 /// How many rows the first chunk has.
-pub const FIRST_CHUNK: usize = 500;
+const FIRST_CHUNK: usize = 500;
 /// How few or many rows a chunk has.
 const CHUNK_ROWS: std::ops::RangeInclusive<usize> = 200..=10_000;
 /// The gap in which SQLite's lock is free for others.
 const GAP: Duration = Duration::from_millis(3);
+/// How often a submit that waits for its input says that it is alive.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 /// Where rows go.
 pub enum Sink {
@@ -31,17 +32,43 @@ pub enum Sink {
 pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loaded, Failure> {
     let progress = Progress::new();
     let mut loaded = Loaded::default();
-    while let Some(chunk) = feed.chunks.recv().await {
-        let rows = chunk.len();
-        let started = Instant::now();
-        loaded.add(take(store, sink, chunk).await?);
-        feed.chunk_rows.store(next_size(rows, started.elapsed()), Ordering::Relaxed);
-        progress.show(&loaded);
-        if !store.is_postgres() && matches!(sink, Sink::Batch(_)) {
-            tokio::time::sleep(GAP).await;
+    let mut size = FIRST_CHUNK;
+    while let Some(run) = next_run(store, sink, feed).await? {
+        let mut rows = run.into_iter();
+        while rows.len() > 0 {
+            let chunk: Vec<NewRow> = rows.by_ref().take(size).collect();
+            let taken = chunk.len();
+            let started = Instant::now();
+            loaded.add(take(store, sink, chunk).await?);
+            // What is left of a run says little.
+            if taken == size {
+                size = next_size(taken, started.elapsed());
+            }
+            progress.show(&loaded);
+            if !store.is_postgres() && matches!(sink, Sink::Batch(_)) {
+                tokio::time::sleep(GAP).await;
+            }
         }
     }
     Ok(loaded)
+}
+
+/// What is read next. Whoever writes the input may be slow: the batch must not be taken for abandoned.
+async fn next_run(
+    store: &Store,
+    sink: &Sink,
+    feed: &mut Feed,
+) -> Result<Option<Vec<NewRow>>, Failure> {
+    loop {
+        match tokio::time::timeout(SIGN_OF_LIFE, feed.runs.recv()).await {
+            Ok(run) => return Ok(run),
+            Err(_) => {
+                if let Sink::Batch(loading) = sink {
+                    store.load(loading, Vec::new()).await?;
+                }
+            }
+        }
+    }
 }
 
 async fn take(store: &Store, sink: &mut Sink, chunk: Vec<NewRow>) -> Result<Loaded, Failure> {

@@ -1,13 +1,14 @@
 //! Writing what resolving a chunk came to: new people, aliases, and people who turned out to be one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jobs::{Provider, RevealState, Timestamp};
 
 use super::{Known, NewAlias, People};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
-use crate::each::{each, ints, same, texts};
+use crate::each::{each, ints, same, shared, words};
 use crate::lanes::find_lanes;
 use crate::totals::Totals;
 use crate::transition::{advance_waterfalls, show_found};
@@ -27,12 +28,12 @@ impl People {
         self.save_new(conn, &fresh, now).await?;
         self.wake(conn, &idle_before, now).await?;
         let newest: BTreeMap<&str, &NewAlias> =
-            self.aliases.iter().map(|alias| (alias.identifier.as_str(), alias)).collect();
+            self.aliases.iter().map(|alias| (&*alias.identifier, alias)).collect();
         let newest: Vec<&NewAlias> = newest.into_values().collect();
         let columns = vec![
-            ("provider", texts(newest.iter().map(|_| Some(self.provider.as_str())))),
-            ("identifier", texts(newest.iter().map(|alias| Some(&*alias.identifier)))),
-            ("subject", texts(newest.iter().map(|alias| Some(&*alias.subject)))),
+            ("provider", words(newest.iter().map(|_| Some(self.provider.as_str())))),
+            ("identifier", shared(newest.iter().map(|alias| Arc::clone(&alias.identifier)))),
+            ("subject", shared(newest.iter().map(|alias| Arc::clone(&alias.subject)))),
         ];
         each(
             conn,
@@ -73,10 +74,10 @@ impl People {
         };
         let columns = vec![
             ("id", ints(fresh.iter().map(|known| known.id))),
-            ("provider", texts(fresh.iter().map(|_| Some(self.provider.as_str())))),
-            ("subject", texts(fresh.iter().map(|known| Some(&*known.subject)))),
+            ("provider", words(fresh.iter().map(|_| Some(self.provider.as_str())))),
+            ("subject", shared(fresh.iter().map(|known| Arc::clone(&known.subject)))),
             ("generation", ints(fresh.iter().map(|known| known.generation))),
-            ("state", texts(fresh.iter().map(|known| Some(state(known).as_str())))),
+            ("state", words(fresh.iter().map(|known| Some(state(known).as_str())))),
             ("lane", ints(fresh.iter().map(|known| known.lane))),
             ("now", same(now.0, fresh.len())),
         ];

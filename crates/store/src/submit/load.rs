@@ -76,7 +76,7 @@ pub(super) async fn look_up_all(
     batch: &Loading,
     new_rows: &[NewRow],
 ) -> Result<BTreeMap<Provider, People>> {
-    let mut identifiers: BTreeMap<Provider, HashSet<&str>> = BTreeMap::new();
+    let mut identifiers: BTreeMap<Provider, Vec<&str>> = BTreeMap::new();
     for step in new_rows.iter().filter(|row| !row.erased).flat_map(|row| &row.steps) {
         identifiers
             .entry(step.provider)
@@ -88,7 +88,10 @@ pub(super) async fn look_up_all(
         steps.any(|step| step.provider == provider && !step.only_if_known)
     };
     let mut people = BTreeMap::new();
-    for (provider, identifiers) in identifiers {
+    for (provider, mut identifiers) in identifiers {
+        // In the order of the index, and each once.
+        identifiers.sort_unstable();
+        identifiers.dedup();
         if !own(provider) && !anybody_known(conn, provider).await? {
             continue;
         }

@@ -5,7 +5,7 @@ use jobs::Timestamp;
 use super::Loading;
 use crate::Result;
 use crate::conn::Conn;
-use crate::each::{each, ints, same, texts};
+use crate::each::{each, ints, same, texts, words};
 
 pub(super) struct NewBatchRow {
     pub(super) number: i64,
@@ -33,7 +33,7 @@ pub(super) async fn insert_rows(
         ("reveal", ints(rows.iter().map(|row| row.reveal))),
         ("shared", ints(rows.iter().map(|row| row.shared))),
         ("ended_at", ints(rows.iter().map(|row| row.ended.map(|_| now.0)))),
-        ("ended", texts(rows.iter().map(|row| row.ended))),
+        ("ended", words(rows.iter().map(|row| row.ended))),
         ("fields", texts(rows.into_iter().map(|row| Some(row.fields)))),
     ];
     each(
