@@ -65,7 +65,7 @@ pub use counts::Counts;
 pub use erase::{Erased, Identity, Whom};
 pub use error::{DatabaseError, Result, StoreError};
 pub use export::{Columns, ExportPhone, ExportRow};
-pub use inbox::{NewWebhook, StoredWebhook};
+pub use inbox::{Backlog, NewWebhook, NextWebhook, PutOff, StoredWebhook};
 pub use overdue::Swept;
 pub use overview::{COUNTED, Overview, Retrying, WorkerOverview};
 pub use overview_batches::{BatchOverview, BatchProvider};

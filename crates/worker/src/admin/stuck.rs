@@ -2,7 +2,7 @@
 
 use jobs::Timestamp;
 use maud::{Markup, html};
-use store::{COUNTED, Overview, ProviderOverview};
+use store::{Backlog, COUNTED, Overview, ProviderOverview};
 
 use super::words;
 
@@ -57,6 +57,7 @@ fn causes(overview: &Overview) -> Vec<Cause> {
         causes.extend(gate(provider));
         causes.extend(late(provider, overview.at));
     }
+    causes.extend(in_vain(&overview.inbox, overview.at));
     causes.extend(ceilings(overview));
     causes.extend(retrying(overview));
     causes
@@ -153,6 +154,23 @@ fn retrying(overview: &Overview) -> Vec<Cause> {
         }
     })
     .collect()
+}
+
+/// Webhooks that can't be applied: results are there, and nobody has them.
+fn in_vain(inbox: &Backlog, now: Timestamp) -> Option<Cause> {
+    let next = inbox.retry_at?;
+    let soon = match words::lasting(next.since(now)) {
+        _ if next <= now => "now".to_owned(),
+        lasting => format!("in {lasting}"),
+    };
+    Some(Cause {
+        rows: words::number(inbox.failing),
+        unit: if inbox.failing == 1 { "webhook" } else { "webhooks" },
+        class: "bad",
+        word: "Awaiting",
+        title: "Results came and can't be applied".to_owned(),
+        detail: format!("the worker's log says why; they are kept, and tried again {soon}"),
+    })
 }
 
 /// Results that are out for long: a webhook may not get through.
