@@ -72,21 +72,13 @@ fn gate(of: &ProviderOverview) -> Option<Cause> {
     if behind == 0 {
         return None;
     }
-    let waits =
-        of.reason.as_deref().is_some_and(|r| matches!(r, "rate_limited" | "provider_broken"));
     let reason = of.reason.as_deref().filter(|_| of.shut_by.is_some());
     let title = reason.map_or_else(|| "waiting".to_owned(), words::reason);
     Some(Cause {
         rows: words::number(behind),
         unit: if behind == 1 { "row" } else { "rows" },
         class: if of.reason.as_deref() == Some("misconfigured") { "bad" } else { "warn" },
-        word: if waits {
-            "Retrying"
-        } else if of.shut_by.is_some() {
-            "Held"
-        } else {
-            "Queued"
-        },
+        word: words::state(of.shown_as.as_deref().unwrap_or("queued")),
         title: format!("{}: {title}", words::provider(of.provider)),
         detail: words::short(why, 300),
     })
