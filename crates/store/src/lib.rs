@@ -52,6 +52,7 @@ mod texts;
 mod throughput;
 mod totals;
 mod transition;
+mod turn;
 mod workers;
 mod writer;
 

@@ -8,9 +8,9 @@ use crate::failpoint;
 
 /// Webhooks that one transaction applies at most.
 const MOST_WEBHOOKS: usize = 500;
-/// How much of their bodies one transaction applies, about: some thousand people. What comes in meanwhile
-/// waits for it.
-const MOST_BYTES: i64 = 512 * 1024;
+/// How much of their bodies one transaction applies, about: more than a thousand people. What comes in
+/// meanwhile waits for it.
+const MOST_BYTES: i64 = 128 * 1024;
 
 /// Webhooks that are stored and not applied.
 pub struct PendingWebhooks(pub App);
