@@ -7,7 +7,6 @@ use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
 use crate::answer::mark_unknown;
 use crate::conn::{Conn, exec, row, rows};
-use crate::gate::Gate;
 use crate::retry::last_poll::polled_in_vain;
 use crate::totals::{Totals, json};
 use crate::transition::{Change, parse_provider, shift};
@@ -87,8 +86,16 @@ async fn take_over(
         .into_iter()
         .map(|(id, provider)| Ok((id, parse_provider(&provider, id)?)))
         .collect::<Result<_>>()?;
-    // Gates come first in the order of locks; one that a lost call probes is closed below.
-    Gate::lock_all(conn, lost.iter().map(|(_, provider)| *provider)).await?;
+    // Gates come first in the order of locks. Those that a lost call probes are closed below; others are
+    // left alone, since a worker that was stopped in the middle may keep one.
+    let ids: Vec<i64> = lost.iter().map(|(id, _)| *id).collect();
+    let _: Vec<(String,)> = rows!(
+        conn,
+        "SELECT provider FROM provider_gates
+         WHERE probe_call IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+         ORDER BY provider FOR UPDATE",
+        json(&ids),
+    )?;
     for &(id, provider) in &lost {
         mark_unknown(conn, totals, provider, id, "its worker is gone", policy, now).await?;
         exec!(
