@@ -165,5 +165,6 @@ SELECT call_id, attempt, provider, kind, people, sent_at, finished_at, http_stat
 FROM lookup_log;
 
 CREATE VIEW webhook_log AS
-SELECT to_char(to_timestamp(received_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS received_at, provider, call_id, outcome, bytes
+SELECT to_char(to_timestamp(received_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS received_at, provider, call_id, outcome, bytes,
+       failures, to_char(to_timestamp(retry_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS retry_at
 FROM webhook_inbox;

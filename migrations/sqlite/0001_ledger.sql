@@ -208,10 +208,12 @@ CREATE TABLE webhook_inbox (
     received_at BIGINT NOT NULL,
     provider    TEXT   NOT NULL,
     call_id     TEXT   NOT NULL,
-    body        BLOB,
     bytes       BIGINT NOT NULL,
     outcome     TEXT,
-    applied_at  BIGINT
+    applied_at  BIGINT,
+    failures    BIGINT NOT NULL DEFAULT 0,     -- how often it could not be applied
+    retry_at    BIGINT,                        -- when that is tried again; NULL: at once
+    body        BLOB                           -- last: what stands behind it is read through it
 );
 CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL;
 

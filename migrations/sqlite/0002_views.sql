@@ -164,5 +164,6 @@ SELECT call_id, attempt, provider, kind, people, sent_at, finished_at, http_stat
 FROM lookup_log;
 
 CREATE VIEW webhook_log AS
-SELECT strftime('%Y-%m-%dT%H:%M:%fZ', received_at / 1000.0, 'unixepoch') AS received_at, provider, call_id, outcome, bytes
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', received_at / 1000.0, 'unixepoch') AS received_at, provider, call_id, outcome, bytes,
+       failures, strftime('%Y-%m-%dT%H:%M:%fZ', retry_at / 1000.0, 'unixepoch') AS retry_at
 FROM webhook_inbox;

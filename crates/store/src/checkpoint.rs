@@ -97,7 +97,7 @@ fn checkpoint(conn: &Connection, database: Option<&File>) {
         if moved(conn, "RESTART") {
             return;
         }
-        wait_a_moment();
+        wait_a_moment(500..1500);
     }
     tracing::debug!("the log could not start anew; the next commit tries again");
 }

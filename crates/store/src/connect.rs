@@ -14,7 +14,8 @@ use crate::conn::{Conn, exec, value};
 use crate::grouped::Groups;
 use crate::passed::Passed;
 use crate::sqlite::{Readers, Sqlite};
-use crate::writer::{BoxFuture, Durability, Writer};
+use crate::turn::Turns;
+use crate::writer::{BoxFuture, Durability, Urgency, Writer};
 use crate::{DatabaseError, Result, StoreError};
 
 /// How long a SQLite database that another process is setting up is waited for.
@@ -151,6 +152,20 @@ impl Store {
         self.write_with(Durability::Full, work).await
     }
 
+    /// The same, before other work that waits for SQLite's one writer: somebody outside waits for it.
+    pub(crate) async fn write_first<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T>> + Send + 'static,
+    {
+        match &self.backend {
+            Backend::Sqlite { writer, .. } => {
+                writer.write(Durability::Full, Urgency::Urgent, work).await
+            }
+            Backend::Postgres { .. } => self.write(work).await,
+        }
+    }
+
     /// Runs `work` as one transaction; returns once it is as durable as it must be, or with nothing of
     /// it done.
     pub(crate) async fn write_with<T, F>(&self, durability: Durability, work: F) -> Result<T>
@@ -159,7 +174,7 @@ impl Store {
         F: for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T>> + Send + 'static,
     {
         match &self.backend {
-            Backend::Sqlite { writer, .. } => writer.write(durability, work).await,
+            Backend::Sqlite { writer, .. } => writer.write(durability, Urgency::Usual, work).await,
             Backend::Postgres { writers, .. } => {
                 let mut conn = Conn::transaction(writers.begin().await?).with_passed(&self.passed);
                 if durability == Durability::WithTheNext {
@@ -240,7 +255,7 @@ async fn open_sqlite(
     let conn = Sqlite::open(path)?;
     checkpoint::watch(&conn.conn);
     let conn = Conn::sqlite(conn).with_passed(passed);
-    let writer = Writer::start(conn, Checkpoints::start(path)?, changes.clone())?;
+    let writer = Writer::start(conn, Turns::of(path), Checkpoints::start(path)?, changes.clone())?;
     // Only now: whoever closes a file last puts its log away, and the next one sets it up again.
     first.close().await;
     Ok(Backend::Sqlite { writer, readers: Readers::of(path.to_owned()) })

@@ -10,7 +10,7 @@ use crate::conn::Conn;
 use crate::immediate::{self, NotFound};
 use crate::inbox;
 use crate::polls::record::{self, Polled};
-use crate::writer::BoxFuture;
+use crate::writer::{BoxFuture, Urgency};
 use crate::{DatabaseError, NewWebhook, Result, Store, StoreError};
 
 /// Writes that one transaction holds at most.
@@ -31,10 +31,11 @@ impl Groups {
     /// `store` is one without groups of its own, or the tasks would keep themselves alive.
     pub(crate) fn start(store: &Store) -> Self {
         Groups {
-            acceptances: Grouped::start(store, accept::write_all),
-            not_found: Grouped::start(store, immediate::write_all),
-            polls: Grouped::start(store, record::write_all),
-            webhooks: Grouped::start(store, inbox::store_all),
+            acceptances: Grouped::start(store, Urgency::Usual, accept::write_all),
+            not_found: Grouped::start(store, Urgency::Usual, immediate::write_all),
+            polls: Grouped::start(store, Urgency::Usual, record::write_all),
+            // A provider waits for its 200, and may take too long a wait for a failure.
+            webhooks: Grouped::start(store, Urgency::Urgent, inbox::store_all),
         }
     }
 }
@@ -48,13 +49,17 @@ pub(crate) struct Grouped<T>(mpsc::UnboundedSender<Waiting<T>>);
 /// Where and how they are written.
 struct To<T> {
     store: Store,
+    urgency: Urgency,
     all: WriteAll<T>,
 }
 
 impl<T: Send + 'static> To<T> {
     async fn write(&self, items: Vec<T>) -> Result<()> {
         let all = self.all;
-        self.store.write(move |conn| all(conn, items)).await
+        match self.urgency {
+            Urgency::Usual => self.store.write(move |conn| all(conn, items)).await,
+            Urgency::Urgent => self.store.write_first(move |conn| all(conn, items)).await,
+        }
     }
 }
 
@@ -68,8 +73,8 @@ impl<T> Clone for Grouped<T> {
 
 impl<T: Clone + Send + 'static> Grouped<T> {
     /// Starts the task; it ends with the last way to it.
-    fn start(store: &Store, all: WriteAll<T>) -> Self {
-        let to = To { store: store.clone(), all };
+    fn start(store: &Store, urgency: Urgency, all: WriteAll<T>) -> Self {
+        let to = To { store: store.clone(), urgency, all };
         let (sender, mut receiver) = mpsc::unbounded_channel::<Waiting<T>>();
         tokio::spawn(async move {
             let mut waiting = Vec::with_capacity(AT_ONCE);

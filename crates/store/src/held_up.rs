@@ -52,6 +52,7 @@ impl Store {
         for shown in read_gates(&mut conn).await? {
             let shut = shut_by(&shown, now);
             let short = if shut.is_none() { short_of(&mut conn, &shown).await? } else { None };
+            let shut = shut.map(|why| Shut { why, shown_as: shown.shown_as });
             gates.insert(shown.provider, (shut, short));
         }
         for w in waiting {
@@ -68,22 +69,28 @@ impl Store {
     }
 }
 
+/// A gate that lets nobody through.
+#[derive(Clone)]
+struct Shut {
+    why: String,
+    /// What rows in its queue show instead of `queued`.
+    shown_as: Option<String>,
+}
+
 impl Waiting {
     fn held_by(
         &self,
         provider: Provider,
-        shut: Option<String>,
+        shut: Option<Shut>,
         short: Option<String>,
     ) -> Vec<String> {
+        if let Some(shut) = shut {
+            return self.behind(provider, &shut);
+        }
         let mut lines = Vec::new();
         let rows = count(self.queued, "row");
-        if let Some(why) = shut {
-            let rows = count(self.queued + self.retrying, "row");
-            return vec![format!("{provider}: {rows} held: {why}")];
-        }
         if self.queued > 0 && self.at_ceiling == 1 {
-            let why = ceiling(provider, &self.batch_id, self.max_credits);
-            lines.push(format!("{provider}: {rows} held: {why}"));
+            lines.push(self.at_its_ceiling(provider));
         } else if let Some(why) = short.filter(|_| self.queued > 0) {
             lines.push(format!("{provider}: {rows} waiting: {why}"));
         }
@@ -92,6 +99,32 @@ impl Waiting {
             lines.push(format!("{provider}: {rows} refused for now, to be tried again"));
         }
         lines
+    }
+
+    /// Rows behind a shut gate, by what they show. Whoever was refused themselves is `retrying` there, too.
+    fn behind(&self, provider: Provider, Shut { why, shown_as }: &Shut) -> Vec<String> {
+        let (mut held, mut retrying, mut waiting) = (0, self.retrying, 0);
+        let mut lines = Vec::new();
+        match shown_as.as_deref() {
+            Some("held") => held = self.queued,
+            _ if self.queued > 0 && self.at_ceiling == 1 => {
+                lines.push(self.at_its_ceiling(provider));
+            }
+            Some(_) => retrying += self.queued,
+            None => waiting = self.queued,
+        }
+        let behind = [(held, "held"), (waiting, "waiting"), (retrying, "retrying")];
+        let behind = behind.into_iter().filter(|(n, _)| *n > 0);
+        lines.extend(behind.map(|(n, state)| {
+            let rows = count(n, "row");
+            format!("{provider}: {rows} {state}: {why}")
+        }));
+        lines
+    }
+
+    fn at_its_ceiling(&self, provider: Provider) -> String {
+        let why = ceiling(provider, &self.batch_id, self.max_credits);
+        format!("{provider}: {} held: {why}", count(self.queued, "row"))
     }
 }
 

@@ -13,6 +13,7 @@ record! {
     struct GateRow {
         provider: String,
         message: Option<String>,
+        shown_as: Option<String>,
         #[sqlx(flatten)]
         gate: Gate,
     }
@@ -22,17 +23,23 @@ record! {
 pub(crate) struct ShownGate {
     pub(crate) provider: Provider,
     pub(crate) gate: Gate,
+    /// What the views show of rows in its queue instead of `queued`: `held` or `retrying`.
+    pub(crate) shown_as: Option<String>,
     /// The provider's own words on why it is closed.
     message: Option<String>,
 }
 
 /// Reads every provider's gate without locking it.
 pub(crate) async fn read_gates(conn: &mut Conn) -> Result<Vec<ShownGate>> {
-    let found: Vec<GateRow> = rows!(conn, "SELECT * FROM provider_gates ORDER BY provider DESC")?;
+    let found: Vec<GateRow> = rows!(
+        conn,
+        "SELECT g.*, h.shown_as FROM provider_gates g JOIN provider_holds h ON h.provider = g.provider
+         ORDER BY g.provider DESC",
+    )?;
     found
         .into_iter()
-        .map(|GateRow { provider, message, gate }| {
-            Ok(ShownGate { provider: parse_provider(&provider, 0)?, gate, message })
+        .map(|GateRow { provider, message, shown_as, gate }| {
+            Ok(ShownGate { provider: parse_provider(&provider, 0)?, gate, shown_as, message })
         })
         .collect()
 }

@@ -1,12 +1,19 @@
 //! Webhooks as they came: stored before they are acknowledged, applied afterwards.
 
+use std::time::Duration;
+
+use jobs::backoff::exponential;
 use jobs::{Provider, Timestamp};
 
-use crate::conn::{Conn, exec, row, rows};
+use crate::conn::{Conn, exec, row, rows, value};
 use crate::each::{Column, each, ints, texts};
 use crate::transition::parse_provider;
 use crate::writer::BoxFuture;
 use crate::{Result, Store, Topic};
+
+/// How long a webhook that could not be applied is left alone: this, then twice as long each time.
+const RETRY_BASE: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// A webhook that was received.
 #[derive(Clone)]
@@ -36,6 +43,39 @@ pub struct StoredWebhook {
     pub received_at: Timestamp,
 }
 
+/// The webhooks that wait to be applied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many they are.
+    pub waiting: i64,
+    /// When the oldest of them was received.
+    pub oldest: Option<Timestamp>,
+    /// How many of them could not be applied when that was tried.
+    pub failing: i64,
+    /// When the first of these is tried again.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// When the next webhook can be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextWebhook {
+    /// Now.
+    Waits,
+    /// Not before this: it could not be applied the last time.
+    PutOff(Timestamp),
+    /// None is there.
+    None,
+}
+
+/// A webhook that could not be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PutOff {
+    /// How often, as yet.
+    pub failures: i64,
+    /// When it is tried again.
+    pub retry_at: Timestamp,
+}
+
 type StoredRow = (i64, i64, String, String, Option<Vec<u8>>);
 
 impl Store {
@@ -47,7 +87,8 @@ impl Store {
         self.groups()?.webhooks.write((webhook, self.now())).await
     }
 
-    /// The oldest webhooks that wait to be applied: at most `most`, and about `most_bytes`.
+    /// The oldest webhooks that wait to be applied and were not put off: at most `most`, and about
+    /// `most_bytes`.
     ///
     /// # Errors
     /// The database can't be used.
@@ -56,11 +97,14 @@ impl Store {
         most: usize,
         most_bytes: i64,
     ) -> Result<Vec<StoredWebhook>> {
+        let now = self.now();
         let mut conn = self.read().await?;
         let sizes: Vec<(i64, i64)> = rows!(
             conn,
-            "SELECT id, bytes FROM webhook_inbox WHERE outcome IS NULL ORDER BY id LIMIT $1",
+            "SELECT id, bytes FROM webhook_inbox
+             WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $2) ORDER BY id LIMIT $1",
             most as i64,
+            now.0,
         )?;
         let mut bytes = 0;
         let last = sizes
@@ -75,8 +119,9 @@ impl Store {
         let found: Vec<StoredRow> = rows!(
             conn,
             "SELECT id, received_at, provider, call_id, body FROM webhook_inbox
-             WHERE outcome IS NULL AND id <= $1 ORDER BY id",
+             WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $2) AND id <= $1 ORDER BY id",
             *last,
+            now.0,
         )?;
         found
             .into_iter()
@@ -113,29 +158,72 @@ impl Store {
         .await
     }
 
-    /// Whether any webhook waits to be applied.
+    /// Puts off a stored webhook that could not be applied, longer each time: it is kept until it can be.
+    /// Gives `None` if another worker has applied it meanwhile.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn webhooks_wait(&self) -> Result<bool> {
-        let mut conn = self.read().await?;
-        let first: Option<(i64,)> =
-            row!(conn, "SELECT id FROM webhook_inbox WHERE outcome IS NULL ORDER BY id LIMIT 1")?;
-        Ok(first.is_some())
+    pub async fn put_off_webhook(&self, id: i64) -> Result<Option<PutOff>> {
+        let now = self.now();
+        self.write(move |conn| {
+            Box::pin(async move {
+                let before: Option<(i64,)> = row!(
+                    conn,
+                    "SELECT failures FROM webhook_inbox WHERE id = $1 AND outcome IS NULL FOR UPDATE",
+                    id,
+                )?;
+                let Some((before,)) = before else { return Ok(None) };
+                // From the tenth on it is the longest time anyway.
+                let step = u32::try_from(before.min(10)).unwrap_or_default();
+                let retry_at = now + exponential(RETRY_BASE, RETRY_MAX, step);
+                exec!(
+                    conn,
+                    "UPDATE webhook_inbox SET failures = $2, retry_at = $3 WHERE id = $1",
+                    id,
+                    before + 1,
+                    retry_at.0,
+                )?;
+                Ok(Some(PutOff { failures: before + 1, retry_at }))
+            })
+        })
+        .await
     }
 
-    /// How many webhooks wait, and since when the oldest.
+    /// Whether a webhook waits to be applied, or when one is to be tried again.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn inbox_backlog(&self) -> Result<(i64, Option<Timestamp>)> {
+    pub async fn next_webhook(&self) -> Result<NextWebhook> {
+        let now = self.now();
         let mut conn = self.read().await?;
-        let found: Option<(i64, Option<i64>)> = row!(
+        let first: Option<(i64,)> = row!(
             conn,
-            "SELECT COUNT(*), MIN(received_at) FROM webhook_inbox WHERE outcome IS NULL",
+            "SELECT id FROM webhook_inbox
+             WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $1) ORDER BY id LIMIT 1",
+            now.0,
         )?;
-        let (n, oldest) = found.unwrap_or_default();
-        Ok((n, oldest.map(Timestamp)))
+        if first.is_some() {
+            return Ok(NextWebhook::Waits);
+        }
+        let again: Option<i64> =
+            value!(conn, "SELECT MIN(retry_at) FROM webhook_inbox WHERE outcome IS NULL")?;
+        Ok(again.map_or(NextWebhook::None, |at| NextWebhook::PutOff(Timestamp(at))))
+    }
+
+    /// How many webhooks wait, since when the oldest, and how many of them can't be applied.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn inbox_backlog(&self) -> Result<Backlog> {
+        let mut conn = self.read().await?;
+        let found: Option<(i64, Option<i64>, i64, Option<i64>)> = row!(
+            conn,
+            "SELECT COUNT(*), MIN(received_at), COUNT(retry_at), MIN(retry_at)
+             FROM webhook_inbox WHERE outcome IS NULL",
+        )?;
+        let (waiting, oldest, failing, retry_at) = found.unwrap_or_default();
+        let (oldest, retry_at) = (oldest.map(Timestamp), retry_at.map(Timestamp));
+        Ok(Backlog { waiting, oldest, failing, retry_at })
     }
 }
 

@@ -52,6 +52,7 @@ mod texts;
 mod throughput;
 mod totals;
 mod transition;
+mod turn;
 mod workers;
 mod writer;
 
@@ -65,7 +66,7 @@ pub use counts::Counts;
 pub use erase::{Erased, Identity, Whom};
 pub use error::{DatabaseError, Result, StoreError};
 pub use export::{Columns, ExportPhone, ExportRow};
-pub use inbox::{NewWebhook, StoredWebhook};
+pub use inbox::{Backlog, NewWebhook, NextWebhook, PutOff, StoredWebhook};
 pub use overdue::Swept;
 pub use overview::{COUNTED, Overview, Retrying, WorkerOverview};
 pub use overview_batches::{BatchOverview, BatchProvider};

@@ -43,6 +43,10 @@ impl Store {
     pub async fn sweep_overdue(&self, policy: &Policy) -> Result<Swept> {
         self.sweep_cancelled_batches().await?;
         let (now, policy) = (self.now(), policy.clone());
+        // By itself: it locks a gate, which nobody does who has locked anything else.
+        let webhooks_silent = self
+            .write(move |conn| Box::pin(async move { doubt_webhook_url(conn, now).await }))
+            .await?;
         self.write(move |conn| {
             Box::pin(async move {
                 let mut totals = Totals::default();
@@ -50,7 +54,7 @@ impl Store {
                     taken_over: take_over(conn, &mut totals, &policy, now).await?,
                     expired: expire_overdue(conn, &mut totals, now).await?,
                     repeated: repeat_unknown(conn, &mut totals, &policy, now).await?,
-                    webhooks_silent: doubt_webhook_url(conn, now).await?,
+                    webhooks_silent,
                 };
                 totals.flush(conn, now).await?;
                 Ok(swept)
@@ -78,15 +82,28 @@ async fn take_over(
         now.0 - LONGEST_REQUEST_MS,
         AT_ONCE,
     )?;
-    for (id, provider) in &lost {
-        let provider = parse_provider(provider, *id)?;
-        mark_unknown(conn, totals, provider, *id, "its worker is gone", policy, now).await?;
+    let lost: Vec<(i64, Provider)> = lost
+        .into_iter()
+        .map(|(id, provider)| Ok((id, parse_provider(&provider, id)?)))
+        .collect::<Result<_>>()?;
+    // Gates come first in the order of locks. Those that a lost call probes are closed below; others are
+    // left alone, since a worker that was stopped in the middle may keep one.
+    let ids: Vec<i64> = lost.iter().map(|(id, _)| *id).collect();
+    let _: Vec<(String,)> = rows!(
+        conn,
+        "SELECT provider FROM provider_gates
+         WHERE probe_call IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+         ORDER BY provider FOR UPDATE",
+        json(&ids),
+    )?;
+    for &(id, provider) in &lost {
+        mark_unknown(conn, totals, provider, id, "its worker is gone", policy, now).await?;
         exec!(
             conn,
             "UPDATE provider_gates SET state = 'closed', closed_until = $3, probe_call = NULL
              WHERE provider = $1 AND probe_call = $2",
             provider.as_str(),
-            *id,
+            id,
             (now + policy.gate_base).0,
         )?;
     }

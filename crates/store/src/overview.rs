@@ -6,6 +6,7 @@ use std::time::Duration;
 use jobs::Timestamp;
 
 use crate::conn::{Conn, row, rows};
+use crate::inbox::Backlog;
 use crate::overview_batches::{BatchOverview, read_batches};
 use crate::overview_providers::{ProviderOverview, read_providers};
 use crate::throughput::{Minute, read_minutes};
@@ -39,8 +40,8 @@ pub struct Overview {
     pub minutes: Vec<Minute>,
     /// Workers that were heard of lately.
     pub workers: Vec<WorkerOverview>,
-    /// Stored webhooks that wait to be applied, and since when the oldest.
-    pub inbox: (i64, Option<Timestamp>),
+    /// Stored webhooks that wait to be applied.
+    pub inbox: Backlog,
 }
 
 /// People who are asked again later for one reason.

@@ -20,6 +20,8 @@ pub struct ProviderOverview {
     pub reason: Option<String>,
     /// Why it is shut, when it is tried again and what to do, as a sentence.
     pub shut_by: Option<String>,
+    /// What rows in its queue show instead of `queued` while it is shut: `held` or `retrying`.
+    pub shown_as: Option<String>,
     /// What keeps people waiting although it is open: the canary, credits that are tied up.
     pub short_of: Option<String>,
     /// When a closed gate is probed.
@@ -97,6 +99,7 @@ async fn read_provider(
         gate: state,
         reason,
         shut_by: shut,
+        shown_as: shown.shown_as.clone(),
         short_of,
         until: gate.closed_until.filter(|_| state == "closed").map(Timestamp),
         out,

@@ -85,7 +85,7 @@ async fn read_open(conn: &mut Conn) -> Result<Vec<Open>> {
 fn stuck(open: &[Open], gates: &[ShownGate]) -> Option<Vec<String>> {
     let shut: BTreeMap<Provider, String> =
         gates.iter().filter_map(|shown| Some((shown.provider, needs_somebody(shown)?))).collect();
-    let mut behind: BTreeMap<Provider, i64> = BTreeMap::new();
+    let mut behind: BTreeMap<(Provider, &str), i64> = BTreeMap::new();
     let mut lines = Vec::new();
     for o in open {
         // A result ends the waiting, and a batch being cancelled is about to end.
@@ -93,7 +93,8 @@ fn stuck(open: &[Open], gates: &[ShownGate]) -> Option<Vec<String>> {
             return None;
         }
         if shut.contains_key(&o.provider) {
-            *behind.entry(o.provider).or_default() += o.queued + o.retrying;
+            *behind.entry((o.provider, "held")).or_default() += o.queued;
+            *behind.entry((o.provider, "retrying")).or_default() += o.retrying;
         } else if o.at_ceiling && o.retrying == 0 && o.reserved == 0 {
             let why = ceiling(o.provider, &o.batch, o.max_credits);
             lines.push(format!("batch {}: {} held: {why}", o.batch, count(o.queued, "row")));
@@ -101,8 +102,9 @@ fn stuck(open: &[Open], gates: &[ShownGate]) -> Option<Vec<String>> {
             return None;
         }
     }
-    let gates = behind.iter().filter_map(|(provider, n)| {
-        Some(format!("{provider}: {} held: {}", count(*n, "row"), shut.get(provider)?))
+    let behind = behind.iter().filter(|(_, n)| **n > 0);
+    let gates = behind.filter_map(|((provider, state), n)| {
+        Some(format!("{provider}: {} {state}: {}", count(*n, "row"), shut.get(provider)?))
     });
     Some(gates.chain(lines).collect())
 }

@@ -14,6 +14,7 @@ use self::ledger::{Ledger, Person, subject_of};
 use self::tell::{WEBHOOK_NOTE, discard_erased, tell_gates, write_inbox};
 use crate::conn::{Conn, exec, rows};
 use crate::resolve::Numbers;
+use crate::retry::last_poll::wait_no_longer;
 use crate::texts::Texts;
 use crate::throughput::count_results;
 use crate::totals::{Totals, json};
@@ -89,6 +90,9 @@ pub(crate) async fn settle(
     let mut totals = Totals::default();
     learn_aliases(conn, &mut ledger).await?;
     answer_newer(conn, &mut ledger).await?;
+    for call in ledger.unasked_late() {
+        wait_no_longer(conn, call, now).await?;
+    }
     ledger.write(conn, &mut totals, now).await?;
     write_inbox(conn, &deliveries, &outcomes, now).await?;
     discard_erased(conn, &ledger, now).await?;

@@ -2,29 +2,39 @@
 //! one wait for the disk: one that fails takes back its own work only, and each caller is answered after
 //! the commit that holds its work.
 
+mod job;
+mod queue;
+
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::ops::Range;
 use std::pin::Pin;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
 use futures::executor::block_on;
 use tokio::sync::oneshot;
 
+use self::job::{Job, TypedJob};
+use self::queue::Queue;
 use crate::changes::{Changes, Topics};
 use crate::checkpoint::Checkpoints;
 use crate::conn::{Conn, exec, value};
 use crate::sqlite::no_thread;
+use crate::turn::Turns;
 use crate::{DatabaseError, Result, StoreError};
 
 /// How long a commit waits for more work to share it with.
 const GROUP_TIME: Duration = Duration::from_millis(10);
+/// The same, where somebody outside waits for it.
+const URGENT_TIME: Duration = Duration::from_millis(2);
 /// How much work one commit holds at most.
 const GROUP_SIZE: usize = 256;
 /// How long a lock that another process holds is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
+/// How soon a lock that another process holds is asked for again, in microseconds: it is free for a
+/// short while only.
+pub(crate) const LOOK_AGAIN: Range<u64> = 100..400;
 /// How often other processes' commits are looked for.
 const VERSION_INTERVAL: Duration = Duration::from_millis(50);
 /// The same, after nothing was seen or written for so many looks.
@@ -41,6 +51,15 @@ pub(crate) enum Durability {
     WithTheNext,
 }
 
+/// When it is the turn of what waits for SQLite's one writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// After what came before it.
+    Usual,
+    /// Before all that isn't urgent, and committed soon: somebody outside waits for it.
+    Urgent,
+}
+
 /// A future that borrows the connection.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -50,110 +69,119 @@ pub(crate) struct Writer(Sender<Box<dyn Job>>);
 
 impl Writer {
     /// Starts the thread that owns the connection. It ends with the last `Writer`.
-    pub(crate) fn start(conn: Conn, checkpoints: Checkpoints, changes: Changes) -> Result<Self> {
+    pub(crate) fn start(
+        conn: Conn,
+        turns: Turns,
+        checkpoints: Checkpoints,
+        changes: Changes,
+    ) -> Result<Self> {
         let (sender, jobs) = channel();
+        let writing = Writing { conn, turns, jobs: Queue::of(jobs), checkpoints, changes };
         thread::Builder::new()
             .name("ledger-writer".into())
-            .spawn(move || block_on(write_groups(conn, &jobs, &checkpoints, &changes)))
+            .spawn(move || block_on(writing.run()))
             .map_err(no_thread)?;
         Ok(Writer(sender))
     }
 
     /// Runs `work` and returns once it is as durable as it must be.
-    pub(crate) async fn write<T, F>(&self, durability: Durability, work: F) -> Result<T>
+    pub(crate) async fn write<T, F>(
+        &self,
+        durability: Durability,
+        urgency: Urgency,
+        work: F,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(TypedJob { durability, work: Some(work), result: None, reply });
+        let job = Box::new(TypedJob { durability, urgency, work: Some(work), result: None, reply });
         self.0.send(job).map_err(|_| DatabaseError::Closed)?;
         answer.await.map_err(|_| DatabaseError::Closed)?
     }
 }
 
-trait Job: Send {
-    /// How durable it must be.
-    fn durability(&self) -> Durability;
-    /// Runs the work; whether its savepoint is to be kept.
-    fn run<'a>(&'a mut self, conn: &'a mut Conn) -> BoxFuture<'a, bool>;
-    /// Tells the caller, after the commit or its failure.
-    fn answer(self: Box<Self>, committed: Result<()>);
+/// The writing thread: on SQLite, what is awaited here never waits for anything else.
+struct Writing {
+    conn: Conn,
+    turns: Turns,
+    jobs: Queue,
+    checkpoints: Checkpoints,
+    changes: Changes,
 }
 
-struct TypedJob<T, F> {
-    durability: Durability,
-    work: Option<F>,
-    result: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<T, F> Job for TypedJob<T, F>
-where
-    T: Send + 'static,
-    F: for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T>> + Send + 'static,
-{
-    fn durability(&self) -> Durability {
-        self.durability
-    }
-
-    fn run<'a>(&'a mut self, conn: &'a mut Conn) -> BoxFuture<'a, bool> {
-        Box::pin(async move {
-            let Some(work) = self.work.take() else { return false };
-            // A bug in one caller's work must not take the others' along.
-            let result = AssertUnwindSafe(work(conn))
-                .catch_unwind()
-                .await
-                .unwrap_or_else(|_| Err(DatabaseError::Panicked.into()));
-            let keep = result.is_ok();
-            self.result = Some(result);
-            keep
-        })
-    }
-
-    fn answer(self: Box<Self>, committed: Result<()>) {
-        let result = match (committed, self.result) {
-            (Ok(()), Some(result)) => result,
-            (Ok(()), None) => Err(DatabaseError::Closed.into()),
-            (Err(_), Some(Err(own))) => Err(own),
-            (Err(error), _) => Err(error),
-        };
-        // A caller that has gone away has no use for the answer; its work stands.
-        let _ = self.reply.send(result);
-    }
-}
-
-/// Runs on a thread of its own: on SQLite, what is awaited here never waits for anything else.
-async fn write_groups(
-    mut conn: Conn,
-    jobs: &Receiver<Box<dyn Job>>,
-    checkpoints: &Checkpoints,
-    changes: &Changes,
-) {
-    let (mut version, mut quiet) = (0, 0);
-    let mut next = None;
-    let mut durability = Durability::Full;
-    loop {
-        let first = match next.take() {
-            Some(job) => Ok(job),
-            None if quiet > QUIET_AFTER => jobs.recv_timeout(QUIET_INTERVAL),
-            None => jobs.recv_timeout(VERSION_INTERVAL),
-        };
-        match first {
-            Ok(first) => {
-                quiet = 0;
-                if let Err(error) = set_durability(&mut conn, &mut durability, &*first).await {
-                    first.answer(Err(error));
-                    continue;
+impl Writing {
+    async fn run(mut self) {
+        let (mut version, mut quiet) = (0, 0);
+        let mut durability = Durability::Full;
+        loop {
+            let patience = if quiet > QUIET_AFTER { QUIET_INTERVAL } else { VERSION_INTERVAL };
+            match self.jobs.wait(patience) {
+                Ok(first) => {
+                    quiet = 0;
+                    let set = set_durability(&mut self.conn, &mut durability, &*first).await;
+                    if let Err(error) = set {
+                        first.answer(Err(error));
+                        continue;
+                    }
+                    self.write_group(first).await;
+                    self.checkpoints.after_commit(durability);
                 }
-                next = write_group(&mut conn, first, jobs, checkpoints, changes).await;
-                checkpoints.after_commit(durability);
+                Err(RecvTimeoutError::Timeout) => {
+                    let seen =
+                        see_other_processes(&mut self.conn, &mut version, &self.changes).await;
+                    quiet = if seen { 0 } else { quiet.saturating_add(1) };
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
             }
-            Err(RecvTimeoutError::Timeout) => {
-                let seen = see_other_processes(&mut conn, &mut version, changes).await;
-                quiet = if seen { 0 } else { quiet.saturating_add(1) };
+        }
+    }
+
+    /// Commits the first job, and with it those of its kind that have come or come while it runs; fewer
+    /// where one is urgent, because whoever waits for it waits for them, too.
+    async fn write_group(&mut self, first: Box<dyn Job>) {
+        let conn = &mut self.conn;
+        if let Err(error) = begin(conn, &mut self.turns).await {
+            first.answer(Err(error));
+            return;
+        }
+        let durability = first.durability();
+        let started = Instant::now();
+        let mut done = Vec::new();
+        let mut next = Some(first);
+        let mut time = GROUP_TIME;
+        while let Some(mut job) = next.take_if(|job| job.durability() == durability) {
+            let ran = match done.is_empty() {
+                true => run_first(conn, &mut self.turns, &mut job).await,
+                false => run_in_savepoint(conn, &mut job).await,
+            };
+            if job.is_urgent() {
+                time = URGENT_TIME;
             }
-            Err(RecvTimeoutError::Disconnected) => return,
+            done.push(job);
+            if ran.is_err() {
+                break;
+            }
+            if done.len() < GROUP_SIZE && started.elapsed() < time {
+                next = self.jobs.next();
+            }
+        }
+        if let Some(other) = next {
+            self.jobs.put_back(other);
+        }
+        let topics = conn.take_topics();
+        let failure = commit(conn).await.err().map(|error| error.words());
+        match &failure {
+            None => self.changes.wake(topics),
+            // The disk may be full of a log that could start anew.
+            Some(_) => self.checkpoints.now(),
+        }
+        for job in done {
+            job.answer(match &failure {
+                None => Ok(()),
+                Some(why) => Err(StoreError::shared(why)),
+            });
         }
     }
 }
@@ -180,52 +208,6 @@ async fn see_other_processes(conn: &mut Conn, version: &mut i64, changes: &Chang
     seen
 }
 
-/// Commits the first job, and with it those of its kind that have come or come while it runs; gives
-/// the job of another kind that comes after them, if there is one.
-async fn write_group(
-    conn: &mut Conn,
-    first: Box<dyn Job>,
-    jobs: &Receiver<Box<dyn Job>>,
-    checkpoints: &Checkpoints,
-    changes: &Changes,
-) -> Option<Box<dyn Job>> {
-    if let Err(error) = begin(conn).await {
-        first.answer(Err(error));
-        return None;
-    }
-    let durability = first.durability();
-    let started = Instant::now();
-    let mut done = Vec::new();
-    let mut next = Some(first);
-    while let Some(mut job) = next.take_if(|job| job.durability() == durability) {
-        let ran = match done.is_empty() {
-            true => run_first(conn, &mut job).await,
-            false => run_in_savepoint(conn, &mut job).await,
-        };
-        done.push(job);
-        if ran.is_err() {
-            break;
-        }
-        if done.len() < GROUP_SIZE && started.elapsed() < GROUP_TIME {
-            next = jobs.try_recv().ok();
-        }
-    }
-    let topics = conn.take_topics();
-    let failure = commit(conn).await.err().map(|error| error.words());
-    match &failure {
-        None => changes.wake(topics),
-        // The disk may be full of a log that could start anew.
-        Some(_) => checkpoints.now(),
-    }
-    for job in done {
-        job.answer(match &failure {
-            None => Ok(()),
-            Some(why) => Err(StoreError::shared(why)),
-        });
-    }
-    next
-}
-
 async fn commit(conn: &mut Conn) -> Result<()> {
     let committed = exec!(conn, "COMMIT");
     if committed.is_err() {
@@ -237,10 +219,10 @@ async fn commit(conn: &mut Conn) -> Result<()> {
 
 /// The first job needs no savepoint, which costs a copy of each page that it touches: if it fails, all
 /// there is to take back is its own.
-async fn run_first(conn: &mut Conn, job: &mut Box<dyn Job>) -> Result<()> {
+async fn run_first(conn: &mut Conn, turns: &mut Turns, job: &mut Box<dyn Job>) -> Result<()> {
     if !job.run(conn).await {
         exec!(conn, "ROLLBACK")?;
-        begin(conn).await?;
+        begin(conn, turns).await?;
     }
     Ok(())
 }
@@ -255,18 +237,20 @@ async fn run_in_savepoint(conn: &mut Conn, job: &mut Box<dyn Job>) -> Result<()>
 }
 
 #[expect(clippy::disallowed_methods, reason = "on threads that have nothing else to do")]
-pub(crate) fn wait_a_moment() {
-    thread::sleep(Duration::from_micros(rand::random_range(500..1500)));
+pub(crate) fn wait_a_moment(microseconds: Range<u64>) {
+    thread::sleep(Duration::from_micros(rand::random_range(microseconds)));
 }
 
-/// Takes the write lock. Asks again every millisecond or so, because SQLite's own busy handler
-/// sleeps up to 100 ms between two looks, and a submit in another process leaves short gaps only.
-async fn begin(conn: &mut Conn) -> Result<()> {
+/// Takes the write lock, when it is this process' turn. Asks again a few times each millisecond, because
+/// SQLite's own busy handler sleeps up to 100 ms between two looks, and a submit in another process
+/// leaves short gaps only.
+async fn begin(conn: &mut Conn, turns: &mut Turns) -> Result<()> {
     let started = Instant::now();
+    let _turn = turns.wait();
     loop {
         match exec!(conn, "BEGIN IMMEDIATE") {
             Err(error) if error.is_locked() && started.elapsed() < LOCK_PATIENCE => {
-                wait_a_moment();
+                wait_a_moment(LOOK_AGAIN);
             }
             begun => return begun.map(|_| ()),
         }
@@ -277,8 +261,50 @@ async fn begin(conn: &mut Conn) -> Result<()> {
 mod tests {
     use jobs::{Clock, Timestamp};
 
-    use crate::conn::{exec, value};
+    use std::sync::{Arc, Mutex};
+
+    use super::BoxFuture;
+    use crate::conn::{Conn, exec, value};
     use crate::{DatabaseError, Store, StoreError};
+
+    type Order = Arc<Mutex<Vec<&'static str>>>;
+
+    /// Work that notes when it was done.
+    fn note(
+        order: &Order,
+        what: &'static str,
+    ) -> impl for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, crate::Result<()>> + Send + 'static
+    {
+        let order = Arc::clone(order);
+        move |_| {
+            order.lock().unwrap().push(what);
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    /// A provider waits for its webhook to be stored, not for all that was to be written before it came.
+    #[tokio::test]
+    async fn what_is_urgent_goes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("ledger.db").display());
+        let store = Store::connect(&url, true, Clock::manual(Timestamp(0))).await.unwrap();
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let order = Order::default();
+        let first = store.write(move |_| {
+            held.recv().unwrap();
+            Box::pin(async { Ok(()) })
+        });
+        let done = tokio::join!(
+            first,
+            store.write(note(&order, "usual")),
+            store.write(note(&order, "usual, too")),
+            store.write_first(note(&order, "urgent")),
+            // All are asked for in this order; now they may begin.
+            async { hold.send(()).unwrap() },
+        );
+        assert!(done.0.is_ok() && done.1.is_ok() && done.2.is_ok() && done.3.is_ok());
+        assert_eq!(*order.lock().unwrap(), ["urgent", "usual", "usual, too"]);
+    }
 
     /// What runs out of a caller's work must not take the work of others along.
     #[tokio::test]

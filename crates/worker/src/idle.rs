@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use store::NextWebhook;
+
 use crate::app::App;
 
 /// How often it is looked at; cheap, since no row is counted.
@@ -29,7 +31,7 @@ pub async fn wait(app: &App) -> Idle {
 }
 
 async fn look(app: &App) -> store::Result<Option<Idle>> {
-    if app.store.webhooks_wait().await? {
+    if app.store.next_webhook().await? != NextWebhook::None {
         return Ok(None);
     }
     let remaining = app.store.remaining().await?;

@@ -261,6 +261,9 @@ async fn a_webhook_that_can_t_be_applied_holds_up_no_other(kind: Kind) {
     scene
         .until("SELECT found || ' ' || not_found || ' ' || awaiting FROM batch_status", "4 1 1")
         .await;
+    let put_off = "SELECT COUNT(*) FROM webhook_log WHERE failures > 1 AND retry_at IS NOT NULL";
+    scene.until(put_off, "1").await;
+    assert!(scene.log().contains("a webhook can't be applied; it is kept"));
     scene.db.rows("DROP INDEX only_once").await;
     scene.until_finished().await;
     worker.stop().await.with_code(0);

@@ -44,14 +44,20 @@ pub(crate) async fn polled_in_vain(conn: &mut Conn, call: i64, now: Timestamp) -
         "UPDATE calls SET deadline_at = NULL, poll_at = NULL, poll_lease = NULL WHERE id = $1",
         call,
     )?;
+    wait_no_longer(conn, call, now).await
+}
+
+/// Nothing will come of `call` for those who wait for its last poll: they are asked again.
+pub(crate) async fn wait_no_longer(conn: &mut Conn, call: i64, now: Timestamp) -> Result<()> {
     exec!(
         conn,
-        "UPDATE reveals SET due_at = $2 WHERE repeat_of = $1 AND state = 'retrying'
+        "UPDATE reveals SET due_at = $2 WHERE repeat_of = $1 AND state = 'retrying' AND reason = $3
          AND id IN (SELECT n.id FROM call_reveals m JOIN reveals o ON o.id = m.reveal_id
                     JOIN reveals n ON n.provider = o.provider AND n.subject = o.subject
                     WHERE m.call_id = $1)",
         call,
         now.0,
+        POLLED_FIRST,
     )?;
     conn.announce(Topic::Queue);
     Ok(())

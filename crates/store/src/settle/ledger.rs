@@ -276,6 +276,12 @@ impl Ledger {
         if first_answer { Placed::New } else { Placed::Known }
     }
 
+    /// Calls that had expired, and turn out to have cost nothing: there were no credits for them.
+    pub(super) fn unasked_late(&self) -> BTreeSet<i64> {
+        let late = self.members.iter().filter(|m| m.expired_call && m.unasked && m.answered);
+        late.map(|member| member.call).collect()
+    }
+
     /// Who has another state now.
     pub(super) fn results(&self) -> impl Iterator<Item = (Provider, RevealState)> {
         self.people.values().filter_map(|person| Some((person.provider, person.new_state?)))

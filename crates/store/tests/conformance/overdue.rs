@@ -14,6 +14,7 @@ on_both!(
     a_living_worker_is_left_alone,
     a_request_that_lasts_for_ever_is_lost,
     a_dead_worker_s_probe_leaves_the_gate_closed,
+    what_a_dead_worker_left_is_locked_after_the_gate,
     results_that_never_came,
     results_of_an_unknown_request_that_never_came,
     an_unknown_request_is_not_sent_again_unless_asked_for,
@@ -82,6 +83,31 @@ async fn a_dead_worker_s_probe_leaves_the_gate_closed(b: &Bench) {
     assert!(b.claim(Ocean).await.is_empty());
     b.advance(MINUTE).await;
     assert_ne!(b.claim_one(Ocean).await.people, probe.people);
+}
+
+/// Whoever answers locks the gate, then calls: a sweep that took them the other way round would wait
+/// for it crosswise.
+async fn what_a_dead_worker_left_is_locked_after_the_gate(b: &Bench) {
+    b.submit(&oceans(1..=3)).await;
+    b.refuse(&b.claim_one(Ocean).await, 402, Refusal::CreditsPending).await;
+    b.advance(MINUTE).await;
+    b.claim_one(Ocean).await;
+    b.clock.advance(31 * SECOND);
+    let Some(mut answering) = b.database.transaction().await else { return };
+    let lock = "SELECT provider FROM provider_gates WHERE provider = 'ocean' FOR UPDATE";
+    sqlx::query(lock).execute(&mut *answering).await.unwrap();
+    let (store, policy) = (b.store.clone(), b.policy.clone());
+    let sweeping = tokio::spawn(async move { store.sweep_overdue(&policy).await });
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while b.database.number(waiting).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let call = "SELECT id FROM calls WHERE state = 'sending' FOR UPDATE NOWAIT";
+    let free = sqlx::query(call).fetch_all(&mut *answering).await;
+    assert_eq!(free.expect("nobody has locked it").len(), 1);
+    answering.rollback().await.unwrap();
+    assert_eq!(sweeping.await.unwrap().unwrap().taken_over, 1);
 }
 
 async fn results_that_never_came(b: &Bench) {

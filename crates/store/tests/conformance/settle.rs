@@ -2,7 +2,7 @@
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::{Finding, PersonResult};
-use store::{Applied, Delivery, NewWebhook, StoreError, Whom};
+use store::{Applied, Delivery, NewWebhook, NextWebhook, StoreError, Whom};
 
 use crate::harness::people::{clodura, linkedin, ocean, oceans};
 use crate::harness::{Bench, HOUR, MINUTE, found, not_found, on_both, result};
@@ -25,6 +25,7 @@ on_both!(
     a_number_after_not_found_is_charged,
     an_erased_person_is_thrown_away,
     the_inbox_gives_what_fits,
+    what_can_t_be_applied_is_put_off_and_kept,
     what_was_applied_is_not_applied_again,
     malformed_bodies_are_kept_apart,
     several_deliveries_in_one_transaction,
@@ -255,6 +256,37 @@ async fn the_inbox_gives_what_fits(b: &Bench) {
     assert_eq!(sizes(2, 1000).await, [100, 200]);
     assert_eq!(sizes(10, 300).await, [100, 200]);
     assert_eq!(sizes(10, 1).await, [100], "one goes, however large");
+}
+
+async fn what_can_t_be_applied_is_put_off_and_kept(b: &Bench) {
+    store_body(b, 100, false).await;
+    store_body(b, 200, false).await;
+    let pending = async || b.store.pending_webhooks(10, 1000).await.unwrap();
+    let first = pending().await.remove(0).id;
+    let mut waits = Vec::new();
+    for failures in 1..=11 {
+        let put_off = b.store.put_off_webhook(first).await.unwrap().unwrap();
+        assert_eq!(put_off.failures, failures);
+        let others: Vec<usize> = pending().await.iter().map(|w| w.body.len()).collect();
+        assert_eq!(others, [200], "it keeps no other waiting");
+        let wait = put_off.retry_at.since(b.clock.now());
+        waits.push(wait.as_secs());
+        b.advance(wait).await;
+        assert_eq!(pending().await[0].id, first);
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    let put_off = b.store.put_off_webhook(first).await.unwrap().unwrap();
+    b.store.mark_malformed(pending().await[0].id).await.unwrap();
+    let next = b.store.next_webhook().await.unwrap();
+    assert_eq!(next, NextWebhook::PutOff(put_off.retry_at));
+    let backlog = b.store.inbox_backlog().await.unwrap();
+    assert_eq!((backlog.waiting, backlog.failing), (1, 1));
+    assert_eq!(backlog.retry_at, Some(put_off.retry_at));
+    b.advance(5 * MINUTE).await;
+    assert_eq!(b.store.next_webhook().await.unwrap(), NextWebhook::Waits);
+    b.store.mark_malformed(first).await.unwrap();
+    assert_eq!(b.store.put_off_webhook(first).await.unwrap(), None);
+    assert_eq!(b.store.next_webhook().await.unwrap(), NextWebhook::None);
 }
 
 async fn what_was_applied_is_not_applied_again(b: &Bench) {

@@ -163,5 +163,5 @@ async fn a_url_is_shown_without_its_password(b: &Bench) {
 
 async fn ping(b: &Bench) {
     b.store.ping().await.unwrap();
-    assert_eq!(b.store.inbox_backlog().await.unwrap(), (0, None));
+    assert_eq!(b.store.inbox_backlog().await.unwrap(), store::Backlog::default());
 }

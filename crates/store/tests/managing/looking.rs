@@ -1,10 +1,11 @@
 //! What is shown of batches: what is left, what holds them up, their rows, and previews.
 
 use jobs::Provider::{self, Clodura, Ocean};
-use store::{Loaded, NewBatch, Preview, Remaining};
+use jobs::outcome::Refusal;
+use store::{ClaimReveals, Loaded, NewBatch, Preview, Remaining};
 
 use crate::harness::people::{Options, Who, clodura, linkedin, ocean, oceans, rows};
-use crate::harness::{Bench, found, not_found, on_both};
+use crate::harness::{Bench, HOUR, found, not_found, on_both};
 
 on_both!(
     a_batch_is_found_by_id_name_and_beginning,
@@ -13,6 +14,7 @@ on_both!(
     a_ceiling_is_what_waiting_does_not_end,
     what_is_out_may_still_move,
     a_batch_says_what_holds_it_up,
+    rows_behind_a_gate_are_called_what_they_show,
     an_export_shows_what_row_status_shows,
     a_preview_counts_as_loading_does,
     a_refused_submit_leaves_nothing,
@@ -118,6 +120,27 @@ async fn a_batch_says_what_holds_it_up(b: &Bench) {
     b.store.worker_stopped(b.worker).await.unwrap();
     let held = b.store.held_up_by().await.unwrap();
     assert_eq!(held[&id][0], "no worker is running; start worker");
+}
+
+async fn rows_behind_a_gate_are_called_what_they_show(b: &Bench) {
+    let batch = b.submit(&oceans(1..=3)).await;
+    let id = b.batch(batch).await.batch_id.to_string();
+    let refused = b.claim_as(ClaimReveals { people: 1, calls: 1, ..b.ask(Ocean) }).await.remove(0);
+    let unreachable = Refusal::Unavailable { message: "no connection".into(), retry_after: None };
+    b.refuse(&refused, 503, unreachable).await;
+    let limit = Refusal::RateLimited { retry_after: Some(HOUR) };
+    b.refuse(&b.claim_one(Ocean).await, 429, limit).await;
+    assert_eq!(b.states(batch).await, ["retrying"; 3]);
+    let held = b.store.held_up_by().await.unwrap();
+    assert_eq!(held[&id], ["ocean: 3 rows retrying: rate limited; next try in 1h"]);
+    b.store.pause(Ocean).await.unwrap();
+    assert_eq!(b.states(batch).await, ["retrying", "held", "held"]);
+    let paused = [
+        "ocean: 2 rows held: paused; enqueue resume ocean",
+        "ocean: 1 row retrying: paused; enqueue resume ocean",
+    ];
+    assert_eq!(b.store.held_up_by().await.unwrap()[&id], paused);
+    assert_eq!(b.store.remaining().await.unwrap().stuck, paused);
 }
 
 async fn an_export_shows_what_row_status_shows(b: &Bench) {

@@ -1,11 +1,11 @@
 //! `enqueue retry`: once more, without paying twice unless that was said.
 
 use jobs::Provider::{Clodura, Ocean};
-use jobs::outcome::TrackOutcome;
+use jobs::outcome::{Finding, TrackOutcome};
 use store::{PayAgain, Retried, RetryStates};
 
 use crate::harness::people::{Options, clodura, ocean, oceans};
-use crate::harness::{Bench, FAST, HOUR, MINUTE, found, not_found, on_both};
+use crate::harness::{Bench, FAST, HOUR, MINUTE, found, not_found, on_both, result};
 
 on_both!(
     failed_people_are_asked_again,
@@ -17,6 +17,7 @@ on_both!(
     a_late_answer_spares_asking_again,
     a_tracking_id_is_polled_before_asking_again,
     nothing_at_the_last_poll_asks_again,
+    no_credits_at_the_last_poll_ask_again_once_there_are_some,
     one_person_on_many_rows_is_paid_for_once,
 );
 
@@ -187,6 +188,20 @@ async fn nothing_at_the_last_poll_asks_again(b: &Bench) {
     b.webhook(&call, vec![found("c1")]).await;
     assert_eq!(b.states(batch).await, ["found"]);
     assert!(b.store.claim_polls(Clodura, 10, FAST).await.unwrap().polls.is_empty());
+}
+
+async fn no_credits_at_the_last_poll_ask_again_once_there_are_some(b: &Bench) {
+    let batch = expired_with_tracking_id(b).await;
+    retry(b, batch, EXPIRED).await;
+    poll(b, TrackOutcome::Finished(result("c1", Finding::OutOfCredits))).await;
+    assert!(b.claim(Clodura).await.is_empty(), "the account has too few");
+    assert!(b.store.claim_polls(Clodura, 10, FAST).await.unwrap().polls.is_empty());
+    b.store.resume(Clodura).await.unwrap();
+    let call = b.claim_one(Clodura).await;
+    assert_eq!(call.people, ["clodura:c1"]);
+    b.accept(&call).await;
+    b.webhook(&call, vec![found("c1")]).await;
+    assert_eq!(b.states(batch).await, ["found"]);
 }
 
 async fn one_person_on_many_rows_is_paid_for_once(b: &Bench) {

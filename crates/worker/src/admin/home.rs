@@ -139,8 +139,8 @@ fn workers(overview: &Overview) -> Markup {
         section aria-labelledby="workers" {
             div.section-head {
                 h2 #workers { "Workers" }
-                @if overview.inbox.0 > 0 {
-                    p.muted.small { (words::count(overview.inbox.0, "webhook")) " to be applied" }
+                @if overview.inbox.waiting > 0 {
+                    p.muted.small { (words::count(overview.inbox.waiting, "webhook")) " to be applied" }
                 }
             }
             div.card.table-card {

@@ -156,10 +156,12 @@ fn calls(registry: &mut Registry, overview: &Overview) {
     of_providers(registry, overview, oldest, |p| {
         Some(p.oldest_out.map_or(0.0, |sent| overview.at.since(sent).as_secs_f64()))
     });
-    let (waiting, since) = overview.inbox;
-    let backlog = [(vec![], waiting as f64)];
+    let inbox = overview.inbox;
+    let backlog = [(vec![], inbox.waiting as f64)];
     gauge(registry, "inbox_webhooks", "Stored webhooks that wait to be applied", backlog);
-    let age = since.map_or(0.0, |since| overview.at.since(since).as_secs_f64());
+    let failing = [(vec![], inbox.failing as f64)];
+    gauge(registry, "inbox_failing", "Those of them that could not be applied", failing);
+    let age = inbox.oldest.map_or(0.0, |since| overview.at.since(since).as_secs_f64());
     gauge(registry, "inbox_age_seconds", "Age of the oldest of them; 0: none", [(vec![], age)]);
 }
 

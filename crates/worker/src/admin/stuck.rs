@@ -2,7 +2,7 @@
 
 use jobs::Timestamp;
 use maud::{Markup, html};
-use store::{COUNTED, Overview, ProviderOverview};
+use store::{Backlog, COUNTED, Overview, ProviderOverview};
 
 use super::words;
 
@@ -57,6 +57,7 @@ fn causes(overview: &Overview) -> Vec<Cause> {
         causes.extend(gate(provider));
         causes.extend(late(provider, overview.at));
     }
+    causes.extend(in_vain(&overview.inbox, overview.at));
     causes.extend(ceilings(overview));
     causes.extend(retrying(overview));
     causes
@@ -71,21 +72,13 @@ fn gate(of: &ProviderOverview) -> Option<Cause> {
     if behind == 0 {
         return None;
     }
-    let waits =
-        of.reason.as_deref().is_some_and(|r| matches!(r, "rate_limited" | "provider_broken"));
     let reason = of.reason.as_deref().filter(|_| of.shut_by.is_some());
     let title = reason.map_or_else(|| "waiting".to_owned(), words::reason);
     Some(Cause {
         rows: words::number(behind),
         unit: if behind == 1 { "row" } else { "rows" },
         class: if of.reason.as_deref() == Some("misconfigured") { "bad" } else { "warn" },
-        word: if waits {
-            "Retrying"
-        } else if of.shut_by.is_some() {
-            "Held"
-        } else {
-            "Queued"
-        },
+        word: words::state(of.shown_as.as_deref().unwrap_or("queued")),
         title: format!("{}: {title}", words::provider(of.provider)),
         detail: words::short(why, 300),
     })
@@ -153,6 +146,23 @@ fn retrying(overview: &Overview) -> Vec<Cause> {
         }
     })
     .collect()
+}
+
+/// Webhooks that can't be applied: results are there, and nobody has them.
+fn in_vain(inbox: &Backlog, now: Timestamp) -> Option<Cause> {
+    let next = inbox.retry_at?;
+    let soon = match words::lasting(next.since(now)) {
+        _ if next <= now => "now".to_owned(),
+        lasting => format!("in {lasting}"),
+    };
+    Some(Cause {
+        rows: words::number(inbox.failing),
+        unit: if inbox.failing == 1 { "webhook" } else { "webhooks" },
+        class: "bad",
+        word: "Awaiting",
+        title: "Results came and can't be applied".to_owned(),
+        detail: format!("the worker's log says why; they are kept, and tried again {soon}"),
+    })
 }
 
 /// Results that are out for long: a webhook may not get through.

@@ -1,6 +1,6 @@
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
-use store::{Applied, Delivery, StoreError, StoredWebhook};
+use store::{Applied, Delivery, NextWebhook, PutOff, StoreError, StoredWebhook};
 
 use crate::app::App;
 use crate::backend::{Claimed, Source, Ticket};
@@ -8,11 +8,9 @@ use crate::failpoint;
 
 /// Webhooks that one transaction applies at most.
 const MOST_WEBHOOKS: usize = 500;
-/// If so many in a row can't be applied one by one, none of them is to blame.
-const ENOUGH: usize = 3;
-/// How much of their bodies one transaction applies, about: some thousand people. What comes in meanwhile
-/// waits for it.
-const MOST_BYTES: i64 = 512 * 1024;
+/// How much of their bodies one transaction applies, about: more than a thousand people. What comes in
+/// meanwhile waits for it.
+const MOST_BYTES: i64 = 128 * 1024;
 
 /// Webhooks that are stored and not applied.
 pub struct PendingWebhooks(pub App);
@@ -22,8 +20,12 @@ impl Source for PendingWebhooks {
     type Work = ();
 
     async fn claim(&mut self, _free: usize) -> Result<Claimed<()>, StoreError> {
-        let work = if self.0.store.webhooks_wait().await? { vec![()] } else { Vec::new() };
-        Ok(Claimed { work, again_at: None, paced: false })
+        let (work, again_at) = match self.0.store.next_webhook().await? {
+            NextWebhook::Waits => (vec![()], None),
+            NextWebhook::PutOff(until) => (Vec::new(), Some(until)),
+            NextWebhook::None => (Vec::new(), None),
+        };
+        Ok(Claimed { work, again_at, paced: false })
     }
 }
 
@@ -89,32 +91,41 @@ async fn settle(
     app: &App,
     deliveries: Vec<Delivery>,
 ) -> (Vec<Option<Applied>>, Option<StoreError>) {
-    let mut failure = match app.store.settle(deliveries.clone(), &app.policy).await {
+    match app.store.settle(deliveries.clone(), &app.policy).await {
         Ok(applied) => return (applied.into_iter().map(Some).collect(), None),
-        Err(error) => Some(error),
-    };
-    // What another worker has applied is simply left out the next time.
-    if deliveries.len() == 1 || matches!(failure, Some(StoreError::Lost { .. })) {
-        return (Vec::new(), failure);
+        // What another worker has applied is simply left out the next time.
+        Err(lost @ StoreError::Lost { .. }) => return (Vec::new(), Some(lost)),
+        Err(_) => {}
     }
-    let (mut applied, mut in_vain) = (Vec::with_capacity(deliveries.len()), 0);
+    let mut applied = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
-        if in_vain == ENOUGH {
-            break;
-        }
+        let (inbox, call_id) = (delivery.inbox, delivery.call_id.clone());
         match app.store.settle(vec![delivery], &app.policy).await {
-            Ok(outcome) => {
-                in_vain = 0;
-                applied.extend(outcome.into_iter().map(Some));
-            }
-            Err(error) => {
-                in_vain += 1;
-                applied.push(None);
-                failure = Some(error);
-            }
+            Ok(outcome) => applied.extend(outcome.into_iter().map(Some)),
+            Err(lost @ StoreError::Lost { .. }) => return (applied, Some(lost)),
+            Err(error) => match put_off(app, inbox, &call_id, error).await {
+                Ok(()) => applied.push(None),
+                Err(error) => return (applied, Some(error)),
+            },
         }
     }
-    (applied, failure)
+    (applied, None)
+}
+
+/// Leaves a webhook alone for a while. If not even that can be written down, it isn't to blame: the
+/// database is.
+async fn put_off(
+    app: &App,
+    inbox: Option<i64>,
+    call_id: &str,
+    error: StoreError,
+) -> Result<(), StoreError> {
+    let Some(id) = inbox else { return Err(error) };
+    if let Some(PutOff { failures, retry_at }) = app.store.put_off_webhook(id).await? {
+        let retry_at = retry_at.iso8601();
+        tracing::warn!(call_id, failures, retry_at, %error, "a webhook can't be applied; it is kept");
+    }
+    Ok(())
 }
 
 /// A body was readable when it was received; one from an older version's inbox may not be.

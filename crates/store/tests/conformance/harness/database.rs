@@ -1,6 +1,6 @@
 use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};
-use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, Postgres, Transaction};
 use tempfile::TempDir;
 
 /// What `TEST_POSTGRES_URL` has to name.
@@ -89,6 +89,14 @@ impl Database {
     /// A number.
     pub async fn number(&self, sql: &str) -> i64 {
         self.one::<(i64,)>(sql).await.0
+    }
+
+    /// A transaction of somebody else's, where others may write at the same time.
+    pub async fn transaction(&self) -> Option<Transaction<'static, Postgres>> {
+        match &self.pool {
+            Pool::Sqlite(_) => None,
+            Pool::Postgres(pool) => Some(pool.begin().await.expect("a transaction")),
+        }
     }
 
     /// Runs a statement past the store: what other parts of the program would do.

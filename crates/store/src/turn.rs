@@ -1,0 +1,79 @@
+//! Whose turn it is to write, among the processes that share a SQLite file. SQLite's own lock goes to
+//! whoever happens to ask when it is free: a submit, which takes it again and again, would keep a worker
+//! from it for many transactions on end.
+
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::writer::{LOOK_AGAIN, wait_a_moment};
+
+/// How long the turn is waited for: longer than others keep it, unless they were stopped in the middle.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The way to the turn: a lock on the database's log, which SQLite itself never locks.
+pub(crate) struct Turns {
+    log: OsString,
+    file: Option<File>,
+}
+
+/// Nobody else who asks for the turn begins to write before this is dropped.
+pub(crate) struct Turn<'a>(&'a File);
+
+impl Turns {
+    pub(crate) fn of(database: &Path) -> Self {
+        let mut log = database.as_os_str().to_owned();
+        log.push("-wal");
+        Turns { log, file: None }
+    }
+
+    /// Waits for the turn. Nothing is lost without it but the order: not where others keep it for too
+    /// long, nor where there are no such locks.
+    pub(crate) fn wait(&mut self) -> Option<Turn<'_>> {
+        self.wait_for(PATIENCE)
+    }
+
+    fn wait_for(&mut self, patience: Duration) -> Option<Turn<'_>> {
+        if self.file.is_none() {
+            self.file = File::open(&self.log).ok();
+        }
+        let file = self.file.as_ref()?;
+        let started = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Some(Turn(file)),
+                Err(TryLockError::WouldBlock) if started.elapsed() < patience => {
+                    wait_a_moment(LOOK_AGAIN);
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Fails where there was no lock.
+        let _ = self.0.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_one_process_turn_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("ledger.db");
+        let (mut one, mut other) = (Turns::of(&database), Turns::of(&database));
+        assert!(one.wait().is_none(), "there is no log as yet");
+        File::create(dir.path().join("ledger.db-wal")).unwrap();
+        let turn = one.wait();
+        assert!(turn.is_some());
+        assert!(other.wait_for(Duration::ZERO).is_none());
+        drop(turn);
+        assert!(other.wait_for(Duration::ZERO).is_some());
+    }
+}
