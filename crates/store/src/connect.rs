@@ -37,6 +37,9 @@ const BY_INDEX: [(&str, &str); 8] = [
     ("jit", "off"),
 ];
 
+/// Little is read at a time: starting processes to help would take longer than reading it.
+const BY_ITSELF: [(&str, &str); 1] = [("max_parallel_workers_per_gather", "0")];
+
 /// How long the database may take to tell the time.
 const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
@@ -251,7 +254,7 @@ async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -> Result<Ba
         .map_err(|_| StoreError::Url { url: without_password(url) })?
         .application_name("reveal-queue")
         .statement_cache_capacity(256);
-    let readers = postgres_pool(4).connect_with(options.clone()).await?;
+    let readers = postgres_pool(4).connect_with(options.clone().options(BY_ITSELF)).await?;
     if migrate {
         POSTGRES_MIGRATIONS.run(&readers).await?;
     }
