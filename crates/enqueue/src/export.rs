@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ::export::kept::UnreadableFields;
 use ::export::{csv, jsonl};
 use clap::Args;
-use store::{BatchRef, Columns, ExportRow, Store};
+use store::{Columns, ExportRow, Store};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
@@ -18,8 +18,6 @@ use crate::output::{count, say};
 
 /// Rows that are read at once.
 const PAGE: usize = 4_000;
-/// Pages that are read ahead of writing.
-const AHEAD: usize = 2;
 
 /// Options of `enqueue export`.
 #[derive(Debug, Args)]
@@ -42,7 +40,7 @@ pub async fn export(store: &Store, args: &ExportArgs) -> Result<(), Failure> {
     let batch = store.find_batch(&args.batch).await?;
     let columns = store.columns(&batch).await?;
     let format = args.format.unwrap_or_else(|| default_format(args.output.as_deref(), &columns));
-    let pages = read_ahead(store.clone(), batch);
+    let pages = store.export_pages(batch, PAGE);
     match &args.output {
         None => {
             write_all(BufWriter::new(stdout().lock()), format, &columns.names, pages).await?;
@@ -62,25 +60,6 @@ fn default_format(output: Option<&Path>, columns: &Columns) -> Format {
 }
 
 type Pages = mpsc::Receiver<Result<Vec<ExportRow>, store::StoreError>>;
-
-fn read_ahead(store: Store, batch: BatchRef) -> Pages {
-    let (sender, pages) = mpsc::channel(AHEAD);
-    tokio::spawn(async move {
-        let mut after = 0;
-        loop {
-            let page = store.export_page(&batch, after, PAGE).await;
-            let last = page.as_ref().ok().and_then(|rows| rows.last()).map(|row| row.number);
-            if sender.send(page).await.is_err() {
-                return;
-            }
-            match last {
-                Some(number) => after = number,
-                None => return,
-            }
-        }
-    });
-    pages
-}
 
 /// Into a file that takes its name, in place of another's, once it is whole and on the disk.
 async fn to_file(

@@ -1,24 +1,23 @@
 //! Writing down that orders were taken, all that come together at once.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use jobs::{Policy, Provider, RevealState, Timestamp};
-use serde::Serialize;
+use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
-use crate::answer::{leave_cohort, still_sending};
-use crate::conn::{Conn, exec, rows};
+use crate::answer::still_sending;
+use crate::conn::{Conn, rows};
+use crate::each::{Columns, each, ints, same, texts};
 use crate::gate;
+use crate::grouped::Item;
 use crate::totals::{Totals, json};
 use crate::transition::{Change, shift};
 use crate::writer::BoxFuture;
 use crate::{Answer, Result, Store, Topic};
 
 /// An order that was taken, as it is written.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Accepted {
-    #[serde(skip)]
     provider: Provider,
-    #[serde(skip)]
     now: Timestamp,
     id: i64,
     worker: String,
@@ -26,6 +25,8 @@ pub(crate) struct Accepted {
     http_status: Option<u16>,
     deadline_at: i64,
     poll_at: Option<i64>,
+    /// Somebody else had the call often enough: now it is waited for.
+    insists: bool,
 }
 
 impl Store {
@@ -49,6 +50,7 @@ impl Store {
             http_status,
             deadline_at: (call.sent_at + policy.result_deadline).0,
             now: self.now(),
+            insists: false,
         };
         self.groups()?.acceptances.write(accepted).await?;
         self.passed().count_accepted(call.provider, self.now());
@@ -56,73 +58,127 @@ impl Store {
     }
 }
 
-/// Writes down orders that were taken.
-pub(crate) fn write_all(conn: &mut Conn, accepted: Vec<Accepted>) -> BoxFuture<'_, Result<()>> {
+impl Item for Accepted {
+    fn insist(&mut self) {
+        self.insists = true;
+    }
+}
+
+/// Writes down orders that were taken; gives the places of those whose results are applied at this
+/// moment. To wait for them would keep from the others, and from those who wait for these in turn.
+pub(crate) fn write_all(
+    conn: &mut Conn,
+    accepted: Vec<Accepted>,
+) -> BoxFuture<'_, Result<Vec<usize>>> {
     Box::pin(async move {
-        let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(()) };
+        let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(Vec::new()) };
         let calls: Vec<i64> = accepted.iter().map(|one| one.id).collect();
         gate::open_probed(conn, &calls).await?;
+        let found = lock(conn, &accepted).await?;
+        let is_left = |one: &Accepted| !one.insists && !found.contains_key(&one.id);
         let mut totals = Totals::default();
         for provider in Provider::ALL {
-            let own: Vec<&Accepted> =
-                accepted.iter().filter(|one| one.provider == provider).collect();
-            write(conn, &mut totals, provider, &own, now).await?;
+            let own = accepted.iter().filter(|one| one.provider == provider && !is_left(one));
+            let (moving, elsewhere) = own.partition(|one| one.is_sending(&found));
+            write(conn, &mut totals, provider, moving, now).await?;
+            note(conn, elsewhere, now).await?;
         }
-        if accepted.iter().any(|one| one.poll_at.is_some()) {
+        if accepted.iter().any(|one| one.poll_at.is_some() && !is_left(one)) {
             conn.announce(Topic::Polls);
         }
-        totals.flush(conn, now).await
+        totals.flush(conn, now).await?;
+        let left = accepted.iter().enumerate().filter(|(_, one)| is_left(one));
+        Ok(left.map(|(place, _)| place).collect())
     })
+}
+
+/// By whom a call was sent, and its state.
+type Standing = (String, String);
+
+/// Locks the calls, in the order of their numbers: those that are waited for before any other.
+async fn lock(conn: &mut Conn, accepted: &[Accepted]) -> Result<HashMap<i64, Standing>> {
+    let numbers = |insisting: bool| -> Vec<i64> {
+        accepted.iter().filter(|one| one.insists == insisting).map(|one| one.id).collect()
+    };
+    let (insisting, others) = (numbers(true), numbers(false));
+    let mut found: Vec<(i64, String, String)> = Vec::new();
+    if !insisting.is_empty() {
+        found = rows!(
+            conn,
+            "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
+             JOIN calls c ON c.id = CAST(e.value AS BIGINT) ORDER BY c.id FOR UPDATE",
+            json(&insisting),
+        )?;
+    }
+    if !others.is_empty() {
+        let free: Vec<(i64, String, String)> = rows!(
+            conn,
+            "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
+             JOIN calls c ON c.id = CAST(e.value AS BIGINT) ORDER BY c.id FOR UPDATE SKIP LOCKED",
+            json(&others),
+        )?;
+        found.extend(free);
+    }
+    Ok(found.into_iter().map(|(id, worker, state)| (id, (worker, state))).collect())
+}
+
+impl Accepted {
+    /// Whether the call waits for its answer, and for this worker's.
+    fn is_sending(&self, found: &HashMap<i64, Standing>) -> bool {
+        let standing = found.get(&self.id);
+        standing.is_some_and(|(worker, state)| {
+            *worker == self.worker && state == CallState::Sending.as_str()
+        })
+    }
 }
 
 async fn write(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,
-    accepted: &[&Accepted],
+    accepted: Vec<&Accepted>,
     now: Timestamp,
 ) -> Result<()> {
     if accepted.is_empty() {
         return Ok(());
     }
-    let moved: Vec<(i64,)> = rows!(
+    each(
         conn,
-        "UPDATE calls SET state = 'accepted', outcome = 'accepted', tracking_id = e.value->>'tracking_id',
-            http_status = CAST(e.value->>'http_status' AS BIGINT), finished_at = $2,
-            deadline_at = CAST(e.value->>'deadline_at' AS BIGINT), poll_at = CAST(e.value->>'poll_at' AS BIGINT)
-         FROM EACH($1) AS e
-         WHERE calls.id = CAST(e.value->>'id' AS BIGINT) AND worker_id = e.value->>'worker' AND state = 'sending'
-         RETURNING calls.id",
-        json(&accepted),
-        now.0,
-    )?;
-    let moved: HashSet<i64> = moved.into_iter().map(|(id,)| id).collect();
-    let calls: Vec<i64> = moved.iter().copied().collect();
+        "UPDATE calls SET state = 'accepted', outcome = 'accepted', tracking_id = e.tracking_id,
+            http_status = e.http_status, finished_at = e.now, deadline_at = e.deadline_at, poll_at = e.poll_at
+         FROM ROWS WHERE calls.id = e.id",
+        columns(&accepted, now),
+    )
+    .await?;
+    let calls: Vec<i64> = accepted.iter().map(|one| one.id).collect();
     let ids = still_sending(conn, &calls).await?;
-    shift(conn, totals, provider, &ids, Change::to(RevealState::Awaiting), now).await?;
-    leave_cohort(conn, &ids).await?;
-    let elsewhere: Vec<&Accepted> =
-        accepted.iter().copied().filter(|one| !moved.contains(&one.id)).collect();
-    note(conn, &elsewhere, now).await
+    shift(conn, totals, provider, &ids, Change::to(RevealState::Awaiting), now).await
 }
 
 /// Calls whose webhook was faster, or that were taken for lost: what the answer tells is still worth
 /// having. A call that is known to be paid for is not sent again, whatever UNKNOWN_GRACE says.
-async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Result<()> {
-    if elsewhere.is_empty() {
-        return Ok(());
-    }
-    exec!(
+async fn note(conn: &mut Conn, elsewhere: Vec<&Accepted>, now: Timestamp) -> Result<()> {
+    each(
         conn,
-        "UPDATE calls SET tracking_id = COALESCE(tracking_id, e.value->>'tracking_id'),
-            http_status = CAST(e.value->>'http_status' AS BIGINT), finished_at = COALESCE(finished_at, $2),
-            outcome = CASE WHEN state = 'unknown' THEN 'accepted' ELSE COALESCE(outcome, 'accepted') END,
-            state = CASE WHEN state = 'unknown' THEN 'accepted' ELSE state END,
-            poll_at = CASE WHEN state IN ('accepted', 'unknown')
-                           THEN COALESCE(poll_at, CAST(e.value->>'poll_at' AS BIGINT)) END
-         FROM EACH($1) AS e WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",
-        json(&elsewhere),
-        now.0,
-    )?;
+        "UPDATE calls SET tracking_id = COALESCE(calls.tracking_id, e.tracking_id),
+            http_status = e.http_status, finished_at = COALESCE(calls.finished_at, e.now),
+            outcome = CASE WHEN calls.state = 'unknown' THEN 'accepted' ELSE COALESCE(calls.outcome, 'accepted') END,
+            state = CASE WHEN calls.state = 'unknown' THEN 'accepted' ELSE calls.state END,
+            poll_at = CASE WHEN calls.state IN ('accepted', 'unknown') THEN COALESCE(calls.poll_at, e.poll_at) END
+         FROM ROWS WHERE calls.id = e.id",
+        columns(&elsewhere, now),
+    )
+    .await?;
     Ok(())
+}
+
+fn columns(accepted: &[&Accepted], now: Timestamp) -> Columns {
+    vec![
+        ("id", ints(accepted.iter().map(|one| one.id))),
+        ("tracking_id", texts(accepted.iter().map(|one| one.tracking_id.as_deref()))),
+        ("http_status", ints(accepted.iter().map(|one| one.http_status.map(i64::from)))),
+        ("deadline_at", ints(accepted.iter().map(|one| one.deadline_at))),
+        ("poll_at", ints(accepted.iter().map(|one| one.poll_at))),
+        ("now", same(now.0, accepted.len())),
+    ]
 }

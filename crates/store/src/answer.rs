@@ -111,7 +111,6 @@ pub(crate) async fn mark_unknown(
         let reason = format!("outcome unknown: {why}");
         let change = Change { reason: Some(&reason), ..Change::to(RevealState::Awaiting) };
         shift(conn, totals, provider, &ids, change, now).await?;
-        leave_cohort(conn, &ids).await?;
     }
     Ok(moved == 1)
 }
@@ -127,17 +126,6 @@ pub(crate) async fn still_sending(conn: &mut Conn, calls: &[i64]) -> Result<Vec<
         json(&calls),
     )?;
     Ok(ids.into_iter().map(|(id,)| id).collect())
-}
-
-/// Whoever was asked apart from others has an answer now.
-pub(crate) async fn leave_cohort(conn: &mut Conn, ids: &[i64]) -> Result<()> {
-    exec!(
-        conn,
-        "UPDATE reveals SET cohort = NULL
-         WHERE cohort IS NOT NULL AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-    )?;
-    Ok(())
 }
 
 /// Everybody in a call who has no answer from it, locked in the order of their numbers: `sending`, or

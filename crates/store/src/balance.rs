@@ -9,7 +9,7 @@ use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{CallId, Policy, Provider, Timestamp};
 
 use crate::conn::{Conn, exec, row};
-use crate::gate::{self, Gate};
+use crate::gate::{self, Gate, Going};
 use crate::lookups::{Lookup, describe, on_failure};
 use crate::{Price, Result, Store};
 
@@ -113,17 +113,22 @@ async fn claim(
     if grant.requests == 0 {
         return Ok((None, Some(Timestamp(grant.next_at_ms))));
     }
-    gate::count_requests(conn, provider, &gate, 1, 0, now).await?;
+    let going = Going {
+        requests: 1,
+        isolating: 0,
+        tat_us: grant.tat_us,
+        poll_tat_us: None,
+        rate_limit: limit,
+    };
+    gate::count_requests(conn, provider, &gate, going, now).await?;
     exec!(
         conn,
-        "UPDATE provider_gates SET tat_us = $2, balance_due_at = $3, rate_limit = $5,
-            closed_until = CASE WHEN $4 = 1 THEN CAST($3 AS BIGINT) ELSE closed_until END
+        "UPDATE provider_gates SET balance_due_at = $2,
+            closed_until = CASE WHEN $3 = 1 THEN CAST($2 AS BIGINT) ELSE closed_until END
          WHERE provider = $1",
         provider.as_str(),
-        grant.tat_us,
         (now + BALANCE_LEASE).0,
         i64::from(probes_at(&gate).is_some()),
-        limit,
     )?;
     Ok((Some(ClaimedBalance { provider, sent_at: now }), None))
 }

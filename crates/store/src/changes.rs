@@ -40,6 +40,14 @@ impl Topics {
         self.0 |= 1 << topic as u8;
     }
 
+    pub(crate) fn extend(&mut self, others: Topics) {
+        self.0 |= others.0;
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     pub(crate) fn iter(self) -> impl Iterator<Item = Topic> {
         Topic::ALL.into_iter().filter(move |t| self.0 & (1 << *t as u8) != 0)
     }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use jobs::{Clock, Timestamp};
+use sqlx::Connection;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
@@ -12,6 +13,7 @@ use crate::changes::{Changes, Subscription, Topic, Topics};
 use crate::checkpoint::{self, Checkpoints};
 use crate::conn::{Conn, exec, value};
 use crate::grouped::Groups;
+use crate::notify::{CHANNEL, Notifier};
 use crate::passed::Passed;
 use crate::sqlite::{Readers, Sqlite};
 use crate::turn::Turns;
@@ -20,8 +22,6 @@ use crate::{DatabaseError, Result, StoreError};
 
 /// How long a SQLite database that another process is setting up is waited for.
 const OPENING_PATIENCE: Duration = Duration::from_secs(20);
-/// Where `NOTIFY` goes.
-const CHANNEL: &str = "reveal_queue";
 
 /// Whatever a transaction touches it finds by an index. Postgres would plan by what it believes of
 /// tables that were empty when it looked last, read them whole, and keep such a plan.
@@ -37,6 +37,15 @@ const BY_INDEX: [(&str, &str); 8] = [
     ("cpu_tuple_cost", "1"),
     ("jit", "off"),
 ];
+
+/// Little is read at a time: starting processes to help would take longer than reading it.
+const BY_ITSELF: [(&str, &str); 1] = [("max_parallel_workers_per_gather", "0")];
+
+/// Notifications need not reach the disk: who misses one looks by itself a few seconds later.
+const IN_PASSING: [(&str, &str); 1] = [("synchronous_commit", "off")];
+
+/// How long a connection that was well is taken to be so.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// How long the database may take to tell the time.
 const LONGEST_ANSWER: Duration = Duration::from_secs(1);
@@ -57,7 +66,7 @@ pub struct Store {
 #[derive(Clone)]
 enum Backend {
     Sqlite { writer: Writer, readers: Readers },
-    Postgres { writers: PgPool, readers: PgPool },
+    Postgres { writers: PgPool, readers: PgPool, notifier: Notifier },
 }
 
 impl Store {
@@ -175,20 +184,18 @@ impl Store {
     {
         match &self.backend {
             Backend::Sqlite { writer, .. } => writer.write(durability, Urgency::Usual, work).await,
-            Backend::Postgres { writers, .. } => {
+            Backend::Postgres { writers, notifier, .. } => {
                 let mut conn = Conn::transaction(writers.begin().await?).with_passed(&self.passed);
                 if durability == Durability::WithTheNext {
                     exec!(conn, "SET LOCAL synchronous_commit = off")?;
                 }
                 let value = work(&mut conn).await?;
                 let topics = conn.take_topics();
-                for topic in topics.iter() {
-                    exec!(conn, "SELECT pg_notify($1, $2)", CHANNEL, topic.as_str())?;
-                }
                 if let Some(tx) = conn.into_transaction() {
                     tx.commit().await?;
                 }
                 self.changes.wake(topics);
+                notifier.tell(topics).await;
                 Ok(value)
             }
         }
@@ -266,17 +273,31 @@ async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -> Result<Ba
         .map_err(|_| StoreError::Url { url: without_password(url) })?
         .application_name("reveal-queue")
         .statement_cache_capacity(256);
-    let readers = postgres_pool(4).connect_with(options.clone()).await?;
+    let readers = postgres_pool(4).connect_with(options.clone().options(BY_ITSELF)).await?;
     if migrate {
         POSTGRES_MIGRATIONS.run(&readers).await?;
     }
-    let writers = postgres_pool(12).connect_lazy_with(options.options(BY_INDEX));
+    let writers = postgres_pool(12).connect_lazy_with(options.clone().options(BY_INDEX));
     tokio::spawn(listen(readers.clone(), changes.clone()));
-    Ok(Backend::Postgres { writers, readers })
+    let teller = postgres_pool(1).acquire_timeout(LONGEST_ANSWER);
+    let notifier = Notifier::start(teller.connect_lazy_with(options.options(IN_PASSING)));
+    Ok(Backend::Postgres { writers, readers, notifier })
 }
 
 fn postgres_pool(connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10))
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        // One that was in use just now is hardly dead: asking each time would be one more round trip.
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
 }
 
 /// Hands notifications on to this process. A lost connection is made anew; what was missed meanwhile

@@ -50,8 +50,7 @@ impl Dialect {
 }
 
 /// Parameters have numbers only as `?1`; `$1` would be a name. `EACH($1)` and `IDS($1)` are the elements of a JSON array, of objects and of numbers;
-/// `JSON_ROWS(a, b))` is all rows in one value, an array of arrays; rows need no locks, since there is
-/// one writer.
+/// rows need no locks, since there is one writer.
 fn sqlite(sql: &'static str) -> Cow<'static, str> {
     elements_first(rewrite(
         sql,
@@ -68,7 +67,6 @@ fn sqlite(sql: &'static str) -> Cow<'static, str> {
             ("EACH(", "json_each("),
             ("IDS(", "json_each("),
             ("TEXTS(", "json_each("),
-            ("JSON_ROWS(", "json_group_array(json_array("),
             (" FOR UPDATE SKIP LOCKED", ""),
             (" FOR UPDATE", ""),
         ],
@@ -101,7 +99,6 @@ fn postgres(sql: &'static str) -> Cow<'static, str> {
             ("EACH($1)", "json_array_elements(CAST($1 AS json))"),
             ("IDS($1) AS e", "unnest(CAST(translate($1, '[]', '{}') AS bigint[])) AS e(value)"),
             ("TEXTS($1) AS e", "unnest($1) AS e(value)"),
-            ("JSON_ROWS(", "json_agg(json_build_array("),
         ],
     )
 }

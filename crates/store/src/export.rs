@@ -4,11 +4,16 @@
 use std::collections::{BTreeSet, HashMap};
 
 use jobs::Timestamp;
+use tokio::sync::mpsc;
 
 use crate::conn::{Conn, row, rows};
+use crate::record::record;
 use crate::status::BatchRef;
 use crate::totals::json;
 use crate::{Result, Store, StoreError};
+
+/// Pages that are ahead of who takes them.
+const AHEAD: usize = 2;
 
 /// A row with what became of it.
 #[derive(Clone)]
@@ -49,19 +54,19 @@ pub struct Columns {
     pub from_json_lines: bool,
 }
 
-/// A row as it comes from the database, in the order of the statement's columns.
-#[derive(serde::Deserialize)]
-struct PageRow {
-    row_number: i64,
-    fields: String,
-    shared: i64,
-    ended: Option<String>,
-    reveal_id: Option<i64>,
-    provider: Option<String>,
-    state: Option<String>,
-    reason: Option<String>,
-    credits: Option<i64>,
-    revealed_at: Option<i64>,
+record! {
+    struct PageRow {
+        row_number: i64,
+        fields: String,
+        shared: i64,
+        ended: Option<String>,
+        reveal_id: Option<i64>,
+        provider: Option<String>,
+        state: Option<String>,
+        reason: Option<String>,
+        credits: Option<i64>,
+        revealed_at: Option<i64>,
+    }
 }
 
 /// What queued rows show instead, by provider: why they can't be sent just now.
@@ -100,34 +105,76 @@ impl Store {
         after: i64,
         most: usize,
     ) -> Result<Vec<ExportRow>> {
+        let page = self.page_rows(batch, after, most).await?;
+        self.complete(batch, page).await
+    }
+
+    /// All rows in their order, in pages of `most`. While the numbers of one page are looked up, the rows
+    /// of the next are read, so that the database works on both. Some pages are ahead of who takes them.
+    #[must_use]
+    pub fn export_pages(
+        &self,
+        batch: BatchRef,
+        most: usize,
+    ) -> mpsc::Receiver<Result<Vec<ExportRow>>> {
+        let (rows_sender, mut rows) = mpsc::channel(1);
+        let (sender, pages) = mpsc::channel(AHEAD);
+        let (store, of) = (self.clone(), batch.clone());
+        tokio::spawn(async move {
+            let mut after = Some(0);
+            while let Some(from) = after {
+                let page = store.page_rows(&of, from, most).await;
+                after = page.as_ref().ok().and_then(|rows| rows.last()).map(|row| row.row_number);
+                if rows_sender.send(page).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let store = self.clone();
+        tokio::spawn(async move {
+            while let Some(page) = rows.recv().await {
+                let page = match page {
+                    Ok(page) if page.is_empty() => return,
+                    Ok(page) => store.complete(&batch, page).await,
+                    Err(error) => Err(error),
+                };
+                let failed = page.is_err();
+                if sender.send(page).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        pages
+    }
+
+    async fn page_rows(&self, batch: &BatchRef, after: i64, most: usize) -> Result<Vec<PageRow>> {
         let mut conn = self.read().await?;
-        // One value with all rows: many rows, value by value, take several times as long.
-        let page: Option<(String,)> = row!(
+        rows!(
             conn,
-            "SELECT CAST(JSON_ROWS(x.row_number, x.fields, x.shared, x.ended, x.reveal_id, x.provider,
-                                   x.state, x.reason, x.credits, x.revealed_at)) AS TEXT)
-             FROM (SELECT w.row_number, w.fields, w.shared, w.ended, w.reveal_id, r.provider, r.state,
-                          r.reason, r.credits, r.revealed_at
-                   FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
-                   WHERE w.batch_id = $1 AND w.row_number > $2
-                   ORDER BY w.row_number LIMIT $3) AS x
-             HAVING COUNT(*) > 0",
+            "SELECT w.row_number, w.fields, w.shared, w.ended, w.reveal_id, r.provider, r.state,
+                    r.reason, r.credits, r.revealed_at
+             FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
+             WHERE w.batch_id = $1 AND w.row_number > $2
+             ORDER BY w.row_number LIMIT $3",
             batch.id,
             after,
             most as i64,
-        )?;
-        let Some((page,)) = page else { return Ok(Vec::new()) };
-        let mut page: Vec<PageRow> = parse(&page, "batch_rows", batch.id)?;
-        page.sort_unstable_by_key(|row| row.row_number);
+        )
+    }
+
+    /// With their numbers, and as they are shown.
+    async fn complete(&self, batch: &BatchRef, page: Vec<PageRow>) -> Result<Vec<ExportRow>> {
+        if page.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut conn = self.read().await?;
         let holds = holds_of(&mut conn, batch.id).await?;
         let phones = phones_of(&mut conn, &page).await?;
-        Ok(page
-            .into_iter()
-            .map(|row| {
-                let found = row.reveal_id.and_then(|id| phones.get(&id)).cloned();
-                row.shown(&holds, found)
-            })
-            .collect())
+        let shown = |row: PageRow| {
+            let found = row.reveal_id.and_then(|id| phones.get(&id)).cloned();
+            row.shown(&holds, found)
+        };
+        Ok(page.into_iter().map(shown).collect())
     }
 }
 
@@ -184,19 +231,13 @@ async fn phones_of(conn: &mut Conn, page: &[PageRow]) -> Result<HashMap<i64, Vec
     if found.is_empty() {
         return Ok(phones);
     }
-    let numbers: Option<(String,)> = row!(
+    let numbers: Vec<PhoneRow> = rows!(
         conn,
-        "SELECT CAST(JSON_ROWS(x.reveal_id, x.raw, x.e164, x.kind)) AS TEXT)
-         FROM (SELECT p.reveal_id, p.raw, p.e164, p.kind FROM IDS($1) AS e
-               JOIN phones p ON p.reveal_id = CAST(e.value AS BIGINT)
-               ORDER BY p.reveal_id, p.position) AS x
-         HAVING COUNT(*) > 0",
+        "SELECT p.reveal_id, p.raw, p.e164, p.kind FROM IDS($1) AS e
+         JOIN phones p ON p.reveal_id = CAST(e.value AS BIGINT)
+         ORDER BY p.reveal_id, p.position",
         json(&found),
     )?;
-    let numbers: Vec<PhoneRow> = match numbers {
-        Some((numbers,)) => parse(&numbers, "phones", 0)?,
-        None => Vec::new(),
-    };
     for (reveal, raw, e164, kind) in numbers {
         let number = e164.unwrap_or(raw);
         let of_person = phones.entry(reveal).or_default();
@@ -205,18 +246,4 @@ async fn phones_of(conn: &mut Conn, page: &[PageRow]) -> Result<HashMap<i64, Vec
         }
     }
     Ok(phones)
-}
-
-fn parse<T: serde::de::DeserializeOwned>(
-    rows: &str,
-    table: &'static str,
-    batch: i64,
-) -> Result<Vec<T>> {
-    // What stands in the rows must not get into an error: it is personal data.
-    serde_json::from_str(rows).map_err(|error| StoreError::Corrupt {
-        table,
-        column: "all",
-        row: batch.to_string(),
-        value: format!("{:?} at column {}", error.classify(), error.column()),
-    })
 }

@@ -348,13 +348,25 @@ pub(crate) fn day(now: Timestamp) -> i64 {
     now.0.div_euclid(86_400_000)
 }
 
-/// Counts requests of the day.
+/// Requests that go now.
+pub(crate) struct Going {
+    pub(crate) requests: usize,
+    /// Of these, those that search for a bad id.
+    pub(crate) isolating: usize,
+    /// What the rate's cell stands at then.
+    pub(crate) tat_us: i64,
+    /// Where they are polls: what the cell of polls stands at.
+    pub(crate) poll_tat_us: Option<i64>,
+    /// The user's limit, requests a second.
+    pub(crate) rate_limit: f64,
+}
+
+/// Takes requests off the rate, and counts them among those of the day.
 pub(crate) async fn count_requests(
     conn: &mut Conn,
     provider: Provider,
     gate: &Gate,
-    requests: usize,
-    isolating: usize,
+    going: Going,
     now: Timestamp,
 ) -> Result<()> {
     let today = day(now);
@@ -364,13 +376,17 @@ pub(crate) async fn count_requests(
         "UPDATE provider_gates SET requests_day = $2,
             requests_today = CASE WHEN $3 = 1 THEN 0 ELSE requests_today END + $4,
             isolation_today = CASE WHEN $3 = 1 THEN 0 ELSE isolation_today END + $5,
-            daily_left = daily_left - $4
+            daily_left = daily_left - $4, tat_us = $6, poll_tat_us = COALESCE(CAST($7 AS BIGINT), poll_tat_us),
+            rate_limit = $8
          WHERE provider = $1",
         provider.as_str(),
         today,
         fresh,
-        requests as i64,
-        isolating as i64,
+        going.requests as i64,
+        going.isolating as i64,
+        going.tat_us,
+        going.poll_tat_us,
+        going.rate_limit,
     )?;
     Ok(())
 }

@@ -2,6 +2,8 @@
 //! them cost few statements. If a transaction fails, each of its writes is tried once more alone: one
 //! that can't be written harms no other.
 
+use std::time::Duration;
+
 use jobs::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +17,10 @@ use crate::{DatabaseError, NewWebhook, Result, Store, StoreError};
 
 /// Writes that one transaction holds at most.
 const AT_ONCE: usize = 500;
+/// How long those that were left for the next transaction wait for others, for whom it would be anyway.
+const COMPANY: Duration = Duration::from_millis(5);
+/// How often they are left before they insist.
+const PATIENCE: u32 = 8;
 /// If so many in a row can't be written one by one, none of them is to blame.
 const ENOUGH: usize = 3;
 
@@ -40,8 +46,14 @@ impl Groups {
     }
 }
 
-/// Writes all of these in one transaction.
-type WriteAll<T> = for<'a> fn(&'a mut Conn, Vec<T>) -> BoxFuture<'a, Result<()>>;
+/// Something that is written.
+pub(crate) trait Item: Clone + Send + 'static {
+    /// Called when it was left for the next transaction often enough: it must be written by that one.
+    fn insist(&mut self) {}
+}
+
+/// Writes all of these in one transaction; gives the places of those that it left for the next.
+type WriteAll<T> = for<'a> fn(&'a mut Conn, Vec<T>) -> BoxFuture<'a, Result<Vec<usize>>>;
 
 /// The way to the task that writes them.
 pub(crate) struct Grouped<T>(mpsc::UnboundedSender<Waiting<T>>);
@@ -53,8 +65,8 @@ struct To<T> {
     all: WriteAll<T>,
 }
 
-impl<T: Send + 'static> To<T> {
-    async fn write(&self, items: Vec<T>) -> Result<()> {
+impl<T: Item> To<T> {
+    async fn write(&self, items: Vec<T>) -> Result<Vec<usize>> {
         let all = self.all;
         match self.urgency {
             Urgency::Usual => self.store.write(move |conn| all(conn, items)).await,
@@ -63,7 +75,12 @@ impl<T: Send + 'static> To<T> {
     }
 }
 
-type Waiting<T> = (T, oneshot::Sender<Result<()>>);
+struct Waiting<T> {
+    item: T,
+    reply: oneshot::Sender<Result<()>>,
+    /// How often it was left for the next transaction.
+    left: u32,
+}
 
 impl<T> Clone for Grouped<T> {
     fn clone(&self) -> Self {
@@ -71,15 +88,25 @@ impl<T> Clone for Grouped<T> {
     }
 }
 
-impl<T: Clone + Send + 'static> Grouped<T> {
+impl<T: Item> Grouped<T> {
     /// Starts the task; it ends with the last way to it.
     fn start(store: &Store, urgency: Urgency, all: WriteAll<T>) -> Self {
         let to = To { store: store.clone(), urgency, all };
         let (sender, mut receiver) = mpsc::unbounded_channel::<Waiting<T>>();
         tokio::spawn(async move {
             let mut waiting = Vec::with_capacity(AT_ONCE);
-            while receiver.recv_many(&mut waiting, AT_ONCE).await > 0 {
-                write_together(&to, std::mem::take(&mut waiting)).await;
+            loop {
+                let left = !waiting.is_empty();
+                let came = receiver.recv_many(&mut waiting, AT_ONCE);
+                // What was left does not wait long for company.
+                let came = match left {
+                    true => tokio::time::timeout(COMPANY, came).await.unwrap_or(0),
+                    false => came.await,
+                };
+                if came == 0 && !left {
+                    return;
+                }
+                waiting = write_together(&to, waiting).await;
             }
         });
         Grouped(sender)
@@ -88,36 +115,48 @@ impl<T: Clone + Send + 'static> Grouped<T> {
     /// Returns once `item` is durable, or with nothing of it done.
     pub(crate) async fn write(&self, item: T) -> Result<()> {
         let (reply, written) = oneshot::channel();
-        self.0.send((item, reply)).map_err(|_| DatabaseError::Closed)?;
+        self.0.send(Waiting { item, reply, left: 0 }).map_err(|_| DatabaseError::Closed)?;
         written.await.map_err(|_| DatabaseError::Closed)?
     }
 }
 
-async fn write_together<T: Clone + Send + 'static>(to: &To<T>, waiting: Vec<Waiting<T>>) {
-    let (items, replies): (Vec<T>, Vec<_>) = waiting.into_iter().unzip();
-    let together = items.clone();
-    let written = to.write(together).await;
-    if written.is_err() && items.len() > 1 {
-        return write_each(to, items, replies).await;
+/// Gives those that were left for the next transaction.
+async fn write_together<T: Item>(to: &To<T>, waiting: Vec<Waiting<T>>) -> Vec<Waiting<T>> {
+    let together = waiting.iter().map(|one| one.item.clone()).collect();
+    let places = match to.write(together).await {
+        Ok(places) => places,
+        Err(error) => {
+            match <[Waiting<T>; 1]>::try_from(waiting) {
+                Ok([one]) => _ = one.reply.send(Err(error)),
+                Err(waiting) => write_each(to, waiting).await,
+            }
+            return Vec::new();
+        }
+    };
+    let mut left = Vec::with_capacity(places.len());
+    for (place, mut one) in waiting.into_iter().enumerate() {
+        if places.contains(&place) {
+            one.left += 1;
+            if one.left == PATIENCE {
+                one.item.insist();
+            }
+            left.push(one);
+        } else {
+            // A caller that has gone away has no use for the answer; its work stands.
+            let _ = one.reply.send(Ok(()));
+        }
     }
-    let mut written = Some(written);
-    for reply in replies {
-        // A caller that has gone away has no use for the answer; its work stands.
-        let _ = reply.send(written.take().unwrap_or(Ok(())));
-    }
+    left
 }
 
 /// One of them may be to blame: each gets its own answer, and keeps none of the others from theirs.
-async fn write_each<T: Clone + Send + 'static>(
-    to: &To<T>,
-    items: Vec<T>,
-    replies: Vec<oneshot::Sender<Result<()>>>,
-) {
+async fn write_each<T: Item>(to: &To<T>, waiting: Vec<Waiting<T>>) {
     let mut in_vain = 0;
-    for (item, reply) in items.into_iter().zip(replies) {
+    for Waiting { mut item, reply, .. } in waiting {
+        item.insist();
         let written = match in_vain {
             ENOUGH => Err(StoreError::shared("nothing can be written down just now")),
-            _ => to.write(vec![item]).await,
+            _ => to.write(vec![item]).await.map(|_| ()),
         };
         in_vain = if written.is_ok() { 0 } else { ENOUGH.min(in_vain + 1) };
         let _ = reply.send(written);

@@ -3,12 +3,12 @@
 
 use jobs::outcome::{Finding, PersonResult};
 use jobs::{Policy, Timestamp};
-use serde::Serialize;
 
-use crate::conn::{Conn, exec};
+use crate::conn::Conn;
+use crate::each::{each, ints};
 use crate::gate;
+use crate::grouped::Item;
 use crate::settle::{Delivery, settle};
-use crate::totals::json;
 use crate::writer::BoxFuture;
 use crate::{Answer, Result, Store};
 
@@ -34,41 +34,35 @@ pub(crate) struct NotFound {
     now: Timestamp,
 }
 
+impl Item for NotFound {}
+
 /// Writes down those who have no number.
-pub(crate) fn write_all(conn: &mut Conn, all: Vec<NotFound>) -> BoxFuture<'_, Result<()>> {
+pub(crate) fn write_all(conn: &mut Conn, all: Vec<NotFound>) -> BoxFuture<'_, Result<Vec<usize>>> {
     Box::pin(async move {
         let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let calls: Vec<i64> = all.iter().map(|one| one.answer.call.id).collect();
         gate::open_probed(conn, &calls).await?;
         settle(conn, all.iter().map(NotFound::delivery).collect(), &policy, now).await?;
-        let told: Vec<Told> = all.iter().map(NotFound::told).collect();
-        exec!(
+        let told = vec![
+            ("id", ints(all.iter().map(|one| one.answer.call.id))),
+            ("http_status", ints(all.iter().map(|one| one.answer.http_status.map(i64::from)))),
+        ];
+        each(
             conn,
-            "UPDATE calls SET outcome = COALESCE(outcome, 'not found'),
-                http_status = CAST(e.value->>'http_status' AS BIGINT)
-             FROM EACH($1) AS e WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",
-            json(&told),
-        )?;
-        Ok(())
+            "UPDATE calls SET outcome = COALESCE(calls.outcome, 'not found'), http_status = e.http_status
+             FROM ROWS WHERE calls.id = e.id",
+            told,
+        )
+        .await?;
+        Ok(Vec::new())
     })
-}
-
-/// What the journal keeps of an answer.
-#[derive(Serialize)]
-struct Told {
-    id: i64,
-    http_status: Option<u16>,
 }
 
 impl NotFound {
     fn delivery(&self) -> Delivery {
         let results = vec![PersonResult { person_id: None, finding: Finding::NotFound }];
         Delivery { inbox: None, call_id: self.answer.call.call_id.to_string(), results }
-    }
-
-    fn told(&self) -> Told {
-        Told { id: self.answer.call.id, http_status: self.answer.http_status }
     }
 }

@@ -7,6 +7,7 @@ use jobs::{Provider, Timestamp};
 
 use crate::conn::{Conn, exec, row, rows, value};
 use crate::each::{Column, each, ints, texts};
+use crate::grouped::Item;
 use crate::transition::parse_provider;
 use crate::writer::BoxFuture;
 use crate::{Result, Store, Topic};
@@ -227,11 +228,13 @@ impl Store {
     }
 }
 
+impl Item for (NewWebhook, Timestamp) {}
+
 /// Stores webhooks.
 pub(crate) fn store_all(
     conn: &mut Conn,
     webhooks: Vec<(NewWebhook, Timestamp)>,
-) -> BoxFuture<'_, Result<()>> {
+) -> BoxFuture<'_, Result<Vec<usize>>> {
     Box::pin(async move {
         let outcome = |webhook: &NewWebhook| webhook.malformed.then_some("malformed");
         let columns = vec![
@@ -251,6 +254,6 @@ pub(crate) fn store_all(
         )
         .await?;
         conn.announce(Topic::Inbox);
-        Ok(())
+        Ok(Vec::new())
     })
 }

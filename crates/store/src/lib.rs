@@ -29,6 +29,7 @@ mod immediate;
 mod inbox;
 mod lanes;
 mod lookups;
+mod notify;
 mod overdue;
 mod overview;
 mod overview_batches;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jobs::rate::{self, Leaving};
 use jobs::{CallId, Provider, Timestamp};
 
-use crate::conn::{Conn, exec, row, rows};
-use crate::gate::{self, Gate};
+use crate::conn::{Conn, row, rows};
+use crate::gate::{self, Gate, Going};
 use crate::{Result, Store};
 
 /// How long a poll may be out before another worker may try it.
@@ -94,15 +94,14 @@ async fn claim(
     let asked = found.len();
     let (own, all) = (take(gate.poll_tat_us, share, asked), take(gate.tat_us, full, asked));
     if asked > 0 {
-        gate::count_requests(conn, provider, &gate, asked, 0, now).await?;
-        exec!(
-            conn,
-            "UPDATE provider_gates SET tat_us = $2, poll_tat_us = $3, rate_limit = $4 WHERE provider = $1",
-            provider.as_str(),
-            all.tat_us,
-            own.tat_us,
-            limit,
-        )?;
+        let going = Going {
+            requests: asked,
+            isolating: 0,
+            tat_us: all.tat_us,
+            poll_tat_us: Some(own.tat_us),
+            rate_limit: limit,
+        };
+        gate::count_requests(conn, provider, &gate, going, now).await?;
     }
     let again_at = Some(Timestamp(own.next_at_ms.max(all.next_at_ms)));
     let polls = found

@@ -12,7 +12,8 @@ use jobs::{Policy, Provider, RevealState, Timestamp};
 
 use self::ledger::{Ledger, Person, subject_of};
 use self::tell::{WEBHOOK_NOTE, discard_erased, tell_gates, write_inbox};
-use crate::conn::{Conn, exec, rows};
+use crate::conn::{Conn, rows};
+use crate::each::{each, texts};
 use crate::resolve::Numbers;
 use crate::retry::last_poll::wait_no_longer;
 use crate::texts::Texts;
@@ -84,11 +85,11 @@ pub(crate) async fn settle(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Vec<Applied>> {
-    lock_first(conn, &deliveries, now).await?;
+    let numbers = lock_first(conn, &deliveries, now).await?;
     let mut ledger = Ledger::read(conn, &deliveries).await?;
     let outcomes: Vec<Applied> = deliveries.iter().map(|delivery| ledger.take(delivery)).collect();
     let mut totals = Totals::default();
-    learn_aliases(conn, &mut ledger).await?;
+    learn_aliases(conn, &mut ledger, numbers).await?;
     answer_newer(conn, &mut ledger).await?;
     for call in ledger.unasked_late() {
         wait_no_longer(conn, call, now).await?;
@@ -96,8 +97,9 @@ pub(crate) async fn settle(
     ledger.write(conn, &mut totals, now).await?;
     write_inbox(conn, &deliveries, &outcomes, now).await?;
     discard_erased(conn, &ledger, now).await?;
-    totals.flush(conn, now).await?;
     tell_gates(conn, &ledger, &deliveries, policy, now).await?;
+    // Late: everybody who sends or answers for these batches waits from here to the commit.
+    totals.flush(conn, now).await?;
     count_results(conn, ledger.results(), now).await?;
     conn.announce(Topic::Queue);
     Ok(outcomes)
@@ -105,7 +107,11 @@ pub(crate) async fn settle(
 
 /// Gates come first in the order of locks, then the numbers under which people are looked up. Those
 /// that these deliveries may need are taken here; it is none of them, most of the time.
-async fn lock_first(conn: &mut Conn, deliveries: &[Delivery], now: Timestamp) -> Result<()> {
+async fn lock_first(
+    conn: &mut Conn,
+    deliveries: &[Delivery],
+    now: Timestamp,
+) -> Result<Option<Numbers>> {
     let mut results = deliveries.iter().flat_map(|delivery| &delivery.results);
     let by_webhook = deliveries.iter().any(|delivery| delivery.inbox.is_some());
     let names: Vec<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
@@ -123,10 +129,10 @@ async fn lock_first(conn: &mut Conn, deliveries: &[Delivery], now: Timestamp) ->
         i64::from(results.any(|result| result.finding == Finding::OutOfCredits)),
         i64::from(by_webhook),
     )?;
-    if learns_aliases(conn, deliveries, &names).await? {
-        Numbers::lock(conn).await?;
+    match learns_aliases(conn, deliveries, &names).await? {
+        true => Numbers::lock(conn).await.map(Some),
+        false => Ok(None),
     }
-    Ok(())
 }
 
 /// Whether somebody is answered under an id by which they were not asked.
@@ -151,33 +157,43 @@ async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]
 
 /// Keeps the ids under which people were answered. If somebody of that id waits in the queue as a
 /// person of their own, they are the same, and are answered along.
-async fn learn_aliases(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
+async fn learn_aliases(
+    conn: &mut Conn,
+    ledger: &mut Ledger,
+    numbers: Option<Numbers>,
+) -> Result<()> {
     let aliases = std::mem::take(&mut ledger.aliases);
     if aliases.is_empty() {
         return Ok(());
     }
     // The lock under which submits look people up: none may make the same person meanwhile.
-    Numbers::lock(conn).await?;
+    if numbers.is_none() {
+        Numbers::lock(conn).await?;
+    }
     let known = aliases.iter().filter_map(|alias| {
         let person = ledger.people.get(&alias.reveal)?;
         Some(((person.provider, alias.identifier.as_str()), alias.reveal))
     });
     let known: HashMap<(Provider, &str), i64> = known.collect();
-    exec!(
+    let columns = vec![
+        ("provider", texts(aliases.iter().map(|alias| Some(alias.provider.as_str())))),
+        ("identifier", texts(aliases.iter().map(|alias| Some(&*alias.identifier)))),
+        ("subject", texts(aliases.iter().map(|alias| Some(&*alias.subject)))),
+    ];
+    each(
         conn,
         "INSERT INTO aliases (provider, identifier, subject)
-         SELECT r.provider, e.value->>'identifier', r.subject FROM EACH($1) AS e
-         JOIN reveals r ON r.id = CAST(e.value->>'reveal' AS BIGINT) WHERE TRUE
+         SELECT e.provider, e.identifier, e.subject FROM ROWS WHERE TRUE
          ON CONFLICT (provider, identifier) DO NOTHING",
-        json(&aliases),
-    )?;
+        columns,
+    )
+    .await?;
     let waiting: Vec<(i64, String, String, String)> = rows!(
         conn,
-        "SELECT n.id, n.state, n.provider, n.subject FROM EACH($1) AS e
-         JOIN reveals r ON r.id = CAST(e.value->>'reveal' AS BIGINT)
-         JOIN reveals n ON n.provider = r.provider AND n.subject = e.value->>'identifier'
+        "SELECT n.id, n.state, n.provider, n.subject FROM TEXTS($1) AS e
+         JOIN reveals n ON n.provider IN ('ocean', 'clodura') AND n.subject = e.value
          WHERE n.state IN ('idle', 'queued', 'retrying') ORDER BY n.id FOR UPDATE",
-        json(&aliases),
+        Texts::of(aliases.iter().map(|alias| &alias.identifier)),
     )?;
     for (id, state, provider, subject) in waiting {
         let answered = known.get(&(parse_provider(&provider, id)?, subject.as_str()));

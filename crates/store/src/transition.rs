@@ -87,9 +87,11 @@ async fn write_state(
     change: Change<'_>,
     now: Timestamp,
 ) -> Result<()> {
+    // Whoever was asked apart from others has an answer once they await a result.
     exec!(
         conn,
-        "UPDATE reveals SET state = $2, reason = $3, due_at = $4, attempts = attempts + $5, updated_at = $6
+        "UPDATE reveals SET state = $2, reason = $3, due_at = $4, attempts = attempts + $5, updated_at = $6,
+            cohort = CASE WHEN $7 = 1 THEN NULL ELSE cohort END
          WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&ids),
         change.to.as_str(),
@@ -97,6 +99,7 @@ async fn write_state(
         change.due_at.map(|t| t.0),
         change.attempts,
         now.0,
+        i64::from(change.to == RevealState::Awaiting),
     )?;
     Ok(())
 }

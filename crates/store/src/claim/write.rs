@@ -12,7 +12,7 @@ use super::{ClaimReveals, ClaimedCall, Claims};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
 use crate::each::{each, ints, same};
-use crate::gate::{self, Gate};
+use crate::gate::{self, Gate, Going};
 use crate::totals::{Totals, json};
 
 /// Writes the calls down and takes their cost off rate and quota.
@@ -30,22 +30,24 @@ pub(super) async fn send_drafts(
         return Ok(Claims::default());
     }
     let isolating = drafts.iter().filter(|draft| draft.isolating).count();
-    gate::count_requests(conn, ask.provider, gate, drafts.len(), isolating, now).await?;
     let grant = moment.grant(ask, gate, drafts.len());
+    let going = Going {
+        requests: drafts.len(),
+        isolating,
+        tat_us: grant.tat_us,
+        poll_tat_us: None,
+        rate_limit: ask.rate,
+    };
+    gate::count_requests(conn, ask.provider, gate, going, now).await?;
     let calls = write_calls(conn, totals, ask, drafts, probe, &grant, moment).await?;
-    let probe_call = calls.first().filter(|_| probe).map(|call| call.id);
-    exec!(
-        conn,
-        "UPDATE provider_gates SET tat_us = $2, rate_limit = $3,
-            state = CASE WHEN $4 = 1 THEN 'probing' ELSE state END,
-            probe_call = CASE WHEN $4 = 1 THEN CAST($5 AS BIGINT) ELSE probe_call END
-         WHERE provider = $1",
-        ask.provider.as_str(),
-        grant.tat_us,
-        ask.rate,
-        i64::from(probe),
-        probe_call,
-    )?;
+    if let Some(call) = calls.first().filter(|_| probe) {
+        exec!(
+            conn,
+            "UPDATE provider_gates SET state = 'probing', probe_call = $2 WHERE provider = $1",
+            ask.provider.as_str(),
+            call.id,
+        )?;
+    }
     Ok(Claims { calls, again_at: Some(Timestamp(grant.next_at_ms)), paced: true })
 }
 

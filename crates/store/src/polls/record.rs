@@ -3,15 +3,16 @@
 use jobs::backoff::exponential;
 use jobs::outcome::{LookupFailure, TrackOutcome};
 use jobs::{Policy, Timestamp};
-use serde::Serialize;
 
 use super::ClaimedPoll;
-use crate::conn::{Conn, exec};
+use crate::conn::Conn;
+use crate::each::{each, ints, texts};
 use crate::gate::Gate;
+use crate::grouped::Item;
 use crate::lookups::{Lookup, describe, on_failure};
 use crate::overdue::expire_call;
 use crate::settle::{Delivery, settle};
-use crate::totals::{Totals, json};
+use crate::totals::Totals;
 use crate::writer::BoxFuture;
 use crate::{Result, Store};
 
@@ -49,11 +50,13 @@ impl Store {
     }
 }
 
+impl Item for Polled {}
+
 /// Writes down what polls brought.
-pub(crate) fn write_all(conn: &mut Conn, all: Vec<Polled>) -> BoxFuture<'_, Result<()>> {
+pub(crate) fn write_all(conn: &mut Conn, all: Vec<Polled>) -> BoxFuture<'_, Result<Vec<usize>>> {
     Box::pin(async move {
         let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let failed = all.iter().filter(|one| one.result.is_err());
         Gate::lock_all(conn, failed.map(|one| one.poll.provider)).await?;
@@ -70,7 +73,7 @@ pub(crate) fn write_all(conn: &mut Conn, all: Vec<Polled>) -> BoxFuture<'_, Resu
                 on_failure(conn, one.poll.provider, &gate, failure, &policy, now).await?;
             }
         }
-        Ok(())
+        Ok(Vec::new())
     })
 }
 
@@ -128,31 +131,25 @@ async fn repeat_later(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        id: i64,
-        lease: &'a str,
-        next: i64,
-    }
-    let rows: Vec<Row> = polled
-        .iter()
-        .map(|Polled { poll, .. }| {
-            let step = u32::try_from(poll.polls - 1).unwrap_or(0);
-            let next = now + exponential(policy.poll_interval, policy.poll_interval_max, step);
-            let next = match poll.deadline_at {
-                Some(deadline) if deadline > now.0 => next.0.min(deadline),
-                _ => next.0,
-            };
-            Row { id: poll.id, lease: &poll.lease, next }
-        })
-        .collect();
-    exec!(
+    let next = |Polled { poll, .. }: &&Polled| {
+        let step = u32::try_from(poll.polls - 1).unwrap_or(0);
+        let next = now + exponential(policy.poll_interval, policy.poll_interval_max, step);
+        match poll.deadline_at {
+            Some(deadline) if deadline > now.0 => next.0.min(deadline),
+            _ => next.0,
+        }
+    };
+    let columns = vec![
+        ("id", ints(polled.iter().map(|one| one.poll.id))),
+        ("lease", texts(polled.iter().map(|one| Some(&*one.poll.lease)))),
+        ("next", ints(polled.iter().map(next))),
+    ];
+    each(
         conn,
-        "UPDATE calls SET poll_at = CAST(e.value->>'next' AS BIGINT), poll_lease = NULL
-         FROM EACH($1) AS e
-         WHERE calls.id = CAST(e.value->>'id' AS BIGINT) AND poll_lease = e.value->>'lease'
-           AND deadline_at IS NOT NULL",
-        json(&rows),
-    )?;
+        "UPDATE calls SET poll_at = e.next, poll_lease = NULL
+         FROM ROWS WHERE calls.id = e.id AND calls.poll_lease = e.lease AND calls.deadline_at IS NOT NULL",
+        columns,
+    )
+    .await?;
     Ok(())
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::{CallState, Provider, RevealState};
-use serde::Serialize;
 
 use super::{Applied, Delivery};
 use crate::Result;
@@ -54,9 +53,11 @@ pub(super) struct Person {
 }
 
 /// An id under which somebody was answered, other than the one they were asked by.
-#[derive(Serialize)]
 pub(super) struct Learned {
+    pub(super) provider: Provider,
     pub(super) identifier: String,
+    /// The one by which they were asked.
+    pub(super) subject: String,
     pub(super) reveal: i64,
 }
 
@@ -184,7 +185,7 @@ impl Ledger {
                 }
             }
             if alone && named.is_none() {
-                self.note_alias(subject, member);
+                self.note_alias(provider, subject, member);
             }
         }
         if erased && (applied || known) {
@@ -209,12 +210,13 @@ impl Ledger {
         by_subject.get(subject).or_else(erased).copied()
     }
 
-    pub(super) fn note_alias(&mut self, subject: Option<String>, member: usize) {
+    fn note_alias(&mut self, provider: Provider, subject: Option<String>, member: usize) {
         let member = &self.members[member];
         if let Some(identifier) = subject
             && identifier != member.subject
         {
-            self.aliases.push(Learned { identifier, reveal: member.reveal });
+            let (subject, reveal) = (member.subject.clone(), member.reveal);
+            self.aliases.push(Learned { provider, identifier, subject, reveal });
         }
     }
 

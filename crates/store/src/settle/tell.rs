@@ -1,19 +1,18 @@
 //! What a delivery means beyond its people: the inbox, and the gates.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{Policy, Provider, Timestamp};
-use serde::Serialize;
 
 use super::ledger::Ledger;
 use super::{Applied, Delivery};
 use crate::conn::{Conn, exec};
+use crate::each::{each, ints, same, texts};
 use crate::erase::bodies::{cut_out, encoded};
 use crate::erase::remember;
 use crate::gate::{self, Gate};
-use crate::totals::json;
 use crate::{Result, StoreError};
 
 /// How exactly it is known when a provider's last webhook came: not worth a write for each.
@@ -25,29 +24,24 @@ pub(super) async fn write_inbox(
     outcomes: &[Applied],
     now: Timestamp,
 ) -> Result<()> {
-    #[derive(Serialize)]
-    struct Row {
-        id: i64,
-        outcome: &'static str,
-    }
-    let done: Vec<Row> = deliveries
+    let done: Vec<(i64, Applied)> = deliveries
         .iter()
         .zip(outcomes)
-        .filter_map(|(delivery, outcome)| {
-            Some(Row { id: delivery.inbox?, outcome: outcome.as_str() })
-        })
+        .filter_map(|(delivery, outcome)| Some((delivery.inbox?, *outcome)))
         .collect();
-    if done.is_empty() {
-        return Ok(());
-    }
-    let changed = exec!(
+    let columns = vec![
+        ("id", ints(done.iter().map(|(id, _)| *id))),
+        ("outcome", texts(done.iter().map(|(_, outcome)| Some(outcome.as_str())))),
+        ("now", same(now.0, done.len())),
+    ];
+    let changed = each(
         conn,
-        "UPDATE webhook_inbox SET outcome = e.value->>'outcome', applied_at = $2,
-            body = CASE WHEN e.value->>'outcome' = 'erased' THEN NULL ELSE body END
-         FROM EACH($1) AS e WHERE webhook_inbox.id = CAST(e.value->>'id' AS BIGINT) AND outcome IS NULL",
-        json(&done),
-        now.0,
-    )?;
+        "UPDATE webhook_inbox SET outcome = e.outcome, applied_at = e.now,
+            body = CASE WHEN e.outcome = 'erased' THEN NULL ELSE webhook_inbox.body END
+         FROM ROWS WHERE webhook_inbox.id = e.id AND webhook_inbox.outcome IS NULL",
+        columns,
+    )
+    .await?;
     if changed == done.len() as u64 {
         Ok(())
     } else {
@@ -77,34 +71,28 @@ pub(super) async fn tell_gates(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
-    let webhooks: HashSet<Provider> = deliveries
+    let webhooks: BTreeSet<&str> = deliveries
         .iter()
         .filter(|delivery| delivery.inbox.is_some())
         .filter_map(|delivery| ledger.calls.get(&delivery.call_id))
-        .map(|call| call.provider)
+        .map(|call| call.provider.as_str())
         .collect();
     for provider in webhooks {
         exec!(
             conn,
-            "UPDATE provider_gates SET canary_proved_at = $2
-             WHERE provider = $1 AND canary_url IS NOT NULL AND canary_proved_at IS NULL",
-            provider.as_str(),
-            now.0,
-        )?;
-        exec!(
-            conn,
-            "UPDATE provider_gates SET webhook_at = $2
-             WHERE provider = $1 AND (webhook_at IS NULL OR webhook_at < $3)",
-            provider.as_str(),
+            "UPDATE provider_gates SET
+                canary_proved_at = CASE WHEN canary_url IS NULL THEN canary_proved_at
+                                        ELSE COALESCE(canary_proved_at, CAST($2 AS BIGINT)) END,
+                webhook_at = CASE WHEN webhook_at IS NULL OR webhook_at < $3 THEN $2 ELSE webhook_at END,
+                closed_until = CASE WHEN state = 'closed' AND reason = 'credits_pending' AND closed_until > $2
+                                    THEN $2 ELSE closed_until END
+             WHERE provider = $1 AND (
+                (canary_url IS NOT NULL AND canary_proved_at IS NULL)
+                OR webhook_at IS NULL OR webhook_at < $3
+                OR (state = 'closed' AND reason = 'credits_pending' AND closed_until > $2))",
+            provider,
             now.0,
             (now - WEBHOOK_NOTE).0,
-        )?;
-        exec!(
-            conn,
-            "UPDATE provider_gates SET closed_until = $2
-             WHERE provider = $1 AND state = 'closed' AND reason = 'credits_pending' AND closed_until > $2",
-            provider.as_str(),
-            now.0,
         )?;
     }
     // A result for the call that probes a gate says that it was taken, whoever waits for its response.

@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jobs::outcome::Phone;
 use jobs::{Provider, RevealState, Timestamp};
-use serde::Serialize;
 
 use super::ledger::Ledger;
 use crate::Result;
-use crate::conn::{Conn, exec};
-use crate::each::{each, ints, texts};
-use crate::totals::{Totals, json};
+use crate::conn::Conn;
+use crate::each::{each, ints, same, texts};
+use crate::totals::Totals;
 use crate::transition::{Change, shift};
 
 impl Ledger {
@@ -125,36 +124,27 @@ impl Ledger {
     }
 
     async fn write_calls(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
-        #[derive(Serialize)]
-        struct Row {
-            id: i64,
-            settled: i64,
-        }
         let mut answered: BTreeMap<i64, i64> = BTreeMap::new();
         for member in self.members.iter().filter(|member| member.answered) {
             *answered.entry(member.call).or_default() += 1;
         }
-        let settled: Vec<Row> =
-            answered.into_iter().map(|(id, settled)| Row { id, settled }).collect();
-        if settled.is_empty() {
-            return Ok(());
-        }
-        let settled = json(&settled);
-        exec!(
+        let columns = vec![
+            ("id", ints(answered.keys().copied())),
+            ("settled", ints(answered.values().copied())),
+            ("now", same(now.0, answered.len())),
+        ];
+        each(
             conn,
-            "UPDATE calls SET open_people = open_people - CAST(e.value->>'settled' AS BIGINT)
-             FROM EACH($1) AS e WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",
-            settled.clone(),
-        )?;
-        exec!(
-            conn,
-            "UPDATE calls SET state = 'done', deadline_at = NULL, poll_at = NULL,
-                finished_at = COALESCE(finished_at, $2)
-             WHERE open_people <= 0 AND state <> 'done'
-               AND id IN (SELECT CAST(e.value->>'id' AS BIGINT) FROM EACH($1) AS e)",
-            settled,
-            now.0,
-        )?;
+            "UPDATE calls SET open_people = calls.open_people - e.settled,
+                state = CASE WHEN calls.open_people > e.settled THEN calls.state ELSE 'done' END,
+                deadline_at = CASE WHEN calls.open_people > e.settled THEN calls.deadline_at END,
+                poll_at = CASE WHEN calls.open_people > e.settled THEN calls.poll_at END,
+                finished_at = CASE WHEN calls.open_people > e.settled THEN calls.finished_at
+                                   ELSE COALESCE(calls.finished_at, e.now) END
+             FROM ROWS WHERE calls.id = e.id",
+            columns,
+        )
+        .await?;
         Ok(())
     }
 }
