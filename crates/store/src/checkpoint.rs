@@ -7,6 +7,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
@@ -15,11 +16,17 @@ use crate::Result;
 use crate::sqlite::{Sqlite, no_thread};
 use crate::writer::{Durability, wait_a_moment};
 
-/// A log of so many pages (16 MiB) is moved. The longer it gets, the more often a page in it was
+/// A log of so many pages (48 MiB) is moved. The longer it gets, the more often a page in it was
 /// written again before it is moved, and the longer other commits wait for the disk meanwhile.
-const LONG: c_int = 4_096;
+const LONG: c_int = 12_288;
+/// How often the log is moved beside those who write, at most, and how short such a pass is when little
+/// was left: what they wrote meanwhile is little, too.
+const PASSES: usize = 6;
+const SHORT: Duration = Duration::from_millis(15);
 /// How often the log is tried to be started anew, a moment apart, before that is left to another time.
 const TRIES: usize = 300;
+/// Moving pages needs none of them twice.
+const CACHE_KIB: u32 = 1024;
 
 thread_local! {
     /// How many pages the log held after this thread's last commit.
@@ -32,7 +39,7 @@ pub(crate) struct Checkpoints(SyncSender<c_int>);
 impl Checkpoints {
     /// Starts the thread; it ends when this is dropped.
     pub(crate) fn start(path: &Path) -> Result<Self> {
-        let conn = Sqlite::open(path)?;
+        let conn = Sqlite::open(path, CACHE_KIB)?;
         let database = path.to_owned();
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
@@ -83,13 +90,17 @@ fn run(conn: &Connection, database: &Path, log: &Path, commits: &Receiver<c_int>
     }
 }
 
-/// First beside those who write, and to the disk; then, with little left, once more while they are kept
-/// out for a moment: else the log never starts anew under load.
+/// First beside those who write, and to the disk, until little is left; then once more while they are
+/// kept out for a moment: else the log never starts anew under load.
 fn checkpoint(conn: &Connection, database: Option<&File>) {
-    for _ in 0..2 {
+    for _ in 0..PASSES {
+        let started = Instant::now();
         moved(conn, "PASSIVE");
         if let Some(Err(error)) = database.map(File::sync_data) {
             tracing::debug!(%error, "the file is left to the end of the checkpoint");
+        }
+        if started.elapsed() < SHORT {
+            break;
         }
     }
     // SQLite's own way to wait would keep writers out while it waits for a reader.

@@ -15,7 +15,7 @@ use crate::conn::{Conn, exec, value};
 use crate::grouped::Groups;
 use crate::notify::{CHANNEL, Notifier};
 use crate::passed::Passed;
-use crate::sqlite::{Readers, Sqlite};
+use crate::sqlite::{Readers, Sqlite, WRITER_CACHE_KIB};
 use crate::turn::Turns;
 use crate::writer::{BoxFuture, Durability, Urgency, Writer};
 use crate::{DatabaseError, Result, StoreError};
@@ -25,10 +25,12 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whatever a transaction touches it finds by an index. Postgres would plan by what it believes of
 /// tables that were empty when it looked last, read them whole, and keep such a plan.
-const BY_INDEX: [(&str, &str); 8] = [
+const BY_INDEX: [(&str, &str); 10] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    ("enable_bitmapscan", "off"),
+    ("max_parallel_workers_per_gather", "0"),
     // In the order in which it is written: what is given comes first.
     ("join_collapse_limit", "1"),
     ("from_collapse_limit", "1"),
@@ -259,7 +261,7 @@ async fn open_sqlite(
         SQLITE_MIGRATIONS.run(&first).await?;
     }
     let path = options.get_filename();
-    let conn = Sqlite::open(path)?;
+    let conn = Sqlite::open(path, WRITER_CACHE_KIB)?;
     checkpoint::watch(&conn.conn);
     let conn = Conn::sqlite(conn).with_passed(passed);
     let writer = Writer::start(conn, Turns::of(path), Checkpoints::start(path)?, changes.clone())?;

@@ -12,6 +12,10 @@ use crate::dialect::Dialect;
 
 /// The values of one column, all rows'.
 pub(crate) enum Column {
+    /// The same number in so many rows.
+    Same(Option<i64>, usize),
+    /// The same text in so many rows.
+    SameWord(&'static str, usize),
     Ints(Vec<Option<i64>>),
     Texts(Vec<Option<String>>),
     Words(Vec<Option<&'static str>>),
@@ -44,12 +48,18 @@ pub(crate) fn shared(values: impl IntoIterator<Item = Arc<str>>) -> Column {
 
 /// A column that holds the same number in every row.
 pub(crate) fn same(value: impl Into<Option<i64>>, rows: usize) -> Column {
-    Column::Ints(vec![value.into(); rows])
+    Column::Same(value.into(), rows)
+}
+
+/// A column that holds the same text in every row.
+pub(crate) fn same_word(value: &'static str, rows: usize) -> Column {
+    Column::SameWord(value, rows)
 }
 
 impl Column {
     fn len(&self) -> usize {
         match self {
+            Column::Same(_, rows) | Column::SameWord(_, rows) => *rows,
             Column::Ints(values) => values.len(),
             Column::Texts(values) => values.len(),
             Column::Words(values) => values.len(),
@@ -58,9 +68,11 @@ impl Column {
         }
     }
 
-    /// The value of a row, for SQLite.
-    pub(crate) fn value(&self, row: usize) -> Option<&dyn ToSql> {
+    /// The value of a row, for SQLite; `None` where it is that of the row before.
+    pub(crate) fn new_value(&self, row: usize) -> Option<&dyn ToSql> {
         match self {
+            Column::Same(value, _) => (row == 0).then_some(value as &dyn ToSql),
+            Column::SameWord(value, _) => (row == 0).then_some(value as &dyn ToSql),
             Column::Ints(values) => values.get(row).map(|value| value as &dyn ToSql),
             Column::Texts(values) => values.get(row).map(|value| value as &dyn ToSql),
             Column::Words(values) => values.get(row).map(|value| value as &dyn ToSql),
@@ -71,8 +83,10 @@ impl Column {
 
     fn postgres_type(&self) -> &'static str {
         match self {
-            Column::Ints(_) => "bigint[]",
-            Column::Texts(_) | Column::Words(_) | Column::Shared(_) => "text[]",
+            Column::Same(..) | Column::Ints(_) => "bigint[]",
+            Column::SameWord(..) | Column::Texts(_) | Column::Words(_) | Column::Shared(_) => {
+                "text[]"
+            }
             Column::Blobs(_) => "bytea[]",
         }
     }
@@ -94,6 +108,8 @@ pub(crate) async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -
             let mut query = sqlx::query(text);
             for (_, column) in &columns {
                 query = match column {
+                    Column::Same(value, rows) => query.bind(vec![*value; *rows]),
+                    Column::SameWord(value, rows) => query.bind(vec![*value; *rows]),
                     Column::Ints(values) => query.bind(values),
                     Column::Texts(values) => query.bind(values),
                     Column::Words(values) => query.bind(values),

@@ -21,11 +21,13 @@ pub(crate) async fn find_lanes(
     if ids.is_empty() {
         return Ok(());
     }
+    // The sum keeps Postgres from reading all rows of a batch: of new tables it doesn't know which index
+    // names fewer.
     let placed: Vec<(i64, String, Option<i64>)> = rows!(
         conn,
         "UPDATE reveals SET lane = (
             SELECT b.id FROM batch_rows w
-            JOIN batches b ON b.id = w.batch_id AND b.cancelled_at IS NULL
+            JOIN batches b ON b.id = w.batch_id + 0 AND b.cancelled_at IS NULL
             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = reveals.provider
             WHERE w.reveal_id = reveals.id AND w.ended IS NULL
             ORDER BY COALESCE(t.at_ceiling, 0), CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END,

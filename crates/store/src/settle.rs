@@ -188,14 +188,7 @@ async fn learn_aliases(
         columns,
     )
     .await?;
-    let waiting: Vec<(i64, String, String, String)> = rows!(
-        conn,
-        "SELECT n.id, n.state, n.provider, n.subject FROM TEXTS($1) AS e
-         JOIN reveals n ON n.provider IN ('ocean', 'clodura') AND n.subject = e.value
-         WHERE n.state IN ('idle', 'queued', 'retrying') ORDER BY n.id FOR UPDATE",
-        Texts::of(aliases.iter().map(|alias| &alias.identifier)),
-    )?;
-    for (id, state, provider, subject) in waiting {
+    for (id, state, provider, subject) in waiting_under(conn, &known).await? {
         let answered = known.get(&(parse_provider(&provider, id)?, subject.as_str()));
         let Some(mut person) = answered.and_then(|id| ledger.people.get(id)).cloned() else {
             continue;
@@ -206,6 +199,44 @@ async fn learn_aliases(
         ledger.people.entry(id).or_insert(twin);
     }
     Ok(())
+}
+
+/// Those who wait to be asked under one of these identifiers: number, state, provider and identifier.
+async fn waiting_under(
+    conn: &mut Conn,
+    identifiers: &HashMap<(Provider, &str), i64>,
+) -> Result<Vec<(i64, String, String, String)>> {
+    let mut waiting: Vec<i64> = Vec::new();
+    for provider in Provider::ALL {
+        let named: Vec<&str> = identifiers
+            .keys()
+            .filter(|(of, _)| *of == provider)
+            .map(|(_, identifier)| *identifier)
+            .collect();
+        if named.is_empty() {
+            continue;
+        }
+        let found: Vec<(i64,)> = rows!(
+            conn,
+            "SELECT n.id FROM TEXTS($1) AS e
+             JOIN reveals n ON n.provider = $2 AND n.subject = e.value
+             WHERE n.state IN ('idle', 'queued', 'retrying')",
+            Texts::of(&named),
+            provider.as_str(),
+        )?;
+        waiting.extend(found.into_iter().map(|(id,)| id));
+    }
+    if waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Locked in the order of their numbers, as everywhere.
+    rows!(
+        conn,
+        "SELECT n.id, n.state, n.provider, n.subject FROM reveals n
+         WHERE n.id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+           AND n.state IN ('idle', 'queued', 'retrying') ORDER BY n.id FOR UPDATE",
+        json(&waiting),
+    )
 }
 
 /// A late answer to somebody who had expired spares a newer generation of theirs that waits to be

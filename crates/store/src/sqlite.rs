@@ -19,6 +19,10 @@ use crate::{DatabaseError, Result, StoreError};
 const PREPARED: usize = 256;
 /// How many read at once.
 const READERS: usize = 4;
+/// How much a reader keeps of the file; the system keeps the rest.
+const READER_CACHE_KIB: u32 = 8 * 1024;
+/// How much the writer keeps of it: the pages that the next transactions change again.
+pub(crate) const WRITER_CACHE_KIB: u32 = 24 * 1024;
 /// How long a reader waits where SQLite has it wait: while a log is recovered after a crash.
 const READER_PATIENCE: Duration = Duration::from_secs(5);
 /// A statement that takes longer is worth a line in the log.
@@ -32,16 +36,17 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file for a thread of its own. A lock that another process holds is not waited for.
-    pub(crate) fn open(path: &Path) -> Result<Sqlite> {
+    /// Opens the file for a thread of its own, with a cache of that size. A lock that another process
+    /// holds is not waited for.
+    pub(crate) fn open(path: &Path, cache_kib: u32) -> Result<Sqlite> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(path, flags)?;
         conn.busy_timeout(Duration::ZERO)?;
-        conn.execute_batch(
-            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768;
+        conn.execute_batch(&format!(
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -{cache_kib};
              PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 268435456;
              PRAGMA wal_autocheckpoint = 0;",
-        )?;
+        ))?;
         conn.set_prepared_statement_cache_capacity(PREPARED);
         Ok(Sqlite { conn, shares_thread: false })
     }
@@ -67,8 +72,12 @@ impl Sqlite {
             let mut statement = conn.prepare_cached(sql)?;
             let mut changed = 0;
             for row in 0..rows {
-                let values = columns.iter().filter_map(|(_, column)| column.value(row));
-                changed += statement.execute(rusqlite::params_from_iter(values))? as u64;
+                for (number, (_, column)) in columns.iter().enumerate() {
+                    if let Some(value) = column.new_value(row) {
+                        statement.raw_bind_parameter(number + 1, value)?;
+                    }
+                }
+                changed += statement.raw_execute()? as u64;
             }
             Ok(changed)
         })
@@ -170,7 +179,7 @@ impl Readers {
         if let Some(free) = free {
             return Ok(free);
         }
-        let new = Sqlite::open(&self.path)?;
+        let new = Sqlite::open(&self.path, READER_CACHE_KIB)?;
         new.conn.busy_timeout(READER_PATIENCE)?;
         let new = Arc::new(tokio::sync::Mutex::new(new));
         opened.push(Arc::clone(&new));

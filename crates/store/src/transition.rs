@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::conn::{Conn, exec, rows};
-use crate::each::{each, ints, same, texts};
+use crate::each::{each, ints, same, same_word, texts};
 use crate::lanes::find_lanes;
 use crate::totals::{Totals, json};
 use crate::{Result, StoreError};
@@ -114,7 +114,7 @@ async fn write_answer(
     let revealed = matches!(change.to, RevealState::Found | RevealState::NotFound);
     let columns = vec![
         ("id", ints(ids.iter().copied())),
-        ("state", texts(ids.iter().map(|_| Some(change.to.as_str())))),
+        ("state", same_word(change.to.as_str(), ids.len())),
         ("reason", texts(ids.iter().map(|_| change.reason))),
         ("credits", ints(ids.iter().map(|id| credits.get(id).copied().unwrap_or(0)))),
         ("now", same(now.0, ids.len())),

@@ -8,13 +8,13 @@ use crate::failure::Failure;
 use crate::output::{draws_progress, number};
 
 /// How long one transaction is to take: a worker that waits for it must not notice.
-const CHUNK_TIME: Duration = Duration::from_millis(25);
+const CHUNK_TIME: Duration = Duration::from_millis(15);
 /// How many rows the first chunk has.
 const FIRST_CHUNK: usize = 500;
 /// How few or many rows a chunk has.
 const CHUNK_ROWS: std::ops::RangeInclusive<usize> = 200..=10_000;
 /// The gap in which SQLite's lock is free for others.
-const GAP: Duration = Duration::from_millis(3);
+const GAP: Duration = Duration::from_millis(1);
 /// How often a submit that waits for its input says that it is alive.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
@@ -122,12 +122,11 @@ mod tests {
 
     #[test]
     fn chunks_grow_and_shrink_towards_their_time() {
-        let ms = Duration::from_millis;
-        assert_eq!(next_size(500, ms(20)), 500);
-        assert_eq!(next_size(500, ms(5)), 1_000);
-        assert_eq!(next_size(1_000, ms(40)), 500);
-        assert_eq!(next_size(500, ms(400)), 250);
-        assert_eq!(next_size(220, ms(400)), 200);
+        assert_eq!(next_size(500, CHUNK_TIME), 500);
+        assert_eq!(next_size(500, CHUNK_TIME / 4), 1_000);
+        assert_eq!(next_size(1_000, CHUNK_TIME * 2), 500);
+        assert_eq!(next_size(500, CHUNK_TIME * 20), 250);
+        assert_eq!(next_size(220, CHUNK_TIME * 20), 200);
         assert_eq!(next_size(9_000, Duration::ZERO), 10_000);
     }
 }

@@ -8,7 +8,7 @@ use jobs::{Provider, RevealState, Timestamp};
 use super::{Known, NewAlias, People};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
-use crate::each::{each, ints, same, shared, words};
+use crate::each::{each, ints, same, same_word, shared, words};
 use crate::lanes::find_lanes;
 use crate::totals::Totals;
 use crate::transition::{advance_waterfalls, show_found};
@@ -31,7 +31,7 @@ impl People {
             self.aliases.iter().map(|alias| (&*alias.identifier, alias)).collect();
         let newest: Vec<&NewAlias> = newest.into_values().collect();
         let columns = vec![
-            ("provider", words(newest.iter().map(|_| Some(self.provider.as_str())))),
+            ("provider", same_word(self.provider.as_str(), newest.len())),
             ("identifier", shared(newest.iter().map(|alias| Arc::clone(&alias.identifier)))),
             ("subject", shared(newest.iter().map(|alias| Arc::clone(&alias.subject)))),
         ];
@@ -74,7 +74,7 @@ impl People {
         };
         let columns = vec![
             ("id", ints(fresh.iter().map(|known| known.id))),
-            ("provider", words(fresh.iter().map(|_| Some(self.provider.as_str())))),
+            ("provider", same_word(self.provider.as_str(), fresh.len())),
             ("subject", shared(fresh.iter().map(|known| Arc::clone(&known.subject)))),
             ("generation", ints(fresh.iter().map(|known| known.generation))),
             ("state", words(fresh.iter().map(|known| Some(state(known).as_str())))),
