@@ -4,17 +4,17 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use jobs::{Clock, Timestamp};
-use sqlx::Connection;
+use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
-use crate::changes::{Changes, Subscription, Topic, Topics};
+use crate::changes::{Changes, Subscription, Topic};
 use crate::checkpoint::{self, Checkpoints};
 use crate::conn::{Conn, exec, value};
 use crate::grouped::Groups;
-use crate::notify::{CHANNEL, Notifier};
+use crate::notify::Notifier;
 use crate::passed::Passed;
+use crate::postgres::open_postgres;
 use crate::sqlite::{Readers, Sqlite, WRITER_CACHE_KIB};
 use crate::turn::Turns;
 use crate::writer::{BoxFuture, Durability, Urgency, Writer};
@@ -23,37 +23,10 @@ use crate::{DatabaseError, Result, StoreError};
 /// How long a SQLite database that another process is setting up is waited for.
 const OPENING_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Whatever a transaction touches it finds by an index. Postgres would plan by what it believes of
-/// tables that were empty when it looked last, read them whole, and keep such a plan.
-const BY_INDEX: [(&str, &str); 10] = [
-    ("enable_seqscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    ("enable_bitmapscan", "off"),
-    ("max_parallel_workers_per_gather", "0"),
-    // In the order in which it is written: what is given comes first.
-    ("join_collapse_limit", "1"),
-    ("from_collapse_limit", "1"),
-    // A row that is looked at costs more than the way to the right one.
-    ("random_page_cost", "0.1"),
-    ("cpu_tuple_cost", "1"),
-    ("jit", "off"),
-];
-
-/// Little is read at a time: starting processes to help would take longer than reading it.
-const BY_ITSELF: [(&str, &str); 1] = [("max_parallel_workers_per_gather", "0")];
-
-/// Notifications need not reach the disk: who misses one looks by itself a few seconds later.
-const IN_PASSING: [(&str, &str); 1] = [("synchronous_commit", "off")];
-
-/// How long a connection that was well is taken to be so.
-const TRUSTED: Duration = Duration::from_secs(1);
-
 /// How long the database may take to tell the time.
-const LONGEST_ANSWER: Duration = Duration::from_secs(1);
+pub(crate) const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
 static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
-static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// The ledger: every operation on batches, reveals, calls and gates goes through it. Cheap to clone.
 #[derive(Clone)]
@@ -66,7 +39,7 @@ pub struct Store {
 }
 
 #[derive(Clone)]
-enum Backend {
+pub(crate) enum Backend {
     Sqlite { writer: Writer, readers: Readers },
     Postgres { writers: PgPool, readers: PgPool, notifier: Notifier },
 }
@@ -270,60 +243,8 @@ async fn open_sqlite(
     Ok(Backend::Sqlite { writer, readers: Readers::of(path.to_owned()) })
 }
 
-async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -> Result<Backend> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|_| StoreError::Url { url: without_password(url) })?
-        .application_name("reveal-queue")
-        .statement_cache_capacity(256);
-    let readers = postgres_pool(4).connect_with(options.clone().options(BY_ITSELF)).await?;
-    if migrate {
-        POSTGRES_MIGRATIONS.run(&readers).await?;
-    }
-    let writers = postgres_pool(12).connect_lazy_with(options.clone().options(BY_INDEX));
-    tokio::spawn(listen(readers.clone(), changes.clone()));
-    let teller = postgres_pool(1).acquire_timeout(LONGEST_ANSWER);
-    let notifier = Notifier::start(teller.connect_lazy_with(options.options(IN_PASSING)));
-    Ok(Backend::Postgres { writers, readers, notifier })
-}
-
-fn postgres_pool(connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
-        .test_before_acquire(false)
-        // One that was in use just now is hardly dead: asking each time would be one more round trip.
-        .before_acquire(|conn, meta| {
-            Box::pin(async move {
-                if meta.idle_for > TRUSTED {
-                    conn.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-}
-
-/// Hands notifications on to this process. A lost connection is made anew; what was missed meanwhile
-/// is made up for by waking everybody.
-async fn listen(pool: PgPool, changes: Changes) {
-    while !pool.is_closed() {
-        if let Ok(mut listener) = PgListener::connect_with(&pool).await
-            && listener.listen(CHANNEL).await.is_ok()
-        {
-            changes.wake(Topics::ALL);
-            while let Ok(notification) = listener.recv().await {
-                let mut topics = Topics::default();
-                if let Some(topic) = Topic::from_name(notification.payload()) {
-                    topics.insert(topic);
-                }
-                changes.wake(topics);
-            }
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
 /// A URL that may be shown.
-fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => {
             let user = url[scheme + 3..at].split(':').next().unwrap_or("");

@@ -1,20 +1,20 @@
 //! One gate a provider, shared by all workers and surviving them: whether requests may go.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod closing;
 
-use jobs::backoff::exponential;
-use jobs::learned_rate::{self, Learned, Since};
-use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{Policy, Provider, Timestamp};
+use std::collections::BTreeMap;
+
+use jobs::learned_rate::{self, Learned};
+use jobs::verdict::GateReason;
+use jobs::{Provider, Timestamp};
+
+pub(crate) use self::closing::{broken, close};
 
 use crate::conn::{Conn, exec, row, rows};
 use crate::record::record;
 use crate::transition::parse_provider;
 use crate::{Result, StoreError, Topic};
 
-/// Broken answers in a row that close a gate.
-const BROKEN_STREAK: i64 = 5;
 /// People refused on their own, each for the first time, before the fault is taken not to be theirs.
 const REFUSED_SINGLES: i64 = 5;
 
@@ -166,115 +166,6 @@ impl Gate {
     }
 }
 
-/// Closes a gate, or keeps it closed for longer.
-pub(crate) async fn close(
-    conn: &mut Conn,
-    provider: Provider,
-    gate: &Gate,
-    closing: &Closing,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<()> {
-    let was_shut = gate.state == "closed";
-    if was_shut && gate.closed_until.is_none() && gate.is_closed_for(GateReason::Misconfigured) {
-        return Ok(());
-    }
-    // Until its time is up nobody sends anything, whatever else earlier requests are refused for.
-    let limited = was_shut
-        && gate.is_closed_for(GateReason::RateLimited)
-        && gate.closed_until.is_some_and(|until| until > now.0);
-    if limited && !matches!(closing.reason, GateReason::RateLimited | GateReason::Misconfigured) {
-        return Ok(());
-    }
-    // Answers to requests that left before it closed are no probes: they make it no worse.
-    let same = gate.reason.as_deref() == Some(closing.reason.as_str());
-    let step = match (same, gate.state.as_str()) {
-        (true, "probing") => gate.closed_step + 1,
-        (true, "closed") if gate.closed_until.is_some_and(|until| until <= now.0) => {
-            gate.closed_step + 1
-        }
-        (true, "closed") => gate.closed_step,
-        _ => 0,
-    };
-    let until = match closing.until {
-        Until::After(wait) => Some(now + wait),
-        Until::Backoff => Some(
-            now + exponential(
-                policy.gate_base,
-                policy.gate_max,
-                u32::try_from(step).unwrap_or(u32::MAX - 1),
-            ),
-        ),
-        Until::Mended => None,
-    };
-    let until = match (was_shut && same, gate.closed_until) {
-        (true, Some(before)) => until.map(|until| until.max(Timestamp(before))),
-        _ => until,
-    };
-    exec!(
-        conn,
-        "UPDATE provider_gates SET state = 'closed', reason = $2, message = $3, blocks_all = $4,
-            closed_until = $5, closed_step = $6, probe_call = NULL,
-            closed_at = CASE WHEN state = 'closed' THEN closed_at ELSE CAST($7 AS BIGINT) END
-         WHERE provider = $1",
-        provider.as_str(),
-        closing.reason.as_str(),
-        closing.message.as_deref(),
-        i64::from(closing.reason.blocks_all()),
-        until.map(|t| t.0),
-        step,
-        now.0,
-    )?;
-    if matches!(closing.reason, GateReason::CreditsPending | GateReason::CreditsInsufficient)
-        && !was_shut
-    {
-        exec!(
-            conn,
-            "UPDATE provider_gates SET balance_due_at = $2, balance_step = 0 WHERE provider = $1",
-            provider.as_str(),
-            now.0,
-        )?;
-    }
-    if closing.reason == GateReason::RateLimited {
-        learn_rate(conn, provider, gate, until, now).await?;
-    }
-    conn.announce(Topic::Queue);
-    Ok(())
-}
-
-/// Takes the rate down. Requests that were on their way when the gate closed tell nothing new.
-async fn learn_rate(
-    conn: &mut Conn,
-    provider: Provider,
-    gate: &Gate,
-    until: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<()> {
-    if gate.is_closed_for(GateReason::RateLimited) && gate.state == "closed" {
-        return Ok(());
-    }
-    let limit = gate.rate_limit.unwrap_or(1.0);
-    let sending = gate.rate(limit, now);
-    let since = gate.limited_at.map(|at| Since {
-        time: now.since(Timestamp(at)),
-        closed: Duration::from_millis(u64::try_from(gate.limited_for).unwrap_or(0)),
-        passed: gate.passed,
-    });
-    let learned = learned_rate::after_429(sending, since);
-    exec!(
-        conn,
-        "UPDATE provider_gates SET found_rate = $2, found_rate_at = $3, limited_at = $3,
-            limited_for = $4, passed = 0, rate_searching = $5
-         WHERE provider = $1",
-        provider.as_str(),
-        learned.per_second,
-        now.0,
-        until.map_or(0, |t| (t.0 - now.0).max(0)),
-        i64::from(learned.searching),
-    )?;
-    Ok(())
-}
-
 fn missing(provider: Provider) -> StoreError {
     StoreError::NotFound(format!("provider_gates has no row for {provider}"))
 }
@@ -312,33 +203,6 @@ pub(crate) async fn open_probed(conn: &mut Conn, calls: &[i64]) -> Result<()> {
         if calls.contains(&call) {
             open(conn, parse_provider(&provider, call)?).await?;
         }
-    }
-    Ok(())
-}
-
-/// A broken answer: too many in a row close the gate, and so does a broken probe.
-pub(crate) async fn broken(
-    conn: &mut Conn,
-    provider: Provider,
-    gate: &Gate,
-    call: Option<i64>,
-    message: &str,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<()> {
-    exec!(
-        conn,
-        "UPDATE provider_gates SET broken_streak = broken_streak + 1 WHERE provider = $1",
-        provider.as_str(),
-    )?;
-    let was_probe = call.is_some() && gate.probe_call == call;
-    if was_probe || (gate.state == "open" && gate.broken_streak + 1 >= BROKEN_STREAK) {
-        let closing = Closing {
-            reason: GateReason::ProviderBroken,
-            message: Some(message.to_owned()),
-            until: Until::Backoff,
-        };
-        close(conn, provider, gate, &closing, policy, now).await?;
     }
     Ok(())
 }

@@ -37,6 +37,7 @@ mod overview_providers;
 mod passed;
 mod pause;
 mod polls;
+mod postgres;
 mod preview;
 mod purge;
 mod record;

@@ -2,6 +2,7 @@
 //! new where not. Runs under the lock on `reveal_numbers`, so that nobody makes the same person twice.
 
 mod save;
+mod sharing;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use jobs::{Provider, RevealState, Timestamp};
 
+pub(crate) use self::sharing::{is_outdated, is_worth_waiting_for, preference};
 use crate::conn::{Conn, exec, row, rows};
 use crate::texts::Texts;
 use crate::{Result, StoreError};
@@ -342,40 +344,5 @@ async fn behind(
             return Ok(known);
         }
         next = Texts::of(&new);
-    }
-}
-
-/// A failed person was never paid for, so asking afresh is what a new submit means; a result that is
-/// older than the submit accepts is asked for again.
-pub(crate) fn is_outdated(
-    state: RevealState,
-    revealed_at: Option<Timestamp>,
-    refresh_before: Option<Timestamp>,
-) -> bool {
-    match state {
-        RevealState::Failed => true,
-        RevealState::Found | RevealState::NotFound => {
-            matches!((refresh_before, revealed_at), (Some(limit), Some(at)) if at < limit)
-        }
-        _ => false,
-    }
-}
-
-/// Whether a row that can't ask a provider itself shares what another row asks there.
-pub(crate) fn is_worth_waiting_for(state: RevealState) -> bool {
-    state == RevealState::Found || !state.is_finished()
-}
-
-/// Which of two reveals of the same person is to be kept: what has a result or may have cost money
-/// goes before what merely waits.
-pub(crate) fn preference(state: RevealState) -> u8 {
-    match state {
-        RevealState::Found => 6,
-        RevealState::NotFound => 5,
-        RevealState::Awaiting | RevealState::Sending => 4,
-        RevealState::Expired => 3,
-        RevealState::Queued | RevealState::Retrying => 2,
-        RevealState::Idle => 1,
-        RevealState::Failed | RevealState::Cancelled => 0,
     }
 }

@@ -166,10 +166,7 @@ impl Reading {
 
     fn pass_on(&mut self) {
         let mut run = std::mem::take(&mut self.run);
-        // What fits into one run keeps its order: there is nothing to gain.
-        if self.order == Order::AsTheyAreFiled && self.input.rows >= RUN as i64 {
-            run.sort_by(|a, b| filed_under(a).cmp(&filed_under(b)));
-        }
+        put_in_order(&mut run, self.order, self.input.rows);
         if let Some(sender) = &self.sender
             && !run.is_empty()
             && sender.blocking_send(run).is_err()
@@ -177,6 +174,13 @@ impl Reading {
             // Nobody takes rows any more; what is wrong with the rest is still worth saying.
             self.sender = None;
         }
+    }
+}
+
+/// What fits into one run keeps its order: there is nothing to gain.
+fn put_in_order(run: &mut [NewRow], order: Order, read: i64) {
+    if order == Order::AsTheyAreFiled && read >= RUN as i64 {
+        run.sort_by(|a, b| filed_under(a).cmp(&filed_under(b)));
     }
 }
 
@@ -202,4 +206,39 @@ fn new_row(number: i64, row: Row, providers: &[Provider]) -> NewRow {
         })
         .collect();
     NewRow { number, fields: row.fields, steps, erased: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(number: i64, provider: Provider, identifier: &str) -> NewRow {
+        let identifiers = vec![identifier.to_owned()];
+        let steps = vec![NewStep { provider, identifiers, only_if_known: false }];
+        NewRow { number, fields: "[]".into(), steps, erased: false }
+    }
+
+    fn ordered(order: Order, read: i64) -> Vec<i64> {
+        let (ocean, clodura) = (Provider::Ocean, Provider::Clodura);
+        let mut run = [
+            row(1, clodura, "a"),
+            row(2, ocean, "z"),
+            row(3, ocean, "b"),
+            row(4, clodura, "a"),
+            row(5, ocean, "b"),
+        ];
+        put_in_order(&mut run, order, read);
+        run.iter().map(|row| row.number).collect()
+    }
+
+    #[test]
+    fn many_rows_come_as_they_are_filed_and_the_first_of_a_person_first() {
+        assert_eq!(ordered(Order::AsTheyAreFiled, RUN as i64), [3, 5, 2, 1, 4]);
+    }
+
+    #[test]
+    fn few_rows_and_those_under_a_ceiling_keep_their_order() {
+        assert_eq!(ordered(Order::AsTheyAreFiled, 5), [1, 2, 3, 4, 5]);
+        assert_eq!(ordered(Order::AsTheyStand, RUN as i64), [1, 2, 3, 4, 5]);
+    }
 }

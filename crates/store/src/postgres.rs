@@ -1,0 +1,93 @@
+//! Connections to a Postgres server: those who read, those who write, and those who tell each other.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+
+use crate::changes::{Changes, Topic, Topics};
+use crate::connect::{Backend, LONGEST_ANSWER, without_password};
+use crate::notify::{CHANNEL, Notifier};
+use crate::{Result, StoreError};
+
+/// Whatever a transaction touches it finds by an index. Postgres would plan by what it believes of
+/// tables that were empty when it looked last, read them whole, and keep such a plan.
+const BY_INDEX: [(&str, &str); 10] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_bitmapscan", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+    // In the order in which it is written: what is given comes first.
+    ("join_collapse_limit", "1"),
+    ("from_collapse_limit", "1"),
+    // A row that is looked at costs more than the way to the right one.
+    ("random_page_cost", "0.1"),
+    ("cpu_tuple_cost", "1"),
+    ("jit", "off"),
+];
+
+/// Little is read at a time: starting processes to help would take longer than reading it.
+const BY_ITSELF: [(&str, &str); 1] = [("max_parallel_workers_per_gather", "0")];
+
+/// Notifications need not reach the disk: who misses one looks by itself a few seconds later.
+const IN_PASSING: [(&str, &str); 1] = [("synchronous_commit", "off")];
+
+/// How long a connection that was well is taken to be so.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// Connects.
+pub(crate) async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -> Result<Backend> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| StoreError::Url { url: without_password(url) })?
+        .application_name("reveal-queue")
+        .statement_cache_capacity(256);
+    let readers = pool_of(4).connect_with(options.clone().options(BY_ITSELF)).await?;
+    if migrate {
+        POSTGRES_MIGRATIONS.run(&readers).await?;
+    }
+    let writers = pool_of(12).connect_lazy_with(options.clone().options(BY_INDEX));
+    tokio::spawn(listen(readers.clone(), changes.clone()));
+    let teller = pool_of(1).acquire_timeout(LONGEST_ANSWER);
+    let notifier = Notifier::start(teller.connect_lazy_with(options.options(IN_PASSING)));
+    Ok(Backend::Postgres { writers, readers, notifier })
+}
+
+fn pool_of(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        // One that was in use just now is hardly dead: asking each time would be one more round trip.
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+}
+
+/// Hands notifications on to this process. A lost connection is made anew; what was missed meanwhile
+/// is made up for by waking everybody.
+async fn listen(pool: PgPool, changes: Changes) {
+    while !pool.is_closed() {
+        if let Ok(mut listener) = PgListener::connect_with(&pool).await
+            && listener.listen(CHANNEL).await.is_ok()
+        {
+            changes.wake(Topics::ALL);
+            while let Ok(notification) = listener.recv().await {
+                let mut topics = Topics::default();
+                if let Some(topic) = Topic::from_name(notification.payload()) {
+                    topics.insert(topic);
+                }
+                changes.wake(topics);
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
