@@ -28,8 +28,10 @@ const BY_INDEX: [(&str, &str); 10] = [
     ("jit", "off"),
 ];
 
-/// Little is read at a time: starting processes to help would take longer than reading it.
-const BY_ITSELF: [(&str, &str); 1] = [("max_parallel_workers_per_gather", "0")];
+/// Little is read at a time, in the order of an index: starting processes to help would take longer than
+/// reading it, and so would collecting and sorting all that comes after it.
+const BY_ITSELF: [(&str, &str); 2] =
+    [("max_parallel_workers_per_gather", "0"), ("enable_bitmapscan", "off")];
 
 /// Notifications need not reach the disk: who misses one looks by itself a few seconds later.
 const IN_PASSING: [(&str, &str); 1] = [("synchronous_commit", "off")];
