@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jobs::Timestamp;
-use serde::Serialize;
 
+use crate::aliases::forget_aliases_of;
 use crate::conn::{Conn, exec, rows};
 use crate::lanes::find_lanes;
 use crate::resolve::Numbers;
@@ -135,28 +135,4 @@ async fn forget_unasked(conn: &mut Conn, people: &[i64]) -> Result<()> {
         json(&people),
     )?;
     forget_aliases_of(conn, gone).await
-}
-
-/// Removes the aliases of people (provider and subject) of whom no reveal is left.
-pub(crate) async fn forget_aliases_of(
-    conn: &mut Conn,
-    people: impl IntoIterator<Item = (String, String)>,
-) -> Result<()> {
-    #[derive(Serialize)]
-    struct Gone {
-        provider: String,
-        subject: String,
-    }
-    let gone: Vec<Gone> =
-        people.into_iter().map(|(provider, subject)| Gone { provider, subject }).collect();
-    exec!(
-        conn,
-        "DELETE FROM aliases WHERE (provider, identifier) IN (
-            SELECT a.provider, a.identifier FROM EACH($1) AS e
-            JOIN aliases a ON a.provider = e.value->>'provider' AND a.subject = e.value->>'subject'
-            WHERE NOT EXISTS (SELECT 1 FROM reveals r
-                              WHERE r.provider = a.provider AND r.subject = a.subject))",
-        json(&gone),
-    )?;
-    Ok(())
 }

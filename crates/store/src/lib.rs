@@ -5,6 +5,7 @@
 
 mod abandon;
 mod accept;
+mod aliases;
 mod answer;
 mod balance;
 mod cancel;

@@ -1,11 +1,12 @@
 //! What a submit would come to, without writing anything: looks up who is known, and remembers of
 //! the people it has seen only hashes of their identifiers and a state.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
 use jobs::{Provider, RevealState, Timestamp};
 
+use crate::aliases::aliases_of;
 use crate::conn::{Conn, rows};
 use crate::erasures::mark_erased;
 use crate::resolve::{is_outdated, is_worth_waiting_for, preference};
@@ -197,26 +198,10 @@ async fn look_up<'a>(
 /// Which subjects each identifier is an alias of.
 type Links = HashMap<String, Vec<String>>;
 
-/// From alias to alias: who was taken for one person may have turned out to be a third.
 async fn links(conn: &mut Conn, provider: Provider, identifiers: &BTreeSet<&str>) -> Result<Links> {
     let mut links = Links::new();
-    let mut asked: HashSet<String> = identifiers.iter().map(|&i| i.to_owned()).collect();
-    let mut next: Vec<String> = asked.iter().cloned().collect();
-    while !next.is_empty() {
-        let found: Vec<(String, String)> = rows!(
-            conn,
-            "SELECT a.identifier, a.subject FROM TEXTS($1) AS e
-             JOIN aliases a ON a.provider = $2 AND a.identifier = e.value",
-            Texts::of(&next),
-            provider.as_str(),
-        )?;
-        next.clear();
-        for (identifier, subject) in found {
-            if asked.insert(subject.clone()) {
-                next.push(subject.clone());
-            }
-            links.entry(identifier).or_default().push(subject);
-        }
+    for (identifier, subject) in aliases_of(conn, provider, &Texts::of(identifiers)).await? {
+        links.entry(identifier).or_default().push(subject);
     }
     Ok(links)
 }

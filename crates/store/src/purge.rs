@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jobs::Timestamp;
 
-use crate::abandon::forget_aliases_of;
+use crate::aliases::forget_aliases_of;
 use crate::conn::{Conn, exec, rows};
 use crate::resolve::Numbers;
 use crate::totals::json;

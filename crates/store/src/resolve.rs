@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use jobs::{Provider, RevealState, Timestamp};
 
 pub(crate) use self::sharing::{is_outdated, is_worth_waiting_for, preference};
+use crate::aliases::aliases_of;
 use crate::conn::{Conn, exec, row, rows};
 use crate::texts::Texts;
 use crate::{Result, StoreError};
@@ -96,7 +97,7 @@ impl People {
             unsent: Map::default(),
         };
         let mut wanted = Texts::of(identifiers);
-        let known = behind(conn, provider, &wanted).await?;
+        let known = aliases_of(conn, provider, &wanted).await?;
         if !known.is_empty() {
             let subjects = known.iter().map(|(_, subject)| subject.as_str());
             let all: BTreeSet<&str> = identifiers.iter().copied().chain(subjects).collect();
@@ -312,37 +313,5 @@ impl People {
             .filter(|known| matches!(known.state, RevealState::Queued | RevealState::Retrying))
             .filter_map(|known| Some((known.id, known.lane?)))
             .collect()
-    }
-}
-
-/// The subjects behind identifiers. From alias to alias: who was taken for one person may have turned
-/// out to be a third.
-async fn behind(
-    conn: &mut Conn,
-    provider: Provider,
-    identifiers: &Texts,
-) -> Result<Vec<(String, String)>> {
-    let mut known: Vec<(String, String)> = Vec::new();
-    let mut asked: HashSet<String> = HashSet::new();
-    let mut next = identifiers.clone();
-    loop {
-        let found: Vec<(String, String)> = rows!(
-            conn,
-            "SELECT a.identifier, a.subject FROM TEXTS($1) AS e
-             JOIN aliases a ON a.provider = $2 AND a.identifier = e.value",
-            next,
-            provider.as_str(),
-        )?;
-        let new: Vec<String> = found
-            .iter()
-            .map(|(_, subject)| subject)
-            .filter(|subject| asked.insert((*subject).clone()))
-            .cloned()
-            .collect();
-        known.extend(found);
-        if new.is_empty() {
-            return Ok(known);
-        }
-        next = Texts::of(&new);
     }
 }
