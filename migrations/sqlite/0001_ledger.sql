@@ -107,7 +107,8 @@ CREATE TABLE aliases (
 ) WITHOUT ROWID;
 CREATE INDEX aliases_subject ON aliases (provider, subject);
 
--- A line of the user's file.
+-- A line of the user's file. With rowids, unlike what is as small as its key: a large file's lines come in the order
+-- of the index of reveals, and are kept as they come.
 CREATE TABLE batch_rows (
     batch_id   BIGINT NOT NULL,
     row_number BIGINT NOT NULL,

@@ -244,7 +244,7 @@ fn read(reader: Reader, args: &SubmitArgs) -> Feed {
         Some(_) => Order::AsTheyStand,
         None => Order::AsTheyAreFiled,
     };
-    feed::start(reader, args.order(), args.fingerprint(), args.skip_invalid, order)
+    feed::start(reader, args.waterfall(), args.fingerprint(), args.skip_invalid, order)
 }
 
 fn sqlite_file_is_missing(url: &str) -> bool {

@@ -22,8 +22,8 @@ const SEARCH_A_SECOND: f64 = 0.02;
 const SEARCH_A_REQUEST: f64 = 0.002;
 /// An hour between two requests is the least.
 const LEAST: f64 = 1.0 / 3600.0;
-/// A 429 is one that came again if the one before is no longer ago than this, the time for which the
-/// gate was closed not counted.
+/// A 429 is one that came again if the one before is no longer ago than this and twice the time for
+/// which the gate was closed.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// A rate learned from a 429.

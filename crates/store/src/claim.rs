@@ -7,10 +7,6 @@ mod moment;
 mod pick;
 mod write;
 
-use self::draft::{Drafts, draft_calls, mark_ceilings};
-use self::moment::Moment;
-use self::write::send_drafts;
-
 use std::time::Instant;
 
 use jobs::{CallId, Clock, Provider, RevealState, Timestamp, WorkerId};
@@ -20,6 +16,10 @@ use crate::gate::{Door, Gate};
 use crate::totals::Totals;
 use crate::transition::{Change, shift};
 use crate::{Result, Store};
+
+use self::draft::{Drafts, draft_calls, mark_ceilings};
+use self::moment::Moment;
+use self::write::send_drafts;
 
 /// The most people of whom a small probe consists.
 const SMALL_PROBE: usize = 1;

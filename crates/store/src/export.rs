@@ -95,20 +95,6 @@ impl Store {
         Ok(Columns { names, from_json_lines })
     }
 
-    /// Up to `most` rows after row `after`, in their order; none at the end.
-    ///
-    /// # Errors
-    /// The database can't be used.
-    pub async fn export_page(
-        &self,
-        batch: &BatchRef,
-        after: i64,
-        most: usize,
-    ) -> Result<Vec<ExportRow>> {
-        let page = self.page_rows(batch, after, most).await?;
-        self.complete(batch, page).await
-    }
-
     /// All rows in their order, in pages of `most`. While the numbers of one page are looked up, the rows
     /// of the next are read, so that the database works on both. Some pages are ahead of who takes them.
     #[must_use]

@@ -9,7 +9,6 @@ use jobs::verdict::GateReason;
 use jobs::{Provider, Timestamp};
 
 pub(crate) use self::closing::{broken, close};
-
 use crate::conn::{Conn, exec, row, rows};
 use crate::record::record;
 use crate::transition::parse_provider;

@@ -124,7 +124,7 @@ impl SubmitArgs {
     }
 
     /// The providers that may be asked, in turn.
-    pub fn order(&self) -> Vec<Provider> {
+    pub fn waterfall(&self) -> Vec<Provider> {
         self.providers.clone().unwrap_or_else(|| Provider::ALL.to_vec())
     }
 

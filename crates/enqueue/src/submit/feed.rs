@@ -177,7 +177,7 @@ impl Reading {
     }
 }
 
-/// What fits into one run keeps its order: there is nothing to gain.
+/// An input that doesn't fill one run keeps its order: there is nothing to gain.
 fn put_in_order(run: &mut [NewRow], order: Order, read: i64) {
     if order == Order::AsTheyAreFiled && read >= RUN as i64 {
         run.sort_by(|a, b| filed_under(a).cmp(&filed_under(b)));

@@ -13,7 +13,8 @@ const CHUNK_TIME: Duration = Duration::from_millis(15);
 const FIRST_CHUNK: usize = 500;
 /// How few or many rows a chunk has.
 const CHUNK_ROWS: std::ops::RangeInclusive<usize> = 200..=10_000;
-/// The gap in which SQLite's lock is free for others.
+/// The gap in which SQLite's lock is free for programs that take no turns for it. The store has the
+/// rest take turns.
 const GAP: Duration = Duration::from_millis(1);
 /// How often a submit that waits for its input says that it is alive.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);

@@ -159,10 +159,9 @@ async fn an_export_shows_what_row_status_shows(b: &Bench) {
     b.store.pause(Clodura).await.unwrap();
     let batch_ref = b.batch(batch).await;
     let mut exported = Vec::new();
-    while let page = b.store.export_page(&batch_ref, exported.len() as i64, 2).await.unwrap()
-        && !page.is_empty()
-    {
-        exported.extend(page);
+    let mut pages = b.store.export_pages(batch_ref.clone(), 2);
+    while let Some(page) = pages.recv().await {
+        exported.extend(page.unwrap());
     }
     let shown = b.shown(batch).await;
     assert_eq!(exported.len(), shown.len());

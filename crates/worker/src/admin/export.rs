@@ -6,8 +6,8 @@ use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use export::{csv as csv_format, jsonl as json_lines_format};
-use futures::stream::{self, Stream};
-use store::{BatchRef, Columns, Store};
+use futures::stream::{self, Stream, StreamExt};
+use store::{BatchRef, Columns, ExportRow, Store};
 
 use super::{Admin, batch};
 
@@ -48,43 +48,36 @@ async fn download(admin: &Admin, id: &str, format: Format) -> Response {
     // The batch's name is the user's text; its id is safe in a header and in every file system.
     let name = format!("attachment; filename=\"{}.{extension}\"", batch.batch_id);
     let headers = [(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, name)];
-    let rows = rows(store.clone(), batch, columns, format);
-    (headers, Body::from_stream(rows)).into_response()
+    let pieces = pieces(store, batch, columns, format);
+    (headers, Body::from_stream(pieces)).into_response()
 }
 
-/// How far an export came.
-struct Progress {
-    store: Store,
-    batch: BatchRef,
-    columns: Columns,
-    /// The last row that was written; before the first page there is a header to write.
-    after: Option<i64>,
-}
-
-/// An error breaks the connection off, so that half a file is never taken for a whole one.
-fn rows(
-    store: Store,
+/// The file in pieces: what stands before the rows, then page after page. An error breaks the connection
+/// off, so that half a file is never taken for a whole one.
+fn pieces(
+    store: &Store,
     batch: BatchRef,
     columns: Columns,
     format: Format,
-) -> impl Stream<Item = anyhow::Result<Vec<u8>>> {
-    let start = Progress { store, batch, columns, after: None };
-    stream::try_unfold(start, move |mut progress| async move {
-        let mut text = Vec::new();
-        if progress.after.is_none() && format == Format::Csv {
-            csv_format::header(&mut text, &progress.columns.names);
-        }
-        let after = progress.after.unwrap_or(0);
-        let page = progress.store.export_page(&progress.batch, after, PAGE).await?;
-        let first = progress.after.replace(page.last().map_or(after, |row| row.number)).is_none();
-        for row in &page {
-            let names = &progress.columns.names;
-            match format {
-                Format::Csv => csv_format::row(&mut text, names, row),
-                Format::JsonLines => json_lines_format::row(&mut text, names, row),
-            }?;
-        }
-        let ended = page.is_empty() && (!first || text.is_empty());
-        Ok((!ended).then_some((text, progress)))
-    })
+) -> impl Stream<Item = anyhow::Result<Vec<u8>>> + use<> {
+    let mut header = Vec::new();
+    if format == Format::Csv {
+        csv_format::header(&mut header, &columns.names);
+    }
+    let pages = stream::unfold(store.export_pages(batch, PAGE), async |mut pages| {
+        Some((pages.recv().await?, pages))
+    });
+    let rows = pages.map(move |page| written(&page?, &columns.names, format));
+    stream::once(async { Ok(header) }).chain(rows)
+}
+
+fn written(page: &[ExportRow], names: &[String], format: Format) -> anyhow::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for row in page {
+        match format {
+            Format::Csv => csv_format::row(&mut text, names, row),
+            Format::JsonLines => json_lines_format::row(&mut text, names, row),
+        }?;
+    }
+    Ok(text)
 }

@@ -60,7 +60,7 @@ where
     let call = ticket.work.clone();
     let provider = call.provider;
     failpoint::reached("written_sending");
-    if !wait_for_turn(app, &call).await {
+    if !wait_for_its_moment(app, &call).await {
         return give_back(app, call, "the gate closed before it was sent").await;
     }
     if clock.now().since(call.sent_at) > FRESH {
@@ -93,7 +93,7 @@ where
 }
 
 /// Waits until the call may leave, by the rate; false if meanwhile the gate was closed.
-async fn wait_for_turn(app: &App, call: &ClaimedCall) -> bool {
+async fn wait_for_its_moment(app: &App, call: &ClaimedCall) -> bool {
     if call.leaves_at <= Instant::now() {
         return true;
     }
