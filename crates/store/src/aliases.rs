@@ -7,7 +7,7 @@ use jobs::Provider;
 use serde::Serialize;
 
 use crate::Result;
-use crate::conn::{Conn, exec, rows};
+use crate::conn::{Conn, exec, row, rows};
 use crate::texts::Texts;
 use crate::totals::json;
 
@@ -19,6 +19,10 @@ pub(crate) async fn aliases_of(
     identifiers: &Texts,
 ) -> Result<Vec<(String, String)>> {
     let mut aliases: Vec<(String, String)> = Vec::new();
+    // Nobody has one where all are asked by the same kind of identifier.
+    if !any_at(conn, provider).await? {
+        return Ok(aliases);
+    }
     let mut asked: HashSet<String> = HashSet::new();
     let mut next = identifiers.clone();
     loop {
@@ -41,6 +45,16 @@ pub(crate) async fn aliases_of(
         }
         next = Texts::of(&new);
     }
+}
+
+async fn any_at(conn: &mut Conn, provider: Provider) -> Result<bool> {
+    // By the index: without an order, Postgres looks through the whole table for none.
+    let first: Option<(i64,)> = row!(
+        conn,
+        "SELECT CAST(1 AS BIGINT) FROM aliases WHERE provider = $1 ORDER BY identifier LIMIT 1",
+        provider.as_str(),
+    )?;
+    Ok(first.is_some())
 }
 
 /// Removes the aliases of people (provider and subject) of whom no reveal is left.

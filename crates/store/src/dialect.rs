@@ -11,24 +11,25 @@ pub(crate) enum Dialect {
     Postgres,
 }
 
-/// Statements by their place in the program: each is translated once.
-type Translated = RwLock<HashMap<(Dialect, usize, usize), &'static str>>;
+/// Statements by their place in the program, and for how many rows: each is translated once.
+type Translated = RwLock<HashMap<(Dialect, usize, usize, usize), &'static str>>;
 
 static TRANSLATED: LazyLock<Translated> = LazyLock::new(RwLock::default);
 
 impl Dialect {
     /// This database's form of a statement.
     pub(crate) fn text_of(self, sql: &'static str) -> &'static str {
-        self.translated(sql, || self.translate(sql))
+        self.translated(sql, 0, || self.translate(sql))
     }
 
-    /// What `translate` makes of a statement, asked once for each statement.
+    /// What `translate` makes of a statement for so many rows, asked once for each statement.
     pub(crate) fn translated(
         self,
         sql: &'static str,
+        rows: usize,
         translate: impl FnOnce() -> Cow<'static, str>,
     ) -> &'static str {
-        let key = (self, sql.as_ptr() as usize, sql.len());
+        let key = (self, sql.as_ptr() as usize, sql.len(), rows);
         if let Some(text) = TRANSLATED.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return text;
         }

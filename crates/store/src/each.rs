@@ -1,6 +1,6 @@
 //! One statement for many rows. In it, `FROM ROWS` stands for the rows and `e.name` for a column of
-//! theirs. Postgres takes each column as an array, and runs it once; SQLite runs it once a row, which
-//! costs it less than taking a set apart.
+//! theirs. Postgres takes each column as an array, and runs it once; SQLite runs it once a row, or for a
+//! few rows that it inserts, which costs it less than taking a set apart.
 
 use std::sync::Arc;
 
@@ -9,6 +9,9 @@ use rusqlite::ToSql;
 use crate::Result;
 use crate::conn::{Conn, Raw};
 use crate::dialect::Dialect;
+
+/// How many rows SQLite inserts by one statement.
+const AT_ONCE: usize = 16;
 
 /// The values of one column, all rows'.
 pub(crate) enum Column {
@@ -69,16 +72,20 @@ impl Column {
     }
 
     /// The value of a row, for SQLite; `None` where it is that of the row before.
-    pub(crate) fn new_value(&self, row: usize) -> Option<&dyn ToSql> {
+    pub(crate) fn new_value(&self, row: usize, first: usize) -> Option<&dyn ToSql> {
         match self {
-            Column::Same(value, _) => (row == 0).then_some(value as &dyn ToSql),
-            Column::SameWord(value, _) => (row == 0).then_some(value as &dyn ToSql),
+            Column::Same(value, _) => (row == first).then_some(value as &dyn ToSql),
+            Column::SameWord(value, _) => (row == first).then_some(value as &dyn ToSql),
             Column::Ints(values) => values.get(row).map(|value| value as &dyn ToSql),
             Column::Texts(values) => values.get(row).map(|value| value as &dyn ToSql),
             Column::Words(values) => values.get(row).map(|value| value as &dyn ToSql),
             Column::Shared(values) => values.get(row).map(|value| value as &dyn ToSql),
             Column::Blobs(values) => values.get(row).map(|value| value as &dyn ToSql),
         }
+    }
+
+    fn is_same(&self) -> bool {
+        matches!(self, Column::Same(..) | Column::SameWord(..))
     }
 
     fn postgres_type(&self) -> &'static str {
@@ -100,11 +107,19 @@ pub(crate) async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -
     }
     match conn.raw() {
         Raw::Sqlite(conn) => {
-            let text = Dialect::Sqlite.translated(sql, || sqlite(sql, &columns).into());
-            conn.exec_each(text, rows, &columns)
+            let text =
+                |rows| Dialect::Sqlite.translated(sql, rows, || sqlite(sql, rows, &columns).into());
+            let mut changed = 0;
+            let mut done = 0;
+            if rows >= AT_ONCE && is_plain_insert(sql) {
+                done = rows - rows % AT_ONCE;
+                changed += conn.exec_each(text(AT_ONCE), 0..done, AT_ONCE, &columns)?;
+            }
+            changed += conn.exec_each(text(1), done..rows, 1, &columns)?;
+            Ok(changed)
         }
         Raw::Postgres(conn) => {
-            let text = Dialect::Postgres.translated(sql, || postgres(sql, &columns).into());
+            let text = Dialect::Postgres.translated(sql, 0, || postgres(sql, &columns).into());
             let mut query = sqlx::query(text);
             for (_, column) in &columns {
                 query = match column {
@@ -124,7 +139,32 @@ pub(crate) async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -
     }
 }
 
-fn sqlite(sql: &str, columns: &Columns) -> String {
+/// SQLite's form, for so many rows at once. `OR FAIL`, since otherwise it keeps a journal for the statement,
+/// in case it fails at a later row; here the whole transaction is taken back.
+fn sqlite(sql: &str, rows: usize, columns: &Columns) -> String {
+    let Some((insert, row, rest)) = inserted(sql) else {
+        return numbered(&sql.replace("FROM ROWS", ""), 0, columns);
+    };
+    let insert =
+        if rows > 1 { insert.replacen("INSERT", "INSERT OR FAIL", 1) } else { insert.into() };
+    let values: Vec<String> =
+        (0..rows).map(|number| format!("({})", numbered(row, number, columns))).collect();
+    format!("{insert}VALUES {} {rest}", values.join(", "))
+}
+
+/// An insert's table, its row, and what follows.
+fn inserted(sql: &str) -> Option<(&str, &str, &str)> {
+    let (insert, rest) = sql.split_once("SELECT ").filter(|_| sql.starts_with("INSERT"))?;
+    let (row, rest) = rest.split_once("FROM ROWS")?;
+    Some((insert, row, rest.trim_start().trim_start_matches("WHERE TRUE")))
+}
+
+fn is_plain_insert(sql: &str) -> bool {
+    inserted(sql).is_some_and(|(_, _, rest)| rest.is_empty())
+}
+
+/// The row's columns as parameters; those that are the same in each row are the first one's.
+fn numbered(sql: &str, row: usize, columns: &Columns) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut rest = sql;
     while let Some(at) = rest.find("e.") {
@@ -133,28 +173,19 @@ fn sqlite(sql: &str, columns: &Columns) -> String {
         let column = columns.iter().position(|(name, _)| *name == &after[..end]);
         text.push_str(before);
         match column.filter(|_| !before.ends_with(is_of_a_name)) {
-            Some(column) => text.push_str(&format!("?{}", column + 1)),
+            Some(column) => text.push_str(&format!("?{}", parameter(columns, row, column))),
             None => text.push_str(&rest[at..at + 2 + end]),
         }
         rest = &after[end..];
     }
     text.push_str(rest);
-    values(text.replace("FROM ROWS", ROW))
+    text
 }
 
-/// What stands between the values and the rest, for a moment.
-const ROW: &str = "\u{1}";
-
-/// An insert of one row as `VALUES`: for a `SELECT`, SQLite keeps a journal for each statement, in case
-/// it fails at a later row.
-fn values(text: String) -> String {
-    let values = || {
-        let (insert, rest) = text.split_once("SELECT ").filter(|_| text.starts_with("INSERT"))?;
-        let (values, rest) = rest.split_once(ROW)?;
-        let rest = rest.trim_start().trim_start_matches("WHERE TRUE");
-        Some(format!("{insert}VALUES ({values}) {rest}"))
-    };
-    values().unwrap_or_else(|| text.replace(ROW, ""))
+/// The number of the parameter, from 1, that is a column's value in a row.
+pub(crate) fn parameter(columns: &Columns, row: usize, column: usize) -> usize {
+    let row = if columns[column].1.is_same() { 0 } else { row };
+    row * columns.len() + column + 1
 }
 
 fn is_of_a_name(c: char) -> bool {
@@ -181,13 +212,13 @@ mod tests {
         let sql = "UPDATE phone SET ended = e.ended, phone.id = e.id FROM ROWS WHERE id = e.id";
         let columns = vec![("id", ints([1])), ("ended", texts([Some("x")]))];
         assert_eq!(
-            sqlite(sql, &columns),
+            sqlite(sql, 1, &columns),
             "UPDATE phone SET ended = ?2, phone.id = ?1  WHERE id = ?1"
         );
         let insert = "INSERT INTO phones (id, ended) SELECT e.id, e.ended FROM ROWS WHERE TRUE
                       ON CONFLICT (id) DO NOTHING";
         let words: Vec<String> =
-            sqlite(insert, &columns).split_whitespace().map(str::to_owned).collect();
+            sqlite(insert, 1, &columns).split_whitespace().map(str::to_owned).collect();
         assert_eq!(
             words.join(" "),
             "INSERT INTO phones (id, ended) VALUES (?1, ?2 ) ON CONFLICT (id) DO NOTHING"
@@ -195,5 +226,21 @@ mod tests {
         assert!(postgres(sql, &columns).contains(
             "FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) AS e(id, ended) WHERE id = e.id"
         ));
+    }
+
+    #[test]
+    fn many_rows_are_inserted_at_once_and_what_is_the_same_is_said_once() {
+        let sql = "INSERT INTO phones (id, kind, at) SELECT e.id, e.kind, e.at + 1 FROM ROWS";
+        let columns =
+            vec![("id", ints([1, 2])), ("kind", texts([Some("x"), None])), ("at", same(5, 2))];
+        assert_eq!(
+            sqlite(sql, 2, &columns).trim_end(),
+            "INSERT OR FAIL INTO phones (id, kind, at) VALUES (?1, ?2, ?3 + 1 ), (?4, ?5, ?3 + 1 )"
+        );
+        assert!(is_plain_insert(sql));
+        assert!(!is_plain_insert(
+            "INSERT INTO t (id) SELECT e.id FROM ROWS WHERE TRUE ON CONFLICT (id) DO NOTHING"
+        ));
+        assert!(!is_plain_insert("UPDATE t SET at = e.at FROM ROWS WHERE t.id = e.id"));
     }
 }

@@ -45,10 +45,7 @@ pub(crate) async fn mark_erased(conn: &mut Conn, new_rows: &mut [NewRow]) -> Res
     let Some(key) = ErasureKey::read(conn).await? else { return Ok(()) };
     let hashes: Vec<Vec<String>> = new_rows
         .iter()
-        .map(|row| {
-            let identifiers = row.steps.iter().flat_map(|step| &step.identifiers);
-            identifiers.map(|identifier| key.hash(identifier)).collect()
-        })
+        .map(|row| row.identifiers.iter().map(|identifier| key.hash(identifier)).collect())
         .collect();
     let all: Vec<&String> = hashes.iter().flatten().collect();
     let erased: Vec<(String,)> = rows!(

@@ -78,7 +78,7 @@ impl Store {
         let live: Vec<&NewRow> = new_rows.iter().filter(|row| !row.erased).collect();
         let own: Vec<Vec<Option<Named>>> = live
             .iter()
-            .map(|row| row.steps.iter().map(|step| preview.resolve(step, &known)).collect())
+            .map(|row| row.steps.iter().map(|step| preview.resolve(row, step, &known)).collect())
             .collect();
         for (row, own) in live.into_iter().zip(own) {
             preview.place(row, own, &known, &mut loaded);
@@ -100,7 +100,7 @@ impl Preview {
             .steps
             .iter()
             .zip(own)
-            .filter_map(|(step, own)| own.or_else(|| self.find(step, known)))
+            .filter_map(|(step, own)| own.or_else(|| self.find(row, step, known)))
             .collect();
         let state = |&(_, person): &Named| self.people[person].state;
         let goes_on =
@@ -125,15 +125,13 @@ impl Preview {
     }
 
     /// The person whom a step asks for. Somebody new waits for nobody, until a row shows them.
-    fn resolve(&mut self, step: &NewStep, known: &Known<'_>) -> Option<Named> {
-        if step.only_if_known {
-            return None;
-        }
-        let person = match self.seen(step).or_else(|| self.in_ledger(step, known)) {
+    fn resolve(&mut self, row: &NewRow, step: &NewStep, known: &Known<'_>) -> Option<Named> {
+        row.asked_by(step)?;
+        let person = match self.seen(row, step).or_else(|| self.in_ledger(row, step, known)) {
             Some(person) => person,
             None => self.meet(RevealState::Idle, true),
         };
-        for identifier in &step.identifiers {
+        for identifier in &row.identifiers {
             let hash = self.hasher.hash_one((step.provider, identifier));
             self.by_identifier.entry(hash).or_insert(person);
         }
@@ -141,19 +139,19 @@ impl Preview {
     }
 
     /// Somebody whom a step can't ask for, but whom another row or the ledger knows there.
-    fn find(&mut self, step: &NewStep, known: &Known<'_>) -> Option<Named> {
-        let person = self.seen(step).or_else(|| self.in_ledger(step, known))?;
+    fn find(&mut self, row: &NewRow, step: &NewStep, known: &Known<'_>) -> Option<Named> {
+        let person = self.seen(row, step).or_else(|| self.in_ledger(row, step, known))?;
         is_worth_waiting_for(self.people[person].state).then_some((step.provider, person))
     }
 
-    fn seen(&self, step: &NewStep) -> Option<usize> {
+    fn seen(&self, row: &NewRow, step: &NewStep) -> Option<usize> {
         let hash = |identifier| self.hasher.hash_one((step.provider, identifier));
-        let mut seen = step.identifiers.iter().map(|i| self.by_identifier.get(&hash(i)));
+        let mut seen = row.identifiers.iter().map(|i| self.by_identifier.get(&hash(i)));
         seen.find_map(|person| person.copied())
     }
 
-    fn in_ledger(&mut self, step: &NewStep, known: &Known<'_>) -> Option<usize> {
-        let known = step.identifiers.iter().filter_map(|i| known.get(&(step.provider, i.as_str())));
+    fn in_ledger(&mut self, row: &NewRow, step: &NewStep, known: &Known<'_>) -> Option<usize> {
+        let known = row.identifiers.iter().filter_map(|i| known.get(&(step.provider, &**i)));
         let &(reveal, state) = known.max_by_key(|(_, state)| preference(*state))?;
         if let Some(&person) = self.by_reveal.get(&reveal) {
             return Some(person);
@@ -177,9 +175,10 @@ async fn look_up<'a>(
     refresh_before: Option<Timestamp>,
     known: &mut Known<'a>,
 ) -> Result<()> {
-    let steps = new_rows.iter().flat_map(|row| &row.steps).filter(|step| step.provider == provider);
+    let at_provider = |row: &&NewRow| row.steps.iter().any(|step| step.provider == provider);
+    let rows = new_rows.iter().filter(at_provider);
     let identifiers: BTreeSet<&'a str> =
-        steps.flat_map(|step| step.identifiers.iter().map(String::as_str)).collect();
+        rows.flat_map(|row| row.identifiers.iter().map(|identifier| &**identifier)).collect();
     if identifiers.is_empty() {
         return Ok(());
     }

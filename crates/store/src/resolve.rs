@@ -17,7 +17,7 @@ use crate::texts::Texts;
 use crate::{Result, StoreError};
 
 /// A reveal as far as sharing is concerned.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) id: i64,
     pub(crate) state: RevealState,
@@ -27,6 +27,10 @@ pub(crate) struct Known {
     lane: Option<i64>,
     fresh: bool,
 }
+
+/// A reveal of a chunk, by its place among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Place(usize);
 
 #[derive(Debug)]
 struct NewAlias {
@@ -43,11 +47,11 @@ pub(crate) struct People {
     refresh_before: Option<Timestamp>,
     /// By identifier: the subjects that are known behind it, beside itself.
     subjects: Map<Arc<str>, BTreeSet<Arc<str>>>,
-    /// By subject.
-    reveals: Map<Arc<str>, Known>,
-    by_id: Map<i64, Arc<str>>,
+    reveals: Vec<Known>,
+    /// By subject: the reveal that counts.
+    newest: Map<Arc<str>, Place>,
     aliases: Vec<NewAlias>,
-    merged: Map<i64, i64>,
+    merged: Map<Place, Place>,
     /// By subject: a newer generation that was made and never sent.
     unsent: Map<Arc<str>, Known>,
 }
@@ -83,24 +87,25 @@ impl People {
     pub(crate) async fn look_up(
         conn: &mut Conn,
         provider: Provider,
-        identifiers: &[&str],
+        identifiers: &[&Arc<str>],
         refresh_before: Option<Timestamp>,
     ) -> Result<People> {
         let mut people = People {
             provider,
             refresh_before,
             subjects: Map::default(),
-            reveals: Map::default(),
-            by_id: Map::default(),
+            reveals: Vec::with_capacity(identifiers.len()),
+            newest: Map::with_capacity_and_hasher(identifiers.len(), RandomState::default()),
             aliases: Vec::new(),
             merged: Map::default(),
             unsent: Map::default(),
         };
-        let mut wanted = Texts::of(identifiers);
+        let mut wanted = Texts::shared(identifiers.iter().copied().cloned());
         let known = aliases_of(conn, provider, &wanted).await?;
         if !known.is_empty() {
             let subjects = known.iter().map(|(_, subject)| subject.as_str());
-            let all: BTreeSet<&str> = identifiers.iter().copied().chain(subjects).collect();
+            let all: BTreeSet<&str> =
+                identifiers.iter().map(|identifier| &***identifier).chain(subjects).collect();
             wanted = Texts::of(all);
         }
         // Locked, so that their state holds until the rows that show it are counted.
@@ -134,183 +139,176 @@ impl People {
         let subject = subject.into();
         let revealed_at = revealed_at.map(Timestamp);
         let found = Known { id, state, subject, generation, revealed_at, lane, fresh: false };
-        let Some(before) = self.reveals.get(&found.subject) else {
+        let Some(&before) = self.newest.get(&found.subject) else {
             self.put(found);
             return Ok(());
         };
+        let before = &self.reveals[before.0];
         match (before.state == RevealState::Idle, state == RevealState::Idle) {
             // A refresh that was never sent does not hide the answer before it.
             (false, true) if before.generation < generation => {
                 self.unsent.insert(found.subject.clone(), found);
             }
-            _ if before.generation < generation => self.put(found),
+            _ if before.generation < generation => {
+                self.put(found);
+            }
             _ => {}
         }
         Ok(())
     }
 
-    fn put(&mut self, known: Known) {
-        self.by_id.insert(known.id, known.subject.clone());
-        self.reveals.insert(known.subject.clone(), known);
+    fn put(&mut self, known: Known) -> Place {
+        let place = Place(self.reveals.len());
+        self.newest.insert(Arc::clone(&known.subject), place);
+        self.reveals.push(known);
+        place
     }
 
-    /// The reveal for a row with `identifiers`, the one to ask by first; and whether it is new.
-    pub(crate) fn resolve(&mut self, identifiers: &[String], numbers: &mut Numbers) -> (i64, bool) {
-        let known = self.behind(identifiers);
-        let best = known
-            .iter()
-            .max_by_key(|subject| self.reveals.get(*subject).map(|known| preference(known.state)))
-            .cloned();
-        let first = || identifiers.first().map(String::as_str).unwrap_or_default().into();
-        let subject = best.unwrap_or_else(first);
-        self.note_aliases(&subject, identifiers, &known);
-        let (id, new) = match self.reveals.get(&subject) {
-            Some(known) if !is_outdated(known.state, known.revealed_at, self.refresh_before) => {
-                (known.id, false)
+    /// The reveal for a row with `identifiers`, to be asked by one of them; and whether it is new.
+    pub(crate) fn resolve(
+        &mut self,
+        identifiers: &[Arc<str>],
+        asks_by: &Arc<str>,
+        numbers: &mut Numbers,
+    ) -> (Place, bool) {
+        let behind = self.behind(identifiers);
+        let best = behind.iter().copied().max_by_key(|place| preference(self.state(*place)));
+        let subject = best.map_or(asks_by, |place| self.subject(place)).clone();
+        self.note_aliases(&subject, identifiers, &behind);
+        let known = best.map(|place| (place, &self.reveals[place.0]));
+        let (place, new) = match known {
+            Some((place, known))
+                if !is_outdated(known.state, known.revealed_at, self.refresh_before) =>
+            {
+                (place, false)
             }
             other => {
-                let generation = other.map_or(0, |known| known.generation + 1);
+                let generation = other.map_or(0, |(_, known)| known.generation + 1);
                 (self.create(subject, generation, numbers), true)
             }
         };
-        for other in known {
-            self.merge(&other, id);
+        for other in behind {
+            self.merge(other, place);
         }
-        (id, new)
+        (place, new)
     }
 
     /// The reveal that is, or will be, worth waiting for behind any of `identifiers`.
-    pub(crate) fn find(&self, identifiers: &[String]) -> Option<i64> {
+    pub(crate) fn find(&self, identifiers: &[Arc<str>]) -> Option<Place> {
         self.behind(identifiers)
-            .iter()
-            .filter_map(|subject| self.reveals.get(subject))
-            .filter(|known| is_worth_waiting_for(known.state))
-            .max_by_key(|known| preference(known.state))
-            .map(|known| known.id)
+            .into_iter()
+            .filter(|place| is_worth_waiting_for(self.state(*place)))
+            .max_by_key(|place| preference(self.state(*place)))
     }
 
-    /// The subjects behind identifiers, from alias to alias.
-    fn behind(&self, identifiers: &[String]) -> BTreeSet<Arc<str>> {
-        let mut behind = BTreeSet::new();
-        let mut seen: Vec<&str> = identifiers.iter().map(String::as_str).collect();
+    /// The reveals behind identifiers, from alias to alias, in their subjects' order.
+    fn behind(&self, identifiers: &[Arc<str>]) -> Vec<Place> {
+        let mut behind: Vec<Place> = Vec::new();
+        let mut reached: Vec<&Arc<str>> = Vec::new();
         let mut next = 0;
-        while let Some(&identifier) = seen.get(next) {
+        while let Some(identifier) =
+            identifiers.get(next).or_else(|| reached.get(next - identifiers.len()).copied())
+        {
             next += 1;
-            behind.extend(self.reveals.get(identifier).map(|known| Arc::clone(&known.subject)));
+            behind.extend(self.newest.get(identifier));
             for subject in self.subjects.get(identifier).into_iter().flatten() {
-                if !seen.contains(&&**subject) {
-                    seen.push(subject);
+                if !identifiers.contains(subject) && !reached.contains(&subject) {
+                    reached.push(subject);
                 }
             }
         }
+        behind.sort_unstable_by(|a, b| self.subject(*a).cmp(self.subject(*b)));
+        behind.dedup();
         behind
     }
 
-    fn create(&mut self, subject: Arc<str>, generation: i64, numbers: &mut Numbers) -> i64 {
+    fn create(&mut self, subject: Arc<str>, generation: i64, numbers: &mut Numbers) -> Place {
         if let Some(unsent) = self.unsent.remove(&subject) {
-            let id = unsent.id;
-            self.put(unsent);
-            return id;
+            return self.put(unsent);
         }
-        let id = numbers.take();
-        self.by_id.insert(id, subject.clone());
-        self.reveals.insert(
-            subject.clone(),
-            Known {
-                id,
-                state: RevealState::Idle,
-                subject,
-                generation,
-                revealed_at: None,
-                lane: None,
-                fresh: true,
-            },
-        );
-        id
+        self.put(Known {
+            id: numbers.take(),
+            state: RevealState::Idle,
+            subject,
+            generation,
+            revealed_at: None,
+            lane: None,
+            fresh: true,
+        })
     }
 
-    fn note_aliases(
-        &mut self,
-        subject: &Arc<str>,
-        identifiers: &[String],
-        known: &BTreeSet<Arc<str>>,
-    ) {
-        let known = known.iter().map(|subject| &**subject);
-        for identifier in identifiers.iter().map(String::as_str).chain(known) {
-            if identifier == &**subject {
+    fn note_aliases(&mut self, subject: &Arc<str>, identifiers: &[Arc<str>], behind: &[Place]) {
+        let known = behind.iter().map(|place| &self.reveals[place.0].subject);
+        for identifier in identifiers.iter().chain(known) {
+            if identifier == subject {
                 continue;
             }
-            let identifier: Arc<str> = identifier.into();
-            let subjects = self.subjects.entry(Arc::clone(&identifier)).or_default();
+            let subjects = self.subjects.entry(Arc::clone(identifier)).or_default();
             if subjects.insert(Arc::clone(subject)) {
-                self.aliases.push(NewAlias { identifier, subject: Arc::clone(subject) });
+                let (identifier, subject) = (Arc::clone(identifier), Arc::clone(subject));
+                self.aliases.push(NewAlias { identifier, subject });
             }
         }
     }
 
     /// A row shows that two reveals are one person: the one that was not sent yet makes way.
-    fn merge(&mut self, loser: &str, winner: i64) {
-        if let Some(known) = self.reveals.get_mut(loser)
-            && known.id != winner
-            && matches!(
-                known.state,
-                RevealState::Idle | RevealState::Queued | RevealState::Retrying
-            )
-        {
-            self.merged.insert(known.id, winner);
+    fn merge(&mut self, loser: Place, winner: Place) {
+        let waits = matches!(
+            self.state(loser),
+            RevealState::Idle | RevealState::Queued | RevealState::Retrying
+        );
+        if waits && loser != winner {
+            self.merged.insert(loser, winner);
         }
     }
 
     /// What a reveal that was handed out earlier has become after merging.
-    pub(crate) fn settled_id(&self, mut id: i64) -> i64 {
+    pub(crate) fn settled(&self, mut place: Place) -> Place {
         // Each step leads to a reveal made or preferred later, and the map is finite.
         for _ in 0..=self.merged.len() {
-            match self.merged.get(&id) {
-                Some(&winner) if winner != id => id = winner,
+            match self.merged.get(&place) {
+                Some(&winner) if winner != place => place = winner,
                 _ => break,
             }
         }
-        id
+        place
     }
 
-    /// The state of a reveal of this chunk, by its number.
-    pub(crate) fn state(&self, id: i64) -> RevealState {
-        self.known(id).map_or(RevealState::Idle, |known| known.state)
+    fn subject(&self, place: Place) -> &Arc<str> {
+        &self.reveals[place.0].subject
     }
 
-    fn known(&self, id: i64) -> Option<&Known> {
-        self.by_id
-            .get(&id)
-            .and_then(|subject| self.reveals.get(subject))
-            .filter(|known| known.id == id)
+    pub(crate) fn id(&self, place: Place) -> i64 {
+        self.reveals[place.0].id
+    }
+
+    pub(crate) fn state(&self, place: Place) -> RevealState {
+        self.reveals[place.0].state
     }
 
     /// Lets a person who so far waited for nobody have their turn with `batch`; whether it was so.
-    pub(crate) fn queue(&mut self, id: i64, batch: i64) -> bool {
-        if let Some(subject) = self.by_id.get(&id)
-            && let Some(known) = self.reveals.get_mut(subject)
-            && known.id == id
-            && known.state == RevealState::Idle
-        {
+    pub(crate) fn queue(&mut self, place: Place, batch: i64) -> bool {
+        let known = &mut self.reveals[place.0];
+        let idle = known.state == RevealState::Idle;
+        if idle {
             known.state = RevealState::Queued;
             known.lane = Some(batch);
-            return true;
         }
-        false
+        idle
     }
 
     /// Those who were known before and wait for nobody.
     pub(crate) fn idle(&self) -> impl Iterator<Item = i64> {
         let idle = |known: &&Known| !known.fresh && known.state == RevealState::Idle;
-        self.reveals.values().filter(idle).map(|known| known.id)
+        self.reveals.iter().filter(idle).map(|known| known.id)
     }
 
     /// The batches in whose turn the queued among `ids` are sent.
     pub(crate) fn lanes(&self, ids: &HashSet<i64>) -> HashMap<i64, i64> {
-        ids.iter()
-            .filter_map(|id| self.known(*id))
-            .filter(|known| !known.fresh)
-            .filter(|known| matches!(known.state, RevealState::Queued | RevealState::Retrying))
+        let waits = |state| matches!(state, RevealState::Queued | RevealState::Retrying);
+        self.reveals
+            .iter()
+            .filter(|known| !known.fresh && waits(known.state) && ids.contains(&known.id))
             .filter_map(|known| Some((known.id, known.lane?)))
             .collect()
     }

@@ -1,6 +1,7 @@
 //! One connection to a SQLite file. Statements run on the thread that asks: a trip to another thread
 //! and back would cost more than most of them take.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::dialect::Dialect;
-use crate::each::Columns;
+use crate::each::{Columns, parameter};
 use crate::record::Record;
 use crate::{DatabaseError, Result, StoreError};
 
@@ -61,20 +62,27 @@ impl Sqlite {
         })
     }
 
-    /// Runs a statement once for each of some rows; gives the number of rows it changed.
+    /// Runs a statement for some rows, so many `at_once`; gives the number of rows it changed.
     pub(crate) fn exec_each(
         &mut self,
         sql: &'static str,
-        rows: usize,
+        rows: Range<usize>,
+        at_once: usize,
         columns: &Columns,
     ) -> Result<u64> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
         self.run(sql, |conn, sql| {
             let mut statement = conn.prepare_cached(sql)?;
             let mut changed = 0;
-            for row in 0..rows {
-                for (number, (_, column)) in columns.iter().enumerate() {
-                    if let Some(value) = column.new_value(row) {
-                        statement.raw_bind_parameter(number + 1, value)?;
+            for first in rows.clone().step_by(at_once) {
+                for row in first..first + at_once {
+                    for (number, (_, column)) in columns.iter().enumerate() {
+                        if let Some(value) = column.new_value(row, rows.start) {
+                            let parameter = parameter(columns, row - first, number);
+                            statement.raw_bind_parameter(parameter, value)?;
+                        }
                     }
                 }
                 changed += statement.raw_execute()? as u64;

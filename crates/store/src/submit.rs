@@ -6,8 +6,10 @@ mod place;
 mod rows;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jobs::{BatchId, Provider, Timestamp};
+use smallvec::SmallVec;
 
 use self::load::load_chunk;
 use crate::conn::{Conn, exec, row, rows, value};
@@ -38,22 +40,31 @@ pub struct NewRow {
     pub number: i64,
     /// JSON: an array along the header, or the object as it came.
     pub fields: String,
+    /// All identifiers of the person that stand on the row, encoded.
+    pub identifiers: SmallVec<[Arc<str>; 1]>,
     /// The waterfall: who is asked, in turn.
-    pub steps: Vec<NewStep>,
+    pub steps: SmallVec<[NewStep; Provider::ALL.len()]>,
     /// The person is not to be asked for. Loading sets it for everybody who was erased.
     pub erased: bool,
 }
 
 /// One provider of a row's waterfall.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct NewStep {
     /// Who is asked.
     pub provider: Provider,
-    /// Encoded identifiers of the person: first the one to ask by, then all others on the row.
-    pub identifiers: Vec<String>,
-    /// None of them is one to ask by. The step counts only if the person is known at this provider
-    /// all the same, by another row: nobody is paid for twice because one row says less.
-    pub only_if_known: bool,
+    /// Which of the row's identifiers to ask by. Where it is none, the step counts only if the person
+    /// is known at this provider all the same, by another row: nobody is paid for twice because one row
+    /// says less.
+    pub asks_by: Option<usize>,
+}
+
+impl NewRow {
+    /// The identifier to ask by at a step.
+    #[must_use]
+    pub fn asked_by(&self, step: &NewStep) -> Option<&Arc<str>> {
+        self.identifiers.get(step.asks_by?)
+    }
 }
 
 /// A batch that is being loaded.

@@ -13,17 +13,26 @@ use crate::totals::json;
 
 /// Postgres takes it as an array, SQLite as JSON.
 #[derive(Debug, Clone)]
-pub(crate) struct Texts(Arc<Vec<String>>);
+pub(crate) struct Texts(Arc<[Arc<str>]>);
 
 impl Texts {
     pub(crate) fn of<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Self {
-        Texts(Arc::new(texts.into_iter().map(|text| text.as_ref().to_owned()).collect()))
+        Texts::shared(texts.into_iter().map(|text| text.as_ref().into()))
+    }
+
+    /// Of texts that others hold, too.
+    pub(crate) fn shared(texts: impl IntoIterator<Item = Arc<str>>) -> Self {
+        Texts(texts.into_iter().collect())
+    }
+
+    fn as_strs(&self) -> Vec<&str> {
+        self.0.iter().map(|text| &**text).collect()
     }
 }
 
 impl ToSql for Texts {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Owned(Value::Text(json(&*self.0))))
+        Ok(ToSqlOutput::Owned(Value::Text(json(&self.as_strs()))))
     }
 }
 
@@ -35,6 +44,6 @@ impl sqlx::Type<Postgres> for Texts {
 
 impl sqlx::Encode<'_, Postgres> for Texts {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        self.0.encode_by_ref(buffer)
+        self.as_strs().encode_by_ref(buffer)
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::thread;
 
-use jobs::{Identifier, Provider};
+use jobs::Provider;
 use store::{NewRow, NewStep};
 use tokio::sync::{mpsc, oneshot};
 
@@ -186,26 +186,23 @@ fn put_in_order(run: &mut [NewRow], order: Order, read: i64) {
 
 /// Where the person whom a row asks for first stands in the ledger's index.
 fn filed_under(row: &NewRow) -> Option<(Provider, &str)> {
-    let first = row.steps.first()?;
-    Some((first.provider, first.identifiers.first()?))
+    row.steps.iter().find_map(|step| Some((step.provider, &**row.asked_by(step)?)))
 }
 
-/// A row as the ledger takes it: each step with the identifier to ask by first, then all others. A
-/// provider that the row can't be asked at is a step, too, for people whom other rows make known there.
+/// A row as the ledger takes it. A provider that the row can't be asked at is a step, too, for people
+/// whom other rows make known there.
 fn new_row(number: i64, row: Row, providers: &[Provider]) -> NewRow {
+    let identifiers = &row.identifiers;
     let steps = providers
         .iter()
         .map(|&provider| {
-            let first = row.identifiers.for_provider(provider);
-            let others = row.identifiers.iter().filter(|identifier| Some(*identifier) != first);
-            NewStep {
-                provider,
-                identifiers: first.into_iter().chain(others).map(Identifier::encode).collect(),
-                only_if_known: first.is_none(),
-            }
+            let asked = identifiers.for_provider(provider);
+            let is_it = |identifier| Some(identifier) == asked;
+            NewStep { provider, asks_by: identifiers.iter().position(is_it) }
         })
         .collect();
-    NewRow { number, fields: row.fields, steps, erased: false }
+    let identifiers = identifiers.iter().map(|identifier| identifier.encode().into()).collect();
+    NewRow { number, fields: row.fields, identifiers, steps, erased: false }
 }
 
 #[cfg(test)]
@@ -213,9 +210,13 @@ mod tests {
     use super::*;
 
     fn row(number: i64, provider: Provider, identifier: &str) -> NewRow {
-        let identifiers = vec![identifier.to_owned()];
-        let steps = vec![NewStep { provider, identifiers, only_if_known: false }];
-        NewRow { number, fields: "[]".into(), steps, erased: false }
+        NewRow {
+            number,
+            fields: "[]".into(),
+            identifiers: [identifier.into()].into(),
+            steps: [NewStep { provider, asks_by: Some(0) }].into_iter().collect(),
+            erased: false,
+        }
     }
 
     fn ordered(order: Order, read: i64) -> Vec<i64> {

@@ -1,11 +1,11 @@
 //! Writing what resolving a chunk came to: new people, aliases, and people who turned out to be one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use jobs::{Provider, RevealState, Timestamp};
 
-use super::{Known, NewAlias, People};
+use super::{Known, NewAlias, People, Place};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
 use crate::each::{each, ints, same, same_word, shared, words};
@@ -22,11 +22,10 @@ impl People {
         now: Timestamp,
     ) -> Result<Merged> {
         let winners = self.save_merges(conn, totals, now).await?;
-        let winners = winners.into_iter().map(|id| (id, self.state(id))).collect();
-        let (fresh, idle_before): (Vec<&Known>, Vec<&Known>) =
-            self.reveals.values().partition(|known| known.fresh);
-        self.save_new(conn, &fresh, now).await?;
-        self.wake(conn, &idle_before, now).await?;
+        let winners =
+            winners.into_iter().map(|place| (self.id(place), self.state(place))).collect();
+        self.save_new(conn, now).await?;
+        self.wake(conn, now).await?;
         let newest: BTreeMap<&str, &NewAlias> =
             self.aliases.iter().map(|alias| (&*alias.identifier, alias)).collect();
         let newest: Vec<&NewAlias> = newest.into_values().collect();
@@ -47,9 +46,9 @@ impl People {
     }
 
     /// Whoever waited for nobody has their turn now; who was queued already stays in their lane.
-    async fn wake(&self, conn: &mut Conn, known: &[&Known], now: Timestamp) -> Result<()> {
-        let woken: Vec<&&Known> =
-            known.iter().filter(|known| known.state == RevealState::Queued).collect();
+    async fn wake(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
+        let queued = |known: &&Known| !known.fresh && known.state == RevealState::Queued;
+        let woken: Vec<&Known> = self.reveals.iter().filter(queued).collect();
         let columns = vec![
             ("id", ints(woken.iter().map(|known| known.id))),
             ("lane", ints(woken.iter().map(|known| known.lane))),
@@ -65,20 +64,21 @@ impl People {
         Ok(())
     }
 
-    async fn save_new(&self, conn: &mut Conn, fresh: &[&Known], now: Timestamp) -> Result<()> {
-        let mut fresh = fresh.to_vec();
-        fresh.sort_unstable_by_key(|known| known.id);
-        let state = |known: &&Known| {
-            let gone = self.merged.contains_key(&known.id);
+    async fn save_new(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
+        let all = (0..).map(Place).zip(&self.reveals);
+        let mut fresh: Vec<(Place, &Known)> = Vec::with_capacity(self.reveals.len());
+        fresh.extend(all.filter(|(_, known)| known.fresh));
+        let state = |(place, known): &(Place, &Known)| {
+            let gone = self.merged.contains_key(place);
             if gone { RevealState::Idle } else { known.state }
         };
         let columns = vec![
-            ("id", ints(fresh.iter().map(|known| known.id))),
+            ("id", ints(fresh.iter().map(|(_, known)| known.id))),
             ("provider", same_word(self.provider.as_str(), fresh.len())),
-            ("subject", shared(fresh.iter().map(|known| Arc::clone(&known.subject)))),
-            ("generation", ints(fresh.iter().map(|known| known.generation))),
+            ("subject", shared(fresh.iter().map(|(_, known)| Arc::clone(&known.subject)))),
+            ("generation", ints(fresh.iter().map(|(_, known)| known.generation))),
             ("state", words(fresh.iter().map(|known| Some(state(known).as_str())))),
-            ("lane", ints(fresh.iter().map(|known| known.lane))),
+            ("lane", ints(fresh.iter().map(|(_, known)| known.lane))),
             ("now", same(now.0, fresh.len())),
         ];
         each(
@@ -97,21 +97,22 @@ impl People {
         conn: &mut Conn,
         totals: &mut Totals,
         now: Timestamp,
-    ) -> Result<BTreeSet<i64>> {
-        let mut winners = BTreeSet::new();
-        let losers: Vec<i64> = self.merged.keys().copied().collect();
-        for loser in losers {
-            let winner = self.settled_id(loser);
-            let Some(old) = self.known(loser).filter(|known| !known.fresh).cloned() else {
+    ) -> Result<HashSet<Place>> {
+        let mut winners = HashSet::new();
+        let losers: Vec<Place> = self.merged.keys().copied().collect();
+        for place in losers {
+            let winner = self.settled(place);
+            let Known { id: loser, state, lane, fresh, .. } = self.reveals[place.0];
+            if fresh {
                 continue;
-            };
+            }
             let rows: Vec<(i64, i64)> = rows!(
                 conn,
                 "SELECT batch_id, COUNT(*) FROM batch_rows
                  WHERE reveal_id = $1 AND ended IS NULL GROUP BY batch_id",
                 loser,
             )?;
-            if let (false, Some(lane)) = (rows.is_empty(), old.lane) {
+            if let (false, Some(lane)) = (rows.is_empty(), lane) {
                 self.queue(winner, lane);
             }
             if !rows.is_empty() {
@@ -119,19 +120,19 @@ impl People {
             }
             let to = (self.provider, self.state(winner));
             for (batch, n) in rows {
-                totals.moved(batch, (self.provider, old.state), to, n);
+                totals.moved(batch, (self.provider, state), to, n);
             }
             exec!(
                 conn,
                 "UPDATE batch_rows SET reveal_id = $2, shared = 1 WHERE reveal_id = $1",
                 loser,
-                winner
+                self.id(winner),
             )?;
             exec!(
                 conn,
                 "UPDATE row_waterfall SET reveal_id = $2 WHERE reveal_id = $1",
                 loser,
-                winner
+                self.id(winner),
             )?;
             exec!(
                 conn,

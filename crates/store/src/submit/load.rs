@@ -1,6 +1,7 @@
 //! One chunk of rows: people found or made, rows and steps written, in one short transaction.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use jobs::{Provider, Timestamp};
 
@@ -10,14 +11,16 @@ use super::{Loaded, Loading, NewRow, NewStep, swept};
 use crate::Result;
 use crate::conn::{Conn, exec, row, rows};
 use crate::erasures::mark_erased;
-use crate::resolve::{Numbers, People};
+use crate::resolve::{Numbers, People, Place};
 use crate::totals::{Totals, json};
 
-/// A row with its people found or made.
-pub(super) struct Resolved {
-    pub(super) number: i64,
-    pub(super) fields: String,
-    pub(super) steps: Vec<(Provider, i64, bool)>,
+/// A step of a row's waterfall with the person found or made.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    pub(super) provider: Provider,
+    pub(super) whom: Place,
+    /// The row is the first that names the person.
+    pub(super) made: bool,
 }
 
 pub(super) async fn load_chunk(
@@ -37,16 +40,15 @@ pub(super) async fn load_chunk(
     let mut numbers = Numbers::lock(conn).await?;
     mark_erased(conn, &mut new_rows).await?;
     let mut people = look_up_all(conn, batch, &new_rows).await?;
-    let (erased, live): (Vec<NewRow>, Vec<NewRow>) =
-        new_rows.into_iter().partition(|row| row.erased);
-    let resolved = resolve_all(&mut people, live, &mut numbers);
+    let erased: Vec<NewRow> = new_rows.extract_if(.., |row| row.erased).collect();
+    let steps = resolve_all(&mut people, &new_rows, &mut numbers);
     numbers.save(conn).await?;
 
     let mut totals = Totals::default();
     let mut loaded = Loaded::default();
     let counted = counted_before(conn, batch, &people).await?;
     let (rows, waterfall) =
-        place_rows(&mut people, batch, resolved, &counted, &mut totals, &mut loaded);
+        place_rows(&mut people, batch, new_rows, steps, counted, &mut totals, &mut loaded);
     let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);
     adopt_lanes(conn, batch, &people, &rows).await?;
     let mut merged = Vec::new();
@@ -71,30 +73,25 @@ pub(super) async fn load_chunk(
     if seen == 1 { Ok(loaded) } else { Err(swept(batch)) }
 }
 
-pub(super) async fn look_up_all(
+async fn look_up_all(
     conn: &mut Conn,
     batch: &Loading,
     new_rows: &[NewRow],
 ) -> Result<BTreeMap<Provider, People>> {
-    let mut identifiers: BTreeMap<Provider, Vec<&str>> = BTreeMap::new();
-    for step in new_rows.iter().filter(|row| !row.erased).flat_map(|row| &row.steps) {
-        identifiers
-            .entry(step.provider)
-            .or_default()
-            .extend(step.identifiers.iter().map(String::as_str));
-    }
-    let own = |provider| {
-        let mut steps = new_rows.iter().flat_map(|row| &row.steps);
-        steps.any(|step| step.provider == provider && !step.only_if_known)
-    };
+    let live = || new_rows.iter().filter(|row| !row.erased);
+    let steps = || live().flat_map(|row| &row.steps);
     let mut people = BTreeMap::new();
-    for (provider, mut identifiers) in identifiers {
+    for provider in steps().map(|step| step.provider).collect::<BTreeSet<Provider>>() {
+        let own = steps().any(|step| step.provider == provider && step.asks_by.is_some());
+        if !own && !anybody_known(conn, provider).await? {
+            continue;
+        }
+        let named = |row: &&NewRow| row.steps.iter().any(|step| step.provider == provider);
+        let mut identifiers: Vec<&Arc<str>> = Vec::with_capacity(new_rows.len());
+        identifiers.extend(live().filter(named).flat_map(|row| &row.identifiers));
         // In the order of the index, and each once.
         identifiers.sort_unstable();
         identifiers.dedup();
-        if !own(provider) && !anybody_known(conn, provider).await? {
-            continue;
-        }
         let known = People::look_up(conn, provider, &identifiers, batch.refresh_before).await?;
         people.insert(provider, known);
     }
@@ -102,7 +99,7 @@ pub(super) async fn look_up_all(
 }
 
 /// Whether the provider was, or is to be, asked for anybody at all.
-pub(super) async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result<bool> {
+async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result<bool> {
     // By the index: without an order, Postgres looks through the whole table for nobody.
     let first: Option<(i64,)> = row!(
         conn,
@@ -112,44 +109,33 @@ pub(super) async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result
     Ok(first.is_some())
 }
 
-pub(super) fn resolve_all(
+/// A step for each of the rows' in turn; none where nobody is known who can't be asked for.
+fn resolve_all(
     people: &mut BTreeMap<Provider, People>,
-    live: Vec<NewRow>,
+    live: &[NewRow],
     numbers: &mut Numbers,
-) -> Vec<Resolved> {
-    let resolved: Vec<Vec<Option<(Provider, i64, bool)>>> = live
-        .iter()
-        .map(|row| {
-            let resolve = |step: &NewStep| {
-                let known = people.get_mut(&step.provider).filter(|_| !step.only_if_known)?;
-                let (id, new) = known.resolve(&step.identifiers, numbers);
-                Some((step.provider, id, new))
-            };
-            row.steps.iter().map(resolve).collect()
-        })
-        .collect();
+) -> Vec<Option<Step>> {
+    let named = || live.iter().flat_map(|row| row.steps.iter().map(move |step| (row, step)));
+    let mut resolve = |(row, step): (&NewRow, &NewStep)| {
+        let provider = step.provider;
+        let known = people.get_mut(&provider)?;
+        let (whom, made) = known.resolve(&row.identifiers, row.asked_by(step)?, numbers);
+        Some(Step { provider, whom, made })
+    };
+    let mut steps = Vec::with_capacity(live.iter().map(|row| row.steps.len()).sum());
+    steps.extend(named().map(&mut resolve));
     // Afterwards, so that it doesn't matter which of two rows comes first in a chunk.
-    live.into_iter()
-        .zip(resolved)
-        .map(|(row, own)| {
-            let steps = row.steps.iter().zip(own).filter_map(|(step, own)| {
-                let by_others = || {
-                    Some((
-                        step.provider,
-                        people.get(&step.provider)?.find(&step.identifiers)?,
-                        false,
-                    ))
-                };
-                own.or_else(by_others)
-            });
-            Resolved { number: row.number, steps: steps.collect(), fields: row.fields }
-        })
-        .collect()
+    for (found, (row, step)) in steps.iter_mut().zip(named()).filter(|(found, _)| found.is_none()) {
+        let provider = step.provider;
+        let whom = people.get(&provider).and_then(|known| known.find(&row.identifiers));
+        *found = whom.map(|whom| Step { provider, whom, made: false });
+    }
+    steps
 }
 
 /// People of this chunk who stand further down in the waterfall of an earlier one's rows: what they
 /// may cost is counted there.
-pub(super) async fn counted_before(
+async fn counted_before(
     conn: &mut Conn,
     batch: &Loading,
     people: &BTreeMap<Provider, People>,

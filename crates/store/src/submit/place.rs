@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use jobs::{Provider, RevealState};
 
-use super::load::Resolved;
+use super::load::Step;
 use super::rows::{NewBatchRow, RowStep};
 use super::{Loaded, Loading, NewRow};
 use crate::Result;
@@ -16,33 +16,43 @@ use crate::totals::{Totals, json};
 pub(super) fn place_rows(
     people: &mut BTreeMap<Provider, People>,
     batch: &Loading,
-    resolved: Vec<Resolved>,
-    counted: &HashSet<i64>,
+    new_rows: Vec<NewRow>,
+    steps: Vec<Option<Step>>,
+    counted: HashSet<i64>,
     totals: &mut Totals,
     loaded: &mut Loaded,
 ) -> (Vec<NewBatchRow>, Vec<RowStep>) {
-    let (mut rows, mut waterfall) = (Vec::with_capacity(resolved.len()), Vec::new());
-    let mut paid_by_earlier = counted.clone();
-    for row in resolved {
-        let steps: Vec<(Provider, i64, bool)> = row
-            .steps
-            .into_iter()
-            .map(|(provider, id, new)| {
-                let settled = people.get(&provider).map_or(id, |known| known.settled_id(id));
-                (provider, settled, new && settled == id)
-            })
-            .collect();
-        let shown = shown_step(people, &steps);
-        let Some(&(provider, reveal, _)) = steps.get(shown) else { continue };
-        let mut woken = false;
-        if let Some(known) = people.get_mut(&provider) {
-            woken = known.queue(reveal, batch.id);
-            totals.new_rows(batch.id, provider, known.state(reveal), 1);
+    let (mut rows, mut waterfall) = (Vec::with_capacity(new_rows.len()), Vec::new());
+    let mut paid_by_earlier = counted;
+    let mut all_steps = steps.into_iter();
+    let mut steps: Vec<Step> = Vec::new();
+    for row in new_rows {
+        steps.clear();
+        steps.extend(all_steps.by_ref().take(row.steps.len()).flatten());
+        for step in &mut steps {
+            if let Some(known) = people.get(&step.provider) {
+                let settled = known.settled(step.whom);
+                step.made &= settled == step.whom;
+                step.whom = settled;
+            }
         }
-        for &(provider, id, made) in &steps[shown..] {
-            let asked = people.get(&provider).is_some_and(|known| !known.state(id).is_finished());
-            if (made || (woken && id == reveal)) && asked && paid_by_earlier.insert(id) {
-                *loaded.new_people.entry(provider).or_default() += 1;
+        let shown = shown_step(people, &steps);
+        let Some((known, step)) =
+            steps.get(shown).and_then(|step| Some((people.get_mut(&step.provider)?, step)))
+        else {
+            continue;
+        };
+        let reveal = known.id(step.whom);
+        let woken = known.queue(step.whom, batch.id);
+        totals.new_rows(batch.id, step.provider, known.state(step.whom), 1);
+        for (place, step) in steps.iter().enumerate().skip(shown) {
+            let Some(known) = people.get(&step.provider) else { continue };
+            let asked = step.made || (woken && place == shown);
+            if asked
+                && !known.state(step.whom).is_finished()
+                && paid_by_earlier.insert(known.id(step.whom))
+            {
+                *loaded.new_people.entry(step.provider).or_default() += 1;
             }
         }
         loaded.rows += 1;
@@ -50,8 +60,10 @@ pub(super) fn place_rows(
         let shared = i64::from(!woken);
         loaded.shared += shared;
         if steps.len() > 1 {
+            let id = |step: &Step| people.get(&step.provider).map(|known| known.id(step.whom));
+            let reveals = steps.iter().filter_map(id);
             let number = row.number;
-            waterfall.extend((0..).zip(&steps).map(|(step, &(_, reveal, _))| RowStep {
+            waterfall.extend((0..).zip(reveals).map(|(step, reveal)| RowStep {
                 number,
                 step,
                 reveal,
@@ -69,22 +81,13 @@ pub(super) fn place_rows(
 }
 
 /// The first step that is found, else the first that a waterfall would stop at, else the last.
-pub(super) fn shown_step(
-    people: &BTreeMap<Provider, People>,
-    steps: &[(Provider, i64, bool)],
-) -> usize {
-    let state = |&(provider, id, _): &(Provider, i64, bool)| {
-        people.get(&provider).map_or(RevealState::Idle, |known| known.state(id))
+fn shown_step(people: &BTreeMap<Provider, People>, steps: &[Step]) -> usize {
+    let state = |step: &Step| {
+        people.get(&step.provider).map_or(RevealState::Idle, |known| known.state(step.whom))
     };
-    steps
-        .iter()
-        .position(|step| state(step) == RevealState::Found)
-        .or_else(|| {
-            steps.iter().position(|step| {
-                !matches!(state(step), RevealState::NotFound | RevealState::Failed)
-            })
-        })
-        .unwrap_or(steps.len().saturating_sub(1))
+    let found = || steps.iter().position(|step| state(step) == RevealState::Found);
+    let waits = |step: &Step| !matches!(state(step), RevealState::NotFound | RevealState::Failed);
+    found().or_else(|| steps.iter().position(waits)).unwrap_or(steps.len().saturating_sub(1))
 }
 
 /// Rows of people who were erased end at once; of their fields nothing is kept.

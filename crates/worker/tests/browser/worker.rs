@@ -81,22 +81,26 @@ impl Worker {
 }
 
 fn row(batch: &str, number: i64) -> NewRow {
-    let step = |provider, kind, id: String| NewStep {
-        provider,
-        identifiers: vec![Identifier::parse(kind, &id).expect("an id").encode()],
-        only_if_known: false,
-    };
+    let identifier =
+        |kind, id: String| Identifier::parse(kind, &id).expect("an id").encode().into();
     let slug =
         format!("https://www.linkedin.com/in/{}-{number}", batch.to_lowercase().replace(' ', "-"));
-    let steps = vec![
-        step(
-            Provider::Ocean,
-            IdentifierKind::OceanPersonId,
-            format!("{batch}{number}").replace(' ', ""),
-        ),
-        step(Provider::Clodura, IdentifierKind::LinkedinUrl, slug),
+    let ocean_id = format!("{batch}{number}").replace(' ', "");
+    let identifiers = [
+        identifier(IdentifierKind::OceanPersonId, ocean_id),
+        identifier(IdentifierKind::LinkedinUrl, slug),
     ];
-    NewRow { number, fields: format!("[\"Person {number}\"]"), steps, erased: false }
+    let steps = [
+        NewStep { provider: Provider::Ocean, asks_by: Some(0) },
+        NewStep { provider: Provider::Clodura, asks_by: Some(1) },
+    ];
+    NewRow {
+        number,
+        fields: format!("[\"Person {number}\"]"),
+        identifiers: identifiers.into_iter().collect(),
+        steps: steps.into(),
+        erased: false,
+    }
 }
 
 impl Drop for Worker {

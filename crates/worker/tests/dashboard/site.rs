@@ -214,9 +214,13 @@ fn number() -> Finding {
 fn row(number: i64) -> NewRow {
     let id =
         Identifier::parse(IdentifierKind::OceanPersonId, &format!("o{number}")).expect("an id");
-    let step =
-        NewStep { provider: Provider::Ocean, identifiers: vec![id.encode()], only_if_known: false };
-    NewRow { number, fields: format!("[\"Person {number}\"]"), steps: vec![step], erased: false }
+    NewRow {
+        number,
+        fields: format!("[\"Person {number}\"]"),
+        identifiers: [id.encode().into()].into(),
+        steps: [NewStep { provider: Provider::Ocean, asks_by: Some(0) }].into_iter().collect(),
+        erased: false,
+    }
 }
 
 fn app(worker: WorkerId, store: Store, policy: Policy) -> App {

@@ -56,18 +56,16 @@ impl Who {
     fn row(&self, number: i64) -> NewRow {
         let order: &[Provider] =
             if self.providers.is_empty() { &Provider::ALL } else { &self.providers };
+        let identifiers = self.identifiers.iter().map(|i| i.encode().into()).collect();
         let steps = order.iter().filter_map(|provider| self.step(*provider)).collect();
-        NewRow { number, fields: format!("[\"row {number}\"]"), steps, erased: self.erased }
+        let fields = format!("[\"row {number}\"]");
+        NewRow { number, fields, identifiers, steps, erased: self.erased }
     }
 
     fn step(&self, provider: Provider) -> Option<NewStep> {
-        let asked = provider
-            .asks_by()
-            .iter()
-            .find_map(|kind| self.identifiers.iter().find(|i| i.kind() == *kind))?;
-        let others = self.identifiers.iter().filter(|i| *i != asked);
-        let identifiers = std::iter::once(asked).chain(others).map(Identifier::encode).collect();
-        Some(NewStep { provider, identifiers, only_if_known: false })
+        let of_kind = |kind| self.identifiers.iter().position(|i| i.kind() == kind);
+        let asks_by = provider.asks_by().iter().copied().find_map(of_kind)?;
+        Some(NewStep { provider, asks_by: Some(asks_by) })
     }
 }
 
