@@ -237,7 +237,7 @@ async fn empty_rows(conn: &mut Conn, reveals: &[i64], now: Timestamp) -> Result<
 async fn forget_requests(conn: &mut Conn, reveals: &[i64]) -> Result<()> {
     let alone: Vec<(i64, String)> = rows!(
         conn,
-        "SELECT id, call_id FROM calls WHERE people = 1 AND id IN (
+        "SELECT /* scan */ id, call_id FROM calls WHERE people = 1 AND id IN (
             SELECT m.call_id FROM call_reveals m
             WHERE m.reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e))
          ORDER BY id FOR UPDATE",
@@ -252,7 +252,7 @@ async fn forget_requests(conn: &mut Conn, reveals: &[i64]) -> Result<()> {
     )?;
     exec!(
         conn,
-        "UPDATE lookups SET tracking_id = NULL
+        "UPDATE /* scan */ lookups SET tracking_id = NULL
          WHERE tracking_id IS NOT NULL AND call_id IN (SELECT e.value FROM TEXTS($1) AS e)",
         Texts::of(&names),
     )?;

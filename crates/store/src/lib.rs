@@ -37,6 +37,7 @@ mod overview_batches;
 mod overview_providers;
 mod passed;
 mod pause;
+mod plan;
 mod polls;
 mod postgres;
 mod preview;

@@ -121,7 +121,7 @@ async fn read_retrying(conn: &mut Conn) -> Result<Vec<Retrying>> {
     let found: Vec<(String, String, i64, Option<i64>)> = rows!(
         conn,
         "SELECT provider, COALESCE(reason, ''), COUNT(*), MIN(due_at) FROM
-            (SELECT provider, reason, due_at FROM reveals WHERE retry_at IS NOT NULL LIMIT $1) r
+            (SELECT /* scan */ provider, reason, due_at FROM reveals WHERE retry_at IS NOT NULL LIMIT $1) r
          GROUP BY provider, COALESCE(reason, '') ORDER BY COUNT(*) DESC LIMIT 20",
         COUNTED,
     )?;

@@ -9,10 +9,31 @@ use crate::aliases::forget_aliases_of;
 use crate::conn::{Conn, exec, rows};
 use crate::resolve::Numbers;
 use crate::totals::json;
+use crate::writer::BoxFuture;
 use crate::{Result, Store};
 
 /// What goes in one transaction.
 const AT_ONCE: i64 = 1_000;
+
+/// Deletes what has these numbers, in one transaction; how many it were.
+type Forget = for<'c> fn(&'c mut Conn, Vec<i64>, Timestamp) -> BoxFuture<'c, Result<i64>>;
+
+macro_rules! forget {
+    ($conn:ident, $table:literal, $ids:ident) => {
+        async move {
+            let gone = exec!(
+                $conn,
+                concat!(
+                    "DELETE FROM ",
+                    $table,
+                    " WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)"
+                ),
+                json(&$ids),
+            )?;
+            Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+        }
+    };
+}
 
 /// What purging came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,82 +101,84 @@ impl Store {
         Ok(purged)
     }
 
-    async fn purge_reveals(&self, before: Timestamp) -> Result<i64> {
-        let (mut after, mut purged) = (0, 0);
+    /// Forgets what `find` names, some at a time: those after number $1 from before $2, in the order of
+    /// their numbers, up to $3.
+    async fn forget_old(
+        &self,
+        find: &'static str,
+        forget: Forget,
+        before: Timestamp,
+    ) -> Result<i64> {
+        let (mut after, mut forgotten) = (0, 0);
         loop {
             let old: Vec<(i64,)> = {
                 let mut conn = self.read().await?;
-                rows!(
-                    conn,
-                    "SELECT r.id FROM reveals r
-                     WHERE r.id > $1 AND r.updated_at < $2
-                       AND r.state NOT IN ('queued', 'sending', 'awaiting', 'retrying')
-                       AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = r.id)
-                       AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = r.id)
-                       AND NOT EXISTS (SELECT 1 FROM calls c
-                                       WHERE c.id = r.call_id AND c.deadline_at IS NOT NULL)
-                     ORDER BY r.id LIMIT $3",
-                    after,
-                    before.0,
-                    AT_ONCE,
-                )?
+                rows!(conn, find, after, before.0, AT_ONCE)?
             };
-            let Some(&(last,)) = old.last() else { return Ok(purged) };
+            let Some(&(last,)) = old.last() else { return Ok(forgotten) };
             after = last;
             let ids: Vec<i64> = old.into_iter().map(|(id,)| id).collect();
-            purged += self
-                .write(move |conn| {
-                    Box::pin(async move { forget_reveals(conn, &ids, before).await })
-                })
-                .await?;
+            forgotten += self.write(move |conn| forget(conn, ids, before)).await?;
         }
+    }
+
+    async fn purge_reveals(&self, before: Timestamp) -> Result<i64> {
+        self.forget_old(
+            "SELECT r.id FROM reveals r
+             WHERE r.id > $1 AND r.updated_at < $2
+               AND r.state NOT IN ('queued', 'sending', 'awaiting', 'retrying')
+               AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = r.id)
+               AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = r.id)
+               AND NOT EXISTS (SELECT 1 FROM calls c
+                               WHERE c.id = r.call_id AND c.deadline_at IS NOT NULL)
+             ORDER BY r.id LIMIT $3",
+            |conn, ids, before| Box::pin(forget_reveals(conn, ids, before)),
+            before,
+        )
+        .await
     }
 
     /// Calls are kept as long as anybody who was in them: a late webhook must find its people.
     async fn purge_calls(&self, before: Timestamp) -> Result<i64> {
-        let (mut after, mut purged) = (0, 0);
-        loop {
-            let old: Vec<(i64,)> = {
-                let mut conn = self.read().await?;
-                rows!(
-                    conn,
-                    "SELECT c.id FROM calls c
-                     WHERE c.id > $1 AND c.sent_at < $2 AND c.deadline_at IS NULL
-                       AND c.state NOT IN ('sending', 'accepted', 'unknown')
-                       AND NOT EXISTS (SELECT 1 FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
-                                       WHERE m.call_id = c.id)
-                     ORDER BY c.id LIMIT $3",
-                    after,
-                    before.0,
-                    AT_ONCE,
-                )?
-            };
-            let Some(&(last,)) = old.last() else { return Ok(purged) };
-            after = last;
-            let ids: Vec<i64> = old.into_iter().map(|(id,)| id).collect();
-            purged += self
-                .write(move |conn| Box::pin(async move { forget_calls(conn, &ids).await }))
-                .await?;
-        }
+        self.forget_old(
+            "SELECT c.id FROM calls c
+             WHERE c.id > $1 AND c.sent_at < $2 AND c.deadline_at IS NULL
+               AND c.state NOT IN ('sending', 'accepted', 'unknown')
+               AND NOT EXISTS (SELECT 1 FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
+                               WHERE m.call_id = c.id)
+             ORDER BY c.id LIMIT $3",
+            |conn, ids, _| Box::pin(forget_calls(conn, ids)),
+            before,
+        )
+        .await
     }
 
     /// Raw bodies, lookups and balances; how many bodies it were.
     async fn purge_records(&self, before: Timestamp) -> Result<i64> {
-        let mut webhooks = 0;
-        loop {
-            let (bodies, others) = self
-                .write(move |conn| Box::pin(async move { forget_records(conn, before).await }))
-                .await?;
-            webhooks += bodies;
-            if bodies + others == 0 {
-                return Ok(webhooks);
-            }
-        }
+        self.forget_old(
+            "SELECT id FROM lookups WHERE id > $1 AND sent_at < $2 ORDER BY id LIMIT $3",
+            |conn, ids, _| Box::pin(forget!(conn, "lookups", ids)),
+            before,
+        )
+        .await?;
+        self.forget_old(
+            "SELECT id FROM balance_readings WHERE id > $1 AND read_at < $2 ORDER BY id LIMIT $3",
+            |conn, ids, _| Box::pin(forget!(conn, "balance_readings", ids)),
+            before,
+        )
+        .await?;
+        self.forget_old(
+            "SELECT id FROM webhook_inbox WHERE id > $1 AND received_at < $2 AND outcome IS NOT NULL
+             ORDER BY id LIMIT $3",
+            |conn, ids, _| Box::pin(forget!(conn, "webhook_inbox", ids)),
+            before,
+        )
+        .await
     }
 }
 
 /// Looks at everybody once more, under the lock with which submits look people up.
-async fn forget_reveals(conn: &mut Conn, ids: &[i64], before: Timestamp) -> Result<i64> {
+async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Result<i64> {
     Numbers::lock(conn).await?;
     let gone: Vec<(i64, String, String)> = rows!(
         conn,
@@ -179,43 +202,11 @@ async fn forget_reveals(conn: &mut Conn, ids: &[i64], before: Timestamp) -> Resu
     Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
 }
 
-async fn forget_calls(conn: &mut Conn, ids: &[i64]) -> Result<i64> {
+async fn forget_calls(conn: &mut Conn, ids: Vec<i64>) -> Result<i64> {
     exec!(
         conn,
         "DELETE FROM call_reveals WHERE call_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&ids),
     )?;
-    let calls = exec!(
-        conn,
-        "DELETE FROM calls WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-    )?;
-    Ok(i64::try_from(calls).unwrap_or(i64::MAX))
-}
-
-async fn forget_records(conn: &mut Conn, before: Timestamp) -> Result<(i64, i64)> {
-    let bodies = exec!(
-        conn,
-        "DELETE FROM webhook_inbox WHERE id IN (
-            SELECT id FROM webhook_inbox WHERE received_at < $1 AND outcome IS NOT NULL
-            ORDER BY id LIMIT $2)",
-        before.0,
-        AT_ONCE,
-    )?;
-    let lookups = exec!(
-        conn,
-        "DELETE FROM lookups WHERE id IN (
-            SELECT id FROM lookups WHERE sent_at < $1 ORDER BY id LIMIT $2)",
-        before.0,
-        AT_ONCE,
-    )?;
-    let balances = exec!(
-        conn,
-        "DELETE FROM balance_readings WHERE id IN (
-            SELECT id FROM balance_readings WHERE read_at < $1 ORDER BY id LIMIT $2)",
-        before.0,
-        AT_ONCE,
-    )?;
-    let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    Ok((count(bodies), count(lookups + balances)))
+    forget!(conn, "calls", ids).await
 }

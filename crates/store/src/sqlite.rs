@@ -13,6 +13,7 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::dialect::Dialect;
 use crate::each::{Columns, parameter};
+use crate::plan::reads_all;
 use crate::record::Record;
 use crate::{DatabaseError, Result, StoreError};
 
@@ -131,6 +132,7 @@ impl Sqlite {
         work: impl FnOnce(&Connection, &str) -> rusqlite::Result<T>,
     ) -> Result<T> {
         let text = Dialect::Sqlite.text_of(sql);
+        debug_assert_eq!(reads_all(&self.conn, text), None, "{text}");
         let started = Instant::now();
         let done = if self.shares_thread {
             tokio::task::block_in_place(|| work(&self.conn, text))

@@ -258,11 +258,12 @@ impl Store {
 
 /// People whom a batch that still loads took into its lane have their turn now.
 async fn take_from_loading(conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
-    // All at once, so that they are locked in the order of their numbers.
+    // All at once, so that they are locked in the order of their numbers. The `+ 0` keeps SQLite from going
+    // through the whole queue for a batch that loads.
     let both: Vec<(i64,)> = rows!(
         conn,
         "SELECT r.id FROM batches b
-         JOIN reveals r ON r.queue_lane = b.id
+         JOIN reveals r ON r.queue_lane = b.id + 0
          WHERE b.published_at IS NULL AND b.id <> $1
            AND EXISTS (SELECT 1 FROM batch_rows w
                        WHERE w.reveal_id = r.id AND w.batch_id = $1 AND w.ended IS NULL)",

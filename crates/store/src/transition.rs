@@ -276,10 +276,11 @@ pub(crate) async fn show_found(
         let from = (parse_provider(&from_provider, batch)?, parse_state(&from, batch)?);
         totals.moved(batch, from, (provider, RevealState::Found), n);
     }
+    // `DISTINCT` has SQLite find the rows first, instead of going through all there are.
     exec!(
         conn,
         "UPDATE batch_rows SET reveal_id = better.reveal_id
-         FROM (SELECT f.batch_id, f.row_number, f.reveal_id FROM IDS($1) AS e
+         FROM (SELECT DISTINCT f.batch_id, f.row_number, f.reveal_id FROM IDS($1) AS e
                JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)) AS better
          WHERE batch_rows.batch_id = better.batch_id AND batch_rows.row_number = better.row_number
            AND batch_rows.ended IS NULL AND batch_rows.reveal_id <> better.reveal_id

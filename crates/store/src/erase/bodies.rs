@@ -20,7 +20,7 @@ pub(super) async fn erase(
 ) -> Result<i64> {
     let found: Vec<BodyRow> = rows!(
         conn,
-        "SELECT i.id, i.provider, c.people, i.outcome, i.body
+        "SELECT /* scan */ i.id, i.provider, c.people, i.outcome, i.body
          FROM webhook_inbox i JOIN calls c ON c.call_id = i.call_id
          WHERE i.body IS NOT NULL AND c.id IN (
             SELECT m.call_id FROM call_reveals m

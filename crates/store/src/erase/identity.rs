@@ -58,7 +58,7 @@ pub(super) async fn holders(
     let digits: String = raw.chars().filter(char::is_ascii_digit).collect();
     let found: Vec<(String,)> = rows!(
         conn,
-        "SELECT r.subject FROM phones p JOIN reveals r ON r.id = p.reveal_id
+        "SELECT /* scan */ r.subject FROM phones p JOIN reveals r ON r.id = p.reveal_id
          WHERE p.e164 = $1 OR p.raw = $2 OR (p.e164 IS NULL AND
             REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(p.raw,
                 ' ', ''), '-', ''), '(', ''), ')', ''), '.', ''), '+', '') = $3)",
