@@ -93,7 +93,7 @@ CREATE TABLE reveals (
     retry_at     BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'retrying' THEN due_at END) STORED,
     ended_badly  BIGINT GENERATED ALWAYS AS (CASE WHEN state IN ('failed', 'expired') THEN id END) STORED,
     UNIQUE (provider, subject, generation)
-) WITH (fillfactor = 75);
+) WITH (fillfactor = 50);
 CREATE INDEX reveals_queue ON reveals (queue_lane, provider, id) WHERE queue_lane IS NOT NULL;
 CREATE INDEX reveals_cohort ON reveals (provider, queue_cohort) WHERE queue_cohort IS NOT NULL;
 CREATE INDEX reveals_retrying ON reveals (provider, retry_at) WHERE retry_at IS NOT NULL;
@@ -167,7 +167,7 @@ CREATE TABLE call_reveals (
     reserved  BIGINT NOT NULL,
     credits   BIGINT,                          -- NULL until this call brought a result or was refused
     PRIMARY KEY (call_id, position)
-) WITH (fillfactor = 85);
+) WITH (fillfactor = 50);
 
 -- Requests that cost no credits: polls of a tracking id and balances.
 CREATE TABLE lookups (

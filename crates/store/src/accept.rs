@@ -152,7 +152,8 @@ async fn write(
     .await?;
     let calls: Vec<i64> = accepted.iter().map(|one| one.id).collect();
     let ids = still_sending(conn, &calls).await?;
-    shift(conn, totals, provider, &ids, Change::to(RevealState::Awaiting), now).await
+    let change = Change::between(RevealState::Sending, RevealState::Awaiting);
+    shift(conn, totals, provider, &ids, change, now).await
 }
 
 /// Calls whose webhook was faster, or that were taken for lost: what the answer tells is still worth

@@ -122,7 +122,7 @@ pub(crate) async fn still_sending(conn: &mut Conn, calls: &[i64]) -> Result<Vec<
         "SELECT r.id FROM IDS($1) AS e
          JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT)
          JOIN reveals r ON r.id = m.reveal_id AND r.call_id = m.call_id
-         WHERE r.state = 'sending' ORDER BY r.id FOR UPDATE",
+         WHERE r.state = 'sending' ORDER BY r.id FOR UPDATE OF r",
         json(&calls),
     )?;
     Ok(ids.into_iter().map(|(id,)| id).collect())
@@ -134,7 +134,7 @@ async fn still_in(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
     let ids: Vec<(i64,)> = rows!(
         conn,
         "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id AND r.call_id = m.call_id
-         WHERE m.call_id = $1 AND r.state IN ('sending', 'awaiting') ORDER BY r.id FOR UPDATE",
+         WHERE m.call_id = $1 AND r.state IN ('sending', 'awaiting') ORDER BY r.id FOR UPDATE OF r",
         call,
     )?;
     Ok(ids.into_iter().map(|(id,)| id).collect())

@@ -8,9 +8,9 @@ use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
-use crate::changes::{Changes, Subscription, Topic};
+use crate::changes::{Changes, Subscription, Topic, Topics};
 use crate::checkpoint::{self, Checkpoints};
-use crate::conn::{Conn, exec, value};
+use crate::conn::{Conn, value};
 use crate::grouped::Groups;
 use crate::notify::Notifier;
 use crate::passed::Passed;
@@ -136,8 +136,9 @@ impl Store {
         self.write_with(Durability::Full, work).await
     }
 
-    /// The same, before other work that waits for SQLite's one writer: somebody outside waits for it.
-    pub(crate) async fn write_first<T, F>(&self, work: F) -> Result<T>
+    /// The same for one statement that somebody outside waits for: before other work that waits for SQLite's
+    /// one writer, and without the trips to Postgres around it, where it is a transaction by itself.
+    pub(crate) async fn write_statement<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T>> + Send + 'static,
@@ -146,7 +147,12 @@ impl Store {
             Backend::Sqlite { writer, .. } => {
                 writer.write(Durability::Full, Urgency::Urgent, work).await
             }
-            Backend::Postgres { .. } => self.write(work).await,
+            Backend::Postgres { writers, notifier, .. } => {
+                let mut conn = Conn::postgres(writers.acquire().await?);
+                let value = work(&mut conn).await?;
+                self.tell(notifier, conn.take_topics()).await;
+                Ok(value)
+            }
         }
     }
 
@@ -160,20 +166,27 @@ impl Store {
         match &self.backend {
             Backend::Sqlite { writer, .. } => writer.write(durability, Urgency::Usual, work).await,
             Backend::Postgres { writers, notifier, .. } => {
-                let mut conn = Conn::transaction(writers.begin().await?).with_passed(&self.passed);
-                if durability == Durability::WithTheNext {
-                    exec!(conn, "SET LOCAL synchronous_commit = off")?;
-                }
+                let begin = match durability {
+                    Durability::Full => "BEGIN",
+                    Durability::WithTheNext => "BEGIN; SET LOCAL synchronous_commit = off",
+                };
+                let tx = writers.begin_with(begin).await?;
+                let mut conn = Conn::transaction(tx).with_passed(&self.passed);
                 let value = work(&mut conn).await?;
                 let topics = conn.take_topics();
                 if let Some(tx) = conn.into_transaction() {
                     tx.commit().await?;
                 }
-                self.changes.wake(topics);
-                notifier.tell(topics).await;
+                self.tell(notifier, topics).await;
                 Ok(value)
             }
         }
+    }
+
+    /// Says to all processes what was committed.
+    async fn tell(&self, notifier: &Notifier, topics: Topics) {
+        self.changes.wake(topics);
+        notifier.tell(topics).await;
     }
 
     /// Whether the database answers.

@@ -69,6 +69,7 @@ fn sqlite(sql: &'static str) -> Cow<'static, str> {
             ("IDS(", "json_each("),
             ("TEXTS(", "json_each("),
             (" FOR UPDATE SKIP LOCKED", ""),
+            (" FOR UPDATE OF r", ""),
             (" FOR UPDATE", ""),
         ],
     ))

@@ -18,7 +18,7 @@ pub(crate) enum Column {
     /// The same number in so many rows.
     Same(Option<i64>, usize),
     /// The same text in so many rows.
-    SameWord(&'static str, usize),
+    SameWord(Option<&'static str>, usize),
     Ints(Vec<Option<i64>>),
     Texts(Vec<Option<String>>),
     Words(Vec<Option<&'static str>>),
@@ -55,8 +55,8 @@ pub(crate) fn same(value: impl Into<Option<i64>>, rows: usize) -> Column {
 }
 
 /// A column that holds the same text in every row.
-pub(crate) fn same_word(value: &'static str, rows: usize) -> Column {
-    Column::SameWord(value, rows)
+pub(crate) fn same_word(value: impl Into<Option<&'static str>>, rows: usize) -> Column {
+    Column::SameWord(value.into(), rows)
 }
 
 impl Column {
@@ -90,11 +90,11 @@ impl Column {
 
     fn postgres_type(&self) -> &'static str {
         match self {
-            Column::Same(..) | Column::Ints(_) => "bigint[]",
+            Column::Same(..) | Column::Ints(_) => "bigint",
             Column::SameWord(..) | Column::Texts(_) | Column::Words(_) | Column::Shared(_) => {
-                "text[]"
+                "text"
             }
-            Column::Blobs(_) => "bytea[]",
+            Column::Blobs(_) => "bytea",
         }
     }
 }
@@ -123,8 +123,8 @@ pub(crate) async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -
             let mut query = sqlx::query(text);
             for (_, column) in &columns {
                 query = match column {
-                    Column::Same(value, rows) => query.bind(vec![*value; *rows]),
-                    Column::SameWord(value, rows) => query.bind(vec![*value; *rows]),
+                    Column::Same(value, _) => query.bind(*value),
+                    Column::SameWord(value, _) => query.bind(*value),
                     Column::Ints(values) => query.bind(values),
                     Column::Texts(values) => query.bind(values),
                     Column::Words(values) => query.bind(values),
@@ -165,15 +165,22 @@ fn is_plain_insert(sql: &str) -> bool {
 
 /// The row's columns as parameters; those that are the same in each row are the first one's.
 fn numbered(sql: &str, row: usize, columns: &Columns) -> String {
+    with_values(sql, |name| {
+        let column = columns.iter().position(|(of, _)| *of == name)?;
+        Some(format!("?{}", parameter(columns, row, column)))
+    })
+}
+
+/// With each `e.name` as it is valued, where it is.
+fn with_values(sql: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut rest = sql;
     while let Some(at) = rest.find("e.") {
         let (before, after) = (&rest[..at], &rest[at + 2..]);
         let end = after.find(|c: char| !is_of_a_name(c)).unwrap_or(after.len());
-        let column = columns.iter().position(|(name, _)| *name == &after[..end]);
         text.push_str(before);
-        match column.filter(|_| !before.ends_with(is_of_a_name)) {
-            Some(column) => text.push_str(&format!("?{}", parameter(columns, row, column))),
+        match value(&after[..end]).filter(|_| !before.ends_with(is_of_a_name)) {
+            Some(value) => text.push_str(&value),
             None => text.push_str(&rest[at..at + 2 + end]),
         }
         rest = &after[end..];
@@ -192,15 +199,22 @@ fn is_of_a_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
+/// Postgres' form: the rows as arrays, and what is the same in all of them as it is.
 fn postgres(sql: &str, columns: &Columns) -> String {
-    let arrays: Vec<String> = columns
-        .iter()
-        .enumerate()
-        .map(|(number, (_, column))| format!("CAST(${} AS {})", number + 1, column.postgres_type()))
-        .collect();
-    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let (mut arrays, mut names) = (Vec::new(), Vec::new());
+    let mut same = Vec::new();
+    for (number, (name, column)) in (1..).zip(columns) {
+        let kind = column.postgres_type();
+        if column.is_same() {
+            same.push((*name, format!("CAST(${number} AS {kind})")));
+        } else {
+            arrays.push(format!("CAST(${number} AS {kind}[])"));
+            names.push(*name);
+        }
+    }
     let rows = format!("FROM unnest({}) AS e({})", arrays.join(", "), names.join(", "));
-    sql.replace("FROM ROWS", &rows)
+    with_values(sql, |name| same.iter().find(|(of, _)| *of == name).map(|(_, value)| value.clone()))
+        .replace("FROM ROWS", &rows)
 }
 
 #[cfg(test)]
@@ -226,6 +240,12 @@ mod tests {
         assert!(postgres(sql, &columns).contains(
             "FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) AS e(id, ended) WHERE id = e.id"
         ));
+        let columns = vec![("id", ints([1, 2])), ("ended", same_word("x", 2))];
+        assert_eq!(
+            postgres(sql, &columns),
+            "UPDATE phone SET ended = CAST($2 AS text), phone.id = e.id \
+             FROM unnest(CAST($1 AS bigint[])) AS e(id) WHERE id = e.id"
+        );
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl<T: Item> To<T> {
         let all = self.all;
         match self.urgency {
             Urgency::Usual => self.store.write(move |conn| all(conn, items)).await,
-            Urgency::Urgent => self.store.write_first(move |conn| all(conn, items)).await,
+            Urgency::Urgent => self.store.write_statement(move |conn| all(conn, items)).await,
         }
     }
 }

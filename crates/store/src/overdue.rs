@@ -194,7 +194,7 @@ async fn waiting_on(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
     let ids: Vec<(i64,)> = rows!(
         conn,
         "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
-         WHERE m.call_id = $1 AND r.call_id = $1 AND r.state = 'awaiting' ORDER BY r.id FOR UPDATE",
+         WHERE m.call_id = $1 AND r.call_id = $1 AND r.state = 'awaiting' ORDER BY r.id FOR UPDATE OF r",
         call,
     )?;
     Ok(ids.into_iter().map(|(id,)| id).collect())

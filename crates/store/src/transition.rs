@@ -13,6 +13,8 @@ use crate::{Result, StoreError};
 /// What is written with a new state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Change<'a> {
+    /// The state that all are in, where it is known.
+    pub(crate) from: Option<RevealState>,
     pub(crate) to: RevealState,
     pub(crate) reason: Option<&'a str>,
     pub(crate) due_at: Option<Timestamp>,
@@ -24,18 +26,35 @@ pub(crate) struct Change<'a> {
 
 impl Change<'_> {
     pub(crate) fn to(to: RevealState) -> Self {
-        Change { to, reason: None, due_at: None, attempts: 0, answered: None }
+        Change { from: None, to, reason: None, due_at: None, attempts: 0, answered: None }
+    }
+
+    pub(crate) fn between(from: RevealState, to: RevealState) -> Self {
+        Change { from: Some(from), ..Change::to(to) }
     }
 }
 
-/// Counts the rows that show `ids`, as leaving their state for `to`. The reveals must be locked.
+/// Counts the rows that show `ids`, as leaving their state for another. The reveals must be locked.
 pub(crate) async fn count_rows(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,
     ids: &[i64],
-    to: RevealState,
+    Change { from, to, .. }: Change<'_>,
 ) -> Result<()> {
+    if let Some(from) = from {
+        let counts: Vec<(i64, i64)> = rows!(
+            conn,
+            "SELECT w.batch_id, COUNT(*) FROM IDS($1) AS e
+             JOIN batch_rows w ON w.reveal_id = CAST(e.value AS BIGINT) AND w.ended IS NULL
+             GROUP BY w.batch_id",
+            json(&ids),
+        )?;
+        for (batch, n) in counts {
+            totals.moved(batch, (provider, from), (provider, to), n);
+        }
+        return Ok(());
+    }
     let counts: Vec<(i64, String, i64)> = rows!(
         conn,
         "SELECT w.batch_id, r.state, COUNT(*) FROM IDS($1) AS e
@@ -62,7 +81,7 @@ pub(crate) async fn shift(
     if ids.is_empty() {
         return Ok(());
     }
-    count_rows(conn, totals, provider, ids, change.to).await?;
+    count_rows(conn, totals, provider, ids, change).await?;
     match change.answered {
         Some(credits) => write_answer(conn, ids, change, credits, now).await?,
         None => write_state(conn, ids, change, now).await?,

@@ -298,7 +298,7 @@ mod tests {
             first,
             store.write(note(&order, "usual")),
             store.write(note(&order, "usual, too")),
-            store.write_first(note(&order, "urgent")),
+            store.write_statement(note(&order, "urgent")),
             // All are asked for in this order; now they may begin.
             async { hold.send(()).unwrap() },
         );

@@ -9,6 +9,8 @@ use crate::output::{draws_progress, number};
 
 /// How long one transaction is to take: a worker that waits for it must not notice.
 const CHUNK_TIME: Duration = Duration::from_millis(15);
+/// The same on Postgres, where a worker waits only for what it shares with the rows.
+const POSTGRES_CHUNK_TIME: Duration = Duration::from_millis(40);
 /// How many rows the first chunk has.
 const FIRST_CHUNK: usize = 500;
 /// How few or many rows a chunk has.
@@ -33,6 +35,7 @@ pub enum Sink {
 pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loaded, Failure> {
     let progress = Progress::new();
     let mut loaded = Loaded::default();
+    let chunk_time = if store.is_postgres() { POSTGRES_CHUNK_TIME } else { CHUNK_TIME };
     let mut size = FIRST_CHUNK;
     while let Some(run) = next_run(store, sink, feed).await? {
         let mut rows = run.into_iter();
@@ -43,7 +46,7 @@ pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loa
             loaded.add(take(store, sink, chunk).await?);
             // What is left of a run says little.
             if taken == size {
-                size = next_size(taken, started.elapsed());
+                size = next_size(taken, started.elapsed(), chunk_time);
             }
             progress.show(&loaded);
             if !store.is_postgres() && matches!(sink, Sink::Batch(_)) {
@@ -82,8 +85,8 @@ async fn take(store: &Store, sink: &mut Sink, chunk: Vec<NewRow>) -> Result<Load
 
 /// The next chunk's size, by how long one of `rows` took; at most twice or half as large, so that one
 /// slow disk access doesn't decide.
-fn next_size(rows: usize, took: Duration) -> usize {
-    let ratio = CHUNK_TIME.as_secs_f64() / took.as_secs_f64().max(0.000_1);
+fn next_size(rows: usize, took: Duration, aim: Duration) -> usize {
+    let ratio = aim.as_secs_f64() / took.as_secs_f64().max(0.000_1);
     let size = (rows as f64 * ratio.clamp(0.5, 2.0)).round() as usize;
     size.clamp(*CHUNK_ROWS.start(), *CHUNK_ROWS.end())
 }
@@ -123,11 +126,11 @@ mod tests {
 
     #[test]
     fn chunks_grow_and_shrink_towards_their_time() {
-        assert_eq!(next_size(500, CHUNK_TIME), 500);
-        assert_eq!(next_size(500, CHUNK_TIME / 4), 1_000);
-        assert_eq!(next_size(1_000, CHUNK_TIME * 2), 500);
-        assert_eq!(next_size(500, CHUNK_TIME * 20), 250);
-        assert_eq!(next_size(220, CHUNK_TIME * 20), 200);
-        assert_eq!(next_size(9_000, Duration::ZERO), 10_000);
+        assert_eq!(next_size(500, CHUNK_TIME, CHUNK_TIME), 500);
+        assert_eq!(next_size(500, CHUNK_TIME / 4, CHUNK_TIME), 1_000);
+        assert_eq!(next_size(1_000, CHUNK_TIME * 2, CHUNK_TIME), 500);
+        assert_eq!(next_size(500, CHUNK_TIME * 20, CHUNK_TIME), 250);
+        assert_eq!(next_size(220, CHUNK_TIME * 20, CHUNK_TIME), 200);
+        assert_eq!(next_size(9_000, Duration::ZERO, CHUNK_TIME), 10_000);
     }
 }

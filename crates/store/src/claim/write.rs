@@ -14,6 +14,7 @@ use crate::conn::{Conn, exec, rows};
 use crate::each::{each, ints, same};
 use crate::gate::{self, Gate, Going};
 use crate::totals::{Totals, json};
+use crate::transition::{Change, count_rows};
 
 /// Writes the calls down and takes their cost off rate and quota.
 pub(super) async fn send_drafts(
@@ -137,7 +138,8 @@ pub(super) async fn write_members(
     now: Timestamp,
 ) -> Result<()> {
     let ids: Vec<i64> = members.iter().map(|m| m.reveal).collect();
-    crate::transition::count_rows(conn, totals, ask.provider, &ids, RevealState::Sending).await?;
+    let change = Change::between(RevealState::Queued, RevealState::Sending);
+    count_rows(conn, totals, ask.provider, &ids, change).await?;
     let columns = vec![
         ("call", ints(members.iter().map(|m| m.call))),
         ("position", ints(members.iter().map(|m| m.position))),

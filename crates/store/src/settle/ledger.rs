@@ -104,7 +104,7 @@ impl Ledger {
              FROM IDS($1) AS e
              JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT)
              JOIN reveals r ON r.id = m.reveal_id
-             ORDER BY r.id FOR UPDATE",
+             ORDER BY r.id FOR UPDATE OF r",
             json(&numbers),
         )?;
         let mut ledger = Ledger {

@@ -32,20 +32,20 @@ impl Ledger {
         totals: &mut Totals,
         now: Timestamp,
     ) -> Result<()> {
-        let mut moves: BTreeMap<(Provider, &'static str), (RevealState, Vec<i64>)> =
+        let mut moves: BTreeMap<(Provider, Option<RevealState>, RevealState), Vec<i64>> =
             BTreeMap::new();
         for (id, person) in &self.people {
             if let Some(to) = person.new_state {
-                let group =
-                    moves.entry((person.provider, to.as_str())).or_insert_with(|| (to, Vec::new()));
-                group.1.push(*id);
+                // Others may have been moved since they were read, by what was learnt of these.
+                let from = Some(person.state).filter(|state| *state == RevealState::Awaiting);
+                moves.entry((person.provider, from, to)).or_default().push(*id);
             }
         }
         let credits: HashMap<i64, i64> =
             self.people.iter().map(|(id, person)| (*id, person.credits)).collect();
-        for ((provider, _), (to, ids)) in moves {
+        for ((provider, from, to), ids) in moves {
             let reason = (to == RevealState::Queued).then_some("credits_insufficient");
-            let change = Change { reason, answered: Some(&credits), ..Change::to(to) };
+            let change = Change { from, reason, answered: Some(&credits), ..Change::to(to) };
             shift(conn, totals, provider, &ids, change, now).await?;
         }
         let in_no_new_state = self.people.iter().filter(|(_, p)| p.new_state.is_none());

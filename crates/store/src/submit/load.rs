@@ -55,8 +55,8 @@ pub(super) async fn load_chunk(
     for (_, known) in people {
         merged.push(known.save(conn, &mut totals, now).await?);
     }
-    insert_rows(conn, batch, rows, now).await?;
-    insert_rows(conn, batch, erased_rows, now).await?;
+    insert_rows(conn, batch, rows, None, now).await?;
+    insert_rows(conn, batch, erased_rows, Some("erased"), now).await?;
     insert_waterfall(conn, batch, &waterfall).await?;
     for merged in merged {
         merged.follow(conn, &mut totals, now).await?;

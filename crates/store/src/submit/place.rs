@@ -74,7 +74,6 @@ pub(super) fn place_rows(
             fields: row.fields,
             reveal: Some(reveal),
             shared,
-            ended: None,
         });
     }
     (rows, waterfall)
@@ -104,13 +103,7 @@ pub(super) fn place_erased(
             totals.new_rows(batch.id, provider, RevealState::Cancelled, 1);
             loaded.rows += 1;
             loaded.erased += 1;
-            Some(NewBatchRow {
-                number: row.number,
-                fields: "[]".into(),
-                reveal: None,
-                shared: 0,
-                ended: Some("erased"),
-            })
+            Some(NewBatchRow { number: row.number, fields: "[]".into(), reveal: None, shared: 0 })
         })
         .collect()
 }

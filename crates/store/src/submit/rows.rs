@@ -5,14 +5,13 @@ use jobs::Timestamp;
 use super::Loading;
 use crate::Result;
 use crate::conn::Conn;
-use crate::each::{each, ints, same, texts, words};
+use crate::each::{each, ints, same, same_word, texts};
 
 pub(super) struct NewBatchRow {
     pub(super) number: i64,
     pub(super) fields: String,
     pub(super) reveal: Option<i64>,
     pub(super) shared: i64,
-    pub(super) ended: Option<&'static str>,
 }
 
 pub(super) struct RowStep {
@@ -21,10 +20,12 @@ pub(super) struct RowStep {
     pub(super) reveal: i64,
 }
 
+/// Writes rows that wait, or that ended at once, all for the same reason.
 pub(super) async fn insert_rows(
     conn: &mut Conn,
     batch: &Loading,
     rows: Vec<NewBatchRow>,
+    ended: Option<&'static str>,
     now: Timestamp,
 ) -> Result<()> {
     let columns = vec![
@@ -32,8 +33,8 @@ pub(super) async fn insert_rows(
         ("number", ints(rows.iter().map(|row| row.number))),
         ("reveal", ints(rows.iter().map(|row| row.reveal))),
         ("shared", ints(rows.iter().map(|row| row.shared))),
-        ("ended_at", ints(rows.iter().map(|row| row.ended.map(|_| now.0)))),
-        ("ended", words(rows.iter().map(|row| row.ended))),
+        ("ended_at", same(ended.map(|_| now.0), rows.len())),
+        ("ended", same_word(ended, rows.len())),
         ("fields", texts(rows.into_iter().map(|row| Some(row.fields)))),
     ];
     each(
