@@ -29,9 +29,13 @@ const BY_INDEX: [(&str, &str); 10] = [
 ];
 
 /// Little is read at a time, in the order of an index: starting processes to help would take longer than
-/// reading it, and so would collecting and sorting all that comes after it.
-const BY_ITSELF: [(&str, &str); 2] =
-    [("max_parallel_workers_per_gather", "0"), ("enable_bitmapscan", "off")];
+/// reading it, and so would collecting and sorting all that comes after it, or reading a table whole for a
+/// few thousand rows of it.
+const BY_ITSELF: [(&str, &str); 3] = [
+    ("max_parallel_workers_per_gather", "0"),
+    ("enable_bitmapscan", "off"),
+    ("random_page_cost", "1.1"),
+];
 
 /// Notifications need not reach the disk: who misses one looks by itself a few seconds later.
 const IN_PASSING: [(&str, &str); 1] = [("synchronous_commit", "off")];
