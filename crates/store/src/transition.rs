@@ -35,7 +35,7 @@ impl Change<'_> {
 }
 
 /// Counts the rows that show `ids`, as leaving their state for another. The reveals must be locked.
-pub(crate) async fn count_rows(
+async fn count_rows(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,

@@ -180,7 +180,7 @@ pub(super) async fn pay(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
-    picked: Vec<Picked>,
+    mut picked: Vec<Picked>,
     price: i64,
     room: &mut Wallet,
     now: Timestamp,
@@ -188,7 +188,7 @@ pub(super) async fn pay(
     if picked.is_empty() {
         return Ok(Vec::new());
     }
-    let candidates = wanting_batches(conn, &picked).await?;
+    let candidates = wanting_batches(conn, &mut picked).await?;
     load_ceilings(conn, ask.provider, &candidates, &mut room.room).await?;
     let allocation = allocate(&candidates, price, &mut room.room);
     // Those whom only a batch wants that is still loading wait for it.
@@ -206,29 +206,32 @@ pub(super) async fn pay(
         .collect())
 }
 
-/// For each person the batches that want it, in the order in which they pay.
-pub(super) async fn wanting_batches(conn: &mut Conn, picked: &[Picked]) -> Result<Vec<Candidate>> {
+/// For each person the batches that want it, in the order in which they pay; and the rows that show it.
+async fn wanting_batches(conn: &mut Conn, picked: &mut [Picked]) -> Result<Vec<Candidate>> {
     let ids: Vec<i64> = picked.iter().map(|p| p.id).collect();
     // The sum keeps Postgres from reading all rows of a batch, as in `find_lanes`.
-    let wanting: Vec<(i64, i64)> = rows!(
+    let found: Vec<(i64, i64, i64, i64)> = rows!(
         conn,
-        "SELECT DISTINCT w.reveal_id, b.id FROM IDS($1) AS e
+        "SELECT w.reveal_id, b.id, COUNT(*),
+                CAST(CASE WHEN b.published_at IS NOT NULL AND b.cancelled_at IS NULL
+                          THEN 1 ELSE 0 END AS BIGINT)
+         FROM IDS($1) AS e
          JOIN batch_rows w ON w.reveal_id = CAST(e.value AS BIGINT) AND w.ended IS NULL
-         JOIN batches b ON b.id = w.batch_id + 0 AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
-         ORDER BY w.reveal_id, b.id",
+         JOIN batches b ON b.id = w.batch_id + 0
+         GROUP BY w.reveal_id, b.id ORDER BY w.reveal_id, b.id",
         json(&ids),
     )?;
-    let mut wanted_by: HashMap<i64, Vec<i64>> = HashMap::new();
-    for (reveal, batch) in wanting {
-        wanted_by.entry(reveal).or_default().push(batch);
+    let mut by_reveal: HashMap<i64, Vec<(i64, i64, i64)>> = HashMap::with_capacity(ids.len());
+    for (reveal, batch, rows, wants) in found {
+        by_reveal.entry(reveal).or_default().push((batch, rows, wants));
     }
-    Ok(ids
-        .into_iter()
-        .map(|reveal| Candidate {
-            reveal,
-            wanted_by: wanted_by.remove(&reveal).unwrap_or_default(),
-        })
-        .collect())
+    let candidate = |person: &mut Picked| {
+        let of_person = by_reveal.remove(&person.id).unwrap_or_default();
+        person.rows = of_person.iter().map(|&(batch, rows, _)| (batch, rows)).collect();
+        let wanting = of_person.iter().filter(|(.., wants)| *wants == 1);
+        Candidate { reveal: person.id, wanted_by: wanting.map(|&(batch, ..)| batch).collect() }
+    };
+    Ok(picked.iter_mut().map(candidate).collect())
 }
 
 pub(super) async fn load_ceilings(

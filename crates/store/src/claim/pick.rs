@@ -1,6 +1,7 @@
 //! Taking people out of the queue: those of one batch, and groups that must be asked apart.
 
 use jobs::{Provider, Timestamp};
+use smallvec::SmallVec;
 
 use super::DAILY_REQUESTS;
 use crate::Result;
@@ -18,13 +19,15 @@ pub(super) struct Picked {
     pub(super) subject: String,
     pub(super) attempts: i64,
     pub(super) repeat_of: Option<i64>,
+    /// How many rows of which batch show them. Known once somebody to pay is looked for.
+    pub(super) rows: SmallVec<[(i64, i64); 1]>,
 }
 
 pub(super) type PickedRow = (i64, String, i64, Option<i64>);
 
 impl From<PickedRow> for Picked {
     fn from((id, subject, attempts, repeat_of): PickedRow) -> Self {
-        Picked { id, subject, attempts, repeat_of }
+        Picked { id, subject, attempts, repeat_of, rows: SmallVec::new() }
     }
 }
 

@@ -14,7 +14,6 @@ use crate::conn::{Conn, exec, rows};
 use crate::each::{each, ints, same};
 use crate::gate::{self, Gate, Going};
 use crate::totals::{Totals, json};
-use crate::transition::{Change, count_rows};
 
 /// Writes the calls down and takes their cost off rate and quota.
 pub(super) async fn send_drafts(
@@ -105,9 +104,14 @@ pub(super) async fn write_calls(
         numbers.into_iter().map(|(id, call_id)| (call_id, id)).collect();
     let mut calls = Vec::with_capacity(new.len());
     let mut members = Vec::new();
+    let (queued, sending) =
+        ((ask.provider, RevealState::Queued), (ask.provider, RevealState::Sending));
     for (nth, (call, draft)) in new.into_iter().zip(drafts).enumerate() {
         let Some(&id) = numbers.get(&call.call_id.to_string()) else { continue };
         for (position, (person, payer)) in (0..).zip(draft.people.iter().zip(&draft.payers)) {
+            for &(batch, rows) in &person.rows {
+                totals.moved(batch, queued, sending, rows);
+            }
             members.push(NewMember {
                 call: id,
                 position,
@@ -126,20 +130,11 @@ pub(super) async fn write_calls(
             worker: ask.worker,
         });
     }
-    write_members(conn, totals, ask, &members, now).await?;
+    write_members(conn, &members, now).await?;
     Ok(calls)
 }
 
-pub(super) async fn write_members(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    ask: &ClaimReveals,
-    members: &[NewMember],
-    now: Timestamp,
-) -> Result<()> {
-    let ids: Vec<i64> = members.iter().map(|m| m.reveal).collect();
-    let change = Change::between(RevealState::Queued, RevealState::Sending);
-    count_rows(conn, totals, ask.provider, &ids, change).await?;
+async fn write_members(conn: &mut Conn, members: &[NewMember], now: Timestamp) -> Result<()> {
     let columns = vec![
         ("call", ints(members.iter().map(|m| m.call))),
         ("position", ints(members.iter().map(|m| m.position))),
@@ -155,7 +150,7 @@ pub(super) async fn write_members(
     )
     .await?;
     let columns = vec![
-        ("reveal", ints(ids)),
+        ("reveal", ints(members.iter().map(|m| m.reveal))),
         ("call", ints(members.iter().map(|m| m.call))),
         ("now", same(now.0, members.len())),
     ];
