@@ -216,6 +216,11 @@ CREATE TABLE webhook_inbox (
     retry_at    BIGINT,                        -- when that is tried again; NULL: at once
     body        BYTEA                          -- last: what stands behind it is read through it
 );
+-- Several times as fast as Postgres' own way, where the server was built with it.
+DO $$ BEGIN
+    EXECUTE 'ALTER TABLE webhook_inbox ALTER COLUMN body SET COMPRESSION lz4';
+EXCEPTION WHEN feature_not_supported OR syntax_error THEN NULL;
+END $$;
 CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL;
 
 -- Whether a provider may be asked, how fast, and what its account holds: one row a provider, shared

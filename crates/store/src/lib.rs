@@ -57,6 +57,7 @@ mod throughput;
 mod totals;
 mod transition;
 mod turn;
+mod waterfall;
 mod workers;
 mod writer;
 

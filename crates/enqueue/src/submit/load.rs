@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::output::{draws_progress, number};
 
 /// How long one transaction is to take: a worker that waits for it must not notice.
-const CHUNK_TIME: Duration = Duration::from_millis(15);
+const CHUNK_TIME: Duration = Duration::from_millis(10);
 /// The same on Postgres, where a worker waits only for what it shares with the rows.
 const POSTGRES_CHUNK_TIME: Duration = Duration::from_millis(40);
 /// How many rows the first chunk has.

@@ -11,7 +11,7 @@ use crate::conn::{Conn, exec, rows};
 use crate::each::{each, ints, same, same_word, shared, words};
 use crate::lanes::find_lanes;
 use crate::totals::Totals;
-use crate::transition::{advance_waterfalls, show_found};
+use crate::waterfall::{advance_waterfalls, show_found};
 
 impl People {
     /// Writes what is new and what changed; merges are carried out on rows written earlier.
