@@ -11,8 +11,9 @@ use crate::output::{draws_progress, number};
 const CHUNK_TIME: Duration = Duration::from_millis(10);
 /// The same on Postgres, where a worker waits only for what it shares with the rows.
 const POSTGRES_CHUNK_TIME: Duration = Duration::from_millis(40);
-/// How many rows the first chunk has.
-const FIRST_CHUNK: usize = 500;
+/// How many rows the first chunk has. Small inputs are one chunk, however busy the machine: where several
+/// rows show that people are one, what a submit comes to depends on the rows it sees together.
+const FIRST_CHUNK: usize = 1_000;
 /// How few or many rows a chunk has.
 const CHUNK_ROWS: std::ops::RangeInclusive<usize> = 200..=10_000;
 /// The gap in which SQLite's lock is free for programs that take no turns for it. The store has the
