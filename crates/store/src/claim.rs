@@ -17,7 +17,7 @@ use crate::totals::Totals;
 use crate::transition::{Change, shift};
 use crate::{Result, Store};
 
-use self::draft::{Drafts, draft_calls, mark_ceilings};
+use self::draft::{Drafts, draft_calls};
 use self::moment::Moment;
 use self::write::send_drafts;
 
@@ -100,7 +100,15 @@ impl Store {
             return Ok(Claims::default());
         }
         let clock = self.clock();
-        self.write(move |conn| Box::pin(async move { claim(conn, &ask, &clock).await })).await
+        loop {
+            let (ask, clock) = (ask.clone(), clock.clone());
+            let claimed = self
+                .write(move |conn| Box::pin(async move { claim(conn, &ask, &clock).await }))
+                .await?;
+            if let Claimed::Calls(claims) = claimed {
+                return Ok(claims);
+            }
+        }
     }
 
     /// Whether the gate still lets a call through that waited for its moment.
@@ -123,15 +131,24 @@ async fn anybody_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
     Ok(waiting.is_some())
 }
 
-async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Claims> {
+/// What a transaction that claims did.
+enum Claimed {
+    /// Put people whose time has come back into the queue. They are claimed by the next transaction: batches
+    /// are looked up by their counts, and counts are written last.
+    Promoted,
+    Calls(Claims),
+}
+
+async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Claimed> {
     let gate = Gate::lock(conn, ask.provider).await?;
     // Only now: whoever has the lock may be slow.
     let moment = Moment::of(clock);
     let now = moment.now;
     let mut totals = Totals::default();
-    promote_due(conn, &mut totals, ask.provider, now).await?;
-    // Batches are looked up by their counts: those whose people just came back have to be seen.
-    std::mem::take(&mut totals).flush(conn, now).await?;
+    if promote_due(conn, &mut totals, ask.provider, now).await? {
+        totals.flush(conn, now).await?;
+        return Ok(Claimed::Promoted);
+    }
     let claims = match admit(conn, ask, &gate, &moment).await? {
         Admission::Wait(again_at) => Claims { again_at, ..Claims::default() },
         Admission::Paced(again_at) => {
@@ -140,18 +157,18 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
         Admission::Go { calls, people, probe } => {
             let Drafts { drafts, full } =
                 draft_calls(conn, &mut totals, ask, &gate, calls, people, now).await?;
-            let claims = send_drafts(conn, &mut totals, ask, &gate, drafts, probe, &moment).await?;
-            // Only now: whoever was drafted is in the queue no more, and can't be drafted twice.
-            mark_ceilings(conn, ask.provider, &full).await?;
-            claims
+            for batch in full {
+                totals.at_ceiling(batch, ask.provider);
+            }
+            send_drafts(conn, &mut totals, ask, &gate, drafts, probe, &moment).await?
         }
     };
     totals.flush(conn, now).await?;
     if claims.paced {
-        return Ok(claims);
+        return Ok(Claimed::Calls(claims));
     }
     let again_at = earliest(claims.again_at, next_due(conn, ask.provider).await?);
-    Ok(Claims { again_at, ..claims })
+    Ok(Claimed::Calls(Claims { again_at, ..claims }))
 }
 
 fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
@@ -238,13 +255,13 @@ pub(crate) async fn anything_out(conn: &mut Conn, provider: Provider) -> Result<
     Ok(out == 1)
 }
 
-/// Puts people whose backoff is over back into the queue.
+/// Puts people whose backoff is over back into the queue; whether there were any.
 async fn promote_due(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<bool> {
     let due: Vec<(i64,)> = rows!(
         conn,
         "SELECT id FROM reveals WHERE provider = $1 AND retry_at <= $2
@@ -254,7 +271,8 @@ async fn promote_due(
         DUE_AT_ONCE,
     )?;
     let ids: Vec<i64> = due.into_iter().map(|(id,)| id).collect();
-    shift(conn, totals, provider, &ids, Change::to(RevealState::Queued), now).await
+    shift(conn, totals, provider, &ids, Change::to(RevealState::Queued), now).await?;
+    Ok(!ids.is_empty())
 }
 
 async fn next_due(conn: &mut Conn, provider: Provider) -> Result<Option<Timestamp>> {

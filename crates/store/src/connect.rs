@@ -26,6 +26,9 @@ const OPENING_PATIENCE: Duration = Duration::from_secs(20);
 /// How long the database may take to tell the time.
 pub(crate) const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
+/// How often work is begun anew that Postgres gives up because it and others wait for each other.
+const DEADLOCKS_IN_A_ROW: u32 = 5;
+
 static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
 
 /// The ledger: every operation on batches, reveals, calls and gates goes through it. Cheap to clone.
@@ -181,6 +184,27 @@ impl Store {
                 Ok(value)
             }
         }
+    }
+
+    /// The same for work that can be begun anew, should Postgres have given it up because it and others waited
+    /// for each other. All lock in one order, as far as it is known beforehand whom they touch; that of a
+    /// waterfall's next step isn't.
+    pub(crate) async fn write_anew<T, F>(
+        &self,
+        durability: Durability,
+        work: impl Fn() -> F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T>> + Send + 'static,
+    {
+        for _ in 1..DEADLOCKS_IN_A_ROW {
+            match self.write_with(durability, work()).await {
+                Err(error) if error.is_deadlock() => {}
+                done => return done,
+            }
+        }
+        self.write_with(durability, work()).await
     }
 
     /// Says to all processes what was committed.

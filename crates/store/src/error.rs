@@ -109,6 +109,14 @@ impl StoreError {
             if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
     }
 
+    /// Whether Postgres gave the transaction up because it and others waited for each other.
+    pub(crate) fn is_deadlock(&self) -> bool {
+        /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+        const DEADLOCK_DETECTED: &str = "40P01";
+        matches!(self, StoreError::Database(DatabaseError::Postgres(sqlx::Error::Database(error)))
+            if error.code().as_deref() == Some(DEADLOCK_DETECTED))
+    }
+
     /// Whether a value that must be unique was there already.
     pub(crate) fn is_duplicate(&self) -> bool {
         match self {

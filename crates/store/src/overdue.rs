@@ -6,7 +6,7 @@ use std::time::Duration;
 use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
 use crate::answer::mark_unknown;
-use crate::conn::{Conn, exec, row, rows};
+use crate::conn::{Conn, exec, row, rows, value};
 use crate::retry::last_poll::polled_in_vain;
 use crate::totals::{Totals, json};
 use crate::transition::{Change, parse_provider, shift};
@@ -42,35 +42,63 @@ impl Store {
     /// The database can't be used.
     pub async fn sweep_overdue(&self, policy: &Policy) -> Result<Swept> {
         self.sweep_cancelled_batches().await?;
-        let (now, policy) = (self.now(), policy.clone());
-        // By itself: it locks a gate, which nobody does who has locked anything else.
+        let now = self.now();
+        // Each by itself: all lock gates before calls, and calls before people.
         let webhooks_silent = self
             .write(move |conn| Box::pin(async move { doubt_webhook_url(conn, now).await }))
             .await?;
-        self.write(move |conn| {
-            Box::pin(async move {
-                let mut totals = Totals::default();
-                let swept = Swept {
-                    taken_over: take_over(conn, &mut totals, &policy, now).await?,
-                    expired: expire_overdue(conn, &mut totals, now).await?,
-                    repeated: repeat_unknown(conn, &mut totals, &policy, now).await?,
-                    webhooks_silent,
-                };
-                totals.flush(conn, now).await?;
-                Ok(swept)
-            })
-        })
-        .await
+        let patience = policy.clone();
+        let taken_over = self
+            .write(move |conn| Box::pin(async move { take_over(conn, &patience, now).await }))
+            .await?;
+        let expired = self
+            .write(move |conn| Box::pin(async move { expire_overdue(conn, now).await }))
+            .await?;
+        let repeated = match policy.unknown_grace {
+            Some(grace) => {
+                let (before, most) = (now - grace, policy.max_attempts);
+                self.write(move |conn| {
+                    Box::pin(async move { repeat_unknown(conn, before, most, now).await })
+                })
+                .await?
+            }
+            None => 0,
+        };
+        Ok(Swept { taken_over, expired, repeated, webhooks_silent })
     }
 }
 
+/// A call that is looked at, and its provider.
+type Looked = (i64, Provider);
+
+fn looked(found: Vec<(i64, String)>) -> Result<Vec<Looked>> {
+    found.into_iter().map(|(id, provider)| Ok((id, parse_provider(&provider, id)?))).collect()
+}
+
+/// Locks calls, and then all people in them, each in the order of their numbers: one call after the other
+/// would lock people in no order, and wait crosswise with a submit that names some of them.
+async fn lock_all(conn: &mut Conn, calls: &[Looked]) -> Result<()> {
+    let ids: Vec<i64> = calls.iter().map(|(id, _)| *id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let _: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT c.id FROM IDS($1) AS e JOIN calls c ON c.id = CAST(e.value AS BIGINT)
+         ORDER BY c.id FOR UPDATE",
+        json(&ids),
+    )?;
+    let _: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT r.id FROM IDS($1) AS e JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT)
+         JOIN reveals r ON r.id = m.reveal_id ORDER BY r.id FOR UPDATE OF r",
+        json(&ids),
+    )?;
+    Ok(())
+}
+
 /// Requests of workers that gave no sign for too long: they may have left.
-async fn take_over(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<usize> {
+async fn take_over(conn: &mut Conn, policy: &Policy, now: Timestamp) -> Result<usize> {
     // The plus keeps SQLite's planner from reading all calls in their order: those on their way have an index.
     let lost: Vec<(i64, String)> = rows!(
         conn,
@@ -82,10 +110,7 @@ async fn take_over(
         now.0 - LONGEST_REQUEST_MS,
         AT_ONCE,
     )?;
-    let lost: Vec<(i64, Provider)> = lost
-        .into_iter()
-        .map(|(id, provider)| Ok((id, parse_provider(&provider, id)?)))
-        .collect::<Result<_>>()?;
+    let lost = looked(lost)?;
     // Gates come first in the order of locks. Those that a lost call probes are closed below; others are
     // left alone, since a worker that was stopped in the middle may keep one.
     let ids: Vec<i64> = lost.iter().map(|(id, _)| *id).collect();
@@ -96,8 +121,10 @@ async fn take_over(
          ORDER BY provider FOR UPDATE",
         json(&ids),
     )?;
+    lock_all(conn, &lost).await?;
+    let mut totals = Totals::default();
     for &(id, provider) in &lost {
-        mark_unknown(conn, totals, provider, id, "its worker is gone", policy, now).await?;
+        mark_unknown(conn, &mut totals, provider, id, "its worker is gone", policy, now).await?;
         exec!(
             conn,
             "UPDATE provider_gates SET state = 'closed', closed_until = $3, probe_call = NULL
@@ -107,6 +134,7 @@ async fn take_over(
             (now + policy.gate_base).0,
         )?;
     }
+    totals.flush(conn, now).await?;
     if !lost.is_empty() {
         conn.announce(crate::Topic::Queue);
     }
@@ -115,12 +143,12 @@ async fn take_over(
 
 /// Calls past their deadline that can't be polled. Those that can are polled a last time first, as long
 /// as there is hope that somebody can.
-async fn expire_overdue(conn: &mut Conn, totals: &mut Totals, now: Timestamp) -> Result<usize> {
-    let mut expired = 0;
+async fn expire_overdue(conn: &mut Conn, now: Timestamp) -> Result<usize> {
+    let mut overdue = Vec::new();
     for provider in Provider::ALL {
-        let overdue: Vec<(i64,)> = rows!(
+        let found: Vec<(i64, String)> = rows!(
             conn,
-            "SELECT id FROM calls WHERE provider = $1 AND deadline_at <= $2
+            "SELECT id, provider FROM calls WHERE provider = $1 AND deadline_at <= $2
                 AND (poll_at IS NULL OR deadline_at <= $3)
              ORDER BY deadline_at LIMIT $4",
             provider.as_str(),
@@ -128,12 +156,15 @@ async fn expire_overdue(conn: &mut Conn, totals: &mut Totals, now: Timestamp) ->
             (now - LAST_POLL_PATIENCE).0,
             AT_ONCE,
         )?;
-        for (id,) in overdue {
-            expire_call(conn, totals, provider, id, now).await?;
-            expired += 1;
-        }
+        overdue.extend(looked(found)?);
     }
-    Ok(expired)
+    lock_all(conn, &overdue).await?;
+    let mut totals = Totals::default();
+    for &(id, provider) in &overdue {
+        expire_call(conn, &mut totals, provider, id, now).await?;
+    }
+    totals.flush(conn, now).await?;
+    Ok(overdue.len())
 }
 
 /// Ends a call without a result. What was reserved for its people may have been spent.
@@ -204,27 +235,30 @@ async fn waiting_on(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
 /// twice. The old call stays on record, and its webhook would still find its people.
 async fn repeat_unknown(
     conn: &mut Conn,
-    totals: &mut Totals,
-    policy: &Policy,
+    before: Timestamp,
+    max_attempts: i64,
     now: Timestamp,
 ) -> Result<usize> {
-    let Some(grace) = policy.unknown_grace else { return Ok(0) };
-    let mut repeated = 0;
+    const UNKNOWN: &str = "SELECT id, provider FROM calls
+         WHERE provider = $1 AND state = 'unknown' AND sent_at <= $2 AND tracking_id IS NULL
+         ORDER BY sent_at LIMIT $3";
+    let mut old = Vec::new();
     for provider in Provider::ALL {
-        let old: Vec<(i64,)> = rows!(
-            conn,
-            "SELECT id FROM calls WHERE provider = $1 AND state = 'unknown' AND sent_at <= $2
-                AND tracking_id IS NULL
-             ORDER BY sent_at LIMIT $3 FOR UPDATE SKIP LOCKED",
-            provider.as_str(),
-            (now - grace).0,
-            AT_ONCE,
-        )?;
-        for (call,) in old {
-            repeat(conn, totals, provider, call, policy, now).await?;
+        let found: Vec<(i64, String)> = rows!(conn, UNKNOWN, provider.as_str(), before.0, AT_ONCE)?;
+        old.extend(looked(found)?);
+    }
+    lock_all(conn, &old).await?;
+    let mut totals = Totals::default();
+    let mut repeated = 0;
+    for &(call, provider) in &old {
+        // Its webhook, or another worker, may have been faster than the lock.
+        let state: String = value!(conn, "SELECT state FROM calls WHERE id = $1", call)?;
+        if state == CallState::Unknown.as_str() {
+            repeat(conn, &mut totals, provider, call, max_attempts, now).await?;
             repeated += 1;
         }
     }
+    totals.flush(conn, now).await?;
     Ok(repeated)
 }
 
@@ -233,7 +267,7 @@ async fn repeat(
     totals: &mut Totals,
     provider: Provider,
     call: i64,
-    policy: &Policy,
+    max_attempts: i64,
     now: Timestamp,
 ) -> Result<()> {
     end_without_result(conn, totals, provider, call, "unknown: sent again").await?;
@@ -243,7 +277,7 @@ async fn repeat(
         "SELECT id FROM reveals WHERE attempts + 1 >= $2
          AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&ids),
-        policy.max_attempts,
+        max_attempts,
     )?;
     let spent: Vec<i64> = spent.into_iter().map(|(id,)| id).collect();
     let again: Vec<i64> = ids.into_iter().filter(|id| !spent.contains(id)).collect();

@@ -14,8 +14,9 @@ use smallvec::SmallVec;
 use self::load::load_chunk;
 use crate::conn::{Conn, exec, row, rows, value};
 use crate::lanes::find_lanes;
+use crate::resolve::Numbers;
 use crate::totals::{Totals, json};
-use crate::writer::Durability;
+use crate::writer::{BoxFuture, Durability};
 use crate::{Result, Store, StoreError, Topic};
 
 /// What is known of a batch before its first row.
@@ -136,11 +137,13 @@ impl Store {
     /// # Errors
     /// The database can't be used, or the batch was swept as abandoned.
     pub async fn load(&self, batch: &Loading, new_rows: Vec<NewRow>) -> Result<Loaded> {
-        let (batch, now) = (batch.clone(), self.now());
-        self.write_with(Durability::WithTheNext, move |conn| {
-            Box::pin(async move { load_chunk(conn, &batch, new_rows, now).await })
-        })
-        .await
+        let now = self.now();
+        let load = |new_rows| loading(batch.clone(), new_rows, now);
+        if self.is_postgres() {
+            self.write_anew(Durability::WithTheNext, || load(new_rows.clone())).await
+        } else {
+            self.write_with(Durability::WithTheNext, load(new_rows)).await
+        }
     }
 
     /// Notes the columns of JSON Lines, which are known once all rows were read.
@@ -176,6 +179,7 @@ impl Store {
         let published = self
             .write(move |conn| {
                 Box::pin(async move {
+                    let waiting = held_by_loading(conn, id).await?;
                     let done = exec!(
                         conn,
                         "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
@@ -186,9 +190,11 @@ impl Store {
                         text,
                         hash,
                     )?;
+                    let mut totals = Totals::default();
                     if done == 1 {
-                        take_from_loading(conn, id, now).await?;
+                        find_lanes(conn, &mut totals, &waiting, now).await?;
                     }
+                    totals.flush(conn, now).await?;
                     conn.announce(Topic::Queue);
                     Ok(done)
                 })
@@ -256,23 +262,30 @@ impl Store {
     }
 }
 
-/// People whom a batch that still loads took into its lane have their turn now.
-async fn take_from_loading(conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
-    // All at once, so that they are locked in the order of their numbers. The `+ 0` keeps SQLite from going
-    // through the whole queue for a batch that loads.
+fn loading(
+    batch: Loading,
+    new_rows: Vec<NewRow>,
+    now: Timestamp,
+) -> impl for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<Loaded>> + Send + 'static {
+    move |conn| Box::pin(async move { load_chunk(conn, &batch, new_rows, now).await })
+}
+
+/// People of this batch who stand in the lane of one that still loads: their turn is to come with this one.
+/// They are locked here, before the batch is, and under the lock of those who load.
+async fn held_by_loading(conn: &mut Conn, batch: i64) -> Result<Vec<i64>> {
+    Numbers::lock(conn).await?;
+    // The `+ 0` keeps SQLite from going through the whole queue for a batch that loads.
     let both: Vec<(i64,)> = rows!(
         conn,
         "SELECT r.id FROM batches b
          JOIN reveals r ON r.queue_lane = b.id + 0
          WHERE b.published_at IS NULL AND b.id <> $1
            AND EXISTS (SELECT 1 FROM batch_rows w
-                       WHERE w.reveal_id = r.id AND w.batch_id = $1 AND w.ended IS NULL)",
+                       WHERE w.reveal_id = r.id AND w.batch_id = $1 AND w.ended IS NULL)
+         ORDER BY r.id FOR UPDATE OF r",
         batch,
     )?;
-    let both: Vec<i64> = both.into_iter().map(|(id,)| id).collect();
-    let mut totals = Totals::default();
-    find_lanes(conn, &mut totals, &both, now).await?;
-    totals.flush(conn, now).await
+    Ok(both.into_iter().map(|(id,)| id).collect())
 }
 
 fn swept(batch: &Loading) -> StoreError {

@@ -33,6 +33,7 @@ struct ProviderDelta {
     reserved: i64,
     spent: i64,
     written_off: i64,
+    at_ceiling: i64,
 }
 
 #[derive(Debug, Default, Clone, Serialize)]
@@ -92,6 +93,12 @@ impl Totals {
         let delta = self.provider(batch, provider);
         delta.people_asked += people;
         delta.reserved += credits;
+    }
+
+    /// `batch` has no room for one more person, and steps out of the queue until credits are freed or its
+    /// ceiling is raised. What others want of its people is taken over when their own lanes are empty.
+    pub(crate) fn at_ceiling(&mut self, batch: i64, provider: Provider) {
+        self.provider(batch, provider).at_ceiling = 1;
     }
 
     /// What `batch` had reserved became `spent`.
@@ -158,7 +165,7 @@ impl Totals {
         exec!(
             conn,
             "INSERT INTO batch_totals (batch_id, provider, queued, sending, awaiting, retrying, found,
-                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off)
+                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off, at_ceiling)
              SELECT CAST(e.value->>'batch' AS BIGINT), e.value->>'provider',
                 CAST(e.value->>'queued' AS BIGINT), CAST(e.value->>'sending' AS BIGINT),
                 CAST(e.value->>'awaiting' AS BIGINT), CAST(e.value->>'retrying' AS BIGINT),
@@ -166,7 +173,7 @@ impl Totals {
                 CAST(e.value->>'failed' AS BIGINT), CAST(e.value->>'expired' AS BIGINT),
                 CAST(e.value->>'cancelled' AS BIGINT), CAST(e.value->>'people_asked' AS BIGINT),
                 CAST(e.value->>'people_found' AS BIGINT), CAST(e.value->>'people_not_found' AS BIGINT),
-                CAST(e.value->>'reserved' AS BIGINT), CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT)
+                CAST(e.value->>'reserved' AS BIGINT), CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT), CAST(e.value->>'at_ceiling' AS BIGINT)
              FROM EACH($1) AS e JOIN batches b ON b.id = CAST(e.value->>'batch' AS BIGINT) WHERE TRUE
              ON CONFLICT (batch_id, provider) DO UPDATE SET
                 queued = batch_totals.queued + excluded.queued,
@@ -184,7 +191,8 @@ impl Totals {
                 credits_reserved = batch_totals.credits_reserved + excluded.credits_reserved,
                 credits_spent = batch_totals.credits_spent + excluded.credits_spent,
                 written_off = batch_totals.written_off + excluded.written_off,
-                at_ceiling = CASE WHEN excluded.credits_reserved + excluded.credits_spent + excluded.written_off < 0
+                at_ceiling = CASE WHEN excluded.at_ceiling = 1 THEN 1
+                                  WHEN excluded.credits_reserved + excluded.credits_spent + excluded.written_off < 0
                                   THEN 0 ELSE batch_totals.at_ceiling END",
             json(&rows),
         )?;

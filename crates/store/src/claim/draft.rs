@@ -255,20 +255,6 @@ pub(super) async fn load_ceilings(
     Ok(())
 }
 
-/// Batches without room for one more person step out of the queue until credits are freed or their
-/// ceiling is raised. What other batches want of theirs is taken over when their own lanes are empty.
-pub(super) async fn mark_ceilings(conn: &mut Conn, provider: Provider, full: &[i64]) -> Result<()> {
-    for batch in full {
-        exec!(
-            conn,
-            "UPDATE batch_totals SET at_ceiling = 1 WHERE batch_id = $1 AND provider = $2",
-            *batch,
-            provider.as_str(),
-        )?;
-    }
-    Ok(())
-}
-
 /// What we believe is too little for the next person: the account is asked, unless it is to be anyway.
 pub(super) async fn ask_balance_soon(
     conn: &mut Conn,

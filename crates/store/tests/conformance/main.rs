@@ -16,6 +16,7 @@ mod balance;
 mod basics;
 mod ceilings;
 mod claims;
+mod crosswise;
 mod harness;
 mod isolation;
 mod overdue;

@@ -1,0 +1,63 @@
+//! Transactions that lock the same people, side by side: none waits for another that waits for it.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
+
+use crate::harness::people::{Options, oceans, rows};
+use crate::harness::{Bench, on_both};
+
+on_both!(publishing_locks_people_before_the_batch, a_submit_that_meets_a_deadlock_goes_on);
+
+/// Long enough for any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn lock(other: &mut Transaction<'static, Postgres>, sql: &str) {
+    let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut **other).await;
+    done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// Returns once somebody waits for a lock of `other`'s.
+async fn somebody_waits(other: &mut Transaction<'static, Postgres>) {
+    const WAITING: &str = "SELECT COUNT(*) FROM pg_stat_activity
+         WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    let looking = async {
+        while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut **other).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking).await.expect("somebody waits");
+}
+
+/// Results lock people first, and then their batches. Only Postgres has several writers.
+async fn publishing_locks_people_before_the_batch(b: &Bench) {
+    let batch = b.begin(Options::default()).await;
+    b.load(&batch, &oceans(1..=2)).await;
+    // It takes both into its lane: that of a batch which loads, too.
+    let later = b.begin(Options::default()).await;
+    b.load(&later, &oceans(1..=2)).await;
+    let Some(mut other) = b.database.transaction().await else { return b.publish(&batch).await };
+    lock(&mut other, "SELECT id FROM reveals ORDER BY id FOR UPDATE").await;
+    let store = b.store.clone();
+    let publishing = tokio::spawn(async move { store.publish(&batch, None).await });
+    somebody_waits(&mut other).await;
+    lock(&mut other, "SELECT id FROM batches ORDER BY id FOR UPDATE NOWAIT").await;
+    other.commit().await.unwrap();
+    publishing.await.unwrap().unwrap();
+}
+
+/// Postgres gives one of those up that wait for each other; it may be the submit.
+async fn a_submit_that_meets_a_deadlock_goes_on(b: &Bench) {
+    b.submit(&oceans(1..=2)).await;
+    let again = b.begin(Options::default()).await;
+    let Some(mut other) = b.database.transaction().await else { return };
+    // It looks first after so long, and never again: whoever waits first is given up.
+    lock(&mut other, "SET LOCAL deadlock_timeout = '1h'").await;
+    lock(&mut other, "SELECT id FROM reveals WHERE id = 2 FOR UPDATE").await;
+    let (store, batch) = (b.store.clone(), again.clone());
+    let loading = tokio::spawn(async move { store.load(&batch, rows(&oceans(1..=2))).await });
+    somebody_waits(&mut other).await;
+    lock(&mut other, "SELECT id FROM reveals WHERE id = 1 FOR UPDATE").await;
+    other.commit().await.unwrap();
+    assert_eq!(loading.await.unwrap().unwrap().shared, 2);
+}
