@@ -181,24 +181,29 @@ fn tracked(answer: &Answer) -> TrackOutcome {
     }
 }
 
-/// Reads a webhook, or a poll's answer, in either of the published shapes: one person
+/// The entries of a webhook, or of a poll's answer, in either of the published shapes: one person
 /// (`personId`, `phoneNumbers` as a list), or `people` with `phoneNumbers` by source.
-pub(crate) fn results(body: &Value) -> Result<Vec<PersonResult>, Malformed> {
+pub(crate) fn entries(body: &Value) -> Result<Vec<&Map<String, Value>>, Malformed> {
     let fields = body.as_object().ok_or(Malformed::new("the body is no object"))?;
-    let overall = Word::of(fields.get("status"));
     let Some(people) = fields.get("people") else {
         return match ["personId", "phoneNumbers"].iter().any(|name| fields.contains_key(*name)) {
-            true => Ok(vec![result(fields, overall)]),
+            true => Ok(vec![fields]),
             false => Err(Malformed::new("none of people, personId, phoneNumbers")),
         };
     };
     let people = people.as_array().ok_or(Malformed::new("people is no list"))?;
-    if people.is_empty() && overall == Word::Finished {
+    let entries: Option<Vec<_>> = people.iter().map(Value::as_object).collect();
+    entries.ok_or(Malformed::new("an entry of people is no object"))
+}
+
+/// Reads a webhook, or a poll's answer.
+pub(crate) fn results(body: &Value) -> Result<Vec<PersonResult>, Malformed> {
+    let entries = entries(body)?;
+    let overall = Word::of(body.get("status"));
+    if entries.is_empty() && overall == Word::Finished {
         return Ok(vec![PersonResult { person_id: None, finding: Finding::NotFound }]);
     }
-    let entry = |person: &Value| Some(result(person.as_object()?, overall));
-    let results: Option<Vec<_>> = people.iter().map(entry).collect();
-    results.ok_or(Malformed::new("an entry of people is no object"))
+    Ok(entries.into_iter().map(|entry| result(entry, overall)).collect())
 }
 
 fn result(person: &Map<String, Value>, overall: Word) -> PersonResult {

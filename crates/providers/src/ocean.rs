@@ -6,7 +6,7 @@ use jobs::outcome::{
 use reqwest::header::HeaderName;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::http::{Account, Answer, InvalidAccount};
@@ -151,15 +151,20 @@ fn balance(json: &Value) -> Option<Balance> {
     Some(Balance { credits, direct_dials: false, daily })
 }
 
-/// Reads a webhook: `{"phones": [{"personId", "status", "numbers"}]}`, people in any order.
-pub(crate) fn results(body: &Value) -> Result<Vec<PersonResult>, Malformed> {
+/// A webhook's entries: `{"phones": [{"personId", "status", "numbers"}]}`, people in any order.
+pub(crate) fn entries(body: &Value) -> Result<Vec<&Map<String, Value>>, Malformed> {
     let phones = body.get("phones").ok_or(Malformed::new("no field phones"))?;
     let people = phones.as_array().ok_or(Malformed::new("phones is no list"))?;
-    people.iter().map(result).collect()
+    let entries: Option<Vec<_>> = people.iter().map(Value::as_object).collect();
+    entries.ok_or(Malformed::new("an entry of phones is no object"))
 }
 
-fn result(person: &Value) -> Result<PersonResult, Malformed> {
-    let fields = person.as_object().ok_or(Malformed::new("an entry of phones is no object"))?;
+/// Reads a webhook.
+pub(crate) fn results(body: &Value) -> Result<Vec<PersonResult>, Malformed> {
+    Ok(entries(body)?.into_iter().map(result).collect())
+}
+
+fn result(fields: &Map<String, Value>) -> PersonResult {
     let mut numbers = Numbers::default();
     if let Some(value) = fields.get("numbers") {
         numbers.add(value, None);
@@ -174,5 +179,5 @@ fn result(person: &Value) -> Result<PersonResult, Malformed> {
         // `inProgress`, and any word that is not known: no result yet.
         _ => Finding::InProgress,
     };
-    Ok(PersonResult { person_id: webhook::person_id(fields), finding })
+    PersonResult { person_id: webhook::person_id(fields), finding }
 }

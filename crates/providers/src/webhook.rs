@@ -18,15 +18,31 @@ impl Malformed {
     }
 }
 
+/// Whether [`parse`] can read a body. Somebody waits for the answer, so numbers are left to whoever applies it.
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn check(provider: Provider, body: &[u8]) -> Result<(), Malformed> {
+    let json = read(body)?;
+    match provider {
+        Provider::Ocean => ocean::entries(&json).map(|_| ()),
+        Provider::Clodura => clodura::entries(&json).map(|_| ()),
+    }
+}
+
+fn read(body: &[u8]) -> Result<Value, Malformed> {
+    json::read(body).map_err(|error| {
+        Malformed::new(&format!("no JSON (line {}, column {})", error.line(), error.column()))
+    })
+}
+
 /// Reads what a provider's webhook says about each person in it.
 ///
 /// # Errors
 /// A body that is no JSON, or none of the provider's shapes. Fields and words that nothing
 /// published names are no error: they are passed over, and what is not a result stays open.
 pub fn parse(provider: Provider, body: &[u8]) -> Result<Vec<PersonResult>, Malformed> {
-    let json = json::read(body).map_err(|error| {
-        Malformed::new(&format!("no JSON (line {}, column {})", error.line(), error.column()))
-    })?;
+    let json = read(body)?;
     match provider {
         Provider::Ocean => ocean::results(&json),
         Provider::Clodura => clodura::results(&json),

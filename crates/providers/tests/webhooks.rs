@@ -4,8 +4,15 @@
 use jobs::Provider::{self, Clodura, Ocean};
 use jobs::outcome::{Finding, PersonResult};
 use proptest::prelude::*;
-use providers::webhook::parse;
+use providers::webhook::{Malformed, check};
 use serde_json::{Value, json};
+
+/// What is acknowledged can be applied, and the other way round.
+fn parse(provider: Provider, body: &[u8]) -> Result<Vec<PersonResult>, Malformed> {
+    let parsed = providers::webhook::parse(provider, body);
+    assert_eq!(check(provider, body), parsed.as_ref().map(|_| ()).map_err(Clone::clone));
+    parsed
+}
 
 fn read(provider: Provider, body: &Value) -> Vec<PersonResult> {
     parse(provider, body.to_string().as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}"))

@@ -60,7 +60,7 @@ async fn receive(
             return status;
         }
     };
-    let malformed = providers::webhook::parse(provider, &body).err();
+    let malformed = providers::webhook::check(provider, &body).err();
     if let Some(error) = &malformed {
         tracing::warn!(call_id, %provider, %error, bytes = body.len(), "a webhook can't be read; kept for inspection");
     }

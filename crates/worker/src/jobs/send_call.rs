@@ -17,6 +17,10 @@ use crate::metrics::Kind;
 /// machine was suspended or the process stopped: the call goes back and is not sent.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// How many people one transaction claims at most: whatever else is to be written waits for it, and so does the
+/// first of their calls.
+const MOST_PEOPLE: usize = 1_000;
+
 /// People due at one provider.
 pub struct DueReveals {
     /// The application.
@@ -36,7 +40,7 @@ impl Source for DueReveals {
         let ask = ClaimReveals {
             provider: self.provider,
             worker: self.app.worker,
-            calls: free,
+            calls: free.min((MOST_PEOPLE / self.people.max(1)).max(1)),
             people: self.people,
             price: self.app.price(self.provider),
             rate: self.app.rate(self.provider),
