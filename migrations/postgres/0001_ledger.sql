@@ -93,7 +93,7 @@ CREATE TABLE reveals (
     retry_at     BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'retrying' THEN due_at END) STORED,
     ended_badly  BIGINT GENERATED ALWAYS AS (CASE WHEN state IN ('failed', 'expired') THEN id END) STORED,
     UNIQUE (provider, subject, generation)
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 33);
 CREATE INDEX reveals_queue ON reveals (queue_lane, provider, id) WHERE queue_lane IS NOT NULL;
 CREATE INDEX reveals_cohort ON reveals (provider, queue_cohort) WHERE queue_cohort IS NOT NULL;
 CREATE INDEX reveals_retrying ON reveals (provider, retry_at) WHERE retry_at IS NOT NULL;

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 
 use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
-use crate::answer::still_sending;
 use crate::conn::{Conn, rows};
 use crate::each::{Columns, each, ints, same, texts};
 use crate::gate;
 use crate::grouped::Item;
 use crate::totals::{Totals, json};
-use crate::transition::{Change, shift};
+use crate::transition::{Change, count_rows};
 use crate::writer::BoxFuture;
 use crate::{Answer, Result, Store, Topic};
 
@@ -151,9 +150,31 @@ async fn write(
     )
     .await?;
     let calls: Vec<i64> = accepted.iter().map(|one| one.id).collect();
-    let ids = still_sending(conn, &calls).await?;
+    await_results(conn, totals, provider, &calls, now).await
+}
+
+/// People who have no result yet are waited for. They are locked in the order of their numbers, as everywhere.
+async fn await_results(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    calls: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    // `DISTINCT` has SQLite find them first, instead of going through all people there are.
+    let ids: Vec<(i64,)> = rows!(
+        conn,
+        "UPDATE reveals SET state = 'awaiting', reason = NULL, due_at = NULL, cohort = NULL, updated_at = $2
+         FROM (SELECT DISTINCT m.reveal_id, m.call_id FROM IDS($1) AS e
+               JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT) ORDER BY m.reveal_id, m.call_id) AS asked
+         WHERE reveals.id = asked.reveal_id AND reveals.call_id = asked.call_id AND reveals.state = 'sending'
+         RETURNING reveals.id",
+        json(&calls),
+        now.0,
+    )?;
+    let ids: Vec<i64> = ids.into_iter().map(|(id,)| id).collect();
     let change = Change::between(RevealState::Sending, RevealState::Awaiting);
-    shift(conn, totals, provider, &ids, change, now).await
+    count_rows(conn, totals, provider, &ids, change).await
 }
 
 /// Calls whose webhook was faster, or that were taken for lost: what the answer tells is still worth

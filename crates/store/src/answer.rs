@@ -107,7 +107,7 @@ pub(crate) async fn mark_unknown(
         i64::try_from(policy.result_deadline.as_millis()).unwrap_or(i64::MAX / 2),
     )?;
     if moved == 1 {
-        let ids = still_sending(conn, &[call]).await?;
+        let ids = still_sending(conn, call).await?;
         let reason = format!("outcome unknown: {why}");
         let change = Change { reason: Some(&reason), ..Change::to(RevealState::Awaiting) };
         shift(conn, totals, provider, &ids, change, now).await?;
@@ -115,15 +115,13 @@ pub(crate) async fn mark_unknown(
     Ok(moved == 1)
 }
 
-/// The people of calls who have no result yet, locked in the order of their numbers.
-pub(crate) async fn still_sending(conn: &mut Conn, calls: &[i64]) -> Result<Vec<i64>> {
+/// The people of a call who have no result yet, locked in the order of their numbers.
+async fn still_sending(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
     let ids: Vec<(i64,)> = rows!(
         conn,
-        "SELECT r.id FROM IDS($1) AS e
-         JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT)
-         JOIN reveals r ON r.id = m.reveal_id AND r.call_id = m.call_id
-         WHERE r.state = 'sending' ORDER BY r.id FOR UPDATE OF r",
-        json(&calls),
+        "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id AND r.call_id = m.call_id
+         WHERE m.call_id = $1 AND r.state = 'sending' ORDER BY r.id FOR UPDATE OF r",
+        call,
     )?;
     Ok(ids.into_iter().map(|(id,)| id).collect())
 }

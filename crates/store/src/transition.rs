@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jobs::{Provider, RevealState, Timestamp};
 
-use crate::conn::{Conn, exec, rows};
+use crate::conn::{Conn, rows};
 use crate::each::{each, ints, same, same_word, texts};
 use crate::lanes::find_lanes;
 use crate::totals::{Totals, json};
@@ -35,8 +35,9 @@ impl Change<'_> {
     }
 }
 
-/// Counts the rows that show `ids`, as leaving their state for another. The reveals must be locked.
-async fn count_rows(
+/// Counts the rows that show `ids`, as leaving their state for another. The reveals must be locked; where their
+/// state is given, they may have left it already.
+pub(crate) async fn count_rows(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,
@@ -107,20 +108,27 @@ async fn write_state(
     change: Change<'_>,
     now: Timestamp,
 ) -> Result<()> {
+    let rows = ids.len();
     // Whoever was asked apart from others has an answer once they await a result.
-    exec!(
+    let together = i64::from(change.to == RevealState::Awaiting);
+    let columns = vec![
+        ("id", ints(ids.iter().copied())),
+        ("state", same_word(change.to.as_str(), rows)),
+        ("reason", texts(ids.iter().map(|_| change.reason))),
+        ("due_at", same(change.due_at.map(|at| at.0), rows)),
+        ("attempts", same(change.attempts, rows)),
+        ("now", same(now.0, rows)),
+        ("together", same(together, rows)),
+    ];
+    each(
         conn,
-        "UPDATE reveals SET state = $2, reason = $3, due_at = $4, attempts = attempts + $5, updated_at = $6,
-            cohort = CASE WHEN $7 = 1 THEN NULL ELSE cohort END
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-        change.to.as_str(),
-        change.reason,
-        change.due_at.map(|t| t.0),
-        change.attempts,
-        now.0,
-        i64::from(change.to == RevealState::Awaiting),
-    )?;
+        "UPDATE reveals SET state = e.state, reason = e.reason, due_at = e.due_at,
+            attempts = reveals.attempts + e.attempts, updated_at = e.now,
+            cohort = CASE WHEN e.together = 1 THEN NULL ELSE reveals.cohort END
+         FROM ROWS WHERE reveals.id = e.id",
+        columns,
+    )
+    .await?;
     Ok(())
 }
 

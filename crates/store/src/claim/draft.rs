@@ -209,29 +209,31 @@ pub(super) async fn pay(
 /// For each person the batches that want it, in the order in which they pay; and the rows that show it.
 async fn wanting_batches(conn: &mut Conn, picked: &mut [Picked]) -> Result<Vec<Candidate>> {
     let ids: Vec<i64> = picked.iter().map(|p| p.id).collect();
-    // The sum keeps Postgres from reading all rows of a batch, as in `find_lanes`.
-    let found: Vec<(i64, i64, i64, i64)> = rows!(
+    let shown: Vec<(i64, i64)> = rows!(
         conn,
-        "SELECT w.reveal_id, b.id, COUNT(*),
-                CAST(CASE WHEN b.published_at IS NOT NULL AND b.cancelled_at IS NULL
-                          THEN 1 ELSE 0 END AS BIGINT)
-         FROM IDS($1) AS e
-         JOIN batch_rows w ON w.reveal_id = CAST(e.value AS BIGINT) AND w.ended IS NULL
-         JOIN batches b ON b.id = w.batch_id + 0
-         GROUP BY w.reveal_id, b.id ORDER BY w.reveal_id, b.id",
+        "SELECT w.reveal_id, w.batch_id FROM IDS($1) AS e
+         JOIN batch_rows w ON w.reveal_id = CAST(e.value AS BIGINT) AND w.ended IS NULL",
         json(&ids),
     )?;
-    let mut by_reveal: HashMap<i64, Vec<(i64, i64, i64)>> = HashMap::with_capacity(ids.len());
-    for (reveal, batch, rows, wants) in found {
-        by_reveal.entry(reveal).or_default().push((batch, rows, wants));
+    let batches: BTreeSet<i64> = shown.iter().map(|(_, batch)| *batch).collect();
+    let wanting: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT b.id FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+         WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
+        json(&batches),
+    )?;
+    let wanting: BTreeSet<i64> = wanting.into_iter().map(|(batch,)| batch).collect();
+    let mut people: HashMap<i64, &mut Picked> = picked.iter_mut().map(|p| (p.id, p)).collect();
+    for (reveal, batch) in shown {
+        if let Some(person) = people.get_mut(&reveal) {
+            person.count_row(batch);
+        }
     }
-    let candidate = |person: &mut Picked| {
-        let of_person = by_reveal.remove(&person.id).unwrap_or_default();
-        person.rows = of_person.iter().map(|&(batch, rows, _)| (batch, rows)).collect();
-        let wanting = of_person.iter().filter(|(.., wants)| *wants == 1);
-        Candidate { reveal: person.id, wanted_by: wanting.map(|&(batch, ..)| batch).collect() }
+    let candidate = |person: &Picked| Candidate {
+        reveal: person.id,
+        wanted_by: person.batches().filter(|batch| wanting.contains(batch)).collect(),
     };
-    Ok(picked.iter_mut().map(candidate).collect())
+    Ok(picked.iter().map(candidate).collect())
 }
 
 pub(super) async fn load_ceilings(

@@ -19,7 +19,8 @@ pub(super) struct Picked {
     pub(super) subject: String,
     pub(super) attempts: i64,
     pub(super) repeat_of: Option<i64>,
-    /// How many rows of which batch show them. Known once somebody to pay is looked for.
+    /// How many rows of which batch show them, in the order of the batches. Known once somebody to pay is
+    /// looked for.
     pub(super) rows: SmallVec<[(i64, i64); 1]>,
 }
 
@@ -28,6 +29,21 @@ pub(super) type PickedRow = (i64, String, i64, Option<i64>);
 impl From<PickedRow> for Picked {
     fn from((id, subject, attempts, repeat_of): PickedRow) -> Self {
         Picked { id, subject, attempts, repeat_of, rows: SmallVec::new() }
+    }
+}
+
+impl Picked {
+    /// Another row of this batch shows them.
+    pub(super) fn count_row(&mut self, batch: i64) {
+        match self.rows.binary_search_by_key(&batch, |(of, _)| *of) {
+            Ok(place) => self.rows[place].1 += 1,
+            Err(place) => self.rows.insert(place, (batch, 1)),
+        }
+    }
+
+    /// Those whose rows show them.
+    pub(super) fn batches(&self) -> impl Iterator<Item = i64> {
+        self.rows.iter().map(|(batch, _)| *batch)
     }
 }
 
