@@ -8,10 +8,9 @@ use crate::failpoint;
 
 /// Webhooks that one transaction applies at most.
 const MOST_WEBHOOKS: usize = 500;
-/// How much of their bodies one transaction applies, about: more than a thousand people.
+/// How much of their bodies one transaction applies, about: more than a thousand people. What comes in
+/// meanwhile waits for it.
 const MOST_BYTES: i64 = 128 * 1024;
-/// The same on SQLite, where what comes in meanwhile waits for it.
-const SQLITE_MOST_BYTES: i64 = 64 * 1024;
 
 /// Webhooks that are stored and not applied.
 pub struct PendingWebhooks(pub App);
@@ -54,8 +53,7 @@ pub async fn handle(_ticket: Ticket<()>, app: Data<App>) -> Result<(), BoxDynErr
 }
 
 async fn drain_once(app: &App) -> Result<usize, StoreError> {
-    let most_bytes = if app.store.is_postgres() { MOST_BYTES } else { SQLITE_MOST_BYTES };
-    let pending = app.store.pending_webhooks(MOST_WEBHOOKS, most_bytes).await?;
+    let pending = app.store.pending_webhooks(MOST_WEBHOOKS, MOST_BYTES).await?;
     let n = pending.len();
     let mut deliveries = Vec::with_capacity(n);
     let mut came = Vec::with_capacity(n);
