@@ -10,7 +10,7 @@ use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
 use crate::conn::{Conn, exec, rows};
 use crate::gate::{self, Gate};
-use crate::totals::{Totals, json};
+use crate::totals::Totals;
 use crate::transition::{Change, shift};
 use crate::{ClaimedCall, Result, Store, StoreError};
 
