@@ -9,6 +9,8 @@ pub mod ceilings;
 mod feed;
 /// From the reader into the ledger.
 mod load;
+/// Rows on their way.
+mod packed;
 /// What is said of it.
 mod report;
 

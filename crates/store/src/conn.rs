@@ -80,6 +80,15 @@ impl Conn {
         self.topics.insert(topic);
     }
 
+    /// Whether another process waits for this transaction to end, as far as it can be known: on Postgres nobody
+    /// waits for a whole one.
+    pub(crate) fn is_waited_for(&mut self) -> bool {
+        match self.raw() {
+            Raw::Sqlite(conn) => conn.turns.is_taken(),
+            Raw::Postgres(_) => false,
+        }
+    }
+
     pub(crate) fn take_topics(&mut self) -> Topics {
         std::mem::take(&mut self.topics)
     }

@@ -86,6 +86,6 @@ pub use row_page::{RowPage, ShownRow, is_shown_state};
 pub use settings::Stamp;
 pub use settle::{Applied, Delivery};
 pub use status::{BatchRef, BatchStatus, ProviderStatus};
-pub use submit::{Loaded, Loading, NewBatch, NewRow, NewStep, Published};
+pub use submit::{Loaded, Loading, NewBatch, NewRow, NewStep, Pace, Published};
 pub use throughput::Minute;
 pub use workers::{NewWorker, ProviderSetup};

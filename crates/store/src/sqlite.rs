@@ -15,6 +15,7 @@ use crate::dialect::Dialect;
 use crate::each::{Columns, parameter};
 use crate::plan::reads_all;
 use crate::record::Record;
+use crate::turn::Turns;
 use crate::{DatabaseError, Result, StoreError};
 
 /// How many statements are kept prepared: all that a worker uses.
@@ -33,6 +34,8 @@ const SLOW: Duration = Duration::from_secs(1);
 /// A connection.
 pub(crate) struct Sqlite {
     pub(crate) conn: Connection,
+    /// Whose turn it is to write.
+    pub(crate) turns: Turns,
     /// It serves whoever awaits it on a thread of the runtime's, who must not keep others waiting.
     shares_thread: bool,
 }
@@ -50,7 +53,7 @@ impl Sqlite {
              PRAGMA wal_autocheckpoint = 0;",
         ))?;
         conn.set_prepared_statement_cache_capacity(PREPARED);
-        Ok(Sqlite { conn, shares_thread: false })
+        Ok(Sqlite { conn, turns: Turns::of(path), shares_thread: false })
     }
 
     /// Runs a statement to its end; gives the number of rows it changed.

@@ -2,8 +2,10 @@
 //! one update. A submit that dies on the way leaves a batch that is swept.
 
 mod load;
+mod pace;
 mod place;
 mod rows;
+mod some;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use jobs::{BatchId, Provider, Timestamp};
 use smallvec::SmallVec;
 
 use self::load::load_chunk;
+pub use self::pace::Pace;
 use crate::conn::{Conn, exec, row, rows, value};
 use crate::lanes::find_lanes;
 use crate::resolve::Numbers;
@@ -57,14 +60,14 @@ pub struct NewStep {
     /// Which of the row's identifiers to ask by. Where it is none, the step counts only if the person
     /// is known at this provider all the same, by another row: nobody is paid for twice because one row
     /// says less.
-    pub asks_by: Option<usize>,
+    pub asks_by: Option<u8>,
 }
 
 impl NewRow {
     /// The identifier to ask by at a step.
     #[must_use]
     pub fn asked_by(&self, step: &NewStep) -> Option<&Arc<str>> {
-        self.identifiers.get(step.asks_by?)
+        self.identifiers.get(usize::from(step.asks_by?))
     }
 }
 

@@ -34,6 +34,12 @@ impl Turns {
         self.wait_for(PATIENCE)
     }
 
+    /// Whether somebody has the turn. Asked by who is writing, after the turn: another process has it then, and
+    /// waits for the lock. Where there are no such locks nobody knows, so others are made way for.
+    pub(crate) fn is_taken(&mut self) -> bool {
+        self.wait_for(Duration::ZERO).is_none()
+    }
+
     fn wait_for(&mut self, patience: Duration) -> Option<Turn<'_>> {
         if self.file.is_none() {
             self.file = File::open(&self.log).ok();
@@ -70,10 +76,12 @@ mod tests {
         let (mut one, mut other) = (Turns::of(&database), Turns::of(&database));
         assert!(one.wait().is_none(), "there is no log as yet");
         File::create(dir.path().join("ledger.db-wal")).unwrap();
+        assert!(!other.is_taken());
         let turn = one.wait();
         assert!(turn.is_some());
-        assert!(other.wait_for(Duration::ZERO).is_none());
+        assert!(other.is_taken());
         drop(turn);
+        assert!(!other.is_taken());
         assert!(other.wait_for(Duration::ZERO).is_some());
     }
 }

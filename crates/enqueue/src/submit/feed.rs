@@ -1,24 +1,29 @@
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::RangeInclusive;
 use std::thread;
 
 use jobs::Provider;
-use store::{NewRow, NewStep};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use super::packed::Packed;
 use crate::input::{ContentHasher, Format, InputError, Line, Reader, Rejected, Row};
 
-/// How many rows are passed on together.
-const RUN: usize = 50_000;
-/// How many runs are read ahead of the database.
-const AHEAD: usize = 1;
+/// How many rows are passed on together. The longer the ledger's index is, the fewer people of a run share a
+/// page of it; so runs grow with the input.
+const RUN: RangeInclusive<usize> = 50_000..=128_000;
+/// The same, as a share of what was read before.
+const SHARE_OF_READ: i64 = 4;
+/// How many bytes of text a run has at most, and whatever its last row has.
+const RUN_BYTES: usize = 32 * 1024 * 1024;
 /// How many bad rows are listed; somebody who has more has made one mistake many times.
 const MOST_LISTED: usize = 1_000;
 
 /// A reader on a thread of its own, ahead of whoever takes the rows.
 pub struct Feed {
     /// Good rows, run by run.
-    pub runs: mpsc::Receiver<Vec<NewRow>>,
+    pub runs: mpsc::Receiver<Packed>,
     /// What the whole input came to; comes once all was read.
     pub end: oneshot::Receiver<Result<Input, FeedError>>,
 }
@@ -86,8 +91,9 @@ pub fn start(
     keep_bad: bool,
     order: Order,
 ) -> Feed {
-    let (sender, runs) = mpsc::channel(AHEAD);
+    let (sender, runs) = mpsc::channel(1);
     let (told, end) = oneshot::channel();
+    let runtime = Handle::current();
     // No task of the runtime: standard input may keep it waiting for good, and so the process.
     thread::spawn(move || {
         let reading = Reading {
@@ -102,8 +108,10 @@ pub fn start(
             },
             providers,
             order,
-            run: Vec::new(),
+            run: Packed::default(),
+            run_length: run_length(0),
             sender: Some(sender),
+            runtime,
         };
         // Whoever was to be told has given up.
         let _ = told.send(reading.run(reader, fingerprint));
@@ -117,8 +125,10 @@ struct Reading {
     /// The providers chosen for the batch.
     providers: Vec<Provider>,
     order: Order,
-    run: Vec<NewRow>,
-    sender: Option<mpsc::Sender<Vec<NewRow>>>,
+    run: Packed,
+    run_length: usize,
+    sender: Option<mpsc::Sender<Packed>>,
+    runtime: Handle,
 }
 
 impl Reading {
@@ -131,7 +141,7 @@ impl Reading {
             match line.map_err(FeedError::Input)? {
                 Line::Row(row) => {
                     hasher.row(&row);
-                    self.take(row);
+                    self.take(&row);
                 }
                 Line::Bad(bad) => {
                     self.input.bad.add(|| bad.to_string());
@@ -152,24 +162,32 @@ impl Reading {
         Ok(self.input)
     }
 
-    fn take(&mut self, row: Row) {
+    fn take(&mut self, row: &Row) {
         self.input.rows += 1;
         self.input.providers.extend(row.waterfall.iter());
         if self.sender.is_none() {
             return;
         }
-        self.run.push(new_row(self.input.rows, row, &self.providers));
-        if self.run.len() >= RUN {
+        self.run.push(self.input.rows, row, &self.providers);
+        if self.run.len() >= self.run_length || self.run.bytes() >= RUN_BYTES {
             self.pass_on();
         }
     }
 
+    /// Passes on what was read, and waits until it is taken: one run is being loaded while the next is read, and
+    /// a third would only cost memory.
     fn pass_on(&mut self) {
-        let mut run = std::mem::take(&mut self.run);
-        put_in_order(&mut run, self.order, self.input.rows);
+        self.run_length = run_length(self.input.rows);
+        let next = Packed::after(&self.run, self.run_length, RUN_BYTES);
+        let mut run = std::mem::replace(&mut self.run, next);
+        // An input that doesn't fill one run keeps its order: there is nothing to gain.
+        if self.order == Order::AsTheyAreFiled && self.input.rows >= *RUN.start() as i64 {
+            run.sort();
+        }
         if let Some(sender) = &self.sender
-            && !run.is_empty()
-            && sender.blocking_send(run).is_err()
+            && run.len() > 0
+            && (sender.blocking_send(run).is_err()
+                || self.runtime.block_on(sender.reserve()).is_err())
         {
             // Nobody takes rows any more; what is wrong with the rest is still worth saying.
             self.sender = None;
@@ -177,69 +195,54 @@ impl Reading {
     }
 }
 
-/// An input that doesn't fill one run keeps its order: there is nothing to gain.
-fn put_in_order(run: &mut [NewRow], order: Order, read: i64) {
-    if order == Order::AsTheyAreFiled && read >= RUN as i64 {
-        run.sort_by(|a, b| filed_under(a).cmp(&filed_under(b)));
-    }
-}
-
-/// Where the person whom a row asks for first stands in the ledger's index.
-fn filed_under(row: &NewRow) -> Option<(Provider, &str)> {
-    row.steps.iter().find_map(|step| Some((step.provider, &**row.asked_by(step)?)))
-}
-
-/// A row as the ledger takes it. A provider that the row can't be asked at is a step, too, for people
-/// whom other rows make known there.
-fn new_row(number: i64, row: Row, providers: &[Provider]) -> NewRow {
-    let identifiers = &row.identifiers;
-    let steps = providers
-        .iter()
-        .map(|&provider| {
-            let asked = identifiers.for_provider(provider);
-            let is_it = |identifier| Some(identifier) == asked;
-            NewStep { provider, asks_by: identifiers.iter().position(is_it) }
-        })
-        .collect();
-    let identifiers = identifiers.iter().map(|identifier| identifier.encode().into()).collect();
-    NewRow { number, fields: row.fields, identifiers, steps, erased: false }
+/// How many rows the run has that is read after so many rows.
+fn run_length(read: i64) -> usize {
+    usize::try_from(read / SHARE_OF_READ).unwrap_or(0).clamp(*RUN.start(), *RUN.end())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+    use crate::input::{Options, Source};
 
-    fn row(number: i64, provider: Provider, identifier: &str) -> NewRow {
-        NewRow {
-            number,
-            fields: "[]".into(),
-            identifiers: [identifier.into()].into(),
-            steps: [NewStep { provider, asks_by: Some(0) }].into_iter().collect(),
-            erased: false,
+    /// The numbers of the rows of a made-up file, run by run, as they are passed on.
+    async fn passed_on(rows: usize, order: Order) -> Vec<Vec<i64>> {
+        let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+        let ids = (0..rows).map(|n| format!("{:07}\n", (n * 7_919) % 1_000_003));
+        let text: String = ids.collect();
+        write!(file, "ocean_person_id\n{text}").unwrap();
+        let source = Source::File(file.path().to_owned());
+        let reader = Reader::open(&[source], Options::default()).unwrap();
+        let mut feed = start(reader, vec![Provider::Ocean], ContentHasher::new(), false, order);
+        let mut runs = Vec::new();
+        while let Some(run) = feed.runs.recv().await {
+            runs.push(run.map(|row| row.number).collect());
         }
+        assert_eq!(feed.end.await.unwrap().unwrap().rows, rows as i64);
+        runs
     }
 
-    fn ordered(order: Order, read: i64) -> Vec<i64> {
-        let (ocean, clodura) = (Provider::Ocean, Provider::Clodura);
-        let mut run = [
-            row(1, clodura, "a"),
-            row(2, ocean, "z"),
-            row(3, ocean, "b"),
-            row(4, clodura, "a"),
-            row(5, ocean, "b"),
-        ];
-        put_in_order(&mut run, order, read);
-        run.iter().map(|row| row.number).collect()
+    #[tokio::test]
+    async fn many_rows_come_run_by_run_as_they_are_filed() {
+        let runs = passed_on(60_000, Order::AsTheyAreFiled).await;
+        let lengths: Vec<usize> = runs.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [50_000, 10_000]);
+        let id = |number: &i64| ((*number as usize - 1) * 7_919) % 1_000_003;
+        assert!(runs.iter().all(|run| run.is_sorted_by_key(id)));
+    }
+
+    #[tokio::test]
+    async fn few_rows_and_those_under_a_ceiling_keep_their_order() {
+        let all = |rows: usize| (1..=rows as i64).collect::<Vec<i64>>();
+        assert_eq!(passed_on(100, Order::AsTheyAreFiled).await, [all(100)]);
+        assert_eq!(passed_on(50_000, Order::AsTheyStand).await, [all(50_000)]);
     }
 
     #[test]
-    fn many_rows_come_as_they_are_filed_and_the_first_of_a_person_first() {
-        assert_eq!(ordered(Order::AsTheyAreFiled, RUN as i64), [3, 5, 2, 1, 4]);
-    }
-
-    #[test]
-    fn few_rows_and_those_under_a_ceiling_keep_their_order() {
-        assert_eq!(ordered(Order::AsTheyAreFiled, 5), [1, 2, 3, 4, 5]);
-        assert_eq!(ordered(Order::AsTheyStand, RUN as i64), [1, 2, 3, 4, 5]);
+    fn runs_grow_with_the_input() {
+        let lengths = [0, 200_000, 400_000, 1_000_000_000].map(run_length);
+        assert_eq!(lengths, [50_000, 50_000, 100_000, 128_000]);
     }
 }

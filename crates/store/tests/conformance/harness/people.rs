@@ -65,7 +65,7 @@ impl Who {
     fn step(&self, provider: Provider) -> Option<NewStep> {
         let of_kind = |kind| self.identifiers.iter().position(|i| i.kind() == kind);
         let asks_by = provider.asks_by().iter().copied().find_map(of_kind)?;
-        Some(NewStep { provider, asks_by: Some(asks_by) })
+        Some(NewStep { provider, asks_by: u8::try_from(asks_by).ok() })
     }
 }
 
