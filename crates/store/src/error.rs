@@ -1,5 +1,7 @@
 use rusqlite::ErrorCode;
-use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+use rusqlite::ffi::{SQLITE_BUSY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::SqliteError;
 
 /// What went wrong with the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +17,7 @@ pub enum StoreError {
     },
     /// The migrations could not be applied, or the schema is a newer version's.
     #[error("the database's schema can't be brought up to date: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     /// The database is used for real numbers or for made-up ones, never for both.
     #[error(
         "this database is stamped {found}, so it can't be used as {wanted}: real and made-up numbers must not mix; use another DATABASE_URL"
@@ -63,7 +65,7 @@ pub enum DatabaseError {
     /// SQLite's own words.
     #[error(transparent)]
     Sqlite(rusqlite::Error),
-    /// Postgres', or those of the way to it.
+    /// Postgres', or those of the way to it; or SQLite's, where a file is opened and migrated.
     #[error(transparent)]
     Postgres(sqlx::Error),
     /// The failure of a transaction that several shared: said to each of them.
@@ -105,8 +107,17 @@ impl StoreError {
 
     /// Whether another process holds the lock.
     pub(crate) fn is_locked(&self) -> bool {
-        matches!(self, StoreError::Database(DatabaseError::Sqlite(error))
-            if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+        match self {
+            StoreError::Database(DatabaseError::Sqlite(error)) => {
+                error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+            }
+            // A file is opened and migrated by sqlx.
+            StoreError::Database(DatabaseError::Postgres(error))
+            | StoreError::Migrate(
+                MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
+            ) => is_sqlite_busy(error),
+            _ => false,
+        }
     }
 
     /// Whether Postgres gave the transaction up because it and others waited for each other.
@@ -136,4 +147,12 @@ impl StoreError {
     pub fn is_temporary(&self) -> bool {
         matches!(self, StoreError::Database(_))
     }
+}
+
+fn is_sqlite_busy(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    let is_sqlite = error.try_downcast_ref::<SqliteError>().is_some();
+    // An extended code has the plain one in its last byte: https://sqlite.org/rescode.html
+    let code = error.code().and_then(|code| code.parse::<i32>().ok());
+    is_sqlite && code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }
