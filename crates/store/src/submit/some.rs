@@ -6,7 +6,7 @@ use jobs::Timestamp;
 
 use super::load::load_chunk;
 use super::pace::Pace;
-use super::{Loaded, Loading, NewRow, loading};
+use super::{Loaded, Loading, NewRow};
 use crate::conn::Conn;
 use crate::writer::Durability;
 use crate::{Result, Store};
@@ -36,17 +36,15 @@ impl Store {
     where
         R: Iterator<Item = NewRow> + Send + 'static,
     {
-        let now = self.now();
         if self.is_postgres() {
             let started = Instant::now();
             let chunk: Vec<NewRow> = rows.by_ref().take(pace.chunk()).collect();
             let size = chunk.len();
-            let load = || loading(batch.clone(), chunk.clone(), now);
-            let loaded = self.write_anew(Durability::WithTheNext, load).await?;
+            let loaded = self.load(batch, chunk).await?;
             pace.note(size, started.elapsed());
             return Ok((loaded, rows));
         }
-        let (batch, before) = (batch.clone(), *pace);
+        let (batch, before, now) = (batch.clone(), *pace, self.now());
         let done = self.write_with(Durability::WithTheNext, move |conn| {
             Box::pin(
                 async move { load_chunks(conn, &batch, rows, before, TRANSACTION_TIME, now).await },
