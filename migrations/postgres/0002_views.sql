@@ -16,6 +16,17 @@ SELECT provider,
        CASE WHEN paused = 1 OR off_reason IS NOT NULL THEN NULL ELSE closed_until END AS until
 FROM provider_gates;
 
+-- Rows that show somebody whose request is on its way. Of all that were asked they are few, so they are looked
+-- for: nobody is written anew for a request that was accepted.
+CREATE VIEW rows_sending AS
+SELECT w.batch_id, c.provider, COUNT(*) AS row_count
+FROM calls c
+JOIN call_reveals m ON m.call_id = c.id
+JOIN reveals r ON r.id = m.reveal_id AND r.call_id = c.id AND r.state = 'asked'
+JOIN batch_rows w ON w.reveal_id = r.id AND w.ended IS NULL
+WHERE c.state = 'sending'
+GROUP BY w.batch_id, c.provider;
+
 CREATE VIEW batch_status AS
 SELECT b.batch_id,
        b.name,
@@ -23,8 +34,8 @@ SELECT b.batch_id,
        to_char(to_timestamp(b.finished_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS finished_at,
        b.total,
        CAST(COALESCE(SUM(CASE WHEN t.at_ceiling = 0 AND h.shown_as IS NULL THEN t.queued ELSE 0 END), 0) AS BIGINT) AS queued,
-       CAST(COALESCE(SUM(t.sending), 0) AS BIGINT) AS sending,
-       CAST(COALESCE(SUM(t.awaiting), 0) AS BIGINT) AS awaiting,
+       CAST(COALESCE(SUM(s.row_count), 0) AS BIGINT) AS sending,
+       CAST(COALESCE(SUM(t.asked - COALESCE(s.row_count, 0)), 0) AS BIGINT) AS awaiting,
        CAST(COALESCE(SUM(t.retrying + CASE WHEN t.at_ceiling = 0 AND h.shown_as = 'retrying' THEN t.queued ELSE 0 END), 0) AS BIGINT) AS retrying,
        CAST(COALESCE(SUM(CASE WHEN t.at_ceiling = 1 OR h.shown_as = 'held' THEN t.queued ELSE 0 END), 0) AS BIGINT) AS held,
        CAST(COALESCE(SUM(t.found), 0) AS BIGINT) AS found,
@@ -36,6 +47,7 @@ SELECT b.batch_id,
        CAST(COALESCE(SUM(t.credits_spent), 0) AS BIGINT) AS credits_spent
 FROM batches b
 LEFT JOIN batch_totals t ON t.batch_id = b.id
+LEFT JOIN rows_sending s ON s.batch_id = t.batch_id AND s.provider = t.provider
 LEFT JOIN provider_holds h ON h.provider = t.provider
 WHERE b.published_at IS NOT NULL
 GROUP BY b.id, b.batch_id, b.name, b.created_at, b.finished_at, b.total;
@@ -74,25 +86,27 @@ SELECT b.batch_id,
        CASE WHEN w.ended IS NOT NULL THEN 'cancelled'
             WHEN r.state = 'queued' AND t.at_ceiling = 1 THEN 'held'
             WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.shown_as
+            WHEN r.state = 'asked' THEN CASE c.state WHEN 'sending' THEN 'sending' ELSE 'awaiting' END
             ELSE r.state END AS state,
        CASE WHEN w.ended IS NOT NULL THEN w.ended
             WHEN r.state = 'queued' AND t.at_ceiling = 1 THEN 'batch_ceiling'
             WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.reason
+            WHEN r.state = 'asked' THEN CASE c.state WHEN 'unknown' THEN 'outcome ' || c.outcome END
             ELSE r.reason END AS reason,
        COALESCE(r.attempts, 0) AS attempts,
        CASE WHEN w.ended IS NOT NULL THEN NULL
             WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN to_char(to_timestamp(h.until / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
             WHEN r.state = 'retrying' THEN to_char(to_timestamp(r.due_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-            WHEN r.state = 'awaiting' THEN to_char(to_timestamp(c.poll_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END AS next_attempt_at,
+            WHEN r.state = 'asked' THEN to_char(to_timestamp(c.poll_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END AS next_attempt_at,
        c.tracking_id,
        CASE WHEN w.ended IS NULL AND r.state = 'found' THEN
             (SELECT string_agg(COALESCE(p.e164, p.raw), ';' ORDER BY p.position)
              FROM phones p WHERE p.reveal_id = r.id) END AS phones,
        CASE WHEN w.shared = 1 OR w.ended IS NOT NULL THEN 0 ELSE COALESCE(r.credits, 0) END AS credits,
        w.shared,
-       CASE WHEN w.ended IS NULL AND r.state IN ('queued', 'sending', 'awaiting', 'retrying')
+       CASE WHEN w.ended IS NULL AND r.state IN ('queued', 'asked', 'retrying')
             THEN (CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT) - COALESCE(r.asked_at, b.created_at)) / 1000 END AS waiting_seconds,
-       to_char(to_timestamp(COALESCE(w.ended_at, r.updated_at) / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated_at
+       to_char(to_timestamp(COALESCE(w.ended_at, CASE WHEN r.state = 'asked' THEN c.finished_at END, r.updated_at) / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated_at
 FROM batch_rows w
 JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL
 LEFT JOIN reveals r ON r.id = w.reveal_id
@@ -107,8 +121,10 @@ SELECT r.provider,
             WHEN r.subject LIKE 'linkedin.com/%' THEN 'https://www.' || r.subject
             ELSE r.subject END AS person,
        CASE WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.shown_as
+            WHEN r.state = 'asked' THEN CASE c.state WHEN 'sending' THEN 'sending' ELSE 'awaiting' END
             ELSE r.state END AS state,
        CASE WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.reason
+            WHEN r.state = 'asked' THEN CASE c.state WHEN 'unknown' THEN 'outcome ' || c.outcome END
             ELSE r.reason END AS reason,
        r.attempts,
        c.call_id,

@@ -57,7 +57,7 @@ WITH candidates AS (
 oldest AS (
     SELECT b.batch_id, w.row_number
     FROM candidates k
-    JOIN reveals r ON r.id = k.reveal_id AND r.state IN ('queued', 'sending', 'awaiting', 'retrying')
+    JOIN reveals r ON r.id = k.reveal_id AND r.state IN ('queued', 'asked', 'retrying')
     JOIN batch_rows w ON w.reveal_id = r.id AND w.ended IS NULL
     JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL
     ORDER BY COALESCE(r.asked_at, b.created_at), b.batch_id, w.row_number LIMIT 20
@@ -77,11 +77,11 @@ WITH people AS (
     SELECT id, provider, state, reason, asked_at, due_at
     FROM reveals WHERE retry_at IS NOT NULL
     UNION ALL
-    SELECT r.id, r.provider, r.state, COALESCE(r.reason, 'no result for more than an hour'), r.asked_at, c.poll_at
+    SELECT r.id, r.provider, 'awaiting', CASE c.state WHEN 'unknown' THEN 'outcome ' || c.outcome ELSE 'no result for more than an hour' END, r.asked_at, c.poll_at
     FROM provider_gates g
     JOIN calls c ON c.provider = g.provider AND c.deadline_at IS NOT NULL
     JOIN call_reveals m ON m.call_id = c.id AND m.credits IS NULL
-    JOIN reveals r ON r.id = m.reveal_id AND r.call_id = c.id AND r.state = 'awaiting'
+    JOIN reveals r ON r.id = m.reveal_id AND r.call_id = c.id AND r.state = 'asked'
     WHERE c.sent_at < CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT) - 3600000
 ),
 held AS (

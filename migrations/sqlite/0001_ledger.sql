@@ -49,8 +49,7 @@ CREATE TABLE batch_totals (
     batch_id         BIGINT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
     provider         TEXT   NOT NULL,
     queued           BIGINT NOT NULL DEFAULT 0,
-    sending          BIGINT NOT NULL DEFAULT 0,
-    awaiting         BIGINT NOT NULL DEFAULT 0,
+    asked            BIGINT NOT NULL DEFAULT 0, -- shown as sending or awaiting, as their calls stand
     retrying         BIGINT NOT NULL DEFAULT 0,
     found            BIGINT NOT NULL DEFAULT 0,
     not_found        BIGINT NOT NULL DEFAULT 0,

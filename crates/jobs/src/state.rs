@@ -45,10 +45,9 @@ state_type!(
         Idle => "idle",
         /// Waits for its turn.
         Queued => "queued",
-        /// In a call that is on its way.
-        Sending => "sending",
-        /// In a call that was, or may have been, accepted.
-        Awaiting => "awaiting",
+        /// In a call that is on its way, or was, or may have been, accepted. Shown as `sending` or `awaiting`, as the
+        /// call stands: so nobody in it is written anew when it is answered.
+        Asked => "asked",
         /// Refused for now; its turn comes again when it is due.
         Retrying => "retrying",
         /// Finished: at least one number.

@@ -1,22 +1,21 @@
-//! Writing down that orders were taken, all that come together at once.
+//! Writing down that orders were taken, all that come together at once. Their people are not touched: whoever was
+//! asked shows as `sending` or `awaiting` by the state of the call they are in.
 
 use std::collections::HashMap;
 
-use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
+use jobs::{CallState, Policy, Timestamp};
 
 use crate::conn::{Conn, rows};
 use crate::each::{Columns, each, ints, same, texts};
 use crate::gate;
 use crate::grouped::Item;
-use crate::totals::{Totals, json};
-use crate::transition::{Change, count_rows};
+use crate::totals::json;
 use crate::writer::BoxFuture;
 use crate::{Answer, Result, Store, Topic};
 
 /// An order that was taken, as it is written.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
-    provider: Provider,
     now: Timestamp,
     id: i64,
     worker: String,
@@ -41,7 +40,6 @@ impl Store {
     ) -> Result<()> {
         let Answer { call, http_status } = answer;
         let accepted = Accepted {
-            provider: call.provider,
             id: call.id,
             worker: call.worker.to_string(),
             poll_at: tracking_id.as_ref().map(|_| (self.now() + policy.webhook_grace).0),
@@ -75,17 +73,13 @@ pub(crate) fn write_all(
         gate::open_probed(conn, &calls).await?;
         let found = lock(conn, &accepted).await?;
         let is_left = |one: &Accepted| !one.insists && !found.contains_key(&one.id);
-        let mut totals = Totals::default();
-        for provider in Provider::ALL {
-            let own = accepted.iter().filter(|one| one.provider == provider && !is_left(one));
-            let (moving, elsewhere) = own.partition(|one| one.is_sending(&found));
-            write(conn, &mut totals, provider, moving, now).await?;
-            note(conn, elsewhere, now).await?;
-        }
+        let locked = accepted.iter().filter(|one| !is_left(one));
+        let (moving, elsewhere): (Vec<_>, Vec<_>) = locked.partition(|one| one.is_sending(&found));
+        write(conn, &moving, now).await?;
+        note(conn, &elsewhere, now).await?;
         if accepted.iter().any(|one| one.poll_at.is_some() && !is_left(one)) {
             conn.announce(Topic::Polls);
         }
-        totals.flush(conn, now).await?;
         let left = accepted.iter().enumerate().filter(|(_, one)| is_left(one));
         Ok(left.map(|(place, _)| place).collect())
     })
@@ -131,55 +125,21 @@ impl Accepted {
     }
 }
 
-async fn write(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    provider: Provider,
-    accepted: Vec<&Accepted>,
-    now: Timestamp,
-) -> Result<()> {
-    if accepted.is_empty() {
-        return Ok(());
-    }
+async fn write(conn: &mut Conn, accepted: &[&Accepted], now: Timestamp) -> Result<()> {
     each(
         conn,
         "UPDATE calls SET state = 'accepted', outcome = 'accepted', tracking_id = e.tracking_id,
             http_status = e.http_status, finished_at = e.now, deadline_at = e.deadline_at, poll_at = e.poll_at
          FROM ROWS WHERE calls.id = e.id",
-        columns(&accepted, now),
+        columns(accepted, now),
     )
     .await?;
-    let calls: Vec<i64> = accepted.iter().map(|one| one.id).collect();
-    await_results(conn, totals, provider, &calls, now).await
-}
-
-/// People who have no result yet are waited for. They are locked in the order of their numbers, as everywhere.
-async fn await_results(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    provider: Provider,
-    calls: &[i64],
-    now: Timestamp,
-) -> Result<()> {
-    // `DISTINCT` has SQLite find them first, instead of going through all people there are.
-    let ids: Vec<(i64,)> = rows!(
-        conn,
-        "UPDATE reveals SET state = 'awaiting', reason = NULL, due_at = NULL, cohort = NULL, updated_at = $2
-         FROM (SELECT DISTINCT m.reveal_id, m.call_id FROM IDS($1) AS e
-               JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT) ORDER BY m.reveal_id, m.call_id) AS asked
-         WHERE reveals.id = asked.reveal_id AND reveals.call_id = asked.call_id AND reveals.state = 'sending'
-         RETURNING reveals.id",
-        json(&calls),
-        now.0,
-    )?;
-    let ids: Vec<i64> = ids.into_iter().map(|(id,)| id).collect();
-    let change = Change::between(RevealState::Sending, RevealState::Awaiting);
-    count_rows(conn, totals, provider, &ids, change).await
+    Ok(())
 }
 
 /// Calls whose webhook was faster, or that were taken for lost: what the answer tells is still worth
 /// having. A call that is known to be paid for is not sent again, whatever UNKNOWN_GRACE says.
-async fn note(conn: &mut Conn, elsewhere: Vec<&Accepted>, now: Timestamp) -> Result<()> {
+async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Result<()> {
     each(
         conn,
         "UPDATE calls SET tracking_id = COALESCE(calls.tracking_id, e.tracking_id),
@@ -188,7 +148,7 @@ async fn note(conn: &mut Conn, elsewhere: Vec<&Accepted>, now: Timestamp) -> Res
             state = CASE WHEN calls.state = 'unknown' THEN 'accepted' ELSE calls.state END,
             poll_at = CASE WHEN calls.state IN ('accepted', 'unknown') THEN COALESCE(calls.poll_at, e.poll_at) END
          FROM ROWS WHERE calls.id = e.id",
-        columns(&elsewhere, now),
+        columns(elsewhere, now),
     )
     .await?;
     Ok(())

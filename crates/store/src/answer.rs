@@ -6,7 +6,7 @@ mod refused;
 
 use self::refused::refused;
 use jobs::verdict::Verdict;
-use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
+use jobs::{CallState, Policy, RevealState, Timestamp};
 
 use crate::conn::{Conn, exec, rows};
 use crate::gate::{self, Gate};
@@ -74,65 +74,38 @@ async fn unknown(
     let call = &answer.call;
     let gate = Gate::lock(conn, call.provider).await?;
     gate::broken(conn, call.provider, &gate, Some(call.id), why, policy, now).await?;
-    let mut totals = Totals::default();
-    let moved = mark_unknown(conn, &mut totals, call.provider, call.id, why, policy, now).await?;
-    if moved {
-        exec!(
-            conn,
-            "UPDATE calls SET http_status = $2 WHERE id = $1",
-            call.id,
-            answer.http_status.map(i64::from),
-        )?;
-    }
-    totals.flush(conn, now).await
+    mark_unknown(conn, call.id, why, answer.http_status, policy, now).await
 }
 
-/// From `sending` to `unknown`; false if the call was elsewhere already.
+/// From `sending` to `unknown`, unless the call was elsewhere already. Its people show it.
 pub(crate) async fn mark_unknown(
     conn: &mut Conn,
-    totals: &mut Totals,
-    provider: Provider,
     call: i64,
     why: &str,
+    http_status: Option<u16>,
     policy: &Policy,
     now: Timestamp,
-) -> Result<bool> {
-    let moved = exec!(
+) -> Result<()> {
+    exec!(
         conn,
-        "UPDATE calls SET state = 'unknown', outcome = $2, finished_at = $3, deadline_at = sent_at + $4
+        "UPDATE calls SET state = 'unknown', outcome = $2, http_status = $3, finished_at = $4,
+            deadline_at = sent_at + $5
          WHERE id = $1 AND state = 'sending'",
         call,
         format!("unknown: {why}"),
+        http_status.map(i64::from),
         now.0,
         i64::try_from(policy.result_deadline.as_millis()).unwrap_or(i64::MAX / 2),
     )?;
-    if moved == 1 {
-        let ids = still_sending(conn, call).await?;
-        let reason = format!("outcome unknown: {why}");
-        let change = Change { reason: Some(&reason), ..Change::to(RevealState::Awaiting) };
-        shift(conn, totals, provider, &ids, change, now).await?;
-    }
-    Ok(moved == 1)
+    Ok(())
 }
 
-/// The people of a call who have no result yet, locked in the order of their numbers.
-async fn still_sending(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
-    let ids: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id AND r.call_id = m.call_id
-         WHERE m.call_id = $1 AND r.state = 'sending' ORDER BY r.id FOR UPDATE OF r",
-        call,
-    )?;
-    Ok(ids.into_iter().map(|(id,)| id).collect())
-}
-
-/// Everybody in a call who has no answer from it, locked in the order of their numbers: `sending`, or
-/// `awaiting` where the call had been taken over.
+/// Everybody in a call who has no answer from it, locked in the order of their numbers.
 async fn still_in(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
     let ids: Vec<(i64,)> = rows!(
         conn,
         "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id AND r.call_id = m.call_id
-         WHERE m.call_id = $1 AND r.state IN ('sending', 'awaiting') ORDER BY r.id FOR UPDATE OF r",
+         WHERE m.call_id = $1 AND r.state = 'asked' ORDER BY r.id FOR UPDATE OF r",
         call,
     )?;
     Ok(ids.into_iter().map(|(id,)| id).collect())

@@ -48,7 +48,7 @@ impl Store {
         let mut conn = self.read().await?;
         let out: Option<(i64,)> = row!(
             conn,
-            "SELECT CAST(COALESCE(SUM(sending + awaiting), 0) AS BIGINT) FROM batch_totals
+            "SELECT CAST(COALESCE(SUM(asked), 0) AS BIGINT) FROM batch_totals
              WHERE batch_id = $1",
             id,
         )?;

@@ -102,7 +102,8 @@ pub(crate) async fn read_counts(conn: &mut Conn) -> Result<Vec<(Provider, Counts
         conn,
         "SELECT t.provider,
             CAST(SUM(CASE WHEN t.at_ceiling = 0 AND h.shown_as IS NULL THEN t.queued ELSE 0 END) AS BIGINT) AS queued,
-            CAST(SUM(t.sending) AS BIGINT) AS sending, CAST(SUM(t.awaiting) AS BIGINT) AS awaiting,
+            CAST(SUM(COALESCE(s.row_count, 0)) AS BIGINT) AS sending,
+            CAST(SUM(t.asked - COALESCE(s.row_count, 0)) AS BIGINT) AS awaiting,
             CAST(SUM(t.retrying + CASE WHEN t.at_ceiling = 0 AND h.shown_as = 'retrying' THEN t.queued ELSE 0 END) AS BIGINT) AS retrying,
             CAST(SUM(CASE WHEN t.at_ceiling = 1 OR h.shown_as = 'held' THEN t.queued ELSE 0 END) AS BIGINT) AS held,
             CAST(SUM(t.found) AS BIGINT) AS found, CAST(SUM(t.not_found) AS BIGINT) AS not_found,
@@ -113,6 +114,7 @@ pub(crate) async fn read_counts(conn: &mut Conn) -> Result<Vec<(Provider, Counts
             CAST(SUM(t.credits_reserved + t.written_off) AS BIGINT) AS credits_reserved,
             CAST(SUM(t.credits_spent) AS BIGINT) AS credits_spent
          FROM batch_totals t JOIN batches b ON b.id = t.batch_id AND b.published_at IS NOT NULL
+         LEFT JOIN rows_sending s ON s.batch_id = t.batch_id AND s.provider = t.provider
          LEFT JOIN provider_holds h ON h.provider = t.provider
          GROUP BY t.provider",
     )?;

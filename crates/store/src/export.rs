@@ -137,8 +137,14 @@ impl Store {
         let mut conn = self.read().await?;
         rows!(
             conn,
-            "SELECT w.row_number, w.fields, w.shared, w.ended, w.reveal_id, r.provider, r.state,
-                    r.reason, r.credits, r.revealed_at
+            "SELECT w.row_number, w.fields, w.shared, w.ended, w.reveal_id, r.provider,
+                    CASE WHEN r.state = 'asked' THEN (
+                        SELECT CASE c.state WHEN 'sending' THEN 'sending' ELSE 'awaiting' END
+                        FROM calls c WHERE c.id = r.call_id) ELSE r.state END AS state,
+                    CASE WHEN r.state = 'asked' THEN (
+                        SELECT CASE c.state WHEN 'unknown' THEN 'outcome ' || c.outcome END
+                        FROM calls c WHERE c.id = r.call_id) ELSE r.reason END AS reason,
+                    r.credits, r.revealed_at
              FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
              WHERE w.batch_id = $1 AND w.row_number > $2
              ORDER BY w.row_number LIMIT $3",

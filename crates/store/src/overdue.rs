@@ -124,10 +124,8 @@ async fn take_over(conn: &mut Conn, policy: &Policy, now: Timestamp) -> Result<u
          ORDER BY provider FOR UPDATE",
         json(&ids),
     )?;
-    lock_all(conn, &lost).await?;
-    let mut totals = Totals::default();
     for &(id, provider) in &lost {
-        mark_unknown(conn, &mut totals, provider, id, "its worker is gone", policy, now).await?;
+        mark_unknown(conn, id, "its worker is gone", None, policy, now).await?;
         exec!(
             conn,
             "UPDATE provider_gates SET state = 'closed', closed_until = $3, probe_call = NULL
@@ -137,7 +135,6 @@ async fn take_over(conn: &mut Conn, policy: &Policy, now: Timestamp) -> Result<u
             (now + policy.gate_base).0,
         )?;
     }
-    totals.flush(conn, now).await?;
     if !lost.is_empty() {
         conn.announce(crate::Topic::Queue);
     }
@@ -228,7 +225,7 @@ async fn waiting_on(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
     let ids: Vec<(i64,)> = rows!(
         conn,
         "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
-         WHERE m.call_id = $1 AND r.call_id = $1 AND r.state = 'awaiting' ORDER BY r.id FOR UPDATE OF r",
+         WHERE m.call_id = $1 AND r.call_id = $1 AND r.state = 'asked' ORDER BY r.id FOR UPDATE OF r",
         call,
     )?;
     Ok(ids.into_iter().map(|(id,)| id).collect())

@@ -79,7 +79,7 @@ pub(crate) async fn read_batches(
         "SELECT b.batch_id, b.name, b.created_at, b.finished_at, b.cancelled_at, b.total, t.provider,
             t.max_credits, COALESCE(t.at_ceiling, 0) AS at_ceiling,
             CASE WHEN t.at_ceiling = 0 AND h.shown_as IS NULL THEN t.queued ELSE 0 END AS queued,
-            COALESCE(t.sending, 0) AS sending, COALESCE(t.awaiting, 0) AS awaiting,
+            COALESCE(s.row_count, 0) AS sending, COALESCE(t.asked, 0) - COALESCE(s.row_count, 0) AS awaiting,
             COALESCE(t.retrying, 0) + CASE WHEN t.at_ceiling = 0 AND h.shown_as = 'retrying' THEN t.queued ELSE 0 END AS retrying,
             CASE WHEN t.at_ceiling = 1 OR h.shown_as = 'held' THEN t.queued ELSE 0 END AS held,
             COALESCE(t.found, 0) AS found, COALESCE(t.not_found, 0) AS not_found,
@@ -93,6 +93,7 @@ pub(crate) async fn read_batches(
                ORDER BY CASE WHEN unfinished > 0 THEN 0 ELSE 1 END, id DESC LIMIT $2) l
          JOIN batches b ON b.id = l.id
          LEFT JOIN batch_totals t ON t.batch_id = b.id
+         LEFT JOIN rows_sending s ON s.batch_id = t.batch_id AND s.provider = t.provider
          LEFT JOIN provider_holds h ON h.provider = t.provider
          ORDER BY CASE WHEN l.unfinished > 0 THEN 0 ELSE 1 END, b.id DESC, t.provider DESC",
         only.unwrap_or(0),

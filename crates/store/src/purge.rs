@@ -126,7 +126,7 @@ impl Store {
         self.forget_old(
             "SELECT r.id FROM reveals r
              WHERE r.id > $1 AND r.updated_at < $2
-               AND r.state NOT IN ('queued', 'sending', 'awaiting', 'retrying')
+               AND r.state NOT IN ('queued', 'asked', 'retrying')
                AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = r.id)
                AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = r.id)
                AND NOT EXISTS (SELECT 1 FROM calls c
@@ -184,7 +184,7 @@ async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Re
         conn,
         "DELETE FROM reveals
          WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND updated_at < $2
-           AND state NOT IN ('queued', 'sending', 'awaiting', 'retrying')
+           AND state NOT IN ('queued', 'asked', 'retrying')
            AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id)
            AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = reveals.id)
          RETURNING id, provider, subject",

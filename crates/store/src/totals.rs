@@ -19,8 +19,7 @@ pub(crate) struct Totals {
 #[derive(Debug, Default, Clone, Serialize)]
 struct ProviderDelta {
     queued: i64,
-    sending: i64,
-    awaiting: i64,
+    asked: i64,
     retrying: i64,
     found: i64,
     not_found: i64,
@@ -47,8 +46,7 @@ impl ProviderDelta {
         Some(match state {
             RevealState::Idle => return None,
             RevealState::Queued => &mut self.queued,
-            RevealState::Sending => &mut self.sending,
-            RevealState::Awaiting => &mut self.awaiting,
+            RevealState::Asked => &mut self.asked,
             RevealState::Retrying => &mut self.retrying,
             RevealState::Found => &mut self.found,
             RevealState::NotFound => &mut self.not_found,
@@ -164,11 +162,10 @@ impl Totals {
         // was purged may still be named by a call that others were in, too.
         exec!(
             conn,
-            "INSERT INTO batch_totals (batch_id, provider, queued, sending, awaiting, retrying, found,
+            "INSERT INTO batch_totals (batch_id, provider, queued, asked, retrying, found,
                 not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off, at_ceiling)
              SELECT CAST(e.value->>'batch' AS BIGINT), e.value->>'provider',
-                CAST(e.value->>'queued' AS BIGINT), CAST(e.value->>'sending' AS BIGINT),
-                CAST(e.value->>'awaiting' AS BIGINT), CAST(e.value->>'retrying' AS BIGINT),
+                CAST(e.value->>'queued' AS BIGINT), CAST(e.value->>'asked' AS BIGINT), CAST(e.value->>'retrying' AS BIGINT),
                 CAST(e.value->>'found' AS BIGINT), CAST(e.value->>'not_found' AS BIGINT),
                 CAST(e.value->>'failed' AS BIGINT), CAST(e.value->>'expired' AS BIGINT),
                 CAST(e.value->>'cancelled' AS BIGINT), CAST(e.value->>'people_asked' AS BIGINT),
@@ -177,8 +174,7 @@ impl Totals {
              FROM EACH($1) AS e JOIN batches b ON b.id = CAST(e.value->>'batch' AS BIGINT) WHERE TRUE
              ON CONFLICT (batch_id, provider) DO UPDATE SET
                 queued = batch_totals.queued + excluded.queued,
-                sending = batch_totals.sending + excluded.sending,
-                awaiting = batch_totals.awaiting + excluded.awaiting,
+                asked = batch_totals.asked + excluded.asked,
                 retrying = batch_totals.retrying + excluded.retrying,
                 found = batch_totals.found + excluded.found,
                 not_found = batch_totals.not_found + excluded.not_found,

@@ -29,15 +29,11 @@ impl Change<'_> {
     pub(crate) fn to(to: RevealState) -> Self {
         Change { from: None, to, reason: None, due_at: None, attempts: 0, answered: None }
     }
-
-    pub(crate) fn between(from: RevealState, to: RevealState) -> Self {
-        Change { from: Some(from), ..Change::to(to) }
-    }
 }
 
 /// Counts the rows that show `ids`, as leaving their state for another. The reveals must be locked; where their
 /// state is given, they may have left it already.
-pub(crate) async fn count_rows(
+async fn count_rows(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,
@@ -109,8 +105,6 @@ async fn write_state(
     now: Timestamp,
 ) -> Result<()> {
     let rows = ids.len();
-    // Whoever was asked apart from others has an answer once they await a result.
-    let together = i64::from(change.to == RevealState::Awaiting);
     let columns = vec![
         ("id", ints(ids.iter().copied())),
         ("state", same_word(change.to.as_str(), rows)),
@@ -118,13 +112,11 @@ async fn write_state(
         ("due_at", same(change.due_at.map(|at| at.0), rows)),
         ("attempts", same(change.attempts, rows)),
         ("now", same(now.0, rows)),
-        ("together", same(together, rows)),
     ];
     each(
         conn,
         "UPDATE reveals SET state = e.state, reason = e.reason, due_at = e.due_at,
-            attempts = reveals.attempts + e.attempts, updated_at = e.now,
-            cohort = CASE WHEN e.together = 1 THEN NULL ELSE reveals.cohort END
+            attempts = reveals.attempts + e.attempts, updated_at = e.now
          FROM ROWS WHERE reveals.id = e.id",
         columns,
     )

@@ -104,13 +104,12 @@ pub(super) async fn write_calls(
         numbers.into_iter().map(|(id, call_id)| (call_id, id)).collect();
     let mut calls = Vec::with_capacity(new.len());
     let mut members = Vec::new();
-    let (queued, sending) =
-        ((ask.provider, RevealState::Queued), (ask.provider, RevealState::Sending));
+    let (queued, asked) = ((ask.provider, RevealState::Queued), (ask.provider, RevealState::Asked));
     for (nth, (call, draft)) in new.into_iter().zip(drafts).enumerate() {
         let Some(&id) = numbers.get(&call.call_id.to_string()) else { continue };
         for (position, (person, payer)) in (0..).zip(draft.people.iter().zip(&draft.payers)) {
             for &(batch, rows) in &person.rows {
-                totals.moved(batch, queued, sending, rows);
+                totals.moved(batch, queued, asked, rows);
             }
             members.push(NewMember {
                 call: id,
@@ -156,7 +155,7 @@ async fn write_members(conn: &mut Conn, members: &[NewMember], now: Timestamp) -
     ];
     each(
         conn,
-        "UPDATE reveals SET state = 'sending', reason = NULL, due_at = NULL, updated_at = e.now,
+        "UPDATE reveals SET state = 'asked', reason = NULL, due_at = NULL, updated_at = e.now,
             asked_at = COALESCE(asked_at, e.now), call_id = e.call
          FROM ROWS WHERE reveals.id = e.reveal",
         columns,

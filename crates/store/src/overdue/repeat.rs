@@ -64,7 +64,7 @@ async fn repeat(
     shift(conn, totals, provider, &again, change, now).await?;
     exec!(
         conn,
-        "UPDATE reveals SET repeat_of = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        "UPDATE reveals SET repeat_of = $2, cohort = NULL WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&again),
         call,
     )?;

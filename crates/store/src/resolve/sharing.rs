@@ -29,7 +29,7 @@ pub(crate) fn preference(state: RevealState) -> u8 {
     match state {
         RevealState::Found => 6,
         RevealState::NotFound => 5,
-        RevealState::Awaiting | RevealState::Sending => 4,
+        RevealState::Asked => 4,
         RevealState::Expired => 3,
         RevealState::Queued | RevealState::Retrying => 2,
         RevealState::Idle => 1,

@@ -37,7 +37,7 @@ impl Ledger {
         for (id, person) in &self.people {
             if let Some(to) = person.new_state {
                 // Others may have been moved since they were read, by what was learnt of these.
-                let from = Some(person.state).filter(|state| *state == RevealState::Awaiting);
+                let from = Some(person.state).filter(|state| *state == RevealState::Asked);
                 moves.entry((person.provider, from, to)).or_default().push(*id);
             }
         }

@@ -78,8 +78,7 @@ async fn bad_ids_among_many_are_found_by_halving(b: &Bench) {
             let want = if bad.contains(&person) { "failed" } else { "awaiting" };
             assert_eq!(row.state, want, "{row:?}");
         }
-        let cohorts =
-            "SELECT COUNT(*) FROM reveals WHERE cohort IS NOT NULL AND state = 'awaiting'";
+        let cohorts = "SELECT COUNT(*) FROM reveals WHERE queue_cohort IS NOT NULL";
         assert_eq!(b.database.number(cohorts).await, 0);
     }
 }

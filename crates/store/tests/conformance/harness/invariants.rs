@@ -3,17 +3,8 @@ use std::sync::atomic::Ordering;
 
 use super::{Bench, Database};
 
-const STATES: [&str; 9] = [
-    "queued",
-    "sending",
-    "awaiting",
-    "retrying",
-    "found",
-    "not_found",
-    "failed",
-    "expired",
-    "cancelled",
-];
+const STATES: [&str; 8] =
+    ["queued", "asked", "retrying", "found", "not_found", "failed", "expired", "cancelled"];
 const FINISHED: [&str; 5] = ["found", "not_found", "failed", "expired", "cancelled"];
 const LIVE: [&str; 3] = ["sending", "accepted", "unknown"];
 
@@ -32,8 +23,7 @@ struct Totals {
     batch_id: i64,
     provider: String,
     queued: i64,
-    sending: i64,
-    awaiting: i64,
+    asked: i64,
     retrying: i64,
     found: i64,
     not_found: i64,
@@ -263,13 +253,7 @@ impl Ledger {
             assert!(firsts <= 1, "{reveal:?} is in several calls: {live:?}");
             let own = live.iter().find(|call| Some(call.id) == reveal.call_id);
             match reveal.state.as_str() {
-                "sending" => {
-                    assert_eq!(own.map(|c| c.state.as_str()), Some("sending"), "{reveal:?}");
-                }
-                "awaiting" => {
-                    let waits = own.is_some_and(|call| call.state != "sending");
-                    assert!(waits, "{reveal:?} waits for {live:?}");
-                }
+                "asked" => assert!(own.is_some(), "{reveal:?} waits for {live:?}"),
                 "queued" | "retrying" | "idle" => {
                     assert!(live.is_empty(), "{reveal:?} may be asked twice: {live:?}");
                 }
@@ -308,8 +292,7 @@ impl Totals {
     fn count(&self, state: &str) -> i64 {
         match state {
             "queued" => self.queued,
-            "sending" => self.sending,
-            "awaiting" => self.awaiting,
+            "asked" => self.asked,
             "retrying" => self.retrying,
             "found" => self.found,
             "not_found" => self.not_found,

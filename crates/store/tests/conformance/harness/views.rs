@@ -41,6 +41,17 @@ impl Bench {
         for (batch, total, sum) in sums {
             assert_eq!(total, sum, "the states of batch {batch} in batch_status");
         }
+        let on_their_way: Vec<(String, i64, i64)> =
+            self.database.all("SELECT batch_id, sending, awaiting FROM batch_status").await;
+        for (batch, sending, awaiting) in on_their_way {
+            for (state, said) in [("sending", sending), ("awaiting", awaiting)] {
+                let shown = format!(
+                    "SELECT COUNT(*) FROM row_status WHERE batch_id = '{batch}' AND state = '{state}'"
+                );
+                let shown = self.database.number(&shown).await;
+                assert_eq!(said, shown, "{state} in batch {batch}, and in its rows");
+            }
+        }
     }
 
     /// Who has waited for a result for long depends on the machine's own time: not looked at here.
