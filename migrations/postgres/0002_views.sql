@@ -17,13 +17,18 @@ SELECT provider,
 FROM provider_gates;
 
 -- Rows that show somebody whose request is on its way. Of all that were asked they are few, so they are looked
--- for: nobody is written anew for a request that was accepted.
+-- for: nobody is written anew for a request that was accepted. Each is looked for by itself, whatever the planner
+-- believes of how many there are: it would rather read tables whole.
 CREATE VIEW rows_sending AS
 SELECT w.batch_id, c.provider, COUNT(*) AS row_count
 FROM calls c
-JOIN call_reveals m ON m.call_id = c.id
-JOIN reveals r ON r.id = m.reveal_id AND r.call_id = c.id AND r.state = 'asked'
-JOIN batch_rows w ON w.reveal_id = r.id AND w.ended IS NULL
+CROSS JOIN LATERAL (
+    SELECT p.reveal_id FROM call_reveals p WHERE p.call_id = c.id ORDER BY p.position LIMIT 500) m
+CROSS JOIN LATERAL (
+    SELECT q.id FROM reveals q
+    WHERE q.id = m.reveal_id AND q.call_id = c.id AND q.state = 'asked' LIMIT 1) r
+CROSS JOIN LATERAL (
+    SELECT o.batch_id FROM batch_rows o WHERE o.reveal_id = r.id AND o.ended IS NULL OFFSET 0) w
 WHERE c.state = 'sending'
 GROUP BY w.batch_id, c.provider;
 

@@ -30,11 +30,12 @@ const BY_INDEX: [(&str, &str); 10] = [
 
 /// Little is read at a time, in the order of an index: starting processes to help would take longer than
 /// reading it, and so would collecting and sorting all that comes after it, or reading a table whole for a
-/// few thousand rows of it.
-const BY_ITSELF: [(&str, &str); 3] = [
+/// few thousand rows of it, or compiling the query.
+const BY_ITSELF: [(&str, &str); 4] = [
     ("max_parallel_workers_per_gather", "0"),
     ("enable_bitmapscan", "off"),
     ("random_page_cost", "1.1"),
+    ("jit", "off"),
 ];
 
 /// Notifications need not reach the disk: who misses one looks by itself a few seconds later.

@@ -5,6 +5,7 @@ mod load;
 mod pace;
 mod place;
 mod rows;
+mod sample;
 mod some;
 
 use std::collections::BTreeMap;
@@ -183,29 +184,33 @@ impl Store {
             .write(move |conn| {
                 Box::pin(async move {
                     let waiting = held_by_loading(conn, id).await?;
-                    let done = exec!(
+                    let total: Option<(i64,)> = row!(
                         conn,
                         "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
                             created_at = $2, finished_at = CASE WHEN unfinished = 0 THEN $2 END
-                         WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
+                         WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL
+                         RETURNING total",
                         id,
                         now.0,
                         text,
                         hash,
                     )?;
                     let mut totals = Totals::default();
-                    if done == 1 {
+                    if total.is_some() {
                         find_lanes(conn, &mut totals, &waiting, now).await?;
                     }
                     totals.flush(conn, now).await?;
                     conn.announce(Topic::Queue);
-                    Ok(done)
+                    Ok(total)
                 })
             })
             .await;
         match published {
-            Ok(1) => Ok(Published::Now),
-            Ok(_) => Err(swept(batch)),
+            Ok(Some((rows,))) => {
+                self.sample(rows).await;
+                Ok(Published::Now)
+            }
+            Ok(None) => Err(swept(batch)),
             // Another submit with this key was faster by a moment.
             Err(error) if error.is_duplicate() => {
                 self.published_before(batch, key.as_ref()).await?.ok_or(error)

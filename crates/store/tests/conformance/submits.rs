@@ -17,6 +17,7 @@ on_both!(
     an_empty_batch_is_finished,
     erased_people_are_not_asked,
     after_an_abandoned_submit_the_same_counts_as_new,
+    a_large_batch_is_known_to_the_planner_at_once,
 );
 
 async fn nothing_is_seen_or_claimed_before_publish(b: &Bench) {
@@ -130,4 +131,16 @@ async fn after_an_abandoned_submit_the_same_counts_as_new(b: &Bench) {
     assert_eq!(after.new_people[&Clodura], 1);
     b.publish(&second).await;
     assert_eq!(b.claim_one(Ocean).await.people.len(), 2);
+}
+
+async fn a_large_batch_is_known_to_the_planner_at_once(b: &Bench) {
+    if !b.store.is_postgres() {
+        return;
+    }
+    let sampled = "SELECT COUNT(*) FROM pg_stats
+                   WHERE tablename IN ('reveals', 'batch_rows') AND attname IN ('ended_badly', 'ended')";
+    b.submit(&oceans(1..=9)).await;
+    assert_eq!(b.database.number(sampled).await, 0, "autovacuum looks after small ones");
+    b.submit(&oceans(10..=10_009)).await;
+    assert_eq!(b.database.number(sampled).await, 2);
 }
