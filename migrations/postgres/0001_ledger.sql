@@ -36,6 +36,7 @@ CREATE TABLE batches (
     content_hash    TEXT,
     created_at      BIGINT NOT NULL,
     loader_seen_at  BIGINT NOT NULL,           -- a batch that is loading and silent was abandoned
+    took_over       BIGINT NOT NULL DEFAULT 0, -- 1: while loading, it took people over from others that load
     published_at    BIGINT,                    -- NULL while it is loading: nobody sees or claims it
     finished_at     BIGINT,
     cancelled_at    BIGINT,

@@ -278,19 +278,28 @@ fn loading(
     move |conn| Box::pin(async move { load_chunk(conn, &batch, new_rows, now).await })
 }
 
-/// People of this batch who stand in the lane of one that still loads: their turn is to come with this one.
+/// People of this batch who were taken over by one that still loads: their turn is to come with this one.
 /// They are locked here, before the batch is, and under the lock of those who load.
 async fn held_by_loading(conn: &mut Conn, batch: i64) -> Result<Vec<i64>> {
     Numbers::lock(conn).await?;
-    // The `+ 0` keeps SQLite from going through the whole queue for a batch that loads.
+    let takers: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT id FROM batches WHERE published_at IS NULL AND took_over = 1 AND id <> $1",
+        batch,
+    )?;
+    if takers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let takers: Vec<i64> = takers.into_iter().map(|(id,)| id).collect();
+    // The sum keeps both databases from reading all rows of a batch, which may be a million.
     let both: Vec<(i64,)> = rows!(
         conn,
-        "SELECT r.id FROM batches b
-         JOIN reveals r ON r.queue_lane = b.id + 0
-         WHERE b.published_at IS NULL AND b.id <> $1
-           AND EXISTS (SELECT 1 FROM batch_rows w
-                       WHERE w.reveal_id = r.id AND w.batch_id = $1 AND w.ended IS NULL)
+        "SELECT r.id FROM IDS($1) AS e
+         JOIN reveals r ON r.queue_lane = CAST(e.value AS BIGINT)
+         WHERE EXISTS (SELECT 1 FROM batch_rows w
+                       WHERE w.reveal_id = r.id AND w.batch_id + 0 = $2 AND w.ended IS NULL)
          ORDER BY r.id FOR UPDATE OF r",
+        json(&takers),
         batch,
     )?;
     Ok(both.into_iter().map(|(id,)| id).collect())

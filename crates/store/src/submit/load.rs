@@ -50,7 +50,7 @@ pub(super) async fn load_chunk(
     let (rows, waterfall) =
         place_rows(&mut people, batch, new_rows, steps, counted, &mut totals, &mut loaded);
     let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);
-    adopt_lanes(conn, batch, &people, &rows).await?;
+    let took_over = adopt_lanes(conn, batch, &people, &rows).await?;
     let mut merged = Vec::new();
     for (_, known) in people {
         merged.push(known.save(conn, &mut totals, now).await?);
@@ -65,10 +65,11 @@ pub(super) async fn load_chunk(
     // The batch's own row is locked last, as everywhere: results of shared people lock it, too.
     let seen = exec!(
         conn,
-        "UPDATE batches SET loader_seen_at = $2
+        "UPDATE batches SET loader_seen_at = $2, took_over = CASE WHEN $3 = 1 THEN 1 ELSE took_over END
          WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
         batch.id,
         now.0,
+        i64::from(took_over),
     )?;
     if seen == 1 { Ok(loaded) } else { Err(swept(batch)) }
 }

@@ -109,13 +109,14 @@ pub(super) fn place_erased(
 }
 
 /// A person who is queued in another batch's turn comes over to this one's where that is sooner:
-/// a higher priority, or a batch that will not send them itself.
+/// a higher priority, or a batch that will not send them itself. Whether anybody came from one that loads.
 pub(super) async fn adopt_lanes(
     conn: &mut Conn,
     batch: &Loading,
     people: &BTreeMap<Provider, People>,
     new_rows: &[NewBatchRow],
-) -> Result<()> {
+) -> Result<bool> {
+    let mut from_loading = false;
     let shown: HashSet<i64> =
         new_rows.iter().filter(|r| r.shared == 1).filter_map(|r| r.reveal).collect();
     for (provider, known) in people {
@@ -125,16 +126,17 @@ pub(super) async fn adopt_lanes(
         if others.is_empty() {
             continue;
         }
-        let slower: Vec<(i64,)> = rows!(
+        let slower: Vec<(i64, i64)> = rows!(
             conn,
-            "SELECT b.id FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+            "SELECT b.id, CAST(CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END AS BIGINT) FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
              LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
              WHERE b.priority < $3 OR b.cancelled_at IS NOT NULL OR b.published_at IS NULL OR t.at_ceiling = 1",
             json(&others),
             provider.as_str(),
             batch.priority,
         )?;
-        let slower: HashSet<i64> = slower.into_iter().map(|(id,)| id).collect();
+        from_loading |= slower.iter().any(|(_, loading)| *loading == 1);
+        let slower: HashSet<i64> = slower.into_iter().map(|(id, _)| id).collect();
         let moving: Vec<i64> =
             lanes.iter().filter(|(_, lane)| slower.contains(lane)).map(|(id, _)| *id).collect();
         if !moving.is_empty() {
@@ -146,5 +148,5 @@ pub(super) async fn adopt_lanes(
             )?;
         }
     }
-    Ok(())
+    Ok(from_loading)
 }
