@@ -128,7 +128,8 @@ pub(super) async fn adopt_lanes(
         }
         let slower: Vec<(i64, i64)> = rows!(
             conn,
-            "SELECT b.id, CAST(CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END AS BIGINT) FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+            "SELECT b.id, CAST(CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END AS BIGINT)
+             FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
              LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
              WHERE b.priority < $3 OR b.cancelled_at IS NOT NULL OR b.published_at IS NULL OR t.at_ceiling = 1",
             json(&others),

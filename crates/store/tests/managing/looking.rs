@@ -151,11 +151,16 @@ async fn an_export_shows_what_row_status_shows(b: &Bench) {
         ocean("o3").clodura("c3"),
         clodura("c4"),
         ocean("o5"),
+        ocean("o6"),
+        ocean("o7"),
     ];
     let batch = b.submit(&people).await;
-    let call = b.claim_one(Ocean).await;
+    let claim = |people| b.claim_as(ClaimReveals { people, calls: 1, ..b.ask(Ocean) });
+    let call = claim(4).await.remove(0);
     b.accept(&call).await;
     b.webhook(&call, vec![found("o1"), not_found("o2"), not_found("o3")]).await;
+    b.unknown(&claim(1).await[0]).await;
+    assert_eq!(claim(1).await.len(), 1, "on its way");
     b.store.pause(Clodura).await.unwrap();
     let batch_ref = b.batch(batch).await;
     let mut exported = Vec::new();
@@ -176,6 +181,10 @@ async fn an_export_shows_what_row_status_shows(b: &Bench) {
     }
     assert_eq!(exported[0].fields, "[\"row 1\"]");
     assert_eq!(exported[3].state, "held");
+    let out: Vec<_> =
+        exported[5..].iter().map(|r| (r.state.as_str(), r.reason.as_deref())).collect();
+    let unknown = Some("outcome unknown: time-out after 30s");
+    assert_eq!(out, [("awaiting", None), ("awaiting", unknown), ("sending", None)]);
     let columns = b.store.columns(&batch_ref).await.unwrap();
     assert_eq!((columns.names, columns.from_json_lines), (vec!["column".to_owned()], false));
 }
