@@ -71,8 +71,10 @@ fn nobody_is_refused_while_the_worker_restarts() {
         });
         stop(first);
         let second = start(&socket, directory.path());
-        assert_eq!(forged_webhook(address).expect("an answer"), "HTTP/1.1 404 Not Found");
+        let answer = forged_webhook(address);
+        // Before anything is asserted: the scope waits for whoever knocks.
         done.store(true, Ordering::Relaxed);
+        assert_eq!(answer.expect("an answer"), "HTTP/1.1 404 Not Found");
         let answers = knocking.join().expect("the thread ends");
         assert!(!answers.is_empty());
         for answer in answers {
