@@ -18,6 +18,9 @@ use tower_service::Service;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections at once; more wait in the system's queue.
 const MOST_CONNECTIONS: usize = 1024;
+/// How long those who connected just before the end may take to begin: a connection on which nothing was read yet
+/// would be closed unanswered.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long open connections may take to finish at the end.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -63,5 +66,6 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         });
     }
     drop(listener);
+    tokio::time::sleep(LAST_WORDS).await;
     let _ = tokio::time::timeout(GOODBYE, graceful.shutdown()).await;
 }
