@@ -16,9 +16,17 @@ SELECT provider,
        CASE WHEN paused = 1 OR off_reason IS NOT NULL THEN NULL ELSE closed_until END AS until
 FROM provider_gates;
 
--- Rows that show somebody whose request is on its way. Of all that were asked they are few, so they are looked
--- for: nobody is written anew for a request that was accepted. Each is looked for by itself, whatever the planner
--- believes of how many there are: it would rather read tables whole.
+-- Calls, and what whoever was asked by them shows. So an answer to a request for 500 people writes the call and
+-- nobody anew.
+CREATE VIEW shown_calls AS
+SELECT id, call_id, provider, tracking_id, sent_at, finished_at, poll_at, deadline_at,
+       CASE state WHEN 'sending' THEN 'sending' ELSE 'awaiting' END AS shown_as,
+       CASE state WHEN 'unknown' THEN 'outcome ' || outcome END AS reason
+FROM calls;
+
+-- Rows that show somebody whose request is on its way. Of all that were asked they are few, so they are looked for;
+-- each by itself, whatever the planner believes of how many there are: it would rather read tables whole. No request
+-- is for more than 500 people.
 CREATE VIEW rows_sending AS
 SELECT w.batch_id, c.provider, COUNT(*) AS row_count
 FROM calls c
@@ -91,12 +99,12 @@ SELECT b.batch_id,
        CASE WHEN w.ended IS NOT NULL THEN 'cancelled'
             WHEN r.state = 'queued' AND t.at_ceiling = 1 THEN 'held'
             WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.shown_as
-            WHEN r.state = 'asked' THEN CASE c.state WHEN 'sending' THEN 'sending' ELSE 'awaiting' END
+            WHEN r.state = 'asked' THEN c.shown_as
             ELSE r.state END AS state,
        CASE WHEN w.ended IS NOT NULL THEN w.ended
             WHEN r.state = 'queued' AND t.at_ceiling = 1 THEN 'batch_ceiling'
             WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.reason
-            WHEN r.state = 'asked' THEN CASE c.state WHEN 'unknown' THEN 'outcome ' || c.outcome END
+            WHEN r.state = 'asked' THEN c.reason
             ELSE r.reason END AS reason,
        COALESCE(r.attempts, 0) AS attempts,
        CASE WHEN w.ended IS NOT NULL THEN NULL
@@ -115,7 +123,7 @@ SELECT b.batch_id,
 FROM batch_rows w
 JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL
 LEFT JOIN reveals r ON r.id = w.reveal_id
-LEFT JOIN calls c ON c.id = r.call_id
+LEFT JOIN shown_calls c ON c.id = r.call_id
 LEFT JOIN batch_totals t ON t.batch_id = w.batch_id AND t.provider = r.provider
 LEFT JOIN provider_holds h ON h.provider = r.provider;
 
@@ -126,10 +134,10 @@ SELECT r.provider,
             WHEN r.subject LIKE 'linkedin.com/%' THEN 'https://www.' || r.subject
             ELSE r.subject END AS person,
        CASE WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.shown_as
-            WHEN r.state = 'asked' THEN CASE c.state WHEN 'sending' THEN 'sending' ELSE 'awaiting' END
+            WHEN r.state = 'asked' THEN c.shown_as
             ELSE r.state END AS state,
        CASE WHEN r.state = 'queued' AND h.shown_as IS NOT NULL THEN h.reason
-            WHEN r.state = 'asked' THEN CASE c.state WHEN 'unknown' THEN 'outcome ' || c.outcome END
+            WHEN r.state = 'asked' THEN c.reason
             ELSE r.reason END AS reason,
        r.attempts,
        c.call_id,
@@ -139,7 +147,7 @@ SELECT r.provider,
        to_char(to_timestamp(r.asked_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS asked_at,
        to_char(to_timestamp(r.revealed_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revealed_at
 FROM reveals r
-LEFT JOIN calls c ON c.id = r.call_id
+LEFT JOIN shown_calls c ON c.id = r.call_id
 LEFT JOIN provider_holds h ON h.provider = r.provider
 WHERE r.state <> 'idle';
 

@@ -14,9 +14,9 @@ HAVING SUM(people_asked) > 0;
 
 -- The twenty rows that have waited longest, as row_status shows them. They are looked for where the
 -- lines begin: the first people of the twenty oldest requests that are out or on their way, those
--- whose turn comes again next, and the first of each queue. (Of people without a result, credits IS NULL, the planner
--- expects one in two hundred as long as it has no statistics, and takes the way to twenty of them for so long that it
--- would first compile it.)
+-- whose turn comes again next, and the first of each queue. COALESCE(credits, -1) < 0 is credits IS NULL:
+-- of that the planner expects one in two hundred as long as it has no statistics, and takes the way to twenty of
+-- them for so long that it compiles the query first.
 CREATE VIEW longest_waiting AS
 WITH candidates AS (
     SELECT m.reveal_id
@@ -79,9 +79,9 @@ WITH people AS (
     SELECT id, provider, state, reason, asked_at, due_at
     FROM reveals WHERE retry_at IS NOT NULL
     UNION ALL
-    SELECT r.id, r.provider, 'awaiting', CASE c.state WHEN 'unknown' THEN 'outcome ' || c.outcome ELSE 'no result for more than an hour' END, r.asked_at, c.poll_at
+    SELECT r.id, r.provider, c.shown_as, COALESCE(c.reason, 'no result for more than an hour'), r.asked_at, c.poll_at
     FROM provider_gates g
-    JOIN calls c ON c.provider = g.provider AND c.deadline_at IS NOT NULL
+    JOIN shown_calls c ON c.provider = g.provider AND c.deadline_at IS NOT NULL
     JOIN call_reveals m ON m.call_id = c.id AND m.credits IS NULL
     JOIN reveals r ON r.id = m.reveal_id AND r.call_id = c.id AND r.state = 'asked'
     WHERE c.sent_at < CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT) - 3600000

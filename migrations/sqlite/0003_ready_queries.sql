@@ -77,9 +77,9 @@ WITH people AS (
     SELECT id, provider, state, reason, asked_at, due_at
     FROM reveals WHERE retry_at IS NOT NULL
     UNION ALL
-    SELECT r.id, r.provider, 'awaiting', CASE c.state WHEN 'unknown' THEN 'outcome ' || c.outcome ELSE 'no result for more than an hour' END, r.asked_at, c.poll_at
+    SELECT r.id, r.provider, c.shown_as, COALESCE(c.reason, 'no result for more than an hour'), r.asked_at, c.poll_at
     FROM provider_gates g
-    CROSS JOIN calls c ON c.provider = g.provider AND c.deadline_at IS NOT NULL
+    CROSS JOIN shown_calls c ON c.provider = g.provider AND c.deadline_at IS NOT NULL
     CROSS JOIN call_reveals m ON m.call_id = c.id AND m.credits IS NULL
     CROSS JOIN reveals r ON r.id = m.reveal_id AND r.call_id = c.id AND r.state = 'asked'
     WHERE c.sent_at < CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - 3600000

@@ -139,11 +139,9 @@ impl Store {
             conn,
             "SELECT w.row_number, w.fields, w.shared, w.ended, w.reveal_id, r.provider,
                     CASE WHEN r.state = 'asked' THEN (
-                        SELECT CASE c.state WHEN 'sending' THEN 'sending' ELSE 'awaiting' END
-                        FROM calls c WHERE c.id = r.call_id) ELSE r.state END AS state,
+                        SELECT c.shown_as FROM shown_calls c WHERE c.id = r.call_id) ELSE r.state END AS state,
                     CASE WHEN r.state = 'asked' THEN (
-                        SELECT CASE c.state WHEN 'unknown' THEN 'outcome ' || c.outcome END
-                        FROM calls c WHERE c.id = r.call_id) ELSE r.reason END AS reason,
+                        SELECT c.reason FROM shown_calls c WHERE c.id = r.call_id) ELSE r.reason END AS reason,
                     r.credits, r.revealed_at
              FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
              WHERE w.batch_id = $1 AND w.row_number > $2
