@@ -10,12 +10,13 @@ use rand::seq::SliceRandom;
 use store::ClaimReveals;
 
 use crate::harness::people::oceans;
-use crate::harness::{Bench, HOUR, MINUTE, SECOND, on_both};
+use crate::harness::{Bench, HOUR, MINUTE, SECOND, found, not_found, on_both};
 
 on_both!(
     those_named_fail_and_the_others_go_on,
     a_place_that_does_not_exist_splits_the_call,
     bad_ids_among_many_are_found_by_halving,
+    whoever_may_have_been_taken_is_kept_apart_no_longer,
     the_search_uses_a_part_of_the_day,
     everybody_refused_closes_the_gate,
     everybody_refused_is_probed_until_somebody_is_taken,
@@ -81,6 +82,25 @@ async fn bad_ids_among_many_are_found_by_halving(b: &Bench) {
         let cohorts = "SELECT COUNT(*) FROM reveals WHERE queue_cohort IS NOT NULL";
         assert_eq!(b.database.number(cohorts).await, 0);
     }
+}
+
+async fn whoever_may_have_been_taken_is_kept_apart_no_longer(b: &Bench) {
+    let policy = jobs::Policy { unknown_grace: Some(HOUR), ..b.policy.clone() };
+    let batch = b.submit(&oceans(1..=4)).await;
+    b.refuse_request(&b.claim_one(Ocean).await).await;
+    let halves = b.claim(Ocean).await;
+    assert_eq!(halves.iter().map(|half| half.people.len()).collect::<Vec<_>>(), [2, 2]);
+    b.accept(&halves[0]).await;
+    b.unknown(&halves[1]).await;
+    b.submit(&oceans(5..=5)).await;
+    b.webhook(&halves[0], vec![found("o1"), not_found("o2")]).await;
+    b.advance(HOUR).await;
+    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 1);
+    b.check("to be sent again").await;
+    assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o3", "ocean:o4", "ocean:o5"]);
+    assert_eq!(b.states(batch).await, ["found", "not_found", "sending", "sending"]);
+    let apart = "SELECT COUNT(*) FROM reveals WHERE cohort IS NOT NULL";
+    assert_eq!(b.database.number(apart).await, 0);
 }
 
 async fn the_search_uses_a_part_of_the_day(b: &Bench) {
