@@ -1,12 +1,13 @@
-//! Putting a batch into the ledger: staged in chunks under a batch that nobody sees, published by
-//! one update. A submit that dies on the way leaves a batch that is swept.
+//! Putting a batch into the ledger: staged in chunks under a batch that nobody sees, then published. A submit
+//! that dies on the way leaves a batch that is swept.
 
 mod load;
 mod pace;
 mod place;
+mod publish;
 mod rows;
-mod sample;
 mod some;
+mod statistics;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,12 +17,11 @@ use smallvec::SmallVec;
 
 use self::load::load_chunk;
 pub use self::pace::Pace;
-use crate::conn::{Conn, exec, row, rows, value};
-use crate::lanes::find_lanes;
-use crate::resolve::Numbers;
-use crate::totals::{Totals, json};
+pub use self::publish::Published;
+use crate::conn::{Conn, exec, row};
+use crate::totals::json;
 use crate::writer::{BoxFuture, Durability};
-use crate::{Result, Store, StoreError, Topic};
+use crate::{Result, Store, StoreError};
 
 /// What is known of a batch before its first row.
 #[derive(Debug, Clone)]
@@ -107,15 +107,6 @@ impl Loaded {
     }
 }
 
-/// How publishing ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Published {
-    /// The batch is there.
-    Now,
-    /// A batch with the same key and content was there already; this one is gone.
-    Before(BatchId),
-}
-
 impl Store {
     /// Begins a batch that nobody sees until [`Store::publish`].
     ///
@@ -164,110 +155,6 @@ impl Store {
         })
         .await
     }
-
-    /// Makes the batch visible, all at once. With an idempotency key, the first batch of that key
-    /// stays the only one.
-    ///
-    /// # Errors
-    /// The key is taken by other content or options; the batch was swept as abandoned.
-    pub async fn publish(
-        &self,
-        batch: &Loading,
-        key: Option<(String, String)>,
-    ) -> Result<Published> {
-        if let Some(before) = self.published_before(batch, key.as_ref()).await? {
-            return Ok(before);
-        }
-        let (id, now) = (batch.id, self.now());
-        let (text, hash) = key.clone().unzip();
-        let published = self
-            .write(move |conn| {
-                Box::pin(async move {
-                    let waiting = held_by_loading(conn, id).await?;
-                    let total: Option<(i64,)> = row!(
-                        conn,
-                        "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
-                            created_at = $2, finished_at = CASE WHEN unfinished = 0 THEN $2 END
-                         WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL
-                         RETURNING total",
-                        id,
-                        now.0,
-                        text,
-                        hash,
-                    )?;
-                    let mut totals = Totals::default();
-                    if total.is_some() {
-                        find_lanes(conn, &mut totals, &waiting, now).await?;
-                    }
-                    totals.flush(conn, now).await?;
-                    conn.announce(Topic::Queue);
-                    Ok(total)
-                })
-            })
-            .await;
-        match published {
-            Ok(Some((rows,))) => {
-                self.sample(rows).await;
-                Ok(Published::Now)
-            }
-            Ok(None) => Err(swept(batch)),
-            // Another submit with this key was faster by a moment.
-            Err(error) if error.is_duplicate() => {
-                self.published_before(batch, key.as_ref()).await?.ok_or(error)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Takes the batch back if one of the same key is there already.
-    async fn published_before(
-        &self,
-        batch: &Loading,
-        key: Option<&(String, String)>,
-    ) -> Result<Option<Published>> {
-        let Some((key, content_hash)) = key else { return Ok(None) };
-        let Some(before) = self.idempotent_batch(key, content_hash).await? else { return Ok(None) };
-        self.abandon(batch).await?;
-        Ok(Some(Published::Before(before)))
-    }
-
-    /// Whether a batch was published under this key.
-    ///
-    /// # Errors
-    /// The database can't be used.
-    pub async fn idempotency_key_is_taken(&self, key: &str) -> Result<bool> {
-        let mut conn = self.read().await?;
-        let batches: i64 =
-            value!(conn, "SELECT COUNT(*) FROM batches WHERE idempotency_key = $1", key)?;
-        Ok(batches > 0)
-    }
-
-    /// The batch that was published under `key`, if one was.
-    ///
-    /// # Errors
-    /// It had other content or options.
-    pub async fn idempotent_batch(&self, key: &str, content_hash: &str) -> Result<Option<BatchId>> {
-        let mut conn = self.read().await?;
-        let found: Option<(String, Option<String>)> = row!(
-            conn,
-            "SELECT batch_id, content_hash FROM batches WHERE idempotency_key = $1",
-            key
-        )?;
-        match found {
-            None => Ok(None),
-            Some((id, hash)) if hash.as_deref() == Some(content_hash) => {
-                Ok(Some(id.parse().map_err(|_| StoreError::Corrupt {
-                    table: "batches",
-                    column: "batch_id",
-                    row: id.clone(),
-                    value: id,
-                })?))
-            }
-            Some((id, _)) => Err(StoreError::Conflict(format!(
-                "the idempotency key {key:?} was used for batch {id} with other content or options; use another key, or submit exactly the same again"
-            ))),
-        }
-    }
 }
 
 fn loading(
@@ -276,33 +163,6 @@ fn loading(
     now: Timestamp,
 ) -> impl for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<Loaded>> + Send + 'static {
     move |conn| Box::pin(async move { load_chunk(conn, &batch, new_rows, now).await })
-}
-
-/// People of this batch who were taken over by one that still loads: their turn is to come with this one.
-/// They are locked here, before the batch is, and under the lock of those who load.
-async fn held_by_loading(conn: &mut Conn, batch: i64) -> Result<Vec<i64>> {
-    Numbers::lock(conn).await?;
-    let takers: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT id FROM batches WHERE published_at IS NULL AND took_over = 1 AND id <> $1",
-        batch,
-    )?;
-    if takers.is_empty() {
-        return Ok(Vec::new());
-    }
-    let takers: Vec<i64> = takers.into_iter().map(|(id,)| id).collect();
-    // The sum keeps both databases from reading all rows of a batch, which may be a million.
-    let both: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT r.id FROM IDS($1) AS e
-         JOIN reveals r ON r.queue_lane = CAST(e.value AS BIGINT)
-         WHERE EXISTS (SELECT 1 FROM batch_rows w
-                       WHERE w.reveal_id = r.id AND w.batch_id + 0 = $2 AND w.ended IS NULL)
-         ORDER BY r.id FOR UPDATE OF r",
-        json(&takers),
-        batch,
-    )?;
-    Ok(both.into_iter().map(|(id,)| id).collect())
 }
 
 fn swept(batch: &Loading) -> StoreError {

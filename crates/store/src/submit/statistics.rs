@@ -1,4 +1,4 @@
-//! What Postgres' planner is told of a batch that was just loaded.
+//! Statistics for Postgres' planner of a batch that was just loaded.
 
 use crate::conn::exec;
 use crate::{Result, Store};
@@ -10,11 +10,11 @@ impl Store {
     /// Has Postgres take a small sample of what a large batch brought. It would look by itself about a
     /// minute later; until then it takes a million rows for a few, and whoever asks for the status waits for
     /// seconds. A tenth of its usual sample is enough: autovacuum takes the rest. SQLite plans without.
-    pub(super) async fn sample(&self, rows: i64) {
+    pub(super) async fn refresh_statistics(&self, rows: i64) {
         if rows < LARGE || !self.is_postgres() {
             return;
         }
-        let sampled: Result<()> = self
+        let refreshed: Result<()> = self
             .write(|conn| {
                 Box::pin(async move {
                     exec!(conn, "SET LOCAL default_statistics_target = 10")?;
@@ -24,7 +24,7 @@ impl Store {
             })
             .await;
         // The batch is there and is worked off all the same.
-        if let Err(error) = sampled {
+        if let Err(error) = refreshed {
             tracing::debug!(%error, "no statistics were taken");
         }
     }
