@@ -69,9 +69,10 @@ CREATE TABLE batch_totals (
     PRIMARY KEY (batch_id, provider)
 );
 
--- One person at one provider, once: the unit that is paid for.
+-- One person at one provider, once: the unit that is paid for. Table and indexes are filled in part: whoever
+-- leaves the queue gets a new version, which finds room beside the one before.
 CREATE TABLE reveals (
-    id          BIGINT PRIMARY KEY,
+    id          BIGINT PRIMARY KEY WITH (fillfactor = 50),
     provider    TEXT COLLATE "C"   NOT NULL,
     subject     TEXT COLLATE "C"   NOT NULL,               -- the identifier it is asked by, as jobs::Identifier encodes it
     generation  BIGINT NOT NULL DEFAULT 0,     -- a refresh, or a repeat paid for on purpose, is a new one
@@ -92,7 +93,7 @@ CREATE TABLE reveals (
     queue_cohort BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' THEN cohort END) STORED,
     retry_at     BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'retrying' THEN due_at END) STORED,
     ended_badly  BIGINT GENERATED ALWAYS AS (CASE WHEN state IN ('failed', 'expired') THEN id END) STORED,
-    UNIQUE (provider, subject, generation)
+    UNIQUE (provider, subject, generation) WITH (fillfactor = 50)
 ) WITH (fillfactor = 33);
 CREATE INDEX reveals_queue ON reveals (queue_lane, provider, id) WHERE queue_lane IS NOT NULL;
 CREATE INDEX reveals_cohort ON reveals (provider, queue_cohort) WHERE queue_cohort IS NOT NULL;
