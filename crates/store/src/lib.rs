@@ -8,6 +8,7 @@ mod accept;
 mod aliases;
 mod answer;
 mod balance;
+mod bill;
 mod cancel;
 mod ceilings;
 mod changes;

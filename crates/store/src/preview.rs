@@ -31,14 +31,23 @@ pub struct Preview {
 #[derive(Debug, Clone, Copy)]
 struct Person {
     state: RevealState,
-    /// Not in the ledger.
-    new: bool,
+    /// Nobody waits for them, nor may come to.
+    unclaimed: bool,
     /// What they may cost is counted.
     counted: bool,
 }
 
 /// What is known of an identifier: the reveal that a row with it would share.
-type Known<'a> = HashMap<(Provider, &'a str), (i64, RevealState)>;
+type Known<'a> = HashMap<(Provider, &'a str), InLedger>;
+
+/// A reveal as the ledger has it.
+#[derive(Debug, Clone, Copy)]
+struct InLedger {
+    reveal: i64,
+    /// Idle, too, where only batches wait for them that nobody sees yet.
+    state: RevealState,
+    unclaimed: bool,
+}
 
 /// Somebody whom a step names: the provider, and their place among the people.
 type Named = (Provider, usize);
@@ -116,7 +125,7 @@ impl Preview {
             if asked_now {
                 person.state = RevealState::Queued;
             }
-            if (person.new || asked_now) && !person.counted {
+            if (person.unclaimed || asked_now) && !person.counted {
                 person.counted = true;
                 *loaded.new_people.entry(provider).or_default() += 1;
             }
@@ -152,17 +161,17 @@ impl Preview {
 
     fn in_ledger(&mut self, row: &NewRow, step: &NewStep, known: &Known<'_>) -> Option<usize> {
         let known = row.identifiers.iter().filter_map(|i| known.get(&(step.provider, &**i)));
-        let &(reveal, state) = known.max_by_key(|(_, state)| preference(*state))?;
+        let &InLedger { reveal, state, unclaimed } = known.max_by_key(|k| preference(k.state))?;
         if let Some(&person) = self.by_reveal.get(&reveal) {
             return Some(person);
         }
-        let person = self.meet(state, false);
+        let person = self.meet(state, unclaimed);
         self.by_reveal.insert(reveal, person);
         Some(person)
     }
 
-    fn meet(&mut self, state: RevealState, new: bool) -> usize {
-        self.people.push(Person { state, new, counted: false });
+    fn meet(&mut self, state: RevealState, unclaimed: bool) -> usize {
+        self.people.push(Person { state, unclaimed, counted: false });
         self.people.len() - 1
     }
 }
@@ -187,7 +196,7 @@ async fn look_up<'a>(
     for identifier in identifiers {
         let behind = behind(identifier, &links);
         let reveals = behind.iter().filter_map(|subject| newest.get(*subject));
-        if let Some(&reveal) = reveals.max_by_key(|(_, state)| preference(*state)) {
+        if let Some(&reveal) = reveals.max_by_key(|reveal| preference(reveal.state)) {
             known.insert((provider, identifier), reveal);
         }
     }
@@ -215,7 +224,7 @@ fn behind<'l>(identifier: &'l str, links: &'l Links) -> BTreeSet<&'l str> {
     behind
 }
 
-type RevealRow = (String, i64, i64, String, Option<i64>);
+type RevealRow = (String, i64, i64, String, Option<i64>, i64);
 
 /// The newest reveal of each subject, unless a submit would ask afresh.
 async fn newest(
@@ -224,24 +233,32 @@ async fn newest(
     links: &Links,
     identifiers: &BTreeSet<&str>,
     refresh_before: Option<Timestamp>,
-) -> Result<HashMap<String, (i64, RevealState)>> {
+) -> Result<HashMap<String, InLedger>> {
     let subjects: BTreeSet<&str> =
         identifiers.iter().copied().chain(links.values().flatten().map(String::as_str)).collect();
     let found: Vec<RevealRow> = rows!(
         conn,
-        "SELECT r.subject, r.generation, r.id, r.state, r.revealed_at FROM TEXTS($1) AS e
+        "SELECT r.subject, r.generation, r.id,
+                CASE WHEN l.id IS NOT NULL AND r.state IN ('queued', 'retrying') THEN 'idle' ELSE r.state END,
+                r.revealed_at, CAST(CASE WHEN EXISTS (
+                    SELECT 1 FROM row_waterfall f JOIN batches b ON b.id = f.batch_id
+                    WHERE f.reveal_id = r.id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL)
+                THEN 0 ELSE 1 END AS BIGINT)
+         FROM TEXTS($1) AS e
          JOIN reveals r ON r.provider = $2 AND r.subject = e.value
+         LEFT JOIN batches l ON l.id = r.lane AND l.published_at IS NULL
          ORDER BY r.generation",
         Texts::of(&subjects),
         provider.as_str(),
     )?;
     let mut newest = HashMap::new();
-    for (subject, _, id, state, revealed_at) in found {
-        let state = parse_state(&state, id)?;
+    for (subject, _, reveal, state, revealed_at, unclaimed) in found {
+        let state = parse_state(&state, reveal)?;
         if is_outdated(state, revealed_at.map(Timestamp), refresh_before) {
             newest.remove(&subject);
         } else {
-            newest.insert(subject, (id, state));
+            let unclaimed = state == RevealState::Idle && unclaimed == 1;
+            newest.insert(subject, InLedger { reveal, state, unclaimed });
         }
     }
     Ok(newest)

@@ -54,6 +54,8 @@ pub(crate) struct People {
     merged: Map<Place, Place>,
     /// By subject: a newer generation that was made and never sent.
     unsent: Map<Arc<str>, Known>,
+    /// Those whose turn was to come with a batch that nobody sees yet, and comes with another now.
+    taken_over: Vec<i64>,
 }
 
 /// Hands out numbers for new reveals; holding it is the lock that keeps submits apart.
@@ -99,6 +101,7 @@ impl People {
             aliases: Vec::new(),
             merged: Map::default(),
             unsent: Map::default(),
+            taken_over: Vec::new(),
         };
         let mut wanted = Texts::shared(identifiers.iter().copied().cloned());
         let known = aliases_of(conn, provider, &wanted).await?;
@@ -295,6 +298,24 @@ impl People {
             known.lane = Some(batch);
         }
         idle
+    }
+
+    /// Has a person's turn come with `batch` who so far waited for nobody, or for batches that are not there as
+    /// yet, and may never be; whether it was so.
+    pub(crate) fn take_turn(&mut self, place: Place, batch: i64, loading: &HashSet<i64>) -> bool {
+        let known = &mut self.reveals[place.0];
+        let waits = matches!(known.state, RevealState::Queued | RevealState::Retrying);
+        if waits && known.lane.is_some_and(|lane| loading.contains(&lane)) {
+            known.lane = Some(batch);
+            self.taken_over.push(known.id);
+            return true;
+        }
+        self.queue(place, batch)
+    }
+
+    /// Those whose turn came with a batch that nobody sees yet.
+    pub(crate) fn taken_over(&self) -> &[i64] {
+        &self.taken_over
     }
 
     /// Those who were known before and wait for nobody.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::Result;
-use crate::conn::{Conn, exec, rows};
+use crate::bill::bill_again;
+use crate::conn::{Conn, rows};
 use crate::lanes::find_lanes;
 use crate::totals::{Totals, json};
 use crate::transition::{parse_provider, parse_state, wake};
@@ -51,6 +52,7 @@ pub(crate) async fn advance_waterfalls(
     let mut waking: BTreeMap<Provider, BTreeSet<i64>> = BTreeMap::new();
     let mut waiting: BTreeSet<i64> = BTreeSet::new();
     let mut passing: BTreeMap<(Provider, &'static str), Vec<i64>> = BTreeMap::new();
+    let mut asked: BTreeSet<i64> = BTreeSet::new();
     for (batch, id) in advanced {
         let Some(&(next_provider, next_state)) = states.get(&id) else { continue };
         totals.moved(batch, (provider, state), (next_provider, next_state), 1);
@@ -63,10 +65,15 @@ pub(crate) async fn advance_waterfalls(
             }
             RevealState::NotFound | RevealState::Failed => {
                 passing.entry((next_provider, next_state.as_str())).or_default().push(id);
+                asked.insert(id);
             }
-            _ => {}
+            _ => {
+                asked.insert(id);
+            }
         }
     }
+    asked.extend(still_shown(conn, ids).await?);
+    bill_again(conn, &asked).await?;
     for (next_provider, ids) in waking {
         wake(conn, totals, next_provider, ids.into_iter().collect(), now).await?;
     }
@@ -77,6 +84,17 @@ pub(crate) async fn advance_waterfalls(
         Box::pin(advance_waterfalls(conn, totals, next_provider, &ids, state, now)).await?;
     }
     Ok(())
+}
+
+/// Those whom a row shows all the same: it has nobody else to ask.
+async fn still_shown(conn: &mut Conn, ids: &[i64]) -> Result<Vec<i64>> {
+    let shown: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT DISTINCT w.reveal_id FROM IDS($1) AS e
+         JOIN batch_rows w ON w.reveal_id = CAST(e.value AS BIGINT) AND w.ended IS NULL",
+        json(&ids),
+    )?;
+    Ok(shown.into_iter().map(|(id,)| id).collect())
 }
 
 /// Rows that list a person who was found show that, whichever step they were at.
@@ -117,16 +135,18 @@ pub(crate) async fn show_found(
         totals.moved(batch, from, (provider, RevealState::Found), n);
     }
     // `DISTINCT` has SQLite find the rows first, instead of going through all there are.
-    exec!(
+    let shown: Vec<(i64,)> = rows!(
         conn,
         "UPDATE batch_rows SET reveal_id = better.reveal_id
          FROM (SELECT DISTINCT f.batch_id, f.row_number, f.reveal_id FROM IDS($1) AS e
                JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)) AS better
          WHERE batch_rows.batch_id = better.batch_id AND batch_rows.row_number = better.row_number
            AND batch_rows.ended IS NULL AND batch_rows.reveal_id <> better.reveal_id
-           AND NOT EXISTS (SELECT 1 FROM reveals r WHERE r.id = batch_rows.reveal_id AND r.state = 'found')",
+           AND NOT EXISTS (SELECT 1 FROM reveals r WHERE r.id = batch_rows.reveal_id AND r.state = 'found')
+         RETURNING batch_rows.reveal_id",
         json(&ids),
     )?;
+    bill_again(conn, &shown.iter().chain(&left).map(|(id,)| *id).collect()).await?;
     // Whoever waited for these rows only waits for nobody now.
     let left: Vec<i64> = left.into_iter().map(|(id,)| id).collect();
     find_lanes(conn, totals, &left, now).await

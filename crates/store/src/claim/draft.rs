@@ -9,6 +9,7 @@ use jobs::{Provider, Timestamp};
 use super::pick::{Picked, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full};
 use super::{ClaimReveals, Price};
 use crate::Result;
+use crate::bill::bill;
 use crate::conn::{Conn, exec, row, rows};
 use crate::gate::Gate;
 use crate::lanes::find_lanes;
@@ -199,23 +200,28 @@ pub(super) async fn pay(
         ask_balance_soon(conn, ask, now).await?;
     }
     let mut by_id: HashMap<i64, Picked> = picked.into_iter().map(|p| (p.id, p)).collect();
-    Ok(allocation
+    let paid: Vec<(Picked, i64)> = allocation
         .paid
         .into_iter()
         .filter_map(|(reveal, payer)| Some((by_id.remove(&reveal)?, payer)))
-        .collect())
+        .collect();
+    // Whoever was to pay when the rows came may be gone, or at their ceiling.
+    let otherwise = paid.iter().filter(|(person, payer)| person.billed[..] != [*payer]);
+    let otherwise: Vec<(i64, i64)> = otherwise.map(|(person, payer)| (person.id, *payer)).collect();
+    bill(conn, &otherwise).await?;
+    Ok(paid)
 }
 
 /// For each person the batches that want it, in the order in which they pay; and the rows that show it.
 async fn wanting_batches(conn: &mut Conn, picked: &mut [Picked]) -> Result<Vec<Candidate>> {
     let ids: Vec<i64> = picked.iter().map(|p| p.id).collect();
-    let shown: Vec<(i64, i64)> = rows!(
+    let shown: Vec<(i64, i64, i64)> = rows!(
         conn,
-        "SELECT w.reveal_id, w.batch_id FROM IDS($1) AS e
+        "SELECT w.reveal_id, w.batch_id, w.shared FROM IDS($1) AS e
          JOIN batch_rows w ON w.reveal_id = CAST(e.value AS BIGINT) AND w.ended IS NULL",
         json(&ids),
     )?;
-    let batches: BTreeSet<i64> = shown.iter().map(|(_, batch)| *batch).collect();
+    let batches: BTreeSet<i64> = shown.iter().map(|(_, batch, _)| *batch).collect();
     let wanting: Vec<(i64,)> = rows!(
         conn,
         "SELECT b.id FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
@@ -224,9 +230,9 @@ async fn wanting_batches(conn: &mut Conn, picked: &mut [Picked]) -> Result<Vec<C
     )?;
     let wanting: BTreeSet<i64> = wanting.into_iter().map(|(batch,)| batch).collect();
     let mut people: HashMap<i64, &mut Picked> = picked.iter_mut().map(|p| (p.id, p)).collect();
-    for (reveal, batch) in shown {
+    for (reveal, batch, shared) in shown {
         if let Some(person) = people.get_mut(&reveal) {
-            person.count_row(batch);
+            person.count_row(batch, shared == 1);
         }
     }
     let candidate = |person: &Picked| Candidate {

@@ -22,19 +22,24 @@ pub(super) struct Picked {
     /// How many rows of which batch show them, in the order of the batches. Known once somebody to pay is
     /// looked for.
     pub(super) rows: SmallVec<[(i64, i64); 1]>,
+    /// The batches of the rows that so far show what they cost.
+    pub(super) billed: SmallVec<[i64; 1]>,
 }
 
 pub(super) type PickedRow = (i64, String, i64, Option<i64>);
 
 impl From<PickedRow> for Picked {
     fn from((id, subject, attempts, repeat_of): PickedRow) -> Self {
-        Picked { id, subject, attempts, repeat_of, rows: SmallVec::new() }
+        Picked { id, subject, attempts, repeat_of, rows: SmallVec::new(), billed: SmallVec::new() }
     }
 }
 
 impl Picked {
-    /// Another row of this batch shows them.
-    pub(super) fn count_row(&mut self, batch: i64) {
+    /// Another row of this batch shows them; it may share what they cost.
+    pub(super) fn count_row(&mut self, batch: i64, shared: bool) {
+        if !shared {
+            self.billed.push(batch);
+        }
         match self.rows.binary_search_by_key(&batch, |(of, _)| *of) {
             Ok(place) => self.rows[place].1 += 1,
             Err(place) => self.rows.insert(place, (batch, 1)),

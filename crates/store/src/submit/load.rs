@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jobs::{Provider, Timestamp};
 
-use super::place::{adopt_lanes, place_erased, place_rows};
+use super::place::{Found, adopt_lanes, others_that_load, place_erased, place_rows};
 use super::rows::{insert_rows, insert_waterfall};
 use super::{Loaded, Loading, NewRow, NewStep, swept};
 use crate::Result;
@@ -46,9 +46,11 @@ pub(super) async fn load_chunk(
 
     let mut totals = Totals::default();
     let mut loaded = Loaded::default();
-    let counted = counted_before(conn, batch, &people).await?;
+    let (counted, unclaimed) = counted_before(conn, batch, &people).await?;
+    let loading = others_that_load(conn, batch).await?;
+    let found = Found { steps, counted, unclaimed, loading };
     let (rows, waterfall) =
-        place_rows(&mut people, batch, new_rows, steps, counted, &mut totals, &mut loaded);
+        place_rows(&mut people, batch, new_rows, found, &mut totals, &mut loaded);
     let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);
     let took_over = adopt_lanes(conn, batch, &people, &rows).await?;
     let mut merged = Vec::new();
@@ -134,23 +136,33 @@ fn resolve_all(
     steps
 }
 
-/// People of this chunk who stand further down in the waterfall of an earlier one's rows: what they
-/// may cost is counted there.
+/// Of those who wait for nobody: who stands further down in the waterfall of this batch's earlier rows, where what
+/// they may cost is counted, and who in no other's.
 async fn counted_before(
     conn: &mut Conn,
     batch: &Loading,
     people: &BTreeMap<Provider, People>,
-) -> Result<HashSet<i64>> {
-    let idle: Vec<i64> = people.values().flat_map(People::idle).collect();
-    if idle.is_empty() {
-        return Ok(HashSet::new());
+) -> Result<(HashSet<i64>, HashSet<i64>)> {
+    let mut unclaimed: HashSet<i64> = people.values().flat_map(People::idle).collect();
+    if unclaimed.is_empty() {
+        return Ok((HashSet::new(), unclaimed));
     }
-    let counted: Vec<(i64,)> = rows!(
+    let claimed: Vec<(i64, i64)> = rows!(
         conn,
-        "SELECT DISTINCT f.reveal_id FROM IDS($1) AS e
-         JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT) AND f.batch_id = $2",
-        json(&idle),
+        "SELECT f.reveal_id, CAST(MAX(CASE WHEN f.batch_id = $2 THEN 1 ELSE 0 END) AS BIGINT) FROM IDS($1) AS e
+         JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)
+         JOIN batches b ON b.id = f.batch_id
+         WHERE b.id = $2 OR (b.published_at IS NOT NULL AND b.cancelled_at IS NULL)
+         GROUP BY f.reveal_id",
+        json(&unclaimed),
         batch.id,
     )?;
-    Ok(counted.into_iter().map(|(id,)| id).collect())
+    let mut counted = HashSet::new();
+    for (reveal, by_this_batch) in claimed {
+        unclaimed.remove(&reveal);
+        if by_this_batch == 1 {
+            counted.insert(reveal);
+        }
+    }
+    Ok((counted, unclaimed))
 }

@@ -1,6 +1,6 @@
 //! Which reveal each row shows, and in whose turn it is asked.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jobs::{Provider, RevealState};
 
@@ -12,19 +12,30 @@ use crate::conn::{Conn, exec, rows};
 use crate::resolve::People;
 use crate::totals::{Totals, json};
 
+/// What was looked up for a chunk.
+pub(super) struct Found {
+    /// A step for each of the rows' in turn; none where nobody is known who can't be asked for.
+    pub(super) steps: Vec<Option<Step>>,
+    /// Those whose cost was counted with earlier rows.
+    pub(super) counted: HashSet<i64>,
+    /// Those who were known, and wait in nobody's waterfall.
+    pub(super) unclaimed: HashSet<i64>,
+    /// Other batches that are loading, or were when their submit died.
+    pub(super) loading: HashSet<i64>,
+}
+
 /// Decides which reveal each row shows, and wakes those that nobody waited for so far.
 pub(super) fn place_rows(
     people: &mut BTreeMap<Provider, People>,
     batch: &Loading,
     new_rows: Vec<NewRow>,
-    steps: Vec<Option<Step>>,
-    counted: HashSet<i64>,
+    found: Found,
     totals: &mut Totals,
     loaded: &mut Loaded,
 ) -> (Vec<NewBatchRow>, Vec<RowStep>) {
     let (mut rows, mut waterfall) = (Vec::with_capacity(new_rows.len()), Vec::new());
-    let mut paid_by_earlier = counted;
-    let mut all_steps = steps.into_iter();
+    let mut paid_by_earlier = found.counted;
+    let mut all_steps = found.steps.into_iter();
     let mut steps: Vec<Step> = Vec::new();
     for row in new_rows {
         steps.clear();
@@ -43,15 +54,13 @@ pub(super) fn place_rows(
             continue;
         };
         let reveal = known.id(step.whom);
-        let woken = known.queue(step.whom, batch.id);
+        let woken = known.take_turn(step.whom, batch.id, &found.loading);
         totals.new_rows(batch.id, step.provider, known.state(step.whom), 1);
         for (place, step) in steps.iter().enumerate().skip(shown) {
             let Some(known) = people.get(&step.provider) else { continue };
-            let asked = step.made || (woken && place == shown);
-            if asked
-                && !known.state(step.whom).is_finished()
-                && paid_by_earlier.insert(known.id(step.whom))
-            {
+            let id = known.id(step.whom);
+            let asked = step.made || (woken && place == shown) || found.unclaimed.contains(&id);
+            if asked && !known.state(step.whom).is_finished() && paid_by_earlier.insert(id) {
                 *loaded.new_people.entry(step.provider).or_default() += 1;
             }
         }
@@ -109,7 +118,8 @@ pub(super) fn place_erased(
 }
 
 /// A person who is queued in another batch's turn comes over to this one's where that is sooner:
-/// a higher priority, or a batch that will not send them itself. Whether anybody came from one that loads.
+/// a higher priority, or a batch that will not send them itself, as one that still loads. Whether anybody came
+/// from one of these.
 pub(super) async fn adopt_lanes(
     conn: &mut Conn,
     batch: &Loading,
@@ -121,25 +131,10 @@ pub(super) async fn adopt_lanes(
         new_rows.iter().filter(|r| r.shared == 1).filter_map(|r| r.reveal).collect();
     for (provider, known) in people {
         let lanes = known.lanes(&shown);
-        let others: HashSet<i64> =
-            lanes.values().copied().filter(|lane| *lane != batch.id).collect();
-        if others.is_empty() {
-            continue;
-        }
-        let slower: Vec<(i64, i64)> = rows!(
-            conn,
-            "SELECT b.id, CAST(CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END AS BIGINT)
-             FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
-             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
-             WHERE b.priority < $3 OR b.cancelled_at IS NOT NULL OR b.published_at IS NULL OR t.at_ceiling = 1",
-            json(&others),
-            provider.as_str(),
-            batch.priority,
-        )?;
-        from_loading |= slower.iter().any(|(_, loading)| *loading == 1);
-        let slower: HashSet<i64> = slower.into_iter().map(|(id, _)| id).collect();
-        let moving: Vec<i64> =
-            lanes.iter().filter(|(_, lane)| slower.contains(lane)).map(|(id, _)| *id).collect();
+        let slower = slower_lanes(conn, batch, *provider, &lanes).await?;
+        let sooner = lanes.iter().filter(|(_, lane)| slower.contains(lane)).map(|(id, _)| *id);
+        let moving: Vec<i64> = known.taken_over().iter().copied().chain(sooner).collect();
+        from_loading |= !known.taken_over().is_empty();
         if !moving.is_empty() {
             exec!(
                 conn,
@@ -150,4 +145,34 @@ pub(super) async fn adopt_lanes(
         }
     }
     Ok(from_loading)
+}
+
+/// Those among the batches in whose turn people are queued that are slower than this one.
+async fn slower_lanes(
+    conn: &mut Conn,
+    batch: &Loading,
+    provider: Provider,
+    lanes: &HashMap<i64, i64>,
+) -> Result<HashSet<i64>> {
+    let others: HashSet<i64> = lanes.values().copied().filter(|lane| *lane != batch.id).collect();
+    if others.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let slower: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT b.id FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+         LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
+         WHERE b.priority < $3 OR b.cancelled_at IS NOT NULL OR t.at_ceiling = 1",
+        json(&others),
+        provider.as_str(),
+        batch.priority,
+    )?;
+    Ok(slower.into_iter().map(|(id,)| id).collect())
+}
+
+/// Other batches that nobody sees yet. What their submits came to, if they did, isn't known.
+pub(super) async fn others_that_load(conn: &mut Conn, batch: &Loading) -> Result<HashSet<i64>> {
+    let loading: Vec<(i64,)> =
+        rows!(conn, "SELECT id FROM batches WHERE published_at IS NULL AND id <> $1", batch.id)?;
+    Ok(loading.into_iter().map(|(id,)| id).collect())
 }

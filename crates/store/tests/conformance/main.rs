@@ -20,6 +20,7 @@ mod crosswise;
 mod harness;
 mod isolation;
 mod overdue;
+mod paying;
 mod polls;
 mod ready_queries;
 mod settle;

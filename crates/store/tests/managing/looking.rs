@@ -198,6 +198,11 @@ async fn a_preview_counts_as_loading_does(b: &Bench) {
     b.accept(&call).await;
     b.webhook(&call, vec![found("known"), not_found("absent")]).await;
     assert_eq!(b.states(known).await, ["found", "queued", "failed", "not_found"]);
+    // Submits that died, and a batch that nobody wants any more, pay for nobody.
+    let died = b.begin(Options::priority(3)).await;
+    b.load(&died, &[ocean("n2"), ocean("died").clodura("died"), clodura("c2")]).await;
+    let cancelled = b.submit(&[ocean("cancelled").clodura("cancelled")]).await;
+    b.cancel(cancelled).await;
     let chunks: [Vec<Who>; 4] = [
         vec![
             ocean("known"),
@@ -213,6 +218,9 @@ async fn a_preview_counts_as_loading_does(b: &Bench) {
             clodura("c9"),
             ocean("n9").clodura("c9"),
             clodura("c9"),
+            ocean("died").clodura("died"),
+            ocean("cancelled").clodura("cancelled"),
+            ocean("another").clodura("cancelled"),
         ],
     ];
     let mut preview = Preview::new(None);

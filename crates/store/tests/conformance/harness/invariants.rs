@@ -6,6 +6,7 @@ use super::{Bench, Database};
 const STATES: [&str; 8] =
     ["queued", "asked", "retrying", "found", "not_found", "failed", "expired", "cancelled"];
 const FINISHED: [&str; 5] = ["found", "not_found", "failed", "expired", "cancelled"];
+const WAITING: [&str; 3] = ["idle", "queued", "retrying"];
 const LIVE: [&str; 3] = ["sending", "accepted", "unknown"];
 
 #[derive(Debug, sqlx::FromRow)]
@@ -57,6 +58,7 @@ struct Row {
     batch_id: i64,
     row_number: i64,
     reveal_id: Option<i64>,
+    shared: i64,
     ended: Option<String>,
 }
 
@@ -100,7 +102,8 @@ impl Ledger {
         let reveals: Vec<Reveal> = db
             .all("SELECT id, provider, state, lane, cohort, call_id, due_at, credits FROM reveals")
             .await;
-        let rows = db.all("SELECT batch_id, row_number, reveal_id, ended FROM batch_rows").await;
+        let rows =
+            db.all("SELECT batch_id, row_number, reveal_id, shared, ended FROM batch_rows").await;
         let calls: Vec<Call> = db
             .all("SELECT id, provider, state, people, open_people, deadline_at, poll_at, repeat_of FROM calls")
             .await;
@@ -222,6 +225,32 @@ impl Ledger {
         }
     }
 
+    /// What somebody cost who was asked stands on one row of whoever paid, if they still show them.
+    fn check_bills(&self) {
+        let payers: HashMap<(i64, i64), i64> =
+            self.members.iter().map(|m| ((m.reveal_id, m.call_id), m.payer)).collect();
+        let mut billed: HashMap<i64, Vec<i64>> = HashMap::new();
+        let mut shown: BTreeSet<(i64, i64)> = BTreeSet::new();
+        for row in self.rows.iter().filter(|row| row.ended.is_none()) {
+            let reveal = row.reveal_id.unwrap_or_default();
+            shown.insert((reveal, row.batch_id));
+            if row.shared == 0 {
+                billed.entry(reveal).or_default().push(row.batch_id);
+            }
+        }
+        let asked = self.reveals.values().filter(|r| !WAITING.contains(&&*r.state));
+        for (reveal, call) in asked.filter_map(|r| Some((r, r.call_id?))) {
+            let payer = payers.get(&(reveal.id, call)).copied();
+            let wanted = payer.filter(|payer| shown.contains(&(reveal.id, *payer)));
+            let billed = billed.remove(&reveal.id).unwrap_or_default();
+            assert_eq!(
+                billed,
+                Vec::from_iter(wanted),
+                "who shows the cost of {reveal:?}: {payer:?} paid"
+            );
+        }
+    }
+
     fn check_calls(&self) {
         for call in self.calls.values() {
             let members: Vec<&Member> =
@@ -310,6 +339,7 @@ impl Bench {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             ledger.check_batches();
             ledger.check_money(self.second_thoughts.load(Ordering::Relaxed));
+            ledger.check_bills();
             ledger.check_calls();
             ledger.check_reveals();
             ledger.check_lanes();

@@ -1,0 +1,146 @@
+//! Which row shows what a person costs, whatever became of those who were to pay.
+
+use jobs::Provider::{Clodura, Ocean};
+use store::{ClaimedCall, Loaded};
+
+use crate::harness::people::{Options, Who, clodura, ocean, oceans};
+use crate::harness::{Bench, found, not_found, on_both};
+
+on_both!(
+    a_submit_that_died_pays_for_nobody,
+    two_that_load_at_once,
+    the_batch_with_room_shows_the_cost,
+    what_a_cancelled_batch_was_to_pay,
+    a_row_that_comes_to_somebody_paid_shares,
+    a_row_that_shared_pays_at_the_next_provider,
+    found_late_where_the_row_began,
+);
+
+fn both(n: u32) -> Who {
+    ocean(&format!("o{n}")).clodura(&format!("c{n}"))
+}
+
+/// Of each row of a batch what it costs, and whether it shares that with others.
+async fn bill(b: &Bench, batch: i64) -> Vec<(i64, i64)> {
+    b.shown(batch).await.into_iter().map(|row| (row.credits, row.shared)).collect()
+}
+
+/// Everybody of a call is found.
+async fn all_found(b: &Bench, call: &ClaimedCall) {
+    b.accept(call).await;
+    let id = |person: &String| person.split_once(':').unwrap().1.to_owned();
+    b.webhook(call, call.people.iter().map(|person| found(&id(person))).collect()).await;
+    b.check("found").await;
+}
+
+async fn spent(b: &Bench, batch: i64) -> i64 {
+    let sql = format!("SELECT SUM(credits_spent) FROM batch_totals WHERE batch_id = {batch}");
+    b.database.number(&format!("SELECT CAST(COALESCE(({sql}), 0) AS BIGINT)")).await
+}
+
+/// One that was killed has left its rows; what is submitted again is new all the same.
+async fn a_submit_that_died_pays_for_nobody(b: &Bench) {
+    let people = [both(1), both(2), both(1), ocean("o3")];
+    let died = b.begin(Options::default()).await;
+    let first = b.load(&died, &people).await;
+    assert_eq!((first.rows, first.shared), (4, 1));
+    let again = b.begin(Options::default()).await;
+    let second: Loaded = b.load(&again, &people).await;
+    assert_eq!(second, first);
+    assert_eq!(second.new_people, [(Ocean, 3), (Clodura, 2)].into());
+    b.check("loaded twice").await;
+    b.publish(&again).await;
+    let again = b.batch_number(&again).await;
+    all_found(b, &b.claim_one(Ocean).await).await;
+    assert_eq!(bill(b, again).await, [(1, 0), (1, 0), (0, 1), (1, 0)]);
+    b.store.abandon(&died).await.unwrap();
+    b.check("abandoned").await;
+    assert_eq!((spent(b, again).await, bill(b, again).await.len()), (3, 4));
+}
+
+/// Both believe that they pay; the one that does shows it.
+async fn two_that_load_at_once(b: &Bench) {
+    let one = b.begin(Options::default()).await;
+    let other = b.begin(Options::default()).await;
+    for batch in [&one, &other] {
+        assert_eq!(b.load(batch, &oceans(1..=2)).await.shared, 0);
+    }
+    b.publish(&one).await;
+    b.publish(&other).await;
+    all_found(b, &b.claim_one(Ocean).await).await;
+    let (one, other) = (b.batch_number(&one).await, b.batch_number(&other).await);
+    assert_eq!((spent(b, one).await, spent(b, other).await), (2, 0));
+    assert_eq!(bill(b, one).await, [(1, 0); 2]);
+    assert_eq!(bill(b, other).await, [(0, 1); 2]);
+}
+
+async fn the_batch_with_room_shows_the_cost(b: &Bench) {
+    let full = b.submit_with(&oceans(1..=2), Options::ceiling(Ocean, 1)).await;
+    let other = b.submit(&oceans(2..=2)).await;
+    assert_eq!(bill(b, other).await, [(0, 1)]);
+    for _ in 0..2 {
+        for call in b.claim(Ocean).await {
+            all_found(b, &call).await;
+        }
+    }
+    assert_eq!((spent(b, full).await, spent(b, other).await), (1, 1));
+    assert_eq!(bill(b, full).await, [(1, 0), (0, 1)]);
+    assert_eq!(bill(b, other).await, [(1, 0)]);
+}
+
+async fn what_a_cancelled_batch_was_to_pay(b: &Bench) {
+    let first = b.submit(&oceans(1..=2)).await;
+    let second = b.submit(&[ocean("o2"), ocean("o2")]).await;
+    assert_eq!(bill(b, second).await, [(0, 1); 2]);
+    b.cancel(first).await;
+    all_found(b, &b.claim_one(Ocean).await).await;
+    assert_eq!(bill(b, second).await, [(1, 0), (0, 1)]);
+    assert_eq!(spent(b, second).await, 1);
+}
+
+/// Somebody whom the first provider doesn't know was found at the second for another batch.
+async fn a_row_that_comes_to_somebody_paid_shares(b: &Bench) {
+    let first = b.submit(&[clodura("c1")]).await;
+    let asked = b.claim_one(Clodura).await;
+    b.accept(&asked).await;
+    let second = b.submit(&[both(1)]).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    b.webhook(&call, vec![not_found("o1")]).await;
+    b.check("joined").await;
+    b.webhook(&asked, vec![found("c1")]).await;
+    b.check("found").await;
+    assert_eq!((bill(b, first).await, bill(b, second).await), (vec![(1, 0)], vec![(0, 1)]));
+}
+
+/// Another batch asks the first provider; the second one's row goes on alone.
+async fn a_row_that_shared_pays_at_the_next_provider(b: &Bench) {
+    let first = b.submit(&[ocean("o1")]).await;
+    let second = b.submit(&[both(1)]).await;
+    assert_eq!(bill(b, second).await, [(0, 1)]);
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    b.webhook(&call, vec![not_found("o1")]).await;
+    let call = b.claim_one(Clodura).await;
+    b.accept(&call).await;
+    b.webhook(&call, vec![found("c1")]).await;
+    b.check("found at the second").await;
+    assert_eq!((bill(b, first).await, bill(b, second).await), (vec![(0, 0)], vec![(1, 0)]));
+    assert_eq!(spent(b, second).await, 1);
+}
+
+/// Asked at both in the end: the row shows what the one that found them cost.
+async fn found_late_where_the_row_began(b: &Bench) {
+    let first = b.submit(&[ocean("o1"), ocean("o1")]).await;
+    let second = b.submit(&[both(1)]).await;
+    let ocean = b.claim_one(Ocean).await;
+    b.accept(&ocean).await;
+    b.webhook(&ocean, vec![not_found("o1")]).await;
+    let clodura = b.claim_one(Clodura).await;
+    b.accept(&clodura).await;
+    assert_eq!(bill(b, second).await, [(0, 0)]);
+    b.webhook(&ocean, vec![found("o1")]).await;
+    b.check("found after all").await;
+    assert_eq!(b.states(second).await, ["found"]);
+    assert_eq!((bill(b, first).await, bill(b, second).await), (vec![(1, 0), (0, 1)], vec![(0, 1)]));
+}
