@@ -12,6 +12,7 @@ use jobs::{Policy, Provider, RevealState, Timestamp};
 
 use self::ledger::{Ledger, Person, subject_of};
 use self::tell::{WEBHOOK_NOTE, discard_erased, tell_gates, write_inbox};
+use crate::bill::bill_again;
 use crate::conn::{Conn, rows};
 use crate::each::{each, texts};
 use crate::resolve::Numbers;
@@ -95,6 +96,7 @@ pub(crate) async fn settle(
         wait_no_longer(conn, call, now).await?;
     }
     ledger.write(conn, &mut totals, now).await?;
+    bill_again(conn, &ledger.answered_late()).await?;
     write_inbox(conn, &deliveries, &outcomes, now).await?;
     discard_erased(conn, &ledger, now).await?;
     tell_gates(conn, &ledger, &deliveries, policy, now).await?;

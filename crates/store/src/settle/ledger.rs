@@ -284,6 +284,12 @@ impl Ledger {
         late.map(|member| member.call).collect()
     }
 
+    /// Those whose answer came when nobody waited for it any more: other rows may show them since they were asked.
+    pub(super) fn answered_late(&self) -> BTreeSet<i64> {
+        let late = |p: &Person| p.state != RevealState::Asked && p.new_state.is_some();
+        self.people.iter().filter(|(_, person)| late(person)).map(|(id, _)| *id).collect()
+    }
+
     /// Who has another state now.
     pub(super) fn results(&self) -> impl Iterator<Item = (Provider, RevealState)> {
         self.people.values().filter_map(|person| Some((person.provider, person.new_state?)))

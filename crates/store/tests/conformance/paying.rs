@@ -1,10 +1,11 @@
 //! Which row shows what a person costs, whatever became of those who were to pay.
 
 use jobs::Provider::{Clodura, Ocean};
-use store::{ClaimedCall, Loaded};
+use jobs::outcome::Finding;
+use store::ClaimedCall;
 
 use crate::harness::people::{Options, Who, clodura, ocean, oceans};
-use crate::harness::{Bench, found, not_found, on_both};
+use crate::harness::{Bench, found, not_found, on_both, result};
 
 on_both!(
     a_submit_that_died_pays_for_nobody,
@@ -14,6 +15,7 @@ on_both!(
     a_row_that_comes_to_somebody_paid_shares,
     a_row_that_shared_pays_at_the_next_provider,
     found_late_where_the_row_began,
+    answered_by_a_call_that_another_batch_paid,
 );
 
 fn both(n: u32) -> Who {
@@ -45,7 +47,7 @@ async fn a_submit_that_died_pays_for_nobody(b: &Bench) {
     let first = b.load(&died, &people).await;
     assert_eq!((first.rows, first.shared), (4, 1));
     let again = b.begin(Options::default()).await;
-    let second: Loaded = b.load(&again, &people).await;
+    let second = b.load(&again, &people).await;
     assert_eq!(second, first);
     assert_eq!(second.new_people, [(Ocean, 3), (Clodura, 2)].into());
     b.check("loaded twice").await;
@@ -98,7 +100,7 @@ async fn what_a_cancelled_batch_was_to_pay(b: &Bench) {
     assert_eq!(spent(b, second).await, 1);
 }
 
-/// Somebody whom the first provider doesn't know was found at the second for another batch.
+/// Somebody whom the first provider doesn't know was asked for at the second by another batch.
 async fn a_row_that_comes_to_somebody_paid_shares(b: &Bench) {
     let first = b.submit(&[clodura("c1")]).await;
     let asked = b.claim_one(Clodura).await;
@@ -143,4 +145,20 @@ async fn found_late_where_the_row_began(b: &Bench) {
     b.check("found after all").await;
     assert_eq!(b.states(second).await, ["found"]);
     assert_eq!((bill(b, first).await, bill(b, second).await), (vec![(1, 0), (0, 1)], vec![(0, 1)]));
+}
+
+/// An answer comes after all to somebody for whom there had been no credits, when their batch was
+/// cancelled and another wants them.
+async fn answered_by_a_call_that_another_batch_paid(b: &Bench) {
+    let first = b.submit(&oceans(1..=1)).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    b.webhook(&call, vec![result("o1", Finding::OutOfCredits)]).await;
+    b.cancel(first).await;
+    let second = b.submit(&oceans(1..=1)).await;
+    assert_eq!(bill(b, second).await, [(0, 0)]);
+    b.webhook(&call, vec![not_found("o1")]).await;
+    b.check("answered after all").await;
+    assert_eq!(b.states(second).await, ["not_found"]);
+    assert_eq!(bill(b, second).await, [(0, 1)]);
 }
