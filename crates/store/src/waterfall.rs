@@ -52,7 +52,6 @@ pub(crate) async fn advance_waterfalls(
     let mut waking: BTreeMap<Provider, BTreeSet<i64>> = BTreeMap::new();
     let mut waiting: BTreeSet<i64> = BTreeSet::new();
     let mut passing: BTreeMap<(Provider, &'static str), Vec<i64>> = BTreeMap::new();
-    let mut asked: BTreeSet<i64> = BTreeSet::new();
     for (batch, id) in advanced {
         let Some(&(next_provider, next_state)) = states.get(&id) else { continue };
         totals.moved(batch, (provider, state), (next_provider, next_state), 1);
@@ -65,15 +64,16 @@ pub(crate) async fn advance_waterfalls(
             }
             RevealState::NotFound | RevealState::Failed => {
                 passing.entry((next_provider, next_state.as_str())).or_default().push(id);
-                asked.insert(id);
             }
-            _ => {
-                asked.insert(id);
-            }
+            _ => {}
         }
     }
-    asked.extend(still_shown(conn, ids).await?);
-    bill_again(conn, &asked).await?;
+    // Of whoever waits the claim decides who pays.
+    let waits =
+        |state| matches!(state, RevealState::Idle | RevealState::Queued | RevealState::Retrying);
+    let asked = states.into_iter().filter(|(_, (_, state))| !waits(*state)).map(|(id, _)| id);
+    let changed: BTreeSet<i64> = asked.chain(still_shown(conn, ids).await?).collect();
+    bill_again(conn, &changed).await?;
     for (next_provider, ids) in waking {
         wake(conn, totals, next_provider, ids.into_iter().collect(), now).await?;
     }

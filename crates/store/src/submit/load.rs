@@ -46,7 +46,7 @@ pub(super) async fn load_chunk(
 
     let mut totals = Totals::default();
     let mut loaded = Loaded::default();
-    let (counted, unclaimed) = counted_before(conn, batch, &people).await?;
+    let (counted, unclaimed) = counted_and_unclaimed(conn, batch, &people).await?;
     let loading = others_that_load(conn, batch).await?;
     let found = Found { steps, counted, unclaimed, loading };
     let (rows, waterfall) =
@@ -138,7 +138,7 @@ fn resolve_all(
 
 /// Of those who wait for nobody: who stands further down in the waterfall of this batch's earlier rows, where what
 /// they may cost is counted, and who in no other's.
-async fn counted_before(
+async fn counted_and_unclaimed(
     conn: &mut Conn,
     batch: &Loading,
     people: &BTreeMap<Provider, People>,

@@ -108,7 +108,6 @@ impl<'b> Walk<'b> {
         }
     }
 
-    /// What somebody does by hand.
     fn provider(&mut self) -> Provider {
         if self.rng.random() { Ocean } else { Clodura }
     }

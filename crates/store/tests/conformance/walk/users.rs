@@ -10,6 +10,7 @@ use crate::harness::HOUR;
 use crate::harness::people::{Options, Who, clodura, linkedin, ocean};
 
 impl Walk<'_> {
+    /// What somebody does by hand.
     pub(super) async fn manage(&mut self) -> &'static str {
         let provider = self.provider();
         let store = &self.bench.store;
