@@ -69,10 +69,10 @@ CREATE TABLE batch_totals (
     PRIMARY KEY (batch_id, provider)
 );
 
--- One person at one provider, once: the unit that is paid for. Table and indexes are filled in part: whoever
--- leaves the queue gets a new version, which finds room beside the one before.
+-- One person at one provider, once: the unit that is paid for. Pages are filled in part, so that the versions of a row
+-- that is asked and answered find room beside the first, and no index has to name them.
 CREATE TABLE reveals (
-    id          BIGINT PRIMARY KEY WITH (fillfactor = 50),
+    id          BIGINT PRIMARY KEY,
     provider    TEXT COLLATE "C"   NOT NULL,
     subject     TEXT COLLATE "C"   NOT NULL,               -- the identifier it is asked by, as jobs::Identifier encodes it
     generation  BIGINT NOT NULL DEFAULT 0,     -- a refresh, or a repeat paid for on purpose, is a new one
@@ -81,6 +81,7 @@ CREATE TABLE reveals (
     attempts    BIGINT NOT NULL DEFAULT 0,
     due_at      BIGINT,                        -- when a retrying one has its turn again
     lane        BIGINT,                        -- the batch in whose turn it is sent
+    newcomer    BIGINT NOT NULL DEFAULT 0,     -- 1: came with the batch of its lane, and is found by its number
     cohort      BIGINT,                        -- people who must be asked together, apart from others
     call_id     BIGINT,                        -- the call it is in, or was in last
     repeat_of   BIGINT,                        -- the call that its next one repeats
@@ -89,16 +90,26 @@ CREATE TABLE reveals (
     revealed_at BIGINT,
     updated_at  BIGINT NOT NULL,
     -- What indexes go by: set only while it matters, so that all other changes of a row leave them alone.
-    queue_lane   BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND cohort IS NULL THEN lane END) STORED,
+    queue_lane   BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND cohort IS NULL AND newcomer = 0 THEN lane END) STORED,
     queue_cohort BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' THEN cohort END) STORED,
     retry_at     BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'retrying' THEN due_at END) STORED,
     ended_badly  BIGINT GENERATED ALWAYS AS (CASE WHEN state IN ('failed', 'expired') THEN id END) STORED,
-    UNIQUE (provider, subject, generation) WITH (fillfactor = 50)
+    UNIQUE (provider, subject, generation)
 ) WITH (fillfactor = 33);
 CREATE INDEX reveals_queue ON reveals (queue_lane, provider, id) WHERE queue_lane IS NOT NULL;
 CREATE INDEX reveals_cohort ON reveals (provider, queue_cohort) WHERE queue_cohort IS NOT NULL;
 CREATE INDEX reveals_retrying ON reveals (provider, retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX reveals_ended_badly ON reveals (ended_badly) WHERE ended_badly IS NOT NULL;
+
+-- The numbers of the people who came with a batch, from the first whose turn is still to come: they are claimed by walking
+-- along them, and need no index of the queue.
+CREATE TABLE newcomers (
+    batch_id BIGINT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+    provider TEXT COLLATE "C" NOT NULL,
+    next     BIGINT NOT NULL,
+    last     BIGINT NOT NULL,
+    PRIMARY KEY (batch_id, provider)
+);
 
 -- Other identifiers of the person behind a subject.
 CREATE TABLE aliases (

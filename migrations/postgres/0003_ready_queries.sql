@@ -55,6 +55,16 @@ WITH candidates AS (
         WHERE q.queue_lane = t.batch_id AND q.provider = t.provider
         ORDER BY q.id LIMIT 20) r
     WHERE t.queued > 0
+    UNION
+    SELECT r.id
+    FROM newcomers n
+    JOIN batch_totals t ON t.batch_id = n.batch_id AND t.provider = n.provider
+    CROSS JOIN LATERAL (
+        SELECT q.id FROM reveals q
+        WHERE q.id >= n.next AND q.id <= n.last AND q.lane = n.batch_id AND q.provider = n.provider
+          AND q.state = 'queued' AND q.newcomer = 1
+        ORDER BY q.id LIMIT 20) r
+    WHERE t.queued > 0
 ),
 oldest AS (
     SELECT b.batch_id, w.row_number
@@ -89,9 +99,17 @@ WITH people AS (
 held AS (
     SELECT b.batch_id, b.id, b.created_at, t.provider, t.queued, t.at_ceiling, h.shown_as, h.reason, h.until,
            (SELECT MIN(w.row_number)
-            FROM (SELECT n.id FROM reveals n
-                  WHERE n.queue_lane = t.batch_id AND n.provider = t.provider
-                  ORDER BY n.id LIMIT 100) q
+            FROM (SELECT l.id FROM (
+                      SELECT r.id FROM reveals r
+                      WHERE r.queue_lane = t.batch_id AND r.provider = t.provider
+                      ORDER BY r.id LIMIT 100) l
+                  UNION ALL
+                  SELECT l.id FROM newcomers n CROSS JOIN LATERAL (
+                      SELECT r.id FROM reveals r
+                      WHERE r.id >= n.next AND r.id <= n.last AND r.lane = n.batch_id AND r.provider = n.provider
+                        AND r.state = 'queued' AND r.newcomer = 1
+                      ORDER BY r.id LIMIT 100) l
+                  WHERE n.batch_id = t.batch_id AND n.provider = t.provider) q
             -- The plus keeps the planner from reading the whole batch beside: its people have an index.
             JOIN batch_rows w ON w.reveal_id = q.id AND w.batch_id + 0 = t.batch_id AND w.ended IS NULL) AS first_in_line
     FROM batch_totals t

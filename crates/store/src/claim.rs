@@ -13,6 +13,7 @@ use jobs::{CallId, Clock, Provider, RevealState, Timestamp, WorkerId};
 
 use crate::conn::{Conn, row, rows, value};
 use crate::gate::{Door, Gate};
+use crate::newcomers;
 use crate::totals::Totals;
 use crate::transition::{Change, shift};
 use crate::{Result, Store};
@@ -155,12 +156,16 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
             Claims { again_at: Some(again_at), paced: true, ..Claims::default() }
         }
         Admission::Go { calls, people, probe } => {
-            let Drafts { drafts, full } =
+            let Drafts { drafts, full, walked } =
                 draft_calls(conn, &mut totals, ask, &gate, calls, people, now).await?;
             for batch in full {
                 totals.at_ceiling(batch, ask.provider);
             }
-            send_drafts(conn, &mut totals, ask, &gate, drafts, probe, &moment).await?
+            let claims = send_drafts(conn, &mut totals, ask, &gate, drafts, probe, &moment).await?;
+            for way in &walked {
+                newcomers::pass(conn, ask.provider, way).await?;
+            }
+            claims
         }
     };
     totals.flush(conn, now).await?;

@@ -25,7 +25,7 @@ pub(crate) async fn find_lanes(
     // names fewer.
     let placed: Vec<(i64, String, Option<i64>)> = rows!(
         conn,
-        "UPDATE reveals SET lane = (
+        "UPDATE reveals SET newcomer = 0, lane = (
             SELECT b.id FROM batch_rows w
             JOIN batches b ON b.id = w.batch_id + 0 AND b.cancelled_at IS NULL
             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = reveals.provider

@@ -31,6 +31,7 @@ mod immediate;
 mod inbox;
 mod lanes;
 mod lookups;
+mod newcomers;
 mod notify;
 mod overdue;
 mod overview;

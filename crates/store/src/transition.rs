@@ -115,7 +115,7 @@ async fn write_state(
     ];
     each(
         conn,
-        "UPDATE reveals SET state = e.state, reason = e.reason, due_at = e.due_at,
+        "UPDATE reveals SET state = e.state, reason = e.reason, due_at = e.due_at, newcomer = 0,
             attempts = reveals.attempts + e.attempts, updated_at = e.now
          FROM ROWS WHERE reveals.id = e.id",
         columns,

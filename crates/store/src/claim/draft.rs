@@ -13,6 +13,7 @@ use crate::bill::bill;
 use crate::conn::{Conn, exec, row, rows};
 use crate::gate::Gate;
 use crate::lanes::find_lanes;
+use crate::newcomers::Walked;
 use crate::totals::{Totals, json};
 
 /// A call about to be written.
@@ -23,10 +24,11 @@ pub(super) struct Draft {
     pub(super) isolating: bool,
 }
 
-/// What was drafted, and the batches that have no room for one more person.
+/// What was drafted, the batches that have no room for one more person, and how far along their newcomers it went.
 pub(super) struct Drafts {
     pub(super) drafts: Vec<Draft>,
     pub(super) full: Vec<i64>,
+    pub(super) walked: Vec<Walked>,
 }
 
 /// What may still be reserved, and whether somebody found no batch with room.
@@ -65,15 +67,16 @@ pub(super) async fn draft_calls(
         Wallet { room: Room { account, batches: HashMap::new() }, full: false, short: false };
     let mut drafts =
         draft_cohorts(conn, totals, ask, gate, (calls, people, price), &mut wallet, now).await?;
+    let mut walked = Vec::new();
     for lane in due_lanes(conn, ask.provider).await? {
         let wanted = calls.saturating_sub(drafts.len()) * people + room_in_last(&drafts, people);
         if wanted == 0 {
             break;
         }
-        let mut picked = pick_lane(conn, ask.provider, lane, wanted).await?;
+        let mut picked = pick_lane(conn, ask.provider, lane, wanted, &mut walked).await?;
         if picked.is_empty() && !wallet.short {
             take_from_full(conn, totals, ask.provider, lane, wanted, now).await?;
-            picked = pick_lane(conn, ask.provider, lane, wanted).await?;
+            picked = pick_lane(conn, ask.provider, lane, wanted, &mut walked).await?;
         }
         let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
         merge_drafts(&mut drafts, drafted, people, price);
@@ -84,7 +87,7 @@ pub(super) async fn draft_calls(
         }
     }
     let full = if wallet.full { wallet.full_batches(price) } else { Vec::new() };
-    Ok(Drafts { drafts, full })
+    Ok(Drafts { drafts, full, walked })
 }
 
 /// One call for each group that must be asked apart. A group for whom nobody can pay leaves its call

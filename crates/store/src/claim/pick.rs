@@ -8,6 +8,7 @@ use crate::Result;
 use crate::conn::{Conn, rows, value};
 use crate::gate::{Gate, day};
 use crate::lanes::find_lanes;
+use crate::newcomers::{self, PickedRow, Walked};
 use crate::totals::Totals;
 
 /// The part of a day's requests that the search for bad ids may use.
@@ -25,8 +26,6 @@ pub(super) struct Picked {
     /// The batches of the rows that so far show what they cost.
     pub(super) billed: SmallVec<[i64; 1]>,
 }
-
-pub(super) type PickedRow = (i64, String, i64, Option<i64>);
 
 impl From<PickedRow> for Picked {
     fn from((id, subject, attempts, repeat_of): PickedRow) -> Self {
@@ -96,13 +95,15 @@ pub(super) async fn due_cohorts(
     Ok(cohorts.into_iter().map(|(id,)| id).collect())
 }
 
+/// Who waits in a batch's lane; `walked` is told how far along the newcomers that went.
 pub(super) async fn pick_lane(
     conn: &mut Conn,
     provider: Provider,
     lane: i64,
     most: usize,
+    walked: &mut Vec<Walked>,
 ) -> Result<Vec<Picked>> {
-    let picked: Vec<PickedRow> = rows!(
+    let mut picked: Vec<PickedRow> = rows!(
         conn,
         "SELECT id, subject, attempts, repeat_of FROM reveals
          WHERE queue_lane = $1 AND provider = $2
@@ -111,6 +112,15 @@ pub(super) async fn pick_lane(
         provider.as_str(),
         most as i64,
     )?;
+    // Merged by number: a batch whose ceiling lets it ask for some only keeps the order of its input.
+    let mut came = newcomers::pick(conn, provider, lane, most).await?;
+    picked.append(&mut came.people);
+    picked.sort_unstable_by_key(|(id, ..)| *id);
+    picked.truncate(most);
+    if let Some((last, ..)) = picked.last().filter(|_| picked.len() == most) {
+        came.seen_to(*last);
+    }
+    walked.extend(came.walked);
     Ok(picked.into_iter().map(Picked::from).collect())
 }
 
@@ -135,7 +145,7 @@ pub(super) async fn take_from_full(
     let shared: Vec<(i64,)> = rows!(
         conn,
         "SELECT DISTINCT r.id FROM batch_rows w
-         JOIN reveals r ON r.id = w.reveal_id AND r.provider = $2 AND r.queue_lane IS NOT NULL
+         JOIN reveals r ON r.id = w.reveal_id AND r.provider = $2 AND r.state = 'queued' AND r.cohort IS NULL
          JOIN batch_totals t ON t.batch_id = r.lane AND t.provider = $2 AND t.at_ceiling = 1
          WHERE w.batch_id = $1 AND w.ended IS NULL LIMIT $3",
         batch,

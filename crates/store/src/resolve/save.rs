@@ -10,21 +10,23 @@ use crate::Result;
 use crate::conn::{Conn, exec, rows};
 use crate::each::{each, ints, same, same_word, shared, words};
 use crate::lanes::find_lanes;
+use crate::newcomers;
 use crate::totals::Totals;
 use crate::waterfall::{advance_waterfalls, show_found};
 
 impl People {
-    /// Writes what is new and what changed; merges are carried out on rows written earlier.
+    /// Writes what is new and what changed, with `batch`; merges are carried out on rows written earlier.
     pub(crate) async fn save(
         mut self,
         conn: &mut Conn,
+        batch: i64,
         totals: &mut Totals,
         now: Timestamp,
     ) -> Result<Merged> {
         let winners = self.save_merges(conn, totals, now).await?;
         let winners =
             winners.into_iter().map(|place| (self.id(place), self.state(place))).collect();
-        self.save_new(conn, now).await?;
+        self.save_new(conn, batch, now).await?;
         self.wake(conn, now).await?;
         let newest: BTreeMap<&str, &NewAlias> =
             self.aliases.iter().map(|alias| (&*alias.identifier, alias)).collect();
@@ -56,7 +58,7 @@ impl People {
         ];
         each(
             conn,
-            "UPDATE reveals SET state = 'queued', lane = e.lane, updated_at = e.now FROM ROWS
+            "UPDATE reveals SET state = 'queued', newcomer = 0, lane = e.lane, updated_at = e.now FROM ROWS
              WHERE reveals.id = e.id AND state = 'idle'",
             columns,
         )
@@ -64,7 +66,7 @@ impl People {
         Ok(())
     }
 
-    async fn save_new(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
+    async fn save_new(&self, conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
         let all = (0..).map(Place).zip(&self.reveals);
         let mut fresh: Vec<(Place, &Known)> = Vec::with_capacity(self.reveals.len());
         fresh.extend(all.filter(|(_, known)| known.fresh));
@@ -72,6 +74,9 @@ impl People {
             let gone = self.merged.contains_key(place);
             if gone { RevealState::Idle } else { known.state }
         };
+        // Whoever takes the turn of somebody they turned out to be may stand in another batch's lane.
+        let comes =
+            |new: &(Place, &Known)| state(new) == RevealState::Queued && new.1.lane == Some(batch);
         let columns = vec![
             ("id", ints(fresh.iter().map(|(_, known)| known.id))),
             ("provider", same_word(self.provider.as_str(), fresh.len())),
@@ -79,15 +84,21 @@ impl People {
             ("generation", ints(fresh.iter().map(|(_, known)| known.generation))),
             ("state", words(fresh.iter().map(|known| Some(state(known).as_str())))),
             ("lane", ints(fresh.iter().map(|(_, known)| known.lane))),
+            ("newcomer", ints(fresh.iter().map(|new| i64::from(comes(new))))),
             ("now", same(now.0, fresh.len())),
         ];
         each(
             conn,
-            "INSERT INTO reveals (id, provider, subject, generation, state, lane, updated_at)
-             SELECT e.id, e.provider, e.subject, e.generation, e.state, e.lane, e.now FROM ROWS",
+            "INSERT INTO reveals (id, provider, subject, generation, state, lane, newcomer, updated_at)
+             SELECT e.id, e.provider, e.subject, e.generation, e.state, e.lane, e.newcomer, e.now FROM ROWS",
             columns,
         )
         .await?;
+        let mut coming = fresh.iter().filter(|new| comes(new)).map(|(_, known)| known.id);
+        if let Some(first) = coming.next() {
+            let last = coming.next_back().unwrap_or(first);
+            newcomers::arrive(conn, batch, self.provider, first, last).await?;
+        }
         Ok(())
     }
 

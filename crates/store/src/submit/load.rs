@@ -55,7 +55,7 @@ pub(super) async fn load_chunk(
     let took_over = adopt_lanes(conn, batch, &people, &rows).await?;
     let mut merged = Vec::new();
     for (_, known) in people {
-        merged.push(known.save(conn, &mut totals, now).await?);
+        merged.push(known.save(conn, batch.id, &mut totals, now).await?);
     }
     insert_rows(conn, batch, rows, None, now).await?;
     insert_rows(conn, batch, erased_rows, Some("erased"), now).await?;

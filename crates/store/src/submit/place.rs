@@ -138,7 +138,7 @@ pub(super) async fn adopt_lanes(
         if !moving.is_empty() {
             exec!(
                 conn,
-                "UPDATE reveals SET lane = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+                "UPDATE reveals SET newcomer = 0, lane = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
                 json(&moving),
                 batch.id,
             )?;

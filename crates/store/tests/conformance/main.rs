@@ -19,6 +19,7 @@ mod claims;
 mod crosswise;
 mod harness;
 mod isolation;
+mod newcomers;
 mod overdue;
 mod paying;
 mod polls;

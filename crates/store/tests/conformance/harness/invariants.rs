@@ -47,6 +47,7 @@ struct Reveal {
     provider: String,
     state: String,
     lane: Option<i64>,
+    newcomer: i64,
     cohort: Option<i64>,
     call_id: Option<i64>,
     due_at: Option<i64>,
@@ -91,6 +92,8 @@ struct Ledger {
     rows: Vec<Row>,
     calls: BTreeMap<i64, Call>,
     members: Vec<Member>,
+    /// From where to where the newcomers of a batch are looked for.
+    newcomers: BTreeMap<(i64, String), (i64, i64)>,
 }
 
 impl Ledger {
@@ -100,7 +103,7 @@ impl Ledger {
             .await;
         let totals: Vec<Totals> = db.all("SELECT * FROM batch_totals").await;
         let reveals: Vec<Reveal> = db
-            .all("SELECT id, provider, state, lane, cohort, call_id, due_at, credits FROM reveals")
+            .all("SELECT id, provider, state, lane, newcomer, cohort, call_id, due_at, credits FROM reveals")
             .await;
         let rows =
             db.all("SELECT batch_id, row_number, reveal_id, shared, ended FROM batch_rows").await;
@@ -109,7 +112,13 @@ impl Ledger {
             .await;
         let members =
             db.all("SELECT call_id, reveal_id, payer, reserved, credits FROM call_reveals").await;
+        let newcomers: Vec<(i64, String, i64, i64)> =
+            db.all("SELECT batch_id, provider, next, last FROM newcomers").await;
+        let newcomers = newcomers
+            .into_iter()
+            .map(|(batch, provider, next, last)| ((batch, provider), (next, last)));
         Ledger {
+            newcomers: newcomers.collect(),
             batches: batches.into_iter().map(|b| (b.id, b)).collect(),
             totals: totals.into_iter().map(|t| ((t.batch_id, t.provider.clone()), t)).collect(),
             reveals: reveals.into_iter().map(|r| (r.id, r)).collect(),
@@ -312,6 +321,11 @@ impl Ledger {
             if reveal.state == "queued" {
                 let seen = totals.is_some_and(|t| t.queued > 0 || t.at_ceiling == 1);
                 assert!(seen, "{reveal:?} stands in a lane that looks empty");
+            }
+            if let (1, "queued", Some(batch)) = (reveal.newcomer, &*reveal.state, lane) {
+                let way = self.newcomers.get(&(batch.id, reveal.provider.clone()));
+                let met = way.is_some_and(|(next, last)| (next..=last).contains(&&reveal.id));
+                assert!(met, "{reveal:?} is a newcomer whom no claim meets, on {way:?}");
             }
         }
     }
