@@ -1,6 +1,6 @@
 //! Rows that ask several providers in turn: they go on to the next, and show whichever found the person.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jobs::{Provider, RevealState, Timestamp};
 
@@ -21,7 +21,29 @@ pub(crate) async fn advance_waterfalls(
     state: RevealState,
     now: Timestamp,
 ) -> Result<()> {
-    let advanced: Vec<(i64, i64)> = rows!(
+    let advanced = step_on(conn, ids).await?;
+    if advanced.is_empty() {
+        return Ok(());
+    }
+    let nexts: Vec<i64> = advanced.iter().map(|(_, id)| *id).collect();
+    let states = lock_states(conn, &nexts).await?;
+    for (batch, id) in advanced {
+        if let Some(&next) = states.get(&id) {
+            totals.moved(batch, (provider, state), next, 1);
+        }
+    }
+    // Of whoever waits the claim decides who pays.
+    let waits =
+        |state| matches!(state, RevealState::Idle | RevealState::Queued | RevealState::Retrying);
+    let asked = states.iter().filter(|(_, (_, state))| !waits(*state)).map(|(id, _)| *id);
+    let changed: BTreeSet<i64> = asked.chain(still_shown(conn, ids).await?).collect();
+    bill_again(conn, &changed).await?;
+    follow_states(conn, totals, &states, now).await
+}
+
+/// Has the rows show the next in their waterfall; gives the batch of each and whom it shows.
+async fn step_on(conn: &mut Conn, ids: &[i64]) -> Result<Vec<(i64, i64)>> {
+    let advanced = rows!(
         conn,
         "UPDATE batch_rows SET reveal_id = next.reveal_id
          FROM (SELECT n.batch_id, n.row_number, n.reveal_id, c.reveal_id AS was
@@ -35,53 +57,52 @@ pub(crate) async fn advance_waterfalls(
          RETURNING batch_rows.batch_id, batch_rows.reveal_id",
         json(&ids),
     )?;
-    if advanced.is_empty() {
-        return Ok(());
-    }
-    let nexts: Vec<i64> = advanced.iter().map(|(_, id)| *id).collect();
+    Ok(advanced)
+}
+
+type States = BTreeMap<i64, (Provider, RevealState)>;
+
+async fn lock_states(conn: &mut Conn, ids: &[i64]) -> Result<States> {
     let found: Vec<(i64, String, String)> = rows!(
         conn,
         "SELECT r.id, r.provider, r.state FROM reveals r
          WHERE r.id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) ORDER BY r.id FOR UPDATE",
-        json(&nexts),
+        json(&ids),
     )?;
-    let mut states = HashMap::new();
+    let mut states = BTreeMap::new();
     for (id, provider, state) in found {
         states.insert(id, (parse_provider(&provider, id)?, parse_state(&state, id)?));
     }
-    let mut waking: BTreeMap<Provider, BTreeSet<i64>> = BTreeMap::new();
-    let mut waiting: BTreeSet<i64> = BTreeSet::new();
-    let mut passing: BTreeMap<(Provider, &'static str), Vec<i64>> = BTreeMap::new();
-    for (batch, id) in advanced {
-        let Some(&(next_provider, next_state)) = states.get(&id) else { continue };
-        totals.moved(batch, (provider, state), (next_provider, next_state), 1);
-        match next_state {
-            RevealState::Idle => {
-                waking.entry(next_provider).or_default().insert(id);
-            }
-            RevealState::Queued | RevealState::Retrying => {
-                waiting.insert(id);
-            }
+    Ok(states)
+}
+
+/// Whoever waited for nobody is asked now; whoever was answered already sends the rows on at once.
+async fn follow_states(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    states: &States,
+    now: Timestamp,
+) -> Result<()> {
+    let mut waking: BTreeMap<Provider, Vec<i64>> = BTreeMap::new();
+    let mut waiting: Vec<i64> = Vec::new();
+    let mut passing: BTreeMap<(Provider, RevealState), Vec<i64>> = BTreeMap::new();
+    for (&id, &(provider, state)) in states {
+        match state {
+            RevealState::Idle => waking.entry(provider).or_default().push(id),
+            RevealState::Queued | RevealState::Retrying => waiting.push(id),
             RevealState::NotFound | RevealState::Failed => {
-                passing.entry((next_provider, next_state.as_str())).or_default().push(id);
+                passing.entry((provider, state)).or_default().push(id);
             }
             _ => {}
         }
     }
-    // Of whoever waits the claim decides who pays.
-    let waits =
-        |state| matches!(state, RevealState::Idle | RevealState::Queued | RevealState::Retrying);
-    let asked = states.into_iter().filter(|(_, (_, state))| !waits(*state)).map(|(id, _)| id);
-    let changed: BTreeSet<i64> = asked.chain(still_shown(conn, ids).await?).collect();
-    bill_again(conn, &changed).await?;
-    for (next_provider, ids) in waking {
-        wake(conn, totals, next_provider, ids.into_iter().collect(), now).await?;
+    for (provider, ids) in waking {
+        wake(conn, totals, provider, ids, now).await?;
     }
     // They may stand in the lane of a batch that is at its ceiling, or less urgent.
-    find_lanes(conn, totals, &waiting.into_iter().collect::<Vec<_>>(), now).await?;
-    for ((next_provider, state), ids) in passing {
-        let state = parse_state(state, 0)?;
-        Box::pin(advance_waterfalls(conn, totals, next_provider, &ids, state, now)).await?;
+    find_lanes(conn, totals, &waiting, now).await?;
+    for ((provider, state), ids) in passing {
+        Box::pin(advance_waterfalls(conn, totals, provider, &ids, state, now)).await?;
     }
     Ok(())
 }

@@ -32,11 +32,11 @@ pub(super) struct Drafts {
 }
 
 /// What may still be reserved, and whether somebody found no batch with room.
-pub(super) struct Wallet {
-    pub(super) room: Room,
-    pub(super) full: bool,
+struct Wallet {
+    room: Room,
+    full: bool,
     /// The account ran out.
-    pub(super) short: bool,
+    short: bool,
 }
 
 impl Wallet {
@@ -117,12 +117,7 @@ async fn draft_cohorts(
     Ok(drafts)
 }
 
-pub(super) fn into_drafts(
-    paid: Vec<(Picked, i64)>,
-    people: usize,
-    price: i64,
-    isolating: bool,
-) -> Vec<Draft> {
+fn into_drafts(paid: Vec<(Picked, i64)>, people: usize, price: i64, isolating: bool) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = Vec::new();
     for (person, payer) in paid {
         match drafts.last_mut() {
@@ -137,18 +132,13 @@ pub(super) fn into_drafts(
 }
 
 /// How many people the last call still takes.
-pub(super) fn room_in_last(drafts: &[Draft], people: usize) -> usize {
+fn room_in_last(drafts: &[Draft], people: usize) -> usize {
     let last = drafts.last().filter(|last| !last.isolating);
     last.map_or(0, |last| people.saturating_sub(last.people.len()))
 }
 
 /// People of a later batch fill up the last call of an earlier one.
-pub(super) fn merge_drafts(
-    drafts: &mut Vec<Draft>,
-    paid: Vec<(Picked, i64)>,
-    people: usize,
-    price: i64,
-) {
+fn merge_drafts(drafts: &mut Vec<Draft>, paid: Vec<(Picked, i64)>, people: usize, price: i64) {
     let mut paid = paid.into_iter();
     if let Some(last) = drafts.last_mut().filter(|last| !last.isolating) {
         while last.people.len() < people
@@ -162,11 +152,7 @@ pub(super) fn merge_drafts(
 }
 
 /// What the account has left, minus what calls in flight may still use.
-pub(super) async fn account_room(
-    conn: &mut Conn,
-    provider: Provider,
-    gate: &Gate,
-) -> Result<Option<i64>> {
+async fn account_room(conn: &mut Conn, provider: Provider, gate: &Gate) -> Result<Option<i64>> {
     let Some(credits) = gate.balance_credits else { return Ok(None) };
     let sums: Option<(i64, i64)> = row!(
         conn,
@@ -180,7 +166,7 @@ pub(super) async fn account_room(
 }
 
 /// Finds a payer for each; those without one leave the queue or wait at the ceiling.
-pub(super) async fn pay(
+async fn pay(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
@@ -245,7 +231,7 @@ async fn wanting_batches(conn: &mut Conn, picked: &mut [Picked]) -> Result<Vec<C
     Ok(picked.iter().map(candidate).collect())
 }
 
-pub(super) async fn load_ceilings(
+async fn load_ceilings(
     conn: &mut Conn,
     provider: Provider,
     candidates: &[Candidate],
@@ -267,11 +253,7 @@ pub(super) async fn load_ceilings(
 }
 
 /// What we believe is too little for the next person: the account is asked, unless it is to be anyway.
-pub(super) async fn ask_balance_soon(
-    conn: &mut Conn,
-    ask: &ClaimReveals,
-    now: Timestamp,
-) -> Result<()> {
+async fn ask_balance_soon(conn: &mut Conn, ask: &ClaimReveals, now: Timestamp) -> Result<()> {
     let interval = i64::try_from(ask.credits_check_interval.as_millis()).unwrap_or(i64::MAX / 4);
     exec!(
         conn,

@@ -51,23 +51,15 @@ pub(super) async fn send_drafts(
     Ok(Claims { calls, again_at: Some(Timestamp(grant.next_at_ms)), paced: true })
 }
 
-#[derive(Serialize)]
-pub(super) struct CallJson {
-    pub(super) call_id: CallId,
-    pub(super) people: usize,
-    pub(super) attempt: i64,
-    pub(super) repeat_of: Option<i64>,
+struct NewMember {
+    call: i64,
+    position: i64,
+    reveal: i64,
+    payer: i64,
+    reserved: i64,
 }
 
-pub(super) struct NewMember {
-    pub(super) call: i64,
-    pub(super) position: i64,
-    pub(super) reveal: i64,
-    pub(super) payer: i64,
-    pub(super) reserved: i64,
-}
-
-pub(super) async fn write_calls(
+async fn write_calls(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
@@ -77,15 +69,64 @@ pub(super) async fn write_calls(
     moment: &Moment,
 ) -> Result<Vec<ClaimedCall>> {
     let now = moment.now;
-    let new: Vec<CallJson> = drafts
-        .iter()
-        .map(|draft| CallJson {
-            call_id: CallId::generate(),
+    let ids: Vec<CallId> = drafts.iter().map(|_| CallId::generate()).collect();
+    let numbers = insert_calls(conn, ask, &drafts, &ids, probe, now).await?;
+    let mut calls = Vec::with_capacity(drafts.len());
+    let mut members = Vec::new();
+    let (queued, asked) = ((ask.provider, RevealState::Queued), (ask.provider, RevealState::Asked));
+    for (nth, (call_id, draft)) in ids.into_iter().zip(drafts).enumerate() {
+        let Some(&id) = numbers.get(&call_id.to_string()) else { continue };
+        for (position, (person, payer)) in (0..).zip(draft.people.iter().zip(&draft.payers)) {
+            for &(batch, rows) in &person.rows {
+                totals.moved(batch, queued, asked, rows);
+            }
+            members.push(NewMember {
+                call: id,
+                position,
+                reveal: person.id,
+                payer: *payer,
+                reserved: draft.price,
+            });
+        }
+        calls.push(ClaimedCall {
+            call_id,
+            provider: ask.provider,
+            sent_at: now,
+            leaves_at: moment.instant_of(grant.leaves_at_us(nth)),
+            people: draft.people.into_iter().map(|p| p.subject).collect(),
+            id,
+            worker: ask.worker,
+        });
+    }
+    write_members(conn, &members, now).await?;
+    Ok(calls)
+}
+
+/// Writes down the calls themselves; gives the number of each.
+async fn insert_calls(
+    conn: &mut Conn,
+    ask: &ClaimReveals,
+    drafts: &[Draft],
+    ids: &[CallId],
+    probe: bool,
+    now: Timestamp,
+) -> Result<HashMap<String, i64>> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        call_id: &'a CallId,
+        people: usize,
+        attempt: i64,
+        repeat_of: Option<i64>,
+    }
+    fn row<'a>((call_id, draft): (&'a CallId, &Draft)) -> Row<'a> {
+        Row {
+            call_id,
             people: draft.people.len(),
             attempt: draft.people.iter().map(|p| p.attempts).max().unwrap_or(0) + 1,
             repeat_of: draft.people.iter().find_map(|p| p.repeat_of),
-        })
-        .collect();
+        }
+    }
+    let new: Vec<Row> = ids.iter().zip(drafts).map(row).collect();
     let numbers: Vec<(i64, String)> = rows!(
         conn,
         "INSERT INTO calls (call_id, provider, state, worker_id, people, open_people, attempt, probe, sent_at, repeat_of)
@@ -100,37 +141,7 @@ pub(super) async fn write_calls(
         i64::from(probe),
         now.0,
     )?;
-    let numbers: HashMap<String, i64> =
-        numbers.into_iter().map(|(id, call_id)| (call_id, id)).collect();
-    let mut calls = Vec::with_capacity(new.len());
-    let mut members = Vec::new();
-    let (queued, asked) = ((ask.provider, RevealState::Queued), (ask.provider, RevealState::Asked));
-    for (nth, (call, draft)) in new.into_iter().zip(drafts).enumerate() {
-        let Some(&id) = numbers.get(&call.call_id.to_string()) else { continue };
-        for (position, (person, payer)) in (0..).zip(draft.people.iter().zip(&draft.payers)) {
-            for &(batch, rows) in &person.rows {
-                totals.moved(batch, queued, asked, rows);
-            }
-            members.push(NewMember {
-                call: id,
-                position,
-                reveal: person.id,
-                payer: *payer,
-                reserved: draft.price,
-            });
-        }
-        calls.push(ClaimedCall {
-            call_id: call.call_id,
-            provider: ask.provider,
-            sent_at: now,
-            leaves_at: moment.instant_of(grant.leaves_at_us(nth)),
-            people: draft.people.into_iter().map(|p| p.subject).collect(),
-            id,
-            worker: ask.worker,
-        });
-    }
-    write_members(conn, &members, now).await?;
-    Ok(calls)
+    Ok(numbers.into_iter().map(|(id, call_id)| (call_id, id)).collect())
 }
 
 async fn write_members(conn: &mut Conn, members: &[NewMember], now: Timestamp) -> Result<()> {

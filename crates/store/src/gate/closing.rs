@@ -23,42 +23,12 @@ pub(crate) async fn close(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
+    if is_outranked(gate, closing, now) {
+        return Ok(());
+    }
     let was_shut = gate.state == "closed";
-    if was_shut && gate.closed_until.is_none() && gate.is_closed_for(GateReason::Misconfigured) {
-        return Ok(());
-    }
-    // Until its time is up nobody sends anything, whatever else earlier requests are refused for.
-    let limited = was_shut
-        && gate.is_closed_for(GateReason::RateLimited)
-        && gate.closed_until.is_some_and(|until| until > now.0);
-    if limited && !matches!(closing.reason, GateReason::RateLimited | GateReason::Misconfigured) {
-        return Ok(());
-    }
-    // Answers to requests that left before it closed are no probes: they make it no worse.
-    let same = gate.reason.as_deref() == Some(closing.reason.as_str());
-    let step = match (same, gate.state.as_str()) {
-        (true, "probing") => gate.closed_step + 1,
-        (true, "closed") if gate.closed_until.is_some_and(|until| until <= now.0) => {
-            gate.closed_step + 1
-        }
-        (true, "closed") => gate.closed_step,
-        _ => 0,
-    };
-    let until = match closing.until {
-        Until::After(wait) => Some(now + wait),
-        Until::Backoff => Some(
-            now + exponential(
-                policy.gate_base,
-                policy.gate_max,
-                u32::try_from(step).unwrap_or(u32::MAX - 1),
-            ),
-        ),
-        Until::Mended => None,
-    };
-    let until = match (was_shut && same, gate.closed_until) {
-        (true, Some(before)) => until.map(|until| until.max(Timestamp(before))),
-        _ => until,
-    };
+    let step = next_step(gate, closing, now);
+    let until = closed_until(gate, closing, step, policy, now);
     exec!(
         conn,
         "UPDATE provider_gates SET state = 'closed', reason = $2, message = $3, blocks_all = $4,
@@ -88,6 +58,52 @@ pub(crate) async fn close(
     }
     conn.announce(Topic::Queue);
     Ok(())
+}
+
+/// Whether the gate is closed for something that what earlier requests are refused for can't change: only the user
+/// mends a wrong set-up, and until a 429's time is up nobody sends anything.
+fn is_outranked(gate: &Gate, closing: &Closing, now: Timestamp) -> bool {
+    if gate.state != "closed" {
+        return false;
+    }
+    let to_be_mended = gate.closed_until.is_none() && gate.is_closed_for(GateReason::Misconfigured);
+    let limited = gate.is_closed_for(GateReason::RateLimited)
+        && gate.closed_until.is_some_and(|until| until > now.0);
+    let weighs_more = matches!(closing.reason, GateReason::RateLimited | GateReason::Misconfigured);
+    to_be_mended || (limited && !weighs_more)
+}
+
+/// How often in a row it closed for this reason. Answers to requests that left before it closed are no probes:
+/// they make it no worse.
+fn next_step(gate: &Gate, closing: &Closing, now: Timestamp) -> i64 {
+    if gate.reason.as_deref() != Some(closing.reason.as_str()) {
+        return 0;
+    }
+    match gate.state.as_str() {
+        "probing" => gate.closed_step + 1,
+        "closed" if gate.closed_until.is_some_and(|until| until <= now.0) => gate.closed_step + 1,
+        "closed" => gate.closed_step,
+        _ => 0,
+    }
+}
+
+/// Until when, if time opens it at all; for one reason never less than it was to be closed anyway.
+fn closed_until(
+    gate: &Gate,
+    closing: &Closing,
+    step: i64,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let step = u32::try_from(step).unwrap_or(u32::MAX - 1);
+    let until = match closing.until {
+        Until::After(wait) => now + wait,
+        Until::Backoff => now + exponential(policy.gate_base, policy.gate_max, step),
+        Until::Mended => return None,
+    };
+    let same = gate.state == "closed" && gate.is_closed_for(closing.reason);
+    let before = gate.closed_until.filter(|_| same).map(Timestamp);
+    Some(before.map_or(until, |before| until.max(before)))
 }
 
 /// Takes the rate down. Requests that were on their way when the gate closed tell nothing new.

@@ -29,24 +29,17 @@ pub(super) fn place_rows(
     people: &mut BTreeMap<Provider, People>,
     batch: &Loading,
     new_rows: Vec<NewRow>,
-    found: Found,
+    mut found: Found,
     totals: &mut Totals,
     loaded: &mut Loaded,
 ) -> (Vec<NewBatchRow>, Vec<RowStep>) {
     let (mut rows, mut waterfall) = (Vec::with_capacity(new_rows.len()), Vec::new());
-    let mut paid_by_earlier = found.counted;
-    let mut all_steps = found.steps.into_iter();
+    let mut all_steps = std::mem::take(&mut found.steps).into_iter();
     let mut steps: Vec<Step> = Vec::new();
     for row in new_rows {
         steps.clear();
         steps.extend(all_steps.by_ref().take(row.steps.len()).flatten());
-        for step in &mut steps {
-            if let Some(known) = people.get(&step.provider) {
-                let settled = known.settled(step.whom);
-                step.made &= settled == step.whom;
-                step.whom = settled;
-            }
-        }
+        settle_steps(people, &mut steps);
         let shown = shown_step(people, &steps);
         let Some((known, step)) =
             steps.get(shown).and_then(|step| Some((people.get_mut(&step.provider)?, step)))
@@ -56,36 +49,50 @@ pub(super) fn place_rows(
         let reveal = known.id(step.whom);
         let woken = known.take_turn(step.whom, batch.id, &found.loading);
         totals.new_rows(batch.id, step.provider, known.state(step.whom), 1);
-        for (place, step) in steps.iter().enumerate().skip(shown) {
-            let Some(known) = people.get(&step.provider) else { continue };
-            let id = known.id(step.whom);
-            let asked = step.made || (woken && place == shown) || found.unclaimed.contains(&id);
-            if asked && !known.state(step.whom).is_finished() && paid_by_earlier.insert(id) {
-                *loaded.new_people.entry(step.provider).or_default() += 1;
-            }
-        }
+        count_new_people(people, &steps[shown..], woken, &mut found, loaded);
         loaded.rows += 1;
         // The row that has somebody asked who waited for nobody so far pays; all others share.
         let shared = i64::from(!woken);
         loaded.shared += shared;
+        let number = row.number;
         if steps.len() > 1 {
             let id = |step: &Step| people.get(&step.provider).map(|known| known.id(step.whom));
-            let reveals = steps.iter().filter_map(id);
-            let number = row.number;
-            waterfall.extend((0..).zip(reveals).map(|(step, reveal)| RowStep {
-                number,
-                step,
-                reveal,
-            }));
+            let in_turn = (0..).zip(steps.iter().filter_map(id));
+            waterfall.extend(in_turn.map(|(step, reveal)| RowStep { number, step, reveal }));
         }
-        rows.push(NewBatchRow {
-            number: row.number,
-            fields: row.fields,
-            reveal: Some(reveal),
-            shared,
-        });
+        rows.push(NewBatchRow { number, fields: row.fields, reveal: Some(reveal), shared });
     }
     (rows, waterfall)
+}
+
+/// People who turned out to be somebody else make way for them.
+fn settle_steps(people: &BTreeMap<Provider, People>, steps: &mut [Step]) {
+    for step in steps {
+        if let Some(known) = people.get(&step.provider) {
+            let settled = known.settled(step.whom);
+            step.made &= settled == step.whom;
+            step.whom = settled;
+        }
+    }
+}
+
+/// Counts those of a row's steps, from the one it shows, who may cost something and weren't counted with an earlier
+/// row.
+fn count_new_people(
+    people: &BTreeMap<Provider, People>,
+    steps: &[Step],
+    woken: bool,
+    found: &mut Found,
+    loaded: &mut Loaded,
+) {
+    for (place, step) in steps.iter().enumerate() {
+        let Some(known) = people.get(&step.provider) else { continue };
+        let id = known.id(step.whom);
+        let asked = step.made || (woken && place == 0) || found.unclaimed.contains(&id);
+        if asked && !known.state(step.whom).is_finished() && found.counted.insert(id) {
+            *loaded.new_people.entry(step.provider).or_default() += 1;
+        }
+    }
 }
 
 /// The first step that is found, else the first that a waterfall would stop at, else the last.
