@@ -8,6 +8,7 @@ use jobs::rate::{self, Leaving};
 use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{CallId, Policy, Provider, Timestamp};
 
+use crate::account::Spending;
 use crate::conn::{Conn, exec, row};
 use crate::gate::{self, Gate, Going};
 use crate::lookups::{Lookup, describe, on_failure};
@@ -203,13 +204,7 @@ async fn note(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
-    let sums: Option<(i64, i64)> = row!(
-        conn,
-        "SELECT CAST(COALESCE(SUM(credits_spent), 0) AS BIGINT), CAST(COALESCE(SUM(credits_reserved), 0) AS BIGINT)
-         FROM batch_totals WHERE provider = $1",
-        provider.as_str(),
-    )?;
-    let (spent, reserved) = sums.unwrap_or_default();
+    let Spending { spent, reserved } = Spending::read(conn, provider).await?;
     exec!(
         conn,
         "INSERT INTO balance_readings (provider, read_at, credits, ledger_spent, reserved) VALUES ($1, $2, $3, $4, $5)",

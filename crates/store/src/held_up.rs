@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use jobs::Provider;
 
+use crate::account::Account;
 use crate::claim::anything_out;
-use crate::conn::{Conn, row, rows, value};
+use crate::conn::{Conn, rows, value};
 use crate::holds::{ShownGate, ceiling, count, read_gates, shut_by};
 use crate::record::record;
 use crate::transition::parse_provider;
@@ -140,24 +141,16 @@ pub(crate) async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Optio
                 .to_owned(),
         ));
     }
-    let Some(credits) = gate.balance_credits else { return Ok(None) };
-    let sums: Option<(i64, i64)> = row!(
-        conn,
-        "SELECT CAST(COALESCE(SUM(credits_spent), 0) AS BIGINT),
-                CAST(COALESCE(SUM(credits_reserved), 0) AS BIGINT)
-         FROM batch_totals WHERE provider = $1",
-        provider.as_str(),
-    )?;
-    let (spent, reserved) = sums.unwrap_or_default();
-    let left = credits - (spent - gate.balance_spent);
+    let Some(account) = Account::read(conn, provider, gate).await? else { return Ok(None) };
     let price = match provider {
         Provider::Clodura if gate.balance_direct == 0 => 20,
         _ => 1,
     };
-    Ok((left - reserved < price).then(|| {
+    Ok((account.room() < price).then(|| {
         format!(
-            "{} left, {reserved} of them reserved by requests that are out",
-            count(left, "credit")
+            "{} left, {} of them reserved by requests that are out",
+            count(account.left, "credit"),
+            account.reserved,
         )
     }))
 }

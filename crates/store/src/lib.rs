@@ -5,6 +5,7 @@
 
 mod abandon;
 mod accept;
+mod account;
 mod aliases;
 mod answer;
 mod balance;

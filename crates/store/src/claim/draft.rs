@@ -9,8 +9,9 @@ use jobs::{Provider, Timestamp};
 use super::pick::{Picked, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full};
 use super::{ClaimReveals, Price};
 use crate::Result;
+use crate::account::Account;
 use crate::bill::bill;
-use crate::conn::{Conn, exec, row, rows};
+use crate::conn::{Conn, exec, rows};
 use crate::gate::Gate;
 use crate::lanes::find_lanes;
 use crate::newcomers::Walked;
@@ -62,7 +63,7 @@ pub(super) async fn draft_calls(
         Price::Auto if gate.balance_direct == 1 => 1,
         Price::Auto => 20,
     };
-    let account = account_room(conn, ask.provider, gate).await?;
+    let account = Account::read(conn, ask.provider, gate).await?.map(|account| account.room());
     let mut wallet =
         Wallet { room: Room { account, batches: HashMap::new() }, full: false, short: false };
     let mut drafts =
@@ -149,20 +150,6 @@ fn merge_drafts(drafts: &mut Vec<Draft>, paid: Vec<(Picked, i64)>, people: usize
         }
     }
     drafts.extend(into_drafts(paid.collect(), people, price, false));
-}
-
-/// What the account has left, minus what calls in flight may still use.
-async fn account_room(conn: &mut Conn, provider: Provider, gate: &Gate) -> Result<Option<i64>> {
-    let Some(credits) = gate.balance_credits else { return Ok(None) };
-    let sums: Option<(i64, i64)> = row!(
-        conn,
-        "SELECT CAST(COALESCE(SUM(credits_spent), 0) AS BIGINT),
-                CAST(COALESCE(SUM(credits_reserved), 0) AS BIGINT)
-         FROM batch_totals WHERE provider = $1",
-        provider.as_str(),
-    )?;
-    let (spent, reserved) = sums.unwrap_or_default();
-    Ok(Some(credits - (spent - gate.balance_spent) - reserved))
 }
 
 /// Finds a payer for each; those without one leave the queue or wait at the ceiling.

@@ -123,10 +123,7 @@ async fn what_is_stuck_is_said(kind: Kind) {
 
     assert_eq!(site.post("/providers/ocean/resume", "").await.status, StatusCode::SEE_OTHER);
     site.refuse(Refusal::Unavailable { message: HOSTILE.into(), retry_after: None }).await;
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-    let page = site.get("/").await.text;
-    assert_harmless(&page);
-    assert!(page.contains("Retrying</span>"), "{page}");
+    assert_harmless(&site.until("/", "Retrying</span>").await);
 }
 
 /// Rows that are behind two things are counted once.

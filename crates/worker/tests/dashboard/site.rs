@@ -1,7 +1,7 @@
 //! The dashboard on a ledger of its own, asked without a network.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -24,6 +24,9 @@ use worker::metrics::Metrics;
 
 pub const HOST: &str = "127.0.0.1:8788";
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// No page takes longer on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Site {
     pub store: Store,
@@ -107,6 +110,19 @@ impl Site {
 
     pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
         self.send(request("GET", path, headers, "")).await
+    }
+
+    /// The page once it says so: what it shows may be a second old.
+    pub async fn until(&self, path: &str, words: &str) -> String {
+        let started = Instant::now();
+        loop {
+            let page = self.get(path).await.text;
+            if page.contains(words) {
+                return page;
+            }
+            assert!(started.elapsed() < PATIENCE, "{path} doesn't say {words:?}: {page}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// As a form of the dashboard's own pages is sent.

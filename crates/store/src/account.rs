@@ -1,0 +1,52 @@
+//! What is believed of a provider's account between two readings of its balance.
+
+use jobs::Provider;
+
+use crate::Result;
+use crate::conn::{Conn, row};
+use crate::gate::Gate;
+
+/// What all batches together spent at a provider, and what they hold reserved for people who are out. Credits.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Spending {
+    pub(crate) spent: i64,
+    pub(crate) reserved: i64,
+}
+
+impl Spending {
+    pub(crate) async fn read(conn: &mut Conn, provider: Provider) -> Result<Self> {
+        let sums: Option<(i64, i64)> = row!(
+            conn,
+            "SELECT CAST(COALESCE(SUM(credits_spent), 0) AS BIGINT),
+                    CAST(COALESCE(SUM(credits_reserved), 0) AS BIGINT)
+             FROM batch_totals WHERE provider = $1",
+            provider.as_str(),
+        )?;
+        Ok(sums.map_or_else(Self::default, |(spent, reserved)| Spending { spent, reserved }))
+    }
+}
+
+/// What an account holds by the last reading and what was spent since.
+pub(crate) struct Account {
+    pub(crate) left: i64,
+    /// Of these, what people who are out may still cost.
+    pub(crate) reserved: i64,
+}
+
+impl Account {
+    /// `None` where the balance was never read.
+    pub(crate) async fn read(
+        conn: &mut Conn,
+        provider: Provider,
+        gate: &Gate,
+    ) -> Result<Option<Self>> {
+        let Some(credits) = gate.balance_credits else { return Ok(None) };
+        let Spending { spent, reserved } = Spending::read(conn, provider).await?;
+        Ok(Some(Account { left: credits - (spent - gate.balance_spent), reserved }))
+    }
+
+    /// What may still be reserved; less than nothing, where the account was used for something else.
+    pub(crate) fn room(&self) -> i64 {
+        self.left - self.reserved
+    }
+}
