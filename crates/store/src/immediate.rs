@@ -9,6 +9,7 @@ use crate::each::{each, ints};
 use crate::gate;
 use crate::grouped::Item;
 use crate::settle::{Delivery, settle};
+use crate::totals::Totals;
 use crate::writer::BoxFuture;
 use crate::{Answer, Result, Store};
 
@@ -44,7 +45,9 @@ pub(crate) fn write_all(conn: &mut Conn, all: Vec<NotFound>) -> BoxFuture<'_, Re
         };
         let calls: Vec<i64> = all.iter().map(|one| one.answer.call.id).collect();
         gate::open_probed(conn, &calls).await?;
-        settle(conn, all.iter().map(NotFound::delivery).collect(), &policy, now).await?;
+        let mut totals = Totals::default();
+        let deliveries = all.iter().map(NotFound::delivery).collect();
+        settle(conn, &mut totals, deliveries, &policy, now).await?;
         let told = vec![
             ("id", ints(all.iter().map(|one| one.answer.call.id))),
             ("http_status", ints(all.iter().map(|one| one.answer.http_status.map(i64::from)))),
@@ -56,6 +59,7 @@ pub(crate) fn write_all(conn: &mut Conn, all: Vec<NotFound>) -> BoxFuture<'_, Re
             told,
         )
         .await?;
+        totals.flush(conn, now).await?;
         Ok(Vec::new())
     })
 }

@@ -5,32 +5,28 @@
 use jobs::Provider;
 
 use crate::Result;
-use crate::conn::{Conn, exec, row, rows};
+use crate::conn::{Conn, exec, rows};
 
 /// A person taken from the queue: number, subject, attempts, the call to repeat.
 pub(crate) type PickedRow = (i64, String, i64, Option<i64>);
 
-/// Newcomers that a claim found, and how far it went along them.
-#[derive(Default)]
-pub(crate) struct Found {
-    pub(crate) people: Vec<PickedRow>,
-    pub(crate) walked: Option<Walked>,
+/// After so many numbers it is written down how far a claim went: less often than claims of few people come, and
+/// soon enough for the next ones not to notice.
+const NOTED_AFTER: i64 = 200;
+
+/// Where the newcomers of a batch are, who have not had their turn yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Newcomers {
+    pub(crate) batch: i64,
+    pub(crate) next: i64,
+    pub(crate) last: i64,
 }
 
 /// How far a claim went along the newcomers of a batch.
 pub(crate) struct Walked {
-    lane: i64,
+    along: Newcomers,
     /// The last number it looked at.
     to: i64,
-}
-
-impl Found {
-    /// Takes no account of those behind the number `last`.
-    pub(crate) fn seen_to(&mut self, last: i64) {
-        if let Some(walked) = &mut self.walked {
-            walked.to = walked.to.min(last);
-        }
-    }
 }
 
 /// Newcomers with the numbers from `first` to `last` are there, behind those that came before.
@@ -53,38 +49,41 @@ pub(crate) async fn arrive(
     Ok(())
 }
 
-/// The first newcomers of a batch, up to `most`: where that are all, seen to the last.
-pub(crate) async fn pick(
-    conn: &mut Conn,
-    provider: Provider,
-    lane: i64,
-    most: usize,
-) -> Result<Found> {
-    let range: Option<(i64, i64)> = row!(
-        conn,
-        "SELECT next, last FROM newcomers WHERE batch_id = $1 AND provider = $2",
-        lane,
-        provider.as_str(),
-    )?;
-    let Some((next, last)) = range else { return Ok(Found::default()) };
-    // The empty text keeps SQLite from looking up all people of the provider, to put them in order.
-    let people: Vec<PickedRow> = rows!(
-        conn,
-        "SELECT id, subject, attempts, repeat_of FROM reveals
-         WHERE id >= $1 AND id <= $2 AND lane = $3 AND provider || '' = $4 AND state = 'queued' AND newcomer = 1
-         ORDER BY id LIMIT $5 FOR UPDATE SKIP LOCKED",
-        next,
-        last,
-        lane,
-        provider.as_str(),
-        most as i64,
-    )?;
-    Ok(Found { people, walked: Some(Walked { lane, to: last }) })
+impl Newcomers {
+    /// The first of them, up to `most`.
+    pub(crate) async fn pick(
+        &self,
+        conn: &mut Conn,
+        provider: Provider,
+        most: usize,
+    ) -> Result<Vec<PickedRow>> {
+        // The empty text keeps SQLite from looking up all people of the provider, to put them in order.
+        Ok(rows!(
+            conn,
+            "SELECT id, subject, attempts, repeat_of FROM reveals
+             WHERE id >= $1 AND id <= $2 AND lane = $3 AND provider || '' = $4 AND state = 'queued' AND newcomer = 1
+             ORDER BY id LIMIT $5 FOR UPDATE SKIP LOCKED",
+            self.next,
+            self.last,
+            self.batch,
+            provider.as_str(),
+            most as i64,
+        )?)
+    }
+
+    /// All were looked at, or those up to the number `last`.
+    pub(crate) fn walked(&self, last: Option<i64>) -> Walked {
+        Walked { along: *self, to: last.map_or(self.last, |last| last.min(self.last)) }
+    }
 }
 
-/// The next claim begins behind those who were asked, at the first who was not: nobody could pay for them, or
+/// A later claim begins behind those who were asked, at the first who was not: nobody could pay for them, or
 /// somebody else had them locked.
 pub(crate) async fn pass(conn: &mut Conn, provider: Provider, walked: &Walked) -> Result<()> {
+    let Walked { along: Newcomers { batch, next, last }, to } = *walked;
+    if to < last && to - next < NOTED_AFTER {
+        return Ok(());
+    }
     exec!(
         conn,
         "UPDATE newcomers SET next = COALESCE((
@@ -93,15 +92,17 @@ pub(crate) async fn pass(conn: &mut Conn, provider: Provider, walked: &Walked) -
               AND r.lane = $1 AND r.provider || '' = $2 AND r.state = 'queued' AND r.newcomer = 1
             ORDER BY r.id LIMIT 1), $3 + 1)
          WHERE batch_id = $1 AND provider = $2",
-        walked.lane,
+        batch,
         provider.as_str(),
-        walked.to,
+        to,
     )?;
-    exec!(
-        conn,
-        "DELETE FROM newcomers WHERE batch_id = $1 AND provider = $2 AND next > last",
-        walked.lane,
-        provider.as_str(),
-    )?;
+    if to == last {
+        exec!(
+            conn,
+            "DELETE FROM newcomers WHERE batch_id = $1 AND provider = $2 AND next > last",
+            batch,
+            provider.as_str(),
+        )?;
+    }
     Ok(())
 }

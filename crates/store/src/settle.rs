@@ -74,14 +74,22 @@ impl Store {
     pub async fn settle(&self, deliveries: Vec<Delivery>, policy: &Policy) -> Result<Vec<Applied>> {
         let (now, policy) = (self.now(), policy.clone());
         self.write(move |conn| {
-            Box::pin(async move { settle(conn, deliveries, &policy, now).await })
+            Box::pin(async move {
+                let mut totals = Totals::default();
+                let outcomes = settle(conn, &mut totals, deliveries, &policy, now).await?;
+                totals.flush(conn, now).await?;
+                Ok(outcomes)
+            })
         })
         .await
     }
 }
 
+/// Applies deliveries; the counts are the caller's to write, last of all: everybody who sends or answers for these
+/// batches waits from there to the commit.
 pub(crate) async fn settle(
     conn: &mut Conn,
+    totals: &mut Totals,
     deliveries: Vec<Delivery>,
     policy: &Policy,
     now: Timestamp,
@@ -89,19 +97,16 @@ pub(crate) async fn settle(
     let numbers = lock_first(conn, &deliveries, now).await?;
     let mut ledger = Ledger::read(conn, &deliveries).await?;
     let outcomes: Vec<Applied> = deliveries.iter().map(|delivery| ledger.take(delivery)).collect();
-    let mut totals = Totals::default();
     learn_aliases(conn, &mut ledger, numbers).await?;
     answer_newer(conn, &mut ledger).await?;
     for call in ledger.unasked_late() {
         wait_no_longer(conn, call, now).await?;
     }
-    ledger.write(conn, &mut totals, now).await?;
+    ledger.write(conn, totals, now).await?;
     bill_again(conn, &ledger.answered_late()).await?;
     write_inbox(conn, &deliveries, &outcomes, now).await?;
     discard_erased(conn, &ledger, now).await?;
     tell_gates(conn, &ledger, &deliveries, policy, now).await?;
-    // Late: everybody who sends or answers for these batches waits from here to the commit.
-    totals.flush(conn, now).await?;
     count_results(conn, ledger.results(), now).await?;
     conn.announce(Topic::Queue);
     Ok(outcomes)

@@ -69,15 +69,16 @@ pub(super) async fn draft_calls(
     let mut drafts =
         draft_cohorts(conn, totals, ask, gate, (calls, people, price), &mut wallet, now).await?;
     let mut walked = Vec::new();
-    for lane in due_lanes(conn, ask.provider).await? {
+    for mut lane in due_lanes(conn, ask.provider).await? {
         let wanted = calls.saturating_sub(drafts.len()) * people + room_in_last(&drafts, people);
         if wanted == 0 {
             break;
         }
-        let mut picked = pick_lane(conn, ask.provider, lane, wanted, &mut walked).await?;
+        let mut picked = pick_lane(conn, ask.provider, &lane, wanted, &mut walked).await?;
         if picked.is_empty() && !wallet.short {
-            take_from_full(conn, totals, ask.provider, lane, wanted, now).await?;
-            picked = pick_lane(conn, ask.provider, lane, wanted, &mut walked).await?;
+            take_from_full(conn, totals, ask.provider, lane.batch, wanted, now).await?;
+            lane.others = true;
+            picked = pick_lane(conn, ask.provider, &lane, wanted, &mut walked).await?;
         }
         let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
         merge_drafts(&mut drafts, drafted, people, price);

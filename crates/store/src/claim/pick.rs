@@ -8,7 +8,7 @@ use crate::Result;
 use crate::conn::{Conn, rows, value};
 use crate::gate::{Gate, day};
 use crate::lanes::find_lanes;
-use crate::newcomers::{self, PickedRow, Walked};
+use crate::newcomers::{Newcomers, PickedRow, Walked};
 use crate::totals::Totals;
 
 /// The part of a day's requests that the search for bad ids may use.
@@ -51,17 +51,34 @@ impl Picked {
     }
 }
 
+/// A batch with people in the queue.
+pub(super) struct Lane {
+    pub(super) batch: i64,
+    newcomers: Option<Newcomers>,
+    /// Others than newcomers stand in it, too.
+    pub(super) others: bool,
+}
+
 /// Batches with people in the queue, in the order of their turn.
-pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec<i64>> {
-    let lanes: Vec<(i64,)> = rows!(
+pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec<Lane>> {
+    let lanes: Vec<(i64, Option<i64>, Option<i64>, i64)> = rows!(
         conn,
-        "SELECT b.id FROM batches b JOIN batch_totals t ON t.batch_id = b.id
+        "SELECT b.id, n.next, n.last,
+                CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals r WHERE r.queue_lane = b.id AND r.provider = t.provider)
+                          THEN 1 ELSE 0 END AS BIGINT)
+         FROM batches b JOIN batch_totals t ON t.batch_id = b.id
+         LEFT JOIN newcomers n ON n.batch_id = t.batch_id AND n.provider = t.provider
          WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
            AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
          ORDER BY b.priority DESC, b.id",
         provider.as_str(),
     )?;
-    Ok(lanes.into_iter().map(|(id,)| id).collect())
+    let lane = |(batch, next, last, others): (i64, Option<i64>, Option<i64>, i64)| Lane {
+        batch,
+        newcomers: next.zip(last).map(|(next, last)| Newcomers { batch, next, last }),
+        others: others == 1,
+    };
+    Ok(lanes.into_iter().map(lane).collect())
 }
 
 /// Up to `most` groups that must be asked apart, those behind `after`. Groups that only batches at
@@ -99,28 +116,30 @@ pub(super) async fn due_cohorts(
 pub(super) async fn pick_lane(
     conn: &mut Conn,
     provider: Provider,
-    lane: i64,
+    lane: &Lane,
     most: usize,
     walked: &mut Vec<Walked>,
 ) -> Result<Vec<Picked>> {
-    let mut picked: Vec<PickedRow> = rows!(
-        conn,
-        "SELECT id, subject, attempts, repeat_of FROM reveals
-         WHERE queue_lane = $1 AND provider = $2
-         ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
-        lane,
-        provider.as_str(),
-        most as i64,
-    )?;
-    // Merged by number: a batch whose ceiling lets it ask for some only keeps the order of its input.
-    let mut came = newcomers::pick(conn, provider, lane, most).await?;
-    picked.append(&mut came.people);
-    picked.sort_unstable_by_key(|(id, ..)| *id);
-    picked.truncate(most);
-    if let Some((last, ..)) = picked.last().filter(|_| picked.len() == most) {
-        came.seen_to(*last);
+    let mut picked: Vec<PickedRow> = Vec::new();
+    if lane.others {
+        picked = rows!(
+            conn,
+            "SELECT id, subject, attempts, repeat_of FROM reveals
+             WHERE queue_lane = $1 AND provider = $2
+             ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
+            lane.batch,
+            provider.as_str(),
+            most as i64,
+        )?;
     }
-    walked.extend(came.walked);
+    if let Some(newcomers) = &lane.newcomers {
+        // Merged by number: a batch whose ceiling lets it ask for some only keeps the order of its input.
+        picked.extend(newcomers.pick(conn, provider, most).await?);
+        picked.sort_unstable_by_key(|(id, ..)| *id);
+        picked.truncate(most);
+        let full = picked.last().filter(|_| picked.len() == most);
+        walked.push(newcomers.walked(full.map(|(id, ..)| *id)));
+    }
     Ok(picked.into_iter().map(Picked::from).collect())
 }
 

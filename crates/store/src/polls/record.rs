@@ -62,10 +62,11 @@ pub(crate) fn write_all(conn: &mut Conn, all: Vec<Polled>) -> BoxFuture<'_, Resu
         Gate::lock_all(conn, failed.map(|one| one.poll.provider)).await?;
         Lookup::write_all(conn, all.iter().map(Polled::lookup).collect(), now).await?;
         let deliveries: Vec<Delivery> = all.iter().filter_map(Polled::delivery).collect();
+        let mut totals = Totals::default();
         if !deliveries.is_empty() {
-            settle(conn, deliveries, &policy, now).await?;
+            settle(conn, &mut totals, deliveries, &policy, now).await?;
         }
-        end_or_repeat(conn, &all, &policy, now).await?;
+        end_or_repeat(conn, &mut totals, &all, &policy, now).await?;
         for one in all {
             if let Err(failure) = one.result {
                 // Read anew: the failure before may have closed it.
@@ -73,6 +74,7 @@ pub(crate) fn write_all(conn: &mut Conn, all: Vec<Polled>) -> BoxFuture<'_, Resu
                 on_failure(conn, one.poll.provider, &gate, failure, &policy, now).await?;
             }
         }
+        totals.flush(conn, now).await?;
         Ok(Vec::new())
     })
 }
@@ -111,17 +113,17 @@ impl Polled {
 /// that the person is still being looked for; a call that is done is left alone by both.
 async fn end_or_repeat(
     conn: &mut Conn,
+    totals: &mut Totals,
     all: &[Polled],
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
     let (last, others): (Vec<&Polled>, Vec<&Polled>) = all.iter().partition(|one| one.is_last(now));
     repeat_later(conn, &others, policy, now).await?;
-    let mut totals = Totals::default();
     for one in last {
-        expire_call(conn, &mut totals, one.poll.provider, one.poll.id, now).await?;
+        expire_call(conn, totals, one.poll.provider, one.poll.id, now).await?;
     }
-    totals.flush(conn, now).await
+    Ok(())
 }
 
 /// Sets the next polls, never later than the deadline, whose poll is the last.
