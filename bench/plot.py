@@ -3,7 +3,8 @@
 
     bench/plot.py target/growth.csv > docs/performance.svg
 
-Three panels: microseconds and bytes of the database a person, and megabytes of memory. The scale across is logarithmic.
+Three panels: microseconds and bytes of the database a person, and megabytes of memory. The scale across is logarithmic. Each run
+adds to the table; what was measured again counts as it was measured last.
 """
 
 import csv
@@ -81,10 +82,11 @@ def panel(title, series, rows, y0):
 def main():
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
-    rows = defaultdict(list)
     with open(sys.argv[1], newline="") as table:
-        for row in csv.DictReader(table):
-            rows[row["db"]].append(row)
+        latest = {(row["db"], row["people"]): row for row in csv.DictReader(table)}
+    rows = defaultdict(list)
+    for row in latest.values():
+        rows[row["db"]].append(row)
     for group in rows.values():
         group.sort(key=lambda row: int(row["people"]))
     total = PANEL * len(PANELS) + 24
