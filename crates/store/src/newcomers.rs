@@ -18,7 +18,9 @@ const NOTED_AFTER: i64 = 200;
 #[derive(Clone, Copy)]
 pub(crate) struct Newcomers {
     pub(crate) batch: i64,
+    /// Nobody before this number waits.
     pub(crate) next: i64,
+    /// The number of the last who came.
     pub(crate) last: i64,
 }
 

@@ -77,6 +77,7 @@ pub(super) async fn draft_calls(
         let mut picked = pick_lane(conn, ask.provider, &lane, wanted, &mut walked).await?;
         if picked.is_empty() && !wallet.short {
             take_from_full(conn, totals, ask.provider, lane.batch, wanted, now).await?;
+            // Who came over is no newcomer here.
             lane.others = true;
             picked = pick_lane(conn, ask.provider, &lane, wanted, &mut walked).await?;
         }

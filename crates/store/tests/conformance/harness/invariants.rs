@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 
-use super::{Bench, Database};
+use super::Bench;
+use super::ledger::{Call, Ledger, Member};
 
 const STATES: [&str; 8] =
     ["queued", "asked", "retrying", "found", "not_found", "failed", "expired", "cancelled"];
@@ -9,136 +10,7 @@ const FINISHED: [&str; 5] = ["found", "not_found", "failed", "expired", "cancell
 const WAITING: [&str; 3] = ["idle", "queued", "retrying"];
 const LIVE: [&str; 3] = ["sending", "accepted", "unknown"];
 
-#[derive(Debug, sqlx::FromRow)]
-struct Batch {
-    id: i64,
-    published_at: Option<i64>,
-    finished_at: Option<i64>,
-    cancelled_at: Option<i64>,
-    total: i64,
-    unfinished: i64,
-}
-
-#[derive(Debug, Default, PartialEq, sqlx::FromRow)]
-struct Totals {
-    batch_id: i64,
-    provider: String,
-    queued: i64,
-    asked: i64,
-    retrying: i64,
-    found: i64,
-    not_found: i64,
-    failed: i64,
-    expired: i64,
-    cancelled: i64,
-    people_asked: i64,
-    people_found: i64,
-    people_not_found: i64,
-    credits_reserved: i64,
-    credits_spent: i64,
-    written_off: i64,
-    max_credits: Option<i64>,
-    at_ceiling: i64,
-}
-
-#[derive(Debug, sqlx::FromRow)]
-struct Reveal {
-    id: i64,
-    provider: String,
-    state: String,
-    lane: Option<i64>,
-    newcomer: i64,
-    cohort: Option<i64>,
-    call_id: Option<i64>,
-    due_at: Option<i64>,
-    credits: i64,
-}
-
-#[derive(Debug, sqlx::FromRow)]
-struct Row {
-    batch_id: i64,
-    row_number: i64,
-    reveal_id: Option<i64>,
-    shared: i64,
-    ended: Option<String>,
-}
-
-#[derive(Debug, sqlx::FromRow)]
-struct Call {
-    id: i64,
-    provider: String,
-    state: String,
-    people: i64,
-    open_people: i64,
-    deadline_at: Option<i64>,
-    poll_at: Option<i64>,
-    repeat_of: Option<i64>,
-}
-
-#[derive(Debug, sqlx::FromRow)]
-struct Member {
-    call_id: i64,
-    reveal_id: i64,
-    payer: i64,
-    reserved: i64,
-    credits: Option<i64>,
-}
-
-/// The whole ledger, read past the store.
-struct Ledger {
-    batches: BTreeMap<i64, Batch>,
-    totals: BTreeMap<(i64, String), Totals>,
-    reveals: BTreeMap<i64, Reveal>,
-    rows: Vec<Row>,
-    calls: BTreeMap<i64, Call>,
-    members: Vec<Member>,
-    /// From where to where the newcomers of a batch are looked for.
-    newcomers: BTreeMap<(i64, String), (i64, i64)>,
-}
-
 impl Ledger {
-    async fn read(db: &Database) -> Ledger {
-        let batches: Vec<Batch> = db
-            .all("SELECT id, published_at, finished_at, cancelled_at, total, unfinished FROM batches")
-            .await;
-        let totals: Vec<Totals> = db.all("SELECT * FROM batch_totals").await;
-        let reveals: Vec<Reveal> = db
-            .all("SELECT id, provider, state, lane, newcomer, cohort, call_id, due_at, credits FROM reveals")
-            .await;
-        let rows =
-            db.all("SELECT batch_id, row_number, reveal_id, shared, ended FROM batch_rows").await;
-        let calls: Vec<Call> = db
-            .all("SELECT id, provider, state, people, open_people, deadline_at, poll_at, repeat_of FROM calls")
-            .await;
-        let members =
-            db.all("SELECT call_id, reveal_id, payer, reserved, credits FROM call_reveals").await;
-        let newcomers: Vec<(i64, String, i64, i64)> =
-            db.all("SELECT batch_id, provider, next, last FROM newcomers").await;
-        let newcomers = newcomers
-            .into_iter()
-            .map(|(batch, provider, next, last)| ((batch, provider), (next, last)));
-        Ledger {
-            newcomers: newcomers.collect(),
-            batches: batches.into_iter().map(|b| (b.id, b)).collect(),
-            totals: totals.into_iter().map(|t| ((t.batch_id, t.provider.clone()), t)).collect(),
-            reveals: reveals.into_iter().map(|r| (r.id, r)).collect(),
-            rows,
-            calls: calls.into_iter().map(|c| (c.id, c)).collect(),
-            members,
-        }
-    }
-
-    /// What a row shows: its provider and state.
-    fn shows(&self, row: &Row) -> (Option<&str>, &str) {
-        let reveal = row.reveal_id.map(|id| &self.reveals[&id]);
-        let provider = reveal.map(|r| r.provider.as_str());
-        match (&row.ended, reveal) {
-            (Some(_), _) => (provider, "cancelled"),
-            (None, Some(reveal)) => (provider, &reveal.state),
-            (None, None) => panic!("{row:?} shows nothing"),
-        }
-    }
-
     fn check_batches(&self) {
         let mut shown: HashMap<i64, Vec<(Option<&str>, &str)>> = HashMap::new();
         for row in &self.rows {
@@ -327,21 +199,6 @@ impl Ledger {
                 let met = way.is_some_and(|(next, last)| (next..=last).contains(&&reveal.id));
                 assert!(met, "{reveal:?} is a newcomer whom no claim meets, on {way:?}");
             }
-        }
-    }
-}
-
-impl Totals {
-    fn count(&self, state: &str) -> i64 {
-        match state {
-            "queued" => self.queued,
-            "asked" => self.asked,
-            "retrying" => self.retrying,
-            "found" => self.found,
-            "not_found" => self.not_found,
-            "failed" => self.failed,
-            "expired" => self.expired,
-            _ => self.cancelled,
         }
     }
 }

@@ -5,6 +5,8 @@
 pub mod database;
 /// What must hold at every moment, recounted from the rows.
 pub mod invariants;
+/// The whole ledger as it is stored, read past the store.
+pub mod ledger;
 /// People, rows and batches in few words.
 pub mod people;
 /// What views must say at every moment.

@@ -1,0 +1,149 @@
+use std::collections::BTreeMap;
+
+use super::Database;
+
+#[derive(Debug, sqlx::FromRow)]
+pub struct Batch {
+    pub id: i64,
+    pub published_at: Option<i64>,
+    pub finished_at: Option<i64>,
+    pub cancelled_at: Option<i64>,
+    pub total: i64,
+    pub unfinished: i64,
+}
+
+#[derive(Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct Totals {
+    pub batch_id: i64,
+    pub provider: String,
+    pub queued: i64,
+    pub asked: i64,
+    pub retrying: i64,
+    pub found: i64,
+    pub not_found: i64,
+    pub failed: i64,
+    pub expired: i64,
+    pub cancelled: i64,
+    pub people_asked: i64,
+    pub people_found: i64,
+    pub people_not_found: i64,
+    pub credits_reserved: i64,
+    pub credits_spent: i64,
+    pub written_off: i64,
+    pub max_credits: Option<i64>,
+    pub at_ceiling: i64,
+}
+
+#[derive(Debug, sqlx::FromRow)]
+pub struct Reveal {
+    pub id: i64,
+    pub provider: String,
+    pub state: String,
+    pub lane: Option<i64>,
+    pub newcomer: i64,
+    pub cohort: Option<i64>,
+    pub call_id: Option<i64>,
+    pub due_at: Option<i64>,
+    pub credits: i64,
+}
+
+#[derive(Debug, sqlx::FromRow)]
+pub struct Row {
+    pub batch_id: i64,
+    pub row_number: i64,
+    pub reveal_id: Option<i64>,
+    pub shared: i64,
+    pub ended: Option<String>,
+}
+
+#[derive(Debug, sqlx::FromRow)]
+pub struct Call {
+    pub id: i64,
+    pub provider: String,
+    pub state: String,
+    pub people: i64,
+    pub open_people: i64,
+    pub deadline_at: Option<i64>,
+    pub poll_at: Option<i64>,
+    pub repeat_of: Option<i64>,
+}
+
+#[derive(Debug, sqlx::FromRow)]
+pub struct Member {
+    pub call_id: i64,
+    pub reveal_id: i64,
+    pub payer: i64,
+    pub reserved: i64,
+    pub credits: Option<i64>,
+}
+
+pub struct Ledger {
+    pub batches: BTreeMap<i64, Batch>,
+    pub totals: BTreeMap<(i64, String), Totals>,
+    pub reveals: BTreeMap<i64, Reveal>,
+    pub rows: Vec<Row>,
+    pub calls: BTreeMap<i64, Call>,
+    pub members: Vec<Member>,
+    /// From where to where the newcomers of a batch are looked for.
+    pub newcomers: BTreeMap<(i64, String), (i64, i64)>,
+}
+
+impl Ledger {
+    pub async fn read(db: &Database) -> Ledger {
+        let batches: Vec<Batch> = db
+            .all("SELECT id, published_at, finished_at, cancelled_at, total, unfinished FROM batches")
+            .await;
+        let totals: Vec<Totals> = db.all("SELECT * FROM batch_totals").await;
+        let reveals: Vec<Reveal> = db
+            .all("SELECT id, provider, state, lane, newcomer, cohort, call_id, due_at, credits FROM reveals")
+            .await;
+        let rows =
+            db.all("SELECT batch_id, row_number, reveal_id, shared, ended FROM batch_rows").await;
+        let calls: Vec<Call> = db
+            .all("SELECT id, provider, state, people, open_people, deadline_at, poll_at, repeat_of FROM calls")
+            .await;
+        let members =
+            db.all("SELECT call_id, reveal_id, payer, reserved, credits FROM call_reveals").await;
+        let newcomers: Vec<(i64, String, i64, i64)> =
+            db.all("SELECT batch_id, provider, next, last FROM newcomers").await;
+        let newcomers = newcomers
+            .into_iter()
+            .map(|(batch, provider, next, last)| ((batch, provider), (next, last)));
+        Ledger {
+            newcomers: newcomers.collect(),
+            batches: batches.into_iter().map(|b| (b.id, b)).collect(),
+            totals: totals.into_iter().map(|t| ((t.batch_id, t.provider.clone()), t)).collect(),
+            reveals: reveals.into_iter().map(|r| (r.id, r)).collect(),
+            rows,
+            calls: calls.into_iter().map(|c| (c.id, c)).collect(),
+            members,
+        }
+    }
+
+    /// What a row shows: its provider and state.
+    pub fn shows(&self, row: &Row) -> (Option<&str>, &str) {
+        let reveal = row.reveal_id.map(|id| &self.reveals[&id]);
+        let provider = reveal.map(|r| r.provider.as_str());
+        match (&row.ended, reveal) {
+            (Some(_), _) => (provider, "cancelled"),
+            (None, Some(reveal)) => (provider, &reveal.state),
+            (None, None) => panic!("{row:?} shows nothing"),
+        }
+    }
+}
+
+impl Totals {
+    /// The rows in a state, as rows are shown.
+    pub fn count(&self, state: &str) -> i64 {
+        match state {
+            "queued" => self.queued,
+            "asked" => self.asked,
+            "retrying" => self.retrying,
+            "found" => self.found,
+            "not_found" => self.not_found,
+            "failed" => self.failed,
+            "expired" => self.expired,
+            _ => self.cancelled,
+        }
+    }
+}
