@@ -14,18 +14,37 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Submit(args) => submit::submit(*args, global).await,
-        Command::Status(args) => status::status(&open(global).await?, &args).await,
-        Command::Export(args) => export::export(&open(global).await?, &args).await,
-        Command::Cancel(args) => manage::cancel(&open(global).await?, &args).await,
-        Command::Retry(args) => manage::retry(&open(global).await?, &args).await,
-        Command::Pause(args) => manage::pause(&open(global).await?, &args).await,
-        Command::Resume(args) => manage::resume(&open(global).await?, &args).await,
-        Command::Erase(args) => forget::erase(&open(global).await?, &args).await,
-        Command::Purge(args) => forget::purge(&open(global).await?, &args).await,
+        Command::Status(args) => {
+            with(global, async |store| status::status(store, &args).await).await
+        }
+        Command::Export(args) => {
+            with(global, async |store| export::export(store, &args).await).await
+        }
+        Command::Cancel(args) => {
+            with(global, async |store| manage::cancel(store, &args).await).await
+        }
+        Command::Retry(args) => with(global, async |store| manage::retry(store, &args).await).await,
+        Command::Pause(args) => with(global, async |store| manage::pause(store, &args).await).await,
+        Command::Resume(args) => {
+            with(global, async |store| manage::resume(store, &args).await).await
+        }
+        Command::Erase(args) => with(global, async |store| forget::erase(store, &args).await).await,
+        Command::Purge(args) => with(global, async |store| forget::purge(store, &args).await).await,
         Command::Migrate => migrate(global).await,
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::pages(&folder),
     }
+}
+
+/// Does something with the ledger, and ends when others know of it.
+async fn with(
+    global: &Global,
+    work: impl AsyncFnOnce(&Store) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let store = open(global).await?;
+    let done = work(&store).await;
+    store.others_told().await;
+    done
 }
 
 /// Opens the ledger.

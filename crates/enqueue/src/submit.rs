@@ -53,6 +53,7 @@ pub async fn submit(args: SubmitArgs, global: &Global) -> Result<(), Failure> {
             return Err(failure);
         }
     };
+    store.others_told().await;
     tell(&args, &report)?;
     match (&report.batch_id, args.wait) {
         (Some(batch), true) => wait::until_finished(&store, &store.find_batch(batch).await?).await,

@@ -24,8 +24,6 @@ use self::write::send_drafts;
 
 /// The most people of whom a small probe consists.
 const SMALL_PROBE: usize = 1;
-/// People whose time has come and who are put back into the queue by one claim.
-const DUE_AT_ONCE: i64 = 2_000;
 /// A day's requests where the provider doesn't say (Ocean's standard plans).
 const DAILY_REQUESTS: i64 = 1_000;
 
@@ -260,7 +258,7 @@ pub(crate) async fn anything_out(conn: &mut Conn, provider: Provider) -> Result<
     Ok(out == 1)
 }
 
-/// Puts people whose backoff is over back into the queue; whether there were any.
+/// Puts people whose backoff is over back into the queue, 2,000 at a time; whether there were any.
 async fn promote_due(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -270,10 +268,9 @@ async fn promote_due(
     let due: Vec<(i64,)> = rows!(
         conn,
         "SELECT id FROM reveals WHERE provider = $1 AND retry_at <= $2
-         ORDER BY retry_at LIMIT $3 FOR UPDATE SKIP LOCKED",
+         ORDER BY retry_at LIMIT 2000 FOR UPDATE SKIP LOCKED",
         provider.as_str(),
         now.0,
-        DUE_AT_ONCE,
     )?;
     let ids: Vec<i64> = due.into_iter().map(|(id,)| id).collect();
     shift(conn, totals, provider, &ids, Change::to(RevealState::Queued), now).await?;

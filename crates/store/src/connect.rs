@@ -153,7 +153,7 @@ impl Store {
             Backend::Postgres { writers, notifier, .. } => {
                 let mut conn = Conn::postgres(writers.acquire().await?);
                 let value = work(&mut conn).await?;
-                self.tell(notifier, conn.take_topics()).await;
+                self.tell(notifier, conn.take_topics());
                 Ok(value)
             }
         }
@@ -180,7 +180,7 @@ impl Store {
                 if let Some(tx) = conn.into_transaction() {
                     tx.commit().await?;
                 }
-                self.tell(notifier, topics).await;
+                self.tell(notifier, topics);
                 Ok(value)
             }
         }
@@ -208,9 +208,17 @@ impl Store {
     }
 
     /// Says to all processes what was committed.
-    async fn tell(&self, notifier: &Notifier, topics: Topics) {
+    fn tell(&self, notifier: &Notifier, topics: Topics) {
         self.changes.wake(topics);
-        notifier.tell(topics).await;
+        notifier.tell(topics);
+    }
+
+    /// Returns once other processes were told of all that this one has written, or can't be. For programs that
+    /// are about to end: else it would be a few seconds until the others look by themselves.
+    pub async fn others_told(&self) {
+        if let Backend::Postgres { notifier, .. } = &self.backend {
+            notifier.told().await;
+        }
     }
 
     /// Whether the database answers.

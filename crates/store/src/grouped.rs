@@ -19,6 +19,11 @@ use crate::{DatabaseError, NewWebhook, Result, Store, StoreError};
 const AT_ONCE: usize = 500;
 /// How long those that were left for the next transaction wait for others, for whom it would be anyway.
 const COMPANY: Duration = Duration::from_millis(5);
+/// After a transaction of many, Postgres' next one waits so long for more: a transaction costs more than the
+/// writes in it. SQLite has no need of it, since its commits are shared by all kinds.
+const GATHER: Duration = Duration::from_millis(5);
+/// So many are many.
+const MANY: usize = 8;
 /// How often they are left before they insist.
 const PATIENCE: u32 = 8;
 /// If so many in a row can't be written one by one, none of them is to blame.
@@ -92,6 +97,7 @@ impl<T: Item> Grouped<T> {
     /// Starts the task; it ends with the last way to it.
     fn start(store: &Store, urgency: Urgency, all: WriteAll<T>) -> Self {
         let to = To { store: store.clone(), urgency, all };
+        let gathers = store.is_postgres();
         let (sender, mut receiver) = mpsc::unbounded_channel::<Waiting<T>>();
         tokio::spawn(async move {
             let mut waiting = Vec::with_capacity(AT_ONCE);
@@ -106,7 +112,11 @@ impl<T: Item> Grouped<T> {
                 if came == 0 && !left {
                     return;
                 }
+                let many = waiting.len() >= MANY;
                 waiting = write_together(&to, waiting).await;
+                if many && gathers {
+                    tokio::time::sleep(GATHER).await;
+                }
             }
         });
         Grouped(sender)

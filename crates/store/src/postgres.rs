@@ -8,7 +8,7 @@ use sqlx::{Connection, PgPool};
 
 use crate::changes::{Changes, Topic, Topics};
 use crate::connect::{Backend, LONGEST_ANSWER, without_password};
-use crate::notify::{CHANNEL, Notifier};
+use crate::notify::{CHANNEL, Notifier, Ours};
 use crate::{Result, StoreError};
 
 /// Whatever a transaction touches it finds by an index. Postgres would plan by what it believes of
@@ -57,9 +57,9 @@ pub(crate) async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -
         POSTGRES_MIGRATIONS.run(&readers).await?;
     }
     let writers = pool_of(12).connect_lazy_with(options.clone().options(BY_INDEX));
-    tokio::spawn(listen(readers.clone(), changes.clone()));
     let teller = pool_of(1).acquire_timeout(LONGEST_ANSWER);
-    let notifier = Notifier::start(teller.connect_lazy_with(options.options(IN_PASSING)));
+    let notifier = Notifier::start(teller, options.options(IN_PASSING));
+    tokio::spawn(listen(readers.clone(), changes.clone(), notifier.ours()));
     Ok(Backend::Postgres { writers, readers, notifier })
 }
 
@@ -79,15 +79,18 @@ fn pool_of(connections: u32) -> PgPoolOptions {
         })
 }
 
-/// Hands notifications on to this process. A lost connection is made anew; what was missed meanwhile
-/// is made up for by waking everybody.
-async fn listen(pool: PgPool, changes: Changes) {
+/// Hands other processes' notifications on to this one. A lost connection is made anew; what was missed
+/// meanwhile is made up for by waking everybody.
+async fn listen(pool: PgPool, changes: Changes, ours: Ours) {
     while !pool.is_closed() {
         if let Ok(mut listener) = PgListener::connect_with(&pool).await
             && listener.listen(CHANNEL).await.is_ok()
         {
             changes.wake(Topics::ALL);
             while let Ok(notification) = listener.recv().await {
+                if ours.told(notification.process_id()) {
+                    continue;
+                }
                 let mut topics = Topics::default();
                 if let Some(topic) = Topic::from_name(notification.payload()) {
                     topics.insert(topic);

@@ -109,6 +109,7 @@ pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartErr
     if let Err(error) = app.store.worker_stopped(app.worker).await {
         tracing::warn!(%error, "the ledger doesn't know that this worker has stopped");
     }
+    app.store.others_told().await;
     if let Some(sandbox) = sandbox {
         sandbox.shutdown().await;
     }

@@ -167,8 +167,7 @@ async fn pay(
     if picked.is_empty() {
         return Ok(Vec::new());
     }
-    let candidates = wanting_batches(conn, &mut picked).await?;
-    load_ceilings(conn, ask.provider, &candidates, &mut room.room).await?;
+    let candidates = candidates(conn, ask.provider, &mut picked, &mut room.room).await?;
     let allocation = allocate(&candidates, price, &mut room.room);
     // Those whom only a batch wants that is still loading wait for it.
     find_lanes(conn, totals, &allocation.unwanted, now).await?;
@@ -190,8 +189,14 @@ async fn pay(
     Ok(paid)
 }
 
-/// For each person the batches that want it, in the order in which they pay; and the rows that show it.
-async fn wanting_batches(conn: &mut Conn, picked: &mut [Picked]) -> Result<Vec<Candidate>> {
+/// For each person the batches that want it, in the order in which they pay; and the rows that show it. What
+/// these batches may still spend goes into `room`, unless it is there.
+async fn candidates(
+    conn: &mut Conn,
+    provider: Provider,
+    picked: &mut [Picked],
+    room: &mut Room,
+) -> Result<Vec<Candidate>> {
     let ids: Vec<i64> = picked.iter().map(|p| p.id).collect();
     let shown: Vec<(i64, i64, i64)> = rows!(
         conn,
@@ -200,13 +205,21 @@ async fn wanting_batches(conn: &mut Conn, picked: &mut [Picked]) -> Result<Vec<C
         json(&ids),
     )?;
     let batches: BTreeSet<i64> = shown.iter().map(|(_, batch, _)| *batch).collect();
-    let wanting: Vec<(i64,)> = rows!(
+    let wanting: Vec<(i64, Option<i64>)> = rows!(
         conn,
-        "SELECT b.id FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+        "SELECT b.id, t.max_credits - t.credits_reserved - t.credits_spent - t.written_off
+         FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+         LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
          WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
         json(&batches),
+        provider.as_str(),
     )?;
-    let wanting: BTreeSet<i64> = wanting.into_iter().map(|(batch,)| batch).collect();
+    for (batch, left) in &wanting {
+        if let Some(left) = left {
+            room.batches.entry(*batch).or_insert(*left);
+        }
+    }
+    let wanting: BTreeSet<i64> = wanting.into_iter().map(|(batch, _)| batch).collect();
     let mut people: HashMap<i64, &mut Picked> = picked.iter_mut().map(|p| (p.id, p)).collect();
     for (reveal, batch, shared) in shown {
         if let Some(person) = people.get_mut(&reveal) {
@@ -218,27 +231,6 @@ async fn wanting_batches(conn: &mut Conn, picked: &mut [Picked]) -> Result<Vec<C
         wanted_by: person.batches().filter(|batch| wanting.contains(batch)).collect(),
     };
     Ok(picked.iter().map(candidate).collect())
-}
-
-async fn load_ceilings(
-    conn: &mut Conn,
-    provider: Provider,
-    candidates: &[Candidate],
-    room: &mut Room,
-) -> Result<()> {
-    let batches: BTreeSet<i64> =
-        candidates.iter().flat_map(|c| c.wanted_by.iter().copied()).collect();
-    let unknown: Vec<i64> = batches.into_iter().filter(|b| !room.batches.contains_key(b)).collect();
-    let ceilings: Vec<(i64, i64)> = rows!(
-        conn,
-        "SELECT t.batch_id, t.max_credits - t.credits_reserved - t.credits_spent - t.written_off
-         FROM IDS($1) AS e JOIN batch_totals t ON t.batch_id = CAST(e.value AS BIGINT)
-         WHERE t.provider = $2 AND t.max_credits IS NOT NULL",
-        json(&unknown),
-        provider.as_str(),
-    )?;
-    room.batches.extend(ceilings);
-    Ok(())
 }
 
 /// What we believe is too little for the next person: the account is asked, unless it is to be anyway.

@@ -82,7 +82,8 @@ pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec
 }
 
 /// Up to `most` groups that must be asked apart, those behind `after`. Groups that only batches at
-/// their ceiling want are not among them: they would keep the others from their turn.
+/// their ceiling want are not among them: they would keep the others from their turn. (A limit that Postgres
+/// doesn't know beforehand would have it plan the statement at each claim.)
 pub(super) async fn due_cohorts(
     conn: &mut Conn,
     provider: Provider,
@@ -104,12 +105,11 @@ pub(super) async fn due_cohorts(
             JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = r.provider
             WHERE w.reveal_id = r.id AND w.ended IS NULL AND COALESCE(t.at_ceiling, 0) = 0)
-         ORDER BY r.queue_cohort LIMIT $3",
+         ORDER BY r.queue_cohort LIMIT 100",
         provider.as_str(),
         after,
-        most as i64,
     )?;
-    Ok(cohorts.into_iter().map(|(id,)| id).collect())
+    Ok(cohorts.into_iter().take(most).map(|(id,)| id).collect())
 }
 
 /// Who waits in a batch's lane; `walked` is told how far along the newcomers that went.
