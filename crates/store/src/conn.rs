@@ -3,6 +3,7 @@
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Transaction};
 
+use crate::Result;
 use crate::changes::{Topic, Topics};
 use crate::passed::Passed;
 use crate::sqlite::{Reader, Sqlite};
@@ -12,6 +13,8 @@ pub struct Conn {
     inner: Inner,
     topics: Topics,
     passed: Passed,
+    /// Another transaction that is committed just before this one.
+    ahead: Option<Transaction<'static, Postgres>>,
 }
 
 enum Inner {
@@ -45,7 +48,7 @@ impl Conn {
     }
 
     fn new(inner: Inner) -> Self {
-        Conn { inner, topics: Topics::default(), passed: Passed::default() }
+        Conn { inner, topics: Topics::default(), passed: Passed::default(), ahead: None }
     }
 
     pub(crate) fn raw(&mut self) -> Raw<'_> {
@@ -57,11 +60,22 @@ impl Conn {
         }
     }
 
-    /// The transaction, to end it.
-    pub(crate) fn into_transaction(self) -> Option<Transaction<'static, Postgres>> {
-        match self.inner {
-            Inner::Transaction(tx) => Some(tx),
-            Inner::Sqlite(_) | Inner::SqliteReader(_) | Inner::Postgres(_) => None,
+    /// Commits what it did, if it is a transaction of Postgres'.
+    pub(crate) async fn commit(self) -> Result<()> {
+        if let Some(ahead) = self.ahead {
+            ahead.commit().await?;
+        }
+        if let Inner::Transaction(tx) = self.inner {
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Has the other transaction committed just before this one, while this one still holds its locks; and not at
+    /// all, if this one fails.
+    pub(crate) fn goes_behind(&mut self, other: Conn) {
+        if let Inner::Transaction(tx) = other.inner {
+            self.ahead = Some(tx);
         }
     }
 

@@ -44,7 +44,7 @@ pub struct Store {
 #[derive(Clone)]
 pub(crate) enum Backend {
     Sqlite { writer: Writer, readers: Readers },
-    Postgres { writers: PgPool, readers: PgPool, notifier: Notifier },
+    Postgres { writers: PgPool, beside: PgPool, readers: PgPool, notifier: Notifier },
 }
 
 impl Store {
@@ -99,6 +99,14 @@ impl Store {
     #[must_use]
     pub fn is_postgres(&self) -> bool {
         matches!(self.backend, Backend::Postgres { .. })
+    }
+
+    /// Postgres' connection for a transaction beside another one.
+    pub(crate) fn beside(&self) -> Option<PgPool> {
+        match &self.backend {
+            Backend::Sqlite { .. } => None,
+            Backend::Postgres { beside, .. } => Some(beside.clone()),
+        }
     }
 
     /// Sets the clock by the database's, so that machines whose clocks differ agree on what is due.
@@ -169,17 +177,11 @@ impl Store {
         match &self.backend {
             Backend::Sqlite { writer, .. } => writer.write(durability, Urgency::Usual, work).await,
             Backend::Postgres { writers, notifier, .. } => {
-                let begin = match durability {
-                    Durability::Full => "BEGIN",
-                    Durability::WithTheNext => "BEGIN; SET LOCAL synchronous_commit = off",
-                };
-                let tx = writers.begin_with(begin).await?;
+                let tx = writers.begin_with(begin(durability)).await?;
                 let mut conn = Conn::transaction(tx).with_passed(&self.passed);
                 let value = work(&mut conn).await?;
                 let topics = conn.take_topics();
-                if let Some(tx) = conn.into_transaction() {
-                    tx.commit().await?;
-                }
+                conn.commit().await?;
                 self.tell(notifier, topics);
                 Ok(value)
             }
@@ -229,6 +231,14 @@ impl Store {
         let mut conn = self.read().await?;
         let _: i64 = value!(conn, "SELECT COUNT(*) FROM provider_gates")?;
         Ok(())
+    }
+}
+
+/// How a transaction on Postgres begins.
+pub(crate) fn begin(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => "BEGIN",
+        Durability::WithTheNext => "BEGIN; SET LOCAL synchronous_commit = off",
     }
 }
 

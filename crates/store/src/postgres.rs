@@ -57,10 +57,12 @@ pub(crate) async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -
         POSTGRES_MIGRATIONS.run(&readers).await?;
     }
     let writers = pool_of(12).connect_lazy_with(options.clone().options(BY_INDEX));
+    // Its own: who holds one of the writers' must not wait for another.
+    let beside = pool_of(1).connect_lazy_with(options.clone().options(BY_INDEX));
     let teller = pool_of(1).acquire_timeout(LONGEST_ANSWER);
     let notifier = Notifier::start(teller, options.options(IN_PASSING));
     tokio::spawn(listen(readers.clone(), changes.clone(), notifier.ours()));
-    Ok(Backend::Postgres { writers, readers, notifier })
+    Ok(Backend::Postgres { writers, beside, readers, notifier })
 }
 
 fn pool_of(connections: u32) -> PgPoolOptions {

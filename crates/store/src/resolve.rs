@@ -10,6 +10,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use jobs::{Provider, RevealState, Timestamp};
 
+pub(crate) use self::save::Merged;
 pub(crate) use self::sharing::{is_outdated, is_worth_waiting_for, preference};
 use crate::aliases::aliases_of;
 use crate::conn::{Conn, exec, row, rows};
@@ -263,6 +264,11 @@ impl People {
         if waits && loser != winner {
             self.merged.insert(loser, winner);
         }
+    }
+
+    /// Whether nobody turned out to be somebody else: rows written earlier stay as they are.
+    pub(crate) fn are_all_apart(&self) -> bool {
+        self.merged.is_empty()
     }
 
     /// What a reveal that was handed out earlier has become after merging.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use jobs::{BatchId, Provider, Timestamp};
 use smallvec::SmallVec;
+use sqlx::PgPool;
 
 use self::load::load_chunk;
 pub use self::pace::Pace;
@@ -132,8 +133,8 @@ impl Store {
     /// # Errors
     /// The database can't be used, or the batch was swept as abandoned.
     pub async fn load(&self, batch: &Loading, new_rows: Vec<NewRow>) -> Result<Loaded> {
-        let now = self.now();
-        let load = |new_rows| loading(batch.clone(), new_rows, now);
+        let (now, beside) = (self.now(), self.beside());
+        let load = |new_rows| loading(batch.clone(), new_rows, now, beside.clone());
         if self.is_postgres() {
             self.write_anew(Durability::WithTheNext, || load(new_rows.clone())).await
         } else {
@@ -161,8 +162,9 @@ fn loading(
     batch: Loading,
     new_rows: Vec<NewRow>,
     now: Timestamp,
+    beside: Option<PgPool>,
 ) -> impl for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<Loaded>> + Send + 'static {
-    move |conn| Box::pin(async move { load_chunk(conn, &batch, new_rows, now).await })
+    move |conn| Box::pin(async move { load_chunk(conn, &batch, new_rows, now, beside).await })
 }
 
 fn swept(batch: &Loading) -> StoreError {

@@ -4,15 +4,21 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jobs::{Provider, Timestamp};
+use sqlx::PgPool;
 
 use super::place::{Found, adopt_lanes, others_that_load, place_erased, place_rows};
-use super::rows::{insert_rows, insert_waterfall};
+use super::rows::Rows;
 use super::{Loaded, Loading, NewRow, NewStep, swept};
-use crate::Result;
 use crate::conn::{Conn, exec, row, rows};
+use crate::connect::begin;
 use crate::erasures::mark_erased;
-use crate::resolve::{Numbers, People, Place};
+use crate::resolve::{Merged, Numbers, People, Place};
 use crate::totals::{Totals, json};
+use crate::writer::Durability;
+use crate::{Result, StoreError};
+
+/// So many rows are worth another transaction.
+const MANY: usize = 200;
 
 /// A step of a row's waterfall with the person found or made.
 #[derive(Clone, Copy)]
@@ -28,6 +34,7 @@ pub(super) async fn load_chunk(
     batch: &Loading,
     mut new_rows: Vec<NewRow>,
     now: Timestamp,
+    beside: Option<PgPool>,
 ) -> Result<Loaded> {
     let loading: Option<(i64,)> = row!(
         conn,
@@ -53,16 +60,8 @@ pub(super) async fn load_chunk(
         place_rows(&mut people, batch, new_rows, found, &mut totals, &mut loaded);
     let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);
     let took_over = adopt_lanes(conn, batch, &people, &rows).await?;
-    let mut merged = Vec::new();
-    for (_, known) in people {
-        merged.push(known.save(conn, batch.id, &mut totals, now).await?);
-    }
-    insert_rows(conn, batch, rows, None, now).await?;
-    insert_rows(conn, batch, erased_rows, Some("erased"), now).await?;
-    insert_waterfall(conn, batch, &waterfall).await?;
-    for merged in merged {
-        merged.follow(conn, &mut totals, now).await?;
-    }
+    let rows = Rows { waiting: rows, erased: erased_rows, waterfall };
+    save(conn, batch, people, rows, &mut totals, now, beside).await?;
     totals.flush(conn, now).await?;
     // The batch's own row is locked last, as everywhere: results of shared people lock it, too.
     let seen = exec!(
@@ -74,6 +73,55 @@ pub(super) async fn load_chunk(
         i64::from(took_over),
     )?;
     if seen == 1 { Ok(loaded) } else { Err(swept(batch)) }
+}
+
+/// Writes people and their rows: on Postgres, where they are many, at the same time by two transactions, for the
+/// server works on one statement of each. The rows' is committed first, while everybody whom they show is locked. A
+/// server that stops between the two commits leaves rows without people, of a batch that nobody sees, and whose rows
+/// go with it.
+async fn save(
+    conn: &mut Conn,
+    batch: &Loading,
+    people: BTreeMap<Provider, People>,
+    rows: Rows,
+    totals: &mut Totals,
+    now: Timestamp,
+    beside: Option<PgPool>,
+) -> Result<()> {
+    // Who turns out to be somebody else takes rows along, which must be there.
+    let apart = rows.waiting.len() >= MANY && people.values().all(People::are_all_apart);
+    if let Some(pool) = beside.filter(|_| apart) {
+        let written = async {
+            let tx = pool.begin_with(begin(Durability::WithTheNext)).await?;
+            let mut other = Conn::transaction(tx);
+            rows.insert(&mut other, batch, now).await?;
+            Ok::<_, StoreError>(other)
+        };
+        let (saved, other) = tokio::join!(save_people(conn, batch, people, totals, now), written);
+        saved?;
+        conn.goes_behind(other?);
+        return Ok(());
+    }
+    let merged = save_people(conn, batch, people, totals, now).await?;
+    rows.insert(conn, batch, now).await?;
+    for merged in merged {
+        merged.follow(conn, totals, now).await?;
+    }
+    Ok(())
+}
+
+async fn save_people(
+    conn: &mut Conn,
+    batch: &Loading,
+    people: BTreeMap<Provider, People>,
+    totals: &mut Totals,
+    now: Timestamp,
+) -> Result<Vec<Merged>> {
+    let mut merged = Vec::with_capacity(people.len());
+    for (_, known) in people {
+        merged.push(known.save(conn, batch.id, totals, now).await?);
+    }
+    Ok(merged)
 }
 
 async fn look_up_all(

@@ -20,8 +20,28 @@ pub(super) struct RowStep {
     pub(super) reveal: i64,
 }
 
+/// A chunk's.
+pub(super) struct Rows {
+    pub(super) waiting: Vec<NewBatchRow>,
+    pub(super) erased: Vec<NewBatchRow>,
+    pub(super) waterfall: Vec<RowStep>,
+}
+
+impl Rows {
+    pub(super) async fn insert(
+        self,
+        conn: &mut Conn,
+        batch: &Loading,
+        now: Timestamp,
+    ) -> Result<()> {
+        insert_rows(conn, batch, self.waiting, None, now).await?;
+        insert_rows(conn, batch, self.erased, Some("erased"), now).await?;
+        insert_waterfall(conn, batch, &self.waterfall).await
+    }
+}
+
 /// Writes rows that wait, or that ended at once, all for the same reason.
-pub(super) async fn insert_rows(
+async fn insert_rows(
     conn: &mut Conn,
     batch: &Loading,
     rows: Vec<NewBatchRow>,
@@ -47,11 +67,7 @@ pub(super) async fn insert_rows(
     Ok(())
 }
 
-pub(super) async fn insert_waterfall(
-    conn: &mut Conn,
-    batch: &Loading,
-    steps: &[RowStep],
-) -> Result<()> {
+async fn insert_waterfall(conn: &mut Conn, batch: &Loading, steps: &[RowStep]) -> Result<()> {
     let columns = vec![
         ("batch", same(batch.id, steps.len())),
         ("number", ints(steps.iter().map(|step| step.number))),

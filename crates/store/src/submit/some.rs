@@ -74,7 +74,7 @@ where
         let started = Instant::now();
         let chunk: Vec<NewRow> = rows.by_ref().take(pace.chunk()).collect();
         let size = chunk.len();
-        loaded.add(load_chunk(conn, batch, chunk, now).await?);
+        loaded.add(load_chunk(conn, batch, chunk, now, None).await?);
         let is_last = size < pace.chunk();
         pace.note(size, started.elapsed());
         if is_last || begun.elapsed() > time || conn.is_waited_for() {

@@ -4,13 +4,15 @@ use jobs::Provider::{Clodura, Ocean};
 use store::{Published, StoreError};
 
 use crate::harness::people::{Options, ocean, oceans, rows};
-use crate::harness::{Bench, HOUR, MINUTE, on_both};
+use crate::harness::{Bench, HOUR, MINUTE, found, not_found, on_both};
 
 on_both!(
     nothing_is_seen_or_claimed_before_publish,
     what_is_abandoned_leaves_nothing,
     a_silent_load_is_swept_and_can_not_go_on,
     a_load_that_gives_signs_is_not_swept,
+    rows_are_not_there_without_their_people,
+    rows_whose_people_a_dying_server_lost_harm_nobody,
     a_key_makes_one_batch,
     a_key_with_other_content_is_refused,
     two_publishes_of_one_key_at_once_make_one_batch,
@@ -68,6 +70,45 @@ async fn a_load_that_gives_signs_is_not_swept(b: &Bench) {
     b.advance(HOUR).await;
     assert_eq!(b.store.sweep_abandoned_batches().await.unwrap(), 0);
     assert_eq!(b.claim_one(Ocean).await.people.len(), 4);
+}
+
+async fn rows_are_not_there_without_their_people(b: &Bench) {
+    b.submit(&oceans(1..=1)).await;
+    let batch = b.begin(Options::default()).await;
+    // The next person's number is taken already.
+    b.database.run("UPDATE reveal_numbers SET next = 1").await;
+    b.store.load(&batch, rows(&oceans(2..=300))).await.unwrap_err();
+    assert_eq!(b.database.number("SELECT COUNT(*) FROM batch_rows").await, 1);
+    b.database.run("UPDATE reveal_numbers SET next = 2").await;
+    b.load(&batch, &oceans(2..=300)).await;
+    b.publish(&batch).await;
+    b.check("loaded").await;
+}
+
+/// On Postgres a chunk's rows are committed just before their people, by another transaction.
+async fn rows_whose_people_a_dying_server_lost_harm_nobody(b: &Bench) {
+    let dead = b.begin(Options::default()).await;
+    b.load(&dead, &oceans(1..=3)).await;
+    let before = "UPDATE batches SET total = 3, unfinished = 3; UPDATE batch_totals SET queued = 3;
+                  UPDATE newcomers SET last = 3; UPDATE reveal_numbers SET next = 4; DELETE FROM reveals WHERE id > 3";
+    b.load_after(&dead, 3, &oceans(4..=6)).await;
+    for statement in before.split(';') {
+        b.database.run(statement).await;
+    }
+    // Others have these numbers now.
+    let alive = b.submit(&oceans(11..=13)).await;
+    let call = b.claim_one(Ocean).await;
+    assert_eq!(call.people, ["ocean:o11", "ocean:o12", "ocean:o13"]);
+    b.accept(&call).await;
+    b.webhook(&call, vec![found("o11"), not_found("o12")]).await;
+    b.advance(16 * MINUTE).await;
+    assert_eq!(b.store.sweep_abandoned_batches().await.unwrap(), 1);
+    b.check("swept").await;
+    b.webhook(&call, vec![found("o13")]).await;
+    b.check("finished").await;
+    assert_eq!(b.states(alive).await, ["found", "not_found", "found"]);
+    let people = "SELECT COUNT(*) FROM reveals";
+    assert_eq!(b.database.number(people).await, 3);
 }
 
 fn key(content: &str) -> Option<(String, String)> {
