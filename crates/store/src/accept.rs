@@ -19,6 +19,7 @@ pub(crate) struct Accepted {
     now: Timestamp,
     id: i64,
     worker: String,
+    probe: bool,
     tracking_id: Option<String>,
     http_status: Option<u16>,
     deadline_at: i64,
@@ -42,6 +43,7 @@ impl Store {
         let accepted = Accepted {
             id: call.id,
             worker: call.worker.to_string(),
+            probe: call.probe,
             poll_at: tracking_id.as_ref().map(|_| (self.now() + policy.webhook_grace).0),
             tracking_id,
             http_status,
@@ -69,8 +71,8 @@ pub(crate) fn write_all(
 ) -> BoxFuture<'_, Result<Vec<usize>>> {
     Box::pin(async move {
         let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(Vec::new()) };
-        let calls: Vec<i64> = accepted.iter().map(|one| one.id).collect();
-        gate::open_probed(conn, &calls).await?;
+        let probes: Vec<i64> = accepted.iter().filter(|one| one.probe).map(|one| one.id).collect();
+        gate::open_probed(conn, &probes).await?;
         let found = lock(conn, &accepted).await?;
         let is_left = |one: &Accepted| !one.insists && !found.contains_key(&one.id);
         let locked = accepted.iter().filter(|one| !is_left(one));

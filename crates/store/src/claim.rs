@@ -2,6 +2,7 @@
 //! pays, and writes the call down as `sending`: what left this transaction may be sent at once, and
 //! what didn't was never claimed.
 
+mod aside;
 mod draft;
 mod moment;
 mod pick;
@@ -9,15 +10,15 @@ mod write;
 
 use std::time::Instant;
 
-use jobs::{CallId, Clock, Provider, RevealState, Timestamp, WorkerId};
+use jobs::{CallId, Clock, Provider, Timestamp, WorkerId};
 
-use crate::conn::{Conn, row, rows, value};
+use crate::conn::{Conn, row, value};
 use crate::gate::{Door, Gate};
 use crate::newcomers;
 use crate::totals::Totals;
-use crate::transition::{Change, shift};
 use crate::{Result, Store};
 
+use self::aside::{Aside, promote_due};
 use self::draft::{Drafts, draft_calls};
 use self::moment::Moment;
 use self::write::send_drafts;
@@ -75,6 +76,8 @@ pub struct ClaimedCall {
     pub people: Vec<String>,
     pub(crate) id: i64,
     pub(crate) worker: WorkerId,
+    /// It tries whether a closed gate may open.
+    pub(crate) probe: bool,
 }
 
 /// What a claim came to.
@@ -144,7 +147,10 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
     let moment = Moment::of(clock);
     let now = moment.now;
     let mut totals = Totals::default();
-    if promote_due(conn, &mut totals, ask.provider, now).await? {
+    let aside = Aside::read(conn, ask.provider).await?;
+    if aside.next_due.is_some_and(|at| at <= now)
+        && promote_due(conn, &mut totals, ask.provider, now).await?
+    {
         totals.flush(conn, now).await?;
         return Ok(Claimed::Promoted);
     }
@@ -153,12 +159,13 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
         Admission::Paced(again_at) => {
             Claims { again_at: Some(again_at), paced: true, ..Claims::default() }
         }
-        Admission::Go { calls, people, probe } => {
+        Admission::Go(admitted) => {
             let Drafts { drafts, full, walked } =
-                draft_calls(conn, &mut totals, ask, &gate, calls, people, now).await?;
+                draft_calls(conn, &mut totals, ask, &gate, &admitted, aside.apart, now).await?;
             for batch in full {
                 totals.at_ceiling(batch, ask.provider);
             }
+            let probe = admitted.probe;
             let claims = send_drafts(conn, &mut totals, ask, &gate, drafts, probe, &moment).await?;
             for way in &walked {
                 newcomers::pass(conn, ask.provider, way).await?;
@@ -170,7 +177,7 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
     if claims.paced {
         return Ok(Claimed::Calls(claims));
     }
-    let again_at = earliest(claims.again_at, next_due(conn, ask.provider).await?);
+    let again_at = earliest(claims.again_at, aside.next_due);
     Ok(Claimed::Calls(Claims { again_at, ..claims }))
 }
 
@@ -184,10 +191,17 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 enum Admission {
     Wait(Option<Timestamp>),
     Paced(Timestamp),
-    Go { calls: usize, people: usize, probe: bool },
+    Go(Admitted),
 }
 
-/// Gate, canary and rate: how many calls may go at most, and how large.
+/// How many calls may go at most, and how large.
+struct Admitted {
+    calls: usize,
+    people: usize,
+    probe: bool,
+}
+
+/// What gate, canary and rate let through.
 async fn admit(
     conn: &mut Conn,
     ask: &ClaimReveals,
@@ -214,7 +228,7 @@ async fn admit(
         return Ok(Admission::Paced(Timestamp(grant.next_at_ms)));
     }
     calls = grant.requests;
-    Ok(Admission::Go { calls, people, probe })
+    Ok(Admission::Go(Admitted { calls, people, probe }))
 }
 
 /// When the day's requests run short, a call that would not be full waits so that they last until the
@@ -256,32 +270,4 @@ pub(crate) async fn anything_out(conn: &mut Conn, provider: Provider) -> Result<
         provider.as_str(),
     )?;
     Ok(out == 1)
-}
-
-/// Puts people whose backoff is over back into the queue, 2,000 at a time; whether there were any.
-async fn promote_due(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    provider: Provider,
-    now: Timestamp,
-) -> Result<bool> {
-    let due: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT id FROM reveals WHERE provider = $1 AND retry_at <= $2
-         ORDER BY retry_at LIMIT 2000 FOR UPDATE SKIP LOCKED",
-        provider.as_str(),
-        now.0,
-    )?;
-    let ids: Vec<i64> = due.into_iter().map(|(id,)| id).collect();
-    shift(conn, totals, provider, &ids, Change::to(RevealState::Queued), now).await?;
-    Ok(!ids.is_empty())
-}
-
-async fn next_due(conn: &mut Conn, provider: Provider) -> Result<Option<Timestamp>> {
-    let due: Option<(Option<i64>,)> = row!(
-        conn,
-        "SELECT MIN(retry_at) FROM reveals WHERE provider = $1 AND retry_at IS NOT NULL",
-        provider.as_str(),
-    )?;
-    Ok(due.and_then(|(at,)| at).map(Timestamp))
 }

@@ -194,6 +194,9 @@ pub(crate) async fn passed(conn: &mut Conn, provider: Provider) -> Result<()> {
 
 /// Opens the gates that are probed by any of `calls`: it was taken.
 pub(crate) async fn open_probed(conn: &mut Conn, calls: &[i64]) -> Result<()> {
+    if calls.is_empty() {
+        return Ok(());
+    }
     let probes: Vec<(String, i64)> = rows!(
         conn,
         "SELECT provider, probe_call FROM provider_gates WHERE probe_call IS NOT NULL ORDER BY provider",

@@ -43,8 +43,9 @@ pub(crate) fn write_all(conn: &mut Conn, all: Vec<NotFound>) -> BoxFuture<'_, Re
         let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
             return Ok(Vec::new());
         };
-        let calls: Vec<i64> = all.iter().map(|one| one.answer.call.id).collect();
-        gate::open_probed(conn, &calls).await?;
+        let calls = all.iter().map(|one| &one.answer.call);
+        let probes: Vec<i64> = calls.filter(|call| call.probe).map(|call| call.id).collect();
+        gate::open_probed(conn, &probes).await?;
         let mut totals = Totals::default();
         let deliveries = all.iter().map(NotFound::delivery).collect();
         settle(conn, &mut totals, deliveries, &policy, now).await?;

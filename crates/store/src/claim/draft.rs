@@ -7,7 +7,7 @@ use jobs::budget::{Candidate, Room, allocate};
 use jobs::{Provider, Timestamp};
 
 use super::pick::{Picked, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full};
-use super::{ClaimReveals, Price};
+use super::{Admitted, ClaimReveals, Price};
 use crate::Result;
 use crate::account::Account;
 use crate::bill::bill;
@@ -34,6 +34,8 @@ pub(super) struct Drafts {
 
 /// What may still be reserved, and whether somebody found no batch with room.
 struct Wallet {
+    /// Batches that are there and not cancelled, as far as they were looked up; `room` has those with a ceiling.
+    wanting: BTreeSet<i64>,
     room: Room,
     full: bool,
     /// The account ran out.
@@ -41,6 +43,15 @@ struct Wallet {
 }
 
 impl Wallet {
+    /// A batch that wants people, and what it may still spend, if it has a ceiling.
+    fn admit(&mut self, batch: i64, left: Option<i64>) {
+        if self.wanting.insert(batch)
+            && let Some(left) = left
+        {
+            self.room.batches.insert(batch, left);
+        }
+    }
+
     fn full_batches(&self, price: i64) -> Vec<i64> {
         let full = self.room.batches.iter().filter(|(_, left)| **left < price);
         let full: BTreeSet<i64> = full.map(|(batch, _)| *batch).collect();
@@ -48,14 +59,14 @@ impl Wallet {
     }
 }
 
-/// Fills up to `calls` calls: first groups that must be asked apart, then people batch by batch.
+/// Fills calls: first groups that must be asked `apart`, if there are any, then people batch by batch.
 pub(super) async fn draft_calls(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
     gate: &Gate,
-    calls: usize,
-    people: usize,
+    &Admitted { calls, people, .. }: &Admitted,
+    apart: bool,
     now: Timestamp,
 ) -> Result<Drafts> {
     let price = match ask.price {
@@ -64,12 +75,16 @@ pub(super) async fn draft_calls(
         Price::Auto => 20,
     };
     let account = Account::read(conn, ask.provider, gate).await?.map(|account| account.room());
-    let mut wallet =
-        Wallet { room: Room { account, batches: HashMap::new() }, full: false, short: false };
-    let mut drafts =
-        draft_cohorts(conn, totals, ask, gate, (calls, people, price), &mut wallet, now).await?;
+    let room = Room { account, batches: HashMap::new() };
+    let mut wallet = Wallet { wanting: BTreeSet::new(), room, full: false, short: false };
+    let mut drafts = Vec::new();
+    if apart {
+        drafts = draft_cohorts(conn, totals, ask, gate, (calls, people, price), &mut wallet, now)
+            .await?;
+    }
     let mut walked = Vec::new();
     for mut lane in due_lanes(conn, ask.provider).await? {
+        wallet.admit(lane.batch, lane.left);
         let wanted = calls.saturating_sub(drafts.len()) * people + room_in_last(&drafts, people);
         if wanted == 0 {
             break;
@@ -161,19 +176,19 @@ async fn pay(
     ask: &ClaimReveals,
     mut picked: Vec<Picked>,
     price: i64,
-    room: &mut Wallet,
+    wallet: &mut Wallet,
     now: Timestamp,
 ) -> Result<Vec<(Picked, i64)>> {
     if picked.is_empty() {
         return Ok(Vec::new());
     }
-    let candidates = candidates(conn, ask.provider, &mut picked, &mut room.room).await?;
-    let allocation = allocate(&candidates, price, &mut room.room);
+    let candidates = candidates(conn, ask.provider, &mut picked, wallet).await?;
+    let allocation = allocate(&candidates, price, &mut wallet.room);
     // Those whom only a batch wants that is still loading wait for it.
     find_lanes(conn, totals, &allocation.unwanted, now).await?;
-    room.full |= !allocation.at_ceiling.is_empty();
+    wallet.full |= !allocation.at_ceiling.is_empty();
     if allocation.account_short {
-        room.short = true;
+        wallet.short = true;
         ask_balance_soon(conn, ask, now).await?;
     }
     let mut by_id: HashMap<i64, Picked> = picked.into_iter().map(|p| (p.id, p)).collect();
@@ -189,13 +204,12 @@ async fn pay(
     Ok(paid)
 }
 
-/// For each person the batches that want it, in the order in which they pay; and the rows that show it. What
-/// these batches may still spend goes into `room`, unless it is there.
+/// For each person the batches that want it, in the order in which they pay; and the rows that show it.
 async fn candidates(
     conn: &mut Conn,
     provider: Provider,
     picked: &mut [Picked],
-    room: &mut Room,
+    wallet: &mut Wallet,
 ) -> Result<Vec<Candidate>> {
     let ids: Vec<i64> = picked.iter().map(|p| p.id).collect();
     let shown: Vec<(i64, i64, i64)> = rows!(
@@ -205,21 +219,7 @@ async fn candidates(
         json(&ids),
     )?;
     let batches: BTreeSet<i64> = shown.iter().map(|(_, batch, _)| *batch).collect();
-    let wanting: Vec<(i64, Option<i64>)> = rows!(
-        conn,
-        "SELECT b.id, t.max_credits - t.credits_reserved - t.credits_spent - t.written_off
-         FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
-         LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
-         WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
-        json(&batches),
-        provider.as_str(),
-    )?;
-    for (batch, left) in &wanting {
-        if let Some(left) = left {
-            room.batches.entry(*batch).or_insert(*left);
-        }
-    }
-    let wanting: BTreeSet<i64> = wanting.into_iter().map(|(batch, _)| batch).collect();
+    look_up(conn, provider, &batches, wallet).await?;
     let mut people: HashMap<i64, &mut Picked> = picked.iter_mut().map(|p| (p.id, p)).collect();
     for (reveal, batch, shared) in shown {
         if let Some(person) = people.get_mut(&reveal) {
@@ -228,9 +228,35 @@ async fn candidates(
     }
     let candidate = |person: &Picked| Candidate {
         reveal: person.id,
-        wanted_by: person.batches().filter(|batch| wanting.contains(batch)).collect(),
+        wanted_by: person.batches().filter(|batch| wallet.wanting.contains(batch)).collect(),
     };
     Ok(picked.iter().map(candidate).collect())
+}
+
+/// Which of the batches want people, as far as it isn't known.
+async fn look_up(
+    conn: &mut Conn,
+    provider: Provider,
+    batches: &BTreeSet<i64>,
+    wallet: &mut Wallet,
+) -> Result<()> {
+    let unknown: Vec<i64> = batches.difference(&wallet.wanting).copied().collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let wanting: Vec<(i64, Option<i64>)> = rows!(
+        conn,
+        "SELECT b.id, t.max_credits - t.credits_reserved - t.credits_spent - t.written_off
+         FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+         LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
+         WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
+        json(&unknown),
+        provider.as_str(),
+    )?;
+    for (batch, left) in wanting {
+        wallet.admit(batch, left);
+    }
+    Ok(())
 }
 
 /// What we believe is too little for the next person: the account is asked, unless it is to be anyway.

@@ -9,6 +9,7 @@ use crate::conn::{Conn, rows, value};
 use crate::gate::{Gate, day};
 use crate::lanes::find_lanes;
 use crate::newcomers::{Newcomers, PickedRow, Walked};
+use crate::record::record;
 use crate::totals::Totals;
 
 /// The part of a day's requests that the search for bad ids may use.
@@ -57,15 +58,28 @@ pub(super) struct Lane {
     newcomers: Option<Newcomers>,
     /// Others than newcomers stand in it, too.
     pub(super) others: bool,
+    /// What it may still spend, if it has a ceiling.
+    pub(super) left: Option<i64>,
+}
+
+record! {
+    struct LaneRow {
+        batch: i64,
+        next: Option<i64>,
+        last: Option<i64>,
+        others: i64,
+        credits_left: Option<i64>,
+    }
 }
 
 /// Batches with people in the queue, in the order of their turn.
 pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec<Lane>> {
-    let lanes: Vec<(i64, Option<i64>, Option<i64>, i64)> = rows!(
+    let lanes: Vec<LaneRow> = rows!(
         conn,
-        "SELECT b.id, n.next, n.last,
+        "SELECT b.id AS batch, n.next, n.last,
                 CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals r WHERE r.queue_lane = b.id AND r.provider = t.provider)
-                          THEN 1 ELSE 0 END AS BIGINT)
+                          THEN 1 ELSE 0 END AS BIGINT) AS others,
+                t.max_credits - t.credits_reserved - t.credits_spent - t.written_off AS credits_left
          FROM batches b JOIN batch_totals t ON t.batch_id = b.id
          LEFT JOIN newcomers n ON n.batch_id = t.batch_id AND n.provider = t.provider
          WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
@@ -73,17 +87,21 @@ pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec
          ORDER BY b.priority DESC, b.id",
         provider.as_str(),
     )?;
-    let lane = |(batch, next, last, others): (i64, Option<i64>, Option<i64>, i64)| Lane {
-        batch,
-        newcomers: next.zip(last).map(|(next, last)| Newcomers { batch, next, last }),
-        others: others == 1,
+    let lane = |row: LaneRow| Lane {
+        batch: row.batch,
+        newcomers: row.next.zip(row.last).map(|(next, last)| Newcomers {
+            batch: row.batch,
+            next,
+            last,
+        }),
+        others: row.others == 1,
+        left: row.credits_left,
     };
     Ok(lanes.into_iter().map(lane).collect())
 }
 
 /// Up to `most` groups that must be asked apart, those behind `after`. Groups that only batches at
-/// their ceiling want are not among them: they would keep the others from their turn. (A limit that Postgres
-/// doesn't know beforehand would have it plan the statement at each claim.)
+/// their ceiling want are not among them: they would keep the others from their turn.
 pub(super) async fn due_cohorts(
     conn: &mut Conn,
     provider: Provider,
@@ -105,11 +123,12 @@ pub(super) async fn due_cohorts(
             JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = r.provider
             WHERE w.reveal_id = r.id AND w.ended IS NULL AND COALESCE(t.at_ceiling, 0) = 0)
-         ORDER BY r.queue_cohort LIMIT 100",
+         ORDER BY r.queue_cohort LIMIT $3",
         provider.as_str(),
         after,
+        most as i64,
     )?;
-    Ok(cohorts.into_iter().take(most).map(|(id,)| id).collect())
+    Ok(cohorts.into_iter().map(|(id,)| id).collect())
 }
 
 /// Who waits in a batch's lane; `walked` is told how far along the newcomers that went.

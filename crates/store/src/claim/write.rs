@@ -96,6 +96,7 @@ async fn write_calls(
             people: draft.people.into_iter().map(|p| p.subject).collect(),
             id,
             worker: ask.worker,
+            probe,
         });
     }
     write_members(conn, &members, now).await?;
