@@ -38,6 +38,10 @@ const BY_ITSELF: [(&str, &str); 4] = [
     ("jit", "off"),
 ];
 
+/// A transaction beside another one waits for nobody, unless somebody changes the tables, and waits for that
+/// other one: which the server can't know.
+const IN_TIME: [(&str, &str); 1] = [("lock_timeout", "10s")];
+
 /// Notifications need not reach the disk: who misses one looks by itself a few seconds later.
 const IN_PASSING: [(&str, &str); 1] = [("synchronous_commit", "off")];
 
@@ -58,7 +62,8 @@ pub(crate) async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -
     }
     let writers = pool_of(12).connect_lazy_with(options.clone().options(BY_INDEX));
     // Its own: who holds one of the writers' must not wait for another.
-    let beside = pool_of(1).connect_lazy_with(options.clone().options(BY_INDEX));
+    let beside = options.clone().options(BY_INDEX).options(IN_TIME);
+    let beside = pool_of(1).connect_lazy_with(beside);
     let teller = pool_of(1).acquire_timeout(LONGEST_ANSWER);
     let notifier = Notifier::start(teller, options.options(IN_PASSING));
     tokio::spawn(listen(readers.clone(), changes.clone(), notifier.ours()));

@@ -44,7 +44,7 @@ struct Wallet {
 
 impl Wallet {
     /// A batch that wants people, and what it may still spend, if it has a ceiling.
-    fn admit(&mut self, batch: i64, left: Option<i64>) {
+    fn note(&mut self, batch: i64, left: Option<i64>) {
         if self.wanting.insert(batch)
             && let Some(left) = left
         {
@@ -84,7 +84,7 @@ pub(super) async fn draft_calls(
     }
     let mut walked = Vec::new();
     for mut lane in due_lanes(conn, ask.provider).await? {
-        wallet.admit(lane.batch, lane.left);
+        wallet.note(lane.batch, lane.left);
         let wanted = calls.saturating_sub(drafts.len()) * people + room_in_last(&drafts, people);
         if wanted == 0 {
             break;
@@ -254,7 +254,7 @@ async fn look_up(
         provider.as_str(),
     )?;
     for (batch, left) in wanting {
-        wallet.admit(batch, left);
+        wallet.note(batch, left);
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ on_both!(
     old_secrets_verify_for_a_while,
     a_publish_wakes_another_process,
     a_webhook_wakes_another_process,
+    a_process_that_ends_wakes_others_before,
     several_stores_open_a_new_database_at_once,
     a_url_is_shown_without_its_password,
     ping,
@@ -135,6 +136,26 @@ async fn a_webhook_wakes_another_process(b: &Bench) {
     for _ in 0..2 {
         let waiting = other.subscribe(Topic::Inbox);
         b.webhook_to(Ocean, &jobs::CallId::generate().to_string(), Vec::new()).await;
+        woken(waiting).await;
+    }
+}
+
+async fn a_process_that_ends_wakes_others_before(b: &Bench) {
+    let other = b.another_store().await;
+    for _ in 0..2 {
+        let batch = b.begin(Options::default()).await;
+        let waiting = other.subscribe(Topic::Queue);
+        let (url, clock) = (b.database.url.clone(), b.clock.clone());
+        let ending = move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let store = Store::connect(&url, true, clock).await.unwrap();
+                store.publish(&batch, None).await.unwrap();
+                store.others_told().await;
+            });
+            runtime.shutdown_background();
+        };
+        tokio::task::spawn_blocking(ending).await.unwrap();
         woken(waiting).await;
     }
 }
