@@ -14,7 +14,7 @@ use crate::conn::{Conn, value};
 use crate::grouped::Groups;
 use crate::notify::Notifier;
 use crate::passed::Passed;
-use crate::postgres::open_postgres;
+use crate::postgres::{begin, open_postgres};
 use crate::sqlite::{Readers, Sqlite, WRITER_CACHE_KIB};
 use crate::turn::Turns;
 use crate::writer::{BoxFuture, Durability, Urgency, Writer};
@@ -231,14 +231,6 @@ impl Store {
         let mut conn = self.read().await?;
         let _: i64 = value!(conn, "SELECT COUNT(*) FROM provider_gates")?;
         Ok(())
-    }
-}
-
-/// How a transaction on Postgres begins.
-pub(crate) fn begin(durability: Durability) -> &'static str {
-    match durability {
-        Durability::Full => "BEGIN",
-        Durability::WithTheNext => "BEGIN; SET LOCAL synchronous_commit = off",
     }
 }
 

@@ -9,6 +9,7 @@ use sqlx::{Connection, PgPool};
 use crate::changes::{Changes, Topic, Topics};
 use crate::connect::{Backend, LONGEST_ANSWER, without_password};
 use crate::notify::{CHANNEL, Notifier, Ours};
+use crate::writer::Durability;
 use crate::{Result, StoreError};
 
 /// Whatever a transaction touches it finds by an index. Postgres would plan by what it believes of
@@ -68,6 +69,14 @@ pub(crate) async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -
     let notifier = Notifier::start(teller, options.options(IN_PASSING));
     tokio::spawn(listen(readers.clone(), changes.clone(), notifier.ours()));
     Ok(Backend::Postgres { writers, beside, readers, notifier })
+}
+
+/// How a transaction begins.
+pub(crate) fn begin(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => "BEGIN",
+        Durability::WithTheNext => "BEGIN; SET LOCAL synchronous_commit = off",
+    }
 }
 
 fn pool_of(connections: u32) -> PgPoolOptions {

@@ -10,8 +10,8 @@ use super::place::{Found, adopt_lanes, others_that_load, place_erased, place_row
 use super::rows::Rows;
 use super::{Loaded, Loading, NewRow, NewStep, swept};
 use crate::conn::{Conn, exec, row, rows};
-use crate::connect::begin;
 use crate::erasures::mark_erased;
+use crate::postgres::begin;
 use crate::resolve::{Merged, Numbers, People, Place};
 use crate::totals::{Totals, json};
 use crate::writer::Durability;
