@@ -14,30 +14,34 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Submit(args) => submit::submit(*args, global).await,
-        Command::Status(args) => {
-            with(global, async |store| status::status(store, &args).await).await
-        }
-        Command::Export(args) => {
-            with(global, async |store| export::export(store, &args).await).await
-        }
+        Command::Status(args) => status::status(&open(global).await?, &args).await,
+        Command::Export(args) => export::export(&open(global).await?, &args).await,
         Command::Cancel(args) => {
-            with(global, async |store| manage::cancel(store, &args).await).await
+            change(global, async |store| manage::cancel(store, &args).await).await
         }
-        Command::Retry(args) => with(global, async |store| manage::retry(store, &args).await).await,
-        Command::Pause(args) => with(global, async |store| manage::pause(store, &args).await).await,
+        Command::Retry(args) => {
+            change(global, async |store| manage::retry(store, &args).await).await
+        }
+        Command::Pause(args) => {
+            change(global, async |store| manage::pause(store, &args).await).await
+        }
         Command::Resume(args) => {
-            with(global, async |store| manage::resume(store, &args).await).await
+            change(global, async |store| manage::resume(store, &args).await).await
         }
-        Command::Erase(args) => with(global, async |store| forget::erase(store, &args).await).await,
-        Command::Purge(args) => with(global, async |store| forget::purge(store, &args).await).await,
+        Command::Erase(args) => {
+            change(global, async |store| forget::erase(store, &args).await).await
+        }
+        Command::Purge(args) => {
+            change(global, async |store| forget::purge(store, &args).await).await
+        }
         Command::Migrate => migrate(global).await,
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::pages(&folder),
     }
 }
 
-/// Does something with the ledger, and ends when others know of it.
-async fn with(
+/// Changes something in the ledger, and ends when others know of it, however it ended.
+pub(crate) async fn change(
     global: &Global,
     work: impl AsyncFnOnce(&Store) -> Result<(), Failure>,
 ) -> Result<(), Failure> {

@@ -36,11 +36,14 @@ pub async fn submit(args: SubmitArgs, global: &Global) -> Result<(), Failure> {
     if args.dry_run {
         return dry_run(&args, reader, global).await;
     }
-    let store = run::open(global).await?;
-    let mut sink = begin(&store, &args, &reader).await?;
-    let mut feed = read(reader, &args);
+    run::change(global, async |store| submit_to(store, &args, reader).await).await
+}
+
+async fn submit_to(store: &Store, args: &SubmitArgs, reader: Reader) -> Result<(), Failure> {
+    let mut sink = begin(store, args, &reader).await?;
+    let mut feed = read(reader, args);
     let outcome = tokio::select! {
-        outcome = enqueue(&store, &args, &mut sink, &mut feed) => outcome,
+        outcome = enqueue(store, args, &mut sink, &mut feed) => outcome,
         _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted; nothing was enqueued".into())),
     };
     let report = match outcome {
@@ -53,10 +56,9 @@ pub async fn submit(args: SubmitArgs, global: &Global) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    store.others_told().await;
-    tell(&args, &report)?;
+    tell(args, &report)?;
     match (&report.batch_id, args.wait) {
-        (Some(batch), true) => wait::until_finished(&store, &store.find_batch(batch).await?).await,
+        (Some(batch), true) => wait::until_finished(store, &store.find_batch(batch).await?).await,
         _ => Ok(()),
     }
 }

@@ -16,28 +16,33 @@ use crate::texts::Texts;
 /// Where notifications go.
 pub(crate) const CHANNEL: &str = "reveal_queue";
 
-/// After others were told, what changes within this time is told at once. Nobody here waits for it, and nobody
-/// there hurries more: a claim that brought nothing isn't repeated sooner, either.
+/// Once others were told, what changes within this time is told together: they learn of it so much later.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// The way to the task that tells.
 #[derive(Clone)]
 pub(crate) struct Notifier {
-    sender: mpsc::UnboundedSender<(Topics, Option<oneshot::Sender<()>>)>,
-    ours: Ours,
+    sender: mpsc::UnboundedSender<News>,
+    teller: Teller,
 }
 
-/// By which connection to the server this process tells.
-#[derive(Clone, Default)]
-pub(crate) struct Ours(Arc<AtomicU32>);
+enum News {
+    Changed(Topics),
+    /// Somebody waits until all before it was told.
+    Awaited(oneshot::Sender<()>),
+}
 
-impl Ours {
-    /// Whether the server's process with this number told it: then this process knows.
-    pub(crate) fn told(&self, process: u32) -> bool {
+/// The connection by which this process tells: its number at the server.
+#[derive(Clone, Default)]
+pub(crate) struct Teller(Arc<AtomicU32>);
+
+impl Teller {
+    /// Whether a notification came from there: then this process knows already.
+    pub(crate) fn is(&self, process: u32) -> bool {
         self.0.load(Ordering::Relaxed) == process
     }
 
-    async fn learn(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
+    async fn is_now(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
         let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(conn).await?;
         self.0.store(process.unsigned_abs(), Ordering::Relaxed);
         Ok(())
@@ -45,53 +50,60 @@ impl Ours {
 }
 
 impl Notifier {
-    /// Starts the task; it ends with the last way to it.
+    /// Starts the task; it ends with the last way to it. `pool` is for one connection.
     pub(crate) fn start(pool: PgPoolOptions, options: PgConnectOptions) -> Self {
-        let ours = Ours::default();
-        let learning = ours.clone();
+        let teller = Teller::default();
+        let connected = teller.clone();
         let pool = pool.after_connect(move |conn, _| {
-            let ours = learning.clone();
-            Box::pin(async move { ours.learn(conn).await })
+            let teller = connected.clone();
+            Box::pin(async move { teller.is_now(conn).await })
         });
-        let pool = pool.connect_lazy_with(options);
-        let (sender, mut receiver) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            let mut waiting: Vec<(Topics, Option<oneshot::Sender<()>>)> = Vec::new();
-            while receiver.recv_many(&mut waiting, usize::MAX).await > 0 {
-                let mut topics = Topics::default();
-                waiting.iter().for_each(|(some, _)| topics.extend(*some));
-                if !topics.is_empty() {
-                    notify(&pool, topics).await;
-                }
-                for told in waiting.drain(..).filter_map(|(_, told)| told) {
-                    // Who doesn't wait for it any more need not know.
-                    let _ = told.send(());
-                }
-                tokio::time::sleep(GATHER).await;
-            }
-        });
-        Notifier { sender, ours }
+        let (sender, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(tell_all(pool.connect_lazy_with(options), receiver));
+        Notifier { sender, teller }
     }
 
     /// Has others told, soon.
     pub(crate) fn tell(&self, topics: Topics) {
         if !topics.is_empty() {
-            // Nobody listens only when the program ends.
-            let _ = self.sender.send((topics, None));
+            // Nobody takes it only when the program ends.
+            let _ = self.sender.send(News::Changed(topics));
         }
     }
 
     /// Returns once others were told of everything before, or can't be.
     pub(crate) async fn told(&self) {
         let (told, done) = oneshot::channel();
-        if self.sender.send((Topics::default(), Some(told))).is_ok() {
+        if self.sender.send(News::Awaited(told)).is_ok() {
             let _ = done.await;
         }
     }
 
-    /// Which notifications are this process' own.
-    pub(crate) fn ours(&self) -> Ours {
-        self.ours.clone()
+    /// Who tells for this process.
+    pub(crate) fn teller(&self) -> Teller {
+        self.teller.clone()
+    }
+}
+
+async fn tell_all(pool: PgPool, mut receiver: mpsc::UnboundedReceiver<News>) {
+    let mut news = Vec::new();
+    while receiver.recv_many(&mut news, usize::MAX).await > 0 {
+        let mut topics = Topics::default();
+        let mut awaited = Vec::new();
+        for one in news.drain(..) {
+            match one {
+                News::Changed(some) => topics.extend(some),
+                News::Awaited(told) => awaited.push(told),
+            }
+        }
+        if !topics.is_empty() {
+            notify(&pool, topics).await;
+        }
+        for told in awaited {
+            // Who doesn't wait for it any more need not know.
+            let _ = told.send(());
+        }
+        tokio::time::sleep(GATHER).await;
     }
 }
 

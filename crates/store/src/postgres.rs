@@ -8,7 +8,7 @@ use sqlx::{Connection, PgPool};
 
 use crate::changes::{Changes, Topic, Topics};
 use crate::connect::{Backend, LONGEST_ANSWER, without_password};
-use crate::notify::{CHANNEL, Notifier, Ours};
+use crate::notify::{CHANNEL, Notifier, Teller};
 use crate::writer::Durability;
 use crate::{Result, StoreError};
 
@@ -39,8 +39,8 @@ const BY_ITSELF: [(&str, &str); 4] = [
     ("jit", "off"),
 ];
 
-/// A transaction beside another one waits for nobody, unless somebody changes the tables, and waits for that
-/// other one: which the server can't know.
+/// A transaction beside another one meets no lock, unless somebody changes the tables. They may have to wait for the
+/// other one, which waits for this one here, where the server can't see that nobody goes on.
 const IN_TIME: [(&str, &str); 1] = [("lock_timeout", "10s")];
 
 /// Notifications need not reach the disk: who misses one looks by itself a few seconds later.
@@ -67,7 +67,7 @@ pub(crate) async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -
     let beside = pool_of(1).connect_lazy_with(beside);
     let teller = pool_of(1).acquire_timeout(LONGEST_ANSWER);
     let notifier = Notifier::start(teller, options.options(IN_PASSING));
-    tokio::spawn(listen(readers.clone(), changes.clone(), notifier.ours()));
+    tokio::spawn(listen(readers.clone(), changes.clone(), notifier.teller()));
     Ok(Backend::Postgres { writers, beside, readers, notifier })
 }
 
@@ -97,14 +97,14 @@ fn pool_of(connections: u32) -> PgPoolOptions {
 
 /// Hands other processes' notifications on to this one. A lost connection is made anew; what was missed
 /// meanwhile is made up for by waking everybody.
-async fn listen(pool: PgPool, changes: Changes, ours: Ours) {
+async fn listen(pool: PgPool, changes: Changes, own: Teller) {
     while !pool.is_closed() {
         if let Ok(mut listener) = PgListener::connect_with(&pool).await
             && listener.listen(CHANNEL).await.is_ok()
         {
             changes.wake(Topics::ALL);
             while let Ok(notification) = listener.recv().await {
-                if ours.told(notification.process_id()) {
+                if own.is(notification.process_id()) {
                     continue;
                 }
                 let mut topics = Topics::default();
