@@ -10,8 +10,8 @@ use crate::transition::{Change, shift};
 /// People whose time has come and who are put back into the queue by one claim.
 const DUE_AT_ONCE: i64 = 2_000;
 
-/// Whether there are any. Looked at before they are looked for: Postgres plans those statements anew each
-/// time, which takes longer than this.
+/// Whether there are such people. They are looked for only then: Postgres plans those statements anew each time, which
+/// takes longer than this one.
 pub(super) struct Aside {
     /// When the first backoff is over.
     pub(super) next_due: Option<Timestamp>,

@@ -6,7 +6,9 @@ use std::collections::{BTreeSet, HashMap};
 use jobs::budget::{Candidate, Room, allocate};
 use jobs::{Provider, Timestamp};
 
-use super::pick::{Picked, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full};
+use super::pick::{
+    Picked, credits_left, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full,
+};
 use super::{Admitted, ClaimReveals, Price};
 use crate::Result;
 use crate::account::Account;
@@ -246,10 +248,13 @@ async fn look_up(
     }
     let wanting: Vec<(i64, Option<i64>)> = rows!(
         conn,
-        "SELECT b.id, t.max_credits - t.credits_reserved - t.credits_spent - t.written_off
-         FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
-         LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
-         WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
+        concat!(
+            "SELECT b.id, ",
+            credits_left!(),
+            " FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
+             WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
+        ),
         json(&unknown),
         provider.as_str(),
     )?;

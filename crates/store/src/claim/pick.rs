@@ -72,19 +72,30 @@ record! {
     }
 }
 
+/// What a batch may still spend at a provider, if it has a ceiling there: of its `batch_totals t`.
+macro_rules! credits_left {
+    () => {
+        "t.max_credits - t.credits_reserved - t.credits_spent - t.written_off"
+    };
+}
+pub(super) use credits_left;
+
 /// Batches with people in the queue, in the order of their turn.
 pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec<Lane>> {
     let lanes: Vec<LaneRow> = rows!(
         conn,
-        "SELECT b.id AS batch, n.next, n.last,
+        concat!(
+            "SELECT b.id AS batch, n.next, n.last,
                 CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals r WHERE r.queue_lane = b.id AND r.provider = t.provider)
-                          THEN 1 ELSE 0 END AS BIGINT) AS others,
-                t.max_credits - t.credits_reserved - t.credits_spent - t.written_off AS credits_left
-         FROM batches b JOIN batch_totals t ON t.batch_id = b.id
-         LEFT JOIN newcomers n ON n.batch_id = t.batch_id AND n.provider = t.provider
-         WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
-           AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
-         ORDER BY b.priority DESC, b.id",
+                          THEN 1 ELSE 0 END AS BIGINT) AS others, ",
+            credits_left!(),
+            " AS credits_left
+             FROM batches b JOIN batch_totals t ON t.batch_id = b.id
+             LEFT JOIN newcomers n ON n.batch_id = t.batch_id AND n.provider = t.provider
+             WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
+               AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
+             ORDER BY b.priority DESC, b.id",
+        ),
         provider.as_str(),
     )?;
     let lane = |row: LaneRow| Lane {
