@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ::export::kept::UnreadableFields;
 use ::export::{csv, jsonl};
 use clap::Args;
-use store::{Columns, ExportRow, Store};
+use store::{Columns, ExportPage, Store};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
@@ -59,7 +59,7 @@ fn default_format(output: Option<&Path>, columns: &Columns) -> Format {
     }
 }
 
-type Pages = mpsc::Receiver<Result<Vec<ExportRow>, store::StoreError>>;
+type Pages = mpsc::Receiver<Result<ExportPage, store::StoreError>>;
 
 /// Into a file that takes its name, in place of another's, once it is whole and on the disk.
 async fn to_file(
@@ -122,7 +122,8 @@ async fn write_all(
     }
     let mut rows = 0;
     while let Some(page) = pages.recv().await {
-        for row in page.map_err(Problem::Ledger)? {
+        let page = page.map_err(Problem::Ledger)?;
+        for row in page.rows() {
             let written = match format {
                 Format::Csv => csv::row(&mut text, columns, &row),
                 Format::Jsonl => jsonl::row(&mut text, columns, &row),

@@ -12,17 +12,17 @@ pub fn header(out: &mut Vec<u8>, columns: &[String]) {
 
 /// One row.
 pub fn row(out: &mut Vec<u8>, columns: &[String], row: &ExportRow) -> Result<(), UnreadableFields> {
-    let own = kept::texts(&row.fields, columns)?;
+    let own = kept::texts(row.fields, columns)?;
     let (phones, kinds) = joined(row);
     let credits = row.credits.to_string();
     let at = row.revealed_at.map(Timestamp::iso8601).unwrap_or_default();
     let ours = [
-        row.state.as_str(),
-        row.provider.as_deref().unwrap_or(""),
+        row.state,
+        row.provider.unwrap_or(""),
         &phones,
         &kinds,
         &credits,
-        row.reason.as_deref().unwrap_or(""),
+        row.reason.unwrap_or(""),
         &at,
     ];
     record(out, own.iter().map(String::as_str).chain(ours));

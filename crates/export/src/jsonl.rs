@@ -6,19 +6,19 @@ use crate::{RESERVED, joined};
 
 /// One row: the caller's object and our keys. What there is none of is null.
 pub fn row(out: &mut Vec<u8>, columns: &[String], row: &ExportRow) -> Result<(), UnreadableFields> {
-    let mut object = kept::object(&row.fields, columns)?;
+    let mut object = kept::object(row.fields, columns)?;
     object.pop();
     let (phones, kinds) = joined(row);
     let credits = row.credits.to_string();
     let at = row.revealed_at.map(Timestamp::iso8601);
     let has_phones = !row.phones.is_empty();
     let ours = [
-        Value::Text(Some(&row.state)),
-        Value::Text(row.provider.as_deref()),
+        Value::Text(Some(row.state)),
+        Value::Text(row.provider),
         Value::Text(has_phones.then_some(phones.as_str())),
         Value::Text(has_phones.then_some(kinds.as_str())),
         Value::Json(&credits),
-        Value::Text(row.reason.as_deref()),
+        Value::Text(row.reason),
         Value::Text(at.as_deref()),
     ];
     for (key, value) in RESERVED.iter().zip(ours) {
@@ -51,12 +51,12 @@ mod tests {
 
     #[test]
     fn adds_to_the_callers_object() {
-        let phone = ExportPhone { number: "+4512345678".into(), kind: Some("mobile".into()) };
+        let phone = ExportPhone { number: "+4512345678", kind: Some("mobile") };
         let found = ExportRow {
             number: 1,
-            fields: r#"{"name":"A \"B\"","n":1.50}"#.into(),
-            state: "found".into(),
-            provider: Some("ocean".into()),
+            fields: r#"{"name":"A \"B\"","n":1.50}"#,
+            state: "found",
+            provider: Some("ocean"),
             phones: vec![phone],
             credits: 1,
             reason: None,
@@ -64,7 +64,7 @@ mod tests {
         };
         let mut out = Vec::new();
         row(&mut out, &[], &found).unwrap();
-        let erased = ExportRow { fields: "{}".into(), phones: Vec::new(), ..found };
+        let erased = ExportRow { fields: "{}", phones: Vec::new(), ..found };
         row(&mut out, &[], &erased).unwrap();
         let text = String::from_utf8(out).unwrap();
         let expected = concat!(

@@ -30,8 +30,8 @@ fn joined(row: &ExportRow) -> (String, String) {
             numbers.push(';');
             kinds.push(';');
         }
-        numbers.push_str(&phone.number);
-        kinds.push_str(phone.kind.as_deref().unwrap_or(""));
+        numbers.push_str(phone.number);
+        kinds.push_str(phone.kind.unwrap_or(""));
     }
     (numbers, kinds)
 }

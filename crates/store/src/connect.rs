@@ -138,6 +138,15 @@ impl Store {
         })
     }
 
+    /// The same ledger for one who reads page after page of it: on SQLite by a connection of its own.
+    pub(crate) fn reading_much(&self) -> Store {
+        let mut store = self.clone();
+        if let Backend::Sqlite { readers, .. } = &mut store.backend {
+            *readers = readers.one_more();
+        }
+        store
+    }
+
     /// Runs `work` as one transaction; returns once it is durable, or with nothing of it done.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
     where

@@ -73,7 +73,7 @@ pub use connect::Store;
 pub use counts::Counts;
 pub use erase::{Erased, Identity, Whom};
 pub use error::{DatabaseError, Result, StoreError};
-pub use export::{Columns, ExportPhone, ExportRow};
+pub use export::{Columns, ExportPage, ExportPhone, ExportRow};
 pub use inbox::{Backlog, NewWebhook, NextWebhook, PutOff, StoredWebhook};
 pub use overdue::Swept;
 pub use overview::{COUNTED, Overview, Retrying, WorkerOverview};

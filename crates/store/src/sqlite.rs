@@ -14,7 +14,7 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use crate::dialect::Dialect;
 use crate::each::{Columns, parameter};
 use crate::plan::reads_all;
-use crate::record::Record;
+use crate::record::{Places, Record};
 use crate::turn::Turns;
 use crate::{DatabaseError, Result, StoreError};
 
@@ -24,6 +24,9 @@ const PREPARED: usize = 256;
 const READERS: usize = 4;
 /// How much a reader keeps of the file; the system keeps the rest.
 const READER_CACHE_KIB: u32 = 8 * 1024;
+/// The same for one who reads much: people lie in the order of their identifiers, so many rows of a batch have theirs
+/// among the same pages.
+const LARGE_CACHE_KIB: u32 = 24 * 1024;
 /// How much the writer keeps of it: the pages that the next transactions change again.
 pub(crate) const WRITER_CACHE_KIB: u32 = 24 * 1024;
 /// How long a reader waits where SQLite has it wait: while a log is recovered after a crash.
@@ -103,7 +106,8 @@ impl Sqlite {
     ) -> Result<Vec<T>> {
         self.run(sql, |conn, sql| {
             let mut statement = conn.prepare_cached(sql)?;
-            statement.query_map(params, |row| T::read(row))?.collect()
+            let mut places = Places::default();
+            statement.query_map(params, |row| T::next(row, &mut places))?.collect()
         })
     }
 
@@ -115,7 +119,7 @@ impl Sqlite {
     ) -> Result<Option<T>> {
         self.run(sql, |conn, sql| {
             let mut statement = conn.prepare_cached(sql)?;
-            statement.query(params)?.next()?.map(T::read).transpose()
+            statement.query(params)?.next()?.map(T::first).transpose()
         })
     }
 
@@ -163,6 +167,7 @@ pub(crate) struct Readers {
     path: PathBuf,
     opened: Arc<Mutex<Vec<Arc<tokio::sync::Mutex<Sqlite>>>>>,
     slots: Arc<Semaphore>,
+    cache_kib: u32,
 }
 
 /// A connection for reading; free for the next one when it is dropped.
@@ -174,7 +179,17 @@ pub(crate) struct Reader {
 
 impl Readers {
     pub(crate) fn of(path: PathBuf) -> Self {
-        Readers { path, opened: Arc::default(), slots: Arc::new(Semaphore::new(READERS)) }
+        Readers::new(path, READERS, READER_CACHE_KIB)
+    }
+
+    /// One more, with a larger cache, for one who asks for the next page after the other.
+    pub(crate) fn one_more(&self) -> Self {
+        Readers::new(self.path.clone(), 1, LARGE_CACHE_KIB)
+    }
+
+    fn new(path: PathBuf, readers: usize, cache_kib: u32) -> Self {
+        let slots = Arc::new(Semaphore::new(readers));
+        Readers { path, opened: Arc::default(), slots, cache_kib }
     }
 
     pub(crate) async fn acquire(&self) -> Result<Reader> {
@@ -192,7 +207,7 @@ impl Readers {
         if let Some(free) = free {
             return Ok(free);
         }
-        let new = Sqlite::open(&self.path, READER_CACHE_KIB)?;
+        let new = Sqlite::open(&self.path, self.cache_kib)?;
         new.conn.busy_timeout(READER_PATIENCE)?;
         let new = Arc::new(tokio::sync::Mutex::new(new));
         opened.push(Arc::clone(&new));

@@ -15,7 +15,6 @@ on_both!(
     what_is_out_may_still_move,
     a_batch_says_what_holds_it_up,
     rows_behind_a_gate_are_called_what_they_show,
-    an_export_shows_what_row_status_shows,
     a_preview_counts_as_loading_does,
     a_refused_submit_leaves_nothing,
 );
@@ -141,52 +140,6 @@ async fn rows_behind_a_gate_are_called_what_they_show(b: &Bench) {
     ];
     assert_eq!(b.store.held_up_by().await.unwrap()[&id], paused);
     assert_eq!(b.store.remaining().await.unwrap().stuck, paused);
-}
-
-async fn an_export_shows_what_row_status_shows(b: &Bench) {
-    let people = [
-        ocean("o1"),
-        ocean("o2"),
-        ocean("o1"),
-        ocean("o3").clodura("c3"),
-        clodura("c4"),
-        ocean("o5"),
-        ocean("o6"),
-        ocean("o7"),
-    ];
-    let batch = b.submit(&people).await;
-    let claim = |people| b.claim_as(ClaimReveals { people, calls: 1, ..b.ask(Ocean) });
-    let call = claim(4).await.remove(0);
-    b.accept(&call).await;
-    b.webhook(&call, vec![found("o1"), not_found("o2"), not_found("o3")]).await;
-    b.unknown(&claim(1).await[0]).await;
-    assert_eq!(claim(1).await.len(), 1, "on its way");
-    b.store.pause(Clodura).await.unwrap();
-    let batch_ref = b.batch(batch).await;
-    let mut exported = Vec::new();
-    let mut pages = b.store.export_pages(batch_ref.clone(), 2);
-    while let Some(page) = pages.recv().await {
-        exported.extend(page.unwrap());
-    }
-    let shown = b.shown(batch).await;
-    assert_eq!(exported.len(), shown.len());
-    for (exported, shown) in exported.iter().zip(shown) {
-        let numbers: Vec<&str> = exported.phones.iter().map(|p| p.number.as_str()).collect();
-        assert_eq!(exported.number, shown.row_number);
-        assert_eq!(exported.state, shown.state);
-        assert_eq!(exported.provider, shown.provider);
-        assert_eq!(exported.reason, shown.reason);
-        assert_eq!(exported.credits, shown.credits);
-        assert_eq!(numbers.join(";"), shown.phones.unwrap_or_default());
-    }
-    assert_eq!(exported[0].fields, "[\"row 1\"]");
-    assert_eq!(exported[3].state, "held");
-    let out: Vec<_> =
-        exported[5..].iter().map(|r| (r.state.as_str(), r.reason.as_deref())).collect();
-    let unknown = Some("outcome unknown: time-out after 30s");
-    assert_eq!(out, [("awaiting", None), ("awaiting", unknown), ("sending", None)]);
-    let columns = b.store.columns(&batch_ref).await.unwrap();
-    assert_eq!((columns.names, columns.from_json_lines), (vec!["column".to_owned()], false));
 }
 
 async fn a_preview_counts_as_loading_does(b: &Bench) {

@@ -12,6 +12,7 @@
 mod bench;
 mod cancel;
 mod erase;
+mod export;
 #[allow(
     dead_code,
     unused_macros,

@@ -7,12 +7,13 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use export::{csv as csv_format, jsonl as json_lines_format};
 use futures::stream::{self, Stream, StreamExt};
-use store::{BatchRef, Columns, ExportRow, Store};
+use store::{Columns, ExportPage, StoreError};
+use tokio::sync::mpsc;
 
 use super::{Admin, batch};
 
 /// Rows that are read at once.
-const PAGE: usize = 2_000;
+const PAGE: usize = 4_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -48,15 +49,14 @@ async fn download(admin: &Admin, id: &str, format: Format) -> Response {
     // The batch's name is the user's text; its id is safe in a header and in every file system.
     let name = format!("attachment; filename=\"{}.{extension}\"", batch.batch_id);
     let headers = [(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, name)];
-    let pieces = pieces(store, batch, columns, format);
+    let pieces = pieces(store.export_pages(batch, PAGE), columns, format);
     (headers, Body::from_stream(pieces)).into_response()
 }
 
 /// The file in pieces: what stands before the rows, then page after page. An error breaks the connection
 /// off, so that half a file is never taken for a whole one.
 fn pieces(
-    store: &Store,
-    batch: BatchRef,
+    pages: mpsc::Receiver<Result<ExportPage, StoreError>>,
     columns: Columns,
     format: Format,
 ) -> impl Stream<Item = anyhow::Result<Vec<u8>>> + use<> {
@@ -64,19 +64,17 @@ fn pieces(
     if format == Format::Csv {
         csv_format::header(&mut header, &columns.names);
     }
-    let pages = stream::unfold(store.export_pages(batch, PAGE), async |mut pages| {
-        Some((pages.recv().await?, pages))
-    });
+    let pages = stream::unfold(pages, async |mut pages| Some((pages.recv().await?, pages)));
     let rows = pages.map(move |page| written(&page?, &columns.names, format));
     stream::once(async { Ok(header) }).chain(rows)
 }
 
-fn written(page: &[ExportRow], names: &[String], format: Format) -> anyhow::Result<Vec<u8>> {
+fn written(page: &ExportPage, names: &[String], format: Format) -> anyhow::Result<Vec<u8>> {
     let mut text = Vec::new();
-    for row in page {
+    for row in page.rows() {
         match format {
-            Format::Csv => csv_format::row(&mut text, names, row),
-            Format::JsonLines => json_lines_format::row(&mut text, names, row),
+            Format::Csv => csv_format::row(&mut text, names, &row),
+            Format::JsonLines => json_lines_format::row(&mut text, names, &row),
         }?;
     }
     Ok(text)

@@ -1,0 +1,147 @@
+//! One page of an export: its rows, whom they show, and what they show of them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use jobs::Timestamp;
+
+use super::ExportRow;
+use super::people::People;
+use crate::conn::{Conn, rows};
+use crate::record::record;
+use crate::status::BatchRef;
+use crate::{Result, Store};
+
+/// Among how many people one that is wanted has to be, so that all are read. Somebody who is read along with their
+/// neighbours costs a tenth of one who is looked up.
+const CLOSE: i64 = 40;
+
+record! {
+    struct Row {
+        row_number: i64,
+        fields: String,
+        shared: i64,
+        ended: Option<String>,
+        reveal_id: Option<i64>,
+    }
+}
+
+/// The rows of a page, in their order.
+pub(super) struct Rows(Vec<Row>);
+
+impl Rows {
+    /// So many of the batch's rows after this one.
+    pub(super) async fn read(
+        store: &Store,
+        batch: &BatchRef,
+        after: i64,
+        most: usize,
+    ) -> Result<Rows> {
+        let mut conn = store.read().await?;
+        let rows = rows!(
+            conn,
+            "SELECT row_number, fields, shared, ended, reveal_id FROM batch_rows
+             WHERE batch_id = $1 AND row_number > $2 ORDER BY row_number LIMIT $3",
+            batch.id,
+            after,
+            most as i64,
+        )?;
+        Ok(Rows(rows))
+    }
+
+    /// The last one's number.
+    pub(super) fn last(&self) -> Option<i64> {
+        self.0.last().map(|row| row.row_number)
+    }
+
+    fn people(&self) -> BTreeSet<i64> {
+        self.0.iter().filter_map(|row| row.reveal_id).collect()
+    }
+}
+
+/// All between the first and the last of these people, if they lie so close together that the rows of the pages that
+/// follow show the others. A large file's people were put into their order 128,000 at a time.
+fn neighbours(wanted: &BTreeSet<i64>) -> Option<RangeInclusive<i64>> {
+    let (first, last) = (*wanted.first()?, *wanted.last()?);
+    (last - first < wanted.len() as i64 * CLOSE).then_some(first..=last)
+}
+
+/// What queued rows show instead, by provider: why they can't be sent just now.
+type Holds = HashMap<String, (Option<String>, Option<String>)>;
+
+/// A page of a batch's rows with what became of them.
+pub struct ExportPage {
+    rows: Rows,
+    holds: Holds,
+    people: Arc<People>,
+    others: People,
+}
+
+impl ExportPage {
+    /// The rows with whom they show: some of the people that were read before, and others.
+    pub(super) async fn complete(
+        store: &Store,
+        batch: &BatchRef,
+        rows: Rows,
+        people: &mut Arc<People>,
+    ) -> Result<ExportPage> {
+        let mut conn = store.read().await?;
+        let holds = holds_of(&mut conn, batch.id).await?;
+        let wanted = rows.people();
+        if !people.are_recent() {
+            *people = Arc::default();
+        }
+        let mut others = people.lacking(&wanted);
+        if let Some(range) = neighbours(&others).filter(|_| others.len() > wanted.len() / 2) {
+            *people = Arc::new(People::within(&mut conn, range).await?);
+            others = people.lacking(&wanted);
+        }
+        let others = People::numbered(&mut conn, &others).await?;
+        Ok(ExportPage { rows, holds, people: Arc::clone(people), others })
+    }
+
+    /// Its rows as `row_status` shows them, in their order.
+    pub fn rows(&self) -> impl Iterator<Item = ExportRow<'_>> {
+        self.rows.0.iter().map(|row| self.shown(row))
+    }
+
+    fn shown<'a>(&'a self, row: &'a Row) -> ExportRow<'a> {
+        let find = |id| self.people.find(id).or_else(|| self.others.find(id));
+        let person = row.reveal_id.and_then(find);
+        let shown = ExportRow {
+            number: row.row_number,
+            fields: &row.fields,
+            state: person.as_ref().map_or("", |person| person.state),
+            provider: person.as_ref().map(|person| person.provider),
+            phones: Vec::new(),
+            credits: 0,
+            reason: person.as_ref().and_then(|person| person.reason),
+            revealed_at: None,
+        };
+        if let Some(why) = &row.ended {
+            return ExportRow { state: "cancelled", reason: Some(why), ..shown };
+        }
+        let Some(person) = person else { return shown };
+        let hold = self.holds.get(person.provider).filter(|_| person.state == "queued");
+        let (state, reason) = match hold {
+            Some((Some(shown_as), why)) => (shown_as.as_str(), why.as_deref()),
+            _ => (shown.state, shown.reason),
+        };
+        let credits = if row.shared == 1 { 0 } else { person.credits };
+        let revealed_at = person.revealed_at.map(Timestamp);
+        ExportRow { state, reason, phones: person.phones, credits, revealed_at, ..shown }
+    }
+}
+
+async fn holds_of(conn: &mut Conn, batch: i64) -> Result<Holds> {
+    let found: Vec<(String, Option<String>, Option<String>)> = rows!(
+        conn,
+        "SELECT h.provider,
+                CASE WHEN t.at_ceiling = 1 THEN 'held' ELSE h.shown_as END,
+                CASE WHEN t.at_ceiling = 1 THEN 'batch_ceiling' ELSE h.reason END
+         FROM provider_holds h LEFT JOIN batch_totals t ON t.provider = h.provider AND t.batch_id = $1",
+        batch,
+    )?;
+    Ok(found.into_iter().map(|(provider, shown_as, why)| (provider, (shown_as, why))).collect())
+}
