@@ -2,6 +2,9 @@
 //! theirs. Postgres takes each column as an array, and runs it once; SQLite runs it once a row, or for a
 //! few rows that it inserts, which costs it less than taking a set apart.
 
+mod along;
+
+use std::ops::Range;
 use std::sync::Arc;
 
 use rusqlite::ToSql;
@@ -9,6 +12,8 @@ use rusqlite::ToSql;
 use crate::Result;
 use crate::conn::{Conn, Raw};
 use crate::dialect::Dialect;
+
+pub(crate) use self::along::{Key, REVEAL, each_along, nth};
 
 /// How many rows SQLite inserts by one statement.
 const AT_ONCE: usize = 16;
@@ -18,7 +23,7 @@ pub(crate) enum Column {
     /// The same number in so many rows.
     Same(Option<i64>, usize),
     /// The same text in so many rows.
-    SameWord(Option<&'static str>, usize),
+    SameText(Option<String>, usize),
     Ints(Vec<Option<i64>>),
     Texts(Vec<Option<String>>),
     Words(Vec<Option<&'static str>>),
@@ -55,14 +60,14 @@ pub(crate) fn same(value: impl Into<Option<i64>>, rows: usize) -> Column {
 }
 
 /// A column that holds the same text in every row.
-pub(crate) fn same_word(value: impl Into<Option<&'static str>>, rows: usize) -> Column {
-    Column::SameWord(value.into(), rows)
+pub(crate) fn same_text<'a>(value: impl Into<Option<&'a str>>, rows: usize) -> Column {
+    Column::SameText(value.into().map(str::to_owned), rows)
 }
 
 impl Column {
     fn len(&self) -> usize {
         match self {
-            Column::Same(_, rows) | Column::SameWord(_, rows) => *rows,
+            Column::Same(_, rows) | Column::SameText(_, rows) => *rows,
             Column::Ints(values) => values.len(),
             Column::Texts(values) => values.len(),
             Column::Words(values) => values.len(),
@@ -75,7 +80,7 @@ impl Column {
     pub(crate) fn new_value(&self, row: usize, first: usize) -> Option<&dyn ToSql> {
         match self {
             Column::Same(value, _) => (row == first).then_some(value as &dyn ToSql),
-            Column::SameWord(value, _) => (row == first).then_some(value as &dyn ToSql),
+            Column::SameText(value, _) => (row == first).then_some(value as &dyn ToSql),
             Column::Ints(values) => values.get(row).map(|value| value as &dyn ToSql),
             Column::Texts(values) => values.get(row).map(|value| value as &dyn ToSql),
             Column::Words(values) => values.get(row).map(|value| value as &dyn ToSql),
@@ -84,14 +89,27 @@ impl Column {
         }
     }
 
+    /// The values of some rows.
+    fn some(&self, rows: Range<usize>) -> Column {
+        match self {
+            Column::Same(value, _) => Column::Same(*value, rows.len()),
+            Column::SameText(value, _) => Column::SameText(value.clone(), rows.len()),
+            Column::Ints(values) => Column::Ints(values[rows].to_vec()),
+            Column::Texts(values) => Column::Texts(values[rows].to_vec()),
+            Column::Words(values) => Column::Words(values[rows].to_vec()),
+            Column::Shared(values) => Column::Shared(values[rows].to_vec()),
+            Column::Blobs(values) => Column::Blobs(values[rows].to_vec()),
+        }
+    }
+
     fn is_same(&self) -> bool {
-        matches!(self, Column::Same(..) | Column::SameWord(..))
+        matches!(self, Column::Same(..) | Column::SameText(..))
     }
 
     fn postgres_type(&self) -> &'static str {
         match self {
             Column::Same(..) | Column::Ints(_) => "bigint",
-            Column::SameWord(..) | Column::Texts(_) | Column::Words(_) | Column::Shared(_) => {
+            Column::SameText(..) | Column::Texts(_) | Column::Words(_) | Column::Shared(_) => {
                 "text"
             }
             Column::Blobs(_) => "bytea",
@@ -124,7 +142,7 @@ pub(crate) async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -
             for (_, column) in &columns {
                 query = match column {
                     Column::Same(value, _) => query.bind(*value),
-                    Column::SameWord(value, _) => query.bind(*value),
+                    Column::SameText(value, _) => query.bind(value),
                     Column::Ints(values) => query.bind(values),
                     Column::Texts(values) => query.bind(values),
                     Column::Words(values) => query.bind(values),
@@ -240,7 +258,7 @@ mod tests {
         assert!(postgres(sql, &columns).contains(
             "FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) AS e(id, ended) WHERE id = e.id"
         ));
-        let columns = vec![("id", ints([1, 2])), ("ended", same_word("x", 2))];
+        let columns = vec![("id", ints([1, 2])), ("ended", same_text("x", 2))];
         assert_eq!(
             postgres(sql, &columns),
             "UPDATE phone SET ended = CAST($2 AS text), phone.id = e.id \

@@ -1,6 +1,7 @@
 //! Applying results, whichever way they came: one transaction for all their people. Applying is
 //! idempotent; a better answer replaces a worse one, never the other way round.
 
+mod answers;
 mod ledger;
 mod tell;
 mod write;

@@ -12,7 +12,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::dialect::Dialect;
-use crate::each::{Columns, parameter};
+use crate::each::{Columns, nth, parameter};
 use crate::plan::reads_all;
 use crate::record::{Places, Record};
 use crate::turn::Turns;
@@ -55,6 +55,7 @@ impl Sqlite {
              PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 268435456;
              PRAGMA wal_autocheckpoint = 0;",
         ))?;
+        nth(&conn)?;
         conn.set_prepared_statement_cache_capacity(PREPARED);
         Ok(Sqlite { conn, turns: Turns::of(path), shares_thread: false })
     }

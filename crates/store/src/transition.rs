@@ -1,11 +1,9 @@
 //! Moving people from state to state, with the rows that show them counted along.
 
-use std::collections::HashMap;
-
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::conn::{Conn, rows};
-use crate::each::{each, ints, same, same_word, texts};
+use crate::each::{REVEAL, each_along, ints, same, same_text};
 use crate::lanes::find_lanes;
 use crate::totals::{Totals, json};
 use crate::waterfall::{advance_waterfalls, show_found};
@@ -14,45 +12,27 @@ use crate::{Result, StoreError};
 /// What is written with a new state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Change<'a> {
-    /// The state that all are in, where it is known.
-    pub(crate) from: Option<RevealState>,
     pub(crate) to: RevealState,
     pub(crate) reason: Option<&'a str>,
     pub(crate) due_at: Option<Timestamp>,
     /// Added to the attempts.
     pub(crate) attempts: i64,
-    /// Set where an answer says so: what it costs, by person.
-    pub(crate) answered: Option<&'a HashMap<i64, i64>>,
 }
 
 impl Change<'_> {
     pub(crate) fn to(to: RevealState) -> Self {
-        Change { from: None, to, reason: None, due_at: None, attempts: 0, answered: None }
+        Change { to, reason: None, due_at: None, attempts: 0 }
     }
 }
 
-/// Counts the rows that show `ids`, as leaving their state for another. The reveals must be locked; where their
-/// state is given, they may have left it already.
-async fn count_rows(
+/// Counts the rows that show `ids`, as leaving their state for another. The reveals must be locked.
+pub(crate) async fn count_rows(
     conn: &mut Conn,
     totals: &mut Totals,
     provider: Provider,
     ids: &[i64],
-    Change { from, to, .. }: Change<'_>,
+    to: RevealState,
 ) -> Result<()> {
-    if let Some(from) = from {
-        let counts: Vec<(i64, i64)> = rows!(
-            conn,
-            "SELECT w.batch_id, COUNT(*) FROM IDS($1) AS e
-             JOIN batch_rows w ON w.reveal_id = CAST(e.value AS BIGINT) AND w.ended IS NULL
-             GROUP BY w.batch_id",
-            json(&ids),
-        )?;
-        for (batch, n) in counts {
-            totals.moved(batch, (provider, from), (provider, to), n);
-        }
-        return Ok(());
-    }
     let counts: Vec<(i64, String, i64)> = rows!(
         conn,
         "SELECT w.batch_id, r.state, COUNT(*) FROM IDS($1) AS e
@@ -79,23 +59,32 @@ pub(crate) async fn shift(
     if ids.is_empty() {
         return Ok(());
     }
-    count_rows(conn, totals, provider, ids, change).await?;
-    match change.answered {
-        Some(credits) => write_answer(conn, ids, change, credits, now).await?,
-        None => write_state(conn, ids, change, now).await?,
+    count_rows(conn, totals, provider, ids, change.to).await?;
+    write_state(conn, ids, change, now).await?;
+    see_to_rows(conn, totals, provider, ids, change.to, now).await
+}
+
+/// What somebody's new state means for the rows that show them, or could.
+pub(crate) async fn see_to_rows(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    state: RevealState,
+    now: Timestamp,
+) -> Result<()> {
+    match state {
+        RevealState::NotFound | RevealState::Failed => {
+            Box::pin(advance_waterfalls(conn, totals, provider, ids, state, now)).await
+        }
+        RevealState::Found => Box::pin(show_found(conn, totals, provider, ids, now)).await,
+        RevealState::Queued | RevealState::Retrying => {
+            end_cancelled_rows(conn, totals, provider, ids, state, now).await?;
+            // The batch in whose lane they stood may be at its ceiling by now, or cancelled.
+            Box::pin(find_lanes(conn, totals, ids, now)).await
+        }
+        _ => Ok(()),
     }
-    if matches!(change.to, RevealState::NotFound | RevealState::Failed) {
-        Box::pin(advance_waterfalls(conn, totals, provider, ids, change.to, now)).await?;
-    }
-    if change.to == RevealState::Found {
-        Box::pin(show_found(conn, totals, provider, ids, now)).await?;
-    }
-    if matches!(change.to, RevealState::Queued | RevealState::Retrying) {
-        end_cancelled_rows(conn, totals, provider, ids, change.to, now).await?;
-        // The batch in whose lane they stood may be at its ceiling by now, or cancelled.
-        Box::pin(find_lanes(conn, totals, ids, now)).await?;
-    }
-    Ok(())
 }
 
 async fn write_state(
@@ -107,49 +96,21 @@ async fn write_state(
     let rows = ids.len();
     let columns = vec![
         ("id", ints(ids.iter().copied())),
-        ("state", same_word(change.to.as_str(), rows)),
-        ("reason", texts(ids.iter().map(|_| change.reason))),
+        ("state", same_text(change.to.as_str(), rows)),
+        ("reason", same_text(change.reason, rows)),
         ("due_at", same(change.due_at.map(|at| at.0), rows)),
         ("attempts", same(change.attempts, rows)),
         ("now", same(now.0, rows)),
     ];
-    each(
+    each_along(
         conn,
         "UPDATE reveals SET state = e.state, reason = e.reason, due_at = e.due_at, newcomer = 0,
             attempts = reveals.attempts + e.attempts, updated_at = e.now
          FROM ROWS WHERE reveals.id = e.id",
+        &REVEAL,
         columns,
     )
-    .await?;
-    Ok(())
-}
-
-async fn write_answer(
-    conn: &mut Conn,
-    ids: &[i64],
-    change: Change<'_>,
-    credits: &HashMap<i64, i64>,
-    now: Timestamp,
-) -> Result<()> {
-    let revealed = matches!(change.to, RevealState::Found | RevealState::NotFound);
-    let columns = vec![
-        ("id", ints(ids.iter().copied())),
-        ("state", same_word(change.to.as_str(), ids.len())),
-        ("reason", texts(ids.iter().map(|_| change.reason))),
-        ("credits", ints(ids.iter().map(|id| credits.get(id).copied().unwrap_or(0)))),
-        ("now", same(now.0, ids.len())),
-        ("revealed", same(i64::from(revealed), ids.len())),
-    ];
-    each(
-        conn,
-        "UPDATE reveals SET state = e.state, reason = e.reason, due_at = NULL, cohort = NULL,
-            updated_at = e.now, credits = reveals.credits + e.credits,
-            revealed_at = CASE WHEN e.revealed = 1 THEN COALESCE(reveals.revealed_at, e.now) END
-         FROM ROWS WHERE reveals.id = e.id",
-        columns,
-    )
-    .await?;
-    Ok(())
+    .await
 }
 
 /// People who come back into the queue are not asked for the rows of cancelled batches any more.

@@ -17,6 +17,7 @@ use crate::conn::{Conn, exec, rows};
 use crate::gate::Gate;
 use crate::lanes::find_lanes;
 use crate::newcomers::Walked;
+use crate::shown::rows_showing;
 use crate::totals::{Totals, json};
 
 /// A call about to be written.
@@ -214,12 +215,7 @@ async fn candidates(
     wallet: &mut Wallet,
 ) -> Result<Vec<Candidate>> {
     let ids: Vec<i64> = picked.iter().map(|p| p.id).collect();
-    let shown: Vec<(i64, i64, i64)> = rows!(
-        conn,
-        "SELECT w.reveal_id, w.batch_id, w.shared FROM IDS($1) AS e
-         JOIN batch_rows w ON w.reveal_id = CAST(e.value AS BIGINT) AND w.ended IS NULL",
-        json(&ids),
-    )?;
+    let shown = rows_showing(conn, &ids).await?;
     let batches: BTreeSet<i64> = shown.iter().map(|(_, batch, _)| *batch).collect();
     look_up(conn, provider, &batches, wallet).await?;
     let mut people: HashMap<i64, &mut Picked> = picked.iter_mut().map(|p| (p.id, p)).collect();

@@ -11,7 +11,7 @@ use super::moment::Moment;
 use super::{ClaimReveals, ClaimedCall, Claims};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
-use crate::each::{each, ints, same};
+use crate::each::{REVEAL, each, each_along, ints, same};
 use crate::gate::{self, Gate, Going};
 use crate::totals::{Totals, json};
 
@@ -161,17 +161,17 @@ async fn write_members(conn: &mut Conn, members: &[NewMember], now: Timestamp) -
     )
     .await?;
     let columns = vec![
-        ("reveal", ints(members.iter().map(|m| m.reveal))),
+        ("id", ints(members.iter().map(|m| m.reveal))),
         ("call", ints(members.iter().map(|m| m.call))),
         ("now", same(now.0, members.len())),
     ];
-    each(
+    each_along(
         conn,
         "UPDATE reveals SET state = 'asked', reason = NULL, due_at = NULL, updated_at = e.now,
             asked_at = COALESCE(asked_at, e.now), call_id = e.call
-         FROM ROWS WHERE reveals.id = e.reveal",
+         FROM ROWS WHERE reveals.id = e.id",
+        &REVEAL,
         columns,
     )
-    .await?;
-    Ok(())
+    .await
 }

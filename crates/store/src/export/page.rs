@@ -16,6 +16,8 @@ use crate::{Result, Store};
 /// Among how many people one that is wanted has to be, so that all are read. Somebody who is read along with their
 /// neighbours costs a tenth of one who is looked up.
 const CLOSE: i64 = 40;
+/// People so far apart aren't neighbours.
+const FAR: i64 = 25 * CLOSE;
 
 record! {
     struct Row {
@@ -60,11 +62,15 @@ impl Rows {
     }
 }
 
-/// All between the first and the last of these people, if they lie so close together that the rows of the pages that
-/// follow show the others. A large file's people were put into their order 128,000 at a time.
+/// From the first to the last of those who lie together, if they are more than half, and lie so close that the rows of
+/// the pages that follow show those between. A large file's people were put into their order 128,000 at a time; some may have been
+/// there before, elsewhere.
 fn neighbours(wanted: &BTreeSet<i64>) -> Option<RangeInclusive<i64>> {
-    let (first, last) = (*wanted.first()?, *wanted.last()?);
-    (last - first < wanted.len() as i64 * CLOSE).then_some(first..=last)
+    let wanted: Vec<i64> = wanted.iter().copied().collect();
+    let together = wanted.chunk_by(|one, next| next - one < FAR).max_by_key(|some| some.len())?;
+    let (first, last) = (*together.first()?, *together.last()?);
+    let close = last - first < together.len() as i64 * CLOSE;
+    (close && together.len() > wanted.len() / 2).then_some(first..=last)
 }
 
 /// What queued rows show instead, by provider: why they can't be sent just now.
@@ -93,7 +99,9 @@ impl ExportPage {
             *people = Arc::default();
         }
         let mut others = people.lacking(&wanted);
-        if let Some(range) = neighbours(&others).filter(|_| others.len() > wanted.len() / 2) {
+        if others.len() > wanted.len() / 2
+            && let Some(range) = neighbours(&others)
+        {
             *people = Arc::new(People::within(&mut conn, range).await?);
             others = people.lacking(&wanted);
         }
@@ -144,4 +152,21 @@ async fn holds_of(conn: &mut Conn, batch: i64) -> Result<Holds> {
         batch,
     )?;
     Ok(found.into_iter().map(|(provider, shown_as, why)| (provider, (shown_as, why))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_those_who_lie_together() {
+        let every = |step: i64, many: i64| (0..many).map(move |n| 10_000 + n * step);
+        let close: BTreeSet<i64> = every(30, 100).collect();
+        assert_eq!(neighbours(&close), Some(10_000..=12_970));
+        let with_others: BTreeSet<i64> = every(30, 100).chain([3, 7, 2_000_000]).collect();
+        assert_eq!(neighbours(&with_others), Some(10_000..=12_970));
+        assert_eq!(neighbours(&every(60, 100).collect()), None);
+        assert_eq!(neighbours(&every(2_000, 100).collect()), None);
+        assert_eq!(neighbours(&BTreeSet::new()), None);
+    }
 }

@@ -8,7 +8,7 @@ use jobs::{Provider, RevealState, Timestamp};
 use super::{Known, NewAlias, People, Place};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
-use crate::each::{each, ints, same, same_word, shared, words};
+use crate::each::{each, ints, same, same_text, shared, words};
 use crate::lanes::find_lanes;
 use crate::newcomers;
 use crate::totals::Totals;
@@ -32,7 +32,7 @@ impl People {
             self.aliases.iter().map(|alias| (&*alias.identifier, alias)).collect();
         let newest: Vec<&NewAlias> = newest.into_values().collect();
         let columns = vec![
-            ("provider", same_word(self.provider.as_str(), newest.len())),
+            ("provider", same_text(self.provider.as_str(), newest.len())),
             ("identifier", shared(newest.iter().map(|alias| Arc::clone(&alias.identifier)))),
             ("subject", shared(newest.iter().map(|alias| Arc::clone(&alias.subject)))),
         ];
@@ -79,7 +79,7 @@ impl People {
             |new: &(Place, &Known)| state(new) == RevealState::Queued && new.1.lane == Some(batch);
         let columns = vec![
             ("id", ints(fresh.iter().map(|(_, known)| known.id))),
-            ("provider", same_word(self.provider.as_str(), fresh.len())),
+            ("provider", same_text(self.provider.as_str(), fresh.len())),
             ("subject", shared(fresh.iter().map(|(_, known)| Arc::clone(&known.subject)))),
             ("generation", ints(fresh.iter().map(|(_, known)| known.generation))),
             ("state", words(fresh.iter().map(|known| Some(state(known).as_str())))),

@@ -1,17 +1,18 @@
 //! Writing what a settlement changes: people, phones, money, calls. A handful of statements, however
 //! many people there are.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
+use jobs::Timestamp;
 use jobs::outcome::Phone;
-use jobs::{Provider, RevealState, Timestamp};
 
+use super::answers::Answers;
 use super::ledger::Ledger;
 use crate::Result;
 use crate::conn::Conn;
-use crate::each::{each, ints, same, texts};
+use crate::each::{Key, each, each_along, ints, same, texts};
 use crate::totals::Totals;
-use crate::transition::{Change, shift};
+use crate::transition::see_to_rows;
 
 impl Ledger {
     pub(super) async fn write(
@@ -32,21 +33,11 @@ impl Ledger {
         totals: &mut Totals,
         now: Timestamp,
     ) -> Result<()> {
-        let mut moves: BTreeMap<(Provider, Option<RevealState>, RevealState), Vec<i64>> =
-            BTreeMap::new();
-        for (id, person) in &self.people {
-            if let Some(to) = person.new_state {
-                // Others may have been moved since they were read, by what was learnt of these.
-                let from = Some(person.state).filter(|state| *state == RevealState::Asked);
-                moves.entry((person.provider, from, to)).or_default().push(*id);
-            }
-        }
-        let credits: HashMap<i64, i64> =
-            self.people.iter().map(|(id, person)| (*id, person.credits)).collect();
-        for ((provider, from, to), ids) in moves {
-            let reason = (to == RevealState::Queued).then_some("credits_insufficient");
-            let change = Change { from, reason, answered: Some(&credits), ..Change::to(to) };
-            shift(conn, totals, provider, &ids, change, now).await?;
+        let answers = Answers::of(&self.people);
+        answers.count(conn, totals).await?;
+        answers.write(conn, now).await?;
+        for ((provider, to), ids) in answers.moves() {
+            see_to_rows(conn, totals, provider, &ids, to, now).await?;
         }
         let in_no_new_state = self.people.iter().filter(|(_, p)| p.new_state.is_none());
         let paid: Vec<(i64, i64)> = in_no_new_state
@@ -108,19 +99,20 @@ impl Ledger {
             changed.push(member);
         }
         let columns = vec![
-            ("call", ints(changed.iter().map(|member| member.call))),
             ("position", ints(changed.iter().map(|member| member.position))),
+            ("call", ints(changed.iter().map(|member| member.call))),
             ("reserved", ints(changed.iter().map(|m| if m.unasked { 0 } else { m.reserved }))),
             ("credits", ints(changed.iter().map(|member| member.credits))),
         ];
-        each(
+        let key = Key { of: "call_reveals.position", by: "position", within: Some("call") };
+        each_along(
             conn,
             "UPDATE call_reveals SET credits = e.credits, reserved = e.reserved
              FROM ROWS WHERE call_reveals.call_id = e.call AND call_reveals.position = e.position",
+            &key,
             columns,
         )
-        .await?;
-        Ok(())
+        .await
     }
 
     async fn write_calls(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {

@@ -5,7 +5,7 @@ use jobs::Timestamp;
 use super::Loading;
 use crate::Result;
 use crate::conn::Conn;
-use crate::each::{each, ints, same, same_word, texts};
+use crate::each::{each, ints, same, same_text, texts};
 
 pub(super) struct NewBatchRow {
     pub(super) number: i64,
@@ -54,7 +54,7 @@ async fn insert_rows(
         ("reveal", ints(rows.iter().map(|row| row.reveal))),
         ("shared", ints(rows.iter().map(|row| row.shared))),
         ("ended_at", same(ended.map(|_| now.0), rows.len())),
-        ("ended", same_word(ended, rows.len())),
+        ("ended", same_text(ended, rows.len())),
         ("fields", texts(rows.into_iter().map(|row| Some(row.fields)))),
     ];
     each(
