@@ -129,7 +129,7 @@ pub(crate) async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -
                 |rows| Dialect::Sqlite.translated(sql, rows, || sqlite(sql, rows, &columns).into());
             let mut changed = 0;
             let mut done = 0;
-            if rows >= AT_ONCE && is_plain_insert(sql) {
+            if rows >= AT_ONCE && only_inserts(sql) {
                 done = rows - rows % AT_ONCE;
                 changed += conn.exec_each(text(AT_ONCE), 0..done, AT_ONCE, &columns)?;
             }
@@ -177,8 +177,9 @@ fn inserted(sql: &str) -> Option<(&str, &str, &str)> {
     Some((insert, row, rest.trim_start().trim_start_matches("WHERE TRUE")))
 }
 
-fn is_plain_insert(sql: &str) -> bool {
-    inserted(sql).is_some_and(|(_, _, rest)| rest.is_empty())
+/// Whether nothing but new rows comes of it.
+fn only_inserts(sql: &str) -> bool {
+    inserted(sql).is_some_and(|(_, _, rest)| rest.is_empty() || rest.ends_with("DO NOTHING"))
 }
 
 /// The row's columns as parameters; those that are the same in each row are the first one's.
@@ -275,10 +276,10 @@ mod tests {
             sqlite(sql, 2, &columns).trim_end(),
             "INSERT OR FAIL INTO phones (id, kind, at) VALUES (?1, ?2, ?3 + 1 ), (?4, ?5, ?3 + 1 )"
         );
-        assert!(is_plain_insert(sql));
-        assert!(!is_plain_insert(
-            "INSERT INTO t (id) SELECT e.id FROM ROWS WHERE TRUE ON CONFLICT (id) DO NOTHING"
-        ));
-        assert!(!is_plain_insert("UPDATE t SET at = e.at FROM ROWS WHERE t.id = e.id"));
+        assert!(only_inserts(sql));
+        let insert = "INSERT INTO t (id) SELECT e.id FROM ROWS WHERE TRUE ON CONFLICT (id) DO";
+        assert!(only_inserts(&format!("{insert} NOTHING")));
+        assert!(!only_inserts(&format!("{insert} UPDATE SET at = 1")));
+        assert!(!only_inserts("UPDATE t SET at = e.at FROM ROWS WHERE t.id = e.id"));
     }
 }

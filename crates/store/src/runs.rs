@@ -37,20 +37,20 @@ pub(crate) fn parts(many: usize, follows: impl Fn(usize) -> bool) -> Vec<Part> {
     parts
 }
 
-/// People, by their numbers.
-pub(crate) enum People<'a> {
+/// Some of a list's numbers.
+pub(crate) enum Numbers<'a> {
     /// All from the first to the last.
     Run(RangeInclusive<i64>),
     /// These.
     Others(&'a [i64]),
 }
 
-/// The same people in parts; those of a run in their order.
-pub(crate) fn people(ids: &[i64]) -> impl Iterator<Item = People<'_>> {
+/// The list in parts, in its order.
+pub(crate) fn in_runs(ids: &[i64]) -> impl Iterator<Item = Numbers<'_>> {
     let parts = parts(ids.len(), |place| ids[place] == ids[place - 1] + 1);
     parts.into_iter().map(|part| match part {
-        Part::Run(places) => People::Run(ids[places.start]..=ids[places.end - 1]),
-        Part::Others(places) => People::Others(&ids[places]),
+        Part::Run(places) => Numbers::Run(ids[places.start]..=ids[places.end - 1]),
+        Part::Others(places) => Numbers::Others(&ids[places]),
     })
 }
 

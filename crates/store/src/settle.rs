@@ -3,6 +3,7 @@
 
 mod answers;
 mod ledger;
+mod reading;
 mod tell;
 mod write;
 

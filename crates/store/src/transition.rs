@@ -110,7 +110,8 @@ async fn write_state(
         &REVEAL,
         columns,
     )
-    .await
+    .await?;
+    Ok(())
 }
 
 /// People who come back into the queue are not asked for the rows of cancelled batches any more.

@@ -173,5 +173,6 @@ async fn write_members(conn: &mut Conn, members: &[NewMember], now: Timestamp) -
         &REVEAL,
         columns,
     )
-    .await
+    .await?;
+    Ok(())
 }

@@ -26,25 +26,27 @@ pub(crate) struct Key {
 /// The key of people: their numbers.
 pub(crate) const REVEAL: Key = Key { of: "reveals.id", by: "id", within: None };
 
-/// Runs `sql` for all rows: for those whose keys follow each other once, as far as all columns hold numbers.
+/// Runs `sql` for all rows, once for those whose keys follow each other and whose texts are the same; gives the number of
+/// rows it changed.
 pub(crate) async fn each_along(
     conn: &mut Conn,
     sql: &'static str,
     key: &Key,
     columns: Columns,
-) -> Result<()> {
+) -> Result<u64> {
     let rows = columns.first().map_or(0, |(_, column)| column.len());
     let follows = |row| columns.iter().all(|(name, column)| key.follows(name, column, row));
+    let mut changed = 0;
     for part in parts(rows, follows) {
-        match part {
+        changed += match part {
             Part::Run(rows) => Run::of(&columns, rows).write(conn, sql, key).await?,
             Part::Others(rows) => {
                 let some = columns.iter().map(|(name, column)| (*name, column.some(rows.clone())));
-                each(conn, sql, some.collect()).await?;
+                each(conn, sql, some.collect()).await?
             }
         }
     }
-    Ok(())
+    Ok(changed)
 }
 
 impl Key {
@@ -57,6 +59,7 @@ impl Key {
                 (Some(before), Some(this)) => name != self.by || before + 1 == this,
                 _ => false,
             },
+            Column::Texts(values) => values[row - 1] == values[row],
             _ => false,
         }
     }
@@ -87,7 +90,7 @@ impl Run {
         Run { first, last, columns }
     }
 
-    async fn write(&self, conn: &mut Conn, sql: &'static str, key: &Key) -> Result<()> {
+    async fn write(&self, conn: &mut Conn, sql: &'static str, key: &Key) -> Result<u64> {
         match conn.raw() {
             Raw::Sqlite(conn) => {
                 let lists: Vec<Option<Vec<u8>>> =
@@ -100,7 +103,7 @@ impl Run {
                         Value::Numbers(_) => list,
                     });
                 }
-                conn.exec(self.text(sql, key, Dialect::Sqlite), &params)?;
+                conn.exec(self.text(sql, key, Dialect::Sqlite), &params)
             }
             Raw::Postgres(conn) => {
                 let text = self.text(sql, key, Dialect::Postgres);
@@ -112,10 +115,9 @@ impl Run {
                         Value::Numbers(numbers) => query.bind(numbers),
                     };
                 }
-                query.execute(conn).await?;
+                Ok(query.execute(conn).await?.rows_affected())
             }
         }
-        Ok(())
     }
 
     /// The database's form of the statement, of which there is one for each set of columns that hold lists.
@@ -159,6 +161,7 @@ impl Value {
             Column::Same(value, _) => Value::Number(*value),
             Column::SameText(value, _) => Value::Text(value.clone()),
             Column::Ints(values) => Value::of_numbers(&values[rows]),
+            Column::Texts(values) => Value::Text(values[rows.start].clone()),
             // Never of a run.
             _ => Value::Text(None),
         }

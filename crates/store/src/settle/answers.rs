@@ -25,6 +25,10 @@ impl<'a> Answers<'a> {
         Answers(answered.collect())
     }
 
+    pub(super) fn ids(&self) -> Vec<i64> {
+        self.0.iter().map(|(id, ..)| *id).collect()
+    }
+
     /// Whom each state is that of.
     pub(super) fn moves(&self) -> BTreeMap<(Provider, RevealState), Vec<i64>> {
         let mut moves: BTreeMap<_, Vec<i64>> = BTreeMap::new();

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::{CallState, Provider, RevealState};
 
+use super::reading::{MemberRow, Standing, lock_people, members};
 use super::{Applied, Delivery};
 use crate::Result;
 use crate::conn::{Conn, rows};
 use crate::erase::bodies::encoded;
 use crate::erasures::{ERASED, ErasureKey};
 use crate::texts::Texts;
-use crate::totals::json;
 use crate::transition::{parse_provider, parse_state};
 
 pub(super) struct Call {
@@ -78,8 +78,6 @@ pub(super) struct Ledger {
 
 pub(super) type CallRow = (i64, String, String, String);
 
-pub(super) type MemberRow = (i64, i64, i64, String, i64, i64, Option<i64>, String, Option<i64>);
-
 impl Ledger {
     pub(super) async fn read(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Ledger> {
         let names: HashSet<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
@@ -97,16 +95,9 @@ impl Ledger {
             let expired = state == CallState::Expired.as_str();
             calls.insert(call_id, Call { id, provider, expired, members: Vec::new() });
         }
-        let numbers: Vec<i64> = by_number.keys().copied().collect();
-        let found: Vec<MemberRow> = rows!(
-            conn,
-            "SELECT m.call_id, m.position, m.reveal_id, r.subject, m.payer, m.reserved, m.credits, r.state, r.call_id
-             FROM IDS($1) AS e
-             JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT)
-             JOIN reveals r ON r.id = m.reveal_id
-             ORDER BY r.id FOR UPDATE OF r",
-            json(&numbers),
-        )?;
+        let found = members(conn, &by_number.keys().copied().collect()).await?;
+        let people = found.iter().map(|(_, _, reveal, ..)| *reveal).collect();
+        let people = lock_people(conn, &people).await?;
         let mut ledger = Ledger {
             calls,
             members: Vec::with_capacity(found.len()),
@@ -118,7 +109,9 @@ impl Ledger {
             out_of_credits: HashSet::new(),
         };
         for row in found {
-            ledger.remember(row, &by_number)?;
+            if let Some(standing) = people.get(&row.2) {
+                ledger.remember(row, standing, &by_number)?;
+            }
         }
         if ledger.members.iter().any(|member| member.subject.starts_with(ERASED)) {
             ledger.erasure_key = ErasureKey::read(conn).await?;
@@ -129,9 +122,13 @@ impl Ledger {
         Ok(ledger)
     }
 
-    fn remember(&mut self, row: MemberRow, by_number: &HashMap<i64, String>) -> Result<()> {
-        let (call, position, reveal, subject, payer, reserved, credits, state, in_call) = row;
-        let state = parse_state(&state, reveal)?;
+    fn remember(
+        &mut self,
+        (call, position, reveal, payer, reserved, credits): MemberRow,
+        (subject, state, in_call): &Standing,
+        by_number: &HashMap<i64, String>,
+    ) -> Result<()> {
+        let state = parse_state(state, reveal)?;
         let Some(owner) = by_number.get(&call).and_then(|name| self.calls.get_mut(name)) else {
             return Ok(());
         };
@@ -147,12 +144,12 @@ impl Ledger {
             call,
             position,
             reveal,
-            subject,
+            subject: subject.clone(),
             payer,
             reserved,
             credits,
             expired_call: owner.expired,
-            current: in_call == Some(call),
+            current: *in_call == Some(call),
             changed: false,
             answered: false,
             spent: 0,

@@ -9,7 +9,7 @@ use jobs::{Policy, Provider, Timestamp};
 use super::ledger::Ledger;
 use super::{Applied, Delivery};
 use crate::conn::{Conn, exec};
-use crate::each::{each, ints, same, texts};
+use crate::each::{Key, each_along, ints, same, texts};
 use crate::erase::bodies::{cut_out, encoded};
 use crate::erase::remember;
 use crate::gate::{self, Gate};
@@ -34,11 +34,13 @@ pub(super) async fn write_inbox(
         ("outcome", texts(done.iter().map(|(_, outcome)| Some(outcome.as_str())))),
         ("now", same(now.0, done.len())),
     ];
-    let changed = each(
+    let key = Key { of: "webhook_inbox.id", by: "id", within: None };
+    let changed = each_along(
         conn,
         "UPDATE webhook_inbox SET outcome = e.outcome, applied_at = e.now,
             body = CASE WHEN e.outcome = 'erased' THEN NULL ELSE webhook_inbox.body END
          FROM ROWS WHERE webhook_inbox.id = e.id AND webhook_inbox.outcome IS NULL",
+        &key,
         columns,
     )
     .await?;

@@ -13,6 +13,7 @@ use crate::conn::Conn;
 use crate::each::{Key, each, each_along, ints, same, texts};
 use crate::totals::Totals;
 use crate::transition::see_to_rows;
+use crate::waterfall::in_waterfalls;
 
 impl Ledger {
     pub(super) async fn write(
@@ -36,8 +37,14 @@ impl Ledger {
         let answers = Answers::of(&self.people);
         answers.count(conn, totals).await?;
         answers.write(conn, now).await?;
-        for ((provider, to), ids) in answers.moves() {
-            see_to_rows(conn, totals, provider, &ids, to, now).await?;
+        let listed = in_waterfalls(conn, &answers.ids()).await?;
+        for ((provider, to), mut ids) in answers.moves() {
+            if to.is_finished() {
+                ids.retain(|id| listed.contains(id));
+            }
+            if !ids.is_empty() {
+                see_to_rows(conn, totals, provider, &ids, to, now).await?;
+            }
         }
         let in_no_new_state = self.people.iter().filter(|(_, p)| p.new_state.is_none());
         let paid: Vec<(i64, i64)> = in_no_new_state
@@ -112,7 +119,8 @@ impl Ledger {
             &key,
             columns,
         )
-        .await
+        .await?;
+        Ok(())
     }
 
     async fn write_calls(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
@@ -125,7 +133,8 @@ impl Ledger {
             ("settled", ints(answered.values().copied())),
             ("now", same(now.0, answered.len())),
         ];
-        each(
+        let key = Key { of: "calls.id", by: "id", within: None };
+        each_along(
             conn,
             "UPDATE calls SET open_people = calls.open_people - e.settled,
                 state = CASE WHEN calls.open_people > e.settled THEN calls.state ELSE 'done' END,
@@ -134,6 +143,7 @@ impl Ledger {
                 finished_at = CASE WHEN calls.open_people > e.settled THEN calls.finished_at
                                    ELSE COALESCE(calls.finished_at, e.now) END
              FROM ROWS WHERE calls.id = e.id",
+            &key,
             columns,
         )
         .await?;
