@@ -138,7 +138,11 @@ impl Run {
             Dialect::Sqlite => format!("{of} BETWEEN ?1 AND ?2"),
             Dialect::Postgres => format!("{of} BETWEEN {first} AND CAST($2 AS bigint)"),
         };
-        let sql = sql.replace("FROM ROWS", "").replace(&format!("{of} = e.{by}"), &between);
+        let mut sql = sql.replace("FROM ROWS", "").replace(&format!("{of} = e.{by}"), &between);
+        if dialect == Dialect::Sqlite {
+            // Else it keeps a journal of the statement, in case it fails at a later row; the whole transaction is.
+            sql = sql.replacen("UPDATE", "UPDATE OR FAIL", 1);
+        }
         with_values(&sql, |name| {
             let place = self.columns.iter().position(|(of, _)| *of == name)?;
             let parameter = format!("{mark}{}", place + 3);
@@ -211,7 +215,7 @@ mod tests {
         let run = Run::of(&columns, 0..2);
         assert_eq!(
             run.translate(sql, &REVEAL, Dialect::Sqlite),
-            "UPDATE reveals SET state = ?3, credits = nth(?4, reveals.id - ?1), at = ?5  WHERE reveals.id BETWEEN ?1 AND ?2"
+            "UPDATE OR FAIL reveals SET state = ?3, credits = nth(?4, reveals.id - ?1), at = ?5  WHERE reveals.id BETWEEN ?1 AND ?2"
         );
         assert_eq!(
             run.translate(sql, &REVEAL, Dialect::Postgres),

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use jobs::Timestamp;
 use jobs::outcome::Phone;
+use jobs::{RevealState, Timestamp};
 
 use super::answers::Answers;
 use super::ledger::Ledger;
 use crate::Result;
 use crate::conn::Conn;
-use crate::each::{Key, each, each_along, ints, same, texts};
+use crate::each::{Columns, Key, each, each_along, ints, same, texts};
 use crate::totals::Totals;
 use crate::transition::see_to_rows;
 use crate::waterfall::in_waterfalls;
@@ -65,26 +65,28 @@ impl Ledger {
     }
 
     async fn write_phones(&self, conn: &mut Conn) -> Result<()> {
-        let mut phones: Vec<(i64, i64, &Phone)> = Vec::new();
+        let (mut first, mut others) = (Vec::new(), Vec::new());
         for (&reveal, person) in &self.people {
             let mut seen = HashSet::new();
             let once =
                 person.phones.iter().filter(|p| seen.insert(p.e164.as_ref().unwrap_or(&p.raw)));
-            phones.extend((0..).zip(once).map(|(position, phone)| (reveal, position, phone)));
+            // Whoever was still waited for has none yet: they need not be looked for.
+            let of = if person.state == RevealState::Asked { &mut first } else { &mut others };
+            of.extend((0..).zip(once).map(|(position, phone)| (reveal, position, phone)));
         }
-        let columns = vec![
-            ("reveal", ints(phones.iter().map(|(reveal, ..)| *reveal))),
-            ("position", ints(phones.iter().map(|(_, position, _)| *position))),
-            ("raw", texts(phones.iter().map(|(.., phone)| Some(&*phone.raw)))),
-            ("e164", texts(phones.iter().map(|(.., phone)| phone.e164.as_deref()))),
-            ("kind", texts(phones.iter().map(|(.., phone)| phone.kind.as_deref()))),
-        ];
+        each(
+            conn,
+            "INSERT INTO phones (reveal_id, position, raw, e164, kind)
+             SELECT e.reveal, e.position, e.raw, e.e164, e.kind FROM ROWS",
+            phone_columns(&first),
+        )
+        .await?;
         each(
             conn,
             "INSERT INTO phones (reveal_id, position, raw, e164, kind)
              SELECT e.reveal, e.position, e.raw, e.e164, e.kind FROM ROWS WHERE TRUE
              ON CONFLICT (reveal_id, position) DO NOTHING",
-            columns,
+            phone_columns(&others),
         )
         .await?;
         Ok(())
@@ -149,4 +151,15 @@ impl Ledger {
         .await?;
         Ok(())
     }
+}
+
+/// Numbers: whose, at which place, and what it is.
+fn phone_columns(phones: &[(i64, i64, &Phone)]) -> Columns {
+    vec![
+        ("reveal", ints(phones.iter().map(|(reveal, ..)| *reveal))),
+        ("position", ints(phones.iter().map(|(_, position, _)| *position))),
+        ("raw", texts(phones.iter().map(|(.., phone)| Some(&*phone.raw)))),
+        ("e164", texts(phones.iter().map(|(.., phone)| phone.e164.as_deref()))),
+        ("kind", texts(phones.iter().map(|(.., phone)| phone.kind.as_deref()))),
+    ]
 }
