@@ -5,10 +5,11 @@ use jobs::outcome::{Finding, PersonResult};
 use store::{Applied, Delivery, NewWebhook, NextWebhook, StoreError, Whom};
 
 use crate::harness::people::{clodura, linkedin, ocean, oceans};
-use crate::harness::{Bench, HOUR, MINUTE, found, not_found, on_both, result};
+use crate::harness::{Bench, HOUR, MINUTE, found, found_for, not_found, on_both, result};
 
 on_both!(
     five_hundred_in_one_delivery,
+    each_gets_their_own_answer,
     twice_changes_nothing,
     before_the_answer_of_the_request,
     after_the_deadline,
@@ -47,6 +48,37 @@ async fn five_hundred_in_one_delivery(b: &Bench) {
     });
     assert_eq!(b.webhook(&call, results.collect()).await, Applied::Applied);
     assert_eq!((b.count(batch, "found").await, b.count(batch, "not_found").await), (334, 166));
+}
+
+/// Whether their numbers follow each other or lie between those of others, and whatever the others are answered.
+async fn each_gets_their_own_answer(b: &Bench) {
+    let id = |n: u32| format!("o{n}");
+    let mut people = oceans(1..=20);
+    people.extend((21..=40).map(|n| ocean(&id(n)).clodura(&format!("c{n}"))));
+    people.extend(oceans(41..=60));
+    let batch = b.submit(&people).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    let credits = |n: u32| i64::from(1 + n % 4);
+    let answer = |n: u32| match n % 5 {
+        0 => None,
+        1 => Some(not_found(&id(n))),
+        _ => Some(found_for(&id(n), Some(credits(n)))),
+    };
+    assert_eq!(b.webhook(&call, (1..=60).filter_map(answer).collect()).await, Applied::Applied);
+    for (n, row) in (1..).zip(b.shown(batch).await) {
+        let (state, phones, cost) = match n % 5 {
+            0 => ("awaiting", None, 0),
+            // The next in their waterfall is asked.
+            1 if (21..=40).contains(&n) => ("queued", None, 0),
+            1 => ("not_found", None, 0),
+            _ => ("found", Some(format!("+45 o{n}")), credits(n)),
+        };
+        assert_eq!((&*row.state, row.phones, row.credits), (state, phones, cost), "row {n}");
+    }
+    let left: Vec<_> = (1..=60).filter(|n| n % 5 == 0).map(|n| found(&id(n))).collect();
+    assert_eq!(b.webhook(&call, left).await, Applied::Applied);
+    assert_eq!((b.count(batch, "found").await, b.count(batch, "not_found").await), (48, 8));
 }
 
 async fn twice_changes_nothing(b: &Bench) {
