@@ -54,6 +54,47 @@ pub(crate) fn in_runs(ids: &[i64]) -> impl Iterator<Item = Numbers<'_>> {
     })
 }
 
+/// All rows of `$from` whose `$key` is one of the numbers, part after part, each as `$rest` goes on.
+macro_rules! rows_of {
+    ($conn:expr, $ids:expr, $select:literal, $from:literal, $key:literal, $rest:literal) => {{
+        let mut all = Vec::new();
+        for some in $crate::runs::in_runs($ids) {
+            all.append(&mut match some {
+                $crate::runs::Numbers::Run(run) => $crate::conn::rows!(
+                    $conn,
+                    concat!(
+                        $select,
+                        " FROM ",
+                        $from,
+                        " WHERE ",
+                        $key,
+                        " BETWEEN $1 AND $2 ",
+                        $rest
+                    ),
+                    *run.start(),
+                    *run.end(),
+                ),
+                $crate::runs::Numbers::Others(ids) => $crate::conn::rows!(
+                    $conn,
+                    concat!(
+                        $select,
+                        " FROM IDS($1) AS e JOIN ",
+                        $from,
+                        " ON ",
+                        $key,
+                        " = CAST(e.value AS BIGINT) ",
+                        $rest
+                    ),
+                    $crate::totals::json(&ids),
+                ),
+            }?);
+        }
+        all
+    }};
+}
+
+pub(crate) use rows_of;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,31 +8,15 @@ use crate::Result;
 use crate::bill::bill_again;
 use crate::conn::{Conn, rows};
 use crate::lanes::find_lanes;
-use crate::runs::{Numbers, in_runs};
+use crate::runs::rows_of;
 use crate::totals::{Totals, json};
 use crate::transition::{parse_provider, parse_state, wake};
 
 /// Those of `ids` whom rows ask in turn with others. What becomes of anybody else moves no row.
 pub(crate) async fn in_waterfalls(conn: &mut Conn, ids: &[i64]) -> Result<HashSet<i64>> {
-    let mut listed = HashSet::new();
-    for some in in_runs(ids) {
-        let rows: Vec<(i64,)> = match some {
-            Numbers::Run(run) => rows!(
-                conn,
-                "SELECT f.reveal_id FROM row_waterfall f WHERE f.reveal_id BETWEEN $1 AND $2",
-                *run.start(),
-                *run.end(),
-            )?,
-            Numbers::Others(ids) => rows!(
-                conn,
-                "SELECT f.reveal_id FROM IDS($1) AS e
-                 JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)",
-                json(&ids),
-            )?,
-        };
-        listed.extend(rows.into_iter().map(|(id,)| id));
-    }
-    Ok(listed)
+    let listed: Vec<(i64,)> =
+        rows_of!(conn, ids, "SELECT f.reveal_id", "row_waterfall f", "f.reveal_id", "");
+    Ok(listed.into_iter().map(|(id,)| id).collect())
 }
 
 /// Rows whose waterfall stands at one of `ids` go on to their next provider. A row that has gone on
