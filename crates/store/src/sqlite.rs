@@ -24,8 +24,8 @@ const PREPARED: usize = 256;
 const READERS: usize = 4;
 /// How much a reader keeps of the file; the system keeps the rest.
 const READER_CACHE_KIB: u32 = 8 * 1024;
-/// The same for one who reads much: people lie in the order of their identifiers, so many rows of a batch have theirs
-/// among the same pages.
+/// The same for one who reads a batch's rows in their order: they lie in that of their people, so that each page of the
+/// file is wanted again and again.
 const LARGE_CACHE_KIB: u32 = 24 * 1024;
 /// How much the writer keeps of it: the pages that the next transactions change again.
 pub(crate) const WRITER_CACHE_KIB: u32 = 24 * 1024;

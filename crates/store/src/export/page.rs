@@ -63,8 +63,8 @@ impl Rows {
 }
 
 /// From the first to the last of those who lie together, if they are more than half, and lie so close that the rows of
-/// the pages that follow show those between. A large file's people were put into their order 128,000 at a time; some may have been
-/// there before, elsewhere.
+/// the pages that follow show those between. A large file's people were put into their order 128,000 at a time; some may
+/// have been there before, elsewhere.
 fn neighbours(wanted: &BTreeSet<i64>) -> Option<RangeInclusive<i64>> {
     let wanted: Vec<i64> = wanted.iter().copied().collect();
     let together = wanted.chunk_by(|one, next| next - one < FAR).max_by_key(|some| some.len())?;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::ExportPhone;
 use crate::Result;
-use crate::conn::{Conn, rows};
+use crate::conn::Conn;
 use crate::record::record;
-use crate::totals::json;
+use crate::runs::rows_of;
 
 /// How long what was read is shown.
 const RECENT: Duration = Duration::from_secs(5);
@@ -28,33 +28,6 @@ record! {
 }
 
 type PhoneRow = (i64, String, Option<String>);
-
-/// What is read of somebody.
-macro_rules! people {
-    ($from:literal) => {
-        concat!(
-            "SELECT r.id, r.provider,
-                    CASE WHEN r.state = 'asked' THEN (
-                        SELECT c.shown_as FROM shown_calls c WHERE c.id = r.call_id) ELSE r.state END AS state,
-                    CASE WHEN r.state = 'asked' THEN (
-                        SELECT c.reason FROM shown_calls c WHERE c.id = r.call_id) ELSE r.reason END AS reason,
-                    r.credits, r.revealed_at FROM ",
-            $from,
-            " ORDER BY r.id"
-        )
-    };
-}
-
-/// And of their numbers.
-macro_rules! phones {
-    ($from:literal) => {
-        concat!(
-            "SELECT p.reveal_id, COALESCE(p.e164, p.raw), p.kind FROM ",
-            $from,
-            " ORDER BY p.reveal_id, p.position"
-        )
-    };
-}
 
 /// Some people, as they stood when they were read. Many are kept at a time, so that one takes little room.
 #[derive(Default)]
@@ -100,11 +73,7 @@ impl People {
         let mut all = People { read_at: Some(Instant::now()), ..People::default() };
         for first in range.clone().step_by(AT_ONCE) {
             let last = (first + AT_ONCE as i64 - 1).min(*range.end());
-            let people =
-                rows!(conn, people!("reveals r WHERE r.id BETWEEN $1 AND $2"), first, last)?;
-            let phones =
-                rows!(conn, phones!("phones p WHERE p.reveal_id BETWEEN $1 AND $2"), first, last)?;
-            all.add(people, phones);
+            all.read(conn, &(first..=last).collect::<Vec<_>>()).await?;
         }
         Ok(all)
     }
@@ -112,24 +81,38 @@ impl People {
     /// Those with these numbers.
     pub(super) async fn numbered(conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<People> {
         let mut all = People::default();
-        if !ids.is_empty() {
-            let ids = json(ids);
-            let people = rows!(
-                conn,
-                people!("IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)"),
-                &ids
-            )?;
-            let phones = rows!(
-                conn,
-                phones!("IDS($1) AS e JOIN phones p ON p.reveal_id = CAST(e.value AS BIGINT)"),
-                &ids
-            )?;
-            all.add(people, phones);
-        }
+        all.read(conn, &ids.iter().copied().collect::<Vec<_>>()).await?;
         Ok(all)
     }
 
-    /// Adds people who come after those who are here, both in order.
+    /// Reads people whose numbers come, in order, after those who are here.
+    async fn read(&mut self, conn: &mut Conn, ids: &[i64]) -> Result<()> {
+        let people = rows_of!(
+            conn,
+            ids,
+            "SELECT r.id, r.provider,
+                    CASE WHEN r.state = 'asked' THEN (
+                        SELECT c.shown_as FROM shown_calls c WHERE c.id = r.call_id) ELSE r.state END AS state,
+                    CASE WHEN r.state = 'asked' THEN (
+                        SELECT c.reason FROM shown_calls c WHERE c.id = r.call_id) ELSE r.reason END AS reason,
+                    r.credits, r.revealed_at",
+            "reveals r",
+            "r.id",
+            "ORDER BY r.id"
+        );
+        let phones = rows_of!(
+            conn,
+            ids,
+            "SELECT p.reveal_id, COALESCE(p.e164, p.raw), p.kind",
+            "phones p",
+            "p.reveal_id",
+            "ORDER BY p.reveal_id, p.position"
+        );
+        self.add(people, phones);
+        Ok(())
+    }
+
+    /// Adds them with their numbers, both in order.
     fn add(&mut self, people: Vec<PersonRow>, phones: Vec<PhoneRow>) {
         let mut phones = phones.into_iter().peekable();
         for row in people {
