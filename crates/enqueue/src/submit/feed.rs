@@ -106,9 +106,9 @@ pub fn start(
                 fingerprint: String::new(),
                 rejected: None,
             },
-            providers,
             order,
-            run: Packed::default(),
+            run: Packed::after(&Packed::default(), 1, &providers, run_length(0), RUN_BYTES),
+            providers,
             run_length: run_length(0),
             sender: Some(sender),
             runtime,
@@ -168,7 +168,7 @@ impl Reading {
         if self.sender.is_none() {
             return;
         }
-        self.run.push(self.input.rows, row, &self.providers);
+        self.run.push(row);
         if self.run.len() >= self.run_length || self.run.bytes() >= RUN_BYTES {
             self.pass_on();
         }
@@ -178,7 +178,8 @@ impl Reading {
     /// a third would only cost memory.
     fn pass_on(&mut self) {
         self.run_length = run_length(self.input.rows);
-        let next = Packed::after(&self.run, self.run_length, RUN_BYTES);
+        let (first, length) = (self.input.rows + 1, self.run_length);
+        let next = Packed::after(&self.run, first, &self.providers, length, RUN_BYTES);
         let mut run = std::mem::replace(&mut self.run, next);
         // An input that doesn't fill one run keeps its order: there is nothing to gain.
         if self.order == Order::AsTheyAreFiled && self.input.rows >= *RUN.start() as i64 {

@@ -1,5 +1,5 @@
-//! Rows that were read ahead, packed: all their texts are one, because hundreds of thousands of rows wait at
-//! once.
+//! Rows that were read ahead, packed: all their texts are one, and what else is kept of a row is small, because
+//! hundreds of thousands of rows wait at once.
 
 use jobs::{IdentifierKind, Provider};
 use smallvec::SmallVec;
@@ -7,9 +7,14 @@ use store::{NewRow, NewStep};
 
 use crate::input::Row;
 
-/// Rows on their way to the ledger; an iterator over those that weren't taken yet.
+/// Rows on their way to the ledger, which were read one after the other; an iterator over those that weren't taken
+/// yet.
 #[derive(Debug, Default)]
 pub struct Packed {
+    /// The number of the row that was read first.
+    first: i64,
+    /// The providers chosen for the batch.
+    providers: SmallVec<[Provider; Provider::ALL.len()]>,
     texts: String,
     rows: Vec<PackedRow>,
     taken: usize,
@@ -18,39 +23,55 @@ pub struct Packed {
 /// A row, and where its texts are: its columns, then its identifiers.
 #[derive(Debug)]
 struct PackedRow {
-    number: i64,
-    start: usize,
-    /// Where each of them ends.
-    ends: SmallVec<[usize; 1 + IdentifierKind::ALL.len()]>,
-    steps: SmallVec<[NewStep; Provider::ALL.len()]>,
+    /// How many rows were read before it, of these.
+    place: u32,
+    start: u32,
+    /// Where each of them ends; at the last one's end where there is none.
+    ends: [u32; 1 + IdentifierKind::ALL.len()],
+    /// By which of its identifiers each of the providers is asked.
+    asks_by: [Option<u8>; Provider::ALL.len()],
 }
 
 impl Packed {
-    /// Begins one with room for so many rows, whose texts are as long as those of the one before, and for so many
-    /// bytes at most. A text that outgrows its place leaves it behind unused.
-    pub fn after(before: &Packed, rows: usize, most_bytes: usize) -> Self {
+    /// Begins with the row of that number. There is room for so many rows, whose texts are as long as those of the
+    /// ones before, and for so many bytes at most. A text that outgrows its place leaves it behind unused.
+    pub fn after(
+        before: &Packed,
+        first: i64,
+        providers: &[Provider],
+        rows: usize,
+        most_bytes: usize,
+    ) -> Self {
         let bytes = before.texts.len() / before.rows.len().max(1) * rows;
         let texts = String::with_capacity((bytes + bytes / 16).min(most_bytes));
-        Packed { texts, rows: Vec::with_capacity(rows), taken: 0 }
+        let providers = SmallVec::from_slice(providers);
+        Packed { first, providers, texts, rows: Vec::with_capacity(rows), taken: 0 }
     }
 
-    /// Adds a row of the input as the ledger takes it. Of `providers`, one that it can't be asked at is a step,
-    /// too, for people whom other rows make known there.
-    pub fn push(&mut self, number: i64, row: &Row, providers: &[Provider]) {
-        let start = self.texts.len();
+    /// Adds the row of the input that was read next, as the ledger takes it. Of the providers, one that it can't be
+    /// asked at is a step, too, for people whom other rows make known there.
+    pub fn push(&mut self, row: &Row) {
+        let start = self.end();
         self.texts.push_str(&row.fields);
-        let mut ends = SmallVec::from_iter([self.texts.len()]);
-        for identifier in row.identifiers.iter() {
+        let mut ends = [self.end(); _];
+        for (nth, identifier) in (1..).zip(row.identifiers.iter()) {
             self.texts.push_str(&identifier.encode());
-            ends.push(self.texts.len());
+            ends[nth..].fill(self.end());
         }
-        let steps = providers.iter().map(|&provider| {
+        let mut asks_by = [None; _];
+        for (asks_by, &provider) in asks_by.iter_mut().zip(&self.providers) {
             let asked = row.identifiers.for_provider(provider);
             let mut numbered = (0..).zip(row.identifiers.iter());
-            let asks_by = numbered.find(|(_, it)| Some(*it) == asked).map(|(nth, _)| nth);
-            NewStep { provider, asks_by }
-        });
-        self.rows.push(PackedRow { number, start, ends, steps: steps.collect() });
+            *asks_by = numbered.find(|(_, it)| Some(*it) == asked).map(|(nth, _)| nth);
+        }
+        let place = self.rows.len() as u32;
+        self.rows.push(PackedRow { place, start, ends, asks_by });
+    }
+
+    /// Far below what its type holds: no row is longer than a few megabytes, and few rows of such a length are read
+    /// ahead.
+    fn end(&self) -> u32 {
+        self.texts.len() as u32
     }
 
     /// How many bytes all texts have.
@@ -61,27 +82,31 @@ impl Packed {
     /// Puts the rows in the order in which the ledger files the people whom they ask for first; those of one
     /// person as they came.
     pub fn sort(&mut self) {
-        let texts = &self.texts;
-        self.rows.sort_unstable_by(|a, b| {
-            (a.filed_under(texts), a.number).cmp(&(b.filed_under(texts), b.number))
-        });
+        let (texts, providers) = (&self.texts, &self.providers);
+        let filed = |row: &PackedRow| (row.filed_under(texts, providers), row.place);
+        self.rows.sort_unstable_by(|a, b| filed(a).cmp(&filed(b)));
     }
 }
 
 impl PackedRow {
     fn fields<'t>(&self, texts: &'t str) -> &'t str {
-        &texts[self.start..self.ends[0]]
+        &texts[self.start as usize..self.ends[0] as usize]
     }
 
-    fn identifier<'t>(&self, texts: &'t str, nth: usize) -> &'t str {
-        &texts[self.ends[nth]..self.ends[nth + 1]]
+    fn identifiers<'t>(&self, texts: &'t str) -> impl Iterator<Item = &'t str> {
+        let ends = self.ends.windows(2).filter(|ends| ends[0] < ends[1]);
+        ends.map(|ends| &texts[ends[0] as usize..ends[1] as usize])
     }
 
     /// Where the person whom the row asks for first stands in the ledger's index.
-    fn filed_under<'t>(&self, texts: &'t str) -> Option<(Provider, &'t str)> {
-        self.steps
-            .iter()
-            .find_map(|step| Some((step.provider, self.identifier(texts, step.asks_by?.into()))))
+    fn filed_under<'t>(
+        &self,
+        texts: &'t str,
+        providers: &[Provider],
+    ) -> Option<(Provider, &'t str)> {
+        let mut asked = providers.iter().zip(self.asks_by);
+        let (provider, nth) = asked.find_map(|(provider, nth)| Some((*provider, nth?)))?;
+        Some((provider, self.identifiers(texts).nth(nth.into())?))
     }
 }
 
@@ -91,13 +116,12 @@ impl Iterator for Packed {
     fn next(&mut self) -> Option<NewRow> {
         let row = self.rows.get(self.taken)?;
         self.taken += 1;
-        let identifiers =
-            (0..row.ends.len() - 1).map(|nth| row.identifier(&self.texts, nth).into());
+        let steps = self.providers.iter().zip(row.asks_by);
         Some(NewRow {
-            number: row.number,
+            number: self.first + i64::from(row.place),
             fields: row.fields(&self.texts).into(),
-            identifiers: identifiers.collect(),
-            steps: row.steps.clone(),
+            identifiers: row.identifiers(&self.texts).map(Into::into).collect(),
+            steps: steps.map(|(&provider, asks_by)| NewStep { provider, asks_by }).collect(),
             erased: false,
         })
     }
@@ -129,9 +153,10 @@ mod tests {
     }
 
     fn packed(rows: &[Row]) -> Packed {
-        let mut packed = Packed::default();
-        for (number, row) in (1..).zip(rows) {
-            packed.push(number, row, &[Provider::Ocean, Provider::Clodura]);
+        let providers = [Provider::Ocean, Provider::Clodura];
+        let mut packed = Packed::after(&Packed::default(), 1, &providers, rows.len(), 1_000);
+        for row in rows {
+            packed.push(row);
         }
         packed
     }
