@@ -1,35 +1,26 @@
 //! Opening the ledger.
 
-use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jobs::{Clock, Timestamp};
 use sqlx::PgPool;
-use sqlx::migrate::MigrateError;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
 use crate::changes::{Changes, Subscription, Topic, Topics};
-use crate::checkpoint::{self, Checkpoints};
 use crate::conn::{Conn, value};
 use crate::grouped::Groups;
 use crate::notify::Notifier;
+use crate::open_sqlite::open_sqlite;
 use crate::passed::Passed;
 use crate::postgres::{begin, open_postgres};
-use crate::sqlite::{Readers, Sqlite, WRITER_CACHE_KIB};
-use crate::turn::Turns;
+use crate::sqlite::Readers;
 use crate::writer::{BoxFuture, Durability, Urgency, Writer};
 use crate::{DatabaseError, Result, StoreError};
-
-/// How long a SQLite database that another process is setting up is waited for.
-const OPENING_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long the database may take to tell the time.
 pub(crate) const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
 /// How often work is begun anew that Postgres gives up because it and others wait for each other.
 const DEADLOCKS_IN_A_ROW: u32 = 5;
-
-static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
 
 /// The ledger: every operation on batches, reveals, calls and gates goes through it. Cheap to clone.
 #[derive(Clone)]
@@ -56,7 +47,7 @@ impl Store {
     pub async fn connect(url: &str, migrate: bool, clock: Clock) -> Result<Store> {
         let (changes, passed) = (Changes::default(), Passed::default());
         let backend = if url.starts_with("sqlite:") {
-            open_sqlite_patiently(url, migrate, &changes, &passed).await?
+            open_sqlite(url, migrate, &changes, &passed).await?
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             open_postgres(url, migrate, &changes).await?
         } else {
@@ -241,62 +232,6 @@ impl Store {
         let _: i64 = value!(conn, "SELECT COUNT(*) FROM provider_gates")?;
         Ok(())
     }
-}
-
-/// Several processes may open a database for the first time at once. Who comes second finds it locked
-/// for a moment, also where SQLite doesn't wait by itself, or a table there that was missing just now.
-async fn open_sqlite_patiently(
-    url: &str,
-    migrate: bool,
-    changes: &Changes,
-    passed: &Passed,
-) -> Result<Backend> {
-    let started = Instant::now();
-    let mut migrations = 0;
-    loop {
-        let error = match open_sqlite(url, migrate, changes, passed).await {
-            Ok(backend) => return Ok(backend),
-            Err(error) => error,
-        };
-        let again = match &error {
-            error if error.is_locked() => true,
-            StoreError::Migrate(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => {
-                migrations += 1;
-                migrations <= 3
-            }
-            _ => false,
-        };
-        if !again || started.elapsed() > OPENING_PATIENCE {
-            return Err(error);
-        }
-        tokio::time::sleep(Duration::from_millis(rand::random_range(20..100))).await;
-    }
-}
-
-async fn open_sqlite(
-    url: &str,
-    migrate: bool,
-    changes: &Changes,
-    passed: &Passed,
-) -> Result<Backend> {
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(|_| StoreError::Url { url: url.to_owned() })?
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        // Migrating and the switch to WAL want the lock at a moment when another process may start, too.
-        .busy_timeout(OPENING_PATIENCE);
-    let first = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-    if migrate {
-        SQLITE_MIGRATIONS.run(&first).await?;
-    }
-    let path = options.get_filename();
-    let conn = Sqlite::open(path, WRITER_CACHE_KIB)?;
-    checkpoint::watch(&conn.conn);
-    let conn = Conn::sqlite(conn).with_passed(passed);
-    let writer = Writer::start(conn, Turns::of(path), Checkpoints::start(path)?, changes.clone())?;
-    // Only now: whoever closes a file last puts its log away, and the next one sets it up again.
-    first.close().await;
-    Ok(Backend::Sqlite { writer, readers: Readers::of(path.to_owned()) })
 }
 
 /// A URL that may be shown.

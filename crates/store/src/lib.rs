@@ -34,6 +34,7 @@ mod lanes;
 mod lookups;
 mod newcomers;
 mod notify;
+mod open_sqlite;
 mod overdue;
 mod overview;
 mod overview_batches;

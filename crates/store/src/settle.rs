@@ -2,6 +2,7 @@
 //! idempotent; a better answer replaces a worse one, never the other way round.
 
 mod answers;
+mod finding;
 mod ledger;
 mod reading;
 mod tell;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use futures::executor::block_on;
 use tokio::sync::oneshot;
 
+pub(crate) use self::job::{Durability, Urgency};
 use self::job::{Job, TypedJob};
 use self::queue::Queue;
 use crate::changes::{Changes, Topics};
@@ -40,25 +41,6 @@ const VERSION_INTERVAL: Duration = Duration::from_millis(50);
 /// The same, after nothing was seen or written for so many looks.
 const QUIET_INTERVAL: Duration = Duration::from_millis(250);
 const QUIET_AFTER: u32 = 100;
-
-/// Whether a transaction must have reached the disk when it is said to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// It must.
-    Full,
-    /// It may be lost in a power cut: nobody was promised anything as yet. A later full one makes it
-    /// durable, too, since both databases keep their logs in order.
-    WithTheNext,
-}
-
-/// When it is the turn of what waits for SQLite's one writer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Urgency {
-    /// After what came before it.
-    Usual,
-    /// Before all that isn't urgent, and committed soon: somebody outside waits for it.
-    Urgent,
-}
 
 /// A future that borrows the connection.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

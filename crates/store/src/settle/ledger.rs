@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use jobs::outcome::{Finding, PersonResult, Phone};
+use jobs::outcome::{PersonResult, Phone};
 use jobs::{CallState, Provider, RevealState};
 
+use super::finding::Placed;
 use super::reading::{MemberRow, Standing, lock_people, members};
 use super::{Applied, Delivery};
 use crate::Result;
@@ -217,64 +218,6 @@ impl Ledger {
         }
     }
 
-    /// Writes a finding to a member of a call, and to the person.
-    fn place(&mut self, index: usize, finding: &Finding) -> Placed {
-        let member = &mut self.members[index];
-        let Some(person) = self.people.get_mut(&member.reveal) else { return Placed::Known };
-        let erased = person.state == RevealState::Cancelled;
-        let (to, charged, phones): (RevealState, i64, &[Phone]) = match finding {
-            Finding::InProgress if erased => return Placed::Erased,
-            Finding::InProgress => return Placed::New,
-            Finding::Found { phones, credits } => {
-                (RevealState::Found, credits.unwrap_or(member.reserved), phones)
-            }
-            Finding::NotFound => (RevealState::NotFound, 0, &[]),
-            Finding::OutOfCredits => (RevealState::Queued, 0, &[]),
-        };
-        let standing = person.new_state.unwrap_or(person.state);
-        let first_answer = member.credits.is_none();
-        // A number that comes after 'not found' is charged as if it had come at once.
-        let better = member.credits == Some(0)
-            && to == RevealState::Found
-            && to.rank() > standing.rank()
-            && !erased;
-        if first_answer || better {
-            member.credits = Some(charged);
-            member.changed = true;
-            member.spent += charged;
-            let asked = member.reserved > 0 && !member.unasked;
-            member.found = to == RevealState::Found && (first_answer || asked);
-            member.unasked |= finding == &Finding::OutOfCredits;
-            member.not_found += match finding {
-                Finding::NotFound => 1,
-                // It thought better of it.
-                Finding::Found { .. } if !first_answer && asked => -1,
-                _ => 0,
-            };
-            person.credits += charged;
-        }
-        if first_answer {
-            member.answered = true;
-        }
-        if erased {
-            return Placed::Erased;
-        }
-        if finding == &Finding::OutOfCredits {
-            if first_answer {
-                self.out_of_credits.insert(person.provider);
-            }
-            // Whoever is in another call by now is not asked a third time.
-            if first_answer && member.current && !standing.is_finished() {
-                person.new_state = Some(RevealState::Queued);
-            }
-        } else if to.rank() > standing.rank() {
-            person.new_state = Some(to);
-            person.phones = phones.to_vec();
-            return Placed::New;
-        }
-        if first_answer { Placed::New } else { Placed::Known }
-    }
-
     /// Calls that had expired, and turn out to have cost nothing: there were no credits for them.
     pub(super) fn unasked_late(&self) -> BTreeSet<i64> {
         let late = self.members.iter().filter(|m| m.expired_call && m.unasked && m.answered);
@@ -291,12 +234,6 @@ impl Ledger {
     pub(super) fn results(&self) -> impl Iterator<Item = (Provider, RevealState)> {
         self.people.values().filter_map(|person| Some((person.provider, person.new_state?)))
     }
-}
-
-pub(super) enum Placed {
-    New,
-    Known,
-    Erased,
 }
 
 /// In a call for one, one result counts: the one that names the person, else the first.

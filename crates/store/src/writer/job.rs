@@ -5,9 +5,28 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use tokio::sync::oneshot;
 
-use super::{BoxFuture, Durability, Urgency};
+use super::BoxFuture;
 use crate::conn::Conn;
 use crate::{DatabaseError, Result};
+
+/// Whether a transaction must have reached the disk when it is said to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// It must.
+    Full,
+    /// It may be lost in a power cut: nobody was promised anything as yet. A later full one makes it
+    /// durable, too, since both databases keep their logs in order.
+    WithTheNext,
+}
+
+/// When it is the turn of what waits for SQLite's one writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// After what came before it.
+    Usual,
+    /// Before all that isn't urgent, and committed soon: somebody outside waits for it.
+    Urgent,
+}
 
 pub(super) trait Job: Send {
     /// How durable it must be.

@@ -2,7 +2,7 @@
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::{Finding, PersonResult};
-use store::{Applied, Delivery, NewWebhook, NextWebhook, StoreError, Whom};
+use store::{Applied, Delivery, Whom};
 
 use crate::harness::people::{clodura, linkedin, ocean, oceans};
 use crate::harness::{Bench, HOUR, MINUTE, found, found_for, not_found, on_both, result};
@@ -25,10 +25,6 @@ on_both!(
     two_charged_calls_count_both,
     a_number_after_not_found_is_charged,
     an_erased_person_is_thrown_away,
-    the_inbox_gives_what_fits,
-    what_can_t_be_applied_is_put_off_and_kept,
-    what_was_applied_is_not_applied_again,
-    malformed_bodies_are_kept_apart,
     several_deliveries_in_one_transaction,
     a_probe_answered_by_webhook_opens_the_gate,
 );
@@ -268,83 +264,6 @@ async fn an_erased_person_is_thrown_away(b: &Bench) {
     assert_eq!(b.states(batch).await, ["cancelled", "found"]);
     assert_eq!(b.database.number("SELECT COUNT(*) FROM phones").await, 1);
     assert_eq!(b.database.number("SELECT COUNT(*) FROM calls WHERE state = 'done'").await, 1);
-}
-
-async fn store_body(b: &Bench, bytes: usize, malformed: bool) {
-    let call_id = jobs::CallId::generate().to_string();
-    let webhook = NewWebhook { provider: Ocean, call_id, body: vec![b'x'; bytes], malformed };
-    b.store.store_webhook(webhook).await.unwrap();
-}
-
-async fn the_inbox_gives_what_fits(b: &Bench) {
-    for bytes in [100, 200, 300] {
-        store_body(b, bytes, false).await;
-    }
-    let sizes = async |most, bytes| {
-        let pending = b.store.pending_webhooks(most, bytes).await.unwrap();
-        pending.into_iter().map(|w| w.body.len()).collect::<Vec<_>>()
-    };
-    assert_eq!(sizes(10, 1000).await, [100, 200, 300]);
-    assert_eq!(sizes(2, 1000).await, [100, 200]);
-    assert_eq!(sizes(10, 300).await, [100, 200]);
-    assert_eq!(sizes(10, 1).await, [100], "one goes, however large");
-}
-
-async fn what_can_t_be_applied_is_put_off_and_kept(b: &Bench) {
-    store_body(b, 100, false).await;
-    store_body(b, 200, false).await;
-    let pending = async || b.store.pending_webhooks(10, 1000).await.unwrap();
-    let first = pending().await.remove(0).id;
-    let mut waits = Vec::new();
-    for failures in 1..=11 {
-        let put_off = b.store.put_off_webhook(first).await.unwrap().unwrap();
-        assert_eq!(put_off.failures, failures);
-        let others: Vec<usize> = pending().await.iter().map(|w| w.body.len()).collect();
-        assert_eq!(others, [200], "it keeps no other waiting");
-        let wait = put_off.retry_at.since(b.clock.now());
-        waits.push(wait.as_secs());
-        b.advance(wait).await;
-        assert_eq!(pending().await[0].id, first);
-    }
-    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-    let put_off = b.store.put_off_webhook(first).await.unwrap().unwrap();
-    b.store.mark_malformed(pending().await[0].id).await.unwrap();
-    let next = b.store.next_webhook().await.unwrap();
-    assert_eq!(next, NextWebhook::PutOff(put_off.retry_at));
-    let backlog = b.store.inbox_backlog().await.unwrap();
-    assert_eq!((backlog.waiting, backlog.failing), (1, 1));
-    assert_eq!(backlog.retry_at, Some(put_off.retry_at));
-    b.advance(5 * MINUTE).await;
-    assert_eq!(b.store.next_webhook().await.unwrap(), NextWebhook::Waits);
-    b.store.mark_malformed(first).await.unwrap();
-    assert_eq!(b.store.put_off_webhook(first).await.unwrap(), None);
-    assert_eq!(b.store.next_webhook().await.unwrap(), NextWebhook::None);
-}
-
-async fn what_was_applied_is_not_applied_again(b: &Bench) {
-    let (_, call) = out(b, 1).await;
-    store_body(b, 10, false).await;
-    let stored = b.store.pending_webhooks(1, 1000).await.unwrap().remove(0);
-    let delivery = Delivery {
-        inbox: Some(stored.id),
-        call_id: call.call_id.to_string(),
-        results: vec![found("o1")],
-    };
-    b.store.settle(vec![delivery.clone()], &b.policy).await.unwrap();
-    assert!(b.store.pending_webhooks(1, 1000).await.unwrap().is_empty());
-    let again = b.store.settle(vec![delivery], &b.policy).await;
-    assert!(matches!(again, Err(StoreError::Lost { .. })));
-}
-
-async fn malformed_bodies_are_kept_apart(b: &Bench) {
-    store_body(b, 10, true).await;
-    store_body(b, 20, false).await;
-    let stored = b.store.pending_webhooks(10, 1000).await.unwrap();
-    assert_eq!(stored.iter().map(|w| w.body.len()).collect::<Vec<_>>(), [20]);
-    b.store.mark_malformed(stored[0].id).await.unwrap();
-    assert!(b.store.pending_webhooks(10, 1000).await.unwrap().is_empty());
-    let log = "SELECT COUNT(*) FROM webhook_log WHERE outcome = 'malformed'";
-    assert_eq!(b.database.number(log).await, 2);
 }
 
 async fn several_deliveries_in_one_transaction(b: &Bench) {

@@ -1,0 +1,84 @@
+//! What one finding changes: for a call's member, what it cost; for the person, whether it says more than what was
+//! known.
+
+use jobs::RevealState;
+use jobs::outcome::{Finding, Phone};
+
+use super::ledger::{Ledger, Member, Person};
+
+/// What a finding came to.
+pub(super) enum Placed {
+    New,
+    Known,
+    Erased,
+}
+
+impl Ledger {
+    /// Writes a finding to a member of a call, and to the person.
+    pub(super) fn place(&mut self, index: usize, finding: &Finding) -> Placed {
+        let member = &mut self.members[index];
+        let Some(person) = self.people.get_mut(&member.reveal) else { return Placed::Known };
+        let erased = person.state == RevealState::Cancelled;
+        let (to, charged, phones): (RevealState, i64, &[Phone]) = match finding {
+            Finding::InProgress if erased => return Placed::Erased,
+            Finding::InProgress => return Placed::New,
+            Finding::Found { phones, credits } => {
+                (RevealState::Found, credits.unwrap_or(member.reserved), phones)
+            }
+            Finding::NotFound => (RevealState::NotFound, 0, &[]),
+            Finding::OutOfCredits => (RevealState::Queued, 0, &[]),
+        };
+        let standing = person.new_state.unwrap_or(person.state);
+        let first_answer = member.credits.is_none();
+        // A number that comes after 'not found' is charged as if it had come at once.
+        let better = member.credits == Some(0)
+            && to == RevealState::Found
+            && to.rank() > standing.rank()
+            && !erased;
+        if first_answer || better {
+            charge(member, person, finding, to, charged);
+        }
+        member.answered |= first_answer;
+        if erased {
+            return Placed::Erased;
+        }
+        if finding == &Finding::OutOfCredits {
+            if first_answer {
+                self.out_of_credits.insert(person.provider);
+            }
+            // Whoever is in another call by now is not asked a third time.
+            if first_answer && member.current && !standing.is_finished() {
+                person.new_state = Some(RevealState::Queued);
+            }
+        } else if to.rank() > standing.rank() {
+            person.new_state = Some(to);
+            person.phones = phones.to_vec();
+            return Placed::New;
+        }
+        if first_answer { Placed::New } else { Placed::Known }
+    }
+}
+
+/// Counts what a first answer cost, or a number that came after 'not found'.
+fn charge(
+    member: &mut Member,
+    person: &mut Person,
+    finding: &Finding,
+    to: RevealState,
+    charged: i64,
+) {
+    let first_answer = member.credits.is_none();
+    let asked = member.reserved > 0 && !member.unasked;
+    member.credits = Some(charged);
+    member.changed = true;
+    member.spent += charged;
+    member.found = to == RevealState::Found && (first_answer || asked);
+    member.unasked |= finding == &Finding::OutOfCredits;
+    member.not_found += match finding {
+        Finding::NotFound => 1,
+        // It thought better of it.
+        Finding::Found { .. } if !first_answer && asked => -1,
+        _ => 0,
+    };
+    person.credits += charged;
+}
