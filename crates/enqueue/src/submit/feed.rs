@@ -107,8 +107,7 @@ pub fn start(
                 rejected: None,
             },
             order,
-            run: Packed::after(&Packed::default(), 1, &providers, run_length(0), RUN_BYTES),
-            providers,
+            run: Packed::of(&providers),
             run_length: run_length(0),
             sender: Some(sender),
             runtime,
@@ -122,8 +121,6 @@ pub fn start(
 struct Reading {
     input: Input,
     rejected: Option<Rejected>,
-    /// The providers chosen for the batch.
-    providers: Vec<Provider>,
     order: Order,
     run: Packed,
     run_length: usize,
@@ -178,8 +175,7 @@ impl Reading {
     /// a third would only cost memory.
     fn pass_on(&mut self) {
         self.run_length = run_length(self.input.rows);
-        let (first, length) = (self.input.rows + 1, self.run_length);
-        let next = Packed::after(&self.run, first, &self.providers, length, RUN_BYTES);
+        let next = Packed::after(&self.run, self.run_length, RUN_BYTES);
         let mut run = std::mem::replace(&mut self.run, next);
         // An input that doesn't fill one run keeps its order: there is nothing to gain.
         if self.order == Order::AsTheyAreFiled && self.input.rows >= *RUN.start() as i64 {

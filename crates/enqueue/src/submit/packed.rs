@@ -28,24 +28,27 @@ struct PackedRow {
     start: u32,
     /// Where each of them ends; at the last one's end where there is none.
     ends: [u32; 1 + IdentifierKind::ALL.len()],
-    /// By which of its identifiers each of the providers is asked.
+    /// By which of its identifiers each of [`Provider::ALL`] may be asked.
     asks_by: [Option<u8>; Provider::ALL.len()],
 }
 
 impl Packed {
-    /// Begins with the row of that number. There is room for so many rows, whose texts are as long as those of the
-    /// ones before, and for so many bytes at most. A text that outgrows its place leaves it behind unused.
-    pub fn after(
-        before: &Packed,
-        first: i64,
-        providers: &[Provider],
-        rows: usize,
-        most_bytes: usize,
-    ) -> Self {
+    /// Begins with the first row of a batch for which these providers were chosen.
+    pub fn of(providers: &[Provider]) -> Self {
+        Packed { first: 1, providers: SmallVec::from_slice(providers), ..Packed::default() }
+    }
+
+    /// Begins with the row that follows, with room for so many rows, whose texts are as long as those of the ones
+    /// before, and for so many bytes at most. A text that outgrows its place leaves it behind unused.
+    pub fn after(before: &Packed, rows: usize, most_bytes: usize) -> Self {
         let bytes = before.texts.len() / before.rows.len().max(1) * rows;
-        let texts = String::with_capacity((bytes + bytes / 16).min(most_bytes));
-        let providers = SmallVec::from_slice(providers);
-        Packed { first, providers, texts, rows: Vec::with_capacity(rows), taken: 0 }
+        Packed {
+            first: before.first + before.rows.len() as i64,
+            providers: before.providers.clone(),
+            texts: String::with_capacity((bytes + bytes / 16).min(most_bytes)),
+            rows: Vec::with_capacity(rows),
+            taken: 0,
+        }
     }
 
     /// Adds the row of the input that was read next, as the ledger takes it. Of the providers, one that it can't be
@@ -58,12 +61,11 @@ impl Packed {
             self.texts.push_str(&identifier.encode());
             ends[nth..].fill(self.end());
         }
-        let mut asks_by = [None; _];
-        for (asks_by, &provider) in asks_by.iter_mut().zip(&self.providers) {
+        let asks_by = Provider::ALL.map(|provider| {
             let asked = row.identifiers.for_provider(provider);
             let mut numbered = (0..).zip(row.identifiers.iter());
-            *asks_by = numbered.find(|(_, it)| Some(*it) == asked).map(|(nth, _)| nth);
-        }
+            numbered.find(|(_, it)| Some(*it) == asked).map(|(nth, _)| nth)
+        });
         let place = self.rows.len() as u32;
         self.rows.push(PackedRow { place, start, ends, asks_by });
     }
@@ -104,9 +106,14 @@ impl PackedRow {
         texts: &'t str,
         providers: &[Provider],
     ) -> Option<(Provider, &'t str)> {
-        let mut asked = providers.iter().zip(self.asks_by);
-        let (provider, nth) = asked.find_map(|(provider, nth)| Some((*provider, nth?)))?;
+        let mut steps = self.steps(providers);
+        let (provider, nth) = steps.find_map(|step| Some((step.provider, step.asks_by?)))?;
         Some((provider, self.identifiers(texts).nth(nth.into())?))
+    }
+
+    fn steps(&self, providers: &[Provider]) -> impl Iterator<Item = NewStep> {
+        let asks_by = |provider| self.asks_by[provider as usize];
+        providers.iter().map(move |&provider| NewStep { provider, asks_by: asks_by(provider) })
     }
 }
 
@@ -116,12 +123,11 @@ impl Iterator for Packed {
     fn next(&mut self) -> Option<NewRow> {
         let row = self.rows.get(self.taken)?;
         self.taken += 1;
-        let steps = self.providers.iter().zip(row.asks_by);
         Some(NewRow {
             number: self.first + i64::from(row.place),
             fields: row.fields(&self.texts).into(),
             identifiers: row.identifiers(&self.texts).map(Into::into).collect(),
-            steps: steps.map(|(&provider, asks_by)| NewStep { provider, asks_by }).collect(),
+            steps: row.steps(&self.providers).collect(),
             erased: false,
         })
     }
@@ -152,13 +158,16 @@ mod tests {
         Row { source: 0, line: 1, fields: format!("[{ocean:?}]"), identifiers, waterfall }
     }
 
-    fn packed(rows: &[Row]) -> Packed {
-        let providers = [Provider::Ocean, Provider::Clodura];
-        let mut packed = Packed::after(&Packed::default(), 1, &providers, rows.len(), 1_000);
+    fn packed_for(providers: &[Provider], rows: &[Row]) -> Packed {
+        let mut packed = Packed::of(providers);
         for row in rows {
             packed.push(row);
         }
         packed
+    }
+
+    fn packed(rows: &[Row]) -> Packed {
+        packed_for(&[Provider::Ocean, Provider::Clodura], rows)
     }
 
     #[test]
@@ -181,6 +190,27 @@ mod tests {
         assert_eq!(asked(&third), [Some("ocean:ö2".into()), None]);
         assert_eq!(rows.len(), 0);
         assert!(rows.next().is_none());
+    }
+
+    #[test]
+    fn numbers_go_on_from_run_to_run() {
+        let first = packed(&[row(Some("o1"), None), row(Some("o2"), None)]);
+        let mut second = Packed::after(&first, 1, 100);
+        second.push(&row(Some("o3"), None));
+        let numbers: Vec<i64> = first.chain(second).map(|row| row.number).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+    }
+
+    #[test]
+    fn steps_are_those_that_were_chosen_as_they_were_chosen() {
+        let (ocean, clodura) = (Provider::Ocean, Provider::Clodura);
+        let rows = [row(Some("o1"), Some("linkedin.com/in/a"))];
+        for chosen in [&[clodura, ocean] as &[_], &[clodura], &[ocean, ocean, clodura]] {
+            let row = packed_for(chosen, &rows).next().unwrap();
+            let steps: Vec<_> = row.steps.iter().map(|s| (s.provider, s.asks_by)).collect();
+            let asked = |&provider| (provider, Some(if provider == ocean { 0 } else { 1 }));
+            assert_eq!(steps, chosen.iter().map(asked).collect::<Vec<_>>());
+        }
     }
 
     #[test]
