@@ -30,6 +30,7 @@ CREATE TABLE batches (
     batch_id        TEXT COLLATE "C"   NOT NULL UNIQUE,
     name            TEXT,
     header          TEXT,                      -- JSON array of the caller's columns; NULL for JSON Lines
+    form            TEXT,                      -- JSON: format, separator, byte order mark, line end and sheet of the file
     keys            TEXT,                      -- JSON Lines: JSON array of the keys that came, in order
     priority        BIGINT NOT NULL DEFAULT 0,
     idempotency_key TEXT UNIQUE,

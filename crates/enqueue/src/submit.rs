@@ -3,6 +3,8 @@
 
 /// The command line.
 mod args;
+/// Bad rows, counted.
+mod bad_rows;
 /// `--max-credits`.
 pub mod ceilings;
 /// The reader's thread.
@@ -11,6 +13,8 @@ mod feed;
 mod load;
 /// Rows on their way.
 mod packed;
+/// Identifiers that stand in too many rows.
+mod repeats;
 /// What is said of it.
 mod report;
 
@@ -26,13 +30,15 @@ use crate::failure::Failure;
 use crate::input::{Format, Reader};
 use crate::output::{count, print_line, say};
 use crate::{run, wait};
-use feed::{BadRows, Feed, FeedError, Input, Order};
+use bad_rows::BadRows;
+use feed::{Feed, FeedError, Input, Order};
 use load::{Sink, load};
 use report::Report;
 
 /// `enqueue submit`.
 pub async fn submit(args: SubmitArgs, global: &Global) -> Result<(), Failure> {
     let reader = Reader::open(&args.sources(), args.reading())?;
+    reader.recognised().iter().for_each(|line| say(line));
     if args.dry_run {
         return dry_run(&args, reader, global).await;
     }
@@ -79,7 +85,9 @@ async fn begin(store: &Store, args: &SubmitArgs, reader: &Reader) -> Result<Sink
         max_credits: Default::default(),
         refresh_before: args.refresh_before(&Clock::system()),
     };
-    Ok(Sink::Batch(store.begin_batch(new).await?))
+    let loading = store.begin_batch(new).await?;
+    store.note_form(&loading, &reader.form()).await?;
+    Ok(Sink::Batch(loading))
 }
 
 async fn enqueue(
@@ -138,6 +146,7 @@ async fn finished(feed: &mut Feed, args: &SubmitArgs) -> Result<Input, Failure> 
         Ok(Err(FeedError::Rejected(error))) => return Err(not_kept(&error)),
         Err(_) => return Err(Failure::Failed("reading ended before the input did".into())),
     };
+    input.warnings.iter().for_each(|line| say(line));
     if input.bad.count > 0 && (!args.skip_invalid || input.rows == 0) {
         list(&input.bad);
         return Err(Failure::Refused(format!(
@@ -158,8 +167,8 @@ async fn finished(feed: &mut Feed, args: &SubmitArgs) -> Result<Input, Failure> 
 }
 
 fn list(bad: &BadRows) {
-    bad.listed.iter().for_each(|line| say(line));
-    let more = bad.count - bad.listed.len() as i64;
+    bad.lines().iter().for_each(|line| say(line));
+    let more = bad.count - bad.listed();
     if more > 0 {
         say(&format!("… and {} more", count(more, "bad row")));
     }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use enqueue::input::{BadRow, Format, InputError, Line, Options, Reader, Row, Source};
 use jobs::{Identifier, Provider};
 
+#[path = "input/cases.rs"]
+mod cases;
 #[path = "input/csv.rs"]
 mod csv_files;
 #[path = "input/examples.rs"]

@@ -9,6 +9,8 @@ pub mod budget;
 pub mod clock;
 /// Durations and rates as people write them: `500ms`, `24h`, `2/s`.
 pub mod duration;
+/// The form in which a file came.
+pub mod file_form;
 /// Ids that never repeat: batches, calls, workers.
 pub mod ids;
 /// What 429s teach about a provider's limit.
@@ -30,6 +32,7 @@ pub mod verdict;
 
 pub use clock::{Clock, Timestamp};
 pub use duration::Rate;
+pub use file_form::{FileForm, FileFormat, LineEnd};
 pub use ids::{BatchId, CallId, WorkerId};
 pub use person::{Identifier, IdentifierKind};
 pub use policy::Policy;

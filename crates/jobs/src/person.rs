@@ -1,3 +1,7 @@
+/// What a cell holds, apart from what spreadsheets put around it.
+mod cell;
+/// An id that a provider gave.
+mod id;
 /// What names a person in a LinkedIn address.
 mod linkedin;
 
@@ -33,6 +37,30 @@ pub enum IdentifierError {
     /// Nothing but white space.
     #[error("is empty")]
     Empty,
+    /// What stands where nothing is known: `N/A`, `null`, `0`, `/in/unavailable`.
+    #[error("names nobody")]
+    Placeholder,
+    /// `2.75128E+18`.
+    #[error("a spreadsheet shortened this id; format the column as text and export again")]
+    Shortened,
+    /// `2,751,275`.
+    #[error(
+        "a spreadsheet put separators between the digits of this id; \
+         format the column as text and export again"
+    )]
+    Separators,
+    /// `=A2`.
+    #[error("is a formula; put its value in its place and export again")]
+    Formula,
+    /// `j?rgen`, `maria…`, or the marks of a wrong character set.
+    #[error(
+        "has lost letters (?, …, � or the like stands for them); \
+         export the file again as UTF-8, or copy the value anew"
+    )]
+    LettersLost,
+    /// `p1,p2`.
+    #[error("has a comma, semicolon or bar inside; one cell holds one id")]
+    SeveralIds,
     /// More than [`LONGEST_IDENTIFIER`] characters.
     #[error("is longer than {LONGEST_IDENTIFIER} characters")]
     TooLong,
@@ -78,6 +106,14 @@ pub enum IdentifierError {
     /// `/in/` and nothing, or what no profile is called.
     #[error("is no LinkedIn profile: what follows linkedin.com/in/ is no profile's name")]
     BadSlug,
+}
+
+impl IdentifierError {
+    /// Whether the text holds nothing, so that the other identifiers of its row count alone.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, IdentifierError::Empty | IdentifierError::Placeholder)
+    }
 }
 
 impl IdentifierKind {
@@ -129,13 +165,16 @@ impl Identifier {
     /// # Errors
     /// Text that can't be one, with what to write in its place.
     pub fn parse(kind: IdentifierKind, text: &str) -> Result<Self, IdentifierError> {
-        let text = trim(text);
+        let text = cell::content(text);
         if text.is_empty() {
             return Err(IdentifierError::Empty);
         }
+        if cell::is_placeholder(text) {
+            return Err(IdentifierError::Placeholder);
+        }
         let value = match kind {
             IdentifierKind::LinkedinUrl => linkedin::slug(text)?,
-            IdentifierKind::OceanPersonId | IdentifierKind::CloduraPersonId => checked_id(text)?,
+            IdentifierKind::OceanPersonId | IdentifierKind::CloduraPersonId => id::checked(text)?,
         };
         Ok(Identifier { kind, value })
     }
@@ -204,20 +243,21 @@ fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-fn checked_id(text: &str) -> Result<String, IdentifierError> {
-    if text.contains("://") || contains_ignoring_case(text, "linkedin.com/") {
-        return Err(IdentifierError::AddressForId);
+/// Whether signs stand where letters were: a text that was cut short, written in a character set
+/// without them, or read in a wrong one (`jÃ¼rgen`).
+fn letters_were_lost(text: &str) -> bool {
+    if text.is_ascii() {
+        return text.contains("..");
     }
-    if let Some(c) = text.chars().find(|c| c.is_whitespace() || is_invisible(*c)) {
-        let visible = matches!(c, ' ' | '\t' | '\n' | '\r') || !is_invisible(c);
-        return Err(if visible {
-            IdentifierError::WhiteSpace
-        } else {
-            IdentifierError::Invisible(u32::from(c))
-        });
-    }
-    not_too_long(text)?;
-    Ok(text.to_owned())
+    let is_lead = |c| matches!(c, 'Â' | 'â' | 'Ã' | 'ã' | 'Ä' | 'ä' | 'Å' | 'å');
+    let is_trail =
+        |c| matches!(c, '\u{80}'..='\u{bf}' | '\u{2013}'..='\u{203a}' | '€' | '™' | 'ˆ' | '˜');
+    let mut before = None;
+    text.contains("..")
+        || text.chars().any(|c| {
+            let lead = before.replace(c).is_some_and(is_lead);
+            matches!(c, '\u{fffd}' | '…') || (lead && is_trail(c))
+        })
 }
 
 fn not_too_long(text: &str) -> Result<(), IdentifierError> {

@@ -6,7 +6,7 @@ mod people;
 
 use std::sync::Arc;
 
-use jobs::Timestamp;
+use jobs::{FileForm, Timestamp};
 use tokio::sync::mpsc;
 
 use self::page::Rows;
@@ -80,6 +80,23 @@ impl Store {
             value: text,
         })?;
         Ok(Columns { names, from_json_lines })
+    }
+
+    /// The form in which the batch's file came; none of a batch that came from no file.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn form(&self, batch: &BatchRef) -> Result<Option<FileForm>> {
+        let mut conn = self.read().await?;
+        let found: Option<(Option<String>,)> =
+            row!(conn, "SELECT form FROM batches WHERE id = $1", batch.id)?;
+        let Some(text) = found.and_then(|(form,)| form) else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|_| StoreError::Corrupt {
+            table: "batches",
+            column: "form",
+            row: batch.batch_id.to_string(),
+            value: text,
+        })
     }
 
     /// All rows in their order, in pages of `most`. While the people of one page are looked up, the rows

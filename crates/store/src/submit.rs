@@ -12,7 +12,7 @@ mod statistics;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jobs::{BatchId, Provider, Timestamp};
+use jobs::{BatchId, FileForm, Provider, Timestamp};
 use smallvec::SmallVec;
 use sqlx::PgPool;
 
@@ -140,6 +140,21 @@ impl Store {
         } else {
             self.write_with(Durability::WithTheNext, load(new_rows)).await
         }
+    }
+
+    /// Notes the form in which the batch's file came.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn note_form(&self, batch: &Loading, form: &FileForm) -> Result<()> {
+        let (id, form) = (batch.id, json(form));
+        self.write(move |conn| {
+            Box::pin(async move {
+                exec!(conn, "UPDATE batches SET form = $2 WHERE id = $1", id, form)?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Notes the columns of JSON Lines, which are known once all rows were read.

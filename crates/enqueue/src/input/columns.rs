@@ -4,6 +4,7 @@ use export::RESERVED;
 use jobs::{IdentifierKind, Provider};
 
 use super::error::{Names, Refusal};
+use super::known_headers::{self, trimmed};
 
 /// `--column linkedin_url="LinkedIn URL"`: the header of a recognised column in this file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl FromStr for ColumnMapping {
             .into_iter()
             .find(|kind| kind.as_str().eq_ignore_ascii_case(name.trim()))
             .ok_or_else(bad)?;
-        let header = header.trim();
+        let header = trimmed(header);
         if header.is_empty() {
             return Err(bad());
         }
@@ -78,18 +79,32 @@ impl Recognised {
 
     /// What the column of this header is.
     pub fn role(&self, header: &str) -> Role {
-        let header = header.trim();
+        let header = trimmed(header);
         // A mapping wins over a usual name, so that any column at all can be mapped.
         if let Some(mapping) = self.mappings.iter().find(|m| same_name(&m.header, header)) {
             return Role::Identifier(mapping.kind);
         }
-        if let Some((kind, _)) = self.names.iter().find(|(_, name)| same_name(name, header)) {
-            return Role::Identifier(*kind);
+        if let Some(kind) = known_headers::known(header).filter(|kind| !self.is_mapped(*kind)) {
+            return Role::Identifier(kind);
         }
         if RESERVED.iter().any(|name| header.eq_ignore_ascii_case(name)) {
             return Role::Reserved;
         }
         Role::Kept
+    }
+
+    /// Whether `--column` says which column this is.
+    pub fn is_mapped(&self, kind: IdentifierKind) -> bool {
+        self.mappings.iter().any(|mapping| mapping.kind == kind)
+    }
+
+    /// Takes over the names that the columns have in the input.
+    pub fn adopt<'a>(&mut self, found: impl Iterator<Item = (IdentifierKind, &'a str)>) {
+        for (kind, header) in found {
+            if let Some((_, name)) = self.names.iter_mut().find(|(known, _)| *known == kind) {
+                header.clone_into(name);
+            }
+        }
     }
 
     /// The header of the column for `kind`.
@@ -111,7 +126,7 @@ impl Recognised {
         let missing = self
             .mappings
             .iter()
-            .find(|mapping| !found.clone().any(|name| same_name(name.trim(), &mapping.header)));
+            .find(|mapping| !found.clone().any(|name| same_name(trimmed(name), &mapping.header)));
         let Some(mapping) = missing else { return Ok(()) };
         Err(Refusal::NoSuchColumn {
             column: mapping.kind.as_str(),

@@ -2,8 +2,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use jobs::Provider;
 use jobs::person::IdentifierError;
+use jobs::{IdentifierKind, Provider};
 
 /// Why a whole input is refused or can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +46,8 @@ pub enum Refusal {
     /// UTF-16, as Excel's 'Unicode text'.
     #[error("the file is UTF-16; save it as UTF-8 (in Excel: CSV UTF-8)")]
     Utf16,
-    /// A workbook, an archive.
-    #[error("the file is {0}; save the table as CSV (UTF-8)")]
+    /// A page, a document, an archive.
+    #[error("the file is {0}; save the table as .xlsx or CSV (UTF-8)")]
     Binary(&'static str),
     /// The header is not UTF-8.
     #[error("the header is not UTF-8 at byte {byte}; save the file as UTF-8")]
@@ -75,7 +75,7 @@ pub enum Refusal {
         /// The header's columns.
         found: Names,
     },
-    /// Two columns for one kind of identifier.
+    /// Two columns for one kind of identifier, of one name.
     #[error(
         "two columns are {column}: columns {first} and {second} of the header; rename one of them"
     )]
@@ -87,6 +87,35 @@ pub enum Refusal {
         /// The place of the second, from 1.
         second: usize,
     },
+    /// Two columns for one kind of identifier, of different names.
+    #[error(
+        "two columns could be {}: {first:?} and {second:?}; choose one: {} or {}",
+        kind, flag(*kind, first), flag(*kind, second)
+    )]
+    Ambiguous {
+        /// The kind.
+        kind: IdentifierKind,
+        /// The name of the first.
+        first: String,
+        /// The name of the second.
+        second: String,
+    },
+    /// `--sheet` names a sheet that is not there.
+    #[error("there is no sheet {sheet:?}; there are {found}")]
+    NoSuchSheet {
+        /// The name as given.
+        sheet: String,
+        /// The workbook's sheets.
+        found: Names,
+    },
+    /// `--sheet` for a file that is no workbook.
+    #[error("--sheet is for .xlsx workbooks, and this file is none")]
+    NoWorkbook,
+    /// A workbook that can't be read.
+    #[error(
+        "the workbook can't be read ({0}); open it in Excel and save it anew, or save the table as CSV"
+    )]
+    Workbook(String),
     /// `--column` names a header that is not there.
     #[error("--column {column}={header:?}: there is no such column; there are {found}")]
     NoSuchColumn {
@@ -121,6 +150,36 @@ pub enum Refusal {
     /// A physical line beyond all measure.
     #[error("the line is longer than {} MiB; that is no table", super::lines::LONGEST_RECORD >> 20)]
     LineTooLong,
+}
+
+impl Refusal {
+    /// Two columns of a header that could be `kind`, by their places from 0.
+    pub(super) fn two_columns(
+        kind: IdentifierKind,
+        names: &[String],
+        first: usize,
+        second: usize,
+    ) -> Self {
+        let name = |place: usize| names.get(place).cloned().unwrap_or_default();
+        if name(first).to_lowercase() == name(second).to_lowercase() {
+            return Refusal::TwoColumns {
+                column: kind.as_str(),
+                first: first + 1,
+                second: second + 1,
+            };
+        }
+        Refusal::Ambiguous { kind, first: name(first), second: name(second) }
+    }
+}
+
+/// The flag that maps a column, as it is typed in a shell.
+fn flag(kind: IdentifierKind, header: &str) -> String {
+    let header = if header.contains(['"', '$', '`', '\\', '!']) {
+        format!("'{}'", header.replace('\'', "'\\''"))
+    } else {
+        format!("\"{header}\"")
+    };
+    format!("--column {kind}={header}")
 }
 
 /// Why a row is bad, for the person who filled the file.
@@ -171,6 +230,14 @@ pub enum RowError {
     /// An identifier that is none.
     #[error(transparent)]
     Identifier(#[from] IdentifierError),
+    /// The header once more, as where files were joined.
+    #[error("this is the header once more, not a person; delete the line")]
+    RepeatedHeader,
+    /// What reports have below their table.
+    #[error(
+        "looks like a report's footer or a note, not a person; delete the lines below the table"
+    )]
+    Footer,
     /// Nothing to ask any chosen provider by.
     #[error("no identifier for {}: {empty} {} empty", either(.providers), is_or_are(.empty))]
     NoIdentifier {
@@ -195,6 +262,23 @@ pub struct Names(pub Vec<String>);
 
 /// The most names that a message lists.
 const MOST_NAMES: usize = 40;
+
+impl RowError {
+    /// The error without what differs from row to row, so that equal ones can be counted.
+    #[must_use]
+    pub fn in_general(&self) -> String {
+        match self {
+            RowError::NotUtf8 { .. } => "not UTF-8; save the file as UTF-8".to_owned(),
+            RowError::Json(_) => "not valid JSON".to_owned(),
+            RowError::TextAfterQuote { .. } => {
+                "the quote that opens here is closed before the field ends \
+                 (a quote inside of quotes is written twice)"
+                    .to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+}
 
 impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

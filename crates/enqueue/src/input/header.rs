@@ -3,7 +3,9 @@ use jobs::IdentifierKind;
 use super::columns::{Recognised, Role};
 use super::csv::{self, Found};
 use super::error::{InputError, Names, Refusal};
+use super::head::{self, Head};
 use super::identifiers::Judge;
+use super::known_headers::{is_preferred, trimmed};
 use super::lines::LineEnd;
 use super::opened::Opened;
 
@@ -22,18 +24,43 @@ pub struct Header {
 }
 
 impl Header {
-    fn new(names: Vec<String>, recognised: &Recognised) -> Result<Self, Refusal> {
-        let roles: Vec<Role> = names.iter().map(|name| recognised.role(name)).collect();
+    /// `address` is the column in which LinkedIn addresses were seen under a header that is not
+    /// known for them.
+    fn new(
+        names: Vec<String>,
+        recognised: &Recognised,
+        address: Option<usize>,
+    ) -> Result<Self, Refusal> {
+        let mut roles: Vec<Role> = names.iter().map(|name| recognised.role(name)).collect();
+        if let Some(role) = address.and_then(|place| roles.get_mut(place)) {
+            *role = Role::Identifier(IdentifierKind::LinkedinUrl);
+        }
         let mut identifiers = [None; 3];
         for (kind, place) in IdentifierKind::ALL.into_iter().zip(&mut identifiers) {
-            let mut places = (0..roles.len()).filter(|n| roles[*n] == Role::Identifier(kind));
+            let role = Role::Identifier(kind);
+            let preferred =
+                (0..roles.len()).find(|n| roles[*n] == role && is_preferred(&names[*n]));
+            if let Some(preferred) = preferred.filter(|_| !recognised.is_mapped(kind)) {
+                let others = (0..roles.len()).filter(|n| *n != preferred);
+                let others: Vec<usize> = others.filter(|n| roles[*n] == role).collect();
+                others.into_iter().for_each(|other| roles[other] = Role::Kept);
+            }
+            let mut places = (0..roles.len()).filter(|n| roles[*n] == role);
             *place = places.next();
             if let (Some(first), Some(second)) = (*place, places.next()) {
-                let column = kind.as_str();
-                return Err(Refusal::TwoColumns { column, first: first + 1, second: second + 1 });
+                return Err(Refusal::two_columns(kind, &names, first, second));
             }
         }
         Ok(Header { names, roles, identifiers })
+    }
+
+    /// The identifiers' columns: which one, its name, and its place from 1.
+    pub fn recognised(&self) -> impl Iterator<Item = (IdentifierKind, &str, usize)> {
+        let placed = IdentifierKind::ALL.into_iter().zip(self.identifiers);
+        placed.filter_map(|(kind, place)| {
+            let place = place?;
+            Some((kind, self.names.get(place)?.as_str(), place + 1))
+        })
     }
 
     /// The names of the columns that are kept, in order.
@@ -76,50 +103,91 @@ impl Header {
 }
 
 /// Reads the header and sees by it what separates the fields: what makes the most recognised
-/// columns, else the most columns.
+/// columns, else the most columns. Where nothing is recognised, the header may stand further down.
 pub fn read(file: &mut Opened, recognised: &Recognised) -> Result<Header, InputError> {
+    skip_blank_lines(file)?;
+    let said = separator_line(file)?;
+    skip_blank_lines(file)?;
+    if matches!(file.bytes().first(), Some(b'{' | b'[')) {
+        return Err(file.refused(Refusal::Json));
+    }
+    let separators = said.as_ref().map_or(&SEPARATORS[..], std::slice::from_ref);
+    let head = match best_guess(file, separators, recognised)? {
+        Ok(head) if head.known > 0 => head,
+        first => match head::find(file, separators, recognised)? {
+            Some(head) => head,
+            None => first.map_err(|refusal| file.refused(refusal))?,
+        },
+    };
+    head.above.iter().for_each(|length| file.window.pass(*length));
+    let header = Header::new(head.names, recognised, head.address);
+    let header = header.map_err(|refusal| file.refused(refusal))?;
+    file.separator = head.separator;
+    file.header = file.bytes()[..head.end.next].to_vec();
+    file.header_line = file.window.line();
+    file.window.pass(head.end.next);
+    Ok(header)
+}
+
+fn skip_blank_lines(file: &mut Opened) -> Result<(), InputError> {
     while let Some(end) =
         file.first_line()?.filter(|end| csv::is_blank(&file.bytes()[..end.content], b','))
     {
         file.window.pass(end.next);
     }
-    if matches!(file.bytes().first(), Some(b'{' | b'[')) {
-        return Err(file.refused(Refusal::Json));
-    }
-    let (separator, names, end) = best_guess(file, recognised)?;
-    let header = Header::new(names, recognised).map_err(|refusal| file.refused(refusal))?;
-    file.separator = separator;
-    file.header = file.bytes()[..end.next].to_vec();
-    file.window.pass(end.next);
-    Ok(header)
+    Ok(())
 }
 
+/// Excel's `sep=;`, which says what separates the fields below.
+fn separator_line(file: &mut Opened) -> Result<Option<u8>, InputError> {
+    let Some(end) = file.first_line()? else { return Ok(None) };
+    let line = &file.bytes()[..end.content];
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let separator = match line {
+        [s, e, p, b'=', separator, rest @ ..] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => {
+            // Some programs fill the line up with separators.
+            let rest_says_nothing = rest.iter().all(|byte| byte == separator || *byte == b'"');
+            (rest_says_nothing && separator.is_ascii_punctuation() || *separator == b'\t')
+                .then_some(*separator)
+        }
+        _ => None,
+    };
+    if separator.is_some() {
+        file.window.pass(end.next);
+    }
+    Ok(separator)
+}
+
+type Guess = Result<Head, Refusal>;
+
+/// Takes the first record for the header.
 fn best_guess(
     file: &mut Opened,
+    separators: &[u8],
     recognised: &Recognised,
-) -> Result<(u8, Vec<String>, LineEnd), InputError> {
-    let mut best = None;
-    let mut best_rank = (0, 0);
+) -> Result<Guess, InputError> {
+    let mut best: Option<Head> = None;
     let mut fault = None;
-    for separator in SEPARATORS {
-        match names_by(file, separator)? {
+    for separator in separators {
+        match names_by(file, *separator)? {
             Err(refusal) => fault = fault.or(Some(refusal)),
             Ok((names, end)) => {
                 let known = |name: &&String| matches!(recognised.role(name), Role::Identifier(_));
-                let rank = (names.iter().filter(known).count(), names.len());
-                if rank > best_rank {
-                    best_rank = rank;
-                    best = Some((separator, names, end));
+                let known = names.iter().filter(known).count();
+                let better = |best: &Head| (known, names.len()) > (best.known, best.names.len());
+                if best.as_ref().is_none_or(better) {
+                    let (separator, above) = (*separator, Vec::new());
+                    best = Some(Head { separator, names, above, end, known, address: None });
                 }
             }
         }
     }
-    match (best, fault) {
+    Ok(match (best, fault) {
         (Some(best), None) => Ok(best),
         // Quotes that are broken by one separator are just text by the wrong ones.
-        (Some(best), Some(_)) if best_rank.0 > 0 => Ok(best),
-        (_, fault) => Err(file.refused(fault.unwrap_or(Refusal::Empty))),
-    }
+        (Some(best), Some(_)) if best.known > 0 => Ok(best),
+        (_, fault) => Err(fault.unwrap_or(Refusal::Empty)),
+    })
 }
 
 type NamesAndEnd = Result<(Vec<String>, LineEnd), Refusal>;
@@ -131,7 +199,7 @@ fn names_by(file: &mut Opened, separator: u8) -> Result<NamesAndEnd, InputError>
         Found::Broken { error, .. } => return Ok(Err(Refusal::Header(error))),
     };
     Ok(match std::str::from_utf8(&file.bytes()[..end.content]) {
-        Ok(text) => Ok((fields.iter().map(|f| f.text(text).trim().to_owned()).collect(), end)),
+        Ok(text) => Ok((fields.iter().map(|f| trimmed(&f.text(text)).to_owned()).collect(), end)),
         Err(error) => Err(Refusal::HeaderNotUtf8 { byte: error.valid_up_to() + 1 }),
     })
 }

@@ -1,11 +1,11 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use jobs::person::IdentifierError;
 use jobs::{Identifier, IdentifierKind, Provider};
 
 use super::columns::Recognised;
 use super::error::{Names, RowError};
+use super::header::Header;
 
 /// The identifiers on one row: at most one of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -108,15 +108,23 @@ impl Judge {
         &self.recognised
     }
 
+    /// Takes over the names that the columns have in the input.
+    pub fn adopt(&mut self, header: &Header) {
+        self.recognised.adopt(header.recognised().map(|(kind, name, _)| (kind, name)));
+    }
+
     /// One unreadable identifier makes the whole row bad, even beside a good one: the row would
     /// silently be asked elsewhere, or for less, than its author meant.
     pub fn identify(&self, texts: &Texts<'_>) -> Result<(Identifiers, Waterfall), Fault> {
         let mut identifiers = Identifiers::default();
         for (kind, text) in IdentifierKind::ALL.into_iter().zip(texts) {
             let Some(text) = text else { continue };
+            if self.is_header(kind, text) {
+                return Err((None, RowError::RepeatedHeader));
+            }
             match Identifier::parse(kind, text) {
                 Ok(identifier) => *identifiers.slot(kind) = Some(identifier),
-                Err(IdentifierError::Empty) => {}
+                Err(error) if error.is_absent() => {}
                 Err(error) => return Err((Some(kind.to_string()), error.into())),
             }
         }
@@ -125,6 +133,13 @@ impl Judge {
             return Err((None, self.nobody(texts)));
         }
         Ok((identifiers, waterfall))
+    }
+
+    fn is_header(&self, kind: IdentifierKind, text: &str) -> bool {
+        let header = self.recognised.header(kind);
+        // Comparing lengths first spares nearly all rows the rest.
+        (text.len() == header.len() && text.eq_ignore_ascii_case(header))
+            || text.eq_ignore_ascii_case(kind.as_str())
     }
 
     /// Names the columns that are there but empty; where there are none, those that could be.

@@ -20,8 +20,8 @@ pub struct Keys {
     by_name: HashMap<String, usize>,
     /// Counts rows, so that a key knows whether this row already had it.
     rows: u64,
-    /// How many keys only bad rows had so far.
-    unproven: usize,
+    /// The keys of the present row that no good row had so far.
+    unproven: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -59,20 +59,15 @@ impl Keys {
         self.by_name.insert(name.to_owned(), self.keys.len());
         let name = name.to_owned();
         self.keys.push(Key { name, json, role, last_row: 0, in_good_row: false });
-        self.unproven += 1;
         self.keys.len() - 1
     }
 
     /// The present row is good, so its keys are columns of the batch.
     fn prove(&mut self) {
-        if self.unproven == 0 {
-            return;
-        }
-        let rows = self.rows;
-        let of_row = |key: &&mut Key| key.last_row == rows && !key.in_good_row;
-        for key in self.keys.iter_mut().filter(of_row) {
-            key.in_good_row = true;
-            self.unproven -= 1;
+        for place in self.unproven.drain(..) {
+            if let Some(key) = self.keys.get_mut(place) {
+                key.in_good_row = true;
+            }
         }
     }
 }
@@ -81,13 +76,18 @@ impl Keys {
 pub fn next(file: &mut Opened, keys: &mut Keys, judge: &Judge) -> Result<Option<Line>, InputError> {
     while let Some(end) = file.first_line()? {
         let raw = &file.bytes()[..end.content];
-        let line = (!raw.trim_ascii().is_empty()).then(|| line(file, raw, keys, judge));
+        let line = (!is_blank(raw)).then(|| line(file, raw, keys, judge));
         file.window.pass(end.next);
         if line.is_some() {
             return Ok(line);
         }
     }
     Ok(None)
+}
+
+/// Whether a line says nothing. Old programs end a file with Ctrl-Z.
+fn is_blank(raw: &[u8]) -> bool {
+    raw.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0x1a)
 }
 
 fn line(file: &Opened, raw: &[u8], keys: &mut Keys, judge: &Judge) -> Line {
@@ -114,6 +114,7 @@ fn row(
 ) -> Result<(String, Identifiers, Waterfall), Fault> {
     let object = parse(text).map_err(|error| (None, error))?;
     keys.rows += 1;
+    keys.unproven.clear();
     let mut texts: Texts<'_> = [None, None, None];
     let mut fields = String::with_capacity(text.len());
     fields.push('{');
@@ -122,6 +123,9 @@ fn row(
         let (rows, key) = (keys.rows, &mut keys.keys[place]);
         if std::mem::replace(&mut key.last_row, rows) == rows {
             return Err((None, RowError::DuplicateKey(key.name.clone())));
+        }
+        if !key.in_good_row {
+            keys.unproven.push(place);
         }
         if let Role::Identifier(kind) = key.role {
             let text = identifier_text(value).map_err(|error| (Some(kind.to_string()), error))?;

@@ -16,6 +16,8 @@ pub struct Window<R> {
     end: usize,
     ended: bool,
     line: u64,
+    /// Whether each record is one line, however many its text has.
+    of_rows: bool,
 }
 
 /// Where a physical line ends, and where the next one begins.
@@ -30,7 +32,25 @@ pub struct LineEnd {
 impl<R: Read> Window<R> {
     /// A window at the beginning of `inner`.
     pub fn new(inner: R) -> Self {
-        Window { inner, buffer: Vec::new(), start: 0, end: 0, ended: false, line: 1 }
+        Window {
+            inner,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            ended: false,
+            line: 1,
+            of_rows: false,
+        }
+    }
+
+    /// A window at the beginning of a sheet's rows.
+    pub fn of_rows(inner: R) -> Self {
+        Window { of_rows: true, ..Window::new(inner) }
+    }
+
+    /// All of it, what is held included.
+    pub fn into_inner(self) -> impl Read {
+        io::Cursor::new(self.buffer).take(self.end as u64).chain(self.inner)
     }
 
     /// What is held and not passed yet, but never more than a [`LONGEST_RECORD`], so that what is
@@ -78,9 +98,9 @@ impl<R: Read> Window<R> {
         Ok(())
     }
 
-    /// Passes `length` bytes, which end at the end of a line.
+    /// Passes a record of `length` bytes, which end at the end of a line.
     pub fn pass(&mut self, length: usize) {
-        self.line += line_ends(&self.bytes()[..length]);
+        self.line += if self.of_rows { 1 } else { line_ends(&self.bytes()[..length]) };
         self.start += length;
     }
 

@@ -6,13 +6,16 @@ mod csv;
 mod error;
 /// A fingerprint of what is enqueued.
 mod hash;
+/// Where the header is, if not at the beginning.
+mod head;
 /// The header of a CSV file, and what separates its fields.
 mod header;
 /// The identifiers on a row, and whom they ask.
 mod identifiers;
 /// JSON Lines.
 mod jsonl;
-/// A row's own columns: written as JSON, read back for the export.
+/// The headers of the usual exports.
+mod known_headers;
 /// Physical lines of a file that is read piece by piece.
 mod lines;
 /// A source that is being read.
@@ -23,12 +26,14 @@ mod record;
 mod rejected;
 /// Files, standard input and their formats.
 mod source;
+/// Excel's workbooks.
+mod workbook;
 
 use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
-use jobs::Provider;
+use jobs::{FileForm, FileFormat, LineEnd, Provider};
 
 pub use columns::{BadMapping, ColumnMapping};
 pub use error::{InputError, Names, Refusal, RowError};
@@ -37,6 +42,7 @@ pub use identifiers::{Identifiers, Waterfall};
 pub use rejected::Rejected;
 pub use source::{Format, Source, UnknownFormat};
 
+use crate::output::harmless;
 use columns::Recognised;
 use identifiers::Judge;
 use opened::Opened;
@@ -49,6 +55,8 @@ pub struct Options {
     pub format: Option<Format>,
     /// Other headers of the recognised columns.
     pub columns: Vec<ColumnMapping>,
+    /// The sheet of a workbook to read; the first where None.
+    pub sheet: Option<String>,
     /// The providers to ask, in order; every provider where None.
     pub providers: Option<Vec<Provider>>,
 }
@@ -91,16 +99,27 @@ impl BadRow {
     /// Column and reason, without file and line.
     #[must_use]
     pub fn message(&self) -> String {
+        self.in_column(&self.reason.to_string())
+    }
+
+    /// The message without what differs between rows with the same fault.
+    #[must_use]
+    pub fn in_general(&self) -> String {
+        self.in_column(&self.reason.in_general())
+    }
+
+    /// A header may hold anything: what could steer a terminal is left out.
+    fn in_column(&self, message: &str) -> String {
         match &self.column {
-            Some(column) => format!("{column}: {}", self.reason),
-            None => self.reason.to_string(),
+            Some(column) => format!("{}: {message}", harmless(column)),
+            None => message.to_owned(),
         }
     }
 }
 
 impl fmt::Display for BadRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.name, self.line, self.message())
+        write!(f, "{}:{}: {}", harmless(&self.name), self.line, self.message())
     }
 }
 
@@ -149,13 +168,17 @@ impl Reader {
     ) -> Result<Self, InputError> {
         let mut files = Vec::with_capacity(sources.len());
         for (place, (source, reader)) in sources.into_iter().enumerate() {
-            files.push(Opened::new(place, source, reader)?);
+            files.push(Opened::new(place, source, reader, options.sheet.as_deref())?);
         }
         let recognised =
             Recognised::new(&options.columns).map_err(|refusal| first_refused(&files, refusal))?;
-        let judge = Judge::new(options.providers, recognised);
+        let mut judge = Judge::new(options.providers, recognised);
         let body = match common_format(&mut files, options.format)? {
-            Format::Csv => Body::Csv(common_header(&mut files, &judge)?),
+            Format::Csv => {
+                let header = common_header(&mut files, &judge)?;
+                judge.adopt(&header);
+                Body::Csv(header)
+            }
             Format::Jsonl => Body::Jsonl(jsonl::Keys::default()),
         };
         Ok(Reader { files, current: 0, body, judge, fields: Vec::new() })
@@ -177,6 +200,51 @@ impl Reader {
             Body::Csv(header) => header.kept(),
             Body::Jsonl(keys) => keys.kept(),
         }
+    }
+
+    /// What was recognised without being said: columns under another name than ours, a header that
+    /// is not the first line, a sheet. For people.
+    #[must_use]
+    pub fn recognised(&self) -> Vec<String> {
+        let Body::Csv(header) = &self.body else { return Vec::new() };
+        let mapped = |kind| self.judge.recognised().is_mapped(kind);
+        let renamed = header
+            .recognised()
+            .filter(|(kind, name, _)| !mapped(*kind) && !name.eq_ignore_ascii_case(kind.as_str()));
+        let mut lines: Vec<String> = renamed
+            .map(|(kind, name, place)| format!("{kind} is {name:?}, column {place} of the header"))
+            .collect();
+        let Some(file) = self.files.first() else { return lines };
+        if let Some(sheet) = &file.sheet {
+            lines.push(format!("the sheet is {:?}, one of {}", sheet.name, sheet.of));
+        }
+        if file.header_line > 1 {
+            lines.push(format!("the header is in line {}", file.header_line));
+        }
+        lines.iter().map(|line| format!("{}: {line}", harmless(&file.name))).collect()
+    }
+
+    /// The form in which the first file came.
+    #[must_use]
+    pub fn form(&self) -> FileForm {
+        let mut form = FileForm::new(match self.format() {
+            Format::Csv => FileFormat::Csv,
+            Format::Jsonl => FileFormat::Jsonl,
+        });
+        let Some(file) = self.files.first() else { return form };
+        form.byte_order_mark = file.has_bom;
+        if let Some(sheet) = &file.sheet {
+            form.format = FileFormat::Xlsx;
+            form.sheet = Some(sheet.name.clone());
+        } else if self.format() == Format::Csv {
+            form.separator = char::from(file.separator);
+            form.line_end = match file.header.as_slice() {
+                [.., b'\r', b'\n'] => LineEnd::CrLf,
+                [.., b'\r'] => LineEnd::Cr,
+                _ => LineEnd::Lf,
+            };
+        }
+        form
     }
 
     /// Where bad rows can be written to, beside each source.

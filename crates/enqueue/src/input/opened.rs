@@ -5,8 +5,11 @@ use super::BadRow;
 use super::error::{InputError, Refusal, RowError};
 use super::lines::{self, LineEnd, Window};
 use super::source::{Format, Source};
+use super::workbook;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
+/// What a zip archive begins with, as a workbook is one.
+const WORKBOOK: &[u8] = b"PK\x03\x04";
 
 /// A source that is being read.
 pub struct Opened {
@@ -24,34 +27,86 @@ pub struct Opened {
     pub separator: u8,
     /// The header of a CSV file with the end of its line, as it stands there.
     pub header: Vec<u8>,
+    /// The physical line on which that begins.
+    pub header_line: u64,
+    /// The sheet that is read, of a workbook.
+    pub sheet: Option<SheetName>,
+}
+
+/// Which sheet of a workbook is read.
+#[derive(Debug, Clone)]
+pub struct SheetName {
+    /// Its name.
+    pub name: String,
+    /// How many there are.
+    pub of: usize,
 }
 
 impl Opened {
-    /// Looks at the beginning of `reader` and refuses what is no text.
+    /// Looks at the beginning of `reader` and refuses what holds no table. Of a workbook, the sheet
+    /// of this name is read, else the first.
     pub fn new(
         place: usize,
         source: Source,
         reader: Box<dyn Read + Send>,
+        sheet: Option<&str>,
     ) -> Result<Self, InputError> {
         let name = source.name();
-        let window = Window::new(reader);
         let mut file = Opened {
             place,
             source,
             name,
-            window,
+            window: Window::new(reader),
             has_bom: false,
             separator: b',',
             header: Vec::new(),
+            header_line: 1,
+            sheet: None,
         };
-        file.at_least(4)?;
+        file.at_least(8)?;
+        if file.bytes().starts_with(WORKBOOK) {
+            return file.of_workbook(sheet);
+        }
+        if sheet.is_some() {
+            return Err(file.refused(Refusal::NoWorkbook));
+        }
+        while file.bytes().starts_with(BOM) {
+            file.has_bom = true;
+            file.window.skip(BOM.len());
+            file.at_least(8)?;
+        }
+        if file.first_visible()?.is_none() {
+            return Err(file.refused(Refusal::Empty));
+        }
+        file.at_least(64)?;
         if let Some(refusal) = foreign(file.bytes()) {
             return Err(file.refused(refusal));
         }
-        file.has_bom = file.bytes().starts_with(BOM);
-        if file.has_bom {
-            file.window.skip(BOM.len());
-        }
+        Ok(file)
+    }
+
+    fn of_workbook(self, sheet: Option<&str>) -> Result<Self, InputError> {
+        let Opened { place, source, name, window, .. } = self;
+        let sheet =
+            workbook::read(window.into_inner(), sheet).map_err(|problem| match problem {
+                workbook::Problem::Refused(refusal) => {
+                    InputError::Refused { name: name.clone(), line: 1, refusal }
+                }
+                workbook::Problem::Io(error) => {
+                    InputError::Unreadable { name: name.clone(), error }
+                }
+            })?;
+        let mut file = Opened {
+            place,
+            source,
+            name,
+            window: Window::of_rows(Box::new(sheet.csv)),
+            has_bom: false,
+            separator: b',',
+            header: Vec::new(),
+            header_line: 1,
+            sheet: Some(SheetName { name: sheet.name, of: sheet.of }),
+        };
         if file.first_visible()?.is_none() {
             return Err(file.refused(Refusal::Empty));
         }
@@ -61,6 +116,7 @@ impl Opened {
     /// The format by name, else (standard input) by the first byte that is not blank.
     pub fn format(&mut self) -> Result<Format, InputError> {
         match self.source.format_by_name() {
+            _ if self.sheet.is_some() => Ok(Format::Csv),
             Some(format) => Ok(format),
             None if self.first_visible()? == Some(b'{') => Ok(Format::Jsonl),
             None => Ok(Format::Csv),
@@ -145,11 +201,23 @@ impl Opened {
 /// Files that people give in place of a table, by their first bytes.
 fn foreign(bytes: &[u8]) -> Option<Refusal> {
     match bytes {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(Refusal::Utf16),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Some(Refusal::Utf16),
         // UTF-16 without its mark: every other byte of a Latin text is zero.
-        [_, 0, _, 0, ..] | [0, _, 0, _, ..] => Some(Refusal::Utf16),
-        [b'P', b'K', 3, 4, ..] => Some(Refusal::Binary("an Excel workbook or a zip archive")),
-        [0x1f, 0x8b, ..] => Some(Refusal::Binary("compressed with gzip")),
-        _ => None,
+        [_, 0, _, 0, ..] | [0, _, 0, _, ..] => return Some(Refusal::Utf16),
+        [0x1f, 0x8b, ..] => return Some(Refusal::Binary("compressed with gzip")),
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => {
+            return Some(Refusal::Binary("an old Excel workbook (.xls), or one with a password"));
+        }
+        [b'%', b'P', b'D', b'F', ..] => return Some(Refusal::Binary("a PDF document")),
+        [b'{', b'\\', b'r', b't', b'f', ..] => return Some(Refusal::Binary("an RTF document")),
+        _ => {}
     }
+    let text = bytes.trim_ascii_start();
+    let begins = |word: &str| {
+        text.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    if begins("<!doctype html") || begins("<html") || begins("<table") || begins("<head") {
+        return Some(Refusal::Binary("a web page (HTML)"));
+    }
+    begins("<?xml").then_some(Refusal::Binary("XML"))
 }

@@ -22,6 +22,11 @@ impl Field {
         }
     }
 
+    /// Whether nothing but white space stands in it.
+    pub fn is_blank(&self, record: &[u8]) -> bool {
+        record[self.start..self.end].iter().all(u8::is_ascii_whitespace)
+    }
+
     /// Where the field stands in the record, its quotes included.
     pub fn span(&self) -> std::ops::Range<usize> {
         let quote = usize::from(self.quoted);

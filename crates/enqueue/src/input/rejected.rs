@@ -106,9 +106,9 @@ impl Target {
             _ => b"\n",
         };
         let header = file.header[..content].to_vec();
+        let text = std::str::from_utf8(&header).unwrap_or_default();
         let is_reason = |field: &Field| {
-            let name = std::str::from_utf8(&header).map(|text| field.text(text));
-            name.is_ok_and(|name| name.trim().eq_ignore_ascii_case(REASON))
+            !text.is_empty() && field.text(text).trim().eq_ignore_ascii_case(REASON)
         };
         let old_reason = fields.iter().position(is_reason);
         Target {

@@ -12,7 +12,8 @@ use crate::input::{ColumnMapping, ContentHasher, Format, Options, Source};
 /// Options of `enqueue submit`.
 #[derive(Debug, Args)]
 pub struct SubmitArgs {
-    /// CSV with a header, or JSON Lines; - is standard input. Several files make one batch
+    /// CSV with a header, JSON Lines, or an Excel workbook (.xlsx); - is standard input. Several
+    /// files make one batch
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
@@ -20,8 +21,13 @@ pub struct SubmitArgs {
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
 
+    /// The sheet of a workbook [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub sheet: Option<String>,
+
     /// Another header of a recognised column (ocean_person_id, clodura_person_id, linkedin_url),
-    /// as in linkedin_url="LinkedIn URL"; may be given several times
+    /// as in linkedin_url="Profile of the person"; may be given several times [default: the headers
+    /// of the usual exports; what was recognised is printed]
     #[arg(long = "column", value_name = "NAME=HEADER")]
     pub columns: Vec<ColumnMapping>,
 
@@ -118,6 +124,7 @@ impl SubmitArgs {
     pub fn reading(&self) -> Options {
         Options {
             format: self.format,
+            sheet: self.sheet.clone(),
             columns: self.columns.clone(),
             providers: self.providers.clone(),
         }

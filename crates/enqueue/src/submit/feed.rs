@@ -7,7 +7,9 @@ use jobs::Provider;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use super::bad_rows::BadRows;
 use super::packed::Packed;
+use super::repeats::Repeats;
 use crate::input::{ContentHasher, Format, InputError, Line, Reader, Rejected, Row};
 
 /// How many rows are passed on together. The longer the ledger's index is, the fewer people of a run share a
@@ -17,8 +19,6 @@ const RUN: RangeInclusive<usize> = 50_000..=128_000;
 const SHARE_OF_READ: i64 = 4;
 /// How many bytes of text a run has at most, and whatever its last row has.
 const RUN_BYTES: usize = 32 * 1024 * 1024;
-/// How many bad rows are listed; somebody who has more has made one mistake many times.
-const MOST_LISTED: usize = 1_000;
 
 /// A reader on a thread of its own, ahead of whoever takes the rows.
 pub struct Feed {
@@ -45,6 +45,8 @@ pub struct Input {
     pub rows: i64,
     /// Bad ones.
     pub bad: BadRows,
+    /// What looks wrong and is not refused, in words.
+    pub warnings: Vec<String>,
     /// Who is asked by at least one row.
     pub providers: BTreeSet<Provider>,
     /// The caller's columns.
@@ -55,15 +57,6 @@ pub struct Input {
     pub rejected: Option<Rejected>,
 }
 
-/// Bad rows, in words.
-#[derive(Debug, Default)]
-pub struct BadRows {
-    /// The first of them.
-    pub listed: Vec<String>,
-    /// All of them.
-    pub count: i64,
-}
-
 /// Why the input could not be read to its end.
 #[derive(Debug)]
 pub enum FeedError {
@@ -71,15 +64,6 @@ pub enum FeedError {
     Input(InputError),
     /// The bad rows can't be written out.
     Rejected(io::Error),
-}
-
-impl BadRows {
-    fn add(&mut self, line: impl FnOnce() -> String) {
-        self.count += 1;
-        if self.listed.len() < MOST_LISTED {
-            self.listed.push(line());
-        }
-    }
 }
 
 /// Starts reading. With `keep_bad` bad rows are collected for writing out and the good ones go on;
@@ -101,6 +85,7 @@ pub fn start(
             input: Input {
                 rows: 0,
                 bad: BadRows::default(),
+                warnings: Vec::new(),
                 providers: BTreeSet::new(),
                 columns: Vec::new(),
                 fingerprint: String::new(),
@@ -134,14 +119,16 @@ impl Reading {
         if reader.format() == Format::Csv {
             hasher.columns(&reader.columns());
         }
+        let mut repeats = Repeats::default();
         for line in reader.by_ref() {
             match line.map_err(FeedError::Input)? {
                 Line::Row(row) => {
                     hasher.row(&row);
+                    repeats.add(&row);
                     self.take(&row);
                 }
                 Line::Bad(bad) => {
-                    self.input.bad.add(|| bad.to_string());
+                    self.input.bad.add(&bad);
                     match &mut self.rejected {
                         Some(rejected) => rejected.write(&bad).map_err(FeedError::Rejected)?,
                         None => self.sender = None,
@@ -150,6 +137,7 @@ impl Reading {
             }
         }
         self.pass_on();
+        self.input.warnings = repeats.warnings();
         self.input.columns = reader.columns();
         if reader.format() == Format::Jsonl {
             hasher.columns(&self.input.columns);
@@ -207,7 +195,7 @@ mod tests {
     /// The numbers of the rows of a made-up file, run by run, as they are passed on.
     async fn passed_on(rows: usize, order: Order) -> Vec<Vec<i64>> {
         let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
-        let ids = (0..rows).map(|n| format!("{:07}\n", (n * 7_919) % 1_000_003));
+        let ids = (1..=rows).map(|n| format!("{:07}\n", (n * 7_919) % 1_000_003));
         let text: String = ids.collect();
         write!(file, "ocean_person_id\n{text}").unwrap();
         let source = Source::File(file.path().to_owned());
@@ -226,7 +214,7 @@ mod tests {
         let runs = passed_on(60_000, Order::AsTheyAreFiled).await;
         let lengths: Vec<usize> = runs.iter().map(Vec::len).collect();
         assert_eq!(lengths, [50_000, 10_000]);
-        let id = |number: &i64| ((*number as usize - 1) * 7_919) % 1_000_003;
+        let id = |number: &i64| (*number as usize * 7_919) % 1_000_003;
         assert!(runs.iter().all(|run| run.is_sorted_by_key(id)));
     }
 

@@ -2,38 +2,59 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::{IdentifierError, is_invisible, not_too_long, trim};
+use super::{IdentifierError, is_invisible, letters_were_lost, not_too_long, trim};
 
 /// The slug of a profile's address in its one form.
 pub(super) fn slug(address: &str) -> Result<String, IdentifierError> {
+    // An address that was the parameter of another one has no slash of its own.
+    if !address.contains('/') && address.contains("%2") {
+        let decoded = decoded(address).ok_or(IdentifierError::NotLinkedin)?;
+        return normal_slug(written_slug(&decoded)?);
+    }
     normal_slug(written_slug(address)?)
 }
 
 /// The slug of a profile's address, as it is written there.
 fn written_slug(text: &str) -> Result<&str, IdentifierError> {
-    let rest = without_scheme(text).split(['?', '#']).next().unwrap_or_default();
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    check_host(host)?;
-    let mut segments = path.split('/').filter(|segment| !segment.is_empty()).peekable();
-    // Links in LinkedIn's mails and in its light mobile site carry one more step in front.
-    segments.next_if(|s| s.eq_ignore_ascii_case("comm") || s.eq_ignore_ascii_case("mwlite"));
-    let page = segments.next().unwrap_or_default();
-    match page.to_ascii_lowercase().as_str() {
-        "in" => segments.next().ok_or(IdentifierError::BadSlug),
-        "pub" => Err(IdentifierError::OldPublicAddress),
-        "sales" => Err(IdentifierError::SalesNavigator),
-        "talent" | "recruiter" => Err(IdentifierError::Recruiter),
-        "company" | "school" | "showcase" => Err(IdentifierError::CompanyPage),
-        _ => Err(IdentifierError::NotAProfile),
+    let text = without_schemes(text).split('#').next().unwrap_or_default();
+    let (address, query) = match text.split_once('?') {
+        Some((address, query)) => (address, Some(query)),
+        None => (text, None),
+    };
+    let slug = slug_in(without_host(address)?)?;
+    // A question mark that begins no query stands for a letter that was lost: /in/j?rgen.
+    if address.ends_with(slug) && query.is_some_and(|query| !is_query(query)) {
+        return Err(IdentifierError::LettersLost);
     }
+    // Some programs lose the question mark instead: /in/ann&trk=x.
+    Ok(match slug.split_once('&') {
+        Some((name, rest)) if is_query(rest.strip_prefix("amp;").unwrap_or(rest)) => name,
+        _ => slug,
+    })
 }
 
-fn without_scheme(text: &str) -> &str {
-    let stripped = ["https://", "http://", "//"].into_iter().find_map(|scheme| {
-        let head = text.get(..scheme.len())?;
-        head.eq_ignore_ascii_case(scheme).then(|| &text[scheme.len()..])
-    });
-    stripped.unwrap_or(text)
+/// Takes off the scheme, also one that stands there twice.
+fn without_schemes(text: &str) -> &str {
+    let mut rest = text.trim_start_matches('/');
+    while let Some(next) = ["https:", "http:"].into_iter().find_map(|scheme| {
+        rest.get(..scheme.len())?.eq_ignore_ascii_case(scheme).then(|| &rest[scheme.len()..])
+    }) {
+        rest = next.trim_start_matches('/');
+    }
+    rest
+}
+
+/// The path of an address, which may be all there is: `in/ann`.
+fn without_host(address: &str) -> Result<&str, IdentifierError> {
+    let (host, path) = address.split_once('/').unwrap_or((address, ""));
+    if host.eq_ignore_ascii_case("in") || host.eq_ignore_ascii_case("pub") {
+        return Ok(address);
+    }
+    let (name, port) = host.split_once(':').unwrap_or((host, ""));
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(IdentifierError::NotLinkedin);
+    }
+    check_host(name).map(|()| path)
 }
 
 /// Lets pass linkedin.com and the subdomains under which it serves profiles: `www`, the mobile
@@ -55,14 +76,89 @@ fn check_host(host: &str) -> Result<(), IdentifierError> {
     }
 }
 
-/// The one form of a slug: percent-decoded, NFC, in lower case, except for member ids (`ACo…`), in
-/// which case matters.
+/// What a step of a path is.
+enum Step {
+    /// `in`: a profile's slug follows.
+    In,
+    /// Says nothing by itself: a step of LinkedIn's mails and its light mobile site, or the
+    /// beginning of an address that was put in front a second time.
+    Prefix,
+    /// The page of something else.
+    Other(IdentifierError),
+    /// Anything, a slug perhaps.
+    Name,
+}
+
+fn step(segment: &str) -> Step {
+    let is = |words: &[&str]| words.iter().any(|word| segment.eq_ignore_ascii_case(word));
+    if is(&["in"]) {
+        Step::In
+    } else if is(&["comm", "mwlite", "http:", "https:"]) || check_host(segment).is_ok() {
+        Step::Prefix
+    } else if is(&["pub"]) {
+        Step::Other(IdentifierError::OldPublicAddress)
+    } else if is(&["sales"]) {
+        Step::Other(IdentifierError::SalesNavigator)
+    } else if is(&["talent", "recruiter"]) {
+        Step::Other(IdentifierError::Recruiter)
+    } else if is(&["company", "school", "showcase"]) {
+        Step::Other(IdentifierError::CompanyPage)
+    } else {
+        Step::Name
+    }
+}
+
+fn slug_in(path: &str) -> Result<&str, IdentifierError> {
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty()).peekable();
+    let mut is_profile = false;
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match step(segment) {
+            Step::In => is_profile = true,
+            // People may be called `comm` or `pub`.
+            _ if is_profile && is_last => return Ok(segment),
+            Step::Prefix => {}
+            // A template that was filled with N/A.
+            Step::Name if is_profile && is_not_available(segment, segments.peek()) => {
+                return Err(IdentifierError::Placeholder);
+            }
+            Step::Other(error) => return Err(error),
+            Step::Name if is_profile => return Ok(segment),
+            Step::Name => return Err(IdentifierError::NotAProfile),
+        }
+    }
+    Err(if is_profile { IdentifierError::BadSlug } else { IdentifierError::NotAProfile })
+}
+
+fn is_not_available(segment: &str, next: Option<&&str>) -> bool {
+    segment.eq_ignore_ascii_case("n") && next.is_some_and(|next| next.eq_ignore_ascii_case("a"))
+}
+
+/// Whether this is what stands behind a question mark: `trk=x&…`, or `trk` alone.
+fn is_query(text: &str) -> bool {
+    let first = text.trim_start_matches('&').split('&').next().unwrap_or_default();
+    match first.split_once('=') {
+        Some((name, _)) => {
+            let stands_in_name = |c: char| {
+                c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '%' | '[' | ']')
+            };
+            !name.is_empty() && name.chars().all(stands_in_name)
+        }
+        None => first == "trk",
+    }
+}
+
+/// The one form of a slug: percent-decoded, NFC, in lower case, except for member ids, in which case
+/// matters.
 fn normal_slug(slug: &str) -> Result<String, IdentifierError> {
-    let decoded = percent_decoded(slug).ok_or(IdentifierError::BadSlug)?;
-    let slug = trim(&decoded);
-    let value = match (slug.starts_with("ACo"), slug.is_ascii()) {
-        (true, true) => slug.to_owned(),
-        (true, false) => slug.nfc().collect(),
+    let decoded = decoded(slug).ok_or(IdentifierError::BadSlug)?;
+    if letters_were_lost(&decoded) || decoded.contains('?') {
+        return Err(IdentifierError::LettersLost);
+    }
+    let slug = trim(&decoded).trim_matches(is_punctuation);
+    let slug = trim(slug);
+    let value = match (is_member_id(slug), slug.is_ascii()) {
+        (true, _) => slug.to_owned(),
         (false, true) => slug.to_ascii_lowercase(),
         (false, false) => slug.chars().flat_map(char::to_lowercase).nfc().collect(),
     };
@@ -72,8 +168,56 @@ fn normal_slug(slug: &str) -> Result<String, IdentifierError> {
     if value.is_empty() || !value.chars().all(may_stand_in_slug) {
         return Err(IdentifierError::BadSlug);
     }
+    if is_dead(&value) {
+        return Err(IdentifierError::Placeholder);
+    }
     not_too_long(&value)?;
     Ok(value)
+}
+
+/// What a sentence, a list or a link's mark-up leaves at the ends of an address.
+fn is_punctuation(c: char) -> bool {
+    c.is_whitespace()
+        || is_invisible(c)
+        || matches!(c, '.' | ',' | ';' | ':' | '!' | '"' | '\'' | '`' | '*' | '”' | '’' | '»')
+        || matches!(c, '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>')
+}
+
+/// Member ids are bytes in base 64: `ACoAA…`, `ACwAA…`.
+fn is_member_id(slug: &str) -> bool {
+    let stands_in_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    matches!(slug.as_bytes(), [b'A', b'C', b'a'..=b'z', b'A', b'A', ..])
+        && slug.bytes().all(stands_in_id)
+}
+
+/// Slugs that lead to no profile, or to the reader's own: what LinkedIn and programs write where
+/// they have none.
+fn is_dead(slug: &str) -> bool {
+    const DEAD: [&str; 21] = [
+        "404",
+        "blank",
+        "empty",
+        "false",
+        "me",
+        "n-a",
+        "n.a",
+        "na",
+        "nan",
+        "nil",
+        "no-value",
+        "none",
+        "not-available",
+        "not-found",
+        "notfound",
+        "novalue",
+        "null",
+        "true",
+        "unavailable",
+        "undefined",
+        "unknown",
+    ];
+    let is_filler = |c: char| c == '0' || (c.is_ascii() && !c.is_ascii_alphanumeric());
+    DEAD.contains(&slug) || slug.chars().all(is_filler)
 }
 
 /// Strict about ASCII, so that two addresses in one cell, or a delimiter that was escaped, are
@@ -86,11 +230,22 @@ fn may_stand_in_slug(c: char) -> bool {
     }
 }
 
-/// None where an escape is cut short or the bytes are no UTF-8.
-fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
-        return Some(Cow::Borrowed(text));
+/// Percent-decoded, as often as it was encoded. None where an escape is cut short or the bytes are
+/// no UTF-8.
+fn decoded(text: &str) -> Option<Cow<'_, str>> {
+    /// More than programs in a row encode an address.
+    const MOST_ROUNDS: usize = 4;
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..MOST_ROUNDS {
+        if !text.contains('%') {
+            break;
+        }
+        text = Cow::Owned(decoded_once(&text)?);
     }
+    Some(text)
+}
+
+fn decoded_once(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -103,7 +258,7 @@ fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
             rest = after;
         }
     }
-    String::from_utf8(bytes).ok().map(Cow::Owned)
+    String::from_utf8(bytes).ok()
 }
 
 fn hex(digit: u8) -> Option<u8> {

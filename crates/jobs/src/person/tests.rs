@@ -1,3 +1,5 @@
+mod cells;
+
 use proptest::prelude::*;
 
 use super::{Identifier, IdentifierError, IdentifierKind, LONGEST_IDENTIFIER};
@@ -57,7 +59,7 @@ fn every_spelling_of_an_address_is_one_person() {
         ),
         (
             "ACoAAAabCdE",
-            &["https://www.linkedin.com/in/ACoAAAabCdE", "LINKEDIN.com/in/ACoAAAabCdE?x"],
+            &["https://www.linkedin.com/in/ACoAAAabCdE", "LINKEDIN.com/in/ACoAAAabCdE?x=1"],
         ),
         (
             "acoaaaabcde",
@@ -100,14 +102,12 @@ fn what_is_no_profile_is_refused_with_the_reason() {
         ("https://jane@linkedin.com/in/jane", E::NotLinkedin),
         ("https://business.linkedin.com/in/jane", E::NotLinkedin),
         ("jane-doe", E::NotLinkedin),
-        ("in/jane-doe", E::NotLinkedin),
         ("linkedin.com/in", E::BadSlug),
         ("linkedin.com/in/", E::BadSlug),
         ("linkedin.com/in/?x=y", E::BadSlug),
         ("linkedin.com/in/%", E::BadSlug),
         ("linkedin.com/in/j%C3", E::BadSlug),
         ("linkedin.com/in/j%2Fx", E::BadSlug),
-        ("linkedin.com/in/j%2541", E::BadSlug),
         ("linkedin.com/in/jane;linkedin.com/in/joe", E::BadSlug),
         ("linkedin.com/in/jane, linkedin.com/in/joe", E::BadSlug),
         ("linkedin.com/in/jane doe", E::BadSlug),
@@ -167,7 +167,10 @@ fn gives_providers_a_standard_address() {
         url("linkedin.com/in/Jürgen"),
         Ok(Some("https://www.linkedin.com/in/j%C3%BCrgen".into()))
     );
-    assert_eq!(url("linkedin.com/in/ACoAb"), Ok(Some("https://www.linkedin.com/in/ACoAb".into())));
+    assert_eq!(
+        url("linkedin.com/in/ACoAAb"),
+        Ok(Some("https://www.linkedin.com/in/ACoAAb".into()))
+    );
     assert_eq!(Identifier::parse(OceanPersonId, "p1").map(|id| id.linkedin_url()), Ok(None));
 }
 
@@ -180,8 +183,12 @@ fn near_address() -> impl Strategy<Value = String> {
     ];
     let page =
         prop_oneof![9 => Just("/in/"), 1 => Just("/pub/"), 1 => Just("/sales/"), 1 => Just("/")];
-    let slug =
-        prop_oneof!["[A-Za-z0-9%._-]{0,12}", "ACo[A-Za-z0-9]{0,8}", "\\PC{0,8}", any::<String>()];
+    let slug = prop_oneof![
+        "[A-Za-z0-9%._-]{0,12}",
+        "AC[a-z]AA[A-Za-z0-9]{0,8}",
+        "\\PC{0,8}",
+        any::<String>()
+    ];
     let rest =
         prop_oneof![Just(""), Just("/"), Just("/en"), Just("?a=b"), Just("#c"), Just("%C3%BC")];
     (scheme, host, page, slug, rest).prop_map(|(a, b, c, d, e)| format!("{a}{b}{c}{d}{e}"))

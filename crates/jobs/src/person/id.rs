@@ -1,0 +1,67 @@
+use super::{
+    IdentifierError, contains_ignoring_case, is_invisible, letters_were_lost, not_too_long,
+};
+
+/// An id as the provider gave it. What a spreadsheet did to it is undone or refused: a damaged id
+/// may be the id of another person.
+pub(super) fn checked(text: &str) -> Result<String, IdentifierError> {
+    if text.contains("://") || contains_ignoring_case(text, "linkedin.com/") {
+        return Err(IdentifierError::AddressForId);
+    }
+    if text.starts_with('=') {
+        return Err(IdentifierError::Formula);
+    }
+    let text = without_decimals(text);
+    if is_shortened(text) {
+        return Err(IdentifierError::Shortened);
+    }
+    if has_thousands_separators(text) {
+        return Err(IdentifierError::Separators);
+    }
+    if let Some(c) = text.chars().find(|c| c.is_whitespace() || is_invisible(*c)) {
+        let visible = matches!(c, ' ' | '\t' | '\n' | '\r') || !is_invisible(c);
+        return Err(if visible {
+            IdentifierError::WhiteSpace
+        } else {
+            IdentifierError::Invisible(u32::from(c))
+        });
+    }
+    if letters_were_lost(text) || text.contains('?') {
+        return Err(IdentifierError::LettersLost);
+    }
+    if text.contains([',', ';', '|']) {
+        return Err(IdentifierError::SeveralIds);
+    }
+    not_too_long(text)?;
+    Ok(text.to_owned())
+}
+
+/// Takes off the `.0` that a column of numbers with gaps is given.
+fn without_decimals(text: &str) -> &str {
+    match text.split_once('.') {
+        Some((whole, zeros)) if all_digits(whole) && !zeros.is_empty() => {
+            if zeros.bytes().all(|byte| byte == b'0') { whole } else { text }
+        }
+        _ => text,
+    }
+}
+
+/// `2.75128E+18`. A fraction or a sign must be there: an id of hexadecimal digits may look like
+/// `12e34`.
+fn is_shortened(text: &str) -> bool {
+    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
+    let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
+    let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    let is_number = all_digits(whole) && all_digits(fraction) && all_digits(digits);
+    is_number && (whole.len() < mantissa.len() || digits.len() < exponent.len())
+}
+
+/// Digits in groups (`2,751,275`), or with a fraction.
+fn has_thousands_separators(text: &str) -> bool {
+    let is_separator = |c: char| c.is_whitespace() || matches!(c, ',' | '.' | '\'' | '’');
+    text.contains(is_separator) && text.split(is_separator).all(all_digits)
+}
+
+fn all_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
