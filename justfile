@@ -12,6 +12,10 @@ demo:
 test *arguments:
     scripts/test {{ arguments }}
 
+# Random operations on the real programs: `just random-operations 3600 sqlite`.
+random-operations seconds *database:
+    scripts/random-operations {{ seconds }} {{ database }}
+
 # A command beside a throw-away Postgres: `just postgres cargo test --package store`.
 postgres +command:
     scripts/postgres -- {{ command }}
@@ -24,7 +28,7 @@ fmt:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
-    shellcheck scripts/demo scripts/test scripts/postgres scripts/need scripts/enqueue-batch scripts/check-migrations .ci/run
+    shellcheck scripts/demo scripts/random-operations scripts/test scripts/postgres scripts/need scripts/enqueue-batch scripts/check-migrations .ci/run
 
 # Licences, sources and known vulnerabilities of the dependencies.
 deny:

@@ -24,9 +24,21 @@ impl Bench {
         ] {
             self.database.number(&format!("SELECT COUNT(*) FROM (SELECT * FROM {view}) v")).await;
         }
+        self.check_queries().await;
         self.check_batch_status().await;
         self.check_stuck_rows().await;
         self.check_longest_waiting().await;
+    }
+
+    /// The queries that the random operations of the end-to-end tests ask, too.
+    async fn check_queries(&self) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/checks/always");
+        for file in std::fs::read_dir(folder).expect("the folder of the checks") {
+            let file = file.expect("a file").path();
+            let query = std::fs::read_to_string(&file).expect("text");
+            let problems: Vec<(String,)> = self.database.all(&query).await;
+            assert!(problems.is_empty(), "{file:?}: {problems:?}");
+        }
     }
 
     async fn check_batch_status(&self) {

@@ -1,0 +1,5 @@
+-- Every request is answered or given up, and nobody waits for a result any more.
+SELECT 'call ' || c.id || ' to ' || c.provider || ' is ' || c.state || ', ' || c.open_people || ' of ' || c.people
+    || ' people open'
+FROM calls c
+WHERE c.finished_at IS NULL OR c.state IN ('sending', 'accepted', 'unknown')

@@ -1,0 +1,131 @@
+//! What was asked for, and how often that allows anybody to be charged. It knows what was done, not
+//! how the software works.
+
+use std::collections::BTreeSet;
+
+use end_to_end::Row;
+use sandbox::Config;
+
+use crate::operation::{Ending, Submit};
+use crate::people::{Kind, Person, identifiers, person};
+
+/// An identifier of a row.
+pub type Key = (Kind, String);
+
+/// Everything that was done and matters for the books.
+#[derive(Debug)]
+pub struct Model {
+    /// The providers' world.
+    pub config: Config,
+    /// Every submit, in order; those that were killed may or may not have become batches.
+    pub submits: Vec<Submit>,
+    /// Batches that were cancelled.
+    pub cancelled: BTreeSet<usize>,
+    /// Batches that were retried with `--pay-again`, once for each time.
+    pub paid_again: Vec<usize>,
+    /// How often finished people were forgotten.
+    pub purges: u32,
+    /// Identifiers by which people were erased.
+    pub erased: BTreeSet<String>,
+}
+
+impl Model {
+    /// Nothing was done yet.
+    pub fn new(config: Config) -> Model {
+        let submits = Vec::new();
+        Model {
+            config,
+            submits,
+            cancelled: BTreeSet::new(),
+            paid_again: Vec::new(),
+            purges: 0,
+            erased: BTreeSet::new(),
+        }
+    }
+
+    /// How a submit is named, and its batch.
+    pub fn name(batch: usize) -> String {
+        format!("batch-{batch:02}")
+    }
+
+    /// Identifiers that some chain of rows connects, those of `seeds` among them.
+    pub fn connected(&self, seeds: impl IntoIterator<Item = Key>) -> BTreeSet<Key> {
+        let mut known: BTreeSet<Key> = seeds.into_iter().collect();
+        loop {
+            let before = known.len();
+            for row in self.submits.iter().flat_map(|submit| &submit.rows) {
+                if keys(row).any(|key| known.contains(&key)) {
+                    known.extend(keys(row));
+                }
+            }
+            if known.len() == before {
+                return known;
+            }
+        }
+    }
+
+    /// All groups of identifiers that rows connect, or that mean one person: an answer may tell.
+    pub fn groups(&self) -> Vec<BTreeSet<Key>> {
+        let mut groups: Vec<(BTreeSet<Person>, BTreeSet<Key>)> = Vec::new();
+        for key in self.submits.iter().flat_map(|submit| &submit.rows).flat_map(keys) {
+            if groups.iter().any(|(_, group)| group.contains(&key)) {
+                continue;
+            }
+            let mut group = self.connected([key]);
+            let mut people: BTreeSet<Person> =
+                group.iter().map(|(kind, id)| person(&self.config, *kind, id)).collect();
+            while let Some(at) = groups.iter().position(|(others, _)| !others.is_disjoint(&people))
+            {
+                let (others, keys) = groups.swap_remove(at);
+                people.extend(others);
+                group.extend(keys);
+            }
+            groups.push((people, group));
+        }
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+
+    /// Whether somebody of a group was erased.
+    pub fn touched_by_erasure(&self, group: &BTreeSet<Key>) -> bool {
+        group.iter().any(|(_, identifier)| self.erased.contains(identifier))
+    }
+
+    /// How often somebody may have been charged at most, `repeats` of it because a request of
+    /// unknown outcome was to be sent again.
+    pub fn allowed(&self, who: &Person, repeats: usize) -> usize {
+        let all = self.submits.iter().flat_map(|submit| &submit.rows).flat_map(keys);
+        let names: BTreeSet<Key> =
+            all.filter(|(kind, id)| person(&self.config, *kind, id) == *who).collect();
+        let group = self.connected(names.iter().cloned());
+        let concerned =
+            |submit: &Submit| submit.rows.iter().flat_map(keys).any(|key| group.contains(&key));
+        let refreshed = self.submits.iter().filter(|s| s.refresh.is_some() && concerned(s)).count();
+        let paid_again = self.paid_again.iter().filter(|n| concerned(&self.submits[**n])).count();
+        let again = refreshed + paid_again + self.purges as usize + repeats;
+        let known_as_one =
+            self.purges == 0 && is_one_person(&group) && self.linked_from_the_start(&names);
+        if known_as_one { 1 + again } else { names.len().max(1) * (1 + again) }
+    }
+
+    /// The first row that has any of these names has all of them, and it is sure that it came first.
+    fn linked_from_the_start(&self, names: &BTreeSet<Key>) -> bool {
+        let first = self.submits.iter().find_map(|submit| {
+            let row = submit.rows.iter().find(|row| keys(row).any(|key| names.contains(&key)))?;
+            Some((submit.ending, row))
+        });
+        let Some((ending, row)) = first else { return true };
+        let row: BTreeSet<Key> = keys(row).collect();
+        ending == Ending::Waited && names.is_subset(&row)
+    }
+}
+
+/// The identifiers of a row, each in its one form.
+pub fn keys(row: &Row) -> impl Iterator<Item = Key> + '_ {
+    identifiers(row).map(|(kind, text)| (kind, text.to_owned()))
+}
+
+/// Nobody in the group has two identifiers of one kind.
+pub fn is_one_person(group: &BTreeSet<Key>) -> bool {
+    let kinds: BTreeSet<Kind> = group.iter().map(|(kind, _)| *kind).collect();
+    kinds.len() == group.len()
+}

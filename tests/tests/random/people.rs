@@ -1,0 +1,101 @@
+//! The few people of a story, and rows that name them: rightly, in part, or mixed up.
+
+use end_to_end::Row;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use sandbox::{Config, Provider, Truth};
+
+use crate::plan::Features;
+
+/// What the sandbox does for somebody, by the beginning of their identifiers. Mostly it is left to chance.
+const MARKERS: [&str; 14] =
+    ["", "", "", "", "", "", "", "found-", "found-", "many-", "none-", "bad-", "gone-", "stuck-"];
+
+/// Everybody that is asked for.
+#[derive(Debug)]
+pub struct Pool {
+    people: Vec<Row>,
+    conflicts: bool,
+}
+
+/// Somebody at a provider, by the id under which the sandbox keeps its books.
+pub type Person = (Provider, String);
+
+impl Pool {
+    /// Few enough that batches meet.
+    pub fn new(random: &mut StdRng, config: &Config, features: Features) -> Pool {
+        let count = random.random_range(2..16);
+        let people = (0..count)
+            .map(|n| {
+                let mut marker = || MARKERS[random.random_range(0..MARKERS.len())];
+                let ocean = format!("{}o{n}", marker());
+                let Row { linkedin, .. } = Row::linkedin(&format!("{}p{n}", marker()));
+                let clodura = Truth::of(config, Provider::Clodura, &linkedin).person_id;
+                Row { ocean, clodura, linkedin }
+            })
+            .collect();
+        Pool { people, conflicts: features.conflicts }
+    }
+
+    /// A row that one of `providers` can be asked for.
+    pub fn row(&self, random: &mut StdRng, providers: &[Provider]) -> Row {
+        loop {
+            let mut pick = || self.people[random.random_range(0..self.people.len())].clone();
+            let (mut row, other) = (pick(), pick());
+            if self.conflicts && random.random_bool(0.25) {
+                match random.random_range(0..3) {
+                    0 => row.ocean = other.ocean,
+                    1 => row.clodura = other.clodura,
+                    _ => row.linkedin = other.linkedin,
+                }
+            }
+            for field in [&mut row.ocean, &mut row.clodura, &mut row.linkedin] {
+                if random.random_bool(0.4) {
+                    field.clear();
+                }
+            }
+            if row.steps().iter().any(|(provider, _)| providers.contains(provider)) {
+                return row;
+            }
+        }
+    }
+
+    /// Some identifier of somebody.
+    pub fn identifier(&self, random: &mut StdRng) -> String {
+        let row = &self.people[random.random_range(0..self.people.len())];
+        [&row.ocean, &row.clodura, &row.linkedin][random.random_range(0..3)].clone()
+    }
+}
+
+/// The identifiers of a row.
+pub fn identifiers(row: &Row) -> impl Iterator<Item = (Kind, &str)> {
+    let all = [
+        (Kind::OceanId, row.ocean.as_str()),
+        (Kind::CloduraId, row.clodura.as_str()),
+        (Kind::Address, row.linkedin.as_str()),
+    ];
+    all.into_iter().filter(|(_, text)| !text.is_empty())
+}
+
+/// Which kind of identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// `ocean_person_id`
+    OceanId,
+    /// `clodura_person_id`
+    CloduraId,
+    /// `linkedin_url`
+    Address,
+}
+
+impl Kind {
+    /// Who is asked by it.
+    pub fn provider(self) -> Provider {
+        if self == Kind::OceanId { Provider::Ocean } else { Provider::Clodura }
+    }
+}
+
+/// Whom an identifier means at the provider that is asked by it.
+pub fn person(config: &Config, kind: Kind, identifier: &str) -> Person {
+    (kind.provider(), Truth::of(config, kind.provider(), identifier).person_id)
+}
