@@ -177,7 +177,7 @@ CREATE TABLE call_reveals (
     position  BIGINT NOT NULL,
     reveal_id BIGINT NOT NULL,
     payer     BIGINT NOT NULL,
-    reserved  BIGINT NOT NULL,
+    reserved  BIGINT NOT NULL,                 -- below zero: given back, for want of credits at the provider
     credits   BIGINT,                          -- NULL until this call brought a result or was refused
     PRIMARY KEY (call_id, position)
 ) WITH (fillfactor = 50);

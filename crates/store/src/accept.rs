@@ -9,7 +9,8 @@ use crate::conn::{Conn, rows};
 use crate::each::{Columns, each, ints, same, texts};
 use crate::gate;
 use crate::grouped::Item;
-use crate::totals::json;
+use crate::overdue::take_back;
+use crate::totals::{Totals, json};
 use crate::writer::BoxFuture;
 use crate::{Answer, Result, Store, Topic};
 
@@ -23,6 +24,8 @@ pub(crate) struct Accepted {
     tracking_id: Option<String>,
     http_status: Option<u16>,
     deadline_at: i64,
+    /// How long after it was sent that is, milliseconds.
+    deadline: i64,
     poll_at: Option<i64>,
     /// Somebody else had the call often enough: now it is waited for.
     insists: bool,
@@ -48,6 +51,7 @@ impl Store {
             tracking_id,
             http_status,
             deadline_at: (call.sent_at + policy.result_deadline).0,
+            deadline: (call.sent_at + policy.result_deadline).0 - call.sent_at.0,
             now: self.now(),
             insists: false,
         };
@@ -79,6 +83,7 @@ pub(crate) fn write_all(
         let (moving, elsewhere): (Vec<_>, Vec<_>) = locked.partition(|one| one.is_sending(&found));
         write(conn, &moving, now).await?;
         note(conn, &elsewhere, now).await?;
+        take_back_repeats(conn, &elsewhere, &found, now).await?;
         if accepted.iter().any(|one| one.poll_at.is_some() && !is_left(one)) {
             conn.announce(Topic::Polls);
         }
@@ -154,6 +159,23 @@ async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Resul
     )
     .await?;
     Ok(())
+}
+
+/// Calls that are to be sent again after UNKNOWN_GRACE: they are waited for after all.
+async fn take_back_repeats(
+    conn: &mut Conn,
+    elsewhere: &[&Accepted],
+    found: &HashMap<i64, Standing>,
+    now: Timestamp,
+) -> Result<()> {
+    let expired = |one: &&&Accepted| {
+        found.get(&one.id).is_some_and(|(_, state)| *state == CallState::Expired.as_str())
+    };
+    let mut totals = Totals::default();
+    for one in elsewhere.iter().filter(expired) {
+        take_back(conn, &mut totals, one.id, one.deadline, now).await?;
+    }
+    totals.flush(conn, now).await
 }
 
 fn columns(accepted: &[&Accepted], now: Timestamp) -> Columns {

@@ -1,15 +1,12 @@
 //! Cancelling a batch: nothing further of it is sent from the moment it is marked; its rows are ended
 //! chunk by chunk. What is out is still received, kept and shown.
 
-use std::collections::{BTreeMap, HashMap};
-
-use jobs::{Provider, RevealState, Timestamp};
+use jobs::Timestamp;
 
 use crate::conn::{Conn, exec, row, rows};
 use crate::lanes::find_lanes;
 use crate::status::BatchRef;
-use crate::totals::{Totals, json};
-use crate::transition::{parse_provider, parse_state};
+use crate::totals::Totals;
 use crate::{Result, Store, Topic};
 
 /// Rows that are looked at by one transaction.
@@ -120,42 +117,13 @@ impl Store {
     }
 }
 
-/// Ends the batch's rows that show `people`, and hands these on to others who want them.
+/// Ends the batch's rows that show those of `people` who wait, and hands these on to others who want them. How many
+/// rows ended.
 async fn end_chunk(conn: &mut Conn, batch: i64, people: &[i64], now: Timestamp) -> Result<i64> {
-    let locked: Vec<(i64, String, String)> = rows!(
-        conn,
-        "SELECT id, provider, state FROM reveals
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
-           AND state IN ('queued', 'retrying', 'idle') ORDER BY id FOR UPDATE",
-        json(&people),
-    )?;
-    let mut states: HashMap<i64, (Provider, RevealState)> = HashMap::new();
-    for (id, provider, state) in locked {
-        states.insert(id, (parse_provider(&provider, id)?, parse_state(&state, id)?));
-    }
-    let people: Vec<i64> = states.keys().copied().collect();
-    // The plus keeps SQLite's planner from reading the whole batch: its people have an index.
-    let ended: Vec<(i64,)> = rows!(
-        conn,
-        "UPDATE batch_rows SET ended = 'cancelled', ended_at = $3
-         WHERE +batch_id = $2 AND ended IS NULL
-           AND reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
-         RETURNING reveal_id",
-        json(&people),
-        batch,
-        now.0,
-    )?;
-    let mut counts: BTreeMap<i64, i64> = BTreeMap::new();
-    for (reveal,) in &ended {
-        *counts.entry(*reveal).or_default() += 1;
-    }
     let mut totals = Totals::default();
-    for (reveal, n) in counts {
-        let Some(&(provider, state)) = states.get(&reveal) else { continue };
-        totals.moved(batch, (provider, state), (provider, RevealState::Cancelled), n);
-    }
-    find_lanes(conn, &mut totals, &people, now).await?;
+    find_lanes(conn, &mut totals, people, now).await?;
+    let ended = totals.cancelled(batch);
     totals.flush(conn, now).await?;
     conn.announce(Topic::Queue);
-    Ok(i64::try_from(ended.len()).unwrap_or(i64::MAX))
+    Ok(ended)
 }

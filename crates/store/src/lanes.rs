@@ -1,17 +1,20 @@
-//! In whose turn people are sent, when the batch whose turn it was steps back.
+//! Who stands in the queue, and in whose turn: a reveal waits to be asked exactly while a row wants it, with the batch
+//! that is served soonest.
 
 use std::collections::BTreeMap;
 
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::Result;
-use crate::conn::{Conn, rows};
+use crate::conn::{Conn, exec, rows};
+use crate::shown::lock_states;
 use crate::totals::{Totals, json};
-use crate::transition::{Change, parse_provider, shift};
+use crate::transition::count_rows;
+use crate::waterfall::{States, waits};
 
-/// Gives those of `ids` who wait the lane in which they are served soonest: of a batch with room under
-/// its ceiling before one without, published before one that loads, then by priority. Whom nobody
-/// wants goes idle.
+/// Sees to those of `ids` who wait. Rows of cancelled batches wait for them no longer. Those whom a row shows stand in
+/// the queue, in the lane in which they are served soonest: of a batch with room under its ceiling before one without,
+/// published before one that loads, then by priority. Those whom no row shows are idle.
 pub(crate) async fn find_lanes(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -21,9 +24,65 @@ pub(crate) async fn find_lanes(
     if ids.is_empty() {
         return Ok(());
     }
+    let mut waiting = lock_states(conn, &ids.iter().copied().collect()).await?;
+    waiting.retain(|_, (_, state)| waits(*state));
+    let ids: Vec<i64> = waiting.keys().copied().collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    end_cancelled_rows(conn, totals, &waiting, &ids, now).await?;
+    let placed = place(conn, &ids).await?;
+    let (mut woken, mut unwanted): (BTreeMap<Provider, Vec<i64>>, Vec<i64>) = Default::default();
+    for (&id, &(provider, state)) in &waiting {
+        match (state, placed.get(&id)) {
+            (RevealState::Idle, Some(Some(_))) => woken.entry(provider).or_default().push(id),
+            (RevealState::Queued | RevealState::Retrying, Some(None)) => unwanted.push(id),
+            _ => {}
+        }
+    }
+    wake(conn, totals, &woken, now).await?;
+    if !unwanted.is_empty() {
+        exec!(
+            conn,
+            "UPDATE reveals SET state = 'idle', reason = NULL, due_at = NULL, updated_at = $2
+             WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+            json(&unwanted),
+            now.0,
+        )?;
+    }
+    Ok(())
+}
+
+/// For the rows of cancelled batches nobody is asked any more.
+async fn end_cancelled_rows(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    waiting: &States,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    let ended: Vec<(i64, i64)> = rows!(
+        conn,
+        "UPDATE batch_rows SET ended = 'cancelled', ended_at = $2
+         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND ended IS NULL
+           AND batch_id IN (SELECT b.id FROM batches b WHERE b.cancelled_at IS NOT NULL)
+         RETURNING batch_id, reveal_id",
+        json(&ids),
+        now.0,
+    )?;
+    for (batch, reveal) in ended {
+        if let Some(&(provider, state)) = waiting.get(&reveal) {
+            totals.moved(batch, (provider, state), (provider, RevealState::Cancelled), 1);
+        }
+    }
+    Ok(())
+}
+
+/// Gives each their lane, or none where no row shows them; an idle one whom no row shows stays as it is.
+async fn place(conn: &mut Conn, ids: &[i64]) -> Result<BTreeMap<i64, Option<i64>>> {
     // The sum keeps Postgres from reading all rows of a batch: of new tables it doesn't know which index
     // names fewer.
-    let placed: Vec<(i64, String, Option<i64>)> = rows!(
+    let placed: Vec<(i64, Option<i64>)> = rows!(
         conn,
         "UPDATE reveals SET newcomer = 0, lane = (
             SELECT b.id FROM batch_rows w
@@ -32,20 +91,32 @@ pub(crate) async fn find_lanes(
             WHERE w.reveal_id = reveals.id AND w.ended IS NULL
             ORDER BY COALESCE(t.at_ceiling, 0), CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END,
                      b.priority DESC, b.id LIMIT 1)
-         WHERE id IN (
-            SELECT r.id FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)
-            WHERE r.state IN ('queued', 'retrying') ORDER BY r.id FOR UPDATE)
-         RETURNING id, provider, lane",
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+           AND (state <> 'idle' OR EXISTS (
+                SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id AND w.ended IS NULL))
+         RETURNING id, lane",
         json(&ids),
     )?;
-    let mut unwanted: BTreeMap<Provider, Vec<i64>> = BTreeMap::new();
-    for (id, provider, lane) in placed {
-        if lane.is_none() {
-            unwanted.entry(parse_provider(&provider, id)?).or_default().push(id);
-        }
-    }
-    for (provider, ids) in unwanted {
-        shift(conn, totals, provider, &ids, Change::to(RevealState::Idle), now).await?;
+    Ok(placed.into_iter().collect())
+}
+
+/// Those whom a row wants, and who waited for nobody so far, come into the queue.
+async fn wake(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    woken: &BTreeMap<Provider, Vec<i64>>,
+    now: Timestamp,
+) -> Result<()> {
+    for (provider, ids) in woken {
+        count_rows(conn, totals, *provider, ids, RevealState::Queued).await?;
+        exec!(
+            conn,
+            "UPDATE reveals SET state = 'queued', reason = NULL, due_at = NULL, updated_at = $2
+             WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+            json(&ids),
+            now.0,
+        )?;
+        conn.announce(crate::Topic::Queue);
     }
     Ok(())
 }

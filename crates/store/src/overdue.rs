@@ -8,6 +8,7 @@ use std::time::Duration;
 use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
 use self::repeat::repeat_unknown;
+pub(crate) use self::repeat::take_back;
 use crate::answer::mark_unknown;
 use crate::conn::{Conn, exec, row, rows};
 use crate::retry::last_poll::polled_in_vain;

@@ -8,22 +8,23 @@ mod reading;
 mod tell;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jobs::outcome::{Finding, PersonResult};
 use jobs::{Policy, Provider, RevealState, Timestamp};
 
-use self::ledger::{Ledger, Person, subject_of};
+use self::ledger::{Learned, Ledger, Person, subject_of};
 use self::tell::{WEBHOOK_NOTE, discard_erased, tell_gates, write_inbox};
 use crate::bill::bill_again;
 use crate::conn::{Conn, rows};
 use crate::each::{each, texts};
+use crate::overdue::take_back;
 use crate::resolve::Numbers;
 use crate::retry::last_poll::wait_no_longer;
 use crate::texts::Texts;
 use crate::throughput::count_results;
 use crate::totals::{Totals, json};
-use crate::transition::{parse_provider, parse_state};
+use crate::transition::{give_way, parse_provider, parse_state};
 use crate::{Result, Store, Topic};
 
 /// Results that came for a call.
@@ -100,12 +101,17 @@ pub(crate) async fn settle(
     let numbers = lock_first(conn, &deliveries, now).await?;
     let mut ledger = Ledger::read(conn, &deliveries).await?;
     let outcomes: Vec<Applied> = deliveries.iter().map(|delivery| ledger.take(delivery)).collect();
-    learn_aliases(conn, &mut ledger, numbers).await?;
+    let same = learn_aliases(conn, &mut ledger, numbers).await?;
     answer_newer(conn, &mut ledger).await?;
     for call in ledger.unasked_late() {
         wait_no_longer(conn, call, now).await?;
     }
     ledger.write(conn, totals, now).await?;
+    give_way(conn, totals, &same, now).await?;
+    let deadline = i64::try_from(policy.result_deadline.as_millis()).unwrap_or(i64::MAX / 2);
+    for &call in &ledger.taken_after_all {
+        take_back(conn, totals, call, deadline, now).await?;
+    }
     bill_again(conn, &ledger.answered_late()).await?;
     write_inbox(conn, &deliveries, &outcomes, now).await?;
     discard_erased(conn, &ledger, now).await?;
@@ -165,26 +171,21 @@ async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]
     Ok(false)
 }
 
-/// Keeps the ids under which people were answered. If somebody of that id waits in the queue as a
-/// person of their own, they are the same, and are answered along.
+/// Keeps the ids under which people were answered. Whoever waits under such an id is the same person, and is not to be
+/// asked: gives those who make way, and for whom.
 async fn learn_aliases(
     conn: &mut Conn,
     ledger: &mut Ledger,
     numbers: Option<Numbers>,
-) -> Result<()> {
+) -> Result<BTreeMap<i64, i64>> {
     let aliases = std::mem::take(&mut ledger.aliases);
     if aliases.is_empty() {
-        return Ok(());
+        return Ok(BTreeMap::new());
     }
     // The lock under which submits look people up: none may make the same person meanwhile.
     if numbers.is_none() {
         Numbers::lock(conn).await?;
     }
-    let known = aliases.iter().filter_map(|alias| {
-        let person = ledger.people.get(&alias.reveal)?;
-        Some(((person.provider, alias.identifier.as_str()), alias.reveal))
-    });
-    let known: HashMap<(Provider, &str), i64> = known.collect();
     let columns = vec![
         ("provider", texts(aliases.iter().map(|alias| Some(alias.provider.as_str())))),
         ("identifier", texts(aliases.iter().map(|alias| Some(&*alias.identifier)))),
@@ -198,64 +199,50 @@ async fn learn_aliases(
         columns,
     )
     .await?;
-    for (id, state, provider, subject) in waiting_under(conn, &known).await? {
-        let answered = known.get(&(parse_provider(&provider, id)?, subject.as_str()));
-        let Some(mut person) = answered.and_then(|id| ledger.people.get(id)).cloned() else {
-            continue;
-        };
-        // Only an answer is shared; that credits ran out says nothing of somebody who waits anyway.
-        person.new_state = person.new_state.filter(|state| state.is_finished());
-        let twin = Person { state: parse_state(&state, id)?, credits: 0, ..person };
-        ledger.people.entry(id).or_insert(twin);
-    }
-    Ok(())
+    let fresh = aliases.iter().filter(|alias| {
+        let person = ledger.people.get(&alias.reveal);
+        person.is_some_and(|person| {
+            // An old answer that comes once more spares nobody who waits for a newer one.
+            use RevealState::{Cancelled, Failed, Found, NotFound};
+            person.new_state.is_some()
+                || !matches!(person.state, Found | NotFound | Failed | Cancelled)
+        })
+    });
+    waiting_under(conn, &fresh.collect::<Vec<_>>()).await
 }
 
-/// Those who wait to be asked under one of these identifiers: number, state, provider and identifier.
-async fn waiting_under(
-    conn: &mut Conn,
-    identifiers: &HashMap<(Provider, &str), i64>,
-) -> Result<Vec<(i64, String, String, String)>> {
-    let mut waiting: Vec<i64> = Vec::new();
+/// Those who wait to be asked under one of these identifiers, and who was answered under it.
+async fn waiting_under(conn: &mut Conn, aliases: &[&Learned]) -> Result<BTreeMap<i64, i64>> {
+    let mut waiting = BTreeMap::new();
     for provider in Provider::ALL {
-        let named: Vec<&str> = identifiers
-            .keys()
-            .filter(|(of, _)| *of == provider)
-            .map(|(_, identifier)| *identifier)
-            .collect();
-        if named.is_empty() {
+        let of_provider = aliases.iter().filter(|alias| alias.provider == provider);
+        let answered: HashMap<&str, i64> =
+            of_provider.map(|alias| (alias.identifier.as_str(), alias.reveal)).collect();
+        if answered.is_empty() {
             continue;
         }
-        let found: Vec<(i64,)> = rows!(
+        let found: Vec<(i64, String)> = rows!(
             conn,
-            "SELECT n.id FROM TEXTS($1) AS e
+            "SELECT n.id, n.subject FROM TEXTS($1) AS e
              JOIN reveals n ON n.provider = $2 AND n.subject = e.value
              WHERE n.state IN ('idle', 'queued', 'retrying')",
-            Texts::of(&named),
+            Texts::of(answered.keys()),
             provider.as_str(),
         )?;
-        waiting.extend(found.into_iter().map(|(id,)| id));
+        let pair = |(id, subject): (i64, String)| Some((id, *answered.get(&*subject)?));
+        waiting.extend(found.into_iter().filter_map(pair));
     }
-    if waiting.is_empty() {
-        return Ok(Vec::new());
-    }
-    // Locked in the order of their numbers, as everywhere.
-    rows!(
-        conn,
-        "SELECT n.id, n.state, n.provider, n.subject FROM reveals n
-         WHERE n.id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
-           AND n.state IN ('idle', 'queued', 'retrying') ORDER BY n.id FOR UPDATE",
-        json(&waiting),
-    )
+    Ok(waiting)
 }
 
-/// A late answer to somebody who had expired spares a newer generation of theirs that waits to be
-/// asked: they are answered along, and not paid for a second time.
+/// A late answer ends every newer generation of the person that waits to be asked: they are answered along, and not
+/// paid for a second time. Whoever was still waited for has none.
 async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
+    let answered = |person: &Person| person.new_state.is_some_and(RevealState::is_finished);
     let late: Vec<i64> = ledger
         .people
         .iter()
-        .filter(|(_, p)| p.state == RevealState::Expired && p.new_state.is_some())
+        .filter(|(_, person)| person.state != RevealState::Asked && answered(person))
         .map(|(id, _)| *id)
         .collect();
     if late.is_empty() {
@@ -267,7 +254,7 @@ async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
          JOIN reveals o ON o.id = CAST(e.value AS BIGINT)
          JOIN reveals n ON n.provider = o.provider AND n.subject = o.subject
                        AND n.generation > o.generation
-         WHERE n.state IN ('idle', 'queued', 'retrying') AND n.call_id IS NULL
+         WHERE n.state IN ('idle', 'queued', 'retrying')
          ORDER BY n.id FOR UPDATE",
         json(&late),
     )?;

@@ -76,6 +76,12 @@ impl Totals {
         self.add(batch, to_provider, to, n);
     }
 
+    /// How many rows of `batch` are to be counted as cancelled.
+    pub(crate) fn cancelled(&self, batch: i64) -> i64 {
+        let of_batch = self.providers.iter().filter(|((of, _), _)| *of == batch);
+        of_batch.map(|(_, delta)| delta.cancelled).sum()
+    }
+
     fn add(&mut self, batch: i64, provider: Provider, state: RevealState, n: i64) {
         if let Some(count) = self.provider(batch, provider).count(state) {
             *count += n;

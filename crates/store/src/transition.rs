@@ -1,12 +1,16 @@
 //! Moving people from state to state, with the rows that show them counted along.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jobs::{Provider, RevealState, Timestamp};
 
-use crate::conn::{Conn, rows};
-use crate::each::{REVEAL, each_along, ints, same, same_text};
+use crate::bill::bill_again;
+use crate::conn::{Conn, exec, rows};
+use crate::each::{REVEAL, each, each_along, ints, same, same_text};
 use crate::lanes::find_lanes;
+use crate::shown::{lock_states, redisplay, rows_showing};
 use crate::totals::{Totals, json};
-use crate::waterfall::{advance_waterfalls, show_found};
+use crate::waterfall::{States, waits};
 use crate::{Result, StoreError};
 
 /// What is written with a new state.
@@ -47,7 +51,7 @@ pub(crate) async fn count_rows(
     Ok(())
 }
 
-/// Moves `ids`, whatever state they are in.
+/// Moves `ids`, whatever state they are in. The reveals must be locked.
 pub(crate) async fn shift(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -61,30 +65,112 @@ pub(crate) async fn shift(
     }
     count_rows(conn, totals, provider, ids, change.to).await?;
     write_state(conn, ids, change, now).await?;
-    see_to_rows(conn, totals, provider, ids, change.to, now).await
+    match change.to {
+        RevealState::Found | RevealState::NotFound | RevealState::Failed => {
+            follow(conn, totals, ids, &[], now).await
+        }
+        RevealState::Idle | RevealState::Queued | RevealState::Retrying => {
+            find_lanes(conn, totals, ids, now).await
+        }
+        RevealState::Asked | RevealState::Expired | RevealState::Cancelled => Ok(()),
+    }
 }
 
-/// What somebody's new state means for the rows that show them, or could.
-pub(crate) async fn see_to_rows(
+/// What new states mean for rows and queue: rows that list any of `changed` show the step that they are at; whom rows
+/// show now comes into the queue, and whom none shows any more leaves it, those of `waiting` among them.
+pub(crate) async fn follow(
     conn: &mut Conn,
     totals: &mut Totals,
-    provider: Provider,
-    ids: &[i64],
-    state: RevealState,
+    changed: &[i64],
+    waiting: &[i64],
     now: Timestamp,
 ) -> Result<()> {
-    match state {
-        RevealState::NotFound | RevealState::Failed => {
-            Box::pin(advance_waterfalls(conn, totals, provider, ids, state, now)).await
-        }
-        RevealState::Found => Box::pin(show_found(conn, totals, provider, ids, now)).await,
-        RevealState::Queued | RevealState::Retrying => {
-            end_cancelled_rows(conn, totals, provider, ids, state, now).await?;
-            // The batch in whose lane they stood may be at its ceiling by now, or cancelled.
-            Box::pin(find_lanes(conn, totals, ids, now)).await
-        }
-        _ => Ok(()),
+    let touched = redisplay(conn, totals, changed).await?;
+    let queue: BTreeSet<i64> = touched.iter().chain(waiting).copied().collect();
+    find_lanes(conn, totals, &queue.into_iter().collect::<Vec<_>>(), now).await?;
+    bill_again(conn, &touched).await
+}
+
+/// People who turned out to be one: each of the first gives way to the second, as long as it waits. Rows that list it,
+/// at whichever step, list the other instead, and each once.
+pub(crate) async fn give_way(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    pairs: &BTreeMap<i64, i64>,
+    now: Timestamp,
+) -> Result<()> {
+    let all: BTreeSet<i64> = pairs.iter().flat_map(|(loser, winner)| [*loser, *winner]).collect();
+    let states = lock_states(conn, &all).await?;
+    let pairs: Vec<(i64, i64)> = pairs
+        .iter()
+        .filter(|(loser, winner)| loser != winner && states.contains_key(winner))
+        .filter(|(loser, _)| states.get(loser).is_some_and(|(_, state)| waits(*state)))
+        .map(|(loser, winner)| (*loser, *winner))
+        .collect();
+    if pairs.is_empty() {
+        return Ok(());
     }
+    count_given(conn, totals, &pairs, &states).await?;
+    write_given(conn, &pairs, now).await?;
+    let winners: BTreeSet<i64> = pairs.iter().map(|(_, winner)| *winner).collect();
+    let winners: Vec<i64> = winners.into_iter().collect();
+    let losers: Vec<i64> = pairs.iter().map(|(loser, _)| *loser).collect();
+    follow(conn, totals, &winners, &[&*winners, &losers].concat(), now).await?;
+    bill_again(conn, &winners.into_iter().collect()).await
+}
+
+/// Counts the rows that show those who give way, as showing the others.
+async fn count_given(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    pairs: &[(i64, i64)],
+    states: &States,
+) -> Result<()> {
+    let winners: BTreeMap<i64, i64> = pairs.iter().copied().collect();
+    let losers: Vec<i64> = winners.keys().copied().collect();
+    for (loser, batch, _) in rows_showing(conn, &losers).await? {
+        let winner = winners.get(&loser).and_then(|winner| states.get(winner));
+        if let (Some(from), Some(to)) = (states.get(&loser), winner) {
+            totals.moved(batch, *from, *to, 1);
+        }
+    }
+    Ok(())
+}
+
+async fn write_given(conn: &mut Conn, pairs: &[(i64, i64)], now: Timestamp) -> Result<()> {
+    let losers = || ints(pairs.iter().map(|(loser, _)| *loser));
+    let columns =
+        || vec![("loser", losers()), ("winner", ints(pairs.iter().map(|(_, winner)| *winner)))];
+    each(
+        conn,
+        "UPDATE batch_rows SET reveal_id = e.winner, shared = 1 FROM ROWS WHERE batch_rows.reveal_id = e.loser",
+        columns(),
+    )
+    .await?;
+    each(
+        conn,
+        "UPDATE row_waterfall SET reveal_id = e.winner FROM ROWS WHERE row_waterfall.reveal_id = e.loser",
+        columns(),
+    )
+    .await?;
+    let winners: Vec<i64> = pairs.iter().map(|(_, winner)| *winner).collect();
+    exec!(
+        conn,
+        "DELETE FROM row_waterfall WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+           AND EXISTS (SELECT 1 FROM row_waterfall f
+                       WHERE f.batch_id = row_waterfall.batch_id AND f.row_number = row_waterfall.row_number
+                         AND f.reveal_id = row_waterfall.reveal_id AND f.step < row_waterfall.step)",
+        json(&winners),
+    )?;
+    each(
+        conn,
+        "UPDATE reveals SET state = 'idle', reason = NULL, due_at = NULL, lane = NULL, cohort = NULL,
+            newcomer = 0, updated_at = e.now
+         FROM ROWS WHERE reveals.id = e.loser",
+        vec![("loser", losers()), ("now", same(now.0, pairs.len()))],
+    )
+    .await?;
+    Ok(())
 }
 
 async fn write_state(
@@ -111,44 +197,6 @@ async fn write_state(
         columns,
     )
     .await?;
-    Ok(())
-}
-
-/// People who come back into the queue are not asked for the rows of cancelled batches any more.
-async fn end_cancelled_rows(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    provider: Provider,
-    ids: &[i64],
-    state: RevealState,
-    now: Timestamp,
-) -> Result<()> {
-    let ended: Vec<(i64,)> = rows!(
-        conn,
-        "UPDATE batch_rows SET ended = 'cancelled', ended_at = $2
-         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND ended IS NULL
-           AND batch_id IN (SELECT b.id FROM batches b WHERE b.cancelled_at IS NOT NULL)
-         RETURNING batch_id",
-        json(&ids),
-        now.0,
-    )?;
-    for (batch,) in ended {
-        totals.moved(batch, (provider, state), (provider, RevealState::Cancelled), 1);
-    }
-    Ok(())
-}
-
-/// Gives people that nobody waited for so far their turn.
-pub(crate) async fn wake(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    provider: Provider,
-    ids: Vec<i64>,
-    now: Timestamp,
-) -> Result<()> {
-    shift(conn, totals, provider, &ids, Change::to(RevealState::Queued), now).await?;
-    find_lanes(conn, totals, &ids, now).await?;
-    conn.announce(crate::Topic::Queue);
     Ok(())
 }
 

@@ -1,182 +1,75 @@
-//! Rows that ask several providers in turn: they go on to the next, and show whichever found the person.
+//! Which step of its waterfall a row shows, and which rows show another when people's states change. Values only: the
+//! database is read and written by `shown`.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use jobs::{Provider, RevealState, Timestamp};
+use jobs::{Provider, RevealState};
 
-use crate::Result;
-use crate::bill::bill_again;
-use crate::conn::{Conn, rows};
-use crate::lanes::find_lanes;
-use crate::runs::rows_of;
-use crate::totals::{Totals, json};
-use crate::transition::{parse_provider, parse_state, wake};
-
-/// Those of `ids` whom rows ask in turn with others. What becomes of anybody else moves no row.
-pub(crate) async fn in_waterfalls(conn: &mut Conn, ids: &[i64]) -> Result<HashSet<i64>> {
-    let listed: Vec<(i64,)> =
-        rows_of!(conn, ids, "SELECT f.reveal_id", "row_waterfall f", "f.reveal_id", "");
-    Ok(listed.into_iter().map(|(id,)| id).collect())
-}
-
-/// Rows whose waterfall stands at one of `ids` go on to their next provider. A row that has gone on
-/// already is not touched, so that a webhook and a poll that come together advance it once.
-pub(crate) async fn advance_waterfalls(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    provider: Provider,
-    ids: &[i64],
-    state: RevealState,
-    now: Timestamp,
-) -> Result<()> {
-    let advanced = step_on(conn, ids).await?;
-    if advanced.is_empty() {
-        return Ok(());
-    }
-    let nexts: Vec<i64> = advanced.iter().map(|(_, id)| *id).collect();
-    let states = lock_states(conn, &nexts).await?;
-    for (batch, id) in advanced {
-        if let Some(&next) = states.get(&id) {
-            totals.moved(batch, (provider, state), next, 1);
-        }
-    }
-    // Of whoever waits the claim decides who pays.
-    let waits =
-        |state| matches!(state, RevealState::Idle | RevealState::Queued | RevealState::Retrying);
-    let asked = states.iter().filter(|(_, (_, state))| !waits(*state)).map(|(id, _)| *id);
-    let changed: BTreeSet<i64> = asked.chain(still_shown(conn, ids).await?).collect();
-    bill_again(conn, &changed).await?;
-    follow_states(conn, totals, &states, now).await
-}
-
-/// Has the rows show the next in their waterfall; gives the batch of each and whom it shows.
-async fn step_on(conn: &mut Conn, ids: &[i64]) -> Result<Vec<(i64, i64)>> {
-    let advanced = rows!(
-        conn,
-        "UPDATE batch_rows SET reveal_id = next.reveal_id
-         FROM (SELECT n.batch_id, n.row_number, n.reveal_id, c.reveal_id AS was
-               FROM IDS($1) AS e
-               JOIN row_waterfall c ON c.reveal_id = CAST(e.value AS BIGINT)
-               JOIN row_waterfall n ON n.batch_id = c.batch_id AND n.row_number = c.row_number
-                                    AND n.step = c.step + 1) AS next
-         WHERE batch_rows.batch_id = next.batch_id AND batch_rows.row_number = next.row_number
-           AND batch_rows.reveal_id = next.was AND batch_rows.ended IS NULL
-           AND batch_rows.batch_id NOT IN (SELECT b.id FROM batches b WHERE b.cancelled_at IS NOT NULL)
-         RETURNING batch_rows.batch_id, batch_rows.reveal_id",
-        json(&ids),
-    )?;
-    Ok(advanced)
-}
-
-type States = BTreeMap<i64, (Provider, RevealState)>;
-
-async fn lock_states(conn: &mut Conn, ids: &[i64]) -> Result<States> {
-    let found: Vec<(i64, String, String)> = rows!(
-        conn,
-        "SELECT r.id, r.provider, r.state FROM reveals r
-         WHERE r.id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) ORDER BY r.id FOR UPDATE",
-        json(&ids),
-    )?;
-    let mut states = BTreeMap::new();
-    for (id, provider, state) in found {
-        states.insert(id, (parse_provider(&provider, id)?, parse_state(&state, id)?));
-    }
-    Ok(states)
-}
-
-/// Whoever waited for nobody is asked now; whoever was answered already sends the rows on at once.
-async fn follow_states(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    states: &States,
-    now: Timestamp,
-) -> Result<()> {
-    let mut waking: BTreeMap<Provider, Vec<i64>> = BTreeMap::new();
-    let mut waiting: Vec<i64> = Vec::new();
-    let mut passing: BTreeMap<(Provider, RevealState), Vec<i64>> = BTreeMap::new();
-    for (&id, &(provider, state)) in states {
+/// The step that a row shows, by the states of its steps in their order: the first that is found, else the first at
+/// which the row stops, else the last. None where there are no steps.
+pub(crate) fn displayed_step(states: impl IntoIterator<Item = RevealState>) -> Option<usize> {
+    let (mut stop, mut last) = (None, None);
+    for (step, state) in states.into_iter().enumerate() {
         match state {
-            RevealState::Idle => waking.entry(provider).or_default().push(id),
-            RevealState::Queued | RevealState::Retrying => waiting.push(id),
-            RevealState::NotFound | RevealState::Failed => {
-                passing.entry((provider, state)).or_default().push(id);
-            }
-            _ => {}
+            RevealState::Found => return Some(step),
+            RevealState::NotFound | RevealState::Failed => {}
+            _ => stop = stop.or(Some(step)),
         }
+        last = Some(step);
     }
-    for (provider, ids) in waking {
-        wake(conn, totals, provider, ids, now).await?;
-    }
-    // They may stand in the lane of a batch that is at its ceiling, or less urgent.
-    find_lanes(conn, totals, &waiting, now).await?;
-    for ((provider, state), ids) in passing {
-        Box::pin(advance_waterfalls(conn, totals, provider, &ids, state, now)).await?;
-    }
-    Ok(())
+    stop.or(last)
 }
 
-/// Those whom a row shows all the same: it has nobody else to ask.
-async fn still_shown(conn: &mut Conn, ids: &[i64]) -> Result<Vec<i64>> {
-    let shown: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT DISTINCT w.reveal_id FROM IDS($1) AS e
-         JOIN batch_rows w ON w.reveal_id = CAST(e.value AS BIGINT) AND w.ended IS NULL",
-        json(&ids),
-    )?;
-    Ok(shown.into_iter().map(|(id,)| id).collect())
+/// Whether a reveal in this state waits to be asked, or for a row that wants it.
+pub(crate) fn waits(state: RevealState) -> bool {
+    matches!(state, RevealState::Idle | RevealState::Queued | RevealState::Retrying)
 }
 
-/// Rows that list a person who was found show that, whichever step they were at.
-pub(crate) async fn show_found(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    provider: Provider,
-    ids: &[i64],
-    now: Timestamp,
-) -> Result<()> {
-    // Locked, so that what the rows showed so far still holds when they are counted.
-    let left: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT r.id FROM reveals r WHERE r.state <> 'found' AND r.id IN (
-            SELECT w.reveal_id FROM IDS($1) AS e
-            JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)
-            JOIN batch_rows w ON w.batch_id = f.batch_id AND w.row_number = f.row_number
-                              AND w.reveal_id <> f.reveal_id AND w.ended IS NULL)
-         ORDER BY r.id FOR UPDATE",
-        json(&ids),
-    )?;
-    if left.is_empty() {
-        return Ok(());
-    }
-    let stale: Vec<(i64, String, String, i64)> = rows!(
-        conn,
-        "SELECT w.batch_id, r.provider, r.state, COUNT(*)
-         FROM IDS($1) AS e
-         JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)
-         JOIN batch_rows w ON w.batch_id = f.batch_id AND w.row_number = f.row_number
-                           AND w.reveal_id <> f.reveal_id AND w.ended IS NULL
-         JOIN reveals r ON r.id = w.reveal_id AND r.state <> 'found'
-         GROUP BY w.batch_id, r.provider, r.state",
-        json(&ids),
-    )?;
-    for (batch, from_provider, from, n) in stale {
-        let from = (parse_provider(&from_provider, batch)?, parse_state(&from, batch)?);
-        totals.moved(batch, from, (provider, RevealState::Found), n);
-    }
-    // `DISTINCT` has SQLite find the rows first, instead of going through all there are.
-    let shown: Vec<(i64,)> = rows!(
-        conn,
-        "UPDATE batch_rows SET reveal_id = better.reveal_id
-         FROM (SELECT DISTINCT f.batch_id, f.row_number, f.reveal_id FROM IDS($1) AS e
-               JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)) AS better
-         WHERE batch_rows.batch_id = better.batch_id AND batch_rows.row_number = better.row_number
-           AND batch_rows.ended IS NULL AND batch_rows.reveal_id <> better.reveal_id
-           AND NOT EXISTS (SELECT 1 FROM reveals r WHERE r.id = batch_rows.reveal_id AND r.state = 'found')
-         RETURNING batch_rows.reveal_id",
-        json(&ids),
-    )?;
-    bill_again(conn, &shown.iter().chain(&left).map(|(id,)| *id).collect()).await?;
-    // Whoever waited for these rows only waits for nobody now.
-    let left: Vec<i64> = left.into_iter().map(|(id,)| id).collect();
-    find_lanes(conn, totals, &left, now).await
+/// How reveals stand, by their ids.
+pub(crate) type States = BTreeMap<i64, (Provider, RevealState)>;
+
+/// A row that asks several providers in turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waterfall {
+    pub(crate) batch: i64,
+    pub(crate) row: i64,
+    /// The reveal that the row shows.
+    pub(crate) shown: i64,
+    /// The reveals of its steps, in their order.
+    pub(crate) steps: Vec<i64>,
 }
+
+/// A row that shows another reveal from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub(crate) batch: i64,
+    pub(crate) row: i64,
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+}
+
+impl Waterfall {
+    /// Where the row goes as the reveals stand; none where it stays. A step whose reveal is not among `states` is
+    /// passed over.
+    pub(crate) fn next(&self, states: &States) -> Option<Move> {
+        let known: Vec<(i64, RevealState)> =
+            self.steps.iter().filter_map(|id| Some((*id, states.get(id)?.1))).collect();
+        let (to, _) = *known.get(displayed_step(known.iter().map(|(_, state)| *state))?)?;
+        let Waterfall { batch, row, shown: from, .. } = *self;
+        (to != from).then_some(Move { batch, row, from, to })
+    }
+}
+
+/// What follows for the rows: those that show another reveal from now on. One look is enough, since what the moves
+/// cause (a reveal comes into the queue or leaves it) changes no row's displayed step.
+pub(crate) fn moves(rows: &[Waterfall], states: &States) -> Vec<Move> {
+    rows.iter().filter_map(|row| row.next(states)).collect()
+}
+
+/// The reveals that rows began or ceased to show.
+pub(crate) fn touched(moves: &[Move]) -> BTreeSet<i64> {
+    moves.iter().flat_map(|moved| [moved.from, moved.to]).collect()
+}
+
+#[cfg(test)]
+mod tests;

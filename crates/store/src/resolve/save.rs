@@ -1,31 +1,22 @@
 //! Writing what resolving a chunk came to: new people, aliases, and people who turned out to be one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jobs::{Provider, RevealState, Timestamp};
+use jobs::{RevealState, Timestamp};
 
 use super::{Known, NewAlias, People, Place};
 use crate::Result;
-use crate::conn::{Conn, exec, rows};
+use crate::conn::Conn;
 use crate::each::{each, ints, same, same_text, shared, words};
-use crate::lanes::find_lanes;
 use crate::newcomers;
 use crate::totals::Totals;
-use crate::waterfall::{advance_waterfalls, show_found};
+use crate::transition::give_way;
 
 impl People {
-    /// Writes what is new and what changed, with `batch`; merges are carried out on rows written earlier.
-    pub(crate) async fn save(
-        mut self,
-        conn: &mut Conn,
-        batch: i64,
-        totals: &mut Totals,
-        now: Timestamp,
-    ) -> Result<Merged> {
-        let winners = self.save_merges(conn, totals, now).await?;
-        let winners =
-            winners.into_iter().map(|place| (self.id(place), self.state(place))).collect();
+    /// Writes what is new and what changed, with `batch`. Merges are carried out once all rows are there.
+    pub(crate) async fn save(self, conn: &mut Conn, batch: i64, now: Timestamp) -> Result<Merged> {
+        let given_way = self.given_way();
         self.save_new(conn, batch, now).await?;
         self.wake(conn, now).await?;
         let newest: BTreeMap<&str, &NewAlias> =
@@ -44,7 +35,7 @@ impl People {
             columns,
         )
         .await?;
-        Ok(Merged { provider: self.provider, winners })
+        Ok(Merged { given_way })
     }
 
     /// Whoever waited for nobody has their turn now; who was queued already stays in their lane.
@@ -102,84 +93,26 @@ impl People {
         Ok(())
     }
 
-    /// Carries out merges on rows written earlier; returns whom those rows show now.
-    async fn save_merges(
-        &mut self,
-        conn: &mut Conn,
-        totals: &mut Totals,
-        now: Timestamp,
-    ) -> Result<HashSet<Place>> {
-        let mut winners = HashSet::new();
-        let losers: Vec<Place> = self.merged.keys().copied().collect();
-        for place in losers {
-            let winner = self.settled(place);
-            let Known { id: loser, state, lane, fresh, .. } = self.reveals[place.0];
-            if fresh {
-                continue;
-            }
-            let rows: Vec<(i64, i64)> = rows!(
-                conn,
-                "SELECT batch_id, COUNT(*) FROM batch_rows
-                 WHERE reveal_id = $1 AND ended IS NULL GROUP BY batch_id",
-                loser,
-            )?;
-            if let (false, Some(lane)) = (rows.is_empty(), lane) {
-                self.queue(winner, lane);
-            }
-            if !rows.is_empty() {
-                winners.insert(winner);
-            }
-            let to = (self.provider, self.state(winner));
-            for (batch, n) in rows {
-                totals.moved(batch, (self.provider, state), to, n);
-            }
-            exec!(
-                conn,
-                "UPDATE batch_rows SET reveal_id = $2, shared = 1 WHERE reveal_id = $1",
-                loser,
-                self.id(winner),
-            )?;
-            exec!(
-                conn,
-                "UPDATE row_waterfall SET reveal_id = $2 WHERE reveal_id = $1",
-                loser,
-                self.id(winner),
-            )?;
-            exec!(
-                conn,
-                "UPDATE reveals SET state = 'idle', lane = NULL, due_at = NULL, updated_at = $2 WHERE id = $1",
-                loser,
-                now.0,
-            )?;
-        }
-        Ok(winners)
+    /// Those written earlier who make way, and for whom.
+    fn given_way(&self) -> BTreeMap<i64, i64> {
+        let written = self.merged.keys().filter(|place| !self.reveals[place.0].fresh);
+        written.map(|place| (self.id(*place), self.id(self.settled(*place)))).collect()
     }
 }
 
-/// Whom rows show now that so far showed somebody who made way.
+/// People written earlier who turned out to be others.
 pub(crate) struct Merged {
-    provider: Provider,
-    winners: BTreeMap<i64, RevealState>,
+    given_way: BTreeMap<i64, i64>,
 }
 
 impl Merged {
-    /// What that means for these rows. All rows have to be written.
+    /// Carries that out. All rows have to be written.
     pub(crate) async fn follow(
         self,
         conn: &mut Conn,
         totals: &mut Totals,
         now: Timestamp,
     ) -> Result<()> {
-        let provider = self.provider;
-        for (winner, state) in self.winners {
-            match state {
-                RevealState::Found => show_found(conn, totals, provider, &[winner], now).await?,
-                RevealState::NotFound | RevealState::Failed => {
-                    advance_waterfalls(conn, totals, provider, &[winner], state, now).await?;
-                }
-                _ => find_lanes(conn, totals, &[winner], now).await?,
-            }
-        }
-        Ok(())
+        give_way(conn, totals, &self.given_way, now).await
     }
 }

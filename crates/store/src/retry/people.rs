@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
@@ -7,9 +7,11 @@ use super::last_poll::poll_first;
 use super::{RetryStates, Row, RowChange};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
+use crate::lanes::find_lanes;
 use crate::resolve::Numbers;
 use crate::totals::{Totals, json};
-use crate::transition::{parse_provider, parse_state, wake};
+use crate::transition::{parse_provider, parse_state};
+use crate::waterfall::displayed_step;
 
 /// A reveal of somebody on one of the rows.
 #[derive(Debug, Clone)]
@@ -104,13 +106,11 @@ impl People {
         id
     }
 
-    /// The step that a row shows: the first that is found, else the first at which it stops.
+    /// The step that a row shows.
     pub(super) fn shown(&self, steps: &[i64]) -> Option<i64> {
-        let state = |id: &i64| self.reveals.get(id).map(|reveal| reveal.state);
-        let goes_on =
-            |id: &&i64| !matches!(state(id), Some(RevealState::NotFound | RevealState::Failed));
-        let found = steps.iter().find(|id| state(id) == Some(RevealState::Found));
-        found.or_else(|| steps.iter().find(goes_on)).or(steps.last()).copied()
+        let known = || steps.iter().filter_map(|id| self.reveals.get(id));
+        let step = displayed_step(known().map(|reveal| reveal.state))?;
+        known().nth(step).map(|reveal| reveal.id)
     }
 
     pub(super) async fn write_new(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
@@ -157,21 +157,17 @@ impl People {
         changes: &[RowChange],
         now: Timestamp,
     ) -> Result<i64> {
-        let mut idle: BTreeMap<Provider, BTreeSet<i64>> = BTreeMap::new();
-        let mut polled = BTreeSet::new();
+        let (mut idle, mut polled) = (BTreeSet::new(), BTreeSet::new());
         for change in changes {
             let Some(reveal) = self.get(change.shown) else { continue };
             if reveal.state == RevealState::Idle {
-                idle.entry(reveal.provider).or_default().insert(reveal.id);
+                idle.insert(reveal.id);
             }
             if reveal.new && reveal.tracked && reveal.provider.can_be_polled() {
                 polled.insert(reveal.id);
             }
         }
-        for (provider, ids) in idle {
-            let ids: Vec<i64> = ids.into_iter().collect();
-            wake(conn, totals, provider, ids, now).await?;
-        }
+        find_lanes(conn, totals, &Vec::from_iter(idle), now).await?;
         for provider in Provider::ALL {
             let ids: Vec<i64> = polled
                 .iter()

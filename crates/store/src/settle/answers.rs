@@ -25,12 +25,16 @@ impl<'a> Answers<'a> {
         Answers(answered.collect())
     }
 
-    pub(super) fn ids(&self) -> Vec<i64> {
-        self.0.iter().map(|(id, ..)| *id).collect()
+    /// Who is finished, and who waits once more.
+    pub(super) fn ids(&self) -> (Vec<i64>, Vec<i64>) {
+        let (ended, waiting): (Vec<_>, Vec<_>) =
+            self.0.iter().partition(|(_, _, to)| to.is_finished());
+        let ids = |of: Vec<&Answer>| of.into_iter().map(|(id, ..)| *id).collect();
+        (ids(ended), ids(waiting))
     }
 
     /// Whom each state is that of.
-    pub(super) fn moves(&self) -> BTreeMap<(Provider, RevealState), Vec<i64>> {
+    fn moves(&self) -> BTreeMap<(Provider, RevealState), Vec<i64>> {
         let mut moves: BTreeMap<_, Vec<i64>> = BTreeMap::new();
         for (id, person, to) in &self.0 {
             moves.entry((person.provider, *to)).or_default().push(*id);

@@ -23,14 +23,14 @@ impl Ledger {
             Finding::InProgress if erased => return Placed::Erased,
             Finding::InProgress => return Placed::New,
             Finding::Found { phones, credits } => {
-                (RevealState::Found, credits.unwrap_or(member.reserved), phones)
+                (RevealState::Found, credits.unwrap_or(member.reserved.abs()), phones)
             }
             Finding::NotFound => (RevealState::NotFound, 0, &[]),
             Finding::OutOfCredits => (RevealState::Queued, 0, &[]),
         };
         let standing = person.new_state.unwrap_or(person.state);
         let first_answer = member.credits.is_none();
-        // A number that comes after 'not found' is charged as if it had come at once.
+        // A number that comes after 'not found' or 'no credits' is charged as if it had come at once.
         let better = member.credits == Some(0)
             && to == RevealState::Found
             && to.rank() > standing.rank()
@@ -59,7 +59,7 @@ impl Ledger {
     }
 }
 
-/// Counts what a first answer cost, or a number that came after 'not found'.
+/// Counts what a first answer cost, or a number that came after 'not found' or 'no credits'.
 fn charge(
     member: &mut Member,
     person: &mut Person,
@@ -69,10 +69,16 @@ fn charge(
 ) {
     let first_answer = member.credits.is_none();
     let asked = member.reserved > 0 && !member.unasked;
+    let after_all = !first_answer && (member.reserved < 0 || member.unasked);
+    if after_all {
+        // They were asked after all: in this transaction that was not counted as yet.
+        member.asked_after_all = !member.unasked;
+        member.unasked = false;
+    }
     member.credits = Some(charged);
     member.changed = true;
     member.spent += charged;
-    member.found = to == RevealState::Found && (first_answer || asked);
+    member.found = to == RevealState::Found && (first_answer || asked || after_all);
     member.unasked |= finding == &Finding::OutOfCredits;
     member.not_found += match finding {
         Finding::NotFound => 1,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use jobs::outcome::{PersonResult, Phone};
+use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::{CallState, Provider, RevealState};
 
 use super::finding::Placed;
@@ -28,6 +28,7 @@ pub(super) struct Member {
     pub(super) reveal: i64,
     pub(super) subject: String,
     pub(super) payer: i64,
+    /// Below zero where the provider had no credits for them, and what was reserved was given back.
     pub(super) reserved: i64,
     pub(super) credits: Option<i64>,
     pub(super) expired_call: bool,
@@ -42,6 +43,8 @@ pub(super) struct Member {
     pub(super) not_found: i64,
     /// The provider had no credits for them: they were not asked after all.
     pub(super) unasked: bool,
+    /// A number came although the provider had said before that it had no credits for them.
+    pub(super) asked_after_all: bool,
 }
 
 #[derive(Clone)]
@@ -75,6 +78,8 @@ pub(super) struct Ledger {
     /// Stored webhooks that name an erased person among others.
     pub(super) naming_erased: Vec<i64>,
     pub(super) out_of_credits: HashSet<Provider>,
+    /// Calls that had expired, and turn out to have been taken by the provider.
+    pub(super) taken_after_all: BTreeSet<i64>,
 }
 
 pub(super) type CallRow = (i64, String, String, String);
@@ -108,6 +113,7 @@ impl Ledger {
             erased: BTreeSet::new(),
             naming_erased: Vec::new(),
             out_of_credits: HashSet::new(),
+            taken_after_all: BTreeSet::new(),
         };
         for row in found {
             if let Some(standing) = people.get(&row.2) {
@@ -157,6 +163,7 @@ impl Ledger {
             found: false,
             not_found: 0,
             unasked: false,
+            asked_after_all: false,
         });
         Ok(())
     }
@@ -164,7 +171,8 @@ impl Ledger {
     /// Places a delivery's results; what it came to.
     pub(super) fn take(&mut self, delivery: &Delivery) -> Applied {
         let Some(call) = self.calls.get(&delivery.call_id) else { return Applied::UnknownCall };
-        let (provider, expired, alone) = (call.provider, call.expired, call.members.len() == 1);
+        let (id, provider, expired) = (call.id, call.provider, call.expired);
+        let alone = call.members.len() == 1;
         let by_subject: HashMap<String, usize> =
             call.members.iter().map(|&m| (self.members[m].subject.clone(), m)).collect();
         let sole = call.members.first().copied();
@@ -173,6 +181,9 @@ impl Ledger {
             let subject = subject_of(provider, result);
             let named = subject.as_ref().and_then(|subject| self.named(subject, &by_subject));
             let Some(member) = named.or(sole.filter(|_| alone)) else { continue };
+            if expired && result.finding != Finding::OutOfCredits {
+                self.taken_after_all.insert(id);
+            }
             match self.place(member, &result.finding) {
                 Placed::New => applied = true,
                 Placed::Known => known = true,

@@ -11,9 +11,9 @@ use super::ledger::Ledger;
 use crate::Result;
 use crate::conn::Conn;
 use crate::each::{Columns, Key, each, each_along, ints, same, texts};
+use crate::shown::in_waterfalls;
 use crate::totals::Totals;
-use crate::transition::see_to_rows;
-use crate::waterfall::in_waterfalls;
+use crate::transition::follow;
 
 impl Ledger {
     pub(super) async fn write(
@@ -37,15 +37,9 @@ impl Ledger {
         let answers = Answers::of(&self.people);
         answers.count(conn, totals).await?;
         answers.write(conn, now).await?;
-        let listed = in_waterfalls(conn, &answers.ids()).await?;
-        for ((provider, to), mut ids) in answers.moves() {
-            if to.is_finished() {
-                ids.retain(|id| listed.contains(id));
-            }
-            if !ids.is_empty() {
-                see_to_rows(conn, totals, provider, &ids, to, now).await?;
-            }
-        }
+        let (ended, waiting) = answers.ids();
+        let listed: Vec<i64> = in_waterfalls(conn, &ended).await?.into_iter().collect();
+        follow(conn, totals, &listed, &waiting, now).await?;
         let in_no_new_state = self.people.iter().filter(|(_, p)| p.new_state.is_none());
         let paid: Vec<(i64, i64)> = in_no_new_state
             .filter(|(_, p)| p.credits > 0)
@@ -105,12 +99,20 @@ impl Ledger {
             if member.unasked {
                 totals.reserve(member.payer, person.provider, -1, 0);
             }
+            if member.asked_after_all {
+                totals.reserve(member.payer, person.provider, 1, 0);
+            }
             changed.push(member);
         }
         let columns = vec![
             ("position", ints(changed.iter().map(|member| member.position))),
             ("call", ints(changed.iter().map(|member| member.call))),
-            ("reserved", ints(changed.iter().map(|m| if m.unasked { 0 } else { m.reserved }))),
+            (
+                "reserved",
+                ints(
+                    changed.iter().map(|m| if m.unasked { -m.reserved } else { m.reserved.abs() }),
+                ),
+            ),
             ("credits", ints(changed.iter().map(|member| member.credits))),
         ];
         let key = Key { of: "call_reveals.position", by: "position", within: Some("call") };

@@ -97,12 +97,12 @@ async fn save(
             rows.insert(&mut other, batch, now).await?;
             Ok::<_, StoreError>(other)
         };
-        let (saved, other) = tokio::join!(save_people(conn, batch, people, totals, now), written);
+        let (saved, other) = tokio::join!(save_people(conn, batch, people, now), written);
         saved?;
         conn.goes_behind(other?);
         return Ok(());
     }
-    let merged = save_people(conn, batch, people, totals, now).await?;
+    let merged = save_people(conn, batch, people, now).await?;
     rows.insert(conn, batch, now).await?;
     for merged in merged {
         merged.follow(conn, totals, now).await?;
@@ -114,12 +114,11 @@ async fn save_people(
     conn: &mut Conn,
     batch: &Loading,
     people: BTreeMap<Provider, People>,
-    totals: &mut Totals,
     now: Timestamp,
 ) -> Result<Vec<Merged>> {
     let mut merged = Vec::with_capacity(people.len());
     for (_, known) in people {
-        merged.push(known.save(conn, batch.id, totals, now).await?);
+        merged.push(known.save(conn, batch.id, now).await?);
     }
     Ok(merged)
 }

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jobs::{Provider, RevealState};
+use smallvec::SmallVec;
 
 use super::load::Step;
 use super::rows::{NewBatchRow, RowStep};
 use super::{Loaded, Loading, NewRow};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
-use crate::resolve::People;
+use crate::resolve::{People, Place};
 use crate::totals::{Totals, json};
+use crate::waterfall::displayed_step;
 
 /// What was looked up for a chunk.
 pub(super) struct Found {
@@ -40,6 +42,12 @@ pub(super) fn place_rows(
         steps.clear();
         steps.extend(all_steps.by_ref().take(row.steps.len()).flatten());
         settle_steps(people, &mut steps);
+        let mut named = SmallVec::<[(Provider, Place); 2]>::new();
+        steps.retain(|step| {
+            let new = !named.contains(&(step.provider, step.whom));
+            named.push((step.provider, step.whom));
+            new
+        });
         let shown = shown_step(people, &steps);
         let Some((known, step)) =
             steps.get(shown).and_then(|step| Some((people.get_mut(&step.provider)?, step)))
@@ -95,14 +103,12 @@ fn count_new_people(
     }
 }
 
-/// The first step that is found, else the first that a waterfall would stop at, else the last.
+/// The step that a row shows.
 fn shown_step(people: &BTreeMap<Provider, People>, steps: &[Step]) -> usize {
     let state = |step: &Step| {
         people.get(&step.provider).map_or(RevealState::Idle, |known| known.state(step.whom))
     };
-    let found = || steps.iter().position(|step| state(step) == RevealState::Found);
-    let waits = |step: &Step| !matches!(state(step), RevealState::NotFound | RevealState::Failed);
-    found().or_else(|| steps.iter().position(waits)).unwrap_or(steps.len().saturating_sub(1))
+    displayed_step(steps.iter().map(state)).unwrap_or_default()
 }
 
 /// Rows of people who were erased end at once; of their fields nothing is kept.

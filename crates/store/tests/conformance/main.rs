@@ -27,6 +27,8 @@ mod polls;
 mod ready_queries;
 mod settle;
 mod sharing;
+mod spared;
+mod steps;
 mod submits;
 mod walk;
 mod waterfall;

@@ -41,7 +41,7 @@ struct Walk<'b> {
     polls: Vec<ClaimedPoll>,
     /// Under which ids Clodura answers for addresses.
     trackings: BTreeMap<String, ClaimedCall>,
-    /// Calls that ended for want of credits: the provider does not think better of it.
+    /// Calls that the provider had no credits for; a number may come all the same.
     out_of_credits: BTreeSet<String>,
     /// Calls and people of whom the provider said so.
     not_found: BTreeSet<(String, String)>,
@@ -167,13 +167,14 @@ impl<'b> Walk<'b> {
         let clodura = call.provider == Clodura;
         let call = call.call_id.to_string();
         match self.rng.random_range(0..8) {
-            _ if self.out_of_credits.contains(&call) => result(name, Finding::OutOfCredits),
             0..4 => {
-                if self.not_found.contains(&(call, subject.to_owned())) {
+                let before = self.out_of_credits.contains(&call);
+                if before || self.not_found.contains(&(call, subject.to_owned())) {
                     self.bench.second_thoughts.fetch_add(1, Ordering::Relaxed);
                 }
                 found(name)
             }
+            _ if self.out_of_credits.contains(&call) => result(name, Finding::OutOfCredits),
             4..6 => {
                 self.not_found.insert((call, subject.to_owned()));
                 not_found(name)

@@ -173,6 +173,32 @@ impl Ledger {
         }
     }
 
+    /// A row shows its first found step, else the one it is at, and lists each person once. Whoever waits in the queue
+    /// is wanted by a row.
+    fn check_steps(&self) {
+        let live = || self.rows.iter().filter(|row| row.ended.is_none());
+        for row in live() {
+            let Some(steps) = self.waterfalls.get(&(row.batch_id, row.row_number)) else {
+                continue;
+            };
+            let state = |id: &i64| self.reveals[id].state.as_str();
+            assert_eq!(
+                steps.len(),
+                steps.iter().collect::<BTreeSet<_>>().len(),
+                "{row:?} {steps:?}"
+            );
+            let found = steps.iter().find(|id| state(id) == "found");
+            let stops = || steps.iter().find(|id| !["not_found", "failed"].contains(&state(id)));
+            let shows = found.or_else(stops).or(steps.last()).copied();
+            assert_eq!(row.reveal_id, shows, "{row:?} of {steps:?}");
+        }
+        let wanted: BTreeSet<i64> = live().filter_map(|row| row.reveal_id).collect();
+        for reveal in self.reveals.values() {
+            let queued = ["queued", "retrying"].contains(&&*reveal.state);
+            assert!(!queued || wanted.contains(&reveal.id), "{reveal:?} is wanted by no row");
+        }
+    }
+
     /// Whoever waits in the queue has a turn: the batch in whose lane they stand will be served. From
     /// a batch at its ceiling others with room take them over.
     fn check_lanes(&self) {
@@ -214,6 +240,7 @@ impl Bench {
             ledger.check_calls();
             ledger.check_reveals();
             ledger.check_lanes();
+            ledger.check_steps();
         }));
         if let Err(panic) = result {
             eprintln!("the ledger is inconsistent at: {when}");

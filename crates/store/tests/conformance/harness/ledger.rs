@@ -86,6 +86,8 @@ pub struct Ledger {
     pub members: Vec<Member>,
     /// From where to where the newcomers of a batch are looked for.
     pub newcomers: BTreeMap<(i64, String), (i64, i64)>,
+    /// The reveals of a row's steps, in their order.
+    pub waterfalls: BTreeMap<(i64, i64), Vec<i64>>,
 }
 
 impl Ledger {
@@ -109,7 +111,15 @@ impl Ledger {
         let newcomers = newcomers
             .into_iter()
             .map(|(batch, provider, next, last)| ((batch, provider), (next, last)));
+        let steps: Vec<(i64, i64, i64)> = db
+            .all("SELECT batch_id, row_number, reveal_id FROM row_waterfall ORDER BY batch_id, row_number, step")
+            .await;
+        let mut waterfalls: BTreeMap<(i64, i64), Vec<i64>> = BTreeMap::new();
+        for (batch, row, reveal) in steps {
+            waterfalls.entry((batch, row)).or_default().push(reveal);
+        }
         Ledger {
+            waterfalls,
             newcomers: newcomers.collect(),
             batches: batches.into_iter().map(|b| (b.id, b)).collect(),
             totals: totals.into_iter().map(|t| ((t.batch_id, t.provider.clone()), t)).collect(),

@@ -48,12 +48,13 @@ impl Walk<'_> {
         let newest = 12 + self.done as u32 / 8;
         let n = self.rng.random_range(newest - 11..=newest);
         // Everybody's address leads to the same person's id, but not every row names both.
-        match self.rng.random_range(0..7) {
+        match self.rng.random_range(0..8) {
             0 | 1 => ocean(&format!("p{n}")),
             2 => clodura(&format!("p{n}")),
             3 => linkedin(&format!("p{n}")),
             4 => clodura(&format!("p{n}")).linkedin(&format!("p{n}")),
             5 => ocean(&format!("p{n}")).clodura(&format!("p{n}")),
+            6 => ocean(&format!("p{n}")).clodura(&format!("p{n}")).by(&[Ocean, Clodura, Ocean]),
             _ => ocean(&format!("p{n}")).linkedin(&format!("p{n}")).by(&[Clodura, Ocean]),
         }
     }
