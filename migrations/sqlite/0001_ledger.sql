@@ -243,7 +243,7 @@ CREATE TABLE provider_gates (
     closed_at         BIGINT,
     closed_until      BIGINT,                  -- NULL while closed: until something else happens
     closed_step       BIGINT NOT NULL DEFAULT 0,
-    probe_call        BIGINT,                  -- the call that is out to see whether it may open
+    probe_call        BIGINT,                  -- the call whose acceptance or result opens it
     key_fingerprint   TEXT,
     broken_streak     BIGINT NOT NULL DEFAULT 0,
     accepted_at       BIGINT,                  -- when it last took an order
@@ -270,6 +270,7 @@ CREATE TABLE provider_gates (
     balance_step      BIGINT NOT NULL DEFAULT 0,
     canary_url        TEXT,                    -- the webhook URL (hashed) that is being proved
     canary_proved_at  BIGINT,
+    canary_since      BIGINT NOT NULL DEFAULT 0, -- only a request that was sent since then can prove it
     webhook_at        BIGINT                   -- about when its last webhook was applied
 );
 INSERT INTO provider_gates (provider) VALUES ('ocean'), ('clodura');
@@ -290,7 +291,7 @@ CREATE TABLE workers (
     pid          BIGINT NOT NULL,
     role         TEXT   NOT NULL,
     version      TEXT   NOT NULL,
-    providers    TEXT   NOT NULL,              -- JSON array of those it can use
+    lacks        TEXT   NOT NULL,              -- JSON object: what it lacks to use each provider, or null
     started_at   BIGINT NOT NULL,
     heartbeat_at BIGINT NOT NULL,
     stopped_at   BIGINT

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use jobs::Provider;
+use jobs::gate::Resume;
+use jobs::{OffReason, Provider};
 use store::{PayAgain, RetryStates, Store};
 
 use crate::failure::Failure;
@@ -60,7 +61,7 @@ pub struct PauseArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["provider", "batch"]))]
 pub struct ResumeArgs {
-    /// ocean or clodura: ask there again, whatever its gate was closed for
+    /// ocean or clodura: end a pause, or try a closed gate at once with one request
     #[arg(value_name = "PROVIDER")]
     pub provider: Option<Provider>,
 
@@ -165,17 +166,30 @@ pub async fn resume(store: &Store, args: &ResumeArgs) -> Result<(), Failure> {
 
 async fn resume_provider(store: &Store, provider: Provider) -> Result<(), Failure> {
     let resumed = store.resume(provider).await?;
-    let was = match (resumed.was_paused, &resumed.was_closed_for) {
-        (_, Some(reason)) => format!("was closed ({})", reason.replace('_', " ")),
-        (true, None) => "was paused".to_owned(),
-        (false, None) => "was open already".to_owned(),
+    let reason = resumed.was_shut_for.map(|reason| reason.as_str().replace('_', " "));
+    let news = match (resumed.done, reason) {
+        (Resume::Nothing, None) => "is open already; there was nothing to resume".to_owned(),
+        (Resume::Nothing, Some(reason)) => {
+            format!("is being tried already, one request at a time ({reason})")
+        }
+        (Resume::Unpause, None) => "was paused; it is open now".to_owned(),
+        (Resume::Unpause, Some(reason)) => {
+            let until = resumed
+                .closed_until
+                .map_or_else(String::new, |until| format!(" until {}", until.iso8601()));
+            format!("is paused no longer; it stays closed{until} ({reason})")
+        }
+        (Resume::TryNow, reason) => format!(
+            "was closed ({}); one request is tried now, and it opens when that is taken",
+            reason.unwrap_or_default(),
+        ),
     };
-    let off = match resumed.still_off.as_deref() {
+    let off = match resumed.still_off {
         None => "",
-        Some("no_key") => ", but no worker has a key for it",
-        Some(_) => ", but no worker can be reached by its webhooks",
+        Some(OffReason::NoKey) => ", but no worker has a key for it",
+        Some(OffReason::NoWebhookUrl) => ", but no worker can be reached by its webhooks",
     };
-    say(&format!("{provider} {was}; it is open now{off}"));
+    say(&format!("{provider} {news}{off}"));
     Ok(())
 }
 

@@ -32,10 +32,13 @@ pub fn full_jitter(base: Duration, max: Duration, step: u32, rng: &mut impl Rng)
     ceiling.mul_f64(rng.random_range(0.0..=1.0))
 }
 
-/// A vendor's `Retry-After`, honoured but bounded by [`LONGEST_RETRY_AFTER`].
+/// The shortest: less is no wait.
+pub const SHORTEST_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A vendor's `Retry-After`, honoured but bounded by [`SHORTEST_RETRY_AFTER`] and [`LONGEST_RETRY_AFTER`].
 #[must_use]
 pub fn bounded_retry_after(retry_after: Duration) -> Duration {
-    retry_after.min(LONGEST_RETRY_AFTER)
+    retry_after.clamp(SHORTEST_RETRY_AFTER, LONGEST_RETRY_AFTER)
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ pub mod clock;
 pub mod duration;
 /// The form in which a file came.
 pub mod file_form;
+/// The circuit breaker of a provider.
+pub mod gate;
 /// Ids that never repeat: batches, calls, workers.
 pub mod ids;
 /// What 429s teach about a provider's limit.
@@ -37,4 +39,4 @@ pub use ids::{BatchId, CallId, WorkerId};
 pub use person::{Identifier, IdentifierKind};
 pub use policy::Policy;
 pub use provider::Provider;
-pub use state::{CallState, GateState, RevealState};
+pub use state::{CallState, GateReason, GateState, OffReason, RevealState};

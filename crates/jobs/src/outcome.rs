@@ -11,6 +11,16 @@ pub enum RevealOutcome {
         /// Under which id the result can be polled, where the provider gives one.
         tracking_id: Option<String>,
     },
+    /// A 2xx whose body is an error, a page or anything else that nobody documented. It may have been taken, so it
+    /// is never sent again; and the next order waits until it is known what such answers mean.
+    Undocumented {
+        /// Under which id the result can be polled, where the body gives one all the same.
+        tracking_id: Option<String>,
+        /// What came, for people.
+        why: String,
+    },
+    /// The order never left: too much time had passed when its first byte was to go.
+    NotSent,
     /// Clodura's 404: finished at once, nothing found, nothing charged.
     NotFound,
     /// The provider did not take the order. Nothing was spent.

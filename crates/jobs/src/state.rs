@@ -109,7 +109,74 @@ state_type!(
         Open => "open",
         /// None pass until its time is up.
         Closed => "closed",
-        /// One request is out to see whether it may open.
+        /// One small request at a time, until one is taken (a half-open circuit breaker).
         Probing => "probing",
     }
 );
+
+state_type!(
+    /// Why a gate is closed.
+    GateReason {
+        /// 402: credits are tied up by verifications that still run.
+        CreditsPending => "credits_pending",
+        /// 402: the account is empty.
+        CreditsInsufficient => "credits_insufficient",
+        /// 429.
+        RateLimited => "rate_limited",
+        /// The key was refused, or the set-up is wrong.
+        Misconfigured => "misconfigured",
+        /// Broken answers in a row, or one that nobody documented.
+        ProviderBroken => "provider_broken",
+        /// Everybody is refused, so the fault is not theirs.
+        EverythingRefused => "everything_refused",
+    }
+);
+
+impl GateReason {
+    /// Whether polls and balances wait, too; what is a matter of credits holds up reveals only.
+    #[must_use]
+    pub fn blocks_all(self) -> bool {
+        matches!(
+            self,
+            GateReason::RateLimited | GateReason::Misconfigured | GateReason::ProviderBroken
+        )
+    }
+}
+
+state_type!(
+    /// Why no worker that runs can use a provider.
+    OffReason {
+        /// None has a key.
+        NoKey => "no_key",
+        /// None that has a key can be reached by webhooks, and the provider answers by nothing else.
+        NoWebhookUrl => "no_webhook_url",
+    }
+);
+
+impl OffReason {
+    /// Why no worker can use a provider, from what each worker that runs lacks for it: nothing, once one lacks
+    /// nothing. `None` where no worker runs: then nothing is known.
+    #[must_use]
+    pub fn of_all(lacks: impl IntoIterator<Item = Option<OffReason>>) -> Option<Option<OffReason>> {
+        // By how little is missing: nothing, a webhook URL, a key.
+        lacks.into_iter().min_by_key(|lacks| match lacks {
+            None => 0,
+            Some(OffReason::NoWebhookUrl) => 1,
+            Some(OffReason::NoKey) => 2,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OffReason::{NoKey, NoWebhookUrl};
+    use super::*;
+
+    #[test]
+    fn a_provider_is_off_only_where_no_worker_can_use_it() {
+        assert_eq!(OffReason::of_all([]), None);
+        assert_eq!(OffReason::of_all([Some(NoKey)]), Some(Some(NoKey)));
+        assert_eq!(OffReason::of_all([Some(NoKey), Some(NoWebhookUrl)]), Some(Some(NoWebhookUrl)));
+        assert_eq!(OffReason::of_all([Some(NoKey), None, Some(NoWebhookUrl)]), Some(None));
+    }
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::backoff::bounded_retry_after;
 use crate::outcome::{BadPerson, Refusal};
+pub use crate::state::GateReason;
 
 /// What a refused call's people do next, and what closes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,48 +55,28 @@ pub enum Until {
     /// `GATE_BASE`, doubling to `GATE_MAX`.
     Backoff,
     /// When something else happens: another key, credits in the account, `enqueue resume`.
-    Mended,
+    Fixed,
 }
 
-/// Why a gate is closed.
+/// People refused on their own, one after the other, before the fault is taken not to be theirs: where nobody was
+/// ever taken, and where somebody was.
+const REFUSED_SINGLES: (i64, i64) = (5, 10);
+
+/// What becomes of a person whom a provider refused on their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GateReason {
-    /// 402: credits are tied up by verifications that still run.
-    CreditsPending,
-    /// 402: the account is empty.
-    CreditsInsufficient,
-    /// 429.
-    RateLimited,
-    /// The key was refused, or the set-up is wrong.
-    Misconfigured,
-    /// Broken answers in a row.
-    ProviderBroken,
-    /// Everybody is refused, so the fault is not theirs.
-    EverythingRefused,
+pub struct RefusedAlone {
+    /// They fail; else they are asked again later, since the fault may not be theirs.
+    pub fails: bool,
+    /// The gate closes: everybody is refused.
+    pub closes: bool,
 }
 
-impl GateReason {
-    /// The word used in tables and views.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            GateReason::CreditsPending => "credits_pending",
-            GateReason::CreditsInsufficient => "credits_insufficient",
-            GateReason::RateLimited => "rate_limited",
-            GateReason::Misconfigured => "misconfigured",
-            GateReason::ProviderBroken => "provider_broken",
-            GateReason::EverythingRefused => "everything_refused",
-        }
-    }
-
-    /// Whether polls and balances wait, too; what is a matter of credits holds up reveals only.
-    #[must_use]
-    pub fn blocks_all(self) -> bool {
-        matches!(
-            self,
-            GateReason::RateLimited | GateReason::Misconfigured | GateReason::ProviderBroken
-        )
-    }
+/// The verdict on a person refused on their own, after `before` others in a row, since an order was last taken.
+#[must_use]
+pub fn on_refused_alone(ever_accepted: bool, before: i64, closed_for_it: bool) -> RefusedAlone {
+    let limit = if ever_accepted { REFUSED_SINGLES.1 } else { REFUSED_SINGLES.0 };
+    let closes = closed_for_it || before + 1 >= limit;
+    RefusedAlone { fails: ever_accepted && !closes, closes }
 }
 
 /// The verdict on a refusal. 402 and 429 never use up an attempt.
@@ -108,12 +89,12 @@ pub fn on_refusal(refusal: Refusal) -> Verdict {
     };
     match refusal {
         Refusal::CreditsPending => queue(GateReason::CreditsPending, None, Until::Backoff),
-        Refusal::CreditsInsufficient => queue(GateReason::CreditsInsufficient, None, Until::Mended),
+        Refusal::CreditsInsufficient => queue(GateReason::CreditsInsufficient, None, Until::Fixed),
         Refusal::RateLimited { retry_after } => {
             queue(GateReason::RateLimited, None, retry_after.map_or(Until::Backoff, named_time))
         }
         Refusal::Misconfigured { message } => {
-            queue(GateReason::Misconfigured, Some(message), Until::Mended)
+            queue(GateReason::Misconfigured, Some(message), Until::Fixed)
         }
         Refusal::BadPeople(people) => {
             Verdict { people: Next::Isolate(people), closing: None, broken: false }
@@ -136,7 +117,13 @@ pub fn on_refusal(refusal: Refusal) -> Verdict {
     }
 }
 
-fn named_time(after: Duration) -> Until {
+/// A time that a provider named: neither so long that a broken header parks work for a year, nor so short that
+/// it is asked again at once. `Retry-After: 0` names no time.
+#[must_use]
+pub fn named_time(after: Duration) -> Until {
+    if after.is_zero() {
+        return Until::Backoff;
+    }
     Until::After(bounded_retry_after(after))
 }
 
@@ -163,6 +150,21 @@ mod tests {
             on_refusal(refusal).closing.map(|c| c.until)
         };
         assert_eq!(until(86_400), Some(Until::After(Duration::from_secs(86_400))));
+        assert_eq!(until(0), Some(Until::Backoff), "at once is no time");
         assert_eq!(until(31_536_000), Some(Until::After(Duration::from_secs(90_000))));
+    }
+
+    #[test]
+    fn whoever_is_refused_alone_is_to_blame_unless_everybody_is() {
+        let verdict = |ever, before, closed| {
+            let RefusedAlone { fails, closes } = on_refused_alone(ever, before, closed);
+            (fails, closes)
+        };
+        assert_eq!(verdict(false, 0, false), (false, false), "perhaps nobody is ever taken");
+        assert_eq!(verdict(false, 4, false), (false, true));
+        assert_eq!(verdict(true, 0, false), (true, false));
+        assert_eq!(verdict(true, 8, false), (true, false));
+        assert_eq!(verdict(true, 9, false), (false, true), "after a first success, too");
+        assert_eq!(verdict(true, 0, true), (false, true), "a probe that is refused");
     }
 }

@@ -53,7 +53,13 @@ impl Client {
         let path = [&PEOPLE[..], &["phone", "match"]].concat();
         match meaning::of_order(&self.0, self.0.post(&path, &order).await) {
             Ok(answer) if answer.is_success() => {
-                RevealOutcome::Accepted { tracking_id: tracking_id(&answer) }
+                let tracking_id = tracking_id(&answer);
+                match answer.is_documented(&["trackingId", "status"]) {
+                    true => RevealOutcome::Accepted { tracking_id },
+                    false => {
+                        RevealOutcome::Undocumented { tracking_id, why: self.0.words(&answer) }
+                    }
+                }
             }
             Ok(answer) => self.refusal(&answer),
             Err(outcome) => outcome,

@@ -17,6 +17,9 @@ use crate::{json, meaning, words};
 /// The most that is read of an answer; 500 people's answers are some 50 KiB.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
+/// Cloudflare's mark on an answer of its own.
+const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
+
 /// The longest time for DNS, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -119,9 +122,7 @@ impl Account {
         body: &(impl Serialize + Sync),
     ) -> Result<Answer, Failure> {
         let request = self.http.post(self.url(path)).json(body);
-        #[cfg(debug_assertions)]
-        let request = crate::left::watch(request, body);
-        self.exchange(request).await
+        self.exchange(crate::body::guard(request, body)).await
     }
 
     /// The provider's words in an answer, without the key should it be echoed.
@@ -153,7 +154,8 @@ impl Account {
         let status = response.status().as_u16();
         let _ = STATUS.try_with(|cell| cell.set(Some(status)));
         let retry_after = meaning::retry_after(response.headers());
-        Ok(Answer { status, retry_after, body: read(response).await })
+        let challenged = response.headers().contains_key(CF_MITIGATED);
+        Ok(Answer { status, retry_after, challenged, body: read(response).await })
     }
 }
 
@@ -163,6 +165,8 @@ impl Account {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
+    /// A proxy says that it answered in the provider's place.
+    challenged: bool,
     /// None: broken off, or larger than [`LARGEST_BODY`].
     body: Option<Vec<u8>>,
 }
@@ -182,6 +186,27 @@ impl Answer {
         String::from_utf8_lossy(body).to_lowercase()
     }
 
+    /// Whether a proxy answered and not the provider: it says so, or what it sent is a web page.
+    pub(crate) fn is_from_a_proxy(&self) -> bool {
+        self.challenged || self.is_page()
+    }
+
+    /// Whether the body is a web page.
+    fn is_page(&self) -> bool {
+        let text = self.lower_case_text();
+        let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+        text.starts_with("<!doctype") || text.starts_with("<html") || text.starts_with("<head")
+    }
+
+    /// Whether a 2xx says what the provider's documents say: an object with one of `fields`, and no error. A body
+    /// that is empty or was cut off says nothing else, and counts as that.
+    pub(crate) fn is_documented(&self, fields: &[&str]) -> bool {
+        let Some(body) = self.body.as_deref().filter(|body| !body.trim_ascii().is_empty()) else {
+            return true;
+        };
+        json::read(body).is_ok_and(|body| meaning::is_acceptance(&body, fields))
+    }
+
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_value(json::read(self.body.as_deref()?).ok()?).ok()
     }
@@ -192,6 +217,8 @@ impl Answer {
 pub(crate) enum Failure {
     /// Nothing of the request was sent: DNS, TCP or TLS failed.
     NotSent(String),
+    /// The request was not sent: its time was over before its first byte left.
+    TooLate,
     /// The request left, at least in part.
     Lost(String),
 }
@@ -200,7 +227,9 @@ impl Failure {
     fn new(error: reqwest::Error, after: Duration, key: &SecretString) -> Self {
         // The address may hold a tracking id and a user's host; it helps nobody in a message.
         let error = error.without_url();
-        if error.is_connect() || error.is_builder() {
+        if crate::body::was_too_late(&error) {
+            Failure::TooLate
+        } else if error.is_connect() || error.is_builder() {
             let cause = words::plain(&innermost(&error), key);
             Failure::NotSent(format!("no connection: {cause}"))
         } else if error.is_timeout() {

@@ -4,15 +4,14 @@
 //! [`webhook::parse`]. What holds for all of them (which failure may have cost money, how a body
 //! is quoted) is decided once, in `meaning` and `words`.
 
+/// The body of an order, and the last moment at which it may leave.
+pub mod body;
 /// Clodura: one person a request, results by webhook or poll.
 pub mod clodura;
 /// The one HTTP client, and how a request becomes an answer or a failure.
 pub mod http;
 /// Bodies as JSON.
 mod json;
-/// When a request has left.
-#[cfg(debug_assertions)]
-pub mod left;
 /// What a status or a broken connection means, whichever provider it comes from.
 mod meaning;
 /// Ocean.io: up to 500 people a request, results by webhook only.

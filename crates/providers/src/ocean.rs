@@ -43,7 +43,12 @@ impl Client {
         let order = Order { person_ids, webhook_url };
         let exchange = self.0.post(&["v2", "reveal", "phones"], &order).await;
         match meaning::of_order(&self.0, exchange) {
-            Ok(answer) if answer.is_success() => RevealOutcome::Accepted { tracking_id: None },
+            Ok(answer) if answer.is_success() && answer.is_documented(&["status"]) => {
+                RevealOutcome::Accepted { tracking_id: None }
+            }
+            Ok(answer) if answer.is_success() => {
+                RevealOutcome::Undocumented { tracking_id: None, why: self.0.words(&answer) }
+            }
             Ok(answer) => RevealOutcome::Refused(self.refusal(&answer, person_ids.len())),
             Err(outcome) => outcome,
         }
@@ -126,11 +131,12 @@ fn is_token_conflict(answer: &Answer) -> bool {
     answer.lower_case_text().contains("conflicting api token")
 }
 
-/// Both documented texts of a 402 that time mends: "… because of pending phone verifications" and
-/// "Some phone verifications are already in progress …".
+/// Both documented texts of a 402 that time ends, "… because of pending phone verifications" and "Some phone
+/// verifications are already in progress …", or others that say so of verifications. Whatever else is pending or in
+/// progress (a payment, a review) frees no credits by itself.
 fn is_pending(answer: &Answer) -> bool {
     let text = answer.lower_case_text();
-    text.contains("pending") || text.contains("in progress")
+    text.contains("verification") && (text.contains("pending") || text.contains("in progress"))
 }
 
 /// Fields may be absent and are 0 then, but an answer without any of them is no balance.

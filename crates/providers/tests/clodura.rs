@@ -88,8 +88,12 @@ async fn is_accepted_whatever_can_be_read() {
         |id: Option<&str>| RevealOutcome::Accepted { tracking_id: id.map(str::to_owned) };
     assert_eq!(reveal(200, &[], r#"{"trackingId": 688}"#).await, accepted(Some("688")));
     assert_eq!(reveal(202, &[], ACCEPTED).await, accepted(Some("688a0c47")));
-    for body in ["", "{}", "not JSON", "[]", r#"{"trackingId": ""}"#, r#"{"trackingId": null}"#] {
+    for body in ["", "{}", r#"{"trackingId": ""}"#, r#"{"trackingId": null}"#] {
         assert_eq!(reveal(200, &[], body).await, accepted(None), "{body}");
+    }
+    for body in ["not JSON", "[]", "<html>", r#"{"message": "Internal error"}"#] {
+        let outcome = reveal(200, &[], body).await;
+        assert!(matches!(outcome, RevealOutcome::Undocumented { .. }), "{body}: {outcome:?}");
     }
 }
 

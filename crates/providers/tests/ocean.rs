@@ -55,9 +55,69 @@ async fn is_accepted() {
     let accepted = RevealOutcome::Accepted { tracking_id: None };
     assert_eq!(reveal(200, &[], r#"{"status": "in progress"}"#).await, accepted);
     assert_eq!(reveal(200, &[], r#"{"status": "webhook sent"}"#).await, accepted);
-    assert_eq!(reveal(200, &[], "not JSON").await, accepted);
-    assert_eq!(reveal(200, &[], "").await, accepted);
+    assert_eq!(reveal(202, &[], r#"{"status": "queued"}"#).await, accepted);
     assert_eq!(reveal(202, &[], "{}").await, accepted);
+    assert_eq!(reveal(200, &[], "").await, accepted, "it may have been cut off");
+}
+
+#[tokio::test]
+async fn a_2xx_that_nobody_documented_is_told_apart() {
+    for body in [
+        "not JSON",
+        "[]",
+        "<html><body>We'll be back</body></html>",
+        r#"{"detail": "Internal error"}"#,
+        r#"{"status": "error"}"#,
+        r#"{"status": "in progress", "error": "out of order"}"#,
+    ] {
+        let outcome = reveal(200, &[], body).await;
+        let undocumented = matches!(&outcome, RevealOutcome::Undocumented { why, .. } if why.starts_with("HTTP 200"));
+        assert!(undocumented, "{body}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_s_answer_is_not_the_provider_s() {
+    let page = "\n<!DOCTYPE html><html><title>Just a moment...</title></html>";
+    let json = r#"{"detail": "Current API token is not registered in our database"}"#;
+    let unavailable =
+        |outcome: &RevealOutcome| matches!(outcome, Refused(Refusal::Unavailable { .. }));
+    for (status, headers, body) in [
+        (403, &[][..], page),
+        (403, &[("cf-mitigated", "challenge")][..], json),
+        (404, &[][..], page),
+        (503, &[][..], ""),
+        (521, &[][..], page),
+        (523, &[][..], ""),
+        (525, &[][..], ""),
+        (526, &[][..], ""),
+    ] {
+        let outcome = reveal(status, headers, body).await;
+        assert!(unavailable(&outcome), "{status} {body}: {outcome:?}");
+    }
+    for status in [500, 502, 504, 520, 522, 524] {
+        let outcome = reveal(status, &[], page).await;
+        assert!(matches!(outcome, RevealOutcome::Unknown { .. }), "{status}: {outcome:?}");
+    }
+    let challenged = balance(403, &[("cf-mitigated", "challenge")], page).await;
+    assert!(matches!(challenged, Err(LookupFailure::Unavailable { .. })), "{challenged:?}");
+}
+
+#[tokio::test]
+async fn an_order_that_is_too_late_does_not_leave() {
+    let stub = Stub::start([answer(200, &[], r#"{"status": "in progress"}"#)]).await;
+    let clock = jobs::Clock::manual(jobs::Timestamp(10_000));
+    let deadline = |written_at| providers::body::Deadline {
+        clock: clock.clone(),
+        written_at: jobs::Timestamp(written_at),
+        patience: Duration::from_secs(5),
+    };
+    let client = stub.ocean();
+    let in_time = providers::body::by(deadline(5_000), client.reveal(&["p1"], WEBHOOK)).await;
+    assert_eq!(in_time, RevealOutcome::Accepted { tracking_id: None });
+    let late = providers::body::by(deadline(4_999), client.reveal(&["p2"], WEBHOOK)).await;
+    assert_eq!(late, RevealOutcome::NotSent);
+    assert_eq!(stub.only_request().json()["personIds"], json!(["p1"]));
 }
 
 #[tokio::test]
@@ -86,6 +146,8 @@ async fn credits_are_pending_or_insufficient() {
         ),
         ("Insufficient phone credits", Refusal::CreditsInsufficient),
         ("Something new", Refusal::CreditsInsufficient),
+        ("Monthly spending limit reached; a payment is pending", Refusal::CreditsInsufficient),
+        ("An upgrade is in progress", Refusal::CreditsInsufficient),
     ] {
         let body = json!({ "detail": detail }).to_string();
         assert_eq!(reveal(402, &[], &body).await, Refused(refusal), "{detail}");
@@ -159,7 +221,10 @@ async fn too_fast() {
     assert_eq!(after("86400").await, limited(Some(86_400)));
     assert_eq!(after("0").await, limited(Some(0)));
     assert_eq!(after("99999999999999999999999").await, limited(Some(1 << 31)));
-    for unreadable in ["", "-5", "1.5", "soon", "Mon, 99 Jan 2035 00:00:00 GMT"] {
+    let fraction =
+        Refused(Refusal::RateLimited { retry_after: Some(Duration::from_millis(1_500)) });
+    assert_eq!(after("1.5").await, fraction);
+    for unreadable in ["", "-5", "1.2.3", ".", "soon", "Mon, 99 Jan 2035 00:00:00 GMT"] {
         assert_eq!(after(unreadable).await, limited(None), "{unreadable}");
     }
     assert_eq!(reveal(429, &[("X-RateLimit-Limit", "1000")], "").await, limited(None));
@@ -173,6 +238,7 @@ async fn too_fast_until_a_date() {
         ("Sunday, 06-Nov-94 08:51:07 GMT", 90),
         ("Sun Nov  6 08:51:07 1994", 90),
         ("Sun, 06 Nov 1994 08:49:00 GMT", 0),
+        ("1000000000", 1_000_000_000 - 784_111_777),
     ] {
         let outcome = reveal(429, &[date, ("Retry-After", until)], "").await;
         let retry_after = Some(Duration::from_secs(seconds));

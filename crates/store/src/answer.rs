@@ -36,6 +36,29 @@ impl Store {
         .await
     }
 
+    /// The provider answered with a 2xx that nobody documented: it may have taken the order, which is never sent
+    /// again, and the next one waits.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn answer_undocumented(
+        &self,
+        answer: Answer,
+        tracking_id: Option<String>,
+        why: String,
+        policy: &Policy,
+    ) -> Result<()> {
+        let (now, policy) = (self.now(), policy.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let call = &answer.call;
+                gate::undocumented(conn, call.provider, call.id, &why, &policy, now).await?;
+                mark_accepted_perhaps(conn, &answer, tracking_id, &why, &policy, now).await
+            })
+        })
+        .await
+    }
+
     /// The provider did not take the order; nothing was spent.
     ///
     /// # Errors
@@ -96,6 +119,32 @@ pub(crate) async fn mark_unknown(
         http_status.map(i64::from),
         now.0,
         i64::try_from(policy.result_deadline.as_millis()).unwrap_or(i64::MAX / 2),
+    )?;
+    Ok(())
+}
+
+/// From `sending` to `accepted`, unless the call was elsewhere already.
+async fn mark_accepted_perhaps(
+    conn: &mut Conn,
+    answer: &Answer,
+    tracking_id: Option<String>,
+    why: &str,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let poll_at = tracking_id.as_ref().map(|_| (now + policy.webhook_grace).0);
+    exec!(
+        conn,
+        "UPDATE calls SET state = 'accepted', outcome = $2, http_status = $3, finished_at = $4,
+            deadline_at = $5, tracking_id = $6, poll_at = $7
+         WHERE id = $1 AND state = 'sending'",
+        answer.call.id,
+        format!("accepted perhaps: undocumented answer: {why}"),
+        answer.http_status.map(i64::from),
+        now.0,
+        (answer.call.sent_at + policy.result_deadline).0,
+        tracking_id,
+        poll_at,
     )?;
     Ok(())
 }
@@ -169,12 +218,7 @@ async fn unsent(conn: &mut Conn, call: &ClaimedCall, why: &str, now: Timestamp) 
     let ids = still_in(conn, call.id).await?;
     shift(conn, &mut totals, call.provider, &ids, Change::to(RevealState::Queued), now).await?;
     if gate.probe_call == Some(call.id) {
-        exec!(
-            conn,
-            "UPDATE provider_gates SET state = 'closed', closed_until = $2, probe_call = NULL WHERE provider = $1",
-            call.provider.as_str(),
-            now.0,
-        )?;
+        gate::half_open(conn, call.provider, now).await?;
     }
     conn.announce(crate::Topic::Queue);
     totals.flush(conn, now).await

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use jobs::backoff::exponential;
+use jobs::gate::backoff;
 use jobs::outcome::{Balance, LookupFailure};
 use jobs::rate::{self, Leaving};
 use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{CallId, Policy, Provider, Timestamp};
+use jobs::{CallId, GateState, Policy, Provider, Timestamp};
 
 use crate::account::Spending;
 use crate::conn::{Conn, exec, row};
@@ -88,7 +89,7 @@ impl Store {
 
 /// When the account is to be asked; `None` if nothing but a change of the gate makes it so.
 fn due(gate: &Gate, now: Timestamp) -> Option<Timestamp> {
-    match gate.lookups_wait(now) {
+    match gate.breaker.lookups_wait(now) {
         Some(until) => until,
         None => [gate.balance_due_at, probes_at(gate)].into_iter().flatten().min().map(Timestamp),
     }
@@ -96,7 +97,12 @@ fn due(gate: &Gate, now: Timestamp) -> Option<Timestamp> {
 
 /// A gate that was closed for a broken provider is probed by a balance, when its time is up.
 fn probes_at(gate: &Gate) -> Option<i64> {
-    gate.closed_until.filter(|_| gate.is_closed_for(GateReason::ProviderBroken))
+    gate.breaker.until.filter(|_| closed_as_broken(gate)).map(|until| until.0)
+}
+
+/// Closed, and not yet on probation.
+fn closed_as_broken(gate: &Gate) -> bool {
+    gate.breaker.state == GateState::Closed && gate.breaker.is_shut_for(GateReason::ProviderBroken)
 }
 
 async fn claim(
@@ -163,9 +169,7 @@ async fn record(
         Err(failure) => {
             let due = now + exponential(policy.gate_base, policy.gate_max, 0);
             set_due(conn, claimed.provider, Some(due), 0).await?;
-            if gate.is_closed_for(GateReason::ProviderBroken)
-                && matches!(failure, LookupFailure::Unavailable { .. })
-            {
+            if closed_as_broken(&gate) && matches!(failure, LookupFailure::Unavailable { .. }) {
                 return reprobe(conn, claimed.provider, &gate, policy, now).await;
             }
             on_failure(conn, claimed.provider, &gate, failure, policy, now).await
@@ -181,15 +185,13 @@ async fn reprobe(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
-    let step = gate.closed_step + 1;
-    let wait =
-        exponential(policy.gate_base, policy.gate_max, u32::try_from(step).unwrap_or(u32::MAX - 1));
+    let step = gate.breaker.step + 1;
     exec!(
         conn,
         "UPDATE provider_gates SET closed_step = $2, closed_until = $3, balance_due_at = NULL WHERE provider = $1",
         provider.as_str(),
         step,
-        (now + wait).0,
+        (now + backoff(policy, step)).0,
     )?;
     conn.announce(crate::Topic::Queue);
     Ok(())
@@ -247,7 +249,7 @@ async fn decide(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
-    let insufficient = gate.is_closed_for(GateReason::CreditsInsufficient);
+    let insufficient = gate.breaker.is_shut_for(GateReason::CreditsInsufficient);
     let unchanged = gate.balance_credits == Some(credits);
     let step = if unchanged { gate.balance_step + 1 } else { 0 };
     let longest = LONGEST_WAIT.max(policy.credits_check_interval);
@@ -258,12 +260,11 @@ async fn decide(
     );
     if credits < price && (reserved == 0 || insufficient) {
         // Whoever answers is not broken any more; it is the account that keeps the gate shut now.
-        if !insufficient && (gate.state == "open" || gate.is_closed_for(GateReason::ProviderBroken))
-        {
+        if !insufficient && (gate.breaker.state == GateState::Open || closed_as_broken(gate)) {
             let closing = Closing {
                 reason: GateReason::CreditsInsufficient,
                 message: None,
-                until: Until::Mended,
+                until: Until::Fixed,
             };
             gate::close(conn, provider, gate, &closing, policy, now).await?;
         }
@@ -274,8 +275,12 @@ async fn decide(
     if insufficient && unchanged {
         return set_due(conn, provider, Some(now + wait), step).await;
     }
-    if insufficient || gate.is_closed_for(GateReason::ProviderBroken) {
+    if insufficient {
         gate::open(conn, provider).await?;
+    }
+    if closed_as_broken(gate) {
+        // That it answers balances says nothing about orders.
+        gate::half_open(conn, provider, now).await?;
     }
     let low = credits - reserved < price;
     set_due(conn, provider, low.then(|| now + wait), step).await

@@ -3,6 +3,7 @@
 //! what didn't was never claimed.
 
 mod aside;
+mod committed;
 mod draft;
 mod moment;
 mod pick;
@@ -10,15 +11,17 @@ mod write;
 
 use std::time::Instant;
 
+use jobs::gate::Admission as Door;
 use jobs::{CallId, Clock, Provider, Timestamp, WorkerId};
 
 use crate::conn::{Conn, row, value};
-use crate::gate::{Door, Gate};
+use crate::gate::Gate;
 use crate::newcomers;
 use crate::totals::Totals;
 use crate::{Result, Store};
 
 use self::aside::{Aside, promote_due};
+use self::committed::Made;
 use self::draft::{Drafts, draft_calls};
 use self::moment::Moment;
 use self::write::send_drafts;
@@ -104,11 +107,21 @@ impl Store {
         let clock = self.clock();
         loop {
             let (ask, clock) = (ask.clone(), clock.clone());
+            let made = Made::default();
+            let noted = made.clone();
             let claimed = self
-                .write(move |conn| Box::pin(async move { claim(conn, &ask, &clock).await }))
-                .await?;
-            if let Claimed::Calls(claims) = claimed {
-                return Ok(claims);
+                .write(move |conn| {
+                    Box::pin(async move {
+                        let claimed = claim(conn, &ask, &clock).await?;
+                        noted.note(&claimed);
+                        Ok(claimed)
+                    })
+                })
+                .await;
+            match claimed {
+                Ok(Claimed::Calls(claims)) => return Ok(claims),
+                Ok(Claimed::Promoted) => {}
+                Err(error) => return self.committed(made.take(), error).await,
             }
         }
     }
@@ -119,7 +132,8 @@ impl Store {
     /// The database can't be used.
     pub async fn may_leave(&self, call: &ClaimedCall) -> Result<bool> {
         let gate = Gate::read(&mut self.read().await?, call.provider).await?;
-        Ok(gate.door(self.now()) == Door::Open || gate.probe_call == Some(call.id))
+        let open = matches!(gate.breaker.admission(self.now()), Door::Open | Door::Careful);
+        Ok(open || gate.probe_call == Some(call.id))
     }
 }
 
@@ -209,13 +223,14 @@ async fn admit(
     moment: &Moment,
 ) -> Result<Admission> {
     let now = moment.now;
-    let (mut calls, mut people, probe) = match gate.door(now) {
+    let (mut calls, mut people, probe) = match gate.breaker.admission(now) {
         Door::Shut(until) => return Ok(Admission::Wait(until)),
         Door::Open => (ask.calls, ask.people, false),
+        Door::Careful => (1, SMALL_PROBE, false),
         Door::Probe { small } => (1, if small { SMALL_PROBE } else { ask.people }, true),
     };
     if ask.canary > 0 && gate.canary_url.is_some() && gate.canary_proved_at.is_none() {
-        if anything_out(conn, ask.provider).await? {
+        if anything_out(conn, ask.provider, gate.canary_since).await? {
             return Ok(Admission::Wait(None));
         }
         (calls, people) = (1, people.min(ask.canary));
@@ -260,14 +275,15 @@ async fn spare_the_day(
     Ok((waiting < ask.people as i64).then_some(Timestamp(next)))
 }
 
-/// Whether the results of any call are out or may be. Two questions, since each has an index of its own.
-pub(crate) async fn anything_out(conn: &mut Conn, provider: Provider) -> Result<bool> {
+/// Whether the results of any call that was sent since then are out or may be. Two questions, since each has an index of its own.
+pub(crate) async fn anything_out(conn: &mut Conn, provider: Provider, since: i64) -> Result<bool> {
     let out: i64 = value!(
         conn,
-        "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND deadline_at IS NOT NULL)
-                            OR EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND state = 'sending')
+        "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND deadline_at >= $2 AND sent_at >= $2)
+                            OR EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND state = 'sending' AND sent_at >= $2)
                           THEN 1 ELSE 0 END AS BIGINT)",
         provider.as_str(),
+        since,
     )?;
     Ok(out == 1)
 }

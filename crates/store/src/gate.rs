@@ -3,34 +3,33 @@
 mod closing;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::str::FromStr;
 
+use jobs::gate::Breaker;
 use jobs::learned_rate::{self, Learned};
-use jobs::verdict::GateReason;
-use jobs::{Provider, Timestamp};
+use jobs::{GateReason, OffReason, Provider, Timestamp};
 
-pub(crate) use self::closing::{broken, close};
+pub(crate) use self::closing::{broken, close, undocumented};
 use crate::conn::{Conn, exec, row, rows};
 use crate::record::record;
 use crate::transition::parse_provider;
 use crate::{Result, StoreError, Topic};
 
-/// People refused on their own, each for the first time, before the fault is taken not to be theirs.
-const REFUSED_SINGLES: i64 = 5;
-
 record! {
-    /// A gate as stored.
+    /// A gate as stored. Its words are read by [`Gate`] alone.
     #[derive(Debug, Clone)]
-    pub(crate) struct Gate {
-        pub(crate) off_reason: Option<String>,
-        pub(crate) paused: i64,
-        pub(crate) state: String,
-        pub(crate) reason: Option<String>,
-        pub(crate) blocks_all: i64,
-        pub(crate) closed_until: Option<i64>,
-        pub(crate) closed_step: i64,
+    pub(crate) struct GateRow {
+        off_reason: Option<String>,
+        paused: i64,
+        state: String,
+        reason: Option<String>,
+        closed_at: Option<i64>,
+        closed_until: Option<i64>,
+        closed_step: i64,
+        broken_streak: i64,
         pub(crate) probe_call: Option<i64>,
         pub(crate) key_fingerprint: Option<String>,
-        pub(crate) broken_streak: i64,
         pub(crate) accepted_at: Option<i64>,
         pub(crate) refused_singles: i64,
         pub(crate) tat_us: i64,
@@ -54,25 +53,60 @@ record! {
         pub(crate) balance_step: i64,
         pub(crate) canary_url: Option<String>,
         pub(crate) canary_proved_at: Option<i64>,
+        pub(crate) canary_since: i64,
     }
 }
 
-/// Whether a reveal may be sent just now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
-    /// As many as the rate allows.
-    Open,
-    /// One, to see whether the gate may open; a small one where credits are the matter.
-    Probe { small: bool },
-    /// None, until then or until something happens.
-    Shut(Option<Timestamp>),
+/// A gate: what it decides by, and all that is kept beside that.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    pub(crate) breaker: Breaker,
+    /// Why no worker that runs can use the provider.
+    pub(crate) off_reason: Option<OffReason>,
+    row: GateRow,
+}
+
+impl Deref for Gate {
+    type Target = GateRow;
+    fn deref(&self) -> &GateRow {
+        &self.row
+    }
+}
+
+/// A word of a gate's that this version knows.
+fn word<T: FromStr>(provider: Provider, column: &'static str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| StoreError::Corrupt {
+        table: "provider_gates",
+        column,
+        row: provider.to_string(),
+        value: text.to_owned(),
+    })
 }
 
 impl Gate {
+    pub(crate) fn of(row: GateRow, provider: Provider) -> Result<Gate> {
+        let reason = |text: &String| word::<GateReason>(provider, "reason", text);
+        let off = |text: &String| word::<OffReason>(provider, "off_reason", text);
+        Ok(Gate {
+            breaker: Breaker {
+                state: word(provider, "state", &row.state)?,
+                reason: row.reason.as_ref().map(reason).transpose()?,
+                paused: row.paused == 1,
+                closed_at: row.closed_at.map(Timestamp),
+                until: row.closed_until.map(Timestamp),
+                step: row.closed_step,
+                probe_out: row.probe_call.is_some(),
+                broken_streak: row.broken_streak,
+            },
+            off_reason: row.off_reason.as_ref().map(off).transpose()?,
+            row,
+        })
+    }
+
     /// Reads the gate and locks it: every transaction that sends or answers takes it first.
     pub(crate) async fn lock(conn: &mut Conn, provider: Provider) -> Result<Gate> {
         let passed = conn.passed().take(provider).unwrap_or_default();
-        let gate: Option<Gate> = match passed.requests {
+        let row: Option<GateRow> = match passed.requests {
             0 => row!(
                 conn,
                 "SELECT * FROM provider_gates WHERE provider = $1 FOR UPDATE",
@@ -89,14 +123,14 @@ impl Gate {
                 passed.accepted_at,
             )?,
         };
-        gate.ok_or_else(|| missing(provider))
+        Gate::of(row.ok_or_else(|| missing(provider))?, provider)
     }
 
     /// Reads the gate as it is at this moment.
     pub(crate) async fn read(conn: &mut Conn, provider: Provider) -> Result<Gate> {
-        let gate: Option<Gate> =
+        let row: Option<GateRow> =
             row!(conn, "SELECT * FROM provider_gates WHERE provider = $1", provider.as_str())?;
-        gate.ok_or_else(|| missing(provider))
+        Gate::of(row.ok_or_else(|| missing(provider))?, provider)
     }
 
     /// Locks several gates, in the one order in which all do.
@@ -112,42 +146,6 @@ impl Gate {
         Ok(gates)
     }
 
-    /// What a reveal finds at this gate.
-    pub(crate) fn door(&self, now: Timestamp) -> Door {
-        if self.off_reason.is_some() || self.paused == 1 {
-            return Door::Shut(None);
-        }
-        match self.state.as_str() {
-            "open" => Door::Open,
-            "closed" => match self.closed_until {
-                // Whether a broken provider is back is seen by a balance request, which is free.
-                _ if self.is_closed_for(GateReason::ProviderBroken) => Door::Shut(None),
-                Some(until) if until <= now.0 => {
-                    Door::Probe { small: !self.is_closed_for(GateReason::RateLimited) }
-                }
-                until => Door::Shut(until.map(Timestamp)),
-            },
-            _ => Door::Shut(None),
-        }
-    }
-
-    /// Until when requests that cost nothing must wait; `None` if they need not.
-    pub(crate) fn lookups_wait(&self, now: Timestamp) -> Option<Option<Timestamp>> {
-        if self.off_reason.as_deref() == Some("no_key") {
-            return Some(None);
-        }
-        let shut = self.state != "open" && self.blocks_all == 1;
-        match self.closed_until {
-            _ if !shut => None,
-            Some(until) if until <= now.0 => None,
-            until => Some(until.map(Timestamp)),
-        }
-    }
-
-    pub(crate) fn is_closed_for(&self, reason: GateReason) -> bool {
-        self.state != "open" && self.reason.as_deref() == Some(reason.as_str())
-    }
-
     /// Requests a second that may go: what the user allows, or less if a 429 taught us so.
     pub(crate) fn rate(&self, limit: f64, now: Timestamp) -> f64 {
         match (self.found_rate, self.found_rate_at) {
@@ -158,11 +156,6 @@ impl Gate {
             _ => limit,
         }
     }
-
-    /// Whether nothing was ever taken while people are refused one by one.
-    pub(crate) fn everything_is_refused(&self) -> bool {
-        self.accepted_at.is_none() && self.refused_singles + 1 >= REFUSED_SINGLES
-    }
 }
 
 fn missing(provider: Provider) -> StoreError {
@@ -171,18 +164,35 @@ fn missing(provider: Provider) -> StoreError {
 
 /// Opens a gate.
 pub(crate) async fn open(conn: &mut Conn, provider: Provider) -> Result<()> {
-    exec!(
+    let opened = exec!(
         conn,
         "UPDATE provider_gates SET state = 'open', reason = NULL, message = NULL, blocks_all = 0,
             closed_until = NULL, closed_step = 0, probe_call = NULL, broken_streak = 0
-         WHERE provider = $1",
+         WHERE provider = $1 AND (state <> 'open' OR broken_streak > 0)",
         provider.as_str(),
     )?;
+    if opened > 0 {
+        tracing::info!(%provider, "gate opened");
+    }
     conn.announce(Topic::Queue);
     Ok(())
 }
 
-/// The provider answered sensibly: counted for the rate, and whatever was broken is mended.
+/// Leaves a gate on probation: reason and step stay until a request is taken, and one small one at a time is tried.
+pub(crate) async fn half_open(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE provider_gates SET state = 'probing', closed_until = $2, probe_call = NULL, broken_streak = 0
+         WHERE provider = $1",
+        provider.as_str(),
+        now.0,
+    )?;
+    tracing::info!(%provider, "gate half-open: one small request at a time until one is taken");
+    conn.announce(Topic::Queue);
+    Ok(())
+}
+
+/// The provider answered sensibly: counted for the rate, and whatever was broken works again.
 pub(crate) async fn passed(conn: &mut Conn, provider: Provider) -> Result<()> {
     exec!(
         conn,

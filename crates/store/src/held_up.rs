@@ -134,7 +134,7 @@ pub(crate) async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Optio
     let (provider, gate) = (shown.provider, &shown.gate);
     if gate.canary_url.is_some()
         && gate.canary_proved_at.is_none()
-        && anything_out(conn, provider).await?
+        && anything_out(conn, provider, gate.canary_since).await?
     {
         return Ok(Some(
             "a first webhook has to show that WEBHOOK_PUBLIC_URL works; a small request is out for that"

@@ -1,21 +1,21 @@
 //! What keeps a provider's people from being asked, in words for whoever reads a status.
 
 use jobs::duration::display;
-use jobs::{Provider, Timestamp};
+use jobs::{GateReason, GateState, OffReason, Provider, Timestamp};
 
 use crate::Result;
 use crate::conn::{Conn, rows};
-use crate::gate::Gate;
+use crate::gate::{Gate, GateRow};
 use crate::record::record;
 use crate::transition::parse_provider;
 
 record! {
-    struct GateRow {
+    struct Read {
         provider: String,
         message: Option<String>,
         shown_as: Option<String>,
         #[sqlx(flatten)]
-        gate: Gate,
+        gate: GateRow,
     }
 }
 
@@ -31,15 +31,16 @@ pub(crate) struct ShownGate {
 
 /// Reads every provider's gate without locking it.
 pub(crate) async fn read_gates(conn: &mut Conn) -> Result<Vec<ShownGate>> {
-    let found: Vec<GateRow> = rows!(
+    let found: Vec<Read> = rows!(
         conn,
         "SELECT g.*, h.shown_as FROM provider_gates g JOIN provider_holds h ON h.provider = g.provider
          ORDER BY g.provider DESC",
     )?;
     found
         .into_iter()
-        .map(|GateRow { provider, message, shown_as, gate }| {
-            Ok(ShownGate { provider: parse_provider(&provider, 0)?, gate, shown_as, message })
+        .map(|Read { provider, message, shown_as, gate }| {
+            let provider = parse_provider(&provider, 0)?;
+            Ok(ShownGate { provider, gate: Gate::of(gate, provider)?, shown_as, message })
         })
         .collect()
 }
@@ -47,23 +48,22 @@ pub(crate) async fn read_gates(conn: &mut Conn) -> Result<Vec<ShownGate>> {
 /// What shuts a gate that waiting alone won't open, and what to do about it.
 pub(crate) fn needs_somebody(shown: &ShownGate) -> Option<String> {
     let (provider, gate) = (shown.provider, &shown.gate);
-    let closed_for = gate.reason.as_deref().filter(|_| gate.state == "closed");
-    match (gate.off_reason.as_deref(), closed_for) {
-        (Some("no_key"), _) => Some(format!(
+    let closed_for = gate.breaker.reason.filter(|_| gate.breaker.state == GateState::Closed);
+    match (gate.off_reason, closed_for) {
+        (Some(OffReason::NoKey), _) => Some(format!(
             "no worker has a key for it; set {} and restart worker",
             key_name(provider)
         )),
-        (Some("no_webhook_url"), _) => Some(
+        (Some(OffReason::NoWebhookUrl), _) => Some(
             "no worker can be reached by its webhooks; set WEBHOOK_PUBLIC_URL and restart worker"
                 .to_owned(),
         ),
-        (Some(other), _) => Some(other.to_owned()),
-        _ if gate.paused == 1 => Some(format!("paused; enqueue resume {provider}")),
-        (_, Some("misconfigured")) => Some(format!(
-            "misconfigured{}; mend it and restart worker, or: enqueue resume {provider}",
+        _ if gate.breaker.paused => Some(format!("paused; enqueue resume {provider}")),
+        (_, Some(GateReason::Misconfigured)) => Some(format!(
+            "misconfigured{}; fix it and restart worker, or: enqueue resume {provider}",
             said(shown)
         )),
-        (_, Some("credits_insufficient")) => Some(
+        (_, Some(GateReason::CreditsInsufficient)) => Some(
             "the account has too few credits; it goes on by itself once there are more".to_owned(),
         ),
         _ => None,
@@ -76,15 +76,16 @@ pub(crate) fn shut_by(shown: &ShownGate, now: Timestamp) -> Option<String> {
     if let Some(text) = needs_somebody(shown) {
         return Some(text);
     }
-    if gate.state == "open" {
+    if gate.breaker.state == GateState::Open {
         return None;
     }
-    let reason = gate.reason.as_deref().unwrap_or("closed").replace('_', " ");
-    let next = match gate.closed_until {
-        _ if gate.state == "probing" => "one request is out to see whether it may go on".to_owned(),
-        Some(until) if until > now.0 => {
-            format!("next try in {}", display(Timestamp(until).since(now)))
+    let reason = gate.breaker.reason.map_or("closed", GateReason::as_str).replace('_', " ");
+    let next = match gate.breaker.until {
+        _ if gate.breaker.state == GateState::Probing && gate.breaker.probe_out => {
+            "one request is out to see whether it may go on".to_owned()
         }
+        _ if gate.breaker.state == GateState::Probing => "one request is tried at once".to_owned(),
+        Some(until) if until > now => format!("next try in {}", display(until.since(now))),
         _ => "next try at once".to_owned(),
     };
     Some(format!("{reason}{}; {next}", said(shown)))

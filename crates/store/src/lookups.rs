@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use jobs::outcome::LookupFailure;
-use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{Policy, Provider, Timestamp, backoff};
+use jobs::verdict::{Closing, GateReason, Until, named_time};
+use jobs::{Policy, Provider, Timestamp};
 use serde::Serialize;
 
 use crate::Result;
@@ -25,13 +25,12 @@ pub(crate) async fn on_failure(
         LookupFailure::RateLimited { retry_after } => Closing {
             reason: GateReason::RateLimited,
             message: None,
-            until: retry_after
-                .map_or(Until::Backoff, |after| Until::After(backoff::bounded_retry_after(after))),
+            until: retry_after.map_or(Until::Backoff, named_time),
         },
         LookupFailure::Misconfigured { message } => Closing {
             reason: GateReason::Misconfigured,
             message: Some(message),
-            until: Until::Mended,
+            until: Until::Fixed,
         },
         LookupFailure::Unavailable { message } => {
             return gate::broken(conn, provider, gate, None, &message, policy, now).await;

@@ -46,6 +46,7 @@ impl Store {
     /// The database can't be used.
     pub async fn sweep_overdue(&self, policy: &Policy) -> Result<Swept> {
         self.sweep_cancelled_batches().await?;
+        self.note_what_is_off(policy).await?;
         let now = self.now();
         // Each by itself: all lock gates before calls, and calls before people.
         let webhooks_silent = self
@@ -233,17 +234,19 @@ async fn waiting_on(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
 }
 
 /// Results that can't arrive are money lost. If none came by webhook for an hour while calls of a
-/// provider that can't be polled are out, its next calls are small again.
+/// provider that can't be polled are out, its next calls are small again. A call that was sent before the last webhook
+/// came shows nothing: its own was lost alone.
 async fn doubt_webhook_url(conn: &mut Conn, now: Timestamp) -> Result<bool> {
     let limit = (now - WEBHOOK_SILENCE).0;
     let doubted = exec!(
         conn,
-        "UPDATE provider_gates SET canary_proved_at = NULL
+        "UPDATE provider_gates SET canary_proved_at = NULL, canary_since = $3
          WHERE provider = $1 AND canary_proved_at < $2 AND webhook_at < $2 AND EXISTS (
             SELECT 1 FROM calls c WHERE c.provider = provider_gates.provider
-                AND c.deadline_at IS NOT NULL AND c.sent_at < $2)",
+                AND c.deadline_at IS NOT NULL AND c.sent_at < $2 AND c.sent_at >= provider_gates.webhook_at)",
         Provider::Ocean.as_str(),
         limit,
+        now.0,
     )?;
     Ok(doubted > 0)
 }

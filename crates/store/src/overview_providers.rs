@@ -1,6 +1,6 @@
 //! How providers stand, for the overview: their gates, what is out at them and who waits for them.
 
-use jobs::{Provider, Timestamp};
+use jobs::{GateState, Provider, Timestamp};
 
 use crate::Result;
 use crate::conn::{Conn, row, value};
@@ -70,17 +70,12 @@ async fn read_provider(
     now: Timestamp,
 ) -> Result<ProviderOverview> {
     let (provider, gate) = (shown.provider, &shown.gate);
-    let (state, reason) = if gate.paused == 1 {
+    let (state, reason) = if gate.breaker.paused {
         ("paused", Some("paused".to_owned()))
-    } else if gate.off_reason.is_some() {
-        ("closed", gate.off_reason.clone())
+    } else if let Some(off) = gate.off_reason {
+        (GateState::Closed.as_str(), Some(off.to_string()))
     } else {
-        let state = match gate.state.as_str() {
-            "open" => "open",
-            "probing" => "probing",
-            _ => "closed",
-        };
-        (state, gate.reason.clone())
+        (gate.breaker.state.as_str(), gate.breaker.reason.map(|reason| reason.to_string()))
     };
     let shut = shut_by(shown, now);
     let short_of =
@@ -101,7 +96,7 @@ async fn read_provider(
         shut_by: shut,
         shown_as: shown.shown_as.clone(),
         short_of,
-        until: gate.closed_until.filter(|_| state == "closed").map(Timestamp),
+        until: gate.breaker.until.filter(|_| state == GateState::Closed.as_str()),
         out,
         oldest_out,
         waiting_since: waiting_since(conn, provider, now).await?,

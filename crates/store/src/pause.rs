@@ -1,8 +1,9 @@
 //! A provider's gate, opened and shut by hand.
 
-use jobs::Provider;
+use jobs::gate::Resume;
+use jobs::{GateReason, GateState, OffReason, Provider, Timestamp};
 
-use crate::conn::exec;
+use crate::conn::{Conn, exec};
 use crate::gate::{self, Gate};
 use crate::{Result, Store, Topic};
 
@@ -11,10 +12,14 @@ use crate::{Result, Store, Topic};
 pub struct Resumed {
     /// Whether it was paused.
     pub was_paused: bool,
-    /// Why its gate was closed besides, if it was.
-    pub was_closed_for: Option<String>,
-    /// What only a worker can mend: `no_key`, `no_webhook_url`.
-    pub still_off: Option<String>,
+    /// What was done about its gate.
+    pub done: Resume,
+    /// Why its gate was not open besides, if it wasn't.
+    pub was_shut_for: Option<GateReason>,
+    /// Until when it stays closed, where only the pause has ended.
+    pub closed_until: Option<Timestamp>,
+    /// What only a worker can bring.
+    pub still_off: Option<OffReason>,
 }
 
 impl Store {
@@ -33,39 +38,45 @@ impl Store {
                     provider.as_str(),
                 )?;
                 conn.announce(Topic::Queue);
-                Ok(gate.paused == 0)
+                Ok(!gate.breaker.paused)
             })
         })
         .await
     }
 
-    /// Opens a provider's gate, whatever it was closed for: whoever says so has mended it. The
-    /// balance is asked afresh.
+    /// Ends a pause. A gate that is closed besides, and that time opens, stays closed for that time; one that only
+    /// the user opens, or that was not paused, is tried at once, with one request. The balance is asked afresh.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn resume(&self, provider: Provider) -> Result<Resumed> {
         let now = self.now();
-        self.write(move |conn| {
-            Box::pin(async move {
-                let gate = Gate::lock(conn, provider).await?;
-                gate::open(conn, provider).await?;
-                exec!(
-                    conn,
-                    "UPDATE provider_gates SET paused = 0, refused_singles = 0, balance_due_at = $2,
-                        balance_step = 0
-                     WHERE provider = $1",
-                    provider.as_str(),
-                    now.0,
-                )?;
-                conn.announce(Topic::Queue);
-                Ok(Resumed {
-                    was_paused: gate.paused == 1,
-                    was_closed_for: gate.reason.filter(|_| gate.state != "open"),
-                    still_off: gate.off_reason,
-                })
-            })
-        })
-        .await
+        self.write(move |conn| Box::pin(async move { resume(conn, provider, now).await })).await
     }
+}
+
+async fn resume(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<Resumed> {
+    let gate = Gate::lock(conn, provider).await?;
+    let done = gate.breaker.resume(now);
+    if done == Resume::TryNow {
+        gate::half_open(conn, provider, now).await?;
+    }
+    exec!(
+        conn,
+        "UPDATE provider_gates SET paused = 0, refused_singles = CASE WHEN $3 = 1 THEN 0 ELSE refused_singles END,
+            balance_due_at = $2, balance_step = 0
+         WHERE provider = $1",
+        provider.as_str(),
+        now.0,
+        i64::from(done == Resume::TryNow),
+    )?;
+    conn.announce(Topic::Queue);
+    let shut = gate.breaker.state != GateState::Open;
+    Ok(Resumed {
+        was_paused: gate.breaker.paused,
+        done,
+        was_shut_for: gate.breaker.reason.filter(|_| shut),
+        closed_until: gate.breaker.until.filter(|_| shut && done == Resume::Unpause),
+        still_off: gate.off_reason,
+    })
 }

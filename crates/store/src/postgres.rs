@@ -44,6 +44,18 @@ const BY_ITSELF: [(&str, &str); 4] = [
 /// many rows come in.
 const STEADILY: [(&str, &str); 1] = [("backend_flush_after", "256kB")];
 
+/// A process that was stopped, or whose machine is gone, may hold a gate's lock, for which all others wait. The server
+/// ends a transaction in which nothing happens, a statement that takes longer than any of ours, and a connection on
+/// whose other end nobody is.
+const NOT_FOR_EVER: [(&str, &str); 6] = [
+    ("idle_in_transaction_session_timeout", "20s"),
+    ("statement_timeout", "10min"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "30s"),
+];
+
 /// A transaction beside another one meets no lock, unless somebody changes the tables. They may have to wait for the
 /// other one, which waits for this one here, where the server can't see that nobody goes on.
 const IN_TIME: [(&str, &str); 1] = [("lock_timeout", "10s")];
@@ -66,7 +78,7 @@ pub(crate) async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -
     if migrate {
         POSTGRES_MIGRATIONS.run(&readers).await?;
     }
-    let writing = options.clone().options(BY_INDEX).options(STEADILY);
+    let writing = options.clone().options(BY_INDEX).options(STEADILY).options(NOT_FOR_EVER);
     let writers = pool_of(12).connect_lazy_with(writing.clone());
     // Its own: who holds one of the writers' must not wait for another.
     let beside = pool_of(1).connect_lazy_with(writing.options(IN_TIME));
@@ -120,5 +132,39 @@ async fn listen(pool: PgPool, changes: Changes, own: Teller) {
             }
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jobs::{CallId, Clock};
+    use sqlx::{Connection, PgConnection};
+
+    use crate::conn::value;
+    use crate::{Result, Store};
+
+    /// A worker that is stopped in the middle of a transaction must not stop all others.
+    #[tokio::test]
+    async fn writers_hold_no_lock_for_ever() {
+        let server = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL names a server");
+        let name = format!("ledger_{}", CallId::generate()).to_lowercase();
+        let mut admin = PgConnection::connect(&server).await.unwrap();
+        let create = format!("CREATE DATABASE {name}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut admin).await.unwrap();
+        let (rest, _) = server.rsplit_once('/').unwrap();
+        let store = Store::connect(&format!("{rest}/{name}"), true, Clock::system()).await.unwrap();
+        let set: Result<String> = store
+            .write(|conn| {
+                Box::pin(async move {
+                    value!(conn, "SELECT current_setting('idle_in_transaction_session_timeout') || ' ' ||
+                        current_setting('statement_timeout') || ' ' || current_setting('tcp_keepalives_idle')")
+                })
+            })
+            .await;
+        drop(store);
+        let drop_it = format!("DROP DATABASE {name} WITH (FORCE)");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(drop_it)).execute(&mut admin).await.unwrap();
+        let set = set.unwrap();
+        assert!(set.starts_with("20s 10min "), "{set}");
     }
 }

@@ -135,7 +135,7 @@ async fn lock_first(
         conn,
         "SELECT provider FROM provider_gates
          WHERE provider IN (SELECT c.provider FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value)
-           AND (state = 'probing' OR $3 = 1 OR ($4 = 1 AND (
+           AND (probe_call IS NOT NULL OR $3 = 1 OR ($4 = 1 AND (
                 (canary_url IS NOT NULL AND canary_proved_at IS NULL)
                 OR (state = 'closed' AND reason = 'credits_pending')
                 OR webhook_at IS NULL OR webhook_at < $2)))

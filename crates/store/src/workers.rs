@@ -1,11 +1,15 @@
 //! Who works on this database, and what they bring along: keys, rates, a webhook URL.
 
-use jobs::{Policy, Provider, Timestamp, WorkerId};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::conn::{Conn, exec, row};
+use jobs::{GateState, OffReason, Policy, Provider, Timestamp, WorkerId};
+
+use crate::conn::{Conn, exec, rows};
 use crate::gate::{self, Gate};
 use crate::totals::json;
-use crate::{Result, Store, Topic};
+use crate::transition::parse_provider;
+use crate::{Result, Store, StoreError, Topic};
 
 /// A worker that starts.
 #[derive(Debug, Clone)]
@@ -46,27 +50,34 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn register_worker(&self, worker: NewWorker, policy: &Policy) -> Result<()> {
-        let (now, policy) = (self.now(), policy.clone());
+        let (now, timeout) = (self.now(), policy.heartbeat_timeout);
+        let lacks: BTreeMap<&str, Option<&str>> = worker
+            .providers
+            .iter()
+            .map(|setup| (setup.provider.as_str(), setup.lacks().map(OffReason::as_str)))
+            .collect();
+        let lacks = json(&lacks);
         self.write(move |conn| {
             Box::pin(async move {
-                let usable: Vec<Provider> =
-                    worker.providers.iter().filter(|s| s.off_reason().is_none()).map(|s| s.provider).collect();
                 exec!(
                     conn,
-                    "INSERT INTO workers (worker_id, host, pid, role, version, providers, started_at, heartbeat_at)
+                    "INSERT INTO workers (worker_id, host, pid, role, version, lacks, started_at, heartbeat_at)
                      VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
                     worker.id.to_string(),
                     worker.host,
                     i64::from(worker.pid),
                     worker.role.clone(),
                     worker.version,
-                    json(&usable),
+                    lacks,
                     now.0,
                 )?;
                 if worker.role != "webhooks" {
                     for setup in &worker.providers {
-                        tell_gate(conn, worker.id, setup, &policy, now).await?;
+                        tell_gate(conn, setup, now).await?;
                     }
+                }
+                for (provider, off) in what_is_off(conn, timeout, now).await? {
+                    write_off(conn, provider, off).await?;
                 }
                 conn.announce(Topic::Queue);
                 Ok(())
@@ -116,54 +127,119 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Notes which providers no worker that runs can use, as workers come and go. Rows that need one show `held`.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub(crate) async fn note_what_is_off(&self, policy: &Policy) -> Result<()> {
+        let (now, timeout) = (self.now(), policy.heartbeat_timeout);
+        let mut conn = self.read().await?;
+        let mut changed = Vec::new();
+        for (provider, off) in what_is_off(&mut conn, timeout, now).await? {
+            if Gate::read(&mut conn, provider).await?.off_reason != off {
+                changed.push(provider);
+            }
+        }
+        drop(conn);
+        if changed.is_empty() {
+            return Ok(());
+        }
+        self.write(move |conn| {
+            Box::pin(async move {
+                for (provider, off) in what_is_off(conn, timeout, now).await? {
+                    if changed.contains(&provider) {
+                        write_off(conn, provider, off).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
 impl ProviderSetup {
-    fn off_reason(&self) -> Option<&'static str> {
+    /// What keeps a worker from using the provider.
+    fn lacks(&self) -> Option<OffReason> {
         if self.key_fingerprint.is_none() {
-            Some("no_key")
+            Some(OffReason::NoKey)
         } else if self.needs_webhook && self.webhook_url.is_none() {
-            Some("no_webhook_url")
+            Some(OffReason::NoWebhookUrl)
         } else {
             None
         }
     }
 }
 
-async fn tell_gate(
+/// Why no worker that runs can use each provider. A provider is not there where no worker runs that would say.
+async fn what_is_off(
     conn: &mut Conn,
-    worker: WorkerId,
-    setup: &ProviderSetup,
-    policy: &Policy,
+    timeout: Duration,
     now: Timestamp,
-) -> Result<()> {
-    let provider = setup.provider;
-    let gate = Gate::lock(conn, provider).await?;
-    if let Some(reason) = setup.off_reason() {
-        // Another worker that is alive may well be able to.
-        let able: Option<(String,)> = row!(
-            conn,
-            "SELECT worker_id FROM workers WHERE worker_id <> $1 AND stopped_at IS NULL AND heartbeat_at >= $2
-             AND role <> 'webhooks' AND providers LIKE '%\"' || $3 || '\"%' LIMIT 1",
-            worker.to_string(),
-            (now - policy.heartbeat_timeout).0,
-            provider.as_str(),
-        )?;
-        if able.is_none() {
-            exec!(
-                conn,
-                "UPDATE provider_gates SET off_reason = $2, rate_limit = $3 WHERE provider = $1",
-                provider.as_str(),
-                reason,
-                setup.rate,
-            )?;
+) -> Result<Vec<(Provider, Option<OffReason>)>> {
+    let alive: Vec<(String, String)> = rows!(
+        conn,
+        "SELECT worker_id, lacks FROM workers
+         WHERE stopped_at IS NULL AND heartbeat_at >= $1 AND role <> 'webhooks'",
+        (now - timeout).0,
+    )?;
+    let mut by_provider: BTreeMap<&str, Vec<Option<OffReason>>> = BTreeMap::new();
+    for (worker, lacks) in &alive {
+        for (provider, lacks) in read_lacks(worker, lacks)? {
+            by_provider.entry(provider.as_str()).or_default().push(lacks);
         }
+    }
+    let off = |(provider, lacks): (&str, Vec<Option<OffReason>>)| {
+        let off = OffReason::of_all(lacks)?;
+        Some(parse_provider(provider, 0).map(|provider| (provider, off)))
+    };
+    by_provider.into_iter().filter_map(off).collect()
+}
+
+fn read_lacks(worker: &str, text: &str) -> Result<BTreeMap<Provider, Option<OffReason>>> {
+    let read: Option<BTreeMap<String, Option<String>>> = serde_json::from_str(text).ok();
+    let word = |(provider, lacks): (String, Option<String>)| {
+        let lacks = lacks.map(|word| word.parse()).transpose().ok()?;
+        Some((provider.parse().ok()?, lacks))
+    };
+    read.and_then(|read| read.into_iter().map(word).collect()).ok_or_else(|| StoreError::Corrupt {
+        table: "workers",
+        column: "lacks",
+        row: worker.to_owned(),
+        value: text.to_owned(),
+    })
+}
+
+async fn write_off(conn: &mut Conn, provider: Provider, off: Option<OffReason>) -> Result<()> {
+    let gate = Gate::lock(conn, provider).await?;
+    if gate.off_reason == off {
         return Ok(());
     }
+    exec!(
+        conn,
+        "UPDATE provider_gates SET off_reason = $2 WHERE provider = $1",
+        provider.as_str(),
+        off.map(OffReason::as_str),
+    )?;
+    conn.announce(Topic::Queue);
+    Ok(())
+}
+
+/// What a worker brings along for a provider. One that can't use it says nothing about its gate.
+async fn tell_gate(conn: &mut Conn, setup: &ProviderSetup, now: Timestamp) -> Result<()> {
+    if setup.lacks().is_some() {
+        return Ok(());
+    }
+    let provider = setup.provider;
+    let gate = Gate::lock(conn, provider).await?;
     let new_key = gate.key_fingerprint != setup.key_fingerprint;
     let new_url = gate.canary_url != setup.webhook_url;
     exec!(
         conn,
-        "UPDATE provider_gates SET off_reason = NULL, key_fingerprint = $2, rate_limit = $3, canary_url = $4,
+        "UPDATE provider_gates SET key_fingerprint = $2, rate_limit = $3, canary_url = $4,
             canary_proved_at = CASE WHEN $5 = 1 THEN NULL ELSE canary_proved_at END,
+            canary_since = CASE WHEN $5 = 1 THEN $6 ELSE canary_since END,
             balance_due_at = $6, balance_step = 0
          WHERE provider = $1",
         provider.as_str(),
@@ -174,7 +250,7 @@ async fn tell_gate(
         now.0,
     )?;
     // What an old key was refused for says nothing about a new one.
-    if new_key && gate.key_fingerprint.is_some() && gate.state != "open" {
+    if new_key && gate.key_fingerprint.is_some() && gate.breaker.state != GateState::Open {
         gate::open(conn, provider).await?;
     }
     Ok(())

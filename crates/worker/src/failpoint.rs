@@ -31,7 +31,7 @@ pub async fn in_request<T>(request: impl Future<Output = T>) -> T {
         return request.await;
     }
     let (left, has_left) = tokio::sync::oneshot::channel();
-    let mut request = std::pin::pin!(providers::left::watched(request, left));
+    let mut request = std::pin::pin!(providers::body::watched(request, left));
     tokio::select! {
         biased;
         Ok(()) = has_left => {

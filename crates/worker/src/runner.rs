@@ -65,27 +65,49 @@ impl Runner {
             reveals: Vec::new(),
             monitor,
         };
-        let (ocean, clodura) = (Provider::Ocean, Provider::Clodura);
-        let limits = &app.limits;
+        // What this process lacks a key or a webhook URL for, it never claims; others may.
+        if app.ocean.is_some() {
+            runner = runner.register_ocean(app);
+        }
+        if app.clodura.is_some() {
+            runner = runner.register_clodura(app);
+        }
 
-        let source = send_call::DueReveals {
-            app: app.clone(),
-            provider: ocean,
-            people: limits.ocean_people,
-            canary: limits.canary,
-        };
-        let calls = register!(
-            runner,
-            "reveal-ocean",
-            source,
-            limits.ocean_in_flight,
-            Topic::Queue,
-            reveal_ocean::handle
-        );
-        runner.reveals.push(calls);
+        let source = apply_webhooks::PendingWebhooks(app.clone());
+        register!(runner, "apply-webhooks", source, 1, Topic::Inbox, apply_webhooks::handle);
 
-        let source =
-            send_call::DueReveals { app: app.clone(), provider: clodura, people: 1, canary: 0 };
+        runner.feeds.push(tokio::spawn(housekeeping::sweeps(app.clone())));
+        runner
+    }
+
+    fn register_ocean(self, app: &App) -> Runner {
+        let (mut runner, provider, limits) = (self, Provider::Ocean, &app.limits);
+        // Ocean answers by webhook only.
+        if app.public_url.is_some() {
+            let source = send_call::DueReveals {
+                app: app.clone(),
+                provider,
+                people: limits.ocean_people,
+                canary: limits.canary,
+            };
+            let calls = register!(
+                runner,
+                "reveal-ocean",
+                source,
+                limits.ocean_in_flight,
+                Topic::Queue,
+                reveal_ocean::handle
+            );
+            runner.reveals.push(calls);
+        }
+        let source = check_balance::DueBalance { app: app.clone(), provider };
+        register!(runner, "balance-ocean", source, 1, Topic::Queue, check_balance::handle);
+        runner
+    }
+
+    fn register_clodura(self, app: &App) -> Runner {
+        let (mut runner, provider, limits) = (self, Provider::Clodura, &app.limits);
+        let source = send_call::DueReveals { app: app.clone(), provider, people: 1, canary: 0 };
         let calls = register!(
             runner,
             "reveal-clodura",
@@ -106,16 +128,8 @@ impl Runner {
             track_clodura::handle
         );
 
-        let source = check_balance::DueBalance { app: app.clone(), provider: ocean };
-        register!(runner, "balance-ocean", source, 1, Topic::Queue, check_balance::handle);
-
-        let source = check_balance::DueBalance { app: app.clone(), provider: clodura };
+        let source = check_balance::DueBalance { app: app.clone(), provider };
         register!(runner, "balance-clodura", source, 1, Topic::Queue, check_balance::handle);
-
-        let source = apply_webhooks::PendingWebhooks(app.clone());
-        register!(runner, "apply-webhooks", source, 1, Topic::Inbox, apply_webhooks::handle);
-
-        runner.feeds.push(tokio::spawn(housekeeping::sweeps(app.clone())));
         runner
     }
 
@@ -142,8 +156,8 @@ impl Runner {
     }
 
     /// Works until the application is told to stop; then finishes what is in flight, for at most
-    /// `patience`, and gives back what was claimed and not begun.
-    pub async fn run(self, patience: Duration) {
+    /// `patience`, and gives back what was claimed and not begun, for at most `at_the_end`.
+    pub async fn run(self, patience: Duration, at_the_end: Duration) {
         let Runner { app, feeds, unfinished, reveals, monitor } = self;
         let stopping = app.stopping.clone();
         let finished = async move {
@@ -163,10 +177,13 @@ impl Runner {
         if let Err(error) = monitor.run_with_signal(finished).await {
             tracing::warn!(%error, "a worker ended with an error");
         }
-        for backend in reveals {
-            for call in backend.left_over() {
-                send_call::give_back(&app, call, "stopped before it was sent").await;
-            }
+        let left = reveals.iter().flat_map(Leased::left_over);
+        let give_back =
+            left.map(|call| send_call::give_back(&app, call, "stopped before it was sent"));
+        if tokio::time::timeout(at_the_end, futures::future::join_all(give_back)).await.is_err() {
+            tracing::warn!(
+                "requests that were not sent could not be given back: the database is away"
+            );
         }
     }
 }

@@ -101,15 +101,25 @@ pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartErr
     listen::say_ready();
     let ended = work(&app, &config, stop).await;
     stop_serving.cancel();
-    for server in receiving.into_iter().chain([serving]) {
-        let _ = server.await;
+    // What is left to do waits for nobody: the database may be away, and a provider's connection hang.
+    let last = step_at_the_end(config.shutdown_timeout);
+    let servers = futures::future::join_all(receiving.into_iter().chain([serving]));
+    if tokio::time::timeout(last, servers).await.is_err() {
+        tracing::warn!("connections were still open after the shutdown timeout");
     }
     draining.abort();
     beating.abort();
-    if let Err(error) = app.store.worker_stopped(app.worker).await {
-        tracing::warn!(%error, "the ledger doesn't know that this worker has stopped");
+    let goodbye = async {
+        if let Err(error) = app.store.worker_stopped(app.worker).await {
+            tracing::warn!(%error, "the ledger doesn't know that this worker has stopped");
+        }
+        app.store.others_told().await;
+    };
+    if tokio::time::timeout(last, goodbye).await.is_err() {
+        tracing::warn!(
+            "the ledger doesn't know that this worker has stopped: the database is away"
+        );
     }
-    app.store.others_told().await;
     if let Some(sandbox) = sandbox {
         sandbox.shutdown().await;
     }
@@ -136,10 +146,20 @@ async fn work(app: &App, config: &Config, mut stop: StopSignals) -> Ended {
         stuck
     };
     let stuck = match runner {
-        Some(runner) => tokio::join!(runner.run(config.shutdown_timeout), ending).1,
+        Some(runner) => {
+            let (timeout, step) =
+                (config.shutdown_timeout, step_at_the_end(config.shutdown_timeout));
+            tokio::join!(runner.run(timeout.saturating_sub(5 * step), step), ending).1
+        }
         None => ending.await,
     };
     stuck.map_or(Ended::Done, Ended::Stuck)
+}
+
+/// How long each step after the work may take: giving back, closing connections, telling the ledger, ending threads.
+/// Five of them are kept of the shutdown timeout.
+fn step_at_the_end(timeout: Duration) -> Duration {
+    (timeout / 10).min(Duration::from_secs(1))
 }
 
 /// SIGTERM and SIGINT, from the moment that this is made.

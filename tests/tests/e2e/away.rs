@@ -187,6 +187,44 @@ async fn a_worker_that_was_stopped_does_not_overrule(kind: Kind) {
     assert_eq!((stats.ocean.people_asked_again, stats.clodura.people_asked_again), (0, 0));
 }
 
+/// The people of a claim whose commit was done and not answered are sent, once, and not left to expire.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_whose_commit_is_not_answered_is_sent() {
+    let mut scene = Scene::new(Kind::Postgres, patient()).await;
+    let Away::Cut(wire) = Away::prepare(&mut scene).await else { return };
+    wire.swallow_the_next_claim_s_commit();
+    let batch = scene.submit(&people(), &[]).await;
+    let worker = scene.worker().start().await;
+    scene.until_finished().await;
+    assert!(wire.has_swallowed());
+    worker.stop().await.with_code(0);
+    equals_truth(&scene, &batch.id, &people(), nobody).await;
+    books_are_closed(&scene).await;
+    assert!(scene.log().contains("a claim was committed although its commit was not answered"));
+    let stats = scene.sandbox.stats();
+    assert_eq!((stats.ocean.people_asked_again, stats.clodura.people_asked_again), (0, 0));
+}
+
+/// However long the database is away, a worker that is told to stop stops.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_stops_in_time_although_the_database_is_away() {
+    let mut scene = Scene::new(Kind::Postgres, patient()).await;
+    scene.set("SHUTDOWN_TIMEOUT", "5s");
+    let mut away = Away::prepare(&mut scene).await;
+    scene.submit(&people(), &[]).await;
+    let slow = ScriptedResponse { accept: true, delay_ms: 800, ..ScriptedResponse::new(200, "") };
+    scene.sandbox.script(Endpoint::OceanReveal, vec![slow.clone()]);
+    scene.sandbox.script(Endpoint::CloduraReveal, vec![ScriptedResponse { times: 5, ..slow }]);
+    let worker = scene.worker().start().await;
+    let all = |s: &sandbox::Stats| s.ocean.accepted_requests + s.clodura.accepted_requests == 6;
+    assert!(scene.sandbox.wait_for(LONG, all).await);
+    away.begin(&scene).await;
+    let told = std::time::Instant::now();
+    worker.stop().await.with_code(0);
+    let took = told.elapsed();
+    assert!(took < Duration::from_millis(5_500), "{took:?}");
+}
+
 /// No file of the worker's may grow past a size, as on a disk that is full.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_says_so_and_recovers() {

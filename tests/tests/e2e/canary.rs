@@ -68,8 +68,10 @@ async fn an_hour_of_silence_asks_for_a_new_proof(kind: Kind) {
     })
     .await;
     let third = scene.submit(&ocean(60..100), &[]).await;
+    // A small request asks for the new proof, not the one that may be lost.
+    assert!(scene.sandbox.wait_for(LONG, |s| s.ocean.accepted_people == 70).await);
     other_work_is_done(&scene).await;
-    assert_eq!(scene.sandbox.stats().ocean.accepted_people, 60);
+    assert_eq!(scene.sandbox.stats().ocean.accepted_people, 70);
     scene.sandbox.release_webhooks();
     scene.until_finished().await;
     worker.stop().await.with_code(0);

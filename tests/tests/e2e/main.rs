@@ -43,5 +43,6 @@ mod gate; // providers that say no
 mod isolation; // bad ids among good ones
 mod large; // a hundred thousand rows
 mod main_job; // files in, numbers out
+mod outage; // providers that are broken in part
 mod unknown; // requests of unknown outcome
 mod webhooks; // the listener that strangers reach

@@ -2,7 +2,7 @@
 
 use jobs::backoff::full_jitter;
 use jobs::outcome::BadPerson;
-use jobs::verdict::{Closing, GateReason, Next, Until, Verdict};
+use jobs::verdict::{Closing, GateReason, Next, Until, Verdict, on_refused_alone};
 use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
 use super::{Answer, end_call, release, still_in};
@@ -166,8 +166,7 @@ pub(super) async fn split(
     Ok(())
 }
 
-/// A person refused on their own fails, unless nobody was ever accepted: then the fault may be
-/// everybody's, and after a few such people the gate closes.
+/// A person refused on their own fails, unless everybody is refused: then the fault is not theirs, and the gate closes.
 #[expect(clippy::too_many_arguments, reason = "one decision with everything it rests on")]
 pub(super) async fn refused_alone(
     conn: &mut Conn,
@@ -179,37 +178,35 @@ pub(super) async fn refused_alone(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Option<Closing>> {
-    if gate.accepted_at.is_some() {
-        let reason = format!("refused: {reason}");
-        let change =
-            Change { reason: Some(&reason), attempts: 1, ..Change::to(RevealState::Failed) };
-        shift(conn, totals, provider, ids, change, now).await?;
-        return Ok(None);
-    }
+    let closed_for_it = gate.breaker.is_shut_for(GateReason::EverythingRefused);
+    let verdict = on_refused_alone(gate.accepted_at.is_some(), gate.refused_singles, closed_for_it);
     let first_time: Option<(i64,)> = row!(
         conn,
         "SELECT COUNT(*) FROM reveals WHERE attempts = 0
          AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&ids),
     )?;
-    retry(conn, totals, provider, ids, &format!("refused: {reason}"), policy, now).await?;
-    let again = Closing {
+    let counts = first_time.is_some_and(|(n,)| n > 0);
+    let reason = format!("refused: {reason}");
+    if verdict.fails {
+        let change =
+            Change { reason: Some(&reason), attempts: 1, ..Change::to(RevealState::Failed) };
+        shift(conn, totals, provider, ids, change, now).await?;
+    } else {
+        retry(conn, totals, provider, ids, &reason, policy, now).await?;
+    }
+    if counts {
+        exec!(
+            conn,
+            "UPDATE provider_gates SET refused_singles = refused_singles + 1 WHERE provider = $1",
+            provider.as_str(),
+        )?;
+    }
+    Ok((verdict.closes && (counts || closed_for_it)).then(|| Closing {
         reason: GateReason::EverythingRefused,
-        message: Some(reason.to_owned()),
+        message: Some(reason),
         until: Until::Backoff,
-    };
-    if gate.is_closed_for(GateReason::EverythingRefused) {
-        return Ok(Some(again));
-    }
-    if first_time.is_none_or(|(n,)| n == 0) {
-        return Ok(None);
-    }
-    exec!(
-        conn,
-        "UPDATE provider_gates SET refused_singles = refused_singles + 1 WHERE provider = $1",
-        provider.as_str(),
-    )?;
-    Ok(gate.everything_is_refused().then_some(again))
+    }))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one decision with everything it rests on")]
@@ -231,8 +228,12 @@ pub(super) async fn after_refusal(
     }
     gate::passed(conn, call.provider).await?;
     if gate.probe_call == Some(call.id) {
-        // It answered, and the matter for which the gate was closed did not come up again.
-        gate::open(conn, call.provider).await?;
+        match gate.breaker.reason {
+            // On probation until an order is taken: that this one person is refused says too little.
+            Some(GateReason::ProviderBroken) => gate::half_open(conn, call.provider, now).await?,
+            // It answered, and the matter for which the gate was closed did not come up again.
+            _ => gate::open(conn, call.provider).await?,
+        }
     }
     conn.announce(crate::Topic::Queue);
     Ok(())

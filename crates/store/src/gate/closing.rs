@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use jobs::backoff::exponential;
 use jobs::learned_rate::{self, Since};
 use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{Policy, Provider, Timestamp};
+use jobs::{GateState, Policy, Provider, Timestamp};
 
 use super::Gate;
 use crate::conn::{Conn, exec};
 use crate::{Result, Topic};
-
-/// Broken answers in a row that close a gate.
-const BROKEN_STREAK: i64 = 5;
 
 /// Closes a gate, or keeps it closed for longer.
 pub(crate) async fn close(
@@ -23,26 +19,21 @@ pub(crate) async fn close(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
-    if is_outranked(gate, closing, now) {
-        return Ok(());
-    }
-    let was_shut = gate.state == "closed";
-    let step = next_step(gate, closing, now);
-    let until = closed_until(gate, closing, step, policy, now);
+    let Some(closed) = gate.breaker.closed(closing, policy, now) else { return Ok(()) };
     exec!(
         conn,
         "UPDATE provider_gates SET state = 'closed', reason = $2, message = $3, blocks_all = $4,
-            closed_until = $5, closed_step = $6, probe_call = NULL,
-            closed_at = CASE WHEN state = 'closed' THEN closed_at ELSE CAST($7 AS BIGINT) END
+            closed_until = $5, closed_step = $6, probe_call = NULL, closed_at = $7
          WHERE provider = $1",
         provider.as_str(),
         closing.reason.as_str(),
         closing.message.as_deref(),
         i64::from(closing.reason.blocks_all()),
-        until.map(|t| t.0),
-        step,
-        now.0,
+        closed.until.map(|t| t.0),
+        closed.step,
+        closed.closed_at.map(|t| t.0),
     )?;
+    let was_shut = gate.breaker.state == GateState::Closed;
     if matches!(closing.reason, GateReason::CreditsPending | GateReason::CreditsInsufficient)
         && !was_shut
     {
@@ -54,56 +45,30 @@ pub(crate) async fn close(
         )?;
     }
     if closing.reason == GateReason::RateLimited {
-        learn_rate(conn, provider, gate, until, now).await?;
+        learn_rate(conn, provider, gate, closed.until, now).await?;
     }
+    log(provider, gate, closing, closed.until);
     conn.announce(Topic::Queue);
     Ok(())
 }
 
-/// Whether the gate is closed for something that what earlier requests are refused for can't change: only the user
-/// mends a wrong set-up, and until a 429's time is up nobody sends anything.
-fn is_outranked(gate: &Gate, closing: &Closing, now: Timestamp) -> bool {
-    if gate.state != "closed" {
-        return false;
+/// Says once why a gate closed. Answers to requests that left before tell nothing new.
+fn log(provider: Provider, gate: &Gate, closing: &Closing, until: Option<Timestamp>) {
+    let reason = closing.reason.as_str();
+    if gate.breaker.state == GateState::Closed && gate.breaker.is_shut_for(closing.reason) {
+        tracing::debug!(%provider, reason, "refused again while the gate is closed");
+        return;
     }
-    let to_be_mended = gate.closed_until.is_none() && gate.is_closed_for(GateReason::Misconfigured);
-    let limited = gate.is_closed_for(GateReason::RateLimited)
-        && gate.closed_until.is_some_and(|until| until > now.0);
-    let weighs_more = matches!(closing.reason, GateReason::RateLimited | GateReason::Misconfigured);
-    to_be_mended || (limited && !weighs_more)
-}
-
-/// How often in a row it closed for this reason. Answers to requests that left before it closed are no probes:
-/// they make it no worse.
-fn next_step(gate: &Gate, closing: &Closing, now: Timestamp) -> i64 {
-    if gate.reason.as_deref() != Some(closing.reason.as_str()) {
-        return 0;
+    let provider_says = closing.message.as_deref();
+    let gate_until = until.map(Timestamp::iso8601);
+    if closing.reason == GateReason::Misconfigured {
+        tracing::error!(
+            %provider, reason, provider_says,
+            "gate closed: the provider refuses this set-up; nothing is sent to it until the key is another one or `enqueue resume {provider}`",
+        );
+    } else {
+        tracing::warn!(%provider, reason, provider_says, gate_until, "gate closed");
     }
-    match gate.state.as_str() {
-        "probing" => gate.closed_step + 1,
-        "closed" if gate.closed_until.is_some_and(|until| until <= now.0) => gate.closed_step + 1,
-        "closed" => gate.closed_step,
-        _ => 0,
-    }
-}
-
-/// Until when, if time opens it at all; for one reason never less than it was to be closed anyway.
-fn closed_until(
-    gate: &Gate,
-    closing: &Closing,
-    step: i64,
-    policy: &Policy,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let step = u32::try_from(step).unwrap_or(u32::MAX - 1);
-    let until = match closing.until {
-        Until::After(wait) => now + wait,
-        Until::Backoff => now + exponential(policy.gate_base, policy.gate_max, step),
-        Until::Mended => return None,
-    };
-    let same = gate.state == "closed" && gate.is_closed_for(closing.reason);
-    let before = gate.closed_until.filter(|_| same).map(Timestamp);
-    Some(before.map_or(until, |before| until.max(before)))
 }
 
 /// Takes the rate down. Requests that were on their way when the gate closed tell nothing new.
@@ -114,7 +79,8 @@ async fn learn_rate(
     until: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<()> {
-    if gate.is_closed_for(GateReason::RateLimited) && gate.state == "closed" {
+    if gate.breaker.state == GateState::Closed && gate.breaker.is_shut_for(GateReason::RateLimited)
+    {
         return Ok(());
     }
     let limit = gate.rate_limit.unwrap_or(1.0);
@@ -155,7 +121,7 @@ pub(crate) async fn broken(
         provider.as_str(),
     )?;
     let was_probe = call.is_some() && gate.probe_call == call;
-    if was_probe || (gate.state == "open" && gate.broken_streak + 1 >= BROKEN_STREAK) {
+    if gate.breaker.breaks(was_probe) {
         let closing = Closing {
             reason: GateReason::ProviderBroken,
             message: Some(message.to_owned()),
@@ -163,5 +129,32 @@ pub(crate) async fn broken(
         };
         close(conn, provider, gate, &closing, policy, now).await?;
     }
+    Ok(())
+}
+
+/// An answer that nobody documented, to a request that may have been taken: the next one waits. A result of that
+/// request, which would show that it was taken, opens the gate at once.
+pub(crate) async fn undocumented(
+    conn: &mut Conn,
+    provider: Provider,
+    call: i64,
+    message: &str,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let gate = Gate::lock(conn, provider).await?;
+    let closing = Closing {
+        reason: GateReason::ProviderBroken,
+        message: Some(format!("undocumented answer: {message}")),
+        until: Until::Backoff,
+    };
+    close(conn, provider, &gate, &closing, policy, now).await?;
+    exec!(
+        conn,
+        "UPDATE provider_gates SET probe_call = $2
+         WHERE provider = $1 AND state = 'closed' AND reason = 'provider_broken'",
+        provider.as_str(),
+        call,
+    )?;
     Ok(())
 }

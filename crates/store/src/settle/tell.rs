@@ -102,11 +102,8 @@ pub(super) async fn tell_gates(
     gate::open_probed(conn, &calls).await?;
     for provider in &ledger.out_of_credits {
         let gate = Gate::lock(conn, *provider).await?;
-        let closing = Closing {
-            reason: GateReason::CreditsInsufficient,
-            message: None,
-            until: Until::Mended,
-        };
+        let closing =
+            Closing { reason: GateReason::CreditsInsufficient, message: None, until: Until::Fixed };
         gate::close(conn, *provider, &gate, &closing, policy, now).await?;
     }
     Ok(())

@@ -25,6 +25,9 @@ on_both!(
     an_unavailable_provider_is_asked_again_until_enough,
     five_broken_answers_close_the_gate,
     a_busy_provider_names_its_time,
+    after_a_broken_answer_little_is_at_risk,
+    an_undocumented_answer_may_be_an_acceptance_and_the_next_one_waits,
+    a_pause_that_ends_opens_no_closed_gate,
     an_answer_after_the_worker_was_given_up_still_counts,
     an_answer_after_its_webhook_changes_nothing,
     a_probe_that_was_not_sent_is_tried_again,
@@ -243,6 +246,58 @@ async fn five_broken_answers_close_the_gate(b: &Bench) {
     b.unknown(&calls[6]).await;
     b.advance(MINUTE).await;
     assert_eq!(closed_for(b, "provider_broken").await, Some(Duration::ZERO));
+}
+
+async fn after_a_broken_answer_little_is_at_risk(b: &Bench) {
+    b.submit(&oceans(1..=2_000)).await;
+    b.unknown(&b.claim_as(ClaimReveals { calls: 1, ..b.ask(Ocean) }).await[0]).await;
+    for _ in 0..3 {
+        let small = b.claim_one(Ocean).await;
+        assert_eq!(small.people.len(), 1);
+        b.unknown(&small).await;
+    }
+    b.accept(&b.claim_one(Ocean).await).await;
+    assert!(b.claim(Ocean).await[0].people.len() > 400);
+}
+
+async fn undocumented(b: &Bench, call: &store::ClaimedCall) {
+    let answer = crate::harness::answer(call, 200);
+    b.store.answer_undocumented(answer, None, "HTTP 200".into(), &b.policy).await.unwrap();
+    b.check("an undocumented answer").await;
+}
+
+async fn an_undocumented_answer_may_be_an_acceptance_and_the_next_one_waits(b: &Bench) {
+    let policy = jobs::Policy { unknown_grace: Some(MINUTE), ..b.policy.clone() };
+    let batch = b.submit(&oceans(1..=9)).await;
+    let ask = ClaimReveals { people: 3, calls: 1, ..b.ask(Ocean) };
+    let first = b.claim_as(ask.clone()).await.remove(0);
+    undocumented(b, &first).await;
+    assert_eq!(closed_for(b, "provider_broken").await, Some(MINUTE));
+    assert_eq!(b.states(batch).await[..3], ["awaiting", "awaiting", "awaiting"]);
+    // Its results show that such an answer is an acceptance, for this once.
+    b.webhook(&first, vec![found("o1"), found("o2"), found("o3")]).await;
+    assert_eq!(gate(b, Ocean).await.0, "open");
+    let second = b.claim_as(ask).await.remove(0);
+    undocumented(b, &second).await;
+    b.advance(HOUR).await;
+    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 0, "never sent again");
+    assert!(b.claim(Ocean).await.is_empty());
+}
+
+async fn a_pause_that_ends_opens_no_closed_gate(b: &Bench) {
+    b.submit(&oceans(1..=4)).await;
+    let day = Refusal::RateLimited { retry_after: Some(24 * HOUR) };
+    b.refuse(&b.claim_one(Ocean).await, 429, day).await;
+    b.store.pause(Ocean).await.unwrap();
+    let resumed = b.store.resume(Ocean).await.unwrap();
+    assert_eq!((resumed.was_paused, resumed.done), (true, jobs::gate::Resume::Unpause));
+    assert_eq!(closed_for(b, "rate_limited").await, Some(24 * HOUR));
+    // Said once more, it is meant: one request is tried.
+    assert_eq!(b.store.resume(Ocean).await.unwrap().done, jobs::gate::Resume::TryNow);
+    let probe = b.claim_one(Ocean).await;
+    assert!(b.claim(Ocean).await.is_empty());
+    b.accept(&probe).await;
+    assert_eq!(b.store.resume(Ocean).await.unwrap().done, jobs::gate::Resume::Nothing);
 }
 
 async fn a_busy_provider_names_its_time(b: &Bench) {

@@ -18,6 +18,7 @@ on_both!(
     an_account_that_stays_empty_is_asked_ever_more_seldom,
     what_is_believed_too_little_asks_the_account,
     a_broken_provider_is_probed_for_free,
+    a_partial_outage_costs_one_person_a_probe,
     a_broken_provider_with_an_empty_account_is_known_as_empty,
     a_balance_that_can_not_be_read_is_tried_again,
     a_balance_request_may_be_limited,
@@ -149,8 +150,47 @@ async fn a_broken_provider_is_probed_for_free(b: &Bench) {
     }
     b.advance(HOUR).await;
     read(b, 100).await;
+    assert_eq!(gate(b).await.0, "probing");
+    let probe = b.claim_one(Ocean).await;
+    assert_eq!(probe.people.len(), 1);
+    b.accept(&probe).await;
     assert_eq!(gate(b).await.0, "open");
-    assert_eq!(b.claim_one(Ocean).await.people.len(), 3);
+    assert_eq!(b.claim_one(Ocean).await.people.len(), 2);
+}
+
+/// The balance is fine and orders are not: one small request after each balance, ever more seldom.
+async fn a_partial_outage_costs_one_person_a_probe(b: &Bench) {
+    read(b, 100_000).await;
+    broken(b).await;
+    b.submit(&oceans(100..=1_099)).await;
+    let mut asked = 0;
+    for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+        assert_eq!(due(b).await, Some(minutes * MINUTE));
+        b.advance(minutes * MINUTE).await;
+        read(b, 100_000).await;
+        let probe = b.claim_one(Ocean).await;
+        assert!(b.claim(Ocean).await.is_empty(), "one at a time");
+        b.unknown(&probe).await;
+        asked += probe.people.len();
+        b.check("the probe is broken, too").await;
+        assert_eq!(gate(b).await, closed("provider_broken"));
+    }
+    assert_eq!(asked, 8);
+    b.advance(HOUR).await;
+    read(b, 100_000).await;
+    let probe = b.claim_one(Ocean).await;
+    b.refuse(
+        &probe,
+        503,
+        Refusal::Unavailable { message: "busy".into(), retry_after: Some(Duration::ZERO) },
+    )
+    .await;
+    assert_eq!(due(b).await, Some(HOUR), "Retry-After: 0 is no time");
+    b.advance(HOUR).await;
+    read(b, 100_000).await;
+    b.accept(&b.claim_one(Ocean).await).await;
+    assert_eq!(gate(b).await.0, "open");
+    assert_eq!(b.claim(Ocean).await[0].people.len(), 500);
 }
 
 async fn a_broken_provider_with_an_empty_account_is_known_as_empty(b: &Bench) {

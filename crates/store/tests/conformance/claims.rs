@@ -10,7 +10,7 @@ use store::ClaimReveals;
 use tokio::sync::Barrier;
 
 use crate::harness::people::{Options, clodura, ocean, oceans};
-use crate::harness::{Bench, HOUR, SECOND, found, not_found, on_both};
+use crate::harness::{Bench, HOUR, MINUTE, SECOND, found, not_found, on_both};
 
 on_both!(
     five_hundred_a_call,
@@ -23,6 +23,7 @@ on_both!(
     workers_at_once_never_claim_the_same,
     a_canary_is_small_and_alone,
     a_silent_webhook_url_is_doubted,
+    one_lost_webhook_is_no_reason_to_doubt,
     a_paused_provider_is_left_alone,
     people_nobody_wants_leave_the_queue,
     people_a_loading_batch_wants_stay,
@@ -154,7 +155,31 @@ async fn a_silent_webhook_url_is_doubted(b: &Bench) {
     b.advance(HOUR + SECOND).await;
     assert!(b.store.sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
     assert!(!b.store.sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
-    assert!(b.claim_as(ask).await.is_empty());
+    // What was lost before is not waited for: a small request asks anew.
+    let calls = b.claim_as(ask.clone()).await;
+    assert_eq!(calls.iter().map(|c| c.people.len()).collect::<Vec<_>>(), [10]);
+    assert!(b.claim_as(ask.clone()).await.is_empty(), "one at a time");
+    b.webhook(&calls[0], vec![found("o31")]).await;
+    assert_eq!(b.claim_as(ask).await.len(), 0, "all forty are asked");
+}
+
+/// One webhook that was lost among others that came is no reason to doubt the address, however quiet it is then.
+async fn one_lost_webhook_is_no_reason_to_doubt(b: &Bench) {
+    b.submit(&oceans(1..=30)).await;
+    let ask = ClaimReveals { canary: 10, calls: 1, people: 10, ..b.ask(Ocean) };
+    let first = b.claim_as(ask.clone()).await.remove(0);
+    b.accept(&first).await;
+    b.webhook(&first, vec![found("o1")]).await;
+    let lost = b.claim_as(ask.clone()).await.remove(0);
+    b.accept(&lost).await;
+    b.advance(5 * MINUTE).await;
+    let third = b.claim_as(ask.clone()).await.remove(0);
+    b.accept(&third).await;
+    b.webhook(&third, vec![found("o21")]).await;
+    b.advance(3 * HOUR).await;
+    assert!(!b.store.sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
+    b.submit(&oceans(31..=60)).await;
+    assert_eq!(b.claim_as(ClaimReveals { people: 30, ..ask }).await[0].people.len(), 30);
 }
 
 async fn a_paused_provider_is_left_alone(b: &Bench) {

@@ -19,6 +19,7 @@ on_both!(
     whoever_may_have_been_taken_is_kept_apart_no_longer,
     the_search_uses_a_part_of_the_day,
     everybody_refused_closes_the_gate,
+    everybody_refused_after_a_first_success_closes_the_gate,
     everybody_refused_is_probed_until_somebody_is_taken,
 );
 
@@ -92,6 +93,7 @@ async fn whoever_may_have_been_taken_is_kept_apart_no_longer(b: &Bench) {
     assert_eq!(halves.iter().map(|half| half.people.len()).collect::<Vec<_>>(), [2, 2]);
     b.accept(&halves[0]).await;
     b.unknown(&halves[1]).await;
+    b.database.run("UPDATE provider_gates SET broken_streak = 0").await;
     b.submit(&oceans(5..=5)).await;
     b.webhook(&halves[0], vec![found("o1"), not_found("o2")]).await;
     b.advance(HOUR).await;
@@ -131,6 +133,19 @@ async fn everybody_refused_closes_the_gate(b: &Bench) {
     }
     assert_eq!(gate(b).await, ("closed".into(), Some("everything_refused".into())));
     assert_eq!(b.count(batch, "failed").await, 0, "the fault may not be theirs");
+}
+
+async fn everybody_refused_after_a_first_success_closes_the_gate(b: &Bench) {
+    let batch = b.submit(&oceans(1..=40)).await;
+    let one = ClaimReveals { people: 1, calls: 1, ..b.ask(Ocean) };
+    b.accept(&b.claim_as(one.clone()).await[0]).await;
+    for _ in 0..10 {
+        assert_eq!(gate(b).await.0, "open");
+        b.refuse_request(&b.claim_as(one.clone()).await[0]).await;
+        b.check("refused alone").await;
+    }
+    assert_eq!(gate(b).await, ("closed".into(), Some("everything_refused".into())));
+    assert_eq!(b.count(batch, "failed").await, 9);
 }
 
 async fn everybody_refused_is_probed_until_somebody_is_taken(b: &Bench) {

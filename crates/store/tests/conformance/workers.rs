@@ -14,6 +14,7 @@ on_both!(
     without_a_key_a_provider_is_off,
     without_a_webhook_url_ocean_is_off,
     another_worker_s_key_is_enough,
+    what_a_worker_lacks_shuts_nothing_for_others,
     another_webhook_url_is_proved_anew,
     another_key_does_not_undo_a_pause,
     a_database_is_live_or_sandbox,
@@ -37,9 +38,9 @@ async fn without_a_key_a_provider_is_off(b: &Bench) {
     let batch = b.submit(&[ocean("o1"), clodura("c1")]).await;
     b.register(WorkerId::generate(), None, Some("url")).await;
     assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_key"));
-    assert!(b.claim(Ocean).await.is_empty() && b.claim(Clodura).await.is_empty());
     assert_eq!(b.shown(batch).await[0].reason.as_deref(), Some("no_key"));
     assert_eq!(b.states(batch).await, ["held"; 2]);
+    assert!(!b.store.remaining().await.unwrap().stuck.is_empty(), "waiting ends nothing");
     b.register(WorkerId::generate(), Some("key"), Some("url")).await;
     assert_eq!(off_reason(b, Ocean).await, None);
     assert_eq!(b.claim(Ocean).await.len() + b.claim(Clodura).await.len(), 2);
@@ -58,6 +59,29 @@ async fn another_worker_s_key_is_enough(b: &Bench) {
     b.clock.advance(MINUTE);
     b.register(WorkerId::generate(), None, None).await;
     assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_key"), "that one is silent");
+}
+
+/// What one process lacks is its own matter, whoever comes first and whoever goes.
+async fn what_a_worker_lacks_shuts_nothing_for_others(b: &Bench) {
+    let batch = b.submit(&[ocean("o1"), clodura("c1")]).await;
+    let (keyless, deaf) = (WorkerId::generate(), WorkerId::generate());
+    b.register(keyless, None, Some("url")).await;
+    b.register(deaf, Some("key"), None).await;
+    assert_eq!(off_reason(b, Ocean).await, None);
+    assert_eq!(b.claim(Ocean).await.len() + b.claim(Clodura).await.len(), 2);
+    assert_eq!(b.states(batch).await, ["sending"; 2]);
+    b.store.worker_stopped(b.worker).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
+    assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_webhook_url"));
+    assert_eq!(off_reason(b, Clodura).await, None);
+    b.store.worker_stopped(deaf).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
+    assert_eq!(off_reason(b, Clodura).await.as_deref(), Some("no_key"));
+    b.store.worker_stopped(keyless).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
+    assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_key"), "what the last one said");
+    b.register(WorkerId::generate(), Some("key"), Some("url")).await;
+    assert_eq!((off_reason(b, Ocean).await, off_reason(b, Clodura).await), (None, None));
 }
 
 async fn another_webhook_url_is_proved_anew(b: &Bench) {

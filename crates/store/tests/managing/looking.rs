@@ -78,7 +78,7 @@ async fn a_pause_is_what_waiting_does_not_end(b: &Bench) {
         ]
     );
     let resumed = b.store.resume(Ocean).await.unwrap();
-    assert!(resumed.was_paused && resumed.was_closed_for.is_none());
+    assert!(resumed.was_paused && resumed.was_shut_for.is_none());
     assert!(b.store.remaining().await.unwrap().stuck.is_empty());
 }
 

@@ -40,11 +40,8 @@ pub async fn handle(ticket: Ticket<ClaimedBalance>, app: Data<App>) -> Result<()
     app.metrics().lookup(provider, Kind::Balance, &result, started.elapsed());
     match &result {
         Ok(balance) => tracing::info!(%provider, credits = balance.credits, "balance read"),
-        Err(LookupFailure::Misconfigured { message }) => tracing::error!(
-            %provider,
-            provider_says = message,
-            "the provider refuses this set-up; nothing is sent to it until the key is another one or `enqueue resume {provider}`",
-        ),
+        // The gate closes for it, and says so.
+        Err(LookupFailure::Misconfigured { .. }) => {}
         Err(failure) => tracing::warn!(%provider, ?failure, "the balance could not be read"),
     }
     let price = app.price(provider);

@@ -6,6 +6,7 @@ use futures::FutureExt;
 use jobs::outcome::{Refusal, RevealOutcome};
 use jobs::verdict::on_refusal;
 use jobs::{Clock, Provider};
+use providers::body::Deadline;
 use store::{Answer, ClaimReveals, ClaimedCall, StoreError};
 
 use crate::app::App;
@@ -67,13 +68,15 @@ where
     if !wait_for_its_moment(app, &call).await {
         return give_back(app, call, "the gate closed before it was sent").await;
     }
+    // Looked at once more when the first byte is to leave: connecting may take longer.
     if clock.now().since(call.sent_at) > FRESH {
         tracing::warn!("more than 5 s passed before sending; giving the call back");
         return give_back(app, call, "not sent within 5 s").await;
     }
     tracing::debug!("sending");
     let started = Instant::now();
-    let request = failpoint::in_request(request);
+    let deadline = Deadline { clock: clock.clone(), written_at: call.sent_at, patience: FRESH };
+    let request = providers::body::by(deadline, failpoint::in_request(request));
     let (outcome, http_status) =
         match AssertUnwindSafe(providers::http::with_status(request)).catch_unwind().await {
             Ok(answer) => answer,
@@ -125,23 +128,18 @@ async fn record(app: &App, answer: Answer, outcome: RevealOutcome) -> Result<(),
         RevealOutcome::Accepted { tracking_id } => {
             app.store.answer_accepted(answer, tracking_id, policy).await
         }
+        RevealOutcome::Undocumented { tracking_id, why } => {
+            app.store.answer_undocumented(answer, tracking_id, why, policy).await
+        }
+        RevealOutcome::NotSent => {
+            app.store.give_back(answer.call, "not sent within 5 s".to_owned()).await
+        }
         RevealOutcome::NotFound => app.store.answer_not_found(answer, policy).await,
         RevealOutcome::Unknown { why } => app.store.answer_unknown(answer, why, policy).await,
         RevealOutcome::Refused(refusal) => {
             let text = describe(&refusal);
-            loudly(&answer.call, &refusal);
             app.store.answer_refused(answer, text, on_refusal(refusal), policy).await
         }
-    }
-}
-
-fn loudly(call: &ClaimedCall, refusal: &Refusal) {
-    if let Refusal::Misconfigured { message } = refusal {
-        tracing::error!(
-            provider_says = message,
-            "the provider refuses this set-up; nothing is sent to it until the key is another one or `enqueue resume {}`",
-            call.provider,
-        );
     }
 }
 
@@ -149,6 +147,8 @@ fn loudly(call: &ClaimedCall, refusal: &Refusal) {
 fn label(outcome: &RevealOutcome) -> &'static str {
     match outcome {
         RevealOutcome::Accepted { .. } => "accepted",
+        RevealOutcome::Undocumented { .. } => "undocumented",
+        RevealOutcome::NotSent => "not_sent",
         RevealOutcome::NotFound => "not_found",
         RevealOutcome::Unknown { .. } => "unknown",
         RevealOutcome::Refused(refusal) => kind(refusal),
