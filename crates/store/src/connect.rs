@@ -1,7 +1,9 @@
 //! Opening the ledger.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
 use jobs::{Clock, Timestamp};
 use sqlx::PgPool;
 
@@ -160,7 +162,7 @@ impl Store {
             }
             Backend::Postgres { writers, notifier, .. } => {
                 let mut conn = Conn::postgres(writers.acquire().await?);
-                let value = work(&mut conn).await?;
+                let value = unless_it_panics(work(&mut conn)).await?;
                 self.tell(notifier, conn.take_topics());
                 Ok(value)
             }
@@ -179,7 +181,7 @@ impl Store {
             Backend::Postgres { writers, notifier, .. } => {
                 let tx = writers.begin_with(begin(durability)).await?;
                 let mut conn = Conn::transaction(tx).with_passed(&self.passed);
-                let value = work(&mut conn).await?;
+                let value = unless_it_panics(work(&mut conn)).await?;
                 let topics = conn.take_topics();
                 conn.commit().await?;
                 self.tell(notifier, topics);
@@ -232,6 +234,11 @@ impl Store {
         let _: i64 = value!(conn, "SELECT COUNT(*) FROM provider_gates")?;
         Ok(())
     }
+}
+
+/// What runs out of one write must not take the task along that writes for others. Its transaction is rolled back.
+async fn unless_it_panics<T>(work: BoxFuture<'_, Result<T>>) -> Result<T> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(DatabaseError::Panicked.into()))
 }
 
 /// A URL that may be shown.

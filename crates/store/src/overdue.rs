@@ -1,6 +1,7 @@
 //! What time alone decides: results that never came, requests whose worker is gone, and requests of
 //! unknown outcome that the user wants sent again.
 
+mod clock_set_back;
 mod repeat;
 
 use std::time::Duration;
@@ -45,6 +46,16 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn sweep_overdue(&self, policy: &Policy) -> Result<Swept> {
+        self.sweep(policy, true).await
+    }
+
+    /// The same. Unless `time_is_sure`, nothing expires and nothing is sent again: a clock that jumped ahead would end
+    /// everybody at once.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn sweep(&self, policy: &Policy, time_is_sure: bool) -> Result<Swept> {
+        self.bring_back_what_is_too_far_ahead(policy).await?;
         self.sweep_cancelled_batches().await?;
         self.note_what_is_off(policy).await?;
         let now = self.now();
@@ -56,6 +67,9 @@ impl Store {
         let taken_over = self
             .write(move |conn| Box::pin(async move { take_over(conn, &patience, now).await }))
             .await?;
+        if !time_is_sure {
+            return Ok(Swept { taken_over, webhooks_silent, ..Swept::default() });
+        }
         let expired = self
             .write(move |conn| Box::pin(async move { expire_overdue(conn, now).await }))
             .await?;

@@ -12,7 +12,7 @@ use crate::gate::{self, Gate, Going};
 use crate::{Result, Store};
 
 /// How long a poll may be out before another worker may try it.
-const POLL_LEASE: Duration = Duration::from_secs(120);
+pub(crate) const POLL_LEASE: Duration = Duration::from_secs(120);
 
 /// A tracking id to be polled.
 #[derive(Debug, Clone)]

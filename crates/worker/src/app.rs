@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::metrics::Metrics;
 use crate::persist::{Patience, persist};
+use crate::supervise::Supervisor;
 
 /// Shared by all jobs of a process; cheap to clone.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub struct Inner {
     pub signer: Signer,
     /// How providers reach the webhook listener.
     pub public_url: Option<Url>,
+    /// Watches the tasks that must run as long as the process does.
+    pub supervisor: Supervisor,
     /// Set when the process is to stop: nothing new is taken.
     pub stopping: CancellationToken,
 }

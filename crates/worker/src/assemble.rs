@@ -14,6 +14,7 @@ use url::Url;
 use crate::app::{App, Inner, Limits};
 use crate::config::Config;
 use crate::start::StartError;
+use crate::supervise::Supervisor;
 
 /// Where the providers are, and with which keys they are asked.
 pub(crate) struct Accounts {
@@ -88,6 +89,7 @@ pub(crate) async fn worker(
         signer: signer(&store).await?,
         store,
         public_url: public_url(config, sandbox, listener)?,
+        supervisor: Supervisor::default(),
         stopping: CancellationToken::new(),
     });
     app.store.register_worker(introduction(&app, config, &accounts), &app.policy).await?;
@@ -106,6 +108,7 @@ pub(crate) async fn receiver(config: &Config, store: Store) -> Result<App, Start
         signer: signer(&store).await?,
         store,
         public_url: None,
+        supervisor: Supervisor::default(),
         stopping: CancellationToken::new(),
     }))
 }

@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::supervise::Supervisor;
+
 /// How long a source that has nothing to do is left alone, if nobody wakes it.
 const SLOW_POLL: Duration = Duration::from_secs(5);
 /// After a claim that brought nothing, changes are not looked at again sooner than this.
@@ -150,6 +152,8 @@ pub struct Feed {
     pub changes: Subscription,
     /// The ledger's clock.
     pub clock: Clock,
+    /// Watches it.
+    pub supervisor: Supervisor,
     /// Ends it.
     pub stopping: CancellationToken,
 }
@@ -158,7 +162,8 @@ impl Feed {
     /// Starts claiming; the backend hands out what was claimed.
     pub fn start<S: Source>(self, source: S) -> (Leased<S::Work>, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let feed = tokio::spawn(self.run(source, sender));
+        let (name, supervisor) = (self.name, self.supervisor.clone());
+        let feed = supervisor.spawn(name, self.run(source, sender));
         (Leased(Arc::new(Mutex::new(receiver))), feed)
     }
 

@@ -32,6 +32,8 @@ pub mod server;
 pub mod spool;
 /// From the command line to a running worker, and its end.
 pub mod start;
+/// Tasks that must not end silently.
+pub mod supervise;
 /// Logs.
 pub mod telemetry;
 /// The webhook listener.

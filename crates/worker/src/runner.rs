@@ -76,7 +76,7 @@ impl Runner {
         let source = apply_webhooks::PendingWebhooks(app.clone());
         register!(runner, "apply-webhooks", source, 1, Topic::Inbox, apply_webhooks::handle);
 
-        runner.feeds.push(tokio::spawn(housekeeping::sweeps(app.clone())));
+        runner.feeds.push(app.supervisor.spawn("sweeps", housekeeping::sweeps(app.clone())));
         runner
     }
 
@@ -148,6 +148,7 @@ impl Runner {
             unfinished: self.unfinished.clone(),
             changes: self.app.store.subscribe(topic),
             clock: self.app.store.clock(),
+            supervisor: self.app.supervisor.clone(),
             stopping: self.app.stopping.clone(),
         };
         let (backend, handle) = feed.start(source);

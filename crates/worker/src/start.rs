@@ -88,15 +88,13 @@ pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartErr
     let stop_serving = CancellationToken::new();
     let receiving = listener.map(|listener| {
         let router = webhooks::router(Webhooks { app: app.clone(), spool: spool.clone() });
-        tokio::spawn(server::serve(listener, router, stop_serving.clone()))
+        app.supervisor.spawn("webhooks", server::serve(listener, router, stop_serving.clone()))
     });
-    let serving = tokio::spawn(server::serve(
-        admin_listener,
-        admin::router(app.clone(), access),
-        stop_serving.clone(),
-    ));
-    let draining = tokio::spawn(spool.drain_forever(app.store.clone()));
-    let beating = tokio::spawn(housekeeping::heartbeats(app.clone()));
+    let router = admin::router(app.clone(), access);
+    let serving =
+        app.supervisor.spawn("admin", server::serve(admin_listener, router, stop_serving.clone()));
+    let draining = app.supervisor.spawn("spool", spool.drain_forever(app.store.clone()));
+    let beating = app.supervisor.spawn("heartbeats", housekeeping::heartbeats(app.clone()));
 
     listen::say_ready();
     let ended = work(&app, &config, stop).await;
@@ -124,6 +122,12 @@ pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartErr
         sandbox.shutdown().await;
     }
     tracing::info!("stopped");
+    if let Some(task) = app.supervisor.failure() {
+        let error = anyhow::anyhow!(
+            "the task {task} ended by a bug; please report it with the log, and start worker again"
+        );
+        return Err(error.into());
+    }
     Ok(ended)
 }
 
@@ -135,6 +139,7 @@ async fn work(app: &App, config: &Config, mut stop: StopSignals) -> Ended {
     let ending = async {
         let stuck = tokio::select! {
             () = stop.received() => None,
+            () = app.supervisor.failed() => None,
             idle = idle::wait(&app), if until_idle => match idle {
                 Idle::Finished => None,
                 Idle::Stuck(why) => Some(why),

@@ -17,6 +17,8 @@ on_both!(
     what_a_dead_worker_left_is_locked_after_the_gate,
     results_that_never_came,
     results_of_an_unknown_request_that_never_came,
+    while_the_time_is_unsure_nothing_expires,
+    what_a_clock_that_was_ahead_has_put_off_is_due,
     an_unknown_request_is_not_sent_again_unless_asked_for,
     an_unknown_request_is_sent_again_where_asked_for,
     nobody_is_sent_again_too_often,
@@ -122,6 +124,39 @@ async fn results_that_never_came(b: &Bench) {
     assert_eq!((&*row.state, row.reason.as_deref()), ("expired", Some("no_result")));
     let later = b.submit(&oceans(1..=2)).await;
     assert_eq!(b.states(later).await, ["expired"; 2], "perhaps paid: not asked again by itself");
+}
+
+/// Nobody expires, and nothing is paid for twice, because a clock jumped ahead.
+async fn while_the_time_is_unsure_nothing_expires(b: &Bench) {
+    let policy = jobs::Policy { unknown_grace: Some(HOUR), ..b.policy.clone() };
+    b.submit(&oceans(1..=2)).await;
+    b.unknown(&b.claim_one(Ocean).await).await;
+    b.advance(48 * HOUR).await;
+    let swept = b.store.sweep(&policy, false).await.unwrap();
+    assert_eq!((swept.expired, swept.repeated), (0, 0));
+    assert_eq!(sweep(b).await.expired, 1);
+}
+
+/// A clock that was two days ahead has put heartbeats, backoffs and polls two days ahead.
+async fn what_a_clock_that_was_ahead_has_put_off_is_due(b: &Bench) {
+    b.submit(&[ocean("o1"), clodura("c1"), clodura("c2")]).await;
+    let unavailable = Refusal::Unavailable { message: "away".into(), retry_after: None };
+    b.refuse(&b.claim_one(Ocean).await, 503, unavailable).await;
+    let polled = b.claim(Clodura).await;
+    b.accept_with(&polled[0], Some("t1")).await;
+    let ahead = 48 * 3_600_000;
+    for sql in [
+        format!("UPDATE workers SET heartbeat_at = heartbeat_at + {ahead}"),
+        format!("UPDATE reveals SET due_at = due_at + {ahead} WHERE due_at IS NOT NULL"),
+        format!("UPDATE calls SET poll_at = poll_at + {ahead} WHERE poll_at IS NOT NULL"),
+    ] {
+        b.database.run(&sql).await;
+    }
+    sweep(b).await;
+    assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
+    assert_eq!(b.store.claim_polls(Clodura, 10, 1e6).await.unwrap().polls.len(), 1);
+    b.clock.advance(31 * SECOND);
+    assert_eq!(sweep(b).await.taken_over, 2, "a dead worker's");
 }
 
 async fn results_of_an_unknown_request_that_never_came(b: &Bench) {

@@ -1,4 +1,6 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use jobs::Timestamp;
 
 use crate::app::App;
 
@@ -25,8 +27,10 @@ pub async fn heartbeats(app: App) {
 pub async fn sweeps(app: App) {
     let interval =
         SWEEP_INTERVAL.min(app.policy.heartbeat_timeout / 4).max(Duration::from_millis(20));
+    let mut steady = Steady::new(app.store.now());
     loop {
-        match app.store.sweep_overdue(&app.policy).await {
+        let sure = steady.is_sure(app.store.now(), Instant::now());
+        match app.store.sweep(&app.policy, sure).await {
             Ok(store::Swept { webhooks_silent: true, .. }) => tracing::error!(
                 "no webhook of Ocean came for an hour while calls are out: is WEBHOOK_PUBLIC_URL still reachable? Until one comes, calls are as small as WEBHOOK_CANARY",
             ),
@@ -46,5 +50,60 @@ pub async fn sweeps(app: App) {
             () = app.stopping.cancelled() => return,
             () = tokio::time::sleep(interval) => {}
         }
+    }
+}
+
+/// More than this at once, and the clock was set ahead or the machine was suspended.
+const JUMP: Duration = Duration::from_secs(600);
+/// For so long nothing expires then: a clock may be set right again, and webhooks that could not come may come.
+const DOUBT: Duration = Duration::from_secs(3600);
+
+/// Whether the ledger's clock moves as this process's time does.
+struct Steady {
+    shown: Timestamp,
+    at: Instant,
+    doubtful_until: Option<Instant>,
+}
+
+impl Steady {
+    fn new(shown: Timestamp) -> Self {
+        Steady { shown, at: Instant::now(), doubtful_until: None }
+    }
+
+    /// Whether what the clock shows may end what is overdue.
+    fn is_sure(&mut self, shows: Timestamp, at: Instant) -> bool {
+        let ahead = shows.since(self.shown).saturating_sub(at.saturating_duration_since(self.at));
+        (self.shown, self.at) = (shows, at);
+        if ahead > JUMP {
+            tracing::error!(
+                seconds = ahead.as_secs(),
+                "the clock jumped ahead; nothing expires for an hour, check this machine's time"
+            );
+            self.doubtful_until = Some(at + DOUBT);
+        }
+        self.doubtful_until.is_none_or(|until| at >= until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_ahead_is_doubted_for_an_hour() {
+        let second = Duration::from_secs(1);
+        let mut steady = Steady::new(Timestamp(0));
+        let (mut shows, mut at) = (Timestamp(0), steady.at);
+        for _ in 0..1_000 {
+            (shows, at) = (shows + second, at + second);
+            assert!(steady.is_sure(shows, at));
+        }
+        shows = shows + 48 * DOUBT;
+        assert!(!steady.is_sure(shows, at));
+        (shows, at) = (shows + DOUBT / 2, at + DOUBT / 2);
+        assert!(!steady.is_sure(shows, at));
+        // Set back, it is not doubted anew.
+        assert!(!steady.is_sure(Timestamp(0), at));
+        assert!(steady.is_sure(Timestamp(0) + DOUBT, at + DOUBT));
     }
 }

@@ -260,6 +260,7 @@ fn app(worker: WorkerId, store: Store, policy: Policy) -> App {
         },
         signer: Signer::new(&SecretString::from(TOKEN), &[]).expect("a signer"),
         public_url: None,
+        supervisor: worker::supervise::Supervisor::default(),
         stopping: CancellationToken::new(),
     })
 }
