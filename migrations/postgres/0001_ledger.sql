@@ -32,6 +32,7 @@ CREATE TABLE batches (
     header          TEXT,                      -- JSON array of the caller's columns; NULL for JSON Lines
     form            TEXT,                      -- JSON: format, separator, byte order mark, line end and sheet of the file
     keys            TEXT,                      -- JSON Lines: JSON array of the keys that came, in order
+    sources         TEXT,                      -- JSON array: the absolute paths of the files it came from
     priority        BIGINT NOT NULL DEFAULT 0,
     idempotency_key TEXT UNIQUE,
     content_hash    TEXT,

@@ -26,10 +26,8 @@ pub fn block(
 ) -> Vec<Line> {
     let counts = batch.counts();
     let mut lines = vec![title(batch, now)];
-    if screen.colour {
-        lines.push(bar(batch.total, &counts, screen.width));
-    }
-    lines.push(states(batch.total, &counts, screen.colour));
+    lines.push(bar(batch.total, &counts, screen.width));
+    lines.push(states(batch.total, &counts));
     for at in &batch.providers {
         let text = at_provider(at, pace.get(&at.provider));
         lines.extend(wrapped(Look::Plain, &text, screen.width));
@@ -111,7 +109,7 @@ fn bar(total: i64, counts: &Counts, width: usize) -> Line {
 }
 
 /// `520 found, 42 not found …`, each with what it looks like in the bar above.
-fn states(total: i64, counts: &Counts, with_blocks: bool) -> Line {
+fn states(total: i64, counts: &Counts) -> Line {
     let done = format!("{} of {}", number(counts.finished()), count(total, "row"));
     let mut line = Line::of(Look::Plain, done);
     for (state, n) in counts.by_state().into_iter().filter(|(_, n)| *n > 0) {
@@ -121,10 +119,7 @@ fn states(total: i64, counts: &Counts, with_blocks: bool) -> Line {
             "queued" | "retrying" | "held" => BLOCKS[3],
             _ => BLOCKS[1],
         };
-        line = line.and(Look::Plain, "   ");
-        if with_blocks {
-            line = line.and(look, format!("{block} "));
-        }
+        line = line.and(Look::Plain, "   ").and(look, format!("{block} "));
         line = line.and(Look::Plain, format!("{} {}", number(n), state.replace('_', " ")));
     }
     line

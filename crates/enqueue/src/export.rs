@@ -1,23 +1,24 @@
 //! Reads pages ahead while it writes: the caller's columns as they were, and what was revealed.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, BufWriter, Write, stdout};
 use std::path::{Path, PathBuf};
 
 use ::export::kept::UnreadableFields;
 use ::export::{csv, jsonl};
 use clap::Args;
-use store::{Columns, ExportPage, Store};
-use tempfile::NamedTempFile;
+use store::{ExportPage, Store};
 use tokio::sync::mpsc;
 
 use crate::failure::Failure;
 use crate::input::Format;
 use crate::output::{count, say};
+use crate::output_file::{Output, failed};
 
 /// Rows that are read at once.
 const PAGE: usize = 4_000;
+/// What no export is: CSV under such a name would not open.
+const NOT_WRITTEN: [&str; 5] = ["xlsx", "xls", "ods", "json", "parquet"];
 
 /// Options of `enqueue export`.
 #[derive(Debug, Args)]
@@ -26,9 +27,14 @@ pub struct ExportArgs {
     #[arg(value_name = "BATCH")]
     pub batch: String,
 
-    /// Where to write; the file appears once it is complete [default: standard output]
+    /// Where to write; the file appears once it is complete, and is readable by its owner only
+    /// [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// Replace the file if it exists; the database and files that were submitted never are
+    #[arg(long, requires = "output")]
+    pub force: bool,
 
     /// csv or jsonl [default: by the name of the output, else as it was submitted]
     #[arg(long, value_name = "FORMAT")]
@@ -37,55 +43,56 @@ pub struct ExportArgs {
 
 /// `enqueue export`.
 pub async fn export(store: &Store, args: &ExportArgs) -> Result<(), Failure> {
+    let promised = args.output.as_deref().map_or(Ok(None), promised)?;
+    if let (Some(format), Some(promised)) = (args.format, promised)
+        && format != promised
+    {
+        return Err(Failure::Usage(format!(
+            "--format and the name {} say different formats; change one of them",
+            args.output.as_deref().unwrap_or(Path::new("-")).display()
+        )));
+    }
     let batch = store.find_batch(&args.batch).await?;
     let columns = store.columns(&batch).await?;
-    let format = args.format.unwrap_or_else(|| default_format(args.output.as_deref(), &columns));
+    let submitted = if columns.from_json_lines { Format::Jsonl } else { Format::Csv };
+    let format = args.format.or(promised).unwrap_or(submitted);
+    let output = Output::open(store, args.output.as_deref(), args.force).await?;
     let pages = store.export_pages(batch, PAGE);
-    match &args.output {
-        None => {
-            write_all(BufWriter::new(stdout().lock()), format, &columns.names, pages).await?;
+    let names = &columns.names;
+    match output {
+        Output::Stdout => {
+            write_all(BufWriter::new(stdout().lock()), format, names, pages).await?;
         }
-        Some(path) => to_file(path, format, &columns.names, pages).await?,
+        Output::Stream(stream) => {
+            write_all(BufWriter::new(stream), format, names, pages).await?;
+        }
+        Output::File(pending) => {
+            let written = write_all(BufWriter::new(pending.file()), format, names, pages).await;
+            let rows = written.map_err(|problem| match problem {
+                Problem::Output(error) => failed(pending.path(), &error),
+                other => other.into(),
+            })?;
+            let path = pending.path().display().to_string();
+            pending.finish()?;
+            say(&format!("{} written to {path}", count(rows, "row")));
+        }
     }
     Ok(())
 }
 
-fn default_format(output: Option<&Path>, columns: &Columns) -> Format {
-    let extension = output.and_then(Path::extension).and_then(OsStr::to_str);
-    match extension.map(str::parse) {
-        Some(Ok(format)) => format,
-        _ if columns.from_json_lines => Format::Jsonl,
-        _ => Format::Csv,
+/// The format that a name promises by its ending.
+fn promised(path: &Path) -> Result<Option<Format>, Failure> {
+    let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    if NOT_WRITTEN.contains(&ending.as_str()) {
+        return Err(Failure::Usage(format!(
+            "{}: no {ending} is written; name it .csv or .jsonl",
+            path.display()
+        )));
     }
+    Ok(ending.parse().ok())
 }
 
 type Pages = mpsc::Receiver<Result<ExportPage, store::StoreError>>;
-
-/// Into a file that takes its name, in place of another's, once it is whole and on the disk.
-async fn to_file(
-    path: &Path,
-    format: Format,
-    columns: &[String],
-    pages: Pages,
-) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::Failed(format!("{}: {error}", path.display()));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let file = new_file(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    let written = write_all(BufWriter::new(file.as_file()), format, columns, pages).await;
-    let rows = written.map_err(|problem| match problem {
-        Problem::Output(error) => failed(error),
-        other => other.into(),
-    })?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    say(&format!("{} written to {}", count(rows, "row"), path.display()));
-    Ok(())
-}
-
-/// With the permissions that any new file gets, not those of a secret.
-fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(".export-").make_in(folder, |path| File::create_new(path))
-}
 
 /// Why an export broke off.
 enum Problem {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use store::StoreError;
 
 use crate::input::InputError;
+use crate::signals::Stop;
 
 /// Why a command did not do what it was asked. The message says what, and what to do.
 #[derive(Debug)]
@@ -14,8 +15,10 @@ pub enum Failure {
     Usage(String),
     /// The input was refused; nothing of it was enqueued.
     Refused(String),
-    /// Ctrl-C.
-    Interrupted(String),
+    /// There is no such batch, or no database.
+    NotFound(String),
+    /// Ctrl-C or SIGTERM.
+    Interrupted(String, Stop),
     /// Whoever read standard output has read enough. No failure at all.
     OutputClosed,
 }
@@ -28,20 +31,22 @@ impl Failure {
             Failure::Failed(message)
             | Failure::Usage(message)
             | Failure::Refused(message)
-            | Failure::Interrupted(message) => Some(message),
+            | Failure::NotFound(message)
+            | Failure::Interrupted(message, _) => Some(message),
             Failure::OutputClosed => None,
         }
     }
 
-    /// The exit code, as the contract lists them; after Ctrl-C the one by which shells know it.
+    /// The exit code; after a signal the one by which shells know it.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Failure::OutputClosed => 0,
-            Failure::Failed(_) => 1,
+            Failure::Failed(_) | Failure::NotFound(_) => 1,
             Failure::Usage(_) => 2,
             Failure::Refused(_) => 3,
-            Failure::Interrupted(_) => 130,
+            Failure::Interrupted(_, Stop::Interrupt) => 130,
+            Failure::Interrupted(_, Stop::Terminate) => 143,
         })
     }
 }
@@ -53,13 +58,17 @@ impl From<StoreError> for Failure {
             StoreError::Url { .. } | StoreError::Stamp { .. } => Failure::Usage(message),
             StoreError::Conflict(_) => Failure::Refused(message),
             StoreError::Database(_) => {
-                let mend = mend(&message);
-                Failure::Failed(format!("{message}; {mend}, then try again"))
+                let advice = advice(&message);
+                Failure::Failed(format!("{message}; {advice}, then try again"))
             }
             StoreError::Migrate(_) => Failure::Failed(format!(
                 "{message}; use the newest version of enqueue, or another database"
             )),
-            StoreError::Lost { .. } | StoreError::NotFound(_) | StoreError::Corrupt { .. } => {
+            StoreError::NotFound(_) => Failure::NotFound(message),
+            StoreError::Missing { .. } => Failure::NotFound(format!(
+                "{message}; enqueue submit FILE makes one, or name another by --database-url (DATABASE_URL)"
+            )),
+            StoreError::Unusable { .. } | StoreError::Lost { .. } | StoreError::Corrupt { .. } => {
                 Failure::Failed(message)
             }
         }
@@ -67,7 +76,7 @@ impl From<StoreError> for Failure {
 }
 
 /// What to do about a database that can't be used, by what it says itself.
-fn mend(message: &str) -> &'static str {
+fn advice(message: &str) -> &'static str {
     if message.contains("is full") || message.contains("No space left") {
         "make room on the database's disk"
     } else if message.contains("is locked") {

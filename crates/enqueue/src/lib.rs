@@ -4,6 +4,8 @@
 mod board;
 /// The command line.
 pub mod cli;
+/// The database that was perhaps meant.
+mod elsewhere;
 /// `enqueue export`.
 pub mod export;
 /// How commands fail, and with which exit code.
@@ -18,10 +20,14 @@ mod manage;
 mod manual;
 /// Standard output that may be a closed pipe, and what a terminal may be shown.
 pub mod output;
+/// The file that an export writes.
+mod output_file;
 /// Running one command.
 pub mod run;
 /// What a terminal is shown again and again.
 mod screen;
+/// Ctrl-C and SIGTERM.
+pub mod signals;
 /// How fast rows are finished.
 mod speed;
 /// `enqueue status`.

@@ -8,7 +8,7 @@ pub fn wants_no_colour() -> bool {
 
 /// Whether progress may be drawn and redrawn on standard error.
 pub fn draws_progress() -> bool {
-    stderr().is_terminal() && !wants_no_colour()
+    stderr().is_terminal()
 }
 
 /// Whether a person looks at standard output.

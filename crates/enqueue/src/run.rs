@@ -1,10 +1,11 @@
 use jobs::Clock;
-use store::Store;
+use store::{Store, StoreError};
 
 use crate::cli::{Cli, Command, Global};
 use crate::failure::Failure;
 use crate::output::say;
-use crate::{export, forget, manage, manual, status, submit};
+use crate::status::StatusArgs;
+use crate::{elsewhere, export, forget, manage, manual, signals, status, submit};
 
 /// Does what the command line says.
 ///
@@ -14,13 +15,15 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Submit(args) => submit::submit(*args, global).await,
-        Command::Status(args) => status::status(&open(global).await?, &args).await,
-        Command::Export(args) => export::export(&open(global).await?, &args).await,
+        Command::Status(args) => status(global, &args).await,
+        Command::Export(args) => {
+            existing(global, async |store| export::export(store, &args).await).await
+        }
         Command::Cancel(args) => {
-            change(global, async |store| manage::cancel(store, &args).await).await
+            existing(global, async |store| manage::cancel(store, &args).await).await
         }
         Command::Retry(args) => {
-            change(global, async |store| manage::retry(store, &args).await).await
+            existing(global, async |store| manage::retry(store, &args).await).await
         }
         Command::Pause(args) => {
             change(global, async |store| manage::pause(store, &args).await).await
@@ -32,7 +35,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             change(global, async |store| forget::erase(store, &args).await).await
         }
         Command::Purge(args) => {
-            change(global, async |store| forget::purge(store, &args).await).await
+            existing(global, async |store| forget::purge(store, &args).await).await
         }
         Command::Migrate => migrate(global).await,
         Command::Completions { shell } => manual::completions(shell),
@@ -40,29 +43,68 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// Changes something in the ledger, and ends when others know of it, however it ended.
+/// Changes something in the ledger, which is made if there is none.
 pub(crate) async fn change(
     global: &Global,
     work: impl AsyncFnOnce(&Store) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let store = open(global).await?;
-    let done = work(&store).await;
-    store.others_told().await;
-    done
+    let store = Store::connect(global.database()?, !global.no_migrate, Clock::system()).await?;
+    with(&store, signals::unless_stopped(work(&store))).await
 }
 
-/// Opens the ledger.
-pub(crate) async fn open(global: &Global) -> Result<Store, Failure> {
-    let store = Store::connect(&global.database_url, !global.no_migrate, Clock::system()).await?;
-    store.ping().await?;
-    Ok(store)
+/// Reads or changes what is in the ledger; makes none.
+async fn existing(
+    global: &Global,
+    work: impl AsyncFnOnce(&Store) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let store = open_existing(global).await?;
+    let done = with(&store, signals::unless_stopped(work(&store))).await;
+    done.map_err(|failure| elsewhere::hint(global, failure))
+}
+
+async fn open_existing(global: &Global) -> Result<Store, Failure> {
+    let opened =
+        Store::connect_existing(global.database()?, !global.no_migrate, Clock::system()).await;
+    opened.map_err(|error| elsewhere::hint(global, error.into()))
+}
+
+/// A database that is not there has no batches, which is no failure, unless one is asked for by name.
+async fn status(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
+    match Store::connect_existing(global.database()?, !global.no_migrate, Clock::system()).await {
+        Ok(store) => {
+            let done = with(&store, status::status(&store, args)).await;
+            elsewhere::say_if_empty(
+                global,
+                done.map_err(|failure| elsewhere::hint(global, failure)),
+            )
+        }
+        Err(StoreError::Missing { place }) if args.batch.is_none() => {
+            status::nothing(&place, args)?;
+            elsewhere::say_if_empty(global, Ok(false))
+        }
+        Err(error) => Err(elsewhere::hint(global, error.into())),
+    }
+}
+
+/// Works on the ledger, and ends when everything of it is in its place, however the work ended.
+pub(crate) async fn with<T>(
+    store: &Store,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let done = async {
+        store.ping().await?;
+        work.await
+    };
+    let done = done.await;
+    store.close().await;
+    done
 }
 
 async fn migrate(global: &Global) -> Result<(), Failure> {
     if global.no_migrate {
         return Err(Failure::Usage("migrate and --no-migrate contradict each other".to_owned()));
     }
-    open(global).await?;
+    change(global, async |_| Ok(())).await?;
     say("The database's schema is up to date.");
     Ok(())
 }

@@ -100,7 +100,7 @@ pub struct Screen {
     pub width: usize,
     /// In lines.
     pub height: usize,
-    /// Whether colours and bars are wanted.
+    /// Whether colours are wanted.
     pub colour: bool,
 }
 

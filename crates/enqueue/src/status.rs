@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use console::{measure_text_width, truncate_str};
+use console::truncate_str;
 use serde::Serialize;
 use store::{BatchRef, BatchStatus, Store};
 use tokio::time::Instant;
 
 use crate::failure::Failure;
-use crate::output::{harmless, is_watched, number, print_line, say};
-use crate::screen::Screen;
+use crate::output::{count, harmless, is_watched, number, print_line, say};
+use crate::screen::{Look, Screen, wrapped};
+use crate::signals::stopped;
 use crate::watch::{self, LOOK_EVERY};
 
 /// So much of a name is shown on a terminal.
@@ -31,9 +31,6 @@ pub struct StatusArgs {
     pub watch: bool,
 }
 
-/// A column of the table: its name, and where its number is.
-type Column = (&'static str, fn(&BatchStatus) -> i64);
-
 /// A batch and what holds it up.
 #[derive(Debug, Serialize)]
 struct Shown {
@@ -42,24 +39,26 @@ struct Shown {
     held_up_by: Vec<String>,
 }
 
-/// `enqueue status`.
-pub async fn status(store: &Store, args: &StatusArgs) -> Result<(), Failure> {
+/// `enqueue status`; whether there was anything to show.
+pub async fn status(store: &Store, args: &StatusArgs) -> Result<bool, Failure> {
     let batch = match &args.batch {
         Some(text) => Some(store.find_batch(text).await?),
         None => None,
     };
     if args.watch && !args.json && is_watched() {
-        return watch::watch(store, batch.as_ref()).await;
+        watch::watch(store, batch.as_ref()).await?;
+        return Ok(true);
     }
-    print(&read(store, batch.as_ref()).await?, args)?;
+    let shown = read(store, batch.as_ref()).await?;
+    print(&shown, store.place(), args)?;
     if !args.watch {
-        return Ok(());
+        return Ok(!shown.is_empty());
     }
     let mut look = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
     loop {
         tokio::select! {
             _ = look.tick() => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = stopped() => return Ok(true),
         }
         let shown = read(store, batch.as_ref()).await?;
         if !args.json {
@@ -68,8 +67,13 @@ pub async fn status(store: &Store, args: &StatusArgs) -> Result<(), Failure> {
             }
             print_line("")?;
         }
-        print(&shown, args)?;
+        print(&shown, store.place(), args)?;
     }
+}
+
+/// What there is to see of a database that is not there.
+pub fn nothing(place: &str, args: &StatusArgs) -> Result<(), Failure> {
+    print(&[], place, args)
 }
 
 async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Vec<Shown>, Failure> {
@@ -84,82 +88,105 @@ async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Vec<Shown>, Fai
         .collect())
 }
 
-fn print(shown: &[Shown], args: &StatusArgs) -> Result<(), Failure> {
+fn print(shown: &[Shown], place: &str, args: &StatusArgs) -> Result<(), Failure> {
     let text = if args.json {
         serde_json::to_string(shown)
             .map_err(|error| Failure::Failed(format!("the status can't be written: {error}")))?
     } else if shown.is_empty() {
-        say("There is no batch yet; enqueue submit FILE makes one.");
+        say(&format!("There is no batch yet in {place}; enqueue submit FILE makes one."));
         return Ok(());
     } else {
-        table(shown)
+        text(shown)
     };
     Ok(print_line(&text)?)
 }
 
-/// States are columns only where some batch has rows in them; nobody reads a table of zeros.
-fn table(shown: &[Shown]) -> String {
-    let states: [Column; 10] = [
-        ("queued", |s| s.queued),
-        ("sending", |s| s.sending),
-        ("awaiting", |s| s.awaiting),
-        ("retrying", |s| s.retrying),
-        ("held", |s| s.held),
-        ("found", |s| s.found),
-        ("not_found", |s| s.not_found),
-        ("failed", |s| s.failed),
-        ("expired", |s| s.expired),
-        ("cancelled", |s| s.cancelled),
-    ];
-    let states: Vec<_> = states
-        .into_iter()
-        .filter(|(name, of)| *name == "found" || shown.iter().any(|s| of(&s.status) != 0))
-        .collect();
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let names = states.iter().map(|(name, _)| *name);
-    let right = ["total", "done"].into_iter().chain(names).chain(["reserved", "spent"]);
-    let header = ["batch", "name", "created"].into_iter().map(Cell::new);
-    table.set_header(
-        header.chain(right.map(|name| Cell::new(name).set_alignment(CellAlignment::Right))),
-    );
-    for Shown { status, .. } in shown {
-        let done = status.finished() * 100 / status.total.max(1);
-        let numbers = states.iter().map(|(_, of)| number(of(status)));
-        let right = [number(status.total), format!("{done}%")]
-            .into_iter()
-            .chain(numbers)
-            .chain([number(status.credits_reserved), number(status.credits_spent)]);
-        let left = [
-            status.batch_id.clone(),
-            shown_name(status.name.as_deref().unwrap_or("")),
-            status.created_at.chars().take(19).collect::<String>().replace('T', " "),
-        ];
-        let right = right.map(|text| Cell::new(text).set_alignment(CellAlignment::Right));
-        table.add_row(left.into_iter().map(Cell::new).chain(right));
-    }
-    let mut text = table.trim_fmt();
-    if is_watched() {
-        // Lines around cells help where there is room for them; wrapped ones are a mess.
-        table.load_style(presets::UTF8_FULL_CONDENSED);
-        let framed = table.trim_fmt();
-        let fits = framed.lines().all(|line| measure_text_width(line) <= Screen::now().width);
-        text = if fits { framed } else { text };
-    }
-    for Shown { status, held_up_by } in shown {
-        for line in held_up_by {
-            text.push_str(&format!("\n{}: {line}", status.batch_id));
-        }
-    }
-    text
+/// How wide what is no terminal is taken to be.
+const USUAL_WIDTH: usize = 80;
+
+fn text(shown: &[Shown]) -> String {
+    let width = if is_watched() { Screen::now().width } else { USUAL_WIDTH };
+    let blocks: Vec<String> = shown.iter().map(|one| block(one, width)).collect();
+    blocks.join("\n\n")
 }
 
-/// A name of a whole sentence would push everything else off a terminal; what reads a pipe gets all of it.
-fn shown_name(name: &str) -> String {
-    let name = harmless(name);
-    if is_watched() {
-        truncate_str(&name, LONGEST_NAME, "…").into_owned()
-    } else {
-        name.into_owned()
+/// A batch in lines that fit. A state is named only where rows are in it.
+fn block(shown: &Shown, width: usize) -> String {
+    let status = &shown.status;
+    let created = status.created_at.chars().take(16).collect::<String>().replace('T', " ");
+    let name = harmless(status.name.as_deref().unwrap_or(""));
+    let room = width.saturating_sub(status.batch_id.len() + created.len() + 4).min(LONGEST_NAME);
+    let first = [status.batch_id.as_str(), &truncate_str(&name, room, "…"), &created];
+    let first: Vec<&str> = first.into_iter().filter(|part| !part.is_empty()).collect();
+    let states: [(&str, i64); 10] = [
+        ("queued", status.queued),
+        ("sending", status.sending),
+        ("awaiting", status.awaiting),
+        ("retrying", status.retrying),
+        ("held", status.held),
+        ("found", status.found),
+        ("not_found", status.not_found),
+        ("failed", status.failed),
+        ("expired", status.expired),
+        ("cancelled", status.cancelled),
+    ];
+    let states = states.into_iter().filter(|(state, n)| *n != 0 || *state == "found");
+    let states: Vec<String> = states.map(|(state, n)| format!("{} {state}", number(n))).collect();
+    let done = status.finished() * 100 / status.total.max(1);
+    let rows = format!("{}, {done}% done: {}", count(status.total, "row"), states.join(", "));
+    let credits = format!(
+        "credits: {} spent, {} reserved",
+        number(status.credits_spent),
+        number(status.credits_reserved)
+    );
+    let holds = shown.held_up_by.iter().map(|line| format!("{}: {line}", status.batch_id));
+    let lines = [rows, credits].into_iter().chain(holds);
+    let lines = lines.flat_map(|line| wrapped(Look::Plain, &line, width.saturating_sub(2)));
+    let lines = lines.map(|line| format!("\n  {}", line.text(width, false)));
+    first.join("  ") + &lines.collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use console::measure_text_width;
+
+    use super::*;
+
+    fn shown(name: &str) -> Shown {
+        let status = BatchStatus {
+            batch_id: "01M7ZXRJB7SGTAS0RV1MWN69S2".to_owned(),
+            name: Some(name.to_owned()),
+            created_at: "2026-11-21T20:50:13.362Z".to_owned(),
+            finished_at: None,
+            total: 1_000_000,
+            queued: 500_000,
+            sending: 500,
+            awaiting: 9_500,
+            retrying: 10_000,
+            held: 80_000,
+            found: 200_000,
+            not_found: 100_000,
+            failed: 50_000,
+            expired: 25_000,
+            cancelled: 25_000,
+            credits_reserved: 10_000,
+            credits_spent: 240_000,
+        };
+        let why = "ocean: 80,000 rows held: the account has too few credits; it goes on by itself";
+        Shown { status, held_up_by: vec![why.to_owned()] }
+    }
+
+    #[test]
+    fn a_batch_fits_the_terminal() {
+        for width in [60, 80, 132] {
+            for name in ["", "Spring", &"long name ".repeat(200), "東京".repeat(40).as_str()] {
+                let text = block(&shown(name), width);
+                let widest = text.lines().map(measure_text_width).max().unwrap_or(0);
+                assert!(widest <= width, "{widest} of {width}:\n{text}");
+                assert!(
+                    text.contains("01M7ZXRJB7SGTAS0RV1MWN69S2") && text.contains("500,000 queued")
+                );
+            }
+        }
     }
 }

@@ -18,10 +18,8 @@ mod repeats;
 /// What is said of it.
 mod report;
 
-use std::path::Path;
-
 use jobs::{BatchId, Clock};
-use store::{Loaded, NewBatch, Preview, Published, Store};
+use store::{Loaded, NewBatch, Preview, Published, Store, sqlite_file};
 
 pub use args::{Prices, SubmitArgs};
 
@@ -29,6 +27,7 @@ use crate::cli::Global;
 use crate::failure::Failure;
 use crate::input::{Format, Reader};
 use crate::output::{count, print_line, say};
+use crate::signals::{self, stopped};
 use crate::{run, wait};
 use bad_rows::BadRows;
 use feed::{Feed, FeedError, Input, Order};
@@ -42,7 +41,8 @@ pub async fn submit(args: SubmitArgs, global: &Global) -> Result<(), Failure> {
     if args.dry_run {
         return dry_run(&args, reader, global).await;
     }
-    run::change(global, async |store| submit_to(store, &args, reader).await).await
+    let store = Store::connect(global.database()?, !global.no_migrate, Clock::system()).await?;
+    run::with(&store, submit_to(&store, &args, reader)).await
 }
 
 async fn submit_to(store: &Store, args: &SubmitArgs, reader: Reader) -> Result<(), Failure> {
@@ -50,7 +50,7 @@ async fn submit_to(store: &Store, args: &SubmitArgs, reader: Reader) -> Result<(
     let mut feed = read(reader, args);
     let outcome = tokio::select! {
         outcome = enqueue(store, args, &mut sink, &mut feed) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted; nothing was enqueued".into())),
+        stop = stopped() => Err(Failure::Interrupted("interrupted; nothing was enqueued".into(), stop)),
     };
     let report = match outcome {
         Ok(report) => report,
@@ -79,7 +79,7 @@ async fn begin(store: &Store, args: &SubmitArgs, reader: &Reader) -> Result<Sink
     }
     let header = (reader.format() == Format::Csv).then(|| reader.columns());
     let new = NewBatch {
-        name: args.name.clone(),
+        name: args.name().map(str::to_owned),
         header,
         priority: args.priority,
         max_credits: Default::default(),
@@ -109,6 +109,7 @@ async fn enqueue(
     let published = match sink {
         Sink::Batch(loading) => {
             store.note_keys(loading, &input.columns).await?;
+            store.note_sources(loading, &args.source_paths()).await?;
             store.set_ceilings(&loading.as_batch(), &ceilings).await?;
             keep_rejected(input)?;
             (store.publish(loading, key).await?, loading.batch_id)
@@ -233,22 +234,26 @@ fn tell(args: &SubmitArgs, report: &Report) -> Result<(), Failure> {
 async fn dry_run(args: &SubmitArgs, reader: Reader, global: &Global) -> Result<(), Failure> {
     let nowhere = tempfile::tempdir()
         .map_err(|error| Failure::Failed(format!("no temporary folder can be made: {error}")))?;
-    let store = if sqlite_file_is_missing(&global.database_url) {
-        let url = format!("sqlite://{}", nowhere.path().join("dry-run.db").display());
-        Store::connect(&url, true, Clock::system()).await?
-    } else {
-        run::open(global).await?
+    let there = sqlite_file(global.database()?).is_none_or(|file| file.exists());
+    let (url, migrate) = match there {
+        true => (global.database()?.to_owned(), !global.no_migrate),
+        false => (format!("sqlite://{}", nowhere.path().join("dry-run.db").display()), true),
     };
+    let store = Store::connect(&url, migrate, Clock::system()).await?;
+    run::with(&store, signals::unless_stopped(preview(args, &store, reader))).await
+}
+
+async fn preview(args: &SubmitArgs, store: &Store, reader: Reader) -> Result<(), Failure> {
     let mut sink = Sink::Preview(Box::new(Preview::new(args.refresh_before(&Clock::system()))));
     let mut feed = read(reader, args);
-    let loaded = load(&store, &mut sink, &mut feed).await?;
+    let loaded = load(store, &mut sink, &mut feed).await?;
     let input = finished(&mut feed, args).await?;
     if let Some(ceilings) = &args.max_credits {
         ceilings
             .for_batch(&input.providers)
             .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))?;
     }
-    let report = report(&store, args, &input, &loaded).await?;
+    let report = report(store, args, &input, &loaded).await?;
     tell(args, &report)
 }
 
@@ -259,12 +264,4 @@ fn read(reader: Reader, args: &SubmitArgs) -> Feed {
         None => Order::AsTheyAreFiled,
     };
     feed::start(reader, args.waterfall(), args.fingerprint(), args.skip_invalid, order)
-}
-
-fn sqlite_file_is_missing(url: &str) -> bool {
-    let file = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
-    file.is_some_and(|file| {
-        let file = file.split('?').next().unwrap_or(file);
-        file != ":memory:" && !Path::new(file).exists()
-    })
 }

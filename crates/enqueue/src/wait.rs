@@ -5,6 +5,7 @@ use store::{BatchRef, BatchStatus, Store};
 
 use crate::failure::Failure;
 use crate::output::{count, draws_progress, number, say};
+use crate::signals::stopped;
 use crate::speed::{Speed, rows_a_second};
 
 /// How often a batch is looked at.
@@ -18,9 +19,9 @@ const HOLDS_EVERY: Duration = Duration::from_secs(2);
 pub async fn until_finished(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
     tokio::select! {
         ended = watch(store, batch) => ended,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted(format!(
+        stop = stopped() => Err(Failure::Interrupted(format!(
             "no longer waiting; the batch goes on: enqueue status {} --watch", batch.batch_id
-        ))),
+        ), stop)),
     }
 }
 

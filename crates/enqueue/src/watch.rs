@@ -10,6 +10,7 @@ use crate::board::{self, Pace};
 use crate::failure::Failure;
 use crate::output::{count, number};
 use crate::screen::{Line, Look, Screen};
+use crate::signals::stopped;
 use crate::speed::Speed;
 
 /// How often it looks.
@@ -34,7 +35,7 @@ pub async fn watch(store: &Store, batch: Option<&BatchRef>) -> Result<(), Failur
     loop {
         tokio::select! {
             _ = look.tick() => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = stopped() => return Ok(()),
         }
         let seen = read(store, batch).await?;
         let paces = note(&mut speeds, &seen.batches);

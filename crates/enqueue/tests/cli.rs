@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 #[path = "cli/export.rs"]
 mod export;
+#[path = "cli/files.rs"]
+mod files;
 #[path = "cli/forget.rs"]
 mod forget;
 #[path = "cli/manage.rs"]

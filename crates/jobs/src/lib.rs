@@ -27,6 +27,8 @@ pub mod policy;
 pub mod provider;
 /// How many requests may go now.
 pub mod rate;
+/// Secrets that come from a file.
+pub mod secret_file;
 /// States of reveals, rows, calls and gates.
 pub mod state;
 /// What a refusal means for people and gate.
@@ -39,4 +41,5 @@ pub use ids::{BatchId, CallId, WorkerId};
 pub use person::{Identifier, IdentifierKind};
 pub use policy::Policy;
 pub use provider::Provider;
+pub use secret_file::SecretFile;
 pub use state::{CallState, GateReason, GateState, OffReason, RevealState};

@@ -4,9 +4,9 @@
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -34,35 +34,59 @@ thread_local! {
 }
 
 /// The way to the thread: the length of the log after a commit.
-pub(crate) struct Checkpoints(SyncSender<c_int>);
+pub(crate) struct Checkpoints {
+    commits: Option<SyncSender<c_int>>,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Checkpoints {
-    /// Starts the thread; it ends when this is dropped.
+    /// Starts the thread; it has ended, and closed its connection, once this is dropped.
     pub(crate) fn start(path: &Path) -> Result<Self> {
         let conn = Sqlite::open(path, CACHE_KIB)?;
         let database = path.to_owned();
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
+        let log = log_of(path);
         let (sender, commits) = sync_channel(1);
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("ledger-checkpoint".into())
-            .spawn(move || run(&conn.conn, &database, Path::new(&log), &commits))
+            .spawn(move || run(&conn.conn, &database, &log, &commits))
             .map_err(no_thread)?;
-        Ok(Checkpoints(sender))
+        Ok(Checkpoints { commits: Some(sender), thread: Some(thread) })
     }
 
     /// Has the log moved whatever its length.
     pub(crate) fn now(&self) {
-        let _ = self.0.try_send(c_int::MAX);
+        self.tell(c_int::MAX);
     }
 
     /// Called by the writing thread after a commit that was as durable as said.
     pub(crate) fn after_commit(&self, durability: Durability) {
         if durability == Durability::WithTheNext || PAGES.get() > LONG {
-            // If the thread has yet to see to an earlier one, it will see to this one, too.
-            let _ = self.0.try_send(PAGES.get());
+            self.tell(PAGES.get());
         }
     }
+
+    fn tell(&self, pages: c_int) {
+        if let Some(commits) = &self.commits {
+            // If the thread has yet to see to an earlier one, it will see to this one, too.
+            let _ = commits.try_send(pages);
+        }
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.commits = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The file of the log beside a database.
+pub(crate) fn log_of(database: &Path) -> PathBuf {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
 }
 
 /// Has the length of the log noted at each commit of this connection.

@@ -1,6 +1,7 @@
 //! Opening the ledger.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -8,12 +9,14 @@ use jobs::{Clock, Timestamp};
 use sqlx::PgPool;
 
 use crate::changes::{Changes, Subscription, Topic, Topics};
+use crate::close_sqlite::close_sqlite;
 use crate::conn::{Conn, value};
 use crate::grouped::Groups;
 use crate::notify::Notifier;
-use crate::open_sqlite::open_sqlite;
+use crate::open_sqlite::{open_sqlite, sqlite_file};
 use crate::passed::Passed;
 use crate::postgres::{begin, open_postgres};
+use crate::shown_url::shown_url;
 use crate::sqlite::Readers;
 use crate::writer::{BoxFuture, Durability, Urgency, Writer};
 use crate::{DatabaseError, Result, StoreError};
@@ -32,6 +35,7 @@ pub struct Store {
     clock: Clock,
     passed: Passed,
     groups: Option<Groups>,
+    place: Arc<str>,
 }
 
 #[derive(Clone)]
@@ -47,17 +51,46 @@ impl Store {
     /// # Errors
     /// A URL of another kind, a database that can't be reached, a schema newer than this program.
     pub async fn connect(url: &str, migrate: bool, clock: Clock) -> Result<Store> {
+        Store::open(url, true, migrate, clock).await
+    }
+
+    /// The same for what only reads or changes what is there: a SQLite file that is missing stays so.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], and those of [`Store::connect`].
+    pub async fn connect_existing(url: &str, migrate: bool, clock: Clock) -> Result<Store> {
+        Store::open(url, false, migrate, clock).await
+    }
+
+    async fn open(url: &str, create: bool, migrate: bool, clock: Clock) -> Result<Store> {
         let (changes, passed) = (Changes::default(), Passed::default());
-        let backend = if url.starts_with("sqlite:") {
-            open_sqlite(url, migrate, &changes, &passed).await?
-        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let (backend, place) = if url.starts_with("sqlite:") {
+            let backend = open_sqlite(url, create, migrate, &changes, &passed).await?;
+            (backend, sqlite_file(url).unwrap_or_default().display().to_string())
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             open_postgres(url, migrate, &changes).await?
         } else {
-            return Err(StoreError::Url { url: without_password(url) });
+            return Err(StoreError::Url { url: shown_url(url) });
         };
-        let store = Store { backend, changes, clock, passed, groups: None };
+        let place = place.into();
+        let store = Store { backend, changes, clock, passed, groups: None, place };
         store.follow_database_clock().await?;
         Ok(Store { groups: Some(Groups::start(&store)), ..store })
+    }
+
+    /// Where the ledger is: a file's absolute path, or a server's address without the password.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Ends the use of the ledger: what was asked for is written, other processes know of it, and a SQLite file holds
+    /// everything, with no log beside it unless another process uses it. For programs that are about to end.
+    pub async fn close(&self) {
+        match &self.backend {
+            Backend::Sqlite { writer, readers } => close_sqlite(writer, readers).await,
+            Backend::Postgres { notifier, .. } => notifier.told().await,
+        }
     }
 
     /// The present, by the clock that all workers on this database share.
@@ -217,14 +250,6 @@ impl Store {
         notifier.tell(topics);
     }
 
-    /// Returns once other processes were told of all that this one has written, or can't be. For programs that
-    /// are about to end: else it would be a few seconds until the others look by themselves.
-    pub async fn others_told(&self) {
-        if let Backend::Postgres { notifier, .. } = &self.backend {
-            notifier.told().await;
-        }
-    }
-
     /// Whether the database answers.
     ///
     /// # Errors
@@ -239,15 +264,4 @@ impl Store {
 /// What runs out of one write must not take the task along that writes for others. Its transaction is rolled back.
 async fn unless_it_panics<T>(work: BoxFuture<'_, Result<T>>) -> Result<T> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(DatabaseError::Panicked.into()))
-}
-
-/// A URL that may be shown.
-pub(crate) fn without_password(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            let user = url[scheme + 3..at].split(':').next().unwrap_or("");
-            format!("{}://{}:…@{}", &url[..scheme], user, &url[at + 1..])
-        }
-        _ => url.to_owned(),
-    }
 }

@@ -3,21 +3,38 @@ use rusqlite::ffi::{SQLITE_BUSY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
+use crate::unusable::words;
+
 /// What went wrong with the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database can't be reached or used just now; the same again may succeed.
+    /// The database can't be reached or used just now; the same again may succeed. Its words hold the cause's, which
+    /// is no source of its own: whoever prints a chain of errors would say it twice.
     #[error("the database can't be used: {0}")]
-    Database(#[from] DatabaseError),
+    Database(DatabaseError),
+    /// It can't be opened.
+    #[error("{found}; {advice}")]
+    Unusable {
+        /// What is wrong, with the file or the server.
+        found: String,
+        /// What to do about it.
+        advice: String,
+    },
+    /// There is no such file, and what is to be done makes none.
+    #[error("there is no database {place}")]
+    Missing {
+        /// The absolute path.
+        place: String,
+    },
     /// The URL names no database we know.
-    #[error("{url:?} is no database; write sqlite://FILE or postgres://USER@HOST/NAME")]
+    #[error("{url:?} is no database; write sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME")]
     Url {
         /// What was given, without its password.
         url: String,
     },
     /// The migrations could not be applied, or the schema is a newer version's.
     #[error("the database's schema can't be brought up to date: {0}")]
-    Migrate(#[from] MigrateError),
+    Migrate(MigrateError),
     /// The database is used for real numbers or for made-up ones, never for both.
     #[error(
         "this database is stamped {found}, so it can't be used as {wanted}: real and made-up numbers must not mix; use another DATABASE_URL"
@@ -66,7 +83,7 @@ pub enum DatabaseError {
     #[error(transparent)]
     Sqlite(rusqlite::Error),
     /// Postgres', or those of the way to it; or SQLite's, where a file is opened and migrated.
-    #[error(transparent)]
+    #[error("{}", words(.0))]
     Postgres(sqlx::Error),
     /// The failure of a transaction that several shared: said to each of them.
     #[error("{0}")]
@@ -77,6 +94,18 @@ pub enum DatabaseError {
     /// The program is about to end.
     #[error("the ledger is closed")]
     Closed,
+}
+
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        StoreError::Database(error)
+    }
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        StoreError::Migrate(error)
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -1,5 +1,8 @@
 //! Opening a SQLite database, which other processes may be opening, too.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -11,20 +14,86 @@ use crate::checkpoint::{self, Checkpoints};
 use crate::conn::Conn;
 use crate::connect::Backend;
 use crate::passed::Passed;
+use crate::shown_url::shown_url;
 use crate::sqlite::{Readers, Sqlite, WRITER_CACHE_KIB};
 use crate::turn::Turns;
 use crate::writer::Writer;
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, unusable};
 
 /// How long a database that another process is setting up is waited for.
 const OPENING_PATIENCE: Duration = Duration::from_secs(20);
 
 static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/sqlite");
 
-/// Opens the file, and creates it where it is missing. Several processes may do so at once: who comes second finds it
+/// Opens the file; where it is missing, creates it if `create` says so. Several processes may do so at once: who comes second finds it
 /// locked for a moment, also where SQLite doesn't wait by itself, or a table there that was missing just now.
 pub(crate) async fn open_sqlite(
     url: &str,
+    create: bool,
+    migrate: bool,
+    changes: &Changes,
+    passed: &Passed,
+) -> Result<Backend> {
+    let file = sqlite_file(url).ok_or_else(|| StoreError::Url { url: shown_url(url) })?;
+    if !file.exists() {
+        if !create {
+            return Err(StoreError::Missing { place: file.display().to_string() });
+        }
+        create_private(&file)
+            .map_err(|error| unusable::sqlite(&file, StoreError::shared(&error.to_string())))?;
+    }
+    let opened = open_patiently(&file, migrate, changes, passed).await;
+    opened.map_err(|error| unusable::sqlite(&file, error))
+}
+
+/// The absolute path of the file that a URL names. A database in memory would forget what was paid for.
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = percent_decoded(path.split('?').next()?)?;
+    let named = !path.is_empty() && path != ":memory:" && !url.contains("mode=memory");
+    named.then(|| std::path::absolute(path).ok()).flatten()
+}
+
+/// The files of a database: its own, and those that SQLite keeps beside it.
+#[must_use]
+pub fn sqlite_companions(file: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", "-journal"].map(|ending| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(ending);
+        name.into()
+    })
+}
+
+/// How many batches a file beside the one in use holds, if it is a ledger. It is left as it is.
+#[must_use]
+pub fn batches_in(file: &Path) -> Option<i64> {
+    let conn = Sqlite::open(file, 64).ok()?.conn;
+    let counting = "SELECT COUNT(*) FROM batches WHERE published_at IS NOT NULL";
+    conn.query_row(counting, [], |row| row.get(0)).ok()
+}
+
+/// As sqlx reads it.
+fn percent_decoded(path: &str) -> Option<String> {
+    let options = SqliteConnectOptions::from_str(&format!("sqlite://{path}")).ok()?;
+    Some(options.get_filename().to_str()?.to_owned())
+}
+
+/// Who can read the file can read people's numbers, so it is its owner's alone, whatever the umask says. SQLite gives
+/// its companions the same mode.
+fn create_private(file: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        // Never closed: closing any handle of a file drops all locks that its process holds on it (POSIX), those of a
+        // connection that was opened meanwhile included.
+        Ok(created) => std::mem::forget(created),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+async fn open_patiently(
+    file: &Path,
     migrate: bool,
     changes: &Changes,
     passed: &Passed,
@@ -32,7 +101,7 @@ pub(crate) async fn open_sqlite(
     let started = Instant::now();
     let mut migrations = 0;
     loop {
-        let error = match open_once(url, migrate, changes, passed).await {
+        let error = match open_once(file, migrate, changes, passed).await {
             Ok(backend) => return Ok(backend),
             Err(error) => error,
         };
@@ -52,22 +121,20 @@ pub(crate) async fn open_sqlite(
 }
 
 async fn open_once(
-    url: &str,
+    path: &Path,
     migrate: bool,
     changes: &Changes,
     passed: &Passed,
 ) -> Result<Backend> {
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(|_| StoreError::Url { url: url.to_owned() })?
-        .create_if_missing(true)
+    let options = SqliteConnectOptions::new()
+        .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         // Migrating and the switch to WAL want the lock at a moment when another process may start, too.
         .busy_timeout(OPENING_PATIENCE);
-    let first = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    let first = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
     if migrate {
         SQLITE_MIGRATIONS.run(&first).await?;
     }
-    let path = options.get_filename();
     let conn = Sqlite::open(path, WRITER_CACHE_KIB)?;
     checkpoint::watch(&conn.conn);
     let conn = Conn::sqlite(conn).with_passed(passed);

@@ -1,16 +1,18 @@
 //! Connections to a Postgres server: those who read, those who write, and those who tell each other.
 
+use std::net::IpAddr;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::changes::{Changes, Topic, Topics};
-use crate::connect::{Backend, LONGEST_ANSWER, without_password};
+use crate::connect::{Backend, LONGEST_ANSWER};
 use crate::notify::{CHANNEL, Notifier, Teller};
+use crate::shown_url::shown_url;
 use crate::writer::Durability;
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, unusable};
 
 /// Whatever a transaction touches it finds by an index. Postgres would plan by what it believes of
 /// tables that were empty when it looked last, read them whole, and keep such a plan.
@@ -68,16 +70,23 @@ const TRUSTED: Duration = Duration::from_secs(1);
 
 static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/postgres");
 
-/// Connects.
-pub(crate) async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -> Result<Backend> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|_| StoreError::Url { url: without_password(url) })?
-        .application_name("reveal-queue")
-        .statement_cache_capacity(256);
-    let readers = pool_of(4).connect_with(options.clone().options(BY_ITSELF)).await?;
+/// How long a server may take to take a connection, or to start.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Connects; also says what the database is called in messages.
+pub(crate) async fn open_postgres(
+    url: &str,
+    migrate: bool,
+    changes: &Changes,
+) -> Result<(Backend, String)> {
+    let options = parse(url)?.application_name("reveal-queue").statement_cache_capacity(256);
+    first_connection(&options).await?;
+    let readers = pool_of(4).connect_lazy_with(options.clone().options(BY_ITSELF));
     if migrate {
-        POSTGRES_MIGRATIONS.run(&readers).await?;
+        let migrated = POSTGRES_MIGRATIONS.run(&readers).await;
+        migrated.map_err(|error| unusable::postgres_schema(&options, error))?;
     }
+    let place = unusable::place(&options);
     let writing = options.clone().options(BY_INDEX).options(STEADILY).options(NOT_FOR_EVER);
     let writers = pool_of(12).connect_lazy_with(writing.clone());
     // Its own: who holds one of the writers' must not wait for another.
@@ -85,7 +94,93 @@ pub(crate) async fn open_postgres(url: &str, migrate: bool, changes: &Changes) -
     let teller = pool_of(1).acquire_timeout(LONGEST_ANSWER);
     let notifier = Notifier::start(teller, options.options(IN_PASSING));
     tokio::spawn(listen(readers.clone(), changes.clone(), notifier.teller()));
-    Ok(Backend::Postgres { writers, beside, readers, notifier })
+    Ok((Backend::Postgres { writers, beside, readers, notifier }, place))
+}
+
+/// What sqlx doesn't know in a URL it would put into the log, value and all: a password whose key was misspelt.
+fn parse(url: &str) -> Result<PgConnectOptions> {
+    let bad = || StoreError::Url { url: shown_url(url) };
+    let mut url = url::Url::parse(url).map_err(|_| bad())?;
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        url.query_pairs().into_owned().partition(|(key, _)| is_parameter(key));
+    for (key, _) in &unknown {
+        tracing::warn!(
+            "DATABASE_URL: {key:?} is no parameter of a connection and counts for nothing"
+        );
+    }
+    url.query_pairs_mut().clear().extend_pairs(known);
+    PgConnectOptions::from_str(url.as_str()).map_err(|_| bad())
+}
+
+fn is_parameter(key: &str) -> bool {
+    const KNOWN: [&str; 17] = [
+        "sslmode",
+        "ssl-mode",
+        "sslrootcert",
+        "ssl-root-cert",
+        "ssl-ca",
+        "sslcert",
+        "ssl-cert",
+        "sslkey",
+        "ssl-key",
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "application_name",
+        "options",
+    ];
+    KNOWN.contains(&key) || key.starts_with("options[")
+}
+
+/// A pool would try again until its patience ends, and then name no cause. A server that is starting is waited for.
+async fn first_connection(options: &PgConnectOptions) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(options));
+        let error = match connecting.await {
+            Ok(Ok(mut conn)) => {
+                warn_of_clear_text(&mut conn, options).await;
+                let _ = conn.close().await;
+                return Ok(());
+            }
+            Ok(Err(error)) => error,
+            Err(_) => {
+                sqlx::Error::Io(std::io::Error::other(format!("nothing within {PATIENCE:?}")))
+            }
+        };
+        if !unusable::is_starting(&error) || started.elapsed() > PATIENCE {
+            return Err(unusable::postgres(options, &error));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Without an `sslmode` that insists, a server without TLS gets the password and everything else in clear text.
+async fn warn_of_clear_text(conn: &mut PgConnection, options: &PgConnectOptions) {
+    if !may_fall_back(options) {
+        return;
+    }
+    let encrypted =
+        sqlx::query_scalar::<_, bool>("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+    if encrypted.fetch_optional(conn).await.ok().flatten() == Some(false) {
+        tracing::warn!(
+            host = options.get_host(),
+            "the connection to Postgres is not encrypted; add sslmode=verify-full to DATABASE_URL, or sslmode=disable if the network is trusted"
+        );
+    }
+}
+
+/// Whether a connection that leaves this machine may turn out to be in clear text, unasked.
+fn may_fall_back(options: &PgConnectOptions) -> bool {
+    let asked_for = !matches!(options.get_ssl_mode(), PgSslMode::Prefer | PgSslMode::Allow);
+    let host = options.get_host().trim_matches(['[', ']']);
+    let loopback = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let here =
+        options.get_socket().is_some() || host.starts_with('/') || host == "localhost" || loopback;
+    !asked_for && !here
 }
 
 /// How a transaction begins.
@@ -99,7 +194,7 @@ pub(crate) fn begin(durability: Durability) -> &'static str {
 fn pool_of(connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(PATIENCE)
         .test_before_acquire(false)
         // One that was in use just now is hardly dead: asking each time would be one more round trip.
         .before_acquire(|conn, meta| {
@@ -141,6 +236,7 @@ mod tests {
     use sqlx::{Connection, PgConnection};
 
     use crate::conn::value;
+    use super::{may_fall_back, parse};
     use crate::{Result, Store};
 
     /// A worker that is stopped in the middle of a transaction must not stop all others.
@@ -166,5 +262,22 @@ mod tests {
         sqlx::raw_sql(sqlx::AssertSqlSafe(drop_it)).execute(&mut admin).await.unwrap();
         let set = set.unwrap();
         assert!(set.starts_with("20s 10min "), "{set}");
+    }
+
+    #[test]
+    fn only_what_leaves_the_machine_can_be_read_on_the_way() {
+        for (url, may) in [
+            ("postgres://me@db.example.com/x", true),
+            ("postgres://me@10.0.0.7/x?sslmode=prefer", true),
+            ("postgres://me@db.example.com/x?sslmode=allow", true),
+            ("postgres://me@db.example.com/x?sslmode=require", false),
+            ("postgres://me@db.example.com/x?sslmode=disable", false),
+            ("postgres://me@localhost/x", false),
+            ("postgres://me@127.0.0.1/x", false),
+            ("postgres://me@[::1]/x", false),
+            ("postgres:///x?host=/var/run/postgresql", false),
+        ] {
+            assert_eq!(may_fall_back(&parse(url).unwrap()), may, "{url}");
+        }
     }
 }

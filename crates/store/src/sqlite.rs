@@ -31,6 +31,8 @@ const LARGE_CACHE_KIB: u32 = 24 * 1024;
 pub(crate) const WRITER_CACHE_KIB: u32 = 24 * 1024;
 /// How long a reader waits where SQLite has it wait: while a log is recovered after a crash.
 const READER_PATIENCE: Duration = Duration::from_secs(5);
+/// How long those who read may take to finish when the ledger is closed.
+const LAST_READS: Duration = Duration::from_secs(1);
 /// A statement that takes longer is worth a line in the log.
 const SLOW: Duration = Duration::from_secs(1);
 
@@ -183,6 +185,11 @@ impl Readers {
         Readers::new(path, READERS, READER_CACHE_KIB)
     }
 
+    /// The database's file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// One more, with a larger cache, for one who asks for the next page after the other.
     pub(crate) fn one_more(&self) -> Self {
         Readers::new(self.path.clone(), 1, LARGE_CACHE_KIB)
@@ -200,6 +207,15 @@ impl Readers {
         let flavor = Handle::current().runtime_flavor();
         conn.shares_thread = flavor == RuntimeFlavor::MultiThread;
         Ok(Reader { conn, _slot: slot })
+    }
+
+    /// Hands out no more connections, and closes those that are free or become free within a moment. One that is
+    /// used for longer is closed by the one who uses it.
+    pub(crate) async fn close(&self) {
+        let all = u32::try_from(READERS).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(LAST_READS, self.slots.acquire_many(all)).await;
+        self.slots.close();
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn free_one(&self) -> Result<OwnedMutexGuard<Sqlite>> {

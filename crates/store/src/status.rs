@@ -87,7 +87,8 @@ impl Store {
             if by_name.is_empty() { candidates(&mut conn, text, "prefix").await? } else { by_name };
         match found.as_slice() {
             [] => Err(StoreError::NotFound(format!(
-                "there is no batch {text:?}; enqueue status lists them"
+                "there is no batch {text:?} in {}; enqueue status lists them",
+                self.place()
             ))),
             [(id, batch_id)] => Ok(BatchRef { id: *id, batch_id: parse_batch_id(batch_id)? }),
             several => {

@@ -9,7 +9,7 @@ mod rows;
 mod some;
 mod statistics;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jobs::{BatchId, FileForm, Provider, Timestamp};
@@ -19,7 +19,7 @@ use sqlx::PgPool;
 use self::load::load_chunk;
 pub use self::pace::Pace;
 pub use self::publish::Published;
-use crate::conn::{Conn, exec, row};
+use crate::conn::{Conn, exec, row, rows};
 use crate::totals::json;
 use crate::writer::{BoxFuture, Durability};
 use crate::{Result, Store, StoreError};
@@ -170,6 +170,43 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// Notes the absolute paths of the files that a batch came from.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn note_sources(&self, batch: &Loading, sources: &[String]) -> Result<()> {
+        let (id, sources) = (batch.id, json(&sources));
+        self.write(move |conn| {
+            Box::pin(async move {
+                exec!(conn, "UPDATE batches SET sources = $2 WHERE id = $1", id, sources)?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The files that batches came from: no export may take the place of one.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn sources(&self) -> Result<BTreeSet<String>> {
+        let mut conn = self.read().await?;
+        let found: Vec<(i64, String)> =
+            rows!(conn, "SELECT id, sources FROM batches WHERE sources IS NOT NULL")?;
+        let mut all = BTreeSet::new();
+        for (id, text) in found {
+            let paths: Vec<String> =
+                serde_json::from_str(&text).map_err(|_| StoreError::Corrupt {
+                    table: "batches",
+                    column: "sources",
+                    row: id.to_string(),
+                    value: text,
+                })?;
+            all.extend(paths);
+        }
+        Ok(all)
     }
 }
 

@@ -2,11 +2,11 @@
 //! whoever happens to ask when it is free: a submit, which takes it again and again, would keep a worker
 //! from it for many transactions on end.
 
-use std::ffi::OsString;
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::checkpoint::log_of;
 use crate::writer::{LOOK_AGAIN, wait_a_moment};
 
 /// How long the turn is waited for: longer than others keep it, unless they were stopped in the middle.
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The way to the turn: a lock on the database's log, which SQLite itself never locks.
 pub(crate) struct Turns {
-    log: OsString,
+    log: PathBuf,
     file: Option<File>,
 }
 
@@ -23,9 +23,7 @@ pub(crate) struct Turn<'a>(&'a File);
 
 impl Turns {
     pub(crate) fn of(database: &Path) -> Self {
-        let mut log = database.as_os_str().to_owned();
-        log.push("-wal");
-        Turns { log, file: None }
+        Turns { log: log_of(database), file: None }
     }
 
     /// Waits for the turn. Nothing is lost without it but the order: not where others keep it for too

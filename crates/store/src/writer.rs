@@ -9,7 +9,8 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
@@ -45,12 +46,17 @@ const QUIET_AFTER: u32 = 100;
 /// A future that borrows the connection.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The way to the writing connection.
+/// The way to the writing connection; nothing once it is closed.
 #[derive(Clone)]
-pub(crate) struct Writer(Sender<Box<dyn Job>>);
+pub(crate) struct Writer(Arc<Mutex<Option<Thread>>>);
+
+struct Thread {
+    jobs: Sender<Box<dyn Job>>,
+    handle: JoinHandle<()>,
+}
 
 impl Writer {
-    /// Starts the thread that owns the connection. It ends with the last `Writer`.
+    /// Starts the thread that owns the connection. It ends when this is closed, or with the last `Writer`.
     pub(crate) fn start(
         conn: Conn,
         turns: Turns,
@@ -59,11 +65,11 @@ impl Writer {
     ) -> Result<Self> {
         let (sender, jobs) = channel();
         let writing = Writing { conn, turns, jobs: Queue::of(jobs), checkpoints, changes };
-        thread::Builder::new()
+        let handle = thread::Builder::new()
             .name("ledger-writer".into())
             .spawn(move || block_on(writing.run()))
             .map_err(no_thread)?;
-        Ok(Writer(sender))
+        Ok(Writer(Arc::new(Mutex::new(Some(Thread { jobs: sender, handle })))))
     }
 
     /// Runs `work` and returns once it is as durable as it must be.
@@ -79,8 +85,24 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(TypedJob { durability, urgency, work: Some(work), result: None, reply });
-        self.0.send(job).map_err(|_| DatabaseError::Closed)?;
+        self.send(job)?;
         answer.await.map_err(|_| DatabaseError::Closed)?
+    }
+
+    fn send(&self, job: Box<dyn Job>) -> Result<()> {
+        let thread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let jobs = &thread.as_ref().ok_or(DatabaseError::Closed)?.jobs;
+        Ok(jobs.send(job).map_err(|_| DatabaseError::Closed)?)
+    }
+
+    /// Takes no more work, and returns once what was asked for is done and the connection is closed.
+    pub(crate) fn close(&self) {
+        let thread = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Thread { jobs, handle }) = thread {
+            drop(jobs);
+            // A thread that panicked has dropped its connection, too.
+            let _ = handle.join();
+        }
     }
 }
 

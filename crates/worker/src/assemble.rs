@@ -29,9 +29,9 @@ impl Accounts {
     pub(crate) fn new(config: &Config, sandbox: Option<&Sandbox>) -> Result<Self, StartError> {
         let Some(sandbox) = sandbox else {
             return Ok(Accounts {
-                ocean_key: key(config.ocean_api_token.as_ref()),
+                ocean_key: config.ocean_key(),
                 ocean_base: config.ocean_base_url.clone(),
-                clodura_key: key(config.clodura_api_key.as_ref()),
+                clodura_key: config.clodura_key(),
                 clodura_base: config.clodura_base_url.clone(),
             });
         };
@@ -64,11 +64,6 @@ impl Accounts {
         let client = clodura::Client::new(self.clodura_base.clone(), key, http.clone());
         client.map(Some).map_err(|error| StartError::Usage(format!("Clodura: {error}")))
     }
-}
-
-/// An empty variable is no key.
-fn key(secret: Option<&SecretString>) -> Option<SecretString> {
-    secret.filter(|secret| !secret.expose_secret().trim().is_empty()).cloned()
 }
 
 /// Puts an application together and announces it to the ledger as a worker.

@@ -5,18 +5,26 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jobs::secret_file::{SecretFile, one_of};
 use jobs::{Policy, Rate, duration};
-use secrecy::SecretString;
-use url::Url;
+use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
 
 use crate::telemetry::LogFormat;
+
+const EXAMPLES: &str = "\
+Examples:
+  worker --sandbox --until-idle     try it; spends nothing
+  worker doctor                     find what is wrong with a set-up
+  worker                            work until SIGTERM
+  worker --role webhooks            receive webhooks and nothing else";
 
 /// Works the queue off: sends people to the providers, takes their webhooks, polls what is late.
 ///
 /// Runs until SIGTERM or SIGINT. Every setting is a flag and an environment variable. Any number of
 /// workers may share one Postgres; the rate limits hold over all of them.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "worker", version, args_conflicts_with_subcommands = true)]
+#[command(name = "worker", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do instead of working.
     #[command(subcommand)]
@@ -31,7 +39,10 @@ pub struct Cli {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Finds what is wrong with a set-up before money is spent, and says how to mend it
-    #[command(mut_arg("until_idle", |arg| arg.hide(true)))]
+    #[command(mut_args(|arg| { let own = ["json", "help"].contains(&arg.get_id().as_str()); arg.hide(!own) }))]
+    #[command(
+        after_help = "Takes every setting of worker, as a flag or from the environment: worker --help."
+    )]
     Doctor(Box<crate::doctor::Options>),
 }
 
@@ -57,144 +68,166 @@ pub struct Config {
     pub sandbox_config: Option<PathBuf>,
 
     /// sqlite://FILE or postgres://USER@HOST/NAME [default: sqlite://reveal.db]
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, help_heading = "Database")]
     pub database_url: Option<String>,
 
+    /// A file that holds the database's URL, so that no argument or variable holds a password
+    #[arg(long, env = "DATABASE_URL_FILE", value_parser = SecretFile::read, value_name = "FILE", help_heading = "Database")]
+    pub database_url_file: Option<SecretFile>,
+
     /// Don't bring the database's schema up to date at start
-    #[arg(long)]
+    #[arg(long, help_heading = "Database")]
     pub no_migrate: bool,
 
     /// Ocean.io's API token; without it Ocean is off
-    #[arg(long, env = "OCEAN_API_TOKEN", hide_env_values = true)]
+    #[arg(long, env = "OCEAN_API_TOKEN", hide_env_values = true, help_heading = "Providers")]
     pub ocean_api_token: Option<SecretString>,
 
+    /// A file that holds Ocean.io's API token
+    #[arg(long, env = "OCEAN_API_TOKEN_FILE", value_parser = SecretFile::read, value_name = "FILE", help_heading = "Providers")]
+    pub ocean_api_token_file: Option<SecretFile>,
+
     /// Clodura's API key; without it Clodura is off
-    #[arg(long, env = "CLODURA_API_KEY", hide_env_values = true)]
+    #[arg(long, env = "CLODURA_API_KEY", hide_env_values = true, help_heading = "Providers")]
     pub clodura_api_key: Option<SecretString>,
 
+    /// A file that holds Clodura's API key
+    #[arg(long, env = "CLODURA_API_KEY_FILE", value_parser = SecretFile::read, value_name = "FILE", help_heading = "Providers")]
+    pub clodura_api_key_file: Option<SecretFile>,
+
     /// Where Ocean.io's API is
-    #[arg(long, env = "OCEAN_BASE_URL", default_value = providers::ocean::BASE_URL)]
+    #[arg(long, env = "OCEAN_BASE_URL", value_parser = web_address, default_value = providers::ocean::BASE_URL, help_heading = "Providers")]
     pub ocean_base_url: Url,
 
     /// Where Clodura's API is
-    #[arg(long, env = "CLODURA_BASE_URL", default_value = providers::clodura::BASE_URL)]
+    #[arg(long, env = "CLODURA_BASE_URL", value_parser = web_address, default_value = providers::clodura::BASE_URL, help_heading = "Providers")]
     pub clodura_base_url: Url,
 
     /// Where webhooks are received: the only thing to put behind a public HTTPS proxy
-    #[arg(long, env = "LISTEN_ADDR", default_value = "127.0.0.1:8787")]
+    #[arg(long, env = "LISTEN_ADDR", value_parser = socket_address, default_value = "127.0.0.1:8787", help_heading = "Addresses")]
     pub listen_addr: SocketAddr,
 
     /// How providers reach the webhook listener, such as https://hooks.example.com. Needed for
     /// Ocean and for Clodura's partners
-    #[arg(long, env = "WEBHOOK_PUBLIC_URL")]
+    #[arg(long, env = "WEBHOOK_PUBLIC_URL", value_parser = web_address, help_heading = "Addresses")]
     pub webhook_public_url: Option<Url>,
 
     /// Until a first Ocean webhook has come in, only one call of at most so many people is out;
     /// 0 turns that off
-    #[arg(long, env = "WEBHOOK_CANARY", default_value_t = 10)]
+    #[arg(long, env = "WEBHOOK_CANARY", default_value_t = 10, help_heading = "Addresses")]
     pub webhook_canary: usize,
 
     /// Health, metrics and dashboard
-    #[arg(long, env = "ADMIN_ADDR", default_value = "127.0.0.1:8788")]
+    #[arg(long, env = "ADMIN_ADDR", value_parser = socket_address, default_value = "127.0.0.1:8788", help_heading = "Addresses")]
     pub admin_addr: SocketAddr,
 
     /// Asked for by the dashboard, and by /metrics as a bearer token; needed where ADMIN_ADDR can be
     /// reached by others
-    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true)]
+    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, help_heading = "Addresses")]
     pub admin_token: Option<SecretString>,
 
     /// Most people in one Ocean request (1 to 500)
-    #[arg(long, env = "OCEAN_BATCH_SIZE", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=500))]
+    #[arg(long, env = "OCEAN_BATCH_SIZE", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=500), help_heading = "Providers")]
     pub ocean_batch_size: u16,
 
     /// Most requests to Ocean over all workers on this database
-    #[arg(long, env = "OCEAN_RATE", default_value = "2/s")]
+    #[arg(long, env = "OCEAN_RATE", default_value = "2/s", help_heading = "Providers")]
     pub ocean_rate: Rate,
 
     /// Most requests to Clodura over all workers on this database
-    #[arg(long, env = "CLODURA_RATE", default_value = "5/s")]
+    #[arg(long, env = "CLODURA_RATE", default_value = "5/s", help_heading = "Providers")]
     pub clodura_rate: Rate,
 
     /// Most open requests to Ocean in this process
-    #[arg(long, env = "OCEAN_MAX_IN_FLIGHT", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "OCEAN_MAX_IN_FLIGHT", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Providers")]
     pub ocean_max_in_flight: u16,
 
     /// Most open requests to Clodura in this process
-    #[arg(long, env = "CLODURA_MAX_IN_FLIGHT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "CLODURA_MAX_IN_FLIGHT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Providers")]
     pub clodura_max_in_flight: u16,
 
     /// Let Clodura ask its partners, too (revealPhoneNumberViaPartners)
-    #[arg(long, env = "CLODURA_PARTNERS", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, env = "CLODURA_PARTNERS", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Providers")]
     pub clodura_partners: bool,
 
     /// Credits reserved for each person before Ocean is asked
-    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..), help_heading = "Providers")]
     pub ocean_credits_per_person: i64,
 
     /// Credits reserved for each person before Clodura is asked; auto: 1 where the balance shows
     /// direct dials, else 20
-    #[arg(long, env = "CLODURA_CREDITS_PER_PERSON", default_value = "auto")]
+    #[arg(
+        long,
+        env = "CLODURA_CREDITS_PER_PERSON",
+        default_value = "auto",
+        help_heading = "Providers"
+    )]
     pub clodura_credits_per_person: Credits,
 
     /// How long a result may be out before its tracking id is polled
-    #[arg(long, env = "WEBHOOK_GRACE", default_value = "2m", value_parser = duration::parse)]
+    #[arg(long, env = "WEBHOOK_GRACE", default_value = "2m", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub webhook_grace: Duration,
 
     /// The first wait between two polls
-    #[arg(long, env = "POLL_INTERVAL", default_value = "30s", value_parser = duration::parse)]
+    #[arg(long, env = "POLL_INTERVAL", default_value = "30s", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub poll_interval: Duration,
 
     /// The longest wait between two polls
-    #[arg(long, env = "POLL_INTERVAL_MAX", default_value = "10m", value_parser = duration::parse)]
+    #[arg(long, env = "POLL_INTERVAL_MAX", default_value = "10m", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub poll_interval_max: Duration,
 
     /// No result by then, and none at a last poll: expired (a later webhook is still taken)
-    #[arg(long, env = "RESULT_DEADLINE", default_value = "24h", value_parser = duration::parse)]
+    #[arg(long, env = "RESULT_DEADLINE", default_value = "24h", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub result_deadline: Duration,
 
     /// When a request of unknown outcome is sent again, at the risk of paying twice; never: it
     /// waits for its webhook like an accepted one
-    #[arg(long, env = "UNKNOWN_GRACE", default_value = "never")]
+    #[arg(
+        long,
+        env = "UNKNOWN_GRACE",
+        default_value = "never",
+        help_heading = "Results, retries and gates"
+    )]
     pub unknown_grace: Grace,
 
     /// How soon the balance is asked again while credits are out (grows to an hour)
-    #[arg(long, env = "CREDITS_CHECK_INTERVAL", default_value = "5m", value_parser = duration::parse)]
+    #[arg(long, env = "CREDITS_CHECK_INTERVAL", default_value = "5m", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub credits_check_interval: Duration,
 
     /// First backoff of a refused person (exponential, full jitter)
-    #[arg(long, env = "RETRY_BASE", default_value = "5s", value_parser = duration::parse)]
+    #[arg(long, env = "RETRY_BASE", default_value = "5s", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub retry_base: Duration,
 
     /// Longest backoff of a refused person
-    #[arg(long, env = "RETRY_MAX", default_value = "15m", value_parser = duration::parse)]
+    #[arg(long, env = "RETRY_MAX", default_value = "15m", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub retry_max: Duration,
 
     /// How soon a closed gate is probed where the provider names no time, doubling
-    #[arg(long, env = "GATE_BASE", default_value = "1m", value_parser = duration::parse)]
+    #[arg(long, env = "GATE_BASE", default_value = "1m", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub gate_base: Duration,
 
     /// Longest wait between two probes of a closed gate
-    #[arg(long, env = "GATE_MAX", default_value = "1h", value_parser = duration::parse)]
+    #[arg(long, env = "GATE_MAX", default_value = "1h", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub gate_max: Duration,
 
     /// Refusals after which a person has failed; 402 and 429 never count
-    #[arg(long, env = "MAX_ATTEMPTS", default_value_t = 8, value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, env = "MAX_ATTEMPTS", default_value_t = 8, value_parser = clap::value_parser!(i64).range(1..), help_heading = "Results, retries and gates")]
     pub max_attempts: i64,
 
     /// A worker silent for that long has its work taken over
-    #[arg(long, env = "HEARTBEAT_TIMEOUT", default_value = "30s", value_parser = duration::parse)]
+    #[arg(long, env = "HEARTBEAT_TIMEOUT", default_value = "30s", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub heartbeat_timeout: Duration,
 
     /// How long a provider may take to answer a request; its outcome is unknown after that
-    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "60s", value_parser = duration::parse)]
+    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "60s", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub request_timeout: Duration,
 
     /// How long requests in flight may take to finish after SIGTERM
-    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "30s", value_parser = duration::parse)]
+    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "30s", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub shutdown_timeout: Duration,
 
     /// Where webhooks are kept while the database is away
-    #[arg(long, env = "SPOOL_DIR", default_value = "reveal-spool")]
+    #[arg(long, env = "SPOOL_DIR", default_value = "reveal-spool", help_heading = "Database")]
     pub spool_dir: PathBuf,
 
     /// How logs are written
@@ -273,11 +306,49 @@ impl Config {
     /// The database, by default one that suits the mode.
     #[must_use]
     pub fn database(&self) -> &str {
-        match &self.database_url {
+        let given = self.database_url.as_deref().filter(|url| !url.is_empty());
+        match self.database_url_file.as_ref().map(SecretFile::text).or(given) {
             Some(url) => url,
             None if self.sandbox => "sqlite://sandbox.db",
             None => "sqlite://reveal.db",
         }
+    }
+
+    /// The keys, each from its variable or its file.
+    #[must_use]
+    pub fn ocean_key(&self) -> Option<SecretString> {
+        key(self.ocean_api_token.as_ref(), self.ocean_api_token_file.as_ref())
+    }
+
+    /// The same for Clodura.
+    #[must_use]
+    pub fn clodura_key(&self) -> Option<SecretString> {
+        key(self.clodura_api_key.as_ref(), self.clodura_api_key_file.as_ref())
+    }
+
+    /// That no secret is given twice.
+    ///
+    /// # Errors
+    /// One is: wrong usage.
+    pub fn check_secrets(&self) -> Result<(), String> {
+        let given = |secret: &Option<SecretString>| {
+            secret.as_ref().is_some_and(|secret| !secret.expose_secret().is_empty())
+        };
+        let url = self.database_url.as_ref().is_some_and(|url| !url.is_empty());
+        one_of("DATABASE_URL", url, self.database_url_file.as_ref())?;
+        let ocean = given(&self.ocean_api_token);
+        one_of("OCEAN_API_TOKEN", ocean, self.ocean_api_token_file.as_ref())?;
+        let clodura = given(&self.clodura_api_key);
+        one_of("CLODURA_API_KEY", clodura, self.clodura_api_key_file.as_ref())
+    }
+
+    /// The providers' addresses to which keys would travel in clear text, by the variables that set them.
+    pub fn readable_on_the_way(&self) -> impl Iterator<Item = (&'static str, &Url)> {
+        let urls = [
+            ("OCEAN_BASE_URL", &self.ocean_base_url),
+            ("CLODURA_BASE_URL", &self.clodura_base_url),
+        ];
+        urls.into_iter().filter(|(_, url)| url.scheme() != "https" && !is_this_machine(url))
     }
 
     /// The durations and limits by which the queue is worked off.
@@ -300,4 +371,33 @@ impl Config {
             heartbeat_timeout: self.heartbeat_timeout,
         }
     }
+}
+
+/// A key from its variable or its file. An empty one is none.
+fn key(given: Option<&SecretString>, file: Option<&SecretFile>) -> Option<SecretString> {
+    let text = file.map(SecretFile::text).or(given.map(ExposeSecret::expose_secret))?.trim();
+    (!text.is_empty()).then(|| SecretString::from(text))
+}
+
+/// Whether an address leads nowhere but to the machine that uses it.
+pub(crate) fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        None => false,
+    }
+}
+
+/// An address to listen on.
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:8787".to_owned())
+}
+
+/// An address on the web.
+fn web_address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    url.ok_or_else(|| "write it with its scheme, as in https://hooks.example.com".to_owned())
 }

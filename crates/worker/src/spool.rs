@@ -1,7 +1,9 @@
 //! Webhooks that came while the database was away: one file each, synced to disk, drained into the
 //! inbox when the database is back, also after a crash.
 
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,14 +98,19 @@ impl Spool {
 /// Written whole under another name, synced, renamed, and the directory synced: after a power loss
 /// the file is there, or the provider never got its 200.
 fn write(directory: &Path, webhook: NewWebhook) -> std::io::Result<()> {
-    std::fs::create_dir_all(directory)?;
+    create(directory)?;
     let NewWebhook { provider, call_id, body, malformed } = webhook;
     let bytes = serde_json::to_vec(&Kept { v: 1, provider, call_id, malformed, body })?;
     let name = CallId::generate().to_string();
     let part = directory.join(format!("{name}.part"));
-    let mut file = std::fs::File::create(&part)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
     file.write_all(&bytes)?;
     file.sync_all()?;
     std::fs::rename(&part, directory.join(format!("{name}.json")))?;
     std::fs::File::open(directory)?.sync_all()
+}
+
+/// The spool's directory: bodies hold people's numbers, so it is its owner's alone.
+pub(crate) fn create(directory: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }

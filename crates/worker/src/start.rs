@@ -38,7 +38,7 @@ pub enum StartError {
     Usage(String),
     /// Something failed; exit code 1.
     #[error("{0:#}")]
-    Failed(#[from] anyhow::Error),
+    Failed(anyhow::Error),
 }
 
 impl StartError {
@@ -49,6 +49,12 @@ impl StartError {
             StartError::Usage(_) => ExitCode::from(2),
             StartError::Failed(_) => ExitCode::from(1),
         }
+    }
+}
+
+impl From<anyhow::Error> for StartError {
+    fn from(error: anyhow::Error) -> Self {
+        StartError::Failed(error)
     }
 }
 
@@ -68,9 +74,21 @@ impl From<StoreError> for StartError {
 /// # Errors
 /// It could not start.
 pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartError> {
+    config.check_secrets().map_err(StartError::Usage)?;
     let access = admin::Access::new(config.admin_addr, config.admin_token.as_ref())
         .map_err(StartError::Usage)?;
     let store = Store::connect(config.database(), !config.no_migrate, Clock::system()).await?;
+    let ended = run_on(&store, config, inherited, access).await;
+    store.close().await;
+    ended
+}
+
+async fn run_on(
+    store: &Store,
+    config: Config,
+    inherited: Inherited,
+    access: admin::Access,
+) -> Result<Ended, StartError> {
     store.stamp(if config.sandbox { Stamp::Sandbox } else { Stamp::Live }).await?;
     let listener = if config.role.receives() {
         Some(listen::webhooks(inherited, config.listen_addr).await?)
@@ -79,7 +97,7 @@ pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartErr
     };
     let admin_listener = listen::bind(config.admin_addr, "ADMIN_ADDR").await?;
     let sandbox = start_sandbox(&config).await?;
-    let app = assemble::worker(&config, store, sandbox.as_ref(), listener.as_ref()).await?;
+    let app = assemble::worker(&config, store.clone(), sandbox.as_ref(), listener.as_ref()).await?;
     // Before anybody is told that this process is ready, and may tell it to stop.
     let stop = StopSignals::listen().context("signals can't be listened for")?;
     announce(&app, &config, listener.as_ref(), &admin_listener);
@@ -220,6 +238,9 @@ fn announce(app: &App, config: &Config, listener: Option<&TcpListener>, admin: &
     );
     if !config.role.works() {
         return;
+    }
+    for (name, url) in config.readable_on_the_way() {
+        tracing::warn!(%url, "{name} is not https: the key and every request can be read on the way");
     }
     if app.ocean.is_none() {
         tracing::warn!("Ocean is off: OCEAN_API_TOKEN is not set; rows that need it are held");

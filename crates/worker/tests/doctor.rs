@@ -200,7 +200,8 @@ async fn a_database_that_can_not_be_written() {
     setup.is_wrong("database: there is no directory /no/such/directory").await;
     let setup = Setup::good().await.set("SPOOL_DIR", "spool");
     std::fs::create_dir(setup.directory.path().join("reveal.db")).expect("a directory");
-    setup.is_wrong("database: reveal.db is a directory").await;
+    let file = setup.directory.path().join("reveal.db");
+    setup.is_wrong(&format!("database: {} is a directory", file.display())).await;
     setup.set("DATABASE_URL", "mysql://root@localhost/x").is_wrong("is no database").await;
 }
 

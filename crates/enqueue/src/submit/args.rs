@@ -120,6 +120,17 @@ impl SubmitArgs {
         self.files.iter().map(|file| Source::from_arg(file.as_os_str())).collect()
     }
 
+    /// Their absolute paths; pipes and devices have none that an export could take.
+    pub fn source_paths(&self) -> Vec<String> {
+        let files = self.files.iter().filter(|file| file.is_file());
+        files.filter_map(|file| Some(file.canonicalize().ok()?.to_string_lossy().into())).collect()
+    }
+
+    /// The batch's name; an empty one is none.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref().map(str::trim).filter(|name| !name.is_empty())
+    }
+
     /// How they are to be read.
     pub fn reading(&self) -> Options {
         Options {
@@ -146,7 +157,7 @@ impl SubmitArgs {
         let mut hasher = ContentHasher::new();
         let ceilings = self.max_credits.as_ref().map(ToString::to_string);
         let refresh = self.refresh_after.map(|age| age.as_millis().to_string());
-        hasher.option("name", self.name.as_deref().unwrap_or_default());
+        hasher.option("name", self.name().unwrap_or_default());
         hasher.option("max_credits", ceilings.as_deref().unwrap_or_default());
         hasher.option("priority", &self.priority.to_string());
         hasher.option("refresh_after", refresh.as_deref().unwrap_or_default());

@@ -1,4 +1,5 @@
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileTypeExt;
 use std::process::Stdio;
 
 use super::Desk;
@@ -37,7 +38,10 @@ fn writes_files_whole_or_not_at_all() {
     let desk = Desk::new();
     let id = desk.small();
     desk.write("out.csv", "old");
-    desk.ok(&["export", &id, "-o", "out.csv"]);
+    let ran = desk.run(&["export", &id, "-o", "out.csv"]);
+    assert!(ran.code == 2 && ran.err.contains("--force"), "{ran:?}");
+    assert_eq!(desk.read("out.csv"), "old");
+    desk.ok(&["export", &id, "-o", "out.csv", "--force"]);
     assert_eq!(desk.read("out.csv"), desk.ok(&["export", &id]).out);
     let ran = desk.run(&["export", &id, "-o", "absent/out.csv"]);
     assert_eq!(ran.code, 1);
@@ -84,4 +88,47 @@ fn a_reader_that_has_enough_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn never_replaces_what_is_still_needed() {
+    let desk = Desk::new();
+    let id = desk.small();
+    let people = desk.read("people-small.csv");
+    std::os::unix::fs::symlink("people-small.csv", desk.path("link.csv")).unwrap();
+    for target in ["people-small.csv", "./link.csv", "reveal.db", "reveal.db-wal"] {
+        let ran = desk.run(&["export", &id, "-o", target, "--format", "csv", "--force"]);
+        assert_ne!(ran.code, 0, "{target}: {ran:?}");
+    }
+    assert_eq!(desk.read("people-small.csv"), people);
+    assert_eq!(desk.status().len(), 1);
+}
+
+#[test]
+fn a_name_of_another_format_is_wrong_usage() {
+    let desk = Desk::new();
+    let id = desk.small();
+    for arguments in [
+        &["export", &id, "-o", "out.jsonl", "--format", "csv"][..],
+        &["export", &id, "-o", "out.CSV", "--format", "jsonl"],
+        &["export", &id, "-o", "out.pdf.xlsx"],
+    ] {
+        assert_eq!(desk.run(arguments).code, 2, "{arguments:?}");
+    }
+    desk.ok(&["export", &id, "-o", "out.ndjson", "--format", "jsonl"]);
+}
+
+#[test]
+fn writes_into_pipes_and_devices() {
+    let desk = Desk::new();
+    let id = desk.small();
+    let whole = desk.ok(&["export", &id]).out;
+    assert_eq!(desk.ok(&["export", &id, "-o", "/dev/stdout"]).out, whole);
+    desk.ok(&["export", &id, "-o", "/dev/null"]);
+    let made = std::process::Command::new("mkfifo").arg(desk.path("pipe")).status().unwrap();
+    assert!(made.success());
+    let mut writer = desk.command(&["export", &id, "-o", "pipe"]).spawn().unwrap();
+    assert_eq!(desk.read("pipe"), whole);
+    assert!(writer.wait().unwrap().success());
+    assert!(desk.path("pipe").symlink_metadata().unwrap().file_type().is_fifo());
 }

@@ -26,7 +26,12 @@ fn finds_batches_by_name() {
     assert!(!table.contains('\u{1b}'), "a name must not steer the terminal");
     let ran = desk.run(&["status", "Autumn"]);
     assert_eq!(ran.code, 1);
-    assert_eq!(ran.err, "enqueue: there is no batch \"Autumn\"; enqueue status lists them\n");
+    let file = desk.path("reveal.db");
+    let wanted = format!(
+        "enqueue: there is no batch \"Autumn\" in {}; enqueue status lists them\n",
+        file.display()
+    );
+    assert_eq!(ran.err, wanted);
 }
 
 #[test]
@@ -35,5 +40,20 @@ fn nothing_yet_is_no_failure() {
     let ran = desk.ok(&["status"]);
     assert_eq!(ran.out, "");
     assert!(ran.err.contains("enqueue submit FILE"), "{ran:?}");
+    assert!(ran.err.contains(desk.path("reveal.db").to_str().unwrap()), "{ran:?}");
     assert_eq!(desk.ok(&["status", "--json"]).out, "[]\n");
+    assert!(!desk.path("reveal.db").exists(), "a look makes no database");
+}
+
+#[test]
+fn a_long_name_is_cut_and_an_empty_one_is_none() {
+    let desk = Desk::new();
+    desk.example("people-small.csv");
+    let long = "x".repeat(2_000);
+    desk.ok(&["submit", "people-small.csv", "--name", &long]);
+    desk.ok(&["submit", "people-small.csv", "--name", " "]);
+    let text = desk.ok(&["status"]).out;
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let names: Vec<_> = desk.status().iter().map(|batch| batch["name"].clone()).collect();
+    assert_eq!(names, [serde_json::Value::Null, long.into()]);
 }

@@ -37,6 +37,18 @@ fn a_password_is_not_repeated() {
 }
 
 #[test]
+fn a_postgres_that_is_not_there_is_said_at_once() {
+    let desk = Desk::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let started = std::time::Instant::now();
+    let url = format!("postgres://me:geheim@{free}/x?passwort=geheim");
+    let ran = desk.run(&["status", "--database-url", &url]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains(&format!("nothing listens at {free}")), "{ran:?}");
+    assert!(!ran.err.contains("geheim") && started.elapsed().as_secs() < 5, "{ran:?}");
+}
+
+#[test]
 fn completions_and_manual_pages() {
     let desk = Desk::new();
     assert!(desk.ok(&["completions", "bash"]).out.contains("enqueue"));

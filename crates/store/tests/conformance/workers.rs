@@ -175,7 +175,7 @@ async fn a_process_that_ends_wakes_others_before(b: &Bench) {
             runtime.block_on(async {
                 let store = Store::connect(&url, true, clock).await.unwrap();
                 store.publish(&batch, None).await.unwrap();
-                store.others_told().await;
+                store.close().await;
             });
             runtime.shutdown_background();
         };

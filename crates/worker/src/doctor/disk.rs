@@ -1,11 +1,13 @@
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jobs::CallId;
+use store::{sqlite_companions, sqlite_file};
 
 use super::report::Check;
-use super::unusable::sqlite_file;
 use crate::config::Config;
+use crate::spool;
 
 const MIB: u64 = 1024 * 1024;
 /// Less than that is gone within one large batch.
@@ -16,6 +18,7 @@ const LITTLE: u64 = 1024 * MIB;
 /// The spool can be written to, and database and spool have room to grow.
 pub(super) fn check(config: &Config) -> Vec<Check> {
     let mut found = vec![spool(&config.spool_dir)];
+    found.extend(private(config));
     let mut places = vec![("SPOOL_DIR", existing(&config.spool_dir))];
     places
         .extend(sqlite_directory(config.database()).map(|path| ("DATABASE_URL", existing(&path))));
@@ -62,11 +65,29 @@ fn spool(directory: &Path) -> Check {
 }
 
 fn write_and_remove(directory: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(directory)?;
+    spool::create(directory)?;
     let path = directory.join(format!("{}.doctor", CallId::generate()));
     let written = std::fs::File::create(&path).and_then(|file| file.sync_all());
     let _ = std::fs::remove_file(&path);
     written
+}
+
+/// Files with people's numbers or with secrets that others on the machine can read: those of an earlier version, or of a
+/// hand that was careless.
+fn private(config: &Config) -> Vec<Check> {
+    let database = sqlite_file(config.database()).map(|file| sqlite_companions(&file));
+    let secrets =
+        [&config.database_url_file, &config.ocean_api_token_file, &config.clodura_api_key_file];
+    let secrets = secrets.into_iter().flatten().map(|secret| secret.path().to_owned());
+    let files = database.into_iter().flatten().chain([config.spool_dir.clone()]).chain(secrets);
+    let open = files.filter(|path| path.metadata().is_ok_and(|file| file.mode() & 0o077 != 0));
+    let open: Vec<String> = open.map(|path| path.display().to_string()).collect();
+    if open.is_empty() {
+        return Vec::new();
+    }
+    let files = open.join(" ");
+    let message = format!("others on this machine can use {files}");
+    vec![Check::warning("files", message, format!("chmod go= {files}"))]
 }
 
 fn room(name: &str, bytes: u64) -> Check {
@@ -109,7 +130,8 @@ mod tests {
     #[test]
     fn finds_the_directory_of_a_database() {
         let directory = |url| sqlite_directory(url).map(|path| path.display().to_string());
-        assert_eq!(directory("sqlite://reveal.db").as_deref(), Some("."));
+        let here = std::env::current_dir().unwrap().display().to_string();
+        assert_eq!(directory("sqlite://reveal.db"), Some(here));
         assert_eq!(directory("sqlite:///srv/x/reveal.db?mode=rwc").as_deref(), Some("/srv/x"));
         assert_eq!(directory("postgres://localhost/x"), None);
     }

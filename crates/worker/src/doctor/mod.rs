@@ -13,8 +13,6 @@ mod disk;
 pub mod report;
 /// Settings that contradict each other or make no sense.
 mod settings;
-/// Why a database can't be used.
-mod unusable;
 /// Whether providers reach this worker.
 mod webhook;
 
@@ -49,6 +47,7 @@ pub struct Options {
 /// Nothing could be looked at: the sandbox can't start, or there is no TLS.
 pub async fn examine(options: &Options) -> Result<Report, StartError> {
     let config = &options.config;
+    config.check_secrets().map_err(StartError::Usage)?;
     let http = providers::http::client(PATIENCE).context("no HTTP client")?;
     let sandbox = start_sandbox(config).await?;
     let accounts = Accounts::new(config, sandbox.as_ref())?;
@@ -62,7 +61,10 @@ pub async fn examine(options: &Options) -> Result<Report, StartError> {
     if config.role.works() {
         report.add(accounts::check(config, &accounts, store.as_ref(), &http).await);
     }
-    report.add(webhook::check(config, &accounts, store, sandbox.as_ref(), &http).await);
+    report.add(webhook::check(config, &accounts, store.clone(), sandbox.as_ref(), &http).await);
+    if let Some(store) = store {
+        store.close().await;
+    }
     if let Some(sandbox) = sandbox {
         sandbox.shutdown().await;
     }

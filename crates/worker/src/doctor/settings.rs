@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use jobs::duration::display;
-use url::{Host, Url};
 
 use super::report::Check;
 use crate::admin::Access;
@@ -21,14 +20,11 @@ pub(super) fn check(config: &Config) -> Vec<Check> {
     let mut found = waits(config);
     found.extend(limits(config));
     found.extend(addresses(config));
-    found.extend(
-        [
-            base_url("OCEAN_BASE_URL", &config.ocean_base_url),
-            base_url("CLODURA_BASE_URL", &config.clodura_base_url),
-        ]
-        .into_iter()
-        .flatten(),
-    );
+    found.extend(config.readable_on_the_way().map(|(name, _)| {
+        let message =
+            format!("{name} is not https: the key and every request could be read on the way");
+        Check::wrong(NAME, message, "use https://")
+    }));
     if found.is_empty() {
         found.push(Check::ok(NAME, "rates, limits, durations and addresses are plausible"));
     }
@@ -169,27 +165,6 @@ fn addresses(config: &Config) -> Vec<Check> {
     let open = Access::new(admin, config.admin_token.as_ref()).err();
     let open = open.map(|why| wrong(why, "a worker would refuse to start"));
     [same, open].into_iter().flatten().flatten().collect()
-}
-
-/// A key must not travel where it can be read.
-fn base_url(name: &str, url: &Url) -> Option<Check> {
-    if url.scheme() == "https" || is_this_machine(url) {
-        return None;
-    }
-    wrong(
-        format!("{name} is not https: the key and every request could be read on the way"),
-        "use https://",
-    )
-}
-
-/// Whether an address leads nowhere but to the machine that uses it.
-pub(super) fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::report::Check;
-use super::settings::is_this_machine;
 use crate::app::App;
 use crate::assemble::{self, Accounts};
 use crate::config::Config;
+use crate::config::is_this_machine;
 use crate::server;
 use crate::spool::Spool;
 use crate::webhooks::{self, Webhooks};

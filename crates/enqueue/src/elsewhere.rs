@@ -1,0 +1,50 @@
+//! Points out the other database: who tried the sandbox first has a sandbox.db beside an empty reveal.db, or the other
+//! way round.
+
+use std::path::{Path, PathBuf};
+
+use store::{batches_in, sqlite_file};
+
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::output::{count, say};
+
+const USUAL_NAMES: [&str; 2] = ["reveal.db", "sandbox.db"];
+
+/// Adds to a failure that found no batch or no database where else there are batches.
+pub fn hint(global: &Global, failure: Failure) -> Failure {
+    match failure {
+        Failure::NotFound(message) => match sentence(global) {
+            Some(other) => Failure::NotFound(format!("{message}; {other}")),
+            None => Failure::NotFound(message),
+        },
+        other => other,
+    }
+}
+
+/// Says it where a status had nothing to show.
+pub fn say_if_empty(global: &Global, shown: Result<bool, Failure>) -> Result<(), Failure> {
+    if !shown? && let Some(other) = sentence(global) {
+        say(&format!("But {other}"));
+    }
+    Ok(())
+}
+
+fn sentence(global: &Global) -> Option<String> {
+    let used = sqlite_file(global.database().ok()?)?;
+    let (other, batches) = beside(&used)?;
+    let url = format!("sqlite://{}", other.display());
+    Some(format!(
+        "{} beside it has {}: enqueue --database-url {url} status",
+        other.display(),
+        count(batches, "batch")
+    ))
+}
+
+/// A database of another usual name in the same folder, with batches in it.
+fn beside(used: &Path) -> Option<(PathBuf, i64)> {
+    USUAL_NAMES.iter().map(|name| used.with_file_name(name)).find_map(|other| {
+        let batches = (other != used && other.is_file()).then(|| batches_in(&other)).flatten();
+        Some((other, batches.filter(|n| *n > 0)?))
+    })
+}

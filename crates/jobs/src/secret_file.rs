@@ -1,0 +1,90 @@
+//! Secrets that come from a file: a mounted one, or a credential of systemd's. Neither arguments nor environment, which
+//! other processes may read, hold them then.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// More than any key or address has.
+const LONGEST: u64 = 64 * 1024;
+
+/// What a file held. Prints nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretFile {
+    path: PathBuf,
+    text: String,
+}
+
+impl SecretFile {
+    /// Reads a file; the line end behind the secret is no part of it.
+    ///
+    /// # Errors
+    /// It can't be read, is no text, or is no file of one line.
+    pub fn read(path: &str) -> Result<Self, String> {
+        let why = |error: std::io::Error| format!("{path} can't be read: {error}");
+        let size = std::fs::metadata(path).map_err(why)?.len();
+        if size > LONGEST {
+            return Err(format!("{path} is too large for a secret"));
+        }
+        let text = std::fs::read_to_string(path).map_err(why)?.trim().to_owned();
+        if text.contains('\n') {
+            return Err(format!(
+                "{path} holds several lines; write the secret into it and nothing else"
+            ));
+        }
+        Ok(SecretFile { path: path.into(), text })
+    }
+
+    /// The secret.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl fmt::Debug for SecretFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretFile({})", self.path.display())
+    }
+}
+
+/// Wrong usage where a secret is given twice: which of the two counts would be a guess.
+///
+/// # Errors
+/// Both are there.
+pub fn one_of(name: &str, given: bool, file: Option<&SecretFile>) -> Result<(), String> {
+    match file {
+        Some(_) if given => Err(format!("{name} and {name}_FILE are both set; keep one of them")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_a_file_of_one_line() {
+        let folder = std::env::temp_dir().join(format!("secret-file-{}", std::process::id()));
+        let path = folder.display().to_string();
+        for (content, secret) in [
+            ("key\n", Some("key")),
+            (" key\r\n", Some("key")),
+            ("", Some("")),
+            ("one\ntwo\n", None),
+        ] {
+            std::fs::write(&folder, content).unwrap();
+            let read = SecretFile::read(&path);
+            assert_eq!(read.as_ref().ok().map(SecretFile::text), secret, "{content:?}");
+            assert!(!format!("{read:?}").contains("key"));
+        }
+        std::fs::remove_file(&folder).unwrap();
+        assert!(SecretFile::read(&path).is_err_and(|why| why.contains(&path)));
+        assert!(SecretFile::read("/dev").is_err());
+    }
+}
