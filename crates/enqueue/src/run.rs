@@ -78,7 +78,7 @@ async fn status(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
                 done.map_err(|failure| elsewhere::hint(global, failure)),
             )
         }
-        Err(StoreError::Missing { place }) if args.batch.is_none() => {
+        Err(StoreError::Missing { place }) if args.batch.is_none() && !global.no_migrate => {
             status::nothing(&place, args)?;
             elsewhere::say_if_empty(global, Ok(false))
         }
