@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
@@ -55,7 +56,12 @@ fn signals_leave_one_file_too() {
             .spawn()
             .unwrap();
         let mut input = child.stdin.take().unwrap();
-        std::io::Write::write_all(&mut input, b"ocean_person_id\no1\n").unwrap();
+        // Enough to be taken for a table; the end never comes.
+        let writing = std::thread::spawn(move || {
+            let rows: String = (0..20_000).map(|n| format!("o{n}\n")).collect();
+            let _ = input.write_all(format!("ocean_person_id\n{rows}").as_bytes());
+            input
+        });
         let begun = (0..2_000).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(5));
             let running = desk.path("reveal.db-wal");
@@ -66,7 +72,7 @@ fn signals_leave_one_file_too() {
         assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
         let ended = child.wait().unwrap();
         assert_eq!((ended.signal(), ended.code()), (None, Some(code)));
-        drop(input);
+        drop(writing.join());
         assert_eq!(desk.companions(), Vec::<String>::new(), "SIG{signal}");
         assert!(desk.status().is_empty());
     }
