@@ -235,8 +235,8 @@ mod tests {
     use jobs::{CallId, Clock};
     use sqlx::{Connection, PgConnection};
 
-    use crate::conn::value;
     use super::{may_fall_back, parse};
+    use crate::conn::value;
     use crate::{Result, Store};
 
     /// A worker that is stopped in the middle of a transaction must not stop all others.
