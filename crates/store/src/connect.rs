@@ -44,6 +44,9 @@ pub(crate) enum Backend {
     Postgres { writers: PgPool, beside: PgPool, readers: PgPool, notifier: Notifier },
 }
 
+/// How long the end of a program waits until other processes know what it wrote.
+const NOTIFYING: Duration = Duration::from_secs(1);
+
 impl Store {
     /// Opens the database at `url` (`sqlite://FILE`, created if missing, or `postgres://…`) and
     /// brings its schema up to date unless told not to.
@@ -89,7 +92,10 @@ impl Store {
     pub async fn close(&self) {
         match &self.backend {
             Backend::Sqlite { writer, readers } => close_sqlite(writer, readers).await,
-            Backend::Postgres { notifier, .. } => notifier.told().await,
+            Backend::Postgres { notifier, .. } => {
+                // Only a courtesy: others look for themselves every few seconds. The server may be away.
+                let _ = tokio::time::timeout(NOTIFYING, notifier.told()).await;
+            }
         }
     }
 

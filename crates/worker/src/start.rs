@@ -129,7 +129,6 @@ async fn run_on(
         if let Err(error) = app.store.worker_stopped(app.worker).await {
             tracing::warn!(%error, "the ledger doesn't know that this worker has stopped");
         }
-        app.store.others_told().await;
     };
     if tokio::time::timeout(last, goodbye).await.is_err() {
         tracing::warn!(
@@ -172,15 +171,15 @@ async fn work(app: &App, config: &Config, mut stop: StopSignals) -> Ended {
         Some(runner) => {
             let (timeout, step) =
                 (config.shutdown_timeout, step_at_the_end(config.shutdown_timeout));
-            tokio::join!(runner.run(timeout.saturating_sub(5 * step), step), ending).1
+            tokio::join!(runner.run(timeout.saturating_sub(6 * step), step), ending).1
         }
         None => ending.await,
     };
     stuck.map_or(Ended::Done, Ended::Stuck)
 }
 
-/// How long each step after the work may take: giving back, closing connections, telling the ledger, ending threads.
-/// Five of them are kept of the shutdown timeout.
+/// How long each step after the work may take: giving back, closing connections, telling the ledger, closing it, ending
+/// threads. Six of them are kept of the shutdown timeout.
 fn step_at_the_end(timeout: Duration) -> Duration {
     (timeout / 10).min(Duration::from_secs(1))
 }
