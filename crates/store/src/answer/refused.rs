@@ -202,7 +202,7 @@ pub(super) async fn refused_alone(
             provider.as_str(),
         )?;
     }
-    Ok((verdict.closes && (counts || closed_for_it)).then(|| Closing {
+    Ok((verdict.closes && (counts || closed_for_it)).then_some(Closing {
         reason: GateReason::EverythingRefused,
         message: Some(reason),
         until: Until::Backoff,
