@@ -73,7 +73,7 @@ async fn idle_is_exit_code_0(kind: Kind) {
     let ended = scene.worker().set("DATABASE_URL", nowhere).spawn().ended(LONG).await;
     assert!(ended.with_code(1).stderr.contains("worker: "));
     let ended = scene.worker().set("DATABASE_URL", "mysql://x").spawn().ended(LONG).await;
-    assert!(ended.with_code(2).stderr.contains("postgres://USER@HOST/NAME"));
+    assert!(ended.with_code(2).stderr.contains("postgres://USER:PASSWORD@HOST/NAME"));
     // A port that is taken is said to be.
     let first = scene.worker().start().await;
     let ended = scene.worker().spawn().ended(LONG).await.with_code(1);

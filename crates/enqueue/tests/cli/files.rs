@@ -45,6 +45,10 @@ fn the_ledger_is_one_file_after_every_command() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread of its own, which waits for another process"
+)]
 fn signals_leave_one_file_too() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let desk = Desk::new();
