@@ -101,11 +101,11 @@ fn print(shown: &[Shown], place: &str, args: &StatusArgs) -> Result<(), Failure>
     Ok(print_line(&text)?)
 }
 
-/// How wide what is no terminal is taken to be.
-const USUAL_WIDTH: usize = 80;
+/// Scripts look for whole lines: what is no terminal is as wide as they are.
+const UNBOUNDED: usize = usize::MAX;
 
 fn text(shown: &[Shown]) -> String {
-    let width = if is_watched() { Screen::now().width } else { USUAL_WIDTH };
+    let width = if is_watched() { Screen::now().width } else { UNBOUNDED };
     let blocks: Vec<String> = shown.iter().map(|one| block(one, width)).collect();
     blocks.join("\n\n")
 }

@@ -175,6 +175,7 @@ async fn one_lost_webhook_is_no_reason_to_doubt(b: &Bench) {
     b.advance(5 * MINUTE).await;
     let third = b.claim_as(ask.clone()).await.remove(0);
     b.accept(&third).await;
+    b.advance(MINUTE).await;
     b.webhook(&third, vec![found("o21")]).await;
     b.advance(3 * HOUR).await;
     assert!(!b.store.sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
