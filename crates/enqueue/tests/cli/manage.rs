@@ -34,7 +34,10 @@ fn providers_are_paused_and_resumed() {
     assert!(desk.ok(&["pause", "ocean"]).err.starts_with("ocean is paused"));
     assert!(desk.ok(&["pause", "ocean"]).err.starts_with("ocean was paused already"));
     assert_eq!(desk.ok(&["resume", "ocean"]).err, "ocean was paused; it is open now\n");
-    assert_eq!(desk.ok(&["resume", "ocean"]).err, "ocean is open already; there was nothing to resume\n");
+    assert_eq!(
+        desk.ok(&["resume", "ocean"]).err,
+        "ocean is open already; there was nothing to resume\n"
+    );
     let ran = desk.run(&["pause", "apollo"]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("known are ocean and clodura"), "{ran:?}");
