@@ -104,6 +104,9 @@ fn print(shown: &[Shown], place: &str, args: &StatusArgs) -> Result<(), Failure>
 /// Scripts look for whole lines: what is no terminal is as wide as they are.
 const UNBOUNDED: usize = usize::MAX;
 
+/// A name takes no more room anywhere than it has on a usual terminal.
+const USUAL_WIDTH: usize = 80;
+
 fn text(shown: &[Shown]) -> String {
     let width = if is_watched() { Screen::now().width } else { UNBOUNDED };
     let blocks: Vec<String> = shown.iter().map(|one| block(one, width)).collect();
@@ -115,7 +118,8 @@ fn block(shown: &Shown, width: usize) -> String {
     let status = &shown.status;
     let created = status.created_at.chars().take(16).collect::<String>().replace('T', " ");
     let name = harmless(status.name.as_deref().unwrap_or(""));
-    let room = width.saturating_sub(status.batch_id.len() + created.len() + 4).min(LONGEST_NAME);
+    let room = width.min(USUAL_WIDTH);
+    let room = room.saturating_sub(status.batch_id.len() + created.len() + 4).min(LONGEST_NAME);
     let first = [status.batch_id.as_str(), &truncate_str(&name, room, "…"), &created];
     let first: Vec<&str> = first.into_iter().filter(|part| !part.is_empty()).collect();
     let states: [(&str, i64); 10] = [
