@@ -175,9 +175,9 @@ fn wrong(model: &Model, features: Features, batch: usize, row: &Shown) -> Option
     if keys(own).any(|(kind, id)| kind == shown.0 && kind != Kind::Address && id != shown.1) {
         return Some("it shows somebody with another id of the same kind");
     }
-    let group = model.connected(keys(own));
+    let group = model.group_of(own);
     if !group.contains(&shown) {
-        return Some("it shows somebody whom no row connects with it");
+        return Some("it shows somebody whom neither rows nor answers connect with it");
     }
     if is_one_person(&group)
         && !keys(own).any(|key| key.0.provider() == shown.0.provider())

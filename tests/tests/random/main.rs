@@ -4,8 +4,7 @@
 //!
 //! RANDOM_SECONDS     how long stories are played, on each database; 30
 //! RANDOM_SEED        the first story's seed, 1; with RANDOM_STORIES=1 it repeats one story's decisions
-//! RANDOM_STORIES     at most so many stories; 1, since the model does not know yet that an answer under another id
-//!                    joins two people (story 2 fails by it)
+//! RANDOM_STORIES     at most so many stories
 //! RANDOM_OPERATIONS  only the first so many operations of a story, to find the one that matters
 //! RANDOM_WITHOUT     features that are left out, as in erasures,purges; see plan.rs
 //! RANDOM_GO_ON       set: goes on after a story that failed
@@ -48,15 +47,12 @@ async fn postgres() {
     stories(Kind::Postgres).await;
 }
 
-/// What is played unless told otherwise.
-const ONE_STORY: u64 = 1;
-
 /// Faults that a failure shows; the folder has them all.
 const MOST_SHOWN: usize = 10;
 
 async fn stories(kind: Kind) {
     let (started, seconds) = (Instant::now(), number("RANDOM_SECONDS").unwrap_or(30));
-    let most = number("RANDOM_STORIES").unwrap_or(ONE_STORY);
+    let most = number("RANDOM_STORIES").unwrap_or(u64::MAX);
     let first = number("RANDOM_SEED").unwrap_or(1);
     let mut failed = Vec::new();
     for seed in (first..).take(usize::try_from(most).unwrap_or(usize::MAX)) {

@@ -85,6 +85,12 @@ impl Model {
         groups.into_iter().map(|(_, group)| group).collect()
     }
 
+    /// The group of a row.
+    pub fn group_of(&self, row: &Row) -> BTreeSet<Key> {
+        let own: BTreeSet<Key> = keys(row).collect();
+        self.groups().into_iter().find(|group| !group.is_disjoint(&own)).unwrap_or(own)
+    }
+
     /// Whether somebody of a group was erased.
     pub fn touched_by_erasure(&self, group: &BTreeSet<Key>) -> bool {
         group.iter().any(|(_, identifier)| self.erased.contains(identifier))
