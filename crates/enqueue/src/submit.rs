@@ -35,7 +35,12 @@ use load::{Sink, load};
 use report::Report;
 
 /// `enqueue submit`.
-pub async fn submit(args: SubmitArgs, global: &Global) -> Result<(), Failure> {
+pub async fn submit(mut args: SubmitArgs, global: &Global) -> Result<(), Failure> {
+    for provider in args.name_each_once() {
+        say(&format!(
+            "--providers names {provider} more than once; it is asked once, where it is named first"
+        ));
+    }
     let reader = Reader::open(&args.sources(), args.reading())?;
     reader.recognised().iter().for_each(|line| say(line));
     if args.dry_run {

@@ -9,6 +9,7 @@ use crate::checks::{books_are_closed, equals_truth, exported, in_order, nobody, 
 on_both!(
     every_row_gets_its_truth,
     the_waterfall_asks_the_second_only_for_what_the_first_lacks,
+    a_provider_named_twice_is_asked_once,
     rows_listed_twice_are_asked_once,
     clodura_without_webhooks_is_polled,
     lost_webhooks_are_polled_for_or_expire,
@@ -58,6 +59,16 @@ async fn the_waterfall_asks_the_second_only_for_what_the_first_lacks(kind: Kind)
         let asked = scene.sandbox.person(Provider::Clodura, &row.clodura).is_some();
         assert_eq!(asked, lacking, "{row:?}");
     }
+    assert_eq!(scene.charged_again(), 0);
+}
+
+async fn a_provider_named_twice_is_asked_once(kind: Kind) {
+    let scene = Scene::new(kind, Config::instant()).await;
+    let rows: Vec<Row> = (0..40).map(|n| Row::both(format!("o{n}"), format!("c{n}"))).collect();
+    let batch = scene.submit(&rows, &["--providers", "ocean,clodura,ocean"]).await;
+    scene.worker().until_idle().await.with_code(0);
+    equals_truth(&scene, &batch.id, &rows, nobody).await;
+    books_are_closed(&scene).await;
     assert_eq!(scene.charged_again(), 0);
 }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub struct SubmitArgs {
     #[arg(long = "column", value_name = "NAME=HEADER")]
     pub columns: Vec<ColumnMapping>,
 
-    /// The providers to ask, in this order; a later one only where the earlier one has no number
+    /// The providers to ask, in this order, each once; a later one only where the earlier one has no number
     /// [default: every provider for which the row has an identifier, as in ocean,clodura]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub providers: Option<Vec<Provider>>,
@@ -141,6 +142,21 @@ impl SubmitArgs {
         }
     }
 
+    /// Keeps each provider where it is named first, since asking it once more for the same people brings nothing new.
+    /// Gives those that were named again.
+    pub fn name_each_once(&mut self) -> BTreeSet<Provider> {
+        let (mut once, mut again) = (Vec::new(), BTreeSet::new());
+        for provider in self.providers.iter().flatten().copied() {
+            if once.contains(&provider) {
+                again.insert(provider);
+            } else {
+                once.push(provider);
+            }
+        }
+        self.providers = self.providers.as_ref().map(|_| once);
+        again
+    }
+
     /// The providers that may be asked, in turn.
     pub fn waterfall(&self) -> Vec<Provider> {
         self.providers.clone().unwrap_or_else(|| Provider::ALL.to_vec())
@@ -162,5 +178,35 @@ impl SubmitArgs {
         hasher.option("priority", &self.priority.to_string());
         hasher.option("refresh_after", refresh.as_deref().unwrap_or_default());
         hasher
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use jobs::Provider::{Clodura, Ocean};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SubmitArgs,
+    }
+
+    fn named(line: &[&str]) -> (Vec<Provider>, Vec<Provider>) {
+        let mut args = Line::parse_from([&["submit", "people.csv"], line].concat()).args;
+        let again = args.name_each_once();
+        (args.waterfall(), again.into_iter().collect())
+    }
+
+    #[test]
+    fn each_provider_is_kept_where_it_is_named_first() {
+        assert_eq!(named(&[]), (Provider::ALL.to_vec(), vec![]));
+        assert_eq!(named(&["--providers", "clodura,ocean"]), (vec![Clodura, Ocean], vec![]));
+        let twice = named(&["--providers", "ocean,clodura,ocean,ocean"]);
+        assert_eq!(twice, (vec![Ocean, Clodura], vec![Ocean]));
+        let twice = named(&["--providers", "ocean,ocean,clodura"]);
+        assert_eq!(twice, (vec![Ocean, Clodura], vec![Ocean]));
     }
 }
