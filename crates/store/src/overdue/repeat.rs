@@ -2,7 +2,7 @@
 
 use jobs::{CallState, Provider, RevealState, Timestamp};
 
-use super::{AT_ONCE, end_without_result, lock_all, looked, waiting_on};
+use super::{AT_ONCE, end_without_result, lock_all, looked, reserved_by_payer, waiting_on};
 use crate::Result;
 use crate::bill::bill_again;
 use crate::conn::{Conn, exec, row, rows, value};
@@ -106,13 +106,7 @@ pub(crate) async fn take_back(
         deadline,
         now.0,
     )?;
-    let reserved: Vec<(i64, i64)> = rows!(
-        conn,
-        "SELECT payer, CAST(SUM(reserved) AS BIGINT) FROM call_reveals
-         WHERE call_id = $1 AND credits IS NULL GROUP BY payer",
-        call,
-    )?;
-    for (payer, credits) in reserved {
+    for (payer, credits) in reserved_by_payer(conn, call).await? {
         totals.write_back(payer, provider, credits);
     }
     shift(conn, totals, provider, &ids, Change::to(RevealState::Asked), now).await?;
