@@ -1,15 +1,23 @@
 //! The command line and the environment, and what follows from them.
 
+/// Keys and the database's URL.
+mod secrets;
+/// How single settings are written.
+mod values;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jobs::secret_file::{SecretFile, one_of};
+use jobs::secret_file::SecretFile;
 use jobs::{Policy, Rate, duration};
-use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use secrecy::SecretString;
+use url::Url;
 
+pub(crate) use self::values::is_this_machine;
+pub use self::values::{Credits, Grace};
+use self::values::{socket_address, web_address};
 use crate::telemetry::LogFormat;
 
 const EXAMPLES: &str = "\
@@ -270,38 +278,6 @@ impl Role {
     }
 }
 
-/// Credits reserved a person, or `auto`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Credits(pub store::Price);
-
-impl std::str::FromStr for Credits {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse::<i64>() {
-            _ if text == "auto" => Ok(Credits(store::Price::Auto)),
-            Ok(n) if n > 0 => Ok(Credits(store::Price::Fixed(n))),
-            _ => Err("write a number above 0, or auto".to_owned()),
-        }
-    }
-}
-
-/// A duration, or `never`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grace(pub Option<Duration>);
-
-impl std::str::FromStr for Grace {
-    type Err = duration::ParseError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "never" {
-            Ok(Grace(None))
-        } else {
-            duration::parse(text).map(|d| Grace(Some(d)))
-        }
-    }
-}
-
 impl Config {
     /// The database, by default one that suits the mode.
     #[must_use]
@@ -312,34 +288,6 @@ impl Config {
             None if self.sandbox => "sqlite://sandbox.db",
             None => "sqlite://reveal.db",
         }
-    }
-
-    /// The keys, each from its variable or its file.
-    #[must_use]
-    pub fn ocean_key(&self) -> Option<SecretString> {
-        key(self.ocean_api_token.as_ref(), self.ocean_api_token_file.as_ref())
-    }
-
-    /// The same for Clodura.
-    #[must_use]
-    pub fn clodura_key(&self) -> Option<SecretString> {
-        key(self.clodura_api_key.as_ref(), self.clodura_api_key_file.as_ref())
-    }
-
-    /// That no secret is given twice.
-    ///
-    /// # Errors
-    /// One is: wrong usage.
-    pub fn check_secrets(&self) -> Result<(), String> {
-        let given = |secret: &Option<SecretString>| {
-            secret.as_ref().is_some_and(|secret| !secret.expose_secret().is_empty())
-        };
-        let url = self.database_url.as_ref().is_some_and(|url| !url.is_empty());
-        one_of("DATABASE_URL", url, self.database_url_file.as_ref())?;
-        let ocean = given(&self.ocean_api_token);
-        one_of("OCEAN_API_TOKEN", ocean, self.ocean_api_token_file.as_ref())?;
-        let clodura = given(&self.clodura_api_key);
-        one_of("CLODURA_API_KEY", clodura, self.clodura_api_key_file.as_ref())
     }
 
     /// The providers' addresses to which keys would travel in clear text, by the variables that set them.
@@ -371,33 +319,4 @@ impl Config {
             heartbeat_timeout: self.heartbeat_timeout,
         }
     }
-}
-
-/// A key from its variable or its file. An empty one is none.
-fn key(given: Option<&SecretString>, file: Option<&SecretFile>) -> Option<SecretString> {
-    let text = file.map(SecretFile::text).or(given.map(ExposeSecret::expose_secret))?.trim();
-    (!text.is_empty()).then(|| SecretString::from(text))
-}
-
-/// Whether an address leads nowhere but to the machine that uses it.
-pub(crate) fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified(),
-        None => false,
-    }
-}
-
-/// An address to listen on.
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:8787".to_owned())
-}
-
-/// An address on the web.
-fn web_address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text)
-        .ok()
-        .filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
-    url.ok_or_else(|| "write it with its scheme, as in https://hooks.example.com".to_owned())
 }
