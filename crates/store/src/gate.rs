@@ -54,6 +54,7 @@ record! {
         pub(crate) canary_url: Option<String>,
         pub(crate) canary_proved_at: Option<i64>,
         pub(crate) canary_since: i64,
+        pub(crate) webhook_at: Option<i64>,
     }
 }
 

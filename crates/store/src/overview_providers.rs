@@ -30,6 +30,8 @@ pub struct ProviderOverview {
     pub out: i64,
     /// When the oldest of them was sent.
     pub oldest_out: Option<Timestamp>,
+    /// When a webhook of its was last applied, to within a minute or so.
+    pub webhook_at: Option<Timestamp>,
     /// Since when the first person who could be asked waits.
     pub waiting_since: Option<Timestamp>,
     /// Requests since midnight, UTC.
@@ -99,6 +101,7 @@ async fn read_provider(
         until: gate.breaker.until.filter(|_| state == GateState::Closed.as_str()),
         out,
         oldest_out,
+        webhook_at: gate.webhook_at.map(Timestamp),
         waiting_since: waiting_since(conn, provider, now).await?,
         requests_today: requests,
         requests_left: daily_left,

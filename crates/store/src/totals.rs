@@ -8,6 +8,17 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
+use crate::record::record;
+
+record! {
+    /// A batch whose counts were written.
+    struct Written {
+        id: i64,
+        batch_id: String,
+        total: i64,
+        finished_at: Option<i64>,
+    }
+}
 
 /// What changes in `batch_totals` and `batches`.
 #[derive(Debug, Default)]
@@ -226,7 +237,7 @@ impl Totals {
                 json(&rows),
             )?;
         }
-        exec!(
+        let written: Vec<Written> = rows!(
             conn,
             "UPDATE batches SET
                 total = total + CAST(e.value->>'total' AS BIGINT),
@@ -234,12 +245,25 @@ impl Totals {
                 finished_at = CASE WHEN published_at IS NULL
                                      OR unfinished + CAST(e.value->>'unfinished' AS BIGINT) > 0
                                    THEN NULL ELSE CAST($2 AS BIGINT) END
-             FROM EACH($1) AS e WHERE batches.id = CAST(e.value->>'id' AS BIGINT)",
+             FROM EACH($1) AS e WHERE batches.id = CAST(e.value->>'id' AS BIGINT)
+             RETURNING batches.id AS id, batches.batch_id AS batch_id, batches.total AS total,
+                batches.finished_at AS finished_at",
             json(&rows),
             now.0,
         )?;
+        for batch in written {
+            let fell = self.batches.get(&batch.id).is_some_and(|delta| delta.unfinished < 0);
+            if fell && batch.finished_at.is_some() {
+                log_end(&batch.batch_id, batch.total);
+            }
+        }
         Ok(())
     }
+}
+
+/// Every row of a batch is finished.
+pub(crate) fn log_end(batch_id: &str, rows: i64) {
+    tracing::info!(batch_id, rows, "batch finished");
 }
 
 /// A parameter for `EACH`, `IDS` or `TEXTS`.

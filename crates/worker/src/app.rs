@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::metrics::Metrics;
 use crate::persist::{Patience, persist};
+use crate::routine::Routine;
 use crate::supervise::Supervisor;
 
 /// Shared by all jobs of a process; cheap to clone.
@@ -18,6 +19,7 @@ use crate::supervise::Supervisor;
 pub struct App {
     inner: Arc<Inner>,
     metrics: Metrics,
+    routine: Routine,
 }
 
 /// See [`App`].
@@ -79,13 +81,19 @@ impl App {
     #[must_use]
     pub fn new(inner: Inner) -> Self {
         let metrics = Metrics::new(inner.store.now());
-        App { inner: Arc::new(inner), metrics }
+        App { inner: Arc::new(inner), metrics, routine: Routine::default() }
     }
 
     /// What this process counts.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What went well without a log line of its own.
+    #[must_use]
+    pub fn routine(&self) -> &Routine {
+        &self.routine
     }
 
     /// Requests a second that the user allows.

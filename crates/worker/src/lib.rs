@@ -24,6 +24,8 @@ pub mod listen;
 pub mod metrics;
 /// Writing down what must not be lost.
 mod persist;
+/// What goes well is one line a minute.
+pub mod routine;
 /// The registration list.
 pub mod runner;
 /// HTTP for strangers.

@@ -112,6 +112,7 @@ async fn run_on(
     let serving =
         app.supervisor.spawn("admin", server::serve(admin_listener, router, stop_serving.clone()));
     let draining = app.supervisor.spawn("spool", spool.drain_forever(app.store.clone()));
+    let counting = app.supervisor.spawn("routine", app.routine().clone().log_forever());
     let beating = app.supervisor.spawn("heartbeats", housekeeping::heartbeats(app.clone()));
 
     listen::say_ready();
@@ -125,6 +126,8 @@ async fn run_on(
     }
     draining.abort();
     beating.abort();
+    counting.abort();
+    app.routine().log();
     let goodbye = async {
         if let Err(error) = app.store.worker_stopped(app.worker).await {
             tracing::warn!(%error, "the ledger doesn't know that this worker has stopped");

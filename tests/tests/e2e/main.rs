@@ -42,6 +42,7 @@ mod files; // what people's files are like
 mod gate; // providers that say no
 mod isolation; // bad ids among good ones
 mod large; // a hundred thousand rows
+mod logs; // what a worker says of what it does
 mod main_job; // files in, numbers out
 mod outage; // providers that are broken in part
 mod unknown; // requests of unknown outcome

@@ -7,7 +7,7 @@ use super::{Loading, swept};
 use crate::conn::{Conn, row, rows, value};
 use crate::lanes::find_lanes;
 use crate::resolve::Numbers;
-use crate::totals::{Totals, json};
+use crate::totals::{Totals, json, log_end};
 use crate::{Result, Store, StoreError, Topic};
 
 /// How publishing ended.
@@ -39,29 +39,32 @@ impl Store {
             .write(move |conn| {
                 Box::pin(async move {
                     let waiting = taken_over_by_loading(conn, id).await?;
-                    let total: Option<(i64,)> = row!(
+                    let published: Option<(i64, Option<i64>)> = row!(
                         conn,
                         "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
                             created_at = $2, finished_at = CASE WHEN unfinished = 0 THEN $2 END
                          WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL
-                         RETURNING total",
+                         RETURNING total, finished_at",
                         id,
                         now.0,
                         text,
                         hash,
                     )?;
                     let mut totals = Totals::default();
-                    if total.is_some() {
+                    if published.is_some() {
                         find_lanes(conn, &mut totals, &waiting, now).await?;
                     }
                     totals.flush(conn, now).await?;
                     conn.announce(Topic::Queue);
-                    Ok(total)
+                    Ok(published)
                 })
             })
             .await;
         match published {
-            Ok(Some((rows,))) => {
+            Ok(Some((rows, finished_at))) => {
+                if finished_at.is_some() {
+                    log_end(&batch.batch_id.to_string(), rows);
+                }
                 self.refresh_statistics(rows).await;
                 Ok(Published::Now)
             }

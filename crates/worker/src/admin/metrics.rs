@@ -156,6 +156,13 @@ fn calls(registry: &mut Registry, overview: &Overview) {
     of_providers(registry, overview, oldest, |p| {
         Some(p.oldest_out.map_or(0.0, |sent| overview.at.since(sent).as_secs_f64()))
     });
+    let webhook = (
+        "webhook_applied_age_seconds",
+        "Since when no webhook was applied, to within a minute or so",
+    );
+    of_providers(registry, overview, webhook, |p| {
+        Some(overview.at.since(p.webhook_at?).as_secs_f64())
+    });
     let inbox = overview.inbox;
     let backlog = [(vec![], inbox.waiting as f64)];
     gauge(registry, "inbox_webhooks", "Stored webhooks that wait to be applied", backlog);

@@ -1,10 +1,12 @@
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
+use jobs::Provider;
 use store::{Applied, Delivery, NextWebhook, PutOff, StoreError, StoredWebhook};
 
 use crate::app::App;
 use crate::backend::{Claimed, Source, Ticket};
 use crate::failpoint;
+use crate::routine::Routine;
 
 /// Webhooks that one transaction applies at most.
 const MOST_WEBHOOKS: usize = 500;
@@ -79,7 +81,7 @@ async fn drain_once(app: &App) -> Result<usize, StoreError> {
     let now = app.store.now();
     for ((call_id, (provider, at)), outcome) in calls.iter().zip(came).zip(applied) {
         let Some(outcome) = outcome else { continue };
-        log(call_id, outcome);
+        log(app, provider, call_id, outcome);
         app.metrics().webhook_applied(provider, outcome.as_str(), now.since(at));
     }
     failure.map_or(Ok(n), Err)
@@ -134,8 +136,12 @@ fn read(webhook: &StoredWebhook) -> Option<Delivery> {
     Some(Delivery { inbox: Some(webhook.id), call_id: webhook.call_id.clone(), results })
 }
 
-fn log(call_id: &str, outcome: Applied) {
+fn log(app: &App, provider: Provider, call_id: &str, outcome: Applied) {
     match outcome {
+        Applied::Applied if Routine::covers(provider) => {
+            app.routine().result(provider);
+            tracing::debug!(call_id, outcome = outcome.as_str(), "results applied");
+        }
         Applied::UnknownPerson | Applied::UnknownCall => {
             tracing::warn!(
                 call_id,

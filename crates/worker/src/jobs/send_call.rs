@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::backend::{Claimed, Source, Ticket};
 use crate::failpoint;
 use crate::metrics::Kind;
+use crate::routine::Routine;
 
 /// If more time than this passes between the commit that wrote a call down and its first byte, the
 /// machine was suspended or the process stopped: the call goes back and is not sent.
@@ -84,11 +85,10 @@ where
         };
     let took = started.elapsed();
     app.metrics().request(provider, Kind::Reveal, label(&outcome), took);
-    let took_ms = took.as_millis();
-    tracing::info!(http_status, outcome = label(&outcome), took_ms, "answered");
+    log(app, provider, &outcome, http_status, took);
     failpoint::reached("answer_read");
     // Not after a refusal: nobody may be sent after them before the gate knows of it.
-    if matches!(outcome, RevealOutcome::Accepted { .. } | RevealOutcome::NotFound) {
+    if went_well(&outcome) {
         ticket.free_slot();
     }
     let answer = Answer { call, http_status };
@@ -97,6 +97,27 @@ where
         tracing::error!(%error, "an answer could not be written down");
     }
     failpoint::reached("answer_written");
+}
+
+fn went_well(outcome: &RevealOutcome) -> bool {
+    matches!(outcome, RevealOutcome::Accepted { .. } | RevealOutcome::NotFound)
+}
+
+fn log(
+    app: &App,
+    provider: Provider,
+    outcome: &RevealOutcome,
+    http_status: Option<u16>,
+    took: Duration,
+) {
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let outcome_label = label(outcome);
+    if went_well(outcome) && Routine::covers(provider) {
+        app.routine().request(provider);
+        tracing::debug!(http_status, outcome = outcome_label, took_ms, "answered");
+    } else {
+        tracing::info!(http_status, outcome = outcome_label, took_ms, "answered");
+    }
 }
 
 /// Waits until the call may leave, by the rate; false if meanwhile the gate was closed.

@@ -2,7 +2,6 @@
 //! never fires, and nobody would notice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 use std::time::Duration;
 
 use end_to_end::Kind;
@@ -54,15 +53,7 @@ async fn every_metric_that_is_asked_for_is_told() {
 }
 
 #[test]
-fn the_rules_for_alerts_are_valid() {
-    let root = end_to_end::repository();
-    let rules = root.join("deploy/prometheus/alerts.yml");
-    match Command::new("promtool").args(["check", "rules"]).arg(&rules).output() {
-        Ok(said) => assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr)),
-        Err(_) => {
-            assert!(rules.is_file(), "promtool is not installed; the rules are at least there")
-        }
-    }
+fn the_board_for_grafana_is_json() {
     let board: serde_json::Value =
         serde_json::from_str(&read("deploy/grafana/reveal-queue.json")).expect("JSON");
     assert!(board["panels"].as_array().is_some_and(|panels| panels.len() >= 8));
