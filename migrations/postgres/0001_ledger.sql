@@ -311,3 +311,24 @@ CREATE TABLE erasures (
     hash      TEXT PRIMARY KEY,
     erased_at BIGINT NOT NULL
 );
+
+-- Who changed the ledger or took people's numbers out of it by hand. Each entry is written in the transaction of what
+-- it tells, and names no person who is asked for. Batches have no reference: an entry outlives its batch.
+CREATE TABLE audit_entries (
+    id       BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at       BIGINT NOT NULL,
+    origin   TEXT   NOT NULL,                  -- dashboard or enqueue
+    actor    TEXT   NOT NULL,                  -- the token's name, or the user of the operating system
+    role     TEXT,                             -- of the token
+    action   TEXT   NOT NULL,
+    batch_id TEXT,
+    provider TEXT,
+    details  TEXT
+);
+CREATE FUNCTION audit_entries_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log is append-only';
+END
+$$;
+CREATE TRIGGER audit_entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_entries_refuse();

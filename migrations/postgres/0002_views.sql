@@ -197,3 +197,8 @@ CREATE VIEW webhook_log AS
 SELECT to_char(to_timestamp(received_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS received_at, provider, call_id, outcome, bytes,
        failures, to_char(to_timestamp(retry_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS retry_at
 FROM webhook_inbox;
+
+CREATE VIEW audit_log AS
+SELECT id AS entry_id, to_char(to_timestamp(at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, origin, actor, role, action,
+       batch_id, provider, details
+FROM audit_entries;

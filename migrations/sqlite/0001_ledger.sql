@@ -303,3 +303,25 @@ CREATE TABLE erasures (
     hash      TEXT PRIMARY KEY,
     erased_at BIGINT NOT NULL
 );
+
+-- Who changed the ledger or took people's numbers out of it by hand. Each entry is written in the transaction of what
+-- it tells, and names no person who is asked for. Batches have no reference: an entry outlives its batch.
+CREATE TABLE audit_entries (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    at       BIGINT NOT NULL,
+    origin   TEXT   NOT NULL,                  -- dashboard or enqueue
+    actor    TEXT   NOT NULL,                  -- the token's name, or the user of the operating system
+    role     TEXT,                             -- of the token
+    action   TEXT   NOT NULL,
+    batch_id TEXT,
+    provider TEXT,
+    details  TEXT
+);
+CREATE TRIGGER audit_entries_no_update BEFORE UPDATE ON audit_entries
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is append-only');
+END;
+CREATE TRIGGER audit_entries_no_delete BEFORE DELETE ON audit_entries
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is append-only');
+END;

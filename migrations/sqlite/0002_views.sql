@@ -190,3 +190,8 @@ CREATE VIEW webhook_log AS
 SELECT strftime('%Y-%m-%dT%H:%M:%fZ', received_at / 1000.0, 'unixepoch') AS received_at, provider, call_id, outcome, bytes,
        failures, strftime('%Y-%m-%dT%H:%M:%fZ', retry_at / 1000.0, 'unixepoch') AS retry_at
 FROM webhook_inbox;
+
+CREATE VIEW audit_log AS
+SELECT id AS entry_id, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS at, origin, actor, role, action,
+       batch_id, provider, details
+FROM audit_entries;

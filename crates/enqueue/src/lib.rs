@@ -1,5 +1,7 @@
 //! Submits batches of people and manages them.
 
+/// The user who runs a command.
+mod actor;
 /// Batches as blocks of lines.
 mod board;
 /// The command line.

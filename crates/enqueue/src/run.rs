@@ -5,7 +5,7 @@ use crate::cli::{Cli, Command, Global};
 use crate::failure::Failure;
 use crate::output::say;
 use crate::status::StatusArgs;
-use crate::{elsewhere, export, forget, manage, manual, signals, status, submit};
+use crate::{actor, elsewhere, export, forget, manage, manual, signals, status, submit};
 
 /// Does what the command line says.
 ///
@@ -49,6 +49,7 @@ pub(crate) async fn change(
     work: impl AsyncFnOnce(&Store) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let store = Store::connect(global.database()?, !global.no_migrate, Clock::system()).await?;
+    let store = store.acting_as(actor::current());
     with(&store, signals::unless_stopped(work(&store))).await
 }
 
@@ -65,7 +66,8 @@ async fn existing(
 async fn open_existing(global: &Global) -> Result<Store, Failure> {
     let opened =
         Store::connect_existing(global.database()?, !global.no_migrate, Clock::system()).await;
-    opened.map_err(|error| elsewhere::hint(global, error.into()))
+    let store = opened.map_err(|error| elsewhere::hint(global, error.into()))?;
+    Ok(store.acting_as(actor::current()))
 }
 
 /// A database that is not there has no batches, which is no failure, unless one is asked for by name.

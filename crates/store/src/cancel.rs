@@ -3,6 +3,7 @@
 
 use jobs::Timestamp;
 
+use crate::audit::{Action, Entry};
 use crate::conn::{Conn, exec, row, rows};
 use crate::lanes::find_lanes;
 use crate::status::BatchRef;
@@ -27,15 +28,19 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn cancel(&self, batch: &BatchRef) -> Result<Cancelled> {
-        let (id, now) = (batch.id, self.now());
+        let (id, batch_id) = (batch.id, batch.batch_id);
+        let (actor, now) = (self.actor(), self.now());
         self.write(move |conn| {
             Box::pin(async move {
-                exec!(
+                let cancelled = exec!(
                     conn,
                     "UPDATE batches SET cancelled_at = $2 WHERE id = $1 AND cancelled_at IS NULL",
                     id,
                     now.0,
                 )?;
+                if cancelled > 0 {
+                    Entry::of(Action::Cancel).batch(batch_id).write(conn, actor, now).await?;
+                }
                 conn.announce(Topic::Queue);
                 Ok(())
             })

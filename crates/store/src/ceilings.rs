@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jobs::Provider;
 
+use crate::audit::{Action, Entry};
 use crate::conn::exec;
 use crate::status::BatchRef;
 use crate::{Loading, Result, Store, Topic};
@@ -27,7 +28,8 @@ impl Store {
         batch: &BatchRef,
         ceilings: &BTreeMap<Provider, i64>,
     ) -> Result<()> {
-        let (id, ceilings) = (batch.id, ceilings.clone());
+        let (id, batch_id, ceilings) = (batch.id, batch.batch_id, ceilings.clone());
+        let (actor, now) = (self.actor(), self.now());
         if ceilings.is_empty() {
             return Ok(());
         }
@@ -43,6 +45,9 @@ impl Store {
                         provider.as_str(),
                         max,
                     )?;
+                    let raised = Entry::of(Action::Ceiling).batch(batch_id).provider(provider);
+                    let raised = raised.details(format!("max_credits={max}"));
+                    raised.write(conn, actor.clone(), now).await?;
                 }
                 conn.announce(Topic::Queue);
                 Ok(())

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use jobs::{Clock, Timestamp};
 use sqlx::PgPool;
 
+use crate::audit::Actor;
 use crate::changes::{Changes, Subscription, Topic, Topics};
 use crate::close_sqlite::close_sqlite;
 use crate::conn::{Conn, value};
@@ -36,6 +37,7 @@ pub struct Store {
     passed: Passed,
     groups: Option<Groups>,
     place: Arc<str>,
+    actor: Option<Arc<Actor>>,
 }
 
 #[derive(Clone)]
@@ -76,7 +78,7 @@ impl Store {
             return Err(StoreError::Url { url: shown_url(url) });
         };
         let place = place.into();
-        let store = Store { backend, changes, clock, passed, groups: None, place };
+        let store = Store { backend, changes, clock, passed, groups: None, place, actor: None };
         store.follow_database_clock().await?;
         Ok(Store { groups: Some(Groups::start(&store)), ..store })
     }
@@ -85,6 +87,17 @@ impl Store {
     #[must_use]
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// The same ledger for a person or program that acts by hand: what is done through it stands in the audit log.
+    #[must_use]
+    pub fn acting_as(&self, actor: Actor) -> Store {
+        Store { actor: Some(Arc::new(actor)), ..self.clone() }
+    }
+
+    /// For whom the audit log is written.
+    pub(crate) fn actor(&self) -> Option<Arc<Actor>> {
+        self.actor.clone()
     }
 
     /// Ends the use of the ledger: what was asked for is written, other processes know of it, and a SQLite file holds

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
+use crate::audit::{Action, Entry};
 use crate::conn::{Conn, exec, rows};
 use crate::erasures::{ERASED, ErasureKey};
 use crate::resolve::Numbers;
@@ -54,6 +55,15 @@ pub struct Erased {
     pub bodies: i64,
 }
 
+impl Erased {
+    fn in_words(&self) -> String {
+        let Erased { identifiers, reveals, rows, phones, bodies } = self;
+        format!(
+            "identifiers={identifiers} reveals={reveals} rows={rows} phones={phones} bodies={bodies}"
+        )
+    }
+}
+
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Identity({} identifiers)", self.0.len())
@@ -88,7 +98,16 @@ impl Store {
     /// The database can't be used.
     pub async fn erase(&self, person: &Identity) -> Result<Erased> {
         let (known, now) = (person.0.clone(), self.now());
-        self.write(move |conn| Box::pin(async move { erase(conn, known, now).await })).await
+        let actor = self.actor();
+        self.write(move |conn| {
+            Box::pin(async move {
+                let erased = erase(conn, known, now).await?;
+                let entry = Entry::of(Action::Erase).details(erased.in_words());
+                entry.write(conn, actor, now).await?;
+                Ok(erased)
+            })
+        })
+        .await
     }
 }
 

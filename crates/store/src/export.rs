@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use self::page::Rows;
 use self::people::People;
+use crate::audit::{Action, Entry};
 use crate::conn::row;
 use crate::status::BatchRef;
 use crate::{Result, Store, StoreError};
@@ -101,7 +102,7 @@ impl Store {
 
     /// All rows in their order, in pages of `most`. While the people of one page are looked up, the rows
     /// of the next are read, so that the database works on both. Some pages are ahead of who takes them. An error
-    /// is the last that comes.
+    /// is the last that comes. The audit log says so before the first is read.
     #[must_use]
     pub fn export_pages(&self, batch: BatchRef, most: usize) -> mpsc::Receiver<Result<ExportPage>> {
         let (rows_sender, mut rows) = mpsc::channel(1);
@@ -120,6 +121,10 @@ impl Store {
         let store = self.clone();
         tokio::spawn(async move {
             let mut people = Arc::new(People::default());
+            if let Err(error) = store.audit(Entry::of(Action::Export).batch(batch.batch_id)).await {
+                let _ = sender.send(Err(error)).await;
+                return;
+            }
             while let Some(page) = rows.recv().await {
                 let page = match page {
                     Ok(page) if page.last().is_none() => return,

@@ -8,6 +8,7 @@ mod accept;
 mod account;
 mod aliases;
 mod answer;
+mod audit;
 mod balance;
 mod bill;
 mod cancel;
@@ -71,6 +72,7 @@ mod workers;
 mod writer;
 
 pub use answer::Answer;
+pub use audit::{Actor, AuditEntry, Origin};
 pub use balance::ClaimedBalance;
 pub use cancel::Cancelled;
 pub use changes::{Subscription, Topic};

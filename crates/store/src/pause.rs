@@ -3,6 +3,7 @@
 use jobs::gate::Resume;
 use jobs::{GateReason, GateState, OffReason, Provider, Timestamp};
 
+use crate::audit::{Action, Entry};
 use crate::conn::{Conn, exec};
 use crate::gate::{self, Gate};
 use crate::{Result, Store, Topic};
@@ -29,6 +30,7 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn pause(&self, provider: Provider) -> Result<bool> {
+        let (actor, now) = (self.actor(), self.now());
         self.write(move |conn| {
             Box::pin(async move {
                 let gate = Gate::lock(conn, provider).await?;
@@ -37,6 +39,9 @@ impl Store {
                     "UPDATE provider_gates SET paused = 1 WHERE provider = $1",
                     provider.as_str(),
                 )?;
+                if !gate.breaker.paused {
+                    Entry::of(Action::Pause).provider(provider).write(conn, actor, now).await?;
+                }
                 conn.announce(Topic::Queue);
                 Ok(!gate.breaker.paused)
             })
@@ -50,8 +55,17 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn resume(&self, provider: Provider) -> Result<Resumed> {
-        let now = self.now();
-        self.write(move |conn| Box::pin(async move { resume(conn, provider, now).await })).await
+        let (actor, now) = (self.actor(), self.now());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let resumed = resume(conn, provider, now).await?;
+                if resumed.done != Resume::Nothing {
+                    Entry::of(Action::Resume).provider(provider).write(conn, actor, now).await?;
+                }
+                Ok(resumed)
+            })
+        })
+        .await
     }
 }
 

@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use jobs::Timestamp;
+use jobs::duration::display;
 
 use crate::aliases::forget_aliases_of;
+use crate::audit::{Action, Entry};
 use crate::conn::{Conn, exec, rows};
 use crate::resolve::Numbers;
 use crate::totals::json;
@@ -55,6 +57,8 @@ impl Store {
     /// The database can't be used. What was forgotten until then stays so; the rest goes next time.
     pub async fn purge(&self, age: Duration) -> Result<Purged> {
         let before = self.now() - age;
+        let entry = Entry::of(Action::Purge).details(format!("older_than={}", display(age)));
+        self.audit(entry).await?;
         Ok(Purged {
             batches: self.purge_batches(before).await?,
             reveals: self.purge_reveals(before).await?,

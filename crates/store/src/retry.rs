@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
+use crate::audit::{Action, Entry};
 use crate::conn::{Conn, exec, rows};
 use crate::resolve::Numbers;
 use crate::status::BatchRef;
@@ -80,7 +81,7 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn retry(&self, batch: &BatchRef, states: RetryStates) -> Result<Retried> {
-        let (id, now) = (batch.id, self.now());
+        let (id, batch_id, now) = (batch.id, batch.batch_id, self.now());
         let (mut after, mut retried) = (0, Retried::default());
         while let Some((last, chosen)) = self.next_chosen(id, after, states).await? {
             after = last;
@@ -90,9 +91,17 @@ impl Store {
             if retried.rows == 0 {
                 self.take_up_again(id).await?;
             }
+            let first = (retried.rows == 0).then(|| self.actor()).flatten();
             let chunk = self
                 .write(move |conn| {
-                    Box::pin(async move { retry_chunk(conn, id, &chosen, states, now).await })
+                    Box::pin(async move {
+                        let chunk = retry_chunk(conn, id, &chosen, states, now).await?;
+                        if chunk.rows > 0 {
+                            let entry = Entry::of(Action::Retry).batch(batch_id);
+                            entry.details(states.in_words()).write(conn, first, now).await?;
+                        }
+                        Ok(chunk)
+                    })
                 })
                 .await?;
             retried.rows += chunk.rows;
@@ -151,6 +160,15 @@ impl RetryStates {
             (None, Some("expired")) => self.expired,
             _ => false,
         }
+    }
+
+    /// For the audit log.
+    fn in_words(self) -> String {
+        let states =
+            [(self.failed, "failed"), (self.expired, "expired"), (self.cancelled, "cancelled")];
+        let chosen: Vec<&str> =
+            states.into_iter().filter(|(chosen, _)| *chosen).map(|(_, state)| state).collect();
+        format!("states={}", chosen.join(","))
     }
 
     fn asks_again(self, state: RevealState) -> bool {

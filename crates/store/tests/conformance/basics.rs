@@ -1,12 +1,17 @@
 //! The plain walk: submitted, claimed, accepted, answered.
 
 use jobs::Provider::{Clodura, Ocean};
-use store::Applied;
+use store::{Actor, Applied, Origin};
 
 use crate::harness::people::{clodura, linkedin, ocean, oceans};
 use crate::harness::{Bench, found, not_found, on_both};
 
-on_both!(from_submit_to_result, a_person_at_clodura, a_waterfall_goes_on_to_the_second_provider,);
+on_both!(
+    from_submit_to_result,
+    a_person_at_clodura,
+    a_waterfall_goes_on_to_the_second_provider,
+    entries_of_the_audit_log_stay_as_they_are,
+);
 
 async fn from_submit_to_result(b: &Bench) {
     let batch = b.submit(&oceans(1..=3)).await;
@@ -52,4 +57,14 @@ async fn a_waterfall_goes_on_to_the_second_provider(b: &Bench) {
     b.accept(&call).await;
     b.webhook(&call, vec![found("c1")]).await;
     assert_eq!(b.states(batch).await, ["found"]);
+}
+
+async fn entries_of_the_audit_log_stay_as_they_are(b: &Bench) {
+    let actor = Actor::new(Origin::Enqueue, "ada", None);
+    b.store.acting_as(actor).pause(Ocean).await.unwrap();
+    for change in ["UPDATE audit_entries SET actor = 'eve'", "DELETE FROM audit_entries"] {
+        let refused = b.database.refused(change).await;
+        assert!(refused.contains("append-only"), "{change}: {refused}");
+    }
+    assert_eq!(b.store.audit_log(None, 9).await.unwrap().len(), 1);
 }

@@ -9,6 +9,7 @@
     reason = "tests say what they expect by panicking, and are described by their names"
 )]
 
+mod audit;
 mod bench;
 mod cancel;
 mod erase;

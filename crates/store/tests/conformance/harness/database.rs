@@ -101,11 +101,19 @@ impl Database {
 
     /// Runs a statement past the store: what other parts of the program would do.
     pub async fn run(&self, sql: &str) {
+        self.execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Runs a statement that the database refuses; what it says.
+    pub async fn refused(&self, sql: &str) -> String {
+        self.execute(sql).await.expect_err("it is refused").to_string()
+    }
+
+    async fn execute(&self, sql: &str) -> Result<(), sqlx::Error> {
         let query = AssertSqlSafe(sql.to_owned());
-        let done = match &self.pool {
+        match &self.pool {
             Pool::Sqlite(pool) => sqlx::query(query).execute(pool).await.map(|_| ()),
             Pool::Postgres(pool) => sqlx::query(query).execute(pool).await.map(|_| ()),
-        };
-        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
     }
 }

@@ -17,6 +17,7 @@ impl Bench {
             "provider_status",
             "call_log",
             "webhook_log",
+            "audit_log",
             "provider_results",
             "longest_waiting",
             "stuck_rows",

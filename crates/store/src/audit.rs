@@ -1,0 +1,169 @@
+//! The audit log: who changed the ledger by hand, or took people's numbers out of it. An entry is written in the
+//! transaction of what it tells, so that there is neither the one without the other. It names no person who is asked for.
+
+use std::sync::Arc;
+
+use jobs::{BatchId, Provider, Timestamp};
+
+use crate::conn::{Conn, exec, rows};
+use crate::record::record;
+use crate::{Result, Store};
+
+/// The longest name of an actor that is kept, in letters.
+const LONGEST_NAME: usize = 64;
+
+/// From where something was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The dashboard of a worker.
+    Dashboard,
+    /// The command line.
+    Enqueue,
+}
+
+impl Origin {
+    fn as_str(self) -> &'static str {
+        match self {
+            Origin::Dashboard => "dashboard",
+            Origin::Enqueue => "enqueue",
+        }
+    }
+}
+
+/// The person or program that acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    origin: Origin,
+    name: String,
+    role: Option<&'static str>,
+}
+
+impl Actor {
+    /// `name` is that of a token or of a user of the operating system; `role` that of the token.
+    #[must_use]
+    pub fn new(origin: Origin, name: &str, role: Option<&'static str>) -> Self {
+        let name = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+        Actor { origin, name, role }
+    }
+}
+
+/// What the audit log tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Cancel,
+    Ceiling,
+    Erase,
+    Export,
+    Pause,
+    Purge,
+    Resume,
+    Retry,
+}
+
+impl Action {
+    fn as_str(self) -> &'static str {
+        match self {
+            Action::Cancel => "cancel",
+            Action::Ceiling => "ceiling",
+            Action::Erase => "erase",
+            Action::Export => "export",
+            Action::Pause => "pause",
+            Action::Purge => "purge",
+            Action::Resume => "resume",
+            Action::Retry => "retry",
+        }
+    }
+}
+
+/// An entry to be written. Its details are words and counts of ours, never an identifier, a number or a name.
+pub(crate) struct Entry {
+    action: Action,
+    batch: Option<BatchId>,
+    provider: Option<Provider>,
+    details: Option<String>,
+}
+
+impl Entry {
+    pub(crate) fn of(action: Action) -> Self {
+        Entry { action, batch: None, provider: None, details: None }
+    }
+
+    pub(crate) fn batch(self, batch: BatchId) -> Self {
+        Entry { batch: Some(batch), ..self }
+    }
+
+    pub(crate) fn provider(self, provider: Provider) -> Self {
+        Entry { provider: Some(provider), ..self }
+    }
+
+    pub(crate) fn details(self, details: String) -> Self {
+        Entry { details: Some(details), ..self }
+    }
+
+    /// Writes the entry in the transaction of what it tells. What no actor does, the software does by itself: that is
+    /// in the ledger, and no entry here.
+    pub(crate) async fn write(
+        self,
+        conn: &mut Conn,
+        actor: Option<Arc<Actor>>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let Some(actor) = actor else { return Ok(()) };
+        exec!(
+            conn,
+            "INSERT INTO audit_entries (at, origin, actor, role, action, batch_id, provider, details)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            now.0,
+            actor.origin.as_str(),
+            actor.name.as_str(),
+            actor.role,
+            self.action.as_str(),
+            self.batch.map(|batch| batch.to_string()),
+            self.provider.map(Provider::as_str),
+            self.details,
+        )?;
+        Ok(())
+    }
+}
+
+record! {
+    /// A row of `audit_log`; the names are the view's.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    #[expect(missing_docs, reason = "the columns of the view, which docs/sql.md explains")]
+    pub struct AuditEntry {
+        pub entry_id: i64,
+        pub at: String,
+        pub origin: String,
+        pub actor: String,
+        pub role: Option<String>,
+        pub action: String,
+        pub batch_id: Option<String>,
+        pub provider: Option<String>,
+        pub details: Option<String>,
+    }
+}
+
+impl Store {
+    /// The audit log's entries, the newest first: up to `most`, older than the entry `before`.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn audit_log(&self, before: Option<i64>, most: usize) -> Result<Vec<AuditEntry>> {
+        let mut conn = self.read().await?;
+        Ok(rows!(
+            conn,
+            "SELECT entry_id, at, origin, actor, role, action, batch_id, provider, details
+             FROM audit_log WHERE entry_id < $1 ORDER BY entry_id DESC LIMIT $2",
+            before.unwrap_or(i64::MAX),
+            most as i64,
+        )?)
+    }
+
+    /// Writes an entry for what is no transaction: reading, and work that is done piece by piece.
+    pub(crate) async fn audit(&self, entry: Entry) -> Result<()> {
+        let Some(actor) = self.actor() else { return Ok(()) };
+        let now = self.now();
+        self.write(move |conn| Box::pin(async move { entry.write(conn, Some(actor), now).await }))
+            .await
+    }
+}
