@@ -187,6 +187,9 @@ async fn a_webhook_address_that_leads_nowhere_or_elsewhere() {
 async fn a_webhook_address_that_no_provider_should_get() {
     let setup = Setup::good().await.without("WEBHOOK_PUBLIC_URL");
     setup.is_wrong("Ocean answers by webhook only").await;
+    let page = "docs/webhook-address.md";
+    assert!(end_to_end::repository().join(page).is_file());
+    assert!(String::from_utf8_lossy(&setup.doctor(&[]).await.stdout).contains(page));
     // The name is one that never exists; what counts is what is said of the scheme.
     let setup = Setup::good().await.set("WEBHOOK_PUBLIC_URL", "http://hooks.example.invalid");
     let (code, troubles) = setup.troubles().await;

@@ -59,7 +59,7 @@ pub(super) async fn check(
 }
 
 fn without_url(accounts: &Accounts) -> Option<Check> {
-    let mend = "set WEBHOOK_PUBLIC_URL to the https address under which LISTEN_ADDR is reached";
+    let mend = "set WEBHOOK_PUBLIC_URL to the https address under which LISTEN_ADDR is reached; docs/webhook-address.md has a recipe for each case";
     if accounts.ocean_key.is_some() {
         let message =
             "WEBHOOK_PUBLIC_URL is not set: Ocean answers by webhook only, its rows are held";
@@ -83,11 +83,19 @@ fn judge_address(url: &Url, accounts: &Accounts) -> Check {
     }
     if is_this_machine(url) {
         let message = format!("{host} means the provider's own machine to a provider");
-        return Check::wrong(ADDRESS, message, "set WEBHOOK_PUBLIC_URL to a public https address");
+        return Check::wrong(
+            ADDRESS,
+            message,
+            "set WEBHOOK_PUBLIC_URL to a public https address (docs/webhook-address.md)",
+        );
     }
     if url.scheme() != "https" {
         let message = "WEBHOOK_PUBLIC_URL is not https: phone numbers could be read on the way";
-        return Check::wrong(ADDRESS, message, "put a proxy with a certificate before LISTEN_ADDR");
+        return Check::wrong(
+            ADDRESS,
+            message,
+            "put a proxy with a certificate before LISTEN_ADDR (docs/webhook-address.md)",
+        );
     }
     if url.query().is_some() || url.fragment().is_some() {
         let message = "what follows ? or # in WEBHOOK_PUBLIC_URL is left out";
