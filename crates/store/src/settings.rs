@@ -69,6 +69,17 @@ impl Store {
         secrets.pop().ok_or_else(|| StoreError::NotFound("the key for erasures is missing".into()))
     }
 
+    /// The key for the fingerprints by which the providers' keys are told apart.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn fingerprint_key(&self) -> Result<String> {
+        let mut secrets = self.secrets("fingerprint").await?;
+        secrets
+            .pop()
+            .ok_or_else(|| StoreError::NotFound("the key for fingerprints is missing".into()))
+    }
+
     async fn secrets(&self, purpose: &'static str) -> Result<Vec<String>> {
         let now = self.now();
         self.write(move |conn| Box::pin(async move { read_or_make(conn, purpose, now).await }))

@@ -2,10 +2,11 @@
 
 use ::jobs::{Provider, WorkerId};
 use anyhow::Context;
+use hmac::{Hmac, KeyInit, Mac};
 use providers::{Signer, clodura, ocean};
 use sandbox::Sandbox;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use store::{NewWorker, Price, ProviderSetup, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -87,7 +88,9 @@ pub(crate) async fn worker(
         supervisor: Supervisor::default(),
         stopping: CancellationToken::new(),
     });
-    app.store.register_worker(introduction(&app, config, &accounts), &app.policy).await?;
+    let fingerprints = Fingerprints(app.store.fingerprint_key().await?);
+    let worker = introduction(&app, config, &accounts, &fingerprints);
+    app.store.register_worker(worker, &app.policy).await?;
     Ok(app)
 }
 
@@ -142,11 +145,16 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn introduction(app: &App, config: &Config, accounts: &Accounts) -> NewWorker {
-    let webhook_url = app.public_url.as_ref().map(|url| fingerprint(url.as_str()));
+fn introduction(
+    app: &App,
+    config: &Config,
+    accounts: &Accounts,
+    fingerprints: &Fingerprints,
+) -> NewWorker {
+    let webhook_url = app.public_url.as_ref().and_then(|url| fingerprints.of(url.as_str()));
     let setup = |provider, key: Option<&SecretString>| ProviderSetup {
         provider,
-        key_fingerprint: key.map(|key| fingerprint(key.expose_secret())),
+        key_fingerprint: key.and_then(|key| fingerprints.of(key.expose_secret())),
         webhook_url: webhook_url.clone(),
         needs_webhook: provider == Provider::Ocean,
         rate: app.rate(provider),
@@ -169,8 +177,30 @@ fn host() -> String {
         .map_or_else(|_| "unknown".into(), |name| name.trim().to_owned())
 }
 
-/// Tells one key from another without telling the key.
-fn fingerprint(text: &str) -> String {
-    let digest = Sha256::digest(format!("reveal-queue fingerprint\n{text}"));
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+/// Tells one key from another without telling the key: hashes under a secret of this ledger, so that those of two ledgers
+/// can't be compared, nor a guess with one by whoever sees no more than the gates.
+struct Fingerprints(String);
+
+impl Fingerprints {
+    fn of(&self, text: &str) -> Option<String> {
+        // A key of any length will do: this is never none.
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).ok()?;
+        mac.update(text.as_bytes());
+        let tag = mac.finalize().into_bytes();
+        Some(tag.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fingerprints;
+
+    #[test]
+    fn a_fingerprint_is_of_its_ledger() {
+        let (one, other) = (Fingerprints("one".into()), Fingerprints("other".into()));
+        assert_eq!(one.of("key"), one.of("key"));
+        assert_ne!(one.of("key"), one.of("another key"));
+        assert_ne!(one.of("key"), other.of("key"));
+        assert!(one.of("key").is_some_and(|tag| tag.len() == 16));
+    }
 }

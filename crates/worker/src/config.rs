@@ -18,6 +18,7 @@ use url::Url;
 pub(crate) use self::values::is_this_machine;
 pub use self::values::{Credits, Grace};
 use self::values::{socket_address, web_address};
+use crate::admin::TokensFile;
 use crate::telemetry::LogFormat;
 
 const EXAMPLES: &str = "\
@@ -130,9 +131,19 @@ pub struct Config {
     pub admin_addr: SocketAddr,
 
     /// Asked for by the dashboard, and by /metrics as a bearer token; needed where ADMIN_ADDR can be
-    /// reached by others
+    /// reached by others. Whoever has it may do everything there
     #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, help_heading = "Addresses")]
     pub admin_token: Option<SecretString>,
+
+    /// A file that holds ADMIN_TOKEN
+    #[arg(long, env = "ADMIN_TOKEN_FILE", value_parser = SecretFile::read, value_name = "FILE", help_heading = "Addresses")]
+    pub admin_token_file: Option<SecretFile>,
+
+    /// A file with a line NAME ROLE TOKEN for each person or program that may see the dashboard.
+    /// viewer: sees how things stand, and no people; operator: sees rows, exports, cancels, retries,
+    /// pauses and resumes; admin: sets ceilings and reads the audit log, too
+    #[arg(long, env = "ADMIN_TOKENS_FILE", value_parser = TokensFile::read, value_name = "FILE", help_heading = "Addresses")]
+    pub admin_tokens_file: Option<TokensFile>,
 
     /// Most people in one Ocean request (1 to 500)
     #[arg(long, env = "OCEAN_BATCH_SIZE", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=500), help_heading = "Providers")]

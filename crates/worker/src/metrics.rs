@@ -36,6 +36,32 @@ impl Kind {
     }
 }
 
+/// Where a token of the dashboard came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenFrom {
+    /// The form of the login.
+    Form,
+    /// A program's `Authorization: Bearer`.
+    Bearer,
+}
+
+impl TokenFrom {
+    /// The word of the metric.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TokenFrom::Form => "form",
+            TokenFrom::Bearer => "bearer",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenTried {
+    from: &'static str,
+    outcome: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
     provider: &'static str,
@@ -72,6 +98,7 @@ struct Counters {
     applied: Family<Webhook, Counter>,
     store_time: Family<OfProvider, Histogram>,
     apply_time: Family<OfProvider, Histogram>,
+    tokens_tried: Family<TokenTried, Counter>,
 }
 
 /// From a fast answer to a request's longest time.
@@ -101,6 +128,7 @@ impl Metrics {
             applied: Family::default(),
             store_time: Family::new_with_constructor(write_buckets as fn() -> Histogram),
             apply_time: Family::new_with_constructor(backlog_buckets as fn() -> Histogram),
+            tokens_tried: Family::default(),
         };
         counters.register(started);
         counters.begin_at_zero();
@@ -149,6 +177,11 @@ impl Metrics {
         self.0.apply_time.get_or_create(&OfProvider { provider }).observe(waited.as_secs_f64());
     }
 
+    /// A token was tried at the dashboard: `right`, `wrong` or `too_fast`.
+    pub fn token_tried(&self, from: TokenFrom, outcome: &'static str) {
+        self.0.tokens_tried.get_or_create(&TokenTried { from: from.as_str(), outcome }).inc();
+    }
+
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
     }
@@ -195,10 +228,20 @@ impl Counters {
             Unit::Seconds,
             self.apply_time.clone(),
         );
+        ours.register(
+            "admin_tokens_tried",
+            "Tokens that were tried at the dashboard and at /metrics, by what came of it",
+            self.tokens_tried.clone(),
+        );
     }
 
     /// A counter that appears with its first event has no rate for it.
     fn begin_at_zero(&self) {
+        for from in [TokenFrom::Form.as_str(), TokenFrom::Bearer.as_str()] {
+            for outcome in ["right", "wrong", "too_fast"] {
+                let _ = self.tokens_tried.get_or_create(&TokenTried { from, outcome });
+            }
+        }
         for provider in Provider::ALL {
             let provider = provider.as_str();
             for outcome in ["accepted", "unknown", "unavailable", "rate_limited", "misconfigured"] {

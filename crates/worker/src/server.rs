@@ -1,6 +1,7 @@
 //! Serves HTTP to people who may be slow, broken or hostile: headers must come within a time, and
 //! connections are finished gracefully when the process stops.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -24,6 +25,10 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long open connections may take to finish at the end.
 const GOODBYE: Duration = Duration::from_secs(5);
 
+/// The address at the other end of a request's connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
 /// Serves `router` until `stop`, then finishes the requests that are under way.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
@@ -39,8 +44,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, Peer(peer)),
             Err(error) => {
                 // Out of file descriptors, most likely: others must be closed first.
                 tracing::warn!(%error, "a connection can't be accepted");
@@ -52,7 +57,9 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         let router = router.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let mut router = router.clone();
-            async move { router.call(request.map(axum::body::Body::new)).await }
+            let mut request = request.map(axum::body::Body::new);
+            request.extensions_mut().insert(peer);
+            async move { router.call(request).await }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -75,8 +75,8 @@ impl From<StoreError> for StartError {
 /// It could not start.
 pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartError> {
     config.check_secrets().map_err(StartError::Usage)?;
-    let access = admin::Access::new(config.admin_addr, config.admin_token.as_ref())
-        .map_err(StartError::Usage)?;
+    let access = config.admin_tokens().and_then(|t| admin::Access::new(config.admin_addr, t));
+    let access = access.map_err(StartError::Usage)?;
     let store = Store::connect(config.database(), !config.no_migrate, Clock::system()).await?;
     let ended = run_on(&store, config, inherited, access).await;
     store.close().await;

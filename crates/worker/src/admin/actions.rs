@@ -3,69 +3,55 @@
 
 use std::collections::BTreeMap;
 
-use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Form};
 use jobs::Provider;
-use maud::{Markup, html};
+use maud::html;
 use serde::Deserialize;
 use store::{BatchRef, RetryStates, StoreError};
 
+use super::access::Visitor;
 use super::layout::{self, Page};
+use super::notice::Notice;
 use super::{Admin, batch, words};
 
-/// What was done, as the address of the next page says it: words of ours and a number, nothing that
-/// somebody else's link could put into our mouth.
-#[derive(Debug, Default, Deserialize)]
-pub struct Said {
-    said: Option<String>,
-    of: Option<Provider>,
-    rows: Option<i64>,
-}
-
-impl Said {
-    /// What came of the last action.
-    pub fn notice(&self) -> Markup {
-        let provider = self.of.map(words::provider).unwrap_or_default();
-        let rows = words::count(self.rows.unwrap_or(0), "row");
-        let text = match self.said.as_deref() {
-            Some("paused") => format!("{provider} is paused. What is paid for is still received."),
-            Some("resumed") => format!("{provider} is asked again."),
-            Some("off") => format!("{provider} is no longer paused, but no worker can use it."),
-            Some("cancelled") => format!("Cancelled: {rows} ended. What is out is still received."),
-            Some("retried") => format!("{rows} will be asked once more."),
-            Some("raised") => format!("The ceiling at {provider} is set."),
-            _ => return html! {},
-        };
-        html! { p.notice role="status" { (text) } }
-    }
-}
-
 /// `POST /providers/{provider}/pause`
-pub async fn pause(State(admin): State<Admin>, Path(provider): Path<String>) -> Response {
+pub async fn pause(
+    State(admin): State<Admin>,
+    Extension(visitor): Extension<Visitor>,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let Ok(provider) = provider.parse::<Provider>() else { return no_provider() };
-    let paused = admin.app.store.pause(provider).await;
+    let paused = visitor.acting_on(&admin.app.store).pause(provider).await;
     admin.changed().await;
     match paused {
         Ok(_) => {
-            tracing::info!(%provider, "paused from the dashboard");
-            Redirect::to(&format!("/?said=paused&of={provider}")).into_response()
+            tracing::info!(%provider, actor = %visitor.name, "paused from the dashboard");
+            Notice::Paused(provider).on("/", &headers)
         }
         Err(error) => failed(&error),
     }
 }
 
 /// `POST /providers/{provider}/resume`
-pub async fn resume(State(admin): State<Admin>, Path(provider): Path<String>) -> Response {
+pub async fn resume(
+    State(admin): State<Admin>,
+    Extension(visitor): Extension<Visitor>,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let Ok(provider) = provider.parse::<Provider>() else { return no_provider() };
-    let resumed = admin.app.store.resume(provider).await;
+    let resumed = visitor.acting_on(&admin.app.store).resume(provider).await;
     admin.changed().await;
     match resumed {
         Ok(resumed) => {
-            tracing::info!(%provider, "resumed from the dashboard");
-            let said = if resumed.still_off.is_some() { "off" } else { "resumed" };
-            Redirect::to(&format!("/?said={said}&of={provider}")).into_response()
+            tracing::info!(%provider, actor = %visitor.name, "resumed from the dashboard");
+            let off = resumed.still_off.is_some();
+            let notice = if off { Notice::Off(provider) } else { Notice::Resumed(provider) };
+            notice.on("/", &headers)
         }
         Err(error) => failed(&error),
     }
@@ -106,25 +92,35 @@ pub async fn confirm_cancel(State(admin): State<Admin>, Path(id): Path<String>) 
 }
 
 /// `POST /batches/{id}/cancel`
-pub async fn cancel(State(admin): State<Admin>, Path(id): Path<String>) -> Response {
+pub async fn cancel(
+    State(admin): State<Admin>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let done = async {
         let batch = admin.app.store.find_batch(&id).await?;
-        let cancelled = admin.app.store.cancel(&batch).await?;
-        Ok((batch, cancelled.rows))
+        let cancelled = visitor.acting_on(&admin.app.store).cancel(&batch).await?;
+        Ok((batch, Notice::Cancelled(cancelled.rows)))
     };
-    told(&admin, "cancelled", done.await).await
+    told(&admin, &visitor, &headers, done.await).await
 }
 
 /// `POST /batches/{id}/retry`: what failed, once more. Those who may be paid for already are asked
 /// again from the command line only, which says what that costs.
-pub async fn retry(State(admin): State<Admin>, Path(id): Path<String>) -> Response {
+pub async fn retry(
+    State(admin): State<Admin>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let done = async {
         let batch = admin.app.store.find_batch(&id).await?;
         let failed = RetryStates { failed: true, ..RetryStates::default() };
-        let retried = admin.app.store.retry(&batch, failed).await?;
-        Ok((batch, retried.rows))
+        let retried = visitor.acting_on(&admin.app.store).retry(&batch, failed).await?;
+        Ok((batch, Notice::Retried(retried.rows)))
     };
-    told(&admin, "retried", done.await).await
+    told(&admin, &visitor, &headers, done.await).await
 }
 
 /// What the ceiling's form sends.
@@ -137,7 +133,9 @@ pub struct Ceiling {
 /// `POST /batches/{id}/ceiling`
 pub async fn ceiling(
     State(admin): State<Admin>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Form(ceiling): Form<Ceiling>,
 ) -> Response {
     if ceiling.max_credits < 1 {
@@ -147,19 +145,24 @@ pub async fn ceiling(
     let done = async {
         let batch = admin.app.store.find_batch(&id).await?;
         let ceilings = BTreeMap::from([(ceiling.provider, ceiling.max_credits)]);
-        admin.app.store.set_ceilings(&batch, &ceilings).await?;
-        Ok((batch, 0))
+        visitor.acting_on(&admin.app.store).set_ceilings(&batch, &ceilings).await?;
+        Ok((batch, Notice::CeilingSet(ceiling.provider)))
     };
-    told(&admin, &format!("raised&of={}", ceiling.provider), done.await).await
+    told(&admin, &visitor, &headers, done.await).await
 }
 
-async fn told(admin: &Admin, said: &str, done: Result<(BatchRef, i64), StoreError>) -> Response {
+async fn told(
+    admin: &Admin,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    done: Result<(BatchRef, Notice), StoreError>,
+) -> Response {
     admin.changed().await;
     match done {
-        Ok((batch, rows)) => {
+        Ok((batch, notice)) => {
             let batch_id = batch.batch_id;
-            tracing::info!(%batch_id, rows, action = said, "changed from the dashboard");
-            Redirect::to(&format!("/batches/{batch_id}?said={said}&rows={rows}")).into_response()
+            tracing::info!(%batch_id, actor = %visitor.name, done = ?notice, "changed from the dashboard");
+            notice.on(&format!("/batches/{batch_id}"), headers)
         }
         Err(error) => failed(&error),
     }

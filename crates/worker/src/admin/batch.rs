@@ -1,23 +1,26 @@
 //! `/batches/{id}`: a batch's numbers, its rows, and what can be done with it.
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use store::{BatchOverview, BatchRef, StoreError};
 
-use super::actions::Said;
+use super::access::Visitor;
+use super::access::roles::{Action, Role};
 use super::batches::{batch_age, batch_pill, done, spending};
 use super::layout::Page;
+use super::notice::Notice;
 use super::rows::{self, Wanted};
 use super::{Admin, Seen, charts, layout, live, words};
 
 /// `GET /batches/{id}`
 pub async fn show(
     State(admin): State<Admin>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
     Query(wanted): Query<Wanted>,
-    Query(said): Query<Said>,
     headers: HeaderMap,
 ) -> Response {
     let seen = match admin.seen().await {
@@ -33,23 +36,20 @@ pub async fn show(
         Err(why) => return layout::away(&why, &headers),
     };
     let title = words::short(batch.name.as_deref().unwrap_or(&batch.batch_id), 80);
-    let page = Page {
-        title: &title,
-        stamp: &seen.overview.stamp,
-        live: true,
-        session: admin.access.asks_for_token(),
-    };
+    let page =
+        Page { title: &title, stamp: &seen.overview.stamp, live: true, visitor: Some(&visitor) };
+    let (notice, role) = (Notice::of(&headers), visitor.role);
     let content = html! {
         main {
-            (said.notice())
+            (Notice::shown(notice))
             a.crumb href="/" { "← Dashboard" }
             (live::part("head", head(&batch, &seen, &title)))
-            (live::part("actions", actions(&batch)))
+            (live::part("actions", actions(&batch, role)))
             (live::part("progress", progress(&batch, &seen)))
-            (live::part("rows", rows::section(&batch, &wanted, &shown)))
+            (live::part("rows", rows::section(&batch, &wanted, &shown, role)))
         }
     };
-    page.answer(&headers, content)
+    Notice::said(notice, &headers, page.answer(&headers, content))
 }
 
 /// Those that the overview lists are known; others are read.
@@ -86,22 +86,26 @@ fn head(batch: &BatchOverview, seen: &Seen, title: &str) -> Markup {
     }
 }
 
-fn actions(batch: &BatchOverview) -> Markup {
+fn actions(batch: &BatchOverview, role: Role) -> Markup {
     let counts = batch.counts();
     let path = format!("/batches/{}", batch.batch_id);
+    let can_be_set = counts.unfinished() > 0 && role.may(Action::SetCeiling);
+    let ceilings = batch.providers.iter().filter(|at| at.max_credits.is_some() && can_be_set);
     html! {
         div.actions {
-            a.button #csv href={ (path) "/export.csv" } download { "Export CSV" }
-            a.button #jsonl href={ (path) "/export.jsonl" } download { "Export JSON Lines" }
-            @if counts.failed > 0 {
+            @if role.may(Action::Export) {
+                a.button #csv href={ (path) "/export.csv" } download { "Export CSV" }
+                a.button #jsonl href={ (path) "/export.jsonl" } download { "Export JSON Lines" }
+            }
+            @if counts.failed > 0 && role.may(Action::Retry) {
                 form method="post" action={ (path) "/retry" } {
                     button #retry type="submit" { "Retry " (words::number(counts.failed)) " failed" }
                 }
             }
-            @if counts.unfinished() > 0 && !batch.cancelled {
+            @if counts.unfinished() > 0 && !batch.cancelled && role.may(Action::Cancel) {
                 a.button.danger #cancel href={ (path) "/cancel" } { "Cancel batch…" }
             }
-            @for at in batch.providers.iter().filter(|at| at.max_credits.is_some() && counts.unfinished() > 0) {
+            @for at in ceilings {
                 form method="post" action={ (path) "/ceiling" } {
                     input type="hidden" name="provider" value=(at.provider);
                     div {

@@ -1,5 +1,6 @@
 //! Batches, a page of them at a time: those that run first, then the newest.
 
+use axum::Extension;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -8,6 +9,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use store::{BatchOverview, Counts};
 
+use super::access::Visitor;
 use super::layout::Page;
 use super::{Admin, MOST_BATCHES, Seen, charts, layout, live, words};
 
@@ -21,6 +23,7 @@ pub struct Wanted {
 /// `GET /batches`
 pub async fn show(
     State(admin): State<Admin>,
+    Extension(visitor): Extension<Visitor>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Response {
@@ -34,12 +37,8 @@ pub async fn show(
         Ok(batches) => batches,
         Err(why) => return layout::away(&why, &headers),
     };
-    let page = Page {
-        title: "Batches",
-        stamp: &seen.overview.stamp,
-        live: true,
-        session: admin.access.asks_for_token(),
-    };
+    let page =
+        Page { title: "Batches", stamp: &seen.overview.stamp, live: true, visitor: Some(&visitor) };
     let content = html! {
         main {
             a.crumb href="/" { "← Dashboard" }

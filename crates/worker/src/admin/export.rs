@@ -1,15 +1,17 @@
 //! A batch's rows as a file, as `enqueue export` writes it: read and sent page by page, so that a
 //! million rows are never held in memory.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use export::{csv as csv_format, jsonl as json_lines_format};
 use futures::stream::{self, Stream, StreamExt};
-use store::{Columns, ExportPage, StoreError};
+use store::{Columns, ExportPage, Store, StoreError};
 use tokio::sync::mpsc;
 
+use super::access::Visitor;
 use super::{Admin, batch};
 
 /// Rows that are read at once.
@@ -22,17 +24,24 @@ enum Format {
 }
 
 /// `GET /batches/{id}/export.csv`
-pub async fn csv(State(admin): State<Admin>, Path(id): Path<String>) -> Response {
-    download(&admin, &id, Format::Csv).await
+pub async fn csv(
+    State(admin): State<Admin>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Response {
+    download(&visitor.acting_on(&admin.app.store), &id, Format::Csv).await
 }
 
 /// `GET /batches/{id}/export.jsonl`
-pub async fn json_lines(State(admin): State<Admin>, Path(id): Path<String>) -> Response {
-    download(&admin, &id, Format::JsonLines).await
+pub async fn json_lines(
+    State(admin): State<Admin>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Response {
+    download(&visitor.acting_on(&admin.app.store), &id, Format::JsonLines).await
 }
 
-async fn download(admin: &Admin, id: &str, format: Format) -> Response {
-    let store = &admin.app.store;
+async fn download(store: &Store, id: &str, format: Format) -> Response {
     let found = async {
         let batch = store.find_batch(id).await?;
         let columns = store.columns(&batch).await?;

@@ -1,15 +1,17 @@
 //! `/`: everything at a glance, what needs somebody first.
 
-use axum::extract::{Query, State};
+use axum::Extension;
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use jobs::Timestamp;
 use maud::{Markup, html};
 use store::{Counts, Overview, WorkerOverview};
 
-use super::actions::Said;
+use super::access::Visitor;
 use super::charts::Throughput;
 use super::layout::Page;
+use super::notice::Notice;
 use super::{Admin, batches, layout, live, providers, stuck, words};
 
 /// Since when a worker is taken to be gone.
@@ -18,34 +20,34 @@ const SILENT: std::time::Duration = std::time::Duration::from_secs(60);
 /// `GET /`
 pub async fn show(
     State(admin): State<Admin>,
-    Query(said): Query<Said>,
+    Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
 ) -> Response {
     let seen = match admin.seen().await {
         Ok(seen) => seen,
         Err(why) => return layout::away(&why, &headers),
     };
-    let overview = &seen.overview;
+    let (overview, notice) = (&seen.overview, Notice::of(&headers));
     let page = Page {
         title: &title(overview),
         stamp: &overview.stamp,
         live: true,
-        session: admin.access.asks_for_token(),
+        visitor: Some(&visitor),
     };
     let plot = Throughput::new(&overview.minutes, overview.at);
     let content = html! {
         main {
             h1.sr { "Dashboard" }
-            (said.notice())
+            (Notice::shown(notice))
             (live::part("summary", summary(overview, &plot)))
             (live::part("stuck", stuck::section(overview)))
-            (live::part("providers", providers::section(overview)))
+            (live::part("providers", providers::section(overview, visitor.role)))
             (live::part("throughput", throughput(&plot)))
             (live::part("batches", batches::section(&seen)))
             (live::part("workers", workers(overview)))
         }
     };
-    page.answer(&headers, content)
+    Notice::said(notice, &headers, page.answer(&headers, content))
 }
 
 /// What a tab among many others should say.

@@ -10,7 +10,9 @@ use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use super::live;
+use super::access::Visitor;
+use super::access::roles::Action;
+use super::{live, login};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("live.js");
@@ -40,14 +42,14 @@ pub struct Page<'a> {
     pub stamp: &'a str,
     /// Whether it keeps itself up to date.
     pub live: bool,
-    /// Whether the visitor logged in.
-    pub session: bool,
+    /// Who sees it, where that matters.
+    pub visitor: Option<&'a Visitor>,
 }
 
 impl<'a> Page<'a> {
     /// A page that stays as it is.
     pub fn still(title: &'a str) -> Self {
-        Page { title, stamp: "", live: false, session: false }
+        Page { title, stamp: "", live: false, visitor: None }
     }
 
     /// The whole page, or what its script asked for.
@@ -115,8 +117,11 @@ fn footer(page: &Page) -> Markup {
             a href="/metrics" { "Metrics" }
             a href="/readyz" { "Health" }
             span { "reveal-queue " (env!("CARGO_PKG_VERSION")) }
-            @if page.session {
-                form method="post" action="/logout" { button.plain type="submit" { "Log out" } }
+            @if page.visitor.is_some_and(|visitor| visitor.role.may(Action::ReadAuditLog)) {
+                a href="/audit" { "Audit log" }
+            }
+            @if let Some(visitor) = page.visitor.filter(|visitor| visitor.logged_in) {
+                (login::logout_form(visitor))
             }
         }
     }

@@ -56,8 +56,6 @@
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) { clearTimeout(timer); say("paused", "Paused"); } else look();
   });
-  // What was said once isn't said again after a reload.
-  if (location.search.includes("said=")) history.replaceState(null, "", location.pathname);
   say("on", "Live");
   timer = setTimeout(look, EVERY);
 })();

@@ -1,24 +1,21 @@
-//! The token, asked for once a browser.
+//! The token, asked for once a browser and working day.
+
+use std::net::IpAddr;
 
 use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::{FromRequest, Query, Request, State};
 use axum::http::header::{ACCEPT, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::access::COOKIE_NAME;
+use super::access::{self, Visitor};
 use super::layout::{self, Page};
 use super::{Admin, live};
 
 /// Where the form is.
 pub const PATH: &str = "/login";
-/// How long a wrong token is left without an answer: nobody types faster, and a list of guesses
-/// takes ages.
-const WRONG_TOKEN_WAITS: std::time::Duration = std::time::Duration::from_millis(500);
-/// A session's longest life, in seconds.
-const SESSION_LIFE: u32 = 7 * 24 * 3600;
 
 /// Where to go after the login.
 #[derive(Debug, Default, Deserialize)]
@@ -44,8 +41,14 @@ pub fn ask(uri: &Uri, headers: &HeaderMap) -> Response {
         let query: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
         return Redirect::to(&format!("{PATH}?next={query}")).into_response();
     }
+    unauthorized()
+}
+
+/// What a program is answered that brings no right token along.
+pub fn unauthorized() -> Response {
     let challenge = [(WWW_AUTHENTICATE, "Bearer realm=\"reveal-queue\"")];
-    (StatusCode::UNAUTHORIZED, challenge, "the ADMIN_TOKEN is needed\n").into_response()
+    (StatusCode::UNAUTHORIZED, challenge, "a token is needed, such as ADMIN_TOKEN\n")
+        .into_response()
 }
 
 /// `GET /login`
@@ -57,24 +60,44 @@ pub async fn form(State(admin): State<Admin>, Query(wanted): Query<Wanted>) -> R
 }
 
 /// `POST /login`
-pub async fn submit(State(admin): State<Admin>, Form(login): Form<Login>) -> Response {
-    let session = admin.access.session().filter(|_| admin.access.is_token(login.token.trim()));
-    let Some(session) = session else {
-        tracing::warn!("a login to the dashboard with a wrong token");
-        tokio::time::sleep(WRONG_TOKEN_WAITS).await;
-        let page = layout::page(&Page::still("Log in"), login_form(&login.next, true));
-        return (StatusCode::UNAUTHORIZED, page).into_response();
+pub async fn submit(State(admin): State<Admin>, request: Request) -> Response {
+    let (headers, peer) = (request.headers().clone(), access::peer(&request));
+    let login = match Form::<Login>::from_request(request, &()).await {
+        Ok(Form(login)) => login,
+        Err(refused) => return refused.into_response(),
     };
-    let cookie = format!(
-        "{COOKIE_NAME}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SESSION_LIFE}"
-    );
-    ([(SET_COOKIE, cookie)], Redirect::to(own_path(&login.next))).into_response()
+    match begin(&admin, &login, peer, &headers).await {
+        Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to(own_path(&login.next))).into_response(),
+        Err(answer) => answer,
+    }
+}
+
+async fn begin(
+    admin: &Admin,
+    login: &Login,
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+) -> Result<String, Response> {
+    let wrong = || {
+        let page = layout::page(&Page::still("Log in"), login_form(&login.next, true));
+        (StatusCode::UNAUTHORIZED, page).into_response()
+    };
+    admin.log_in(&login.token, peer, headers, wrong).await
 }
 
 /// `POST /logout`
-pub async fn logout() -> Response {
-    let cookie = format!("{COOKIE_NAME}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    ([(SET_COOKIE, cookie)], Redirect::to(PATH)).into_response()
+pub async fn logout(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    ([(SET_COOKIE, admin.log_out(&headers))], Redirect::to(PATH)).into_response()
+}
+
+/// The form that ends a session.
+pub fn logout_form(visitor: &Visitor) -> Markup {
+    html! {
+        form method="post" action="/logout" {
+            span { (visitor.name) " (" (visitor.role) ")" }
+            button.plain type="submit" { "Log out" }
+        }
+    }
 }
 
 /// `//evil.example` and `/\evil.example` are other sites to a browser.
@@ -88,7 +111,7 @@ fn login_form(next: &str, wrong: bool) -> Markup {
         main.narrow {
             section.card.login {
                 h1 { "Log in" }
-                p.muted { "This dashboard is open to the network, so it asks for the " code { "ADMIN_TOKEN" } " of its worker." }
+                p.muted { "This dashboard asks for a token: yours, or the " code { "ADMIN_TOKEN" } " of its worker." }
                 @if wrong { p.notice.bad role="alert" { "That is not the token." } }
                 form method="post" action=(PATH) {
                     input type="hidden" name="next" value=(next);

@@ -5,6 +5,8 @@
 pub mod access;
 /// What can be changed here.
 mod actions;
+/// Who did what.
+mod audit;
 /// `/batches/{id}`.
 mod batch;
 /// `/batches`, and the batches of the front page.
@@ -13,6 +15,8 @@ mod batches;
 mod cached;
 /// Bars and a plot.
 mod charts;
+/// The cookies.
+mod cookies;
 /// A batch's rows as a file.
 mod export;
 /// `/`.
@@ -25,6 +29,8 @@ mod live;
 mod login;
 /// `/metrics`.
 mod metrics;
+/// What came of the last action.
+mod notice;
 /// How each provider stands.
 mod providers;
 /// A batch's rows.
@@ -39,15 +45,17 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use store::{BatchOverview, BatchRef, Overview, RowPage};
 use tokio::sync::Mutex;
 
 pub use access::Access;
+use access::roles::Action;
+pub use access::tokens::{Tokens, TokensFile};
 use cached::{Away, Cached};
 
 use crate::app::App;
@@ -88,17 +96,21 @@ pub fn router(app: App, access: Access) -> Router {
     let admin =
         Admin { app, access, seen: Arc::default(), pages: Arc::default(), older: Arc::default() };
     let guarded = Router::new()
-        .route("/", get(home::show))
-        .route("/metrics", get(metrics::scrape))
-        .route("/batches", get(batches::show))
-        .route("/batches/{id}", get(batch::show))
-        .route("/batches/{id}/export.csv", get(export::csv))
-        .route("/batches/{id}/export.jsonl", get(export::json_lines))
-        .route("/batches/{id}/cancel", get(actions::confirm_cancel).post(actions::cancel))
-        .route("/batches/{id}/retry", post(actions::retry))
-        .route("/batches/{id}/ceiling", post(actions::ceiling))
-        .route("/providers/{provider}/pause", post(actions::pause))
-        .route("/providers/{provider}/resume", post(actions::resume))
+        .route("/", page(Action::See, get(home::show)))
+        .route("/metrics", page(Action::See, get(metrics::scrape)))
+        .route("/audit", page(Action::ReadAuditLog, get(audit::show)))
+        .route("/batches", page(Action::See, get(batches::show)))
+        .route("/batches/{id}", page(Action::See, get(batch::show)))
+        .route("/batches/{id}/export.csv", page(Action::Export, get(export::csv)))
+        .route("/batches/{id}/export.jsonl", page(Action::Export, get(export::json_lines)))
+        .route(
+            "/batches/{id}/cancel",
+            page(Action::Cancel, get(actions::confirm_cancel).post(actions::cancel)),
+        )
+        .route("/batches/{id}/retry", page(Action::Retry, post(actions::retry)))
+        .route("/batches/{id}/ceiling", page(Action::SetCeiling, post(actions::ceiling)))
+        .route("/providers/{provider}/pause", page(Action::Pause, post(actions::pause)))
+        .route("/providers/{provider}/resume", page(Action::Resume, post(actions::resume)))
         .route(login::PATH, get(login::form).post(login::submit))
         .route("/logout", post(login::logout))
         .fallback(nothing_here)
@@ -110,6 +122,11 @@ pub fn router(app: App, access: Access) -> Router {
         .merge(guarded)
         .layer(map_response(layout::headers))
         .with_state(admin)
+}
+
+/// What is at an address, for those whose role may do what it is for.
+fn page(action: Action, methods: MethodRouter<Admin>) -> MethodRouter<Admin> {
+    methods.layer(from_fn(move |request: Request, next: Next| access::allow(action, request, next)))
 }
 
 async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {

@@ -3,27 +3,28 @@
 use maud::{Markup, html};
 use store::{COUNTED, Overview, ProviderOverview};
 
+use super::access::roles::{Action, Role};
 use super::words;
 
 /// A card for each provider.
-pub fn section(overview: &Overview) -> Markup {
+pub fn section(overview: &Overview, role: Role) -> Markup {
     html! {
         section aria-labelledby="providers" {
             div.section-head { h2 #providers { "Providers" } }
             div.providers {
-                @for provider in &overview.providers { (card(provider, overview)) }
+                @for provider in &overview.providers { (card(provider, overview, role)) }
             }
         }
     }
 }
 
-fn card(of: &ProviderOverview, overview: &Overview) -> Markup {
+fn card(of: &ProviderOverview, overview: &Overview, role: Role) -> Markup {
     html! {
         article.card.provider id={ "provider-" (of.provider) } {
             header {
                 h3 { (words::provider(of.provider)) }
                 (gate(of))
-                (switch(of))
+                (switch(of, role))
             }
             (why(of))
             dl.facts {
@@ -52,15 +53,18 @@ fn gate(of: &ProviderOverview) -> Markup {
 }
 
 /// A gate that is closed for a refused set-up or for a time is opened by hand, too.
-fn switch(of: &ProviderOverview) -> Markup {
+fn switch(of: &ProviderOverview, role: Role) -> Markup {
     let off = matches!(of.reason.as_deref(), Some("no_key" | "no_webhook_url"));
-    let (verb, word) = match of.gate {
-        "open" => ("pause", "Pause"),
+    let (action, verb, word) = match of.gate {
+        "open" => (Action::Pause, "pause", "Pause"),
         "closed" if off => return html! {},
-        "closed" => ("resume", "Try now"),
-        "paused" => ("resume", "Resume"),
-        _ => ("pause", "Pause"),
+        "closed" => (Action::Resume, "resume", "Try now"),
+        "paused" => (Action::Resume, "resume", "Resume"),
+        _ => (Action::Pause, "pause", "Pause"),
     };
+    if !role.may(action) {
+        return html! {};
+    }
     html! {
         form method="post" action={ "/providers/" (of.provider) "/" (verb) } {
             button type="submit" id={ (verb) "-" (of.provider) } { (word) span.sr { " " (words::provider(of.provider)) } }

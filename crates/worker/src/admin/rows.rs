@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use store::{BatchOverview, Counts, RowPage, ShownRow, is_shown_state};
 
+use super::access::roles::{Action, Role};
 use super::words;
 
 /// Rows on a page.
@@ -75,13 +76,16 @@ impl Wanted {
 }
 
 /// The rows, with a chip for each state above and a pager below.
-pub fn section(batch: &BatchOverview, wanted: &Wanted, page: &RowPage) -> Markup {
-    let counts = batch.counts();
+pub fn section(batch: &BatchOverview, wanted: &Wanted, page: &RowPage, role: Role) -> Markup {
+    let (counts, people) = (batch.counts(), role.may(Action::SeePeople));
     html! {
         section aria-labelledby="rows" {
             div.section-head {
                 h2 #rows { "Rows" }
-                p.muted.small { "Numbers are masked here; the export has them." }
+                p.muted.small {
+                    @if people { "Numbers are masked here; the export has them." }
+                    @else { "The role " (role) " sees no people." }
+                }
             }
             (chips(batch, &counts, wanted))
             div.card.table-card {
@@ -90,10 +94,13 @@ pub fn section(batch: &BatchOverview, wanted: &Wanted, page: &RowPage) -> Markup
                 } @else {
                     table.table.rows {
                         thead { tr {
-                            th scope="col" { "Row" } th scope="col" { "Person" } th scope="col" { "State" }
-                            th scope="col" { "Numbers" } th.num scope="col" { "Credits" } th.num scope="col" { "Updated" }
+                            th scope="col" { "Row" }
+                            @if people { th scope="col" { "Person" } }
+                            th scope="col" { "State" }
+                            @if people { th scope="col" { "Numbers" } }
+                            th.num scope="col" { "Credits" } th.num scope="col" { "Updated" }
                         } }
-                        tbody { @for row in &page.rows { (row_of(row)) } }
+                        tbody { @for row in &page.rows { (row_of(row, people)) } }
                     }
                 }
                 (pager(batch, wanted, page))
@@ -136,7 +143,7 @@ fn no_rows(wanted: &Wanted, page: &RowPage) -> Markup {
     }
 }
 
-fn row_of(row: &ShownRow) -> Markup {
+fn row_of(row: &ShownRow, people: bool) -> Markup {
     let class = match row.state.as_str() {
         "found" => "good",
         "failed" => "bad",
@@ -147,13 +154,13 @@ fn row_of(row: &ShownRow) -> Markup {
     html! {
         tr {
             td.no.muted { (words::number(row.row_number)) }
-            td.person { (person(row)) @if let Some(provider) = &row.provider { small { (provider) } } }
+            @if people { td.person { (person(row)) @if let Some(provider) = &row.provider { small { (provider) } } } }
             td.state {
                 span class={ "pill " (class) } { (words::state(&row.state)) }
                 @if let Some(reason) = &row.reason { small { (words::reason(reason)) } }
                 @if let Some(at) = &row.next_attempt_at { small { "next " (words::moment(at)) } }
             }
-            td.phones { @for phone in &row.phones { div.nowrap { (phone) } } }
+            @if people { td.phones { @for phone in &row.phones { div.nowrap { (phone) } } } }
             td.num.credits data-label="Credits" { (words::number(row.credits)) @if row.shared { small { "shared" } } }
             td.num.updated.muted data-label="Updated" { @if let Some(at) = &row.updated_at { (words::moment(at)) } }
         }

@@ -78,6 +78,21 @@ pub fn state(state: &str) -> &'static str {
     }
 }
 
+/// An action of the audit log as a label.
+pub fn action(action: &str) -> &str {
+    match action {
+        "export" => "Exported",
+        "erase" => "Erased a person",
+        "purge" => "Purged",
+        "cancel" => "Cancelled",
+        "retry" => "Retried",
+        "ceiling" => "Set a ceiling",
+        "pause" => "Paused",
+        "resume" => "Resumed",
+        other => other,
+    }
+}
+
 /// A reason as the views have it, for reading. Words of a provider stay as they are, cut short.
 pub fn reason(reason: &str) -> String {
     let known = match reason {

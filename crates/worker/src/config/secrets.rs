@@ -4,6 +4,7 @@ use jobs::secret_file::{SecretFile, one_of};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Config;
+use crate::admin::Tokens;
 
 impl Config {
     /// The keys, each from its variable or its file.
@@ -16,6 +17,15 @@ impl Config {
     #[must_use]
     pub fn clodura_key(&self) -> Option<SecretString> {
         key(self.clodura_api_key.as_ref(), self.clodura_api_key_file.as_ref())
+    }
+
+    /// The tokens of the dashboard.
+    ///
+    /// # Errors
+    /// One could be guessed, or two people have the same.
+    pub fn admin_tokens(&self) -> Result<Tokens, String> {
+        let admin = key(self.admin_token.as_ref(), self.admin_token_file.as_ref());
+        Tokens::new(admin.as_ref(), self.admin_tokens_file.as_ref())
     }
 
     /// That no secret is given twice.
@@ -31,7 +41,9 @@ impl Config {
         let ocean = given(&self.ocean_api_token);
         one_of("OCEAN_API_TOKEN", ocean, self.ocean_api_token_file.as_ref())?;
         let clodura = given(&self.clodura_api_key);
-        one_of("CLODURA_API_KEY", clodura, self.clodura_api_key_file.as_ref())
+        one_of("CLODURA_API_KEY", clodura, self.clodura_api_key_file.as_ref())?;
+        let admin = given(&self.admin_token);
+        one_of("ADMIN_TOKEN", admin, self.admin_token_file.as_ref())
     }
 }
 

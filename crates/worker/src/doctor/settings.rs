@@ -162,7 +162,7 @@ fn addresses(config: &Config) -> Vec<Check> {
     let same = (config.role.receives() && listen.port() != 0 && listen == admin).then(|| {
         wrong(format!("LISTEN_ADDR and ADMIN_ADDR are both {listen}"), "set two addresses")
     });
-    let open = Access::new(admin, config.admin_token.as_ref()).err();
+    let open = config.admin_tokens().and_then(|tokens| Access::new(admin, tokens)).err();
     let open = open.map(|why| wrong(why, "a worker would refuse to start"));
     [same, open].into_iter().flatten().flatten().collect()
 }

@@ -149,10 +149,8 @@ async fn a_batch_is_changed_by_hand(kind: Kind) {
     let path = format!("/batches/{batch}");
 
     let reply = site.post(&format!("{path}/ceiling"), "provider=ocean&max_credits=4").await;
-    assert_eq!(reply.header("location"), format!("{path}?said=raised&of=ocean&rows=0"));
-    assert!(
-        site.get(reply.header("location")).await.text.contains("The ceiling at Ocean.io is set.")
-    );
+    assert_eq!(reply.header("location"), path);
+    assert!(site.next(&reply).await.text.contains("The ceiling at Ocean.io is set."));
     let ceiling = "SELECT max_credits FROM batch_totals WHERE provider = 'ocean'";
     assert_eq!(site.database.int(ceiling).await, 4);
     let wrong = site.post(&format!("{path}/ceiling"), "provider=ocean&max_credits=-1").await;
@@ -164,12 +162,30 @@ async fn a_batch_is_changed_by_hand(kind: Kind) {
         "{asked}"
     );
     let reply = site.post(&format!("{path}/cancel"), "").await;
-    assert_eq!(reply.header("location"), format!("{path}?said=cancelled&rows=3"));
-    assert!(site.get(&path).await.text.contains("<b>3</b> Cancelled"));
+    let page = site.next(&reply).await.text;
+    assert!(page.contains("Cancelled: 3 rows ended.") && page.contains("<b>3</b> Cancelled"));
     let reply = site.post(&format!("{path}/retry"), "").await;
-    assert_eq!(reply.header("location"), format!("{path}?said=retried&rows=0"));
+    assert!(site.next(&reply).await.text.contains("0 rows will be asked once more."));
     assert_eq!(site.post("/batches/nobody/cancel", "").await.status, StatusCode::NOT_FOUND);
     assert_eq!(site.post("/providers/nobody/pause", "").await.status, StatusCode::NOT_FOUND);
+}
+
+/// What was done is said to those who did it, once, and not to those who follow a link.
+#[tokio::test]
+async fn a_notice_is_for_those_who_acted() {
+    let site = Site::open(Kind::Sqlite).await;
+    for link in ["/?said=paused&of=ocean", "/?said=cancelled&rows=7"] {
+        assert!(!site.get(link).await.text.contains("class=\"notice"), "{link}");
+    }
+    let reply = site.post("/providers/ocean/pause", "").await;
+    assert_eq!(reply.header("location"), "/");
+    let page = site.next(&reply).await;
+    assert!(page.text.contains("Ocean.io is paused. What is paid for is still received."));
+    assert!(
+        page.header("set-cookie").contains("=; ")
+            && page.header("set-cookie").contains("Max-Age=0")
+    );
+    assert!(!site.get("/").await.text.contains("class=\"notice"));
 }
 
 #[tokio::test]

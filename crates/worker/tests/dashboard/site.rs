@@ -18,7 +18,7 @@ use store::{
 };
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
-use worker::admin::{Access, router};
+use worker::admin::{Access, Tokens, TokensFile, router};
 use worker::app::{App, Inner, Limits};
 use worker::metrics::Metrics;
 
@@ -54,21 +54,35 @@ impl Reply {
 impl Site {
     /// Open to this machine.
     pub async fn open(kind: Kind) -> Site {
-        Site::serving(kind, "127.0.0.1:8788", None).await
+        Site::serving(kind, "127.0.0.1:8788", Tokens::default(), Clock::system()).await
     }
 
-    /// Asks for [`TOKEN`].
+    /// Asks for [`TOKEN`], an admin's.
     pub async fn locked() -> Site {
-        Site::serving(Kind::Sqlite, "0.0.0.0:8788", Some(TOKEN)).await
+        Site::locked_at(Clock::system()).await
     }
 
-    async fn serving(kind: Kind, address: &str, token: Option<&str>) -> Site {
+    /// The same on a clock that is turned by hand.
+    pub async fn locked_at(clock: Clock) -> Site {
+        let tokens = Tokens::new(Some(&SecretString::from(TOKEN)), None).expect("a token");
+        Site::serving(Kind::Sqlite, "0.0.0.0:8788", tokens, clock).await
+    }
+
+    /// Asks for [`TOKEN`], or one of a file's.
+    pub async fn with_tokens(kind: Kind, lines: &str) -> Site {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), lines).expect("written");
+        let file = TokensFile::read(&file.path().display().to_string()).expect("tokens");
+        let tokens = Tokens::new(Some(&SecretString::from(TOKEN)), Some(&file));
+        Site::serving(kind, "0.0.0.0:8788", tokens.expect("tokens"), Clock::system()).await
+    }
+
+    async fn serving(kind: Kind, address: &str, tokens: Tokens, clock: Clock) -> Site {
         let directory = tempfile::tempdir().expect("a directory");
         let database = Database::create(kind, directory.path()).await;
-        let store = Store::connect(&database.url, true, Clock::system()).await.expect("connects");
+        let store = Store::connect(&database.url, true, clock).await.expect("connects");
         let (worker, policy) = (WorkerId::generate(), Policy::default());
-        let token = token.map(SecretString::from);
-        let access = Access::new(address.parse().expect("an address"), token.as_ref());
+        let access = Access::new(address.parse().expect("an address"), tokens);
         let app = app(worker, store.clone(), policy.clone());
         let metrics = app.metrics().clone();
         let router = router(app, access.expect("it may be served"));
@@ -125,10 +139,27 @@ impl Site {
         }
     }
 
+    /// The page to which a browser goes on after a form, with the cookie that it was given.
+    pub async fn next(&self, reply: &Reply) -> Reply {
+        assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text);
+        let cookie = reply.header("set-cookie").split(';').next().unwrap_or_default();
+        self.get_with(reply.header("location"), &[("cookie", cookie)]).await
+    }
+
     /// As a form of the dashboard's own pages is sent.
     pub async fn post(&self, path: &str, form: &'static str) -> Reply {
         let own = [("origin", "http://127.0.0.1:8788"), ("sec-fetch-site", "same-origin")];
         self.send(request("POST", path, &own, form)).await
+    }
+
+    /// Logs a browser in; gives its cookie.
+    pub async fn log_in(&self, token: &str) -> String {
+        let own = [("origin", "http://127.0.0.1:8788"), ("sec-fetch-site", "same-origin")];
+        let mut login = request("POST", "/login", &own, "");
+        *login.body_mut() = Body::from(format!("token={token}&next=%2F"));
+        let reply = self.send(login).await;
+        assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", reply.text);
+        reply.header("set-cookie").split(';').next().expect("a cookie").to_owned()
     }
 
     /// A batch of `o1`, `o2`, … at Ocean.
