@@ -8,7 +8,7 @@ use jobs::Provider;
 use crate::account::Account;
 use crate::claim::anything_out;
 use crate::conn::{Conn, rows, value};
-use crate::holds::{ShownGate, ceiling, count, read_gates, shut_by};
+use crate::holds::{ShownGate, Why, ceiling, count, read_gates, shut_by};
 use crate::record::record;
 use crate::transition::parse_provider;
 use crate::{Result, Store};
@@ -29,11 +29,21 @@ record! {
 }
 
 impl Store {
-    /// What holds unfinished batches up, by batch id; a batch that nothing holds up is not there.
+    /// What holds unfinished batches up, by batch id, with the commands that help; a batch that nothing holds up is
+    /// not there.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn held_up_by(&self) -> Result<BTreeMap<String, Vec<String>>> {
+        let held = self.why_held_up().await?.into_iter();
+        Ok(held.map(|(batch, lines)| (batch, lines.iter().map(Why::to_string).collect())).collect())
+    }
+
+    /// The same, the commands apart.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn why_held_up(&self) -> Result<BTreeMap<String, Vec<Why>>> {
         let now = self.now();
         let mut conn = self.read().await?;
         let waiting: Vec<Waiting> = rows!(
@@ -44,7 +54,7 @@ impl Store {
                AND t.queued + t.retrying > 0
              ORDER BY b.id, t.provider DESC",
         )?;
-        let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut held: BTreeMap<String, Vec<Why>> = BTreeMap::new();
         if waiting.is_empty() {
             return Ok(held);
         }
@@ -59,7 +69,7 @@ impl Store {
         for w in waiting {
             let lines = held.entry(w.batch_id.clone()).or_default();
             if nobody_works && lines.is_empty() {
-                lines.push("no worker is running; start worker".to_owned());
+                lines.push(Why::new("no worker is running; start worker".to_owned()));
             }
             let provider = parse_provider(&w.provider, 0)?;
             let (shut, short) = gates.get(&provider).cloned().unwrap_or_default();
@@ -73,18 +83,13 @@ impl Store {
 /// A gate that lets nobody through.
 #[derive(Clone)]
 struct Shut {
-    why: String,
+    why: Why,
     /// What rows in its queue show instead of `queued`.
     shown_as: Option<String>,
 }
 
 impl Waiting {
-    fn held_by(
-        &self,
-        provider: Provider,
-        shut: Option<Shut>,
-        short: Option<String>,
-    ) -> Vec<String> {
+    fn held_by(&self, provider: Provider, shut: Option<Shut>, short: Option<String>) -> Vec<Why> {
         if let Some(shut) = shut {
             return self.behind(provider, &shut);
         }
@@ -93,17 +98,18 @@ impl Waiting {
         if self.queued > 0 && self.at_ceiling == 1 {
             lines.push(self.at_its_ceiling(provider));
         } else if let Some(why) = short.filter(|_| self.queued > 0) {
-            lines.push(format!("{provider}: {rows} waiting: {why}"));
+            lines.push(Why::new(format!("{provider}: {rows} waiting: {why}")));
         }
         if self.retrying > 0 {
             let rows = count(self.retrying, "row");
-            lines.push(format!("{provider}: {rows} refused for now, to be tried again"));
+            let text = format!("{provider}: {rows} refused for now, to be tried again");
+            lines.push(Why::new(text));
         }
         lines
     }
 
     /// Rows behind a shut gate, by what they show. Whoever was refused themselves is `retrying` there, too.
-    fn behind(&self, provider: Provider, Shut { why, shown_as }: &Shut) -> Vec<String> {
+    fn behind(&self, provider: Provider, Shut { why, shown_as }: &Shut) -> Vec<Why> {
         let (mut held, mut retrying, mut waiting) = (0, self.retrying, 0);
         let mut lines = Vec::new();
         match shown_as.as_deref() {
@@ -118,14 +124,14 @@ impl Waiting {
         let behind = behind.into_iter().filter(|(n, _)| *n > 0);
         lines.extend(behind.map(|(n, state)| {
             let rows = count(n, "row");
-            format!("{provider}: {rows} {state}: {why}")
+            why.clone().behind(&format!("{provider}: {rows} {state}: "))
         }));
         lines
     }
 
-    fn at_its_ceiling(&self, provider: Provider) -> String {
+    fn at_its_ceiling(&self, provider: Provider) -> Why {
         let why = ceiling(provider, &self.batch_id, self.max_credits);
-        format!("{provider}: {} held: {why}", count(self.queued, "row"))
+        why.behind(&format!("{provider}: {} held: ", count(self.queued, "row")))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What keeps a provider's people from being asked, in words for whoever reads a status.
 
+use std::fmt;
+
 use jobs::duration::display;
 use jobs::{GateReason, GateState, OffReason, Provider, Timestamp};
 
@@ -29,6 +31,36 @@ pub(crate) struct ShownGate {
     message: Option<String>,
 }
 
+/// Why something waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// The cause, and when it ends.
+    pub text: String,
+    /// What can be typed to end it, as it goes on behind the text. The dashboard has buttons in its place.
+    command: String,
+}
+
+impl Why {
+    pub(crate) fn new(text: String) -> Self {
+        Why { text, command: String::new() }
+    }
+
+    fn or_command(text: String, command: String) -> Self {
+        Why { text, command }
+    }
+
+    /// The same behind other words.
+    pub(crate) fn behind(self, before: &str) -> Self {
+        Why { text: format!("{before}{}", self.text), ..self }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.text, self.command)
+    }
+}
+
 /// Reads every provider's gate without locking it.
 pub(crate) async fn read_gates(conn: &mut Conn) -> Result<Vec<ShownGate>> {
     let found: Vec<Read> = rows!(
@@ -46,32 +78,34 @@ pub(crate) async fn read_gates(conn: &mut Conn) -> Result<Vec<ShownGate>> {
 }
 
 /// What shuts a gate that waiting alone won't open, and what to do about it.
-pub(crate) fn needs_somebody(shown: &ShownGate) -> Option<String> {
+pub(crate) fn needs_somebody(shown: &ShownGate) -> Option<Why> {
     let (provider, gate) = (shown.provider, &shown.gate);
     let closed_for = gate.breaker.reason.filter(|_| gate.breaker.state == GateState::Closed);
     match (gate.off_reason, closed_for) {
-        (Some(OffReason::NoKey), _) => Some(format!(
+        (Some(OffReason::NoKey), _) => Some(Why::new(format!(
             "no worker has a key for it; set {} and restart worker",
             key_name(provider)
-        )),
-        (Some(OffReason::NoWebhookUrl), _) => Some(
+        ))),
+        (Some(OffReason::NoWebhookUrl), _) => Some(Why::new(
             "no worker can be reached by its webhooks; set WEBHOOK_PUBLIC_URL and restart worker"
                 .to_owned(),
-        ),
-        _ if gate.breaker.paused => Some(format!("paused; enqueue resume {provider}")),
-        (_, Some(GateReason::Misconfigured)) => Some(format!(
-            "misconfigured{}; fix it and restart worker, or: enqueue resume {provider}",
-            said(shown)
         )),
-        (_, Some(GateReason::CreditsInsufficient)) => Some(
+        _ if gate.breaker.paused => {
+            Some(Why::or_command("paused".to_owned(), format!("; enqueue resume {provider}")))
+        }
+        (_, Some(GateReason::Misconfigured)) => Some(Why::or_command(
+            format!("misconfigured{}; fix it and restart worker", said(shown)),
+            format!(", or: enqueue resume {provider}"),
+        )),
+        (_, Some(GateReason::CreditsInsufficient)) => Some(Why::new(
             "the account has too few credits; it goes on by itself once there are more".to_owned(),
-        ),
+        )),
         _ => None,
     }
 }
 
 /// What shuts a gate just now, whether or not waiting will open it.
-pub(crate) fn shut_by(shown: &ShownGate, now: Timestamp) -> Option<String> {
+pub(crate) fn shut_by(shown: &ShownGate, now: Timestamp) -> Option<Why> {
     let gate = &shown.gate;
     if let Some(text) = needs_somebody(shown) {
         return Some(text);
@@ -88,7 +122,7 @@ pub(crate) fn shut_by(shown: &ShownGate, now: Timestamp) -> Option<String> {
         Some(until) if until > now => format!("next try in {}", display(until.since(now))),
         _ => "next try at once".to_owned(),
     };
-    Some(format!("{reason}{}; {next}", said(shown)))
+    Some(Why::new(format!("{reason}{}; {next}", said(shown))))
 }
 
 /// The provider's own words, where they are kept.
@@ -104,10 +138,11 @@ fn key_name(provider: Provider) -> &'static str {
 }
 
 /// A batch that reached its ceiling, and how to raise it.
-pub(crate) fn ceiling(provider: Provider, batch: &str, max_credits: Option<i64>) -> String {
+pub(crate) fn ceiling(provider: Provider, batch: &str, max_credits: Option<i64>) -> Why {
     let max = max_credits.unwrap_or(0);
-    format!(
-        "its ceiling of {max} credits is reached; enqueue resume --batch {batch} --max-credits {provider}=N"
+    Why::or_command(
+        format!("its ceiling of {max} credits is reached"),
+        format!("; enqueue resume --batch {batch} --max-credits {provider}=N"),
     )
 }
 

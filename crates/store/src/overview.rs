@@ -40,6 +40,8 @@ pub struct Overview {
     pub minutes: Vec<Minute>,
     /// Workers that were heard of lately.
     pub workers: Vec<WorkerOverview>,
+    /// When a process that sends requests was last there, whether it stopped or fell silent.
+    pub worked_at: Option<Timestamp>,
     /// Stored webhooks that wait to be applied.
     pub inbox: Backlog,
 }
@@ -102,6 +104,7 @@ impl Store {
             open_batches,
             retrying: read_retrying(&mut conn).await?,
             minutes: read_minutes(&mut conn, at - HISTORY).await?,
+            worked_at: read_worked_at(&mut conn).await?,
             workers: read_workers(&mut conn, at - FORGOTTEN).await?,
             inbox,
         })
@@ -134,6 +137,14 @@ async fn read_retrying(conn: &mut Conn) -> Result<Vec<Retrying>> {
             next_at: next_at.map(Timestamp),
         })
         .collect())
+}
+
+async fn read_worked_at(conn: &mut Conn) -> Result<Option<Timestamp>> {
+    let found: Option<(Option<i64>,)> = row!(
+        conn,
+        "SELECT MAX(COALESCE(stopped_at, heartbeat_at)) FROM workers WHERE role <> 'webhooks'",
+    )?;
+    Ok(found.and_then(|(at,)| at).map(Timestamp))
 }
 
 type WorkerRow = (String, String, i64, String, String, i64, i64);

@@ -18,7 +18,7 @@ pub struct ProviderOverview {
     pub gate: &'static str,
     /// Why it is shut, as the views' word.
     pub reason: Option<String>,
-    /// Why it is shut, when it is tried again and what to do, as a sentence.
+    /// Why it is shut and when it is tried again, as a sentence.
     pub shut_by: Option<String>,
     /// What rows in its queue show instead of `queued` while it is shut: `held` or `retrying`.
     pub shown_as: Option<String>,
@@ -95,7 +95,7 @@ async fn read_provider(
         provider,
         gate: state,
         reason,
-        shut_by: shut,
+        shut_by: shut.map(|why| why.text),
         shown_as: shown.shown_as.clone(),
         short_of,
         until: gate.breaker.until.filter(|_| state == GateState::Closed.as_str()),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jobs::Provider;
 
 use crate::conn::{Conn, rows};
-use crate::holds::{ShownGate, ceiling, count, needs_somebody, read_gates};
+use crate::holds::{ShownGate, Why, ceiling, count, needs_somebody, read_gates};
 use crate::transition::parse_provider;
 use crate::{Result, Store};
 
@@ -83,7 +83,7 @@ async fn read_open(conn: &mut Conn) -> Result<Vec<Open>> {
 
 /// The causes, if every open row has one; `None` if anything may still move.
 fn stuck(open: &[Open], gates: &[ShownGate]) -> Option<Vec<String>> {
-    let shut: BTreeMap<Provider, String> =
+    let shut: BTreeMap<Provider, Why> =
         gates.iter().filter_map(|shown| Some((shown.provider, needs_somebody(shown)?))).collect();
     let mut behind: BTreeMap<(Provider, &str), i64> = BTreeMap::new();
     let mut lines = Vec::new();

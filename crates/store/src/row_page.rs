@@ -1,5 +1,6 @@
 //! A batch's rows, page by page, for eyes: numbers leave the ledger masked here.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use jobs::RevealState;
@@ -7,6 +8,7 @@ use jobs::RevealState;
 use crate::conn::{Conn, rows};
 use crate::record::record;
 use crate::status::BatchRef;
+use crate::totals::json;
 use crate::{Result, Store};
 
 /// Rows that one query looks through at most: Postgres looks through all of them before it gives any.
@@ -25,6 +27,24 @@ pub struct RowPage {
     pub next_after: Option<i64>,
 }
 
+/// The caller's own columns of a row. Prints nothing of them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Fields(String);
+
+impl Fields {
+    /// As they were submitted: a JSON array, or an object.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 /// A row as `row_status` shows it, with its numbers masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the columns of the view, which the contract explains")]
@@ -40,6 +60,7 @@ pub struct ShownRow {
     pub credits: i64,
     pub shared: bool,
     pub updated_at: Option<String>,
+    pub fields: Fields,
 }
 
 record! {
@@ -104,6 +125,7 @@ impl Store {
                 break;
             }
         }
+        read_fields(&mut conn, batch, &mut page.rows).await?;
         Ok(page)
     }
 }
@@ -148,6 +170,23 @@ async fn read_window(
     Ok(found.into_iter().map(ViewRow::masked).collect())
 }
 
+/// The view has none: they are read for the rows of the page alone.
+async fn read_fields(conn: &mut Conn, batch: &BatchRef, rows: &mut [ShownRow]) -> Result<()> {
+    let numbers: Vec<i64> = rows.iter().map(|row| row.row_number).collect();
+    let found: Vec<(i64, String)> = rows!(
+        conn,
+        "SELECT w.row_number, w.fields FROM IDS($1) AS e
+         JOIN batch_rows w ON w.batch_id = $2 AND w.row_number = CAST(e.value AS BIGINT)",
+        json(&numbers),
+        batch.id,
+    )?;
+    let mut fields: HashMap<i64, String> = found.into_iter().collect();
+    for row in rows {
+        row.fields = Fields(fields.remove(&row.row_number).unwrap_or_default());
+    }
+    Ok(())
+}
+
 impl ViewRow {
     fn masked(self) -> ShownRow {
         ShownRow {
@@ -162,6 +201,7 @@ impl ViewRow {
             credits: self.credits,
             shared: self.shared == 1,
             updated_at: self.updated_at,
+            fields: Fields::default(),
         }
     }
 }

@@ -76,7 +76,7 @@ pub async fn confirm_cancel(State(admin): State<Admin>, Path(id): Path<String>) 
         main.narrow {
             section.card {
                 h1 { "Cancel this batch?" }
-                p.subtitle { b { (words::short(batch.name.as_deref().unwrap_or(&batch.batch_id), 120)) } }
+                p.subtitle { b { (words::short(words::batch(&batch), 120)) } }
                 p.subtitle {
                     (words::count(waiting, "row")) " will end as cancelled and not be asked for."
                     @if out > 0 { " " (words::count(out, "row")) " already asked for: the results are still received, and paid for." }

@@ -41,7 +41,7 @@ pub async fn show(
             a.crumb href="/" { "← Dashboard" }
             div.title { h1 { "Audit log" } }
             p.subtitle {
-                "What was changed by hand, and every export. Entries can't be changed. The same by SQL: "
+                "What was changed by hand, and every export, in UTC. Entries can't be changed. By SQL: "
                 code { "SELECT * FROM audit_log" }
             }
             section aria-label="Entries" { (table(&entries, before)) }

@@ -35,7 +35,7 @@ pub async fn show(
         Ok(shown) => shown,
         Err(why) => return layout::away(&why, &headers),
     };
-    let title = words::short(batch.name.as_deref().unwrap_or(&batch.batch_id), 80);
+    let title = words::short(words::batch(&batch), 80);
     let page =
         Page { title: &title, stamp: &seen.overview.stamp, live: true, visitor: Some(&visitor) };
     let (notice, role) = (Notice::of(&headers), visitor.role);
@@ -133,7 +133,7 @@ fn progress(batch: &BatchOverview, seen: &Seen) -> Markup {
             (charts::progress(&counts))
             (charts::legend(&counts))
             (spending(batch))
-            @for line in seen.held.get(&batch.batch_id).into_iter().flatten() {
+            @for line in seen.why(batch) {
                 p.why-held { (words::short(line, 300)) }
             }
         }

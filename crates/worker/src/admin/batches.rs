@@ -106,22 +106,18 @@ pub fn section(seen: &Seen) -> Markup {
     }
 }
 
+/// A line: its name, how it stands, how far it is, and what holds it up or when it came.
 fn batch_item(batch: &BatchOverview, seen: &Seen) -> Markup {
     let counts = batch.counts();
-    let name = batch.name.as_deref().unwrap_or(&batch.batch_id);
+    let age = batch_age(batch, seen.overview.at);
+    let note = seen.why(batch).next().unwrap_or(&age);
     html! {
-        li {
-            div.batch-head {
-                h3 { a href={ "/batches/" (batch.batch_id) } { (words::short(name, 120)) } }
-                (batch_pill(batch))
-                span.end { (done(batch.total, &counts)) " · " (batch_age(batch, seen.overview.at)) }
-            }
+        li.batch id={ "batch-" (batch.batch_id) } {
+            a.name href={ "/batches/" (batch.batch_id) } { (words::short(words::batch(batch), 120)) }
+            (batch_pill(batch))
             (charts::progress(&counts))
-            (charts::legend(&counts))
-            (spending(batch))
-            @for line in seen.held.get(&batch.batch_id).into_iter().flatten() {
-                p.why-held { (words::short(line, 240)) }
-            }
+            span.done { (done(batch.total, &counts)) }
+            span.note title=(words::short(note, 240)) { (words::short(note, 240)) }
         }
     }
 }

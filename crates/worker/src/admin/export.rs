@@ -12,7 +12,7 @@ use store::{Columns, ExportPage, Store, StoreError};
 use tokio::sync::mpsc;
 
 use super::access::Visitor;
-use super::{Admin, batch};
+use super::{Admin, batch, file_name};
 
 /// Rows that are read at once.
 const PAGE: usize = 4_000;
@@ -45,9 +45,10 @@ async fn download(store: &Store, id: &str, format: Format) -> Response {
     let found = async {
         let batch = store.find_batch(id).await?;
         let columns = store.columns(&batch).await?;
-        Ok((batch, columns))
+        let overview = store.batch_overview(&batch).await?;
+        Ok((batch, columns, overview.and_then(|batch| batch.name)))
     };
-    let (batch, columns) = match found.await {
+    let (batch, columns, name) = match found.await {
         Ok(found) => found,
         Err(error) => return batch::not_found(&error),
     };
@@ -55,8 +56,7 @@ async fn download(store: &Store, id: &str, format: Format) -> Response {
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
         Format::JsonLines => ("application/x-ndjson", "jsonl"),
     };
-    // The batch's name is the user's text; its id is safe in a header and in every file system.
-    let name = format!("attachment; filename=\"{}.{extension}\"", batch.batch_id);
+    let name = file_name::disposition(name.as_deref(), &batch.batch_id.to_string(), extension);
     let headers = [(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, name)];
     let pieces = pieces(store.export_pages(batch, PAGE), columns, format);
     (headers, Body::from_stream(pieces)).into_response()

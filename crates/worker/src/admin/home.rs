@@ -39,15 +39,37 @@ pub async fn show(
         main {
             h1.sr { "Dashboard" }
             (Notice::shown(notice))
+            (live::part("gone", gone(overview)))
             (live::part("summary", summary(overview, &plot)))
             (live::part("stuck", stuck::section(overview)))
             (live::part("providers", providers::section(overview, visitor.role)))
-            (live::part("throughput", throughput(&plot)))
             (live::part("batches", batches::section(&seen)))
+            (live::part("throughput", throughput(&plot)))
             (live::part("workers", workers(overview)))
         }
     };
     Notice::said(notice, &headers, page.answer(&headers, content))
+}
+
+/// That no process sends requests, and since when: all figures are of that time.
+fn gone(overview: &Overview) -> Markup {
+    let works = |worker: &WorkerOverview| {
+        worker.role != "webhooks" && overview.at.since(worker.heartbeat_at) <= SILENT
+    };
+    if overview.workers.iter().any(works) {
+        return html! {};
+    }
+    html! {
+        p.notice.warn.gone role="status" {
+            @match overview.worked_at {
+                Some(at) => {
+                    "No worker has sent requests since " (words::moment(&at.iso8601())) " UTC ("
+                    (words::ago(overview.at, at)) "). What is shown is of that time; start worker."
+                }
+                None => "No worker has sent requests so far: start worker.",
+            }
+        }
+    }
 }
 
 /// What a tab among many others should say.

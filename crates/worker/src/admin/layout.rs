@@ -75,9 +75,6 @@ pub fn page(page: &Page, content: Markup) -> Markup {
                 title { (page.title) " · reveal-queue" }
                 link rel="icon" href=(ICON);
                 style { (PreEscaped(STYLE)) }
-                @if page.live {
-                    noscript { meta http-equiv="refresh" content="5"; }
-                }
             }
             body {
                 (header(page))
@@ -103,9 +100,15 @@ fn header(page: &Page) -> Markup {
                     span.pill.warn title="Everything here is made up by the bundled sandbox" { "Sandbox" }
                 }
                 @if page.live {
-                    span.end { span #live-status role="status" data-state="" {} }
+                    span.end {
+                        span #live-status role="status" data-state="" {}
+                        button.plain #live-pause type="button" hidden { "Pause" }
+                        // Without a script nothing changes by itself.
+                        noscript { a href="" { "Refresh" } }
+                    }
                 }
             }
+            @if page.live { p.notice.warn #live-stale role="alert" hidden {} }
         }
     }
 }

@@ -19,6 +19,8 @@ mod charts;
 mod cookies;
 /// A batch's rows as a file.
 mod export;
+/// What such a file is called.
+mod file_name;
 /// `/`.
 mod home;
 /// What all pages have in common.
@@ -31,6 +33,8 @@ mod login;
 mod metrics;
 /// What came of the last action.
 mod notice;
+/// The user's own columns.
+mod own;
 /// How each provider stands.
 mod providers;
 /// A batch's rows.
@@ -50,18 +54,19 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use store::{BatchOverview, BatchRef, Overview, RowPage};
+use store::{BatchOverview, BatchRef, Overview, Why};
 use tokio::sync::Mutex;
 
 pub use access::Access;
 use access::roles::Action;
 pub use access::tokens::{Tokens, TokensFile};
 use cached::{Away, Cached};
+use own::Own;
 
 use crate::app::App;
 
 /// Batches on a page.
-const MOST_BATCHES: usize = 30;
+const MOST_BATCHES: usize = 25;
 /// Forms are small.
 const LARGEST_FORM: usize = 16 * 1024;
 /// Pages of rows that are kept for a moment.
@@ -73,7 +78,7 @@ struct Admin {
     app: App,
     access: Access,
     seen: Arc<Cached<Seen>>,
-    pages: Pages<PageKey, RowPage>,
+    pages: Pages<PageKey, rows::Page>,
     older: Pages<usize, Vec<BatchOverview>>,
 }
 
@@ -87,7 +92,7 @@ type PageKey = (String, i64, Option<String>);
 struct Seen {
     overview: Overview,
     /// What holds batches up, by batch id.
-    held: BTreeMap<String, Vec<String>>,
+    held: BTreeMap<String, Vec<Why>>,
 }
 
 /// Everything on `ADMIN_ADDR`. `/healthz` says that the process lives, `/readyz` that the database
@@ -147,13 +152,21 @@ async fn nothing_here() -> Response {
         .into_response()
 }
 
+impl Seen {
+    /// What holds a batch up, in words.
+    fn why(&self, batch: &BatchOverview) -> impl Iterator<Item = &str> {
+        let lines = self.held.get(&batch.batch_id).into_iter().flatten();
+        lines.map(|why| why.text.as_str())
+    }
+}
+
 impl Admin {
     /// How everything stands, at most a second old.
     async fn seen(&self) -> Result<Arc<Seen>, Away> {
         let store = &self.app.store;
         let read = async {
             let overview = store.overview(MOST_BATCHES).await?;
-            let held = store.held_up_by().await?;
+            let held = store.why_held_up().await?;
             Ok(Seen { overview, held })
         };
         self.seen.get(read).await
@@ -174,9 +187,13 @@ impl Admin {
         batch: &BatchRef,
         after: i64,
         state: Option<&str>,
-    ) -> Result<Arc<RowPage>, Away> {
+    ) -> Result<Arc<rows::Page>, Away> {
         let key = (batch.batch_id.to_string(), after, state.map(str::to_owned));
-        let read = self.app.store.row_page(batch, after, state, rows::ROWS);
+        let store = &self.app.store;
+        let read = async {
+            let own = Own::of(store.columns(batch).await?.names);
+            Ok(rows::Page { own, shown: store.row_page(batch, after, state, rows::ROWS).await? })
+        };
         kept(&self.pages, key).await.get(read).await
     }
 

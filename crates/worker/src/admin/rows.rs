@@ -5,12 +5,21 @@ use serde::Deserialize;
 use store::{BatchOverview, Counts, RowPage, ShownRow, is_shown_state};
 
 use super::access::roles::{Action, Role};
+use super::own::Own;
 use super::words;
 
 /// Rows on a page.
 pub const ROWS: usize = 50;
 /// So many pages one can go back, one by one.
 const LONGEST_TRAIL: usize = 100;
+
+/// Rows as they were read, with the user's own columns.
+pub struct Page {
+    /// Which of those are shown.
+    pub own: Own,
+    /// The rows.
+    pub shown: RowPage,
+}
 
 /// Which rows are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -76,7 +85,8 @@ impl Wanted {
 }
 
 /// The rows, with a chip for each state above and a pager below.
-pub fn section(batch: &BatchOverview, wanted: &Wanted, page: &RowPage, role: Role) -> Markup {
+pub fn section(batch: &BatchOverview, wanted: &Wanted, page: &Page, role: Role) -> Markup {
+    let Page { own, shown: page } = page;
     let (counts, people) = (batch.counts(), role.may(Action::SeePeople));
     html! {
         section aria-labelledby="rows" {
@@ -95,12 +105,15 @@ pub fn section(batch: &BatchOverview, wanted: &Wanted, page: &RowPage, role: Rol
                     table.table.rows {
                         thead { tr {
                             th scope="col" { "Row" }
-                            @if people { th scope="col" { "Person" } }
+                            @if people {
+                                @for name in own.names() { th scope="col" { (words::short(name, 40)) } }
+                                th scope="col" { "Person" }
+                            }
                             th scope="col" { "State" }
                             @if people { th scope="col" { "Numbers" } }
                             th.num scope="col" { "Credits" } th.num scope="col" { "Updated" }
                         } }
-                        tbody { @for row in &page.rows { (row_of(row, people)) } }
+                        tbody { @for row in &page.rows { (row_of(row, own, people)) } }
                     }
                 }
                 (pager(batch, wanted, page))
@@ -143,7 +156,7 @@ fn no_rows(wanted: &Wanted, page: &RowPage) -> Markup {
     }
 }
 
-fn row_of(row: &ShownRow, people: bool) -> Markup {
+fn row_of(row: &ShownRow, own: &Own, people: bool) -> Markup {
     let class = match row.state.as_str() {
         "found" => "good",
         "failed" => "bad",
@@ -152,9 +165,14 @@ fn row_of(row: &ShownRow, people: bool) -> Markup {
         _ => "",
     };
     html! {
-        tr {
+        tr id={ "row-" (row.row_number) } {
             td.no.muted { (words::number(row.row_number)) }
-            @if people { td.person { (person(row)) @if let Some(provider) = &row.provider { small { (provider) } } } }
+            @if people {
+                @for (value, place) in own.values(row).iter().zip(1..) {
+                    td class={ "own own-" (place) } { (words::short(value, 60)) }
+                }
+                td.person { (person(row)) @if let Some(provider) = &row.provider { small { (provider) } } }
+            }
             td.state {
                 span class={ "pill " (class) } { (words::state(&row.state)) }
                 @if let Some(reason) = &row.reason { small { (words::reason(reason)) } }

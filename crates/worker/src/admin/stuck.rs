@@ -1,13 +1,16 @@
 //! What is stuck, and why: each cause once, with how many rows it holds up.
 
-use jobs::Timestamp;
+use jobs::{Provider, Timestamp};
 use maud::{Markup, html};
-use store::{Backlog, COUNTED, Overview, ProviderOverview};
+use store::{Backlog, BatchOverview, BatchProvider, COUNTED, Overview, ProviderOverview};
 
 use super::words;
 
 /// A result that is out for longer is worth a line.
 const LATE: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// So many batches at their ceilings are named.
+const NAMED: usize = 2;
 
 /// One cause.
 struct Cause {
@@ -80,39 +83,56 @@ fn gate(of: &ProviderOverview) -> Option<Cause> {
         class: if of.reason.as_deref() == Some("misconfigured") { "bad" } else { "warn" },
         word: words::state(of.shown_as.as_deref().unwrap_or("queued")),
         title: format!("{}: {title}", words::provider(of.provider)),
-        detail: words::short(why, 300),
+        detail: match of.gate {
+            "paused" => "until it is resumed, below".to_owned(),
+            _ => words::short(why, 300),
+        },
     })
 }
 
-/// Batches that may not spend more; behind a shut gate they are counted there.
+/// Batches that may not spend more; behind a shut gate they are counted there. A few are named, many are one cause.
 fn ceilings(overview: &Overview) -> Vec<Cause> {
-    let shut = |provider| {
-        overview.providers.iter().any(|of| of.provider == provider && of.shut_by.is_some())
-    };
-    let at_ceiling = overview.batches.iter().flat_map(|batch| {
-        batch
-            .providers
-            .iter()
-            .filter(|at| at.at_ceiling && at.counts.held > 0 && !shut(at.provider))
-            .map(move |at| (batch, at))
-    });
-    at_ceiling
-        .map(|(batch, at)| Cause {
-            rows: words::number(at.counts.held),
-            unit: if at.counts.held == 1 { "row" } else { "rows" },
-            class: "warn",
-            word: "Held",
-            title: format!(
-                "{}: {} is at its ceiling",
-                words::provider(at.provider),
-                words::short(batch.name.as_deref().unwrap_or(&batch.batch_id), 60)
-            ),
-            detail: format!(
-                "{} may be spent at most; raise it on the batch's page, or with enqueue resume --batch",
-                words::count(at.max_credits.unwrap_or(0), "credit")
-            ),
-        })
-        .collect()
+    let open = overview.providers.iter().filter(|of| of.shut_by.is_none()).map(|of| of.provider);
+    open.flat_map(|provider| {
+        let at_provider = |batch| at_ceiling(batch, provider).map(|at| (batch, at));
+        let full: Vec<_> = overview.batches.iter().filter_map(at_provider).collect();
+        if full.len() <= NAMED {
+            full.into_iter().map(|(batch, at)| of_batch(batch, at)).collect()
+        } else {
+            vec![of_many(provider, full.iter().map(|(_, at)| at.counts.held).collect())]
+        }
+    })
+    .collect()
+}
+
+fn at_ceiling(batch: &BatchOverview, provider: Provider) -> Option<&BatchProvider> {
+    let full = |at: &&BatchProvider| at.provider == provider && at.at_ceiling && at.counts.held > 0;
+    batch.providers.iter().find(full)
+}
+
+fn of_batch(batch: &BatchOverview, at: &BatchProvider) -> Cause {
+    let name = words::short(words::batch(batch), 60);
+    let most = words::count(at.max_credits.unwrap_or(0), "credit");
+    Cause {
+        rows: words::number(at.counts.held),
+        unit: if at.counts.held == 1 { "row" } else { "rows" },
+        class: "warn",
+        word: "Held",
+        title: format!("{}: {name} is at its ceiling", words::provider(at.provider)),
+        detail: format!("{most} may be spent at most; an admin may raise it on the batch's page"),
+    }
+}
+
+fn of_many(provider: Provider, held: Vec<i64>) -> Cause {
+    let batches = words::number(held.len() as i64);
+    Cause {
+        rows: words::number(held.iter().sum()),
+        unit: "rows",
+        class: "warn",
+        word: "Held",
+        title: format!("{}: {batches} batches are at their ceilings", words::provider(provider)),
+        detail: "an admin may raise each on the batch's page".to_owned(),
+    }
 }
 
 /// People who were refused and have their turn again later.

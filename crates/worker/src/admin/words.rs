@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jobs::duration::display;
 use jobs::{Provider, Timestamp};
+use store::BatchOverview;
 
 /// `1,234,567`.
 pub fn number(n: i64) -> String {
@@ -59,6 +60,12 @@ pub fn provider(provider: Provider) -> &'static str {
         Provider::Ocean => "Ocean.io",
         Provider::Clodura => "Clodura",
     }
+}
+
+/// A batch's name; its id where it has none.
+pub fn batch(batch: &BatchOverview) -> &str {
+    let named = batch.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    named.unwrap_or(&batch.batch_id)
 }
 
 /// `not_found` as a label.

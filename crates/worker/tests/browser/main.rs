@@ -7,6 +7,8 @@
     reason = "helpers of tests say what they expect by panicking, as tests do"
 )]
 
+mod barriers; // what keeps people out
+mod reader; // what the page leaves alone
 mod webdriver; // a browser
 mod worker; // what it looks at
 
@@ -63,7 +65,7 @@ async fn somebody_follows_a_batch_and_steps_in() {
     a_provider_is_paused_and_resumed(&browser).await;
     pictures_of_the_front_page(&browser).await;
     rows_are_filtered(&browser, &worker, &batch).await;
-    the_export_is_downloaded(&browser, &worker, &batch).await;
+    the_export_is_downloaded(&browser, &worker).await;
     nothing_was_refused_by_the_policy(&browser, &worker).await;
     browser.close().await;
     one_id_leads_through_the_logs(&worker);
@@ -80,7 +82,7 @@ async fn numbers_change_by_themselves(browser: &Browser) {
 
 async fn a_provider_is_paused_and_resumed(browser: &Browser) {
     browser.click("#pause-clodura").await;
-    until(browser, ".notice", |text| text.contains("Clodura is paused")).await;
+    until(browser, "main .notice", |text| text.contains("Clodura is paused")).await;
     until(browser, "#provider-clodura .gate", |text| text == "Paused").await;
     until(browser, ".stuck", |text| text.contains("paused by hand")).await;
     browser.prefer("light").await;
@@ -132,12 +134,12 @@ async fn rows_are_filtered(browser: &Browser, worker: &Worker, batch: &str) {
     browser.size(1180, 900, false).await;
 }
 
-async fn the_export_is_downloaded(browser: &Browser, worker: &Worker, batch: &str) {
+async fn the_export_is_downloaded(browser: &Browser, worker: &Worker) {
     let directory = worker.directory().join("downloads");
     std::fs::create_dir(&directory).expect("a directory");
     browser.download_to(&directory).await;
     browser.click("#csv").await;
-    let file = directory.join(format!("{batch}.csv"));
+    let file = directory.join("Spring campaign.csv");
     let text = whole(&file).await;
     assert!(text.starts_with("name,reveal_state,"), "{text}");
     assert_eq!(text.lines().count(), 401);

@@ -85,6 +85,11 @@ impl Browser {
         self.command("execute/sync", json!({"script": script, "args": []})).await
     }
 
+    /// What a function body passes to its last argument in the end.
+    pub async fn run_to_its_end(&self, script: &str) -> Value {
+        self.command("execute/async", json!({"script": script, "args": []})).await
+    }
+
     /// The text of the first element that a selector finds; empty if there is none.
     pub async fn text(&self, selector: &str) -> String {
         let script = format!("return document.querySelector({})?.innerText ?? ''", json!(selector));

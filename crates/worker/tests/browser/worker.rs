@@ -18,6 +18,11 @@ pub struct Worker {
 
 impl Worker {
     pub async fn start() -> Worker {
+        Worker::start_with(&[]).await
+    }
+
+    /// With more arguments.
+    pub async fn start_with(arguments: &[&str]) -> Worker {
         let directory = tempfile::tempdir().expect("a directory");
         let setup = serde_json::json!({"clodura": {"result_delay_ms": [200, 2500]}, "ocean": {"result_delay_ms": [500, 3000]}});
         let config = directory.path().join("sandbox.json");
@@ -28,6 +33,7 @@ impl Worker {
             .args(["--log-format=json", "--clodura-rate=20/s", "--sandbox-config"])
             .arg(&config)
             .args(["--database-url", &database])
+            .args(arguments)
             .current_dir(directory.path())
             .env_remove("ADMIN_TOKEN")
             .env_remove("RUST_LOG")
@@ -61,6 +67,12 @@ impl Worker {
 
     pub fn directory(&self) -> &std::path::Path {
         self.directory.path()
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 
     /// A batch of people whom both providers know.
@@ -105,7 +117,6 @@ fn row(batch: &str, number: i64) -> NewRow {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
 }

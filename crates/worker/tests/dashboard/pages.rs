@@ -25,7 +25,8 @@ on_both!(
     a_batch_is_shown_and_exported,
     every_batch_and_every_row_can_be_paged_to,
     what_is_stuck_is_said,
-    a_batch_is_changed_by_hand
+    a_batch_is_changed_by_hand,
+    a_worker_that_is_gone_is_missed,
 );
 
 async fn an_empty_ledger_says_what_to_do(kind: Kind) {
@@ -46,13 +47,7 @@ async fn a_batch_is_shown_and_exported(kind: Kind) {
     let batch = site.submit("Spring", 120, None).await;
     site.reveal(30, 10).await;
     let home = site.get("/").await.text;
-    for text in [
-        "Spring",
-        "<b>30</b> Found",
-        "<b>10</b> Not found",
-        "<b>80</b> Queued",
-        "40 of 120 rows (33 %)",
-    ] {
+    for text in ["Spring", "30 Found", "10 Not found", "80 Queued", "40 of 120 rows (33 %)"] {
         assert!(home.contains(text), "{text}: {home}");
     }
     assert!(home.contains("30 found, 10 not found"), "this minute's bar");
@@ -60,6 +55,10 @@ async fn a_batch_is_shown_and_exported(kind: Kind) {
     let page = site.get(&format!("/batches/{batch}")).await.text;
     assert!(page.contains("••••••••78") && !page.contains("12345678"), "numbers are masked");
     assert_eq!(page.matches("<td class=\"no").count(), 50);
+    assert!(
+        page.contains("<th scope=\"col\">name</th>") && page.contains(">Person 7</td>"),
+        "{page}"
+    );
     let next = site.get(&format!("/batches/{batch}?after=100")).await.text;
     assert_eq!(next.matches("<td class=\"no").count(), 20);
     let none = site.get(&format!("/batches/{batch}?state=not_found")).await.text;
@@ -71,7 +70,8 @@ async fn a_batch_is_shown_and_exported(kind: Kind) {
     assert_eq!(csv.text.lines().count(), 121);
     assert!(csv.text.starts_with("name,reveal_state,reveal_provider,reveal_phones"));
     assert!(csv.text.contains("+4512345678"), "the export has the numbers");
-    assert_eq!(csv.header("content-disposition"), format!("attachment; filename=\"{batch}.csv\""));
+    let file = "attachment; filename=\"Spring.csv\"; filename*=UTF-8''Spring.csv";
+    assert_eq!(csv.header("content-disposition"), file);
     let lines = site.get(&format!("/batches/{batch}/export.jsonl")).await;
     assert_eq!(lines.text.lines().count(), 120);
     assert!(lines.text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
@@ -84,15 +84,15 @@ async fn every_batch_and_every_row_can_be_paged_to(kind: Kind) {
         site.submit(&format!("Batch {n}"), 1, None).await;
     }
     let home = site.get("/").await.text;
-    assert!(home.contains("1 to 30 of 35") && home.contains("href=\"/batches?page=2\""), "{home}");
+    assert!(home.contains("1 to 25 of 35") && home.contains("href=\"/batches?page=2\""), "{home}");
     assert!(!home.contains("The first"));
     let older = site.get("/batches?page=2").await.text;
-    assert!(older.contains("31 to 35 of 35") && older.contains("The first"), "{older}");
+    assert!(older.contains("26 to 35 of 35") && older.contains("The first"), "{older}");
     assert!(older.contains("href=\"/batches\"") && !older.contains("id=\"older\""), "{older}");
     for odd in ["/batches", "/batches?page=-1", "/batches?page=x"] {
-        assert!(site.get(odd).await.text.contains("1 to 30 of 35"), "{odd}");
+        assert!(site.get(odd).await.text.contains("1 to 25 of 35"), "{odd}");
     }
-    assert!(site.get("/batches?page=99999999999999").await.text.contains("31 to 35 of 35"));
+    assert!(site.get("/batches?page=99999999999999").await.text.contains("26 to 35 of 35"));
 
     let mut address = format!("/batches/{batch}");
     for (link, rows) in [
@@ -124,6 +124,66 @@ async fn what_is_stuck_is_said(kind: Kind) {
     assert_eq!(site.post("/providers/ocean/resume", "").await.status, StatusCode::SEE_OTHER);
     site.refuse(Refusal::Unavailable { message: HOSTILE.into(), retry_after: None }).await;
     assert_harmless(&site.until("/", "Retrying</span>").await);
+}
+
+async fn a_worker_that_is_gone_is_missed(kind: Kind) {
+    let site = Site::open(kind).await;
+    site.submit("Spring", 3, None).await;
+    assert!(!site.get("/").await.text.contains("No worker has sent requests"));
+    site.stop_worker().await;
+    let page = site.until("/", "No worker has sent requests since 20").await;
+    assert!(page.contains("start worker"), "{page}");
+}
+
+/// The same is done by a button there.
+#[tokio::test]
+async fn no_command_stands_beside_a_button() {
+    let site = Site::open(Kind::Sqlite).await;
+    let batch = site.submit("Spring", 5, Some(2)).await;
+    site.claim(3).await;
+    let pages = async || {
+        let batch = site.get(&format!("/batches/{batch}")).await.text;
+        site.get("/").await.text + &site.get("/batches").await.text + &batch
+    };
+    let at_ceiling = pages().await;
+    assert!(at_ceiling.contains("its ceiling of 2 credits is reached"), "{at_ceiling}");
+    site.post("/providers/ocean/pause", "").await;
+    let paused = pages().await;
+    assert!(paused.contains("held: paused"), "{paused}");
+    for text in [at_ceiling, paused] {
+        assert!(!text.contains("enqueue resume"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn every_batch_has_a_name_to_click() {
+    let site = Site::open(Kind::Sqlite).await;
+    let batch = site.submit(" ", 1, None).await;
+    let link = format!("href=\"/batches/{batch}\">{batch}</a>");
+    assert!(site.get("/").await.text.contains(&link));
+}
+
+/// Headings begin at 1, once, and none is skipped on the way down.
+#[tokio::test]
+async fn headings_are_an_outline() {
+    let site = Site::open(Kind::Sqlite).await;
+    let batch = site.submit("Spring", 5, Some(2)).await;
+    site.claim(3).await;
+    let of_batch = format!("/batches/{batch}");
+    let cancel = format!("{of_batch}/cancel");
+    for path in ["/", "/batches", "/audit", "/nothing", &of_batch, &cancel] {
+        let page = site.get(path).await.text;
+        let levels = page
+            .match_indices("<h")
+            .filter_map(|(at, _)| page[at + 2..].chars().next()?.to_digit(10));
+        let levels: Vec<u32> = levels.collect();
+        assert_eq!(levels.iter().filter(|level| **level == 1).count(), 1, "{path}: {levels:?}");
+        let mut above = 0;
+        for level in levels {
+            assert!(level <= above + 1, "{path}: a heading of level {level} below {above}");
+            above = level;
+        }
+    }
 }
 
 /// Rows that are behind two things are counted once.
@@ -175,7 +235,7 @@ async fn a_batch_is_changed_by_hand(kind: Kind) {
 async fn a_notice_is_for_those_who_acted() {
     let site = Site::open(Kind::Sqlite).await;
     for link in ["/?said=paused&of=ocean", "/?said=cancelled&rows=7"] {
-        assert!(!site.get(link).await.text.contains("class=\"notice"), "{link}");
+        assert!(!site.get(link).await.text.contains("class=\"notice\" role=\"status\""), "{link}");
     }
     let reply = site.post("/providers/ocean/pause", "").await;
     assert_eq!(reply.header("location"), "/");
@@ -185,7 +245,7 @@ async fn a_notice_is_for_those_who_acted() {
         page.header("set-cookie").contains("=; ")
             && page.header("set-cookie").contains("Max-Age=0")
     );
-    assert!(!site.get("/").await.text.contains("class=\"notice"));
+    assert!(!site.get("/").await.text.contains("class=\"notice\" role=\"status\""));
 }
 
 #[tokio::test]
@@ -218,8 +278,6 @@ async fn the_script_gets_the_parts_alone() {
         let marker = format!("data-live=\"{part}\"");
         assert!(whole.contains(&marker) && parts.contains(&marker), "{part}");
     }
-    assert!(
-        whole.contains("http-equiv=\"refresh\""),
-        "without a script the page loads itself again"
-    );
+    assert!(whole.contains("<noscript><a href=\"\">Refresh</a></noscript>"), "{whole}");
+    assert!(!whole.contains("http-equiv"), "a page that loads itself again can't be paused");
 }

@@ -13,8 +13,8 @@ use jobs::{BatchId, Clock, Identifier, IdentifierKind, Policy, Provider, WorkerI
 use providers::Signer;
 use secrecy::SecretString;
 use store::{
-    Answer, ClaimReveals, ClaimedCall, Delivery, NewBatch, NewRow, NewStep, NewWorker, Price,
-    ProviderSetup, Published, Store,
+    Answer, ClaimReveals, ClaimedCall, Delivery, NewBatch, NewRow, NewStep, NewWebhook, NewWorker,
+    Price, ProviderSetup, Published, Store,
 };
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
@@ -207,8 +207,23 @@ impl Site {
             finding: if place < found { number() } else { Finding::NotFound },
         });
         let call_id = call.call_id.to_string();
-        let delivery = Delivery { inbox: None, call_id, results: results.collect() };
+        let inbox = Some(self.webhook(&call_id).await);
+        let delivery = Delivery { inbox, call_id, results: results.collect() };
         self.store.settle(vec![delivery], &self.policy).await.expect("settles");
+    }
+
+    /// A webhook of Ocean's comes; gives its place in the inbox.
+    async fn webhook(&self, call_id: &str) -> i64 {
+        let (call_id, body) = (call_id.to_owned(), b"{}".to_vec());
+        let webhook = NewWebhook { provider: Provider::Ocean, call_id, body, malformed: false };
+        self.store.store_webhook(webhook).await.expect("stores");
+        let mut pending = self.store.pending_webhooks(1, 1_000).await.expect("reads");
+        pending.pop().expect("the webhook").id
+    }
+
+    /// The one worker ends.
+    pub async fn stop_worker(&self) {
+        self.store.worker_stopped(self.worker).await.expect("stops");
     }
 
     /// Ocean's account says what it holds, and how many requests the day has left.
