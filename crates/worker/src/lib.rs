@@ -10,6 +10,8 @@ mod assemble;
 pub mod backend;
 /// Command line and environment.
 pub mod config;
+/// Which connections are open, and which has to go.
+pub mod connections;
 /// `worker doctor`: finds what is wrong with a set-up before money is spent.
 pub mod doctor;
 /// Crashes on order, for tests.
@@ -22,6 +24,8 @@ pub mod jobs;
 pub mod listen;
 /// What this process counts.
 pub mod metrics;
+/// How many files may be open.
+mod open_files;
 /// Writing down what must not be lost.
 mod persist;
 /// What goes well is one line a minute.
@@ -32,6 +36,8 @@ pub mod runner;
 pub mod server;
 /// Webhooks kept while the database is away.
 pub mod spool;
+/// Clients that take nothing of their answers.
+mod stalled;
 /// From the command line to a running worker, and its end.
 pub mod start;
 /// Tasks that must not end silently.

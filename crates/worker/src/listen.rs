@@ -6,9 +6,13 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use listenfd::ListenFd;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::start::StartError;
+
+/// Connections that wait to be accepted, where the system allows so many: a burst of clients must not make a real one
+/// wait a second for its next try.
+const BACKLOG: u32 = 4096;
 
 /// A socket that was handed over by whoever started this process.
 pub struct Inherited(io::Result<Option<std::net::TcpListener>>);
@@ -40,9 +44,16 @@ pub async fn webhooks(inherited: Inherited, addr: SocketAddr) -> Result<TcpListe
 /// # Errors
 /// The address is taken or not this machine's.
 pub async fn bind(addr: SocketAddr, name: &str) -> Result<TcpListener, StartError> {
-    Ok(TcpListener::bind(addr).await.with_context(|| {
+    Ok(listen_on(addr).with_context(|| {
         format!("can't listen on {addr}; set {name} to a free address, or stop what uses it")
     })?)
+}
+
+fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
 }
 
 /// Tells the service manager, if there is one, that this process serves now.

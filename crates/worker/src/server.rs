@@ -1,24 +1,32 @@
-//! Serves HTTP to people who may be slow, broken or hostile: headers must come within a time, and
-//! connections are finished gracefully when the process stops.
+//! Serves HTTP to clients that may be slow, broken or hostile: each step has its time, at the limit of connections the
+//! one longest without a whole request goes, and at the end of the process requests are finished.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-/// How long the head of a request may take to arrive.
+use crate::connections::{Connection, Connections, Limits};
+use crate::stalled::Stalled;
+
+/// How long the head of a request may take to arrive, from the connection's start or from the answer before it.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections at once; more wait in the system's queue.
-const MOST_CONNECTIONS: usize = 1024;
+/// How long a client may take nothing of its answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest head, and what a connection buffers at most: ours are some hundred bytes.
+const LARGEST_HEAD: usize = 16 * 1024;
 /// How long those who connected just before the end may take to begin: a connection on which nothing was read yet
 /// would be closed unanswered.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -29,23 +37,43 @@ const GOODBYE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
+/// How a listener treats its clients.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// How many connections it holds.
+    pub limits: Limits,
+    /// How long the head of a request may take to arrive.
+    pub head: Duration,
+    /// How long a client may take nothing of its answer.
+    pub write: Duration,
+}
+
+impl Patience {
+    /// With at most `total` connections.
+    #[must_use]
+    pub fn with(total: usize) -> Self {
+        let limits = Limits { total, per_address: (total / 8).max(1) };
+        Patience { limits, head: HEADER_TIMEOUT, write: WRITE_TIMEOUT }
+    }
+}
+
 /// Serves `router` until `stop`, then finishes the requests that are under way.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    patience: Patience,
+    stop: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
-    let places = std::sync::Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let connections = Connections::new(patience.limits);
     loop {
-        let place = tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            place = std::sync::Arc::clone(&places).acquire_owned() => place,
-        };
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = match accepted {
-            Ok((stream, peer)) => (stream, Peer(peer)),
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: others must be closed first.
                 tracing::warn!(%error, "a connection can't be accepted");
@@ -53,26 +81,90 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                 continue;
             }
         };
-        let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let mut router = router.clone();
-            let mut request = request.map(axum::body::Body::new);
-            request.extensions_mut().insert(peer);
-            async move { router.call(request).await }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            // A peer that breaks off is its own matter.
-            let _ = connection.await;
-            drop(place);
-        });
+        let place = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            place = connections.admit(peer.ip()) => place,
+        };
+        tokio::spawn(converse(stream, Peer(peer), router.clone(), patience, place, &graceful));
     }
     drop(listener);
     tokio::time::sleep(LAST_WORDS).await;
     let _ = tokio::time::timeout(GOODBYE, graceful.shutdown()).await;
+}
+
+/// Answers the requests of one connection, until either side ends it or its place is needed.
+fn converse(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    patience: Patience,
+    place: Arc<Connection>,
+    graceful: &GracefulShutdown,
+) -> impl Future<Output = ()> + Send + use<> {
+    let _ = stream.set_nodelay(true);
+    let used = Arc::clone(&place);
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let (mut router, place) = (router.clone(), Arc::clone(&used));
+        async move {
+            let body = |body| Body::new(Watched::new(body, Arc::clone(&place)));
+            let mut request = request.map(body);
+            request.extensions_mut().insert(peer);
+            let answer = router.call(request).await;
+            place.answered();
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.head)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(Stalled::new(stream, patience.write)), service);
+    let connection = graceful.watch(connection);
+    async move {
+        tokio::select! {
+            // A peer that breaks off is its own matter.
+            _ = connection => {}
+            () = place.evicted.cancelled() => {}
+        }
+    }
+}
+
+/// A request's body, which tells the connection once it has arrived whole.
+struct Watched {
+    body: Incoming,
+    place: Arc<Connection>,
+}
+
+impl Watched {
+    fn new(body: Incoming, place: Arc<Connection>) -> Self {
+        if body.is_end_stream() {
+            place.has_request();
+        }
+        Watched { body, place }
+    }
+}
+
+impl HttpBody for Watched {
+    type Data = <Incoming as HttpBody>::Data;
+    type Error = <Incoming as HttpBody>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.place.has_request();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

@@ -17,9 +17,13 @@ use crate::idle::{self, Idle};
 use crate::jobs::housekeeping;
 use crate::listen::{self, Inherited};
 use crate::runner::Runner;
+use crate::server::Patience;
 use crate::spool::Spool;
 use crate::webhooks::Webhooks;
-use crate::{admin, assemble, server, webhooks};
+use crate::{admin, assemble, open_files, server, webhooks};
+
+/// Connections to the dashboard and the metrics.
+const ADMIN_CONNECTIONS: usize = 256;
 
 /// How a worker ended that did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,11 +110,14 @@ async fn run_on(
     let stop_serving = CancellationToken::new();
     let receiving = listener.map(|listener| {
         let router = webhooks::router(Webhooks { app: app.clone(), spool: spool.clone() });
-        app.supervisor.spawn("webhooks", server::serve(listener, router, stop_serving.clone()))
+        let patience = Patience::with(open_files::for_webhooks());
+        let serving = server::serve(listener, router, patience, stop_serving.clone());
+        app.supervisor.spawn("webhooks", serving)
     });
     let router = admin::router(app.clone(), access);
-    let serving =
-        app.supervisor.spawn("admin", server::serve(admin_listener, router, stop_serving.clone()));
+    let patience = Patience::with(ADMIN_CONNECTIONS);
+    let serving = server::serve(admin_listener, router, patience, stop_serving.clone());
+    let serving = app.supervisor.spawn("admin", serving);
     let draining = app.supervisor.spawn("spool", spool.drain_forever(app.store.clone()));
     let counting = app.supervisor.spawn("routine", app.routine().clone().log_forever());
     let beating = app.supervisor.spawn("heartbeats", housekeeping::heartbeats(app.clone()));

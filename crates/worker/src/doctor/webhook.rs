@@ -17,9 +17,12 @@ use crate::app::App;
 use crate::assemble::{self, Accounts};
 use crate::config::Config;
 use crate::config::is_this_machine;
-use crate::server;
+use crate::server::{self, Patience};
 use crate::spool::Spool;
 use crate::webhooks::{self, Webhooks};
+
+/// Its own listener is there for two requests.
+const CONNECTIONS: usize = 256;
 
 const ADDRESS: &str = "webhook address";
 const REACHED: &str = "webhook";
@@ -149,7 +152,7 @@ async fn try_it(
         let spool = Spool::new(config.spool_dir.clone());
         let router = webhooks::router(Webhooks { app, spool })
             .route(&format!("/webhooks/ocean/{call_id}/{signature}"), here);
-        tokio::spawn(server::serve(listener, router, stop.clone()))
+        tokio::spawn(server::serve(listener, router, Patience::with(CONNECTIONS), stop.clone()))
     });
     let listened = serving.is_some();
     let forged = send(http, &forged).await;
