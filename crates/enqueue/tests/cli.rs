@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "cli/audit.rs"]
+mod audit;
 #[path = "cli/export.rs"]
 mod export;
 #[path = "cli/files.rs"]

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 use worker::config::Cli;
 
 /// Variable to flag and default.
@@ -53,5 +53,20 @@ fn the_page_and_the_program_agree() {
 fn every_setting_says_what_it_is() {
     for argument in Cli::command().get_arguments() {
         assert!(argument.get_help().is_some(), "{} has no help", argument.get_id());
+    }
+}
+
+/// The worker warns of these at start: keys would travel in clear text.
+#[test]
+fn a_providers_address_without_tls_is_noticed() {
+    let noticed = |url: &str| {
+        let cli = Cli::parse_from(["worker", "--ocean-base-url", url]);
+        cli.config.readable_on_the_way().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(noticed("http://api.ocean.example"), ["OCEAN_BASE_URL"]);
+    for fine in
+        ["https://api.ocean.example", "http://127.0.0.1:9", "http://[::1]:9", "http://localhost:9"]
+    {
+        assert!(noticed(fine).is_empty(), "{fine}");
     }
 }

@@ -76,9 +76,15 @@ fn write_and_remove(directory: &Path) -> io::Result<()> {
 /// hand that was careless.
 fn private(config: &Config) -> Vec<Check> {
     let database = sqlite_file(config.database()).map(|file| sqlite_companions(&file));
-    let secrets =
-        [&config.database_url_file, &config.ocean_api_token_file, &config.clodura_api_key_file];
+    let secrets = [
+        &config.database_url_file,
+        &config.ocean_api_token_file,
+        &config.clodura_api_key_file,
+        &config.admin_token_file,
+    ];
     let secrets = secrets.into_iter().flatten().map(|secret| secret.path().to_owned());
+    let tokens = config.admin_tokens_file.as_ref().map(|tokens| tokens.path().to_owned());
+    let secrets = secrets.chain(tokens);
     let files = database.into_iter().flatten().chain([config.spool_dir.clone()]).chain(secrets);
     let open = files.filter(|path| path.metadata().is_ok_and(|file| file.mode() & 0o077 != 0));
     let open: Vec<String> = open.map(|path| path.display().to_string()).collect();

@@ -1,7 +1,7 @@
 //! The tokens that are asked for: `ADMIN_TOKEN` is an admin's, a file has one line for each person or program.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -41,11 +41,14 @@ fn hash(token: &str) -> [u8; 32] {
 
 /// A file of tokens as it was read at start. Prints nothing of them.
 #[derive(Clone, PartialEq, Eq)]
-pub struct TokensFile(Vec<Token>);
+pub struct TokensFile {
+    path: PathBuf,
+    tokens: Vec<Token>,
+}
 
 impl fmt::Debug for TokensFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TokensFile({} tokens)", self.0.len())
+        write!(f, "TokensFile({}, {} tokens)", self.path.display(), self.tokens.len())
     }
 }
 
@@ -60,20 +63,27 @@ impl TokensFile {
             return Err(format!("{path} is too large for a list of tokens"));
         }
         let text = std::fs::read_to_string(path).map_err(why)?;
-        TokensFile::parse(&text).map_err(|why| format!("{path}: {why}"))
+        let tokens = parse(&text).map_err(|why| format!("{path}: {why}"))?;
+        Ok(TokensFile { path: path.into(), tokens })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let lines = text.lines().zip(1..).map(|(line, number)| (line.trim(), number));
-        let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
-        let tokens: Vec<Token> = lines
-            .map(|(line, number)| token(line).map_err(|why| format!("line {number}: {why}")))
-            .collect::<Result<_, _>>()?;
-        if tokens.is_empty() {
-            return Err("there is no token in it; write a line NAME ROLE TOKEN for each".to_owned());
-        }
-        Ok(TokensFile(tokens))
+    /// Where it was read.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
+}
+
+fn parse(text: &str) -> Result<Vec<Token>, String> {
+    let lines = text.lines().zip(1..).map(|(line, number)| (line.trim(), number));
+    let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+    let tokens: Vec<Token> = lines
+        .map(|(line, number)| token(line).map_err(|why| format!("line {number}: {why}")))
+        .collect::<Result<_, _>>()?;
+    if tokens.is_empty() {
+        return Err("there is no token in it; write a line NAME ROLE TOKEN for each".to_owned());
+    }
+    Ok(tokens)
 }
 
 fn token(line: &str) -> Result<Token, String> {
@@ -112,8 +122,10 @@ impl Tokens {
         let admin = admin.filter(|token| !token.is_empty());
         admin.map_or(Ok(()), |token| long_enough("ADMIN_TOKEN", token))?;
         let admin = admin.map(|token| Token::new(ADMIN, Role::Admin, token));
-        let all: Vec<Token> =
-            admin.into_iter().chain(file.into_iter().flat_map(|file| file.0.clone())).collect();
+        let all: Vec<Token> = admin
+            .into_iter()
+            .chain(file.into_iter().flat_map(|file| file.tokens.clone()))
+            .collect();
         for (place, token) in all.iter().enumerate() {
             if let Some(other) = all[..place].iter().find(|other| other.hash == token.hash) {
                 return Err(format!(
@@ -147,10 +159,14 @@ mod tests {
     const ADA: &str = "0123456789abcdef-ada";
     const BOB: &str = "0123456789abcdef-bob";
 
+    fn file(text: &str) -> Result<TokensFile, String> {
+        Ok(TokensFile { path: "tokens".into(), tokens: parse(text)? })
+    }
+
     #[test]
     fn a_file_has_a_line_for_each_token() {
         let text = format!("# who may look\n\nada operator {ADA}\r\n\tscreen  viewer\t{BOB}\n");
-        let file = TokensFile::parse(&text).unwrap();
+        let file = file(&text).unwrap();
         let tokens =
             Tokens::new(Some(&SecretString::from("0123456789abcdef")), Some(&file)).unwrap();
         let known = |given: &str| tokens.find(given).map(|token| (&*token.name, token.role));
@@ -170,10 +186,10 @@ mod tests {
             (format!("\nada root {ADA}"), "line 2: a role is viewer, operator or admin"),
             ("ada admin short".to_owned(), "line 1: a token must have at least 16"),
         ] {
-            let said = TokensFile::parse(&text).unwrap_err();
+            let said = file(&text).unwrap_err();
             assert!(said.contains(why) && !said.contains(ADA) && !said.contains("short"), "{said}");
         }
-        let twice = TokensFile::parse(&format!("ada admin {ADA}\nbob viewer {ADA}")).unwrap();
+        let twice = file(&format!("ada admin {ADA}\nbob viewer {ADA}")).unwrap();
         let said = Tokens::new(None, Some(&twice)).err().unwrap();
         assert!(said.contains("ada and bob have the same token") && !said.contains(ADA), "{said}");
     }

@@ -1,0 +1,51 @@
+//! What is done by a command stands in the audit log, with the user who ran it.
+
+use std::process::Command;
+
+use jobs::Clock;
+use store::{AuditEntry, Store};
+
+use super::Desk;
+
+fn entries(desk: &Desk) -> Vec<AuditEntry> {
+    let url = format!("sqlite://{}", desk.path("reveal.db").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::connect_existing(&url, false, Clock::system()).await.unwrap();
+        let mut entries = store.audit_log(None, 100).await.unwrap();
+        store.close().await;
+        entries.reverse();
+        entries
+    })
+}
+
+#[test]
+fn each_command_that_changes_or_exports_is_written_down() {
+    let desk = Desk::new();
+    let id = desk.small();
+    desk.ok(&["status"]);
+    desk.ok(&["submit", "people-small.csv", "--dry-run"]);
+    assert_eq!(entries(&desk), [], "submits and looking are no entries");
+
+    desk.ok(&["pause", "ocean"]);
+    desk.ok(&["resume", "ocean"]);
+    desk.ok(&["resume", "--batch", &id, "--max-credits", "ocean=7"]);
+    desk.ok(&["export", &id]);
+    desk.ok(&["cancel", &id]);
+    desk.ok(&["retry", &id, "--states", "cancelled"]);
+    desk.ok(&["erase", "--person", "ocean:secret"]);
+    desk.ok(&["purge", "--older-than", "180d"]);
+    let entries = entries(&desk);
+    let told: Vec<&str> = entries.iter().map(|entry| entry.action.as_str()).collect();
+    let wanted = ["pause", "resume", "ceiling", "export", "cancel", "retry", "erase", "purge"];
+    assert_eq!(told, wanted);
+    let user = Command::new("id").arg("-un").output().unwrap().stdout;
+    let user = String::from_utf8(user).unwrap();
+    for entry in &entries {
+        assert_eq!((entry.origin.as_str(), entry.role.as_deref()), ("enqueue", None));
+        assert!(entry.actor.ends_with(user.trim()), "{entry:?}");
+    }
+    let batches = entries.iter().filter(|entry| entry.batch_id.as_deref() == Some(id.as_str()));
+    assert_eq!(batches.count(), 4);
+    assert!(!format!("{entries:?}").contains("secret"), "a person is named");
+}
