@@ -178,7 +178,7 @@ fn host() -> String {
 }
 
 /// Tells one key from another without telling the key: hashes under a secret of this ledger, so that those of two ledgers
-/// can't be compared, nor a guess with one by whoever sees no more than the gates.
+/// can't be compared, and a key can't be guessed from one without that secret.
 struct Fingerprints(String);
 
 impl Fingerprints {

@@ -131,7 +131,7 @@ pub struct Config {
     pub admin_addr: SocketAddr,
 
     /// Asked for by the dashboard, and by /metrics as a bearer token; needed where ADMIN_ADDR can be
-    /// reached by others. Whoever has it may do everything there
+    /// reached by others. Its holder may do everything there
     #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, help_heading = "Addresses")]
     pub admin_token: Option<SecretString>,
 

@@ -1,6 +1,7 @@
 //! A browser, driven over the WebDriver protocol: the few commands that these tests need.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -36,6 +37,7 @@ impl Browser {
     pub async fn start() -> Browser {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -136,16 +138,16 @@ impl Browser {
         picture["data"].as_str().expect("a picture").to_owned()
     }
 
-    pub async fn close(mut self) {
+    pub async fn close(self) {
         let _ = self.http.delete(&self.session).send().await;
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // A test that failed must leave no process behind; the browser ends with its driver.
-        let _ = self.driver.kill();
+        // A test that failed must leave no process behind: a browser outlives a driver that is killed, but is of its group.
+        let group = format!("-{}", self.driver.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.driver.wait();
     }
 }

@@ -69,6 +69,21 @@ impl Worker {
         self.directory.path()
     }
 
+    /// Rows for which a number was found so far.
+    pub async fn found(&self) -> i64 {
+        let overview = self.store.overview(1).await.expect("the ledger is read");
+        overview.providers.iter().map(|provider| provider.counts.found).sum()
+    }
+
+    /// Changes the ledger past the worker.
+    pub fn sql(&self, statement: &str) {
+        let database = self.directory.path().join("sandbox.db");
+        let mut ran = Command::new("sqlite3");
+        ran.args(["-cmd", ".timeout 20000"]).arg(database).arg(statement);
+        let ran = ran.output().expect("sqlite3 runs");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+
     /// Ends it as a crash does.
     pub fn kill(&mut self) {
         let _ = self.process.kill();

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_shuts_nobody_out_for_long() {
+    fn a_clock_set_back_shuts_no_address_out_for_long() {
         let (throttle, late) = (Throttle::default(), Timestamp(1_000_000_000));
         for _ in 0..AT_ONCE {
             throttle.take(at(1), late).unwrap();
