@@ -1,4 +1,5 @@
 -- What users and their scripts read. Columns and meanings are a promise; the tables behind are not.
+-- Tables hold credits as thousandths; the views show plain numbers: 10, 4368.8.
 -- The present is the statement's (statement_timestamp): with a time that moves on meanwhile the planner
 -- could not see through a view, and would compute all of its rows and columns before it took a few.
 
@@ -56,8 +57,8 @@ SELECT b.batch_id,
        CAST(COALESCE(SUM(t.failed), 0) AS BIGINT) AS failed,
        CAST(COALESCE(SUM(t.expired), 0) AS BIGINT) AS expired,
        CAST(COALESCE(SUM(t.cancelled), 0) AS BIGINT) AS cancelled,
-       CAST(COALESCE(SUM(t.credits_reserved + t.written_off), 0) AS BIGINT) AS credits_reserved,
-       CAST(COALESCE(SUM(t.credits_spent), 0) AS BIGINT) AS credits_spent
+       trim_scale(COALESCE(SUM(t.credits_reserved + t.written_off), 0) / 1000.0) AS credits_reserved,
+       trim_scale(COALESCE(SUM(t.credits_spent), 0) / 1000.0) AS credits_spent
 FROM batches b
 LEFT JOIN batch_totals t ON t.batch_id = b.id
 LEFT JOIN rows_sending s ON s.batch_id = t.batch_id AND s.provider = t.provider
@@ -72,9 +73,9 @@ SELECT b.batch_id,
        t.people_found AS found,
        CASE WHEN t.people_asked > 0
             THEN CAST(t.people_found AS DOUBLE PRECISION) / t.people_asked END AS hit_rate,
-       t.credits_reserved + t.written_off AS credits_reserved,
-       t.credits_spent,
-       t.max_credits
+       trim_scale((t.credits_reserved + t.written_off) / 1000.0) AS credits_reserved,
+       trim_scale(t.credits_spent / 1000.0) AS credits_spent,
+       trim_scale(t.max_credits / 1000.0) AS max_credits
 FROM batch_totals t
 JOIN batches b ON b.id = t.batch_id
 WHERE b.published_at IS NOT NULL;
@@ -115,7 +116,8 @@ SELECT b.batch_id,
        CASE WHEN w.ended IS NULL AND r.state = 'found' THEN
             (SELECT string_agg(COALESCE(p.e164, p.raw), ';' ORDER BY p.position)
              FROM phones p WHERE p.reveal_id = r.id) END AS phones,
-       CASE WHEN w.shared = 1 OR w.ended IS NOT NULL THEN 0 ELSE COALESCE(r.credits, 0) END AS credits,
+       CASE WHEN w.shared = 1 OR w.ended IS NOT NULL OR r.credits IS NULL THEN 0
+            ELSE trim_scale(r.credits / 1000.0) END AS credits,
        w.shared,
        CASE WHEN w.ended IS NULL AND r.state IN ('queued', 'asked', 'retrying')
             THEN (CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT) - COALESCE(r.asked_at, b.created_at)) / 1000 END AS waiting_seconds,
@@ -142,7 +144,7 @@ SELECT r.provider,
        r.attempts,
        c.call_id,
        c.tracking_id,
-       r.credits,
+       trim_scale(r.credits / 1000.0) AS credits,
        (SELECT COUNT(*) FROM batch_rows w WHERE w.reveal_id = r.id) AS rows,
        to_char(to_timestamp(r.asked_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS asked_at,
        to_char(to_timestamp(r.revealed_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revealed_at
@@ -164,9 +166,8 @@ SELECT g.provider,
            + (SELECT COUNT(*) FROM calls c WHERE c.provider = g.provider AND c.state = 'sending') AS in_flight,
        CASE WHEN g.requests_day = CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT) / 86400000 THEN g.requests_today ELSE 0 END AS requests_today,
        COALESCE(g.found_rate, g.rate_limit) AS rate,
-       g.balance_credits
-           - (SELECT CAST(COALESCE(COALESCE(SUM(t.credits_spent), 0), 0) AS BIGINT) FROM batch_totals t WHERE t.provider = g.provider)
-           + g.balance_spent AS credits_left,
+       (SELECT trim_scale((g.balance_credits + g.balance_spent - COALESCE(SUM(t.credits_spent), 0)) / 1000.0)
+        FROM batch_totals t WHERE t.provider = g.provider) AS credits_left,
        to_char(to_timestamp(g.balance_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS credits_checked_at
 FROM provider_gates g;
 

@@ -1,4 +1,5 @@
 -- The ledger. Times are milliseconds since 1970 (UTC); the views show them as text.
+-- Credits are thousandths, whole numbers; the views show them as decimals.
 -- docs/architecture.md has the map; docs/job-lifecycle.md who moves which state.
 
 -- One value each: the stamp (live or sandbox) and the like.

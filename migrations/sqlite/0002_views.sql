@@ -1,4 +1,5 @@
 -- What users and their scripts read. Columns and meanings are a promise; the tables behind are not.
+-- Tables hold credits as thousandths; the views show plain numbers: 10, 4368.8.
 
 -- Why work at a provider can't be sent just now, if it can't. Rows that would be queued show this in
 -- its place, so that closing a gate never rewrites a million rows.
@@ -48,8 +49,10 @@ SELECT b.batch_id,
        COALESCE(SUM(t.failed), 0) AS failed,
        COALESCE(SUM(t.expired), 0) AS expired,
        COALESCE(SUM(t.cancelled), 0) AS cancelled,
-       COALESCE(SUM(t.credits_reserved + t.written_off), 0) AS credits_reserved,
-       COALESCE(SUM(t.credits_spent), 0) AS credits_spent
+       CASE WHEN COALESCE(SUM(t.credits_reserved + t.written_off), 0) % 1000 = 0 THEN COALESCE(SUM(t.credits_reserved + t.written_off), 0) / 1000
+            ELSE COALESCE(SUM(t.credits_reserved + t.written_off), 0) / 1000.0 END AS credits_reserved,
+       CASE WHEN COALESCE(SUM(t.credits_spent), 0) % 1000 = 0 THEN COALESCE(SUM(t.credits_spent), 0) / 1000
+            ELSE COALESCE(SUM(t.credits_spent), 0) / 1000.0 END AS credits_spent
 FROM batches b
 LEFT JOIN batch_totals t ON t.batch_id = b.id
 LEFT JOIN rows_sending s ON s.batch_id = t.batch_id AND s.provider = t.provider
@@ -64,9 +67,10 @@ SELECT b.batch_id,
        t.people_found AS found,
        CASE WHEN t.people_asked > 0
             THEN CAST(t.people_found AS DOUBLE PRECISION) / t.people_asked END AS hit_rate,
-       t.credits_reserved + t.written_off AS credits_reserved,
-       t.credits_spent,
-       t.max_credits
+       CASE WHEN (t.credits_reserved + t.written_off) % 1000 = 0 THEN (t.credits_reserved + t.written_off) / 1000
+            ELSE (t.credits_reserved + t.written_off) / 1000.0 END AS credits_reserved,
+       CASE WHEN t.credits_spent % 1000 = 0 THEN t.credits_spent / 1000 ELSE t.credits_spent / 1000.0 END AS credits_spent,
+       CASE WHEN t.max_credits % 1000 = 0 THEN t.max_credits / 1000 ELSE t.max_credits / 1000.0 END AS max_credits
 FROM batch_totals t
 JOIN batches b ON b.id = t.batch_id
 WHERE b.published_at IS NOT NULL;
@@ -108,7 +112,8 @@ SELECT b.batch_id,
             (SELECT group_concat(n.number, ';')
              FROM (SELECT COALESCE(p.e164, p.raw) AS number
                    FROM phones p WHERE p.reveal_id = r.id ORDER BY p.position) n) END AS phones,
-       CASE WHEN w.shared = 1 OR w.ended IS NOT NULL THEN 0 ELSE COALESCE(r.credits, 0) END AS credits,
+       CASE WHEN w.shared = 1 OR w.ended IS NOT NULL OR r.credits IS NULL THEN 0
+            WHEN r.credits % 1000 = 0 THEN r.credits / 1000 ELSE r.credits / 1000.0 END AS credits,
        w.shared,
        CASE WHEN w.ended IS NULL AND r.state IN ('queued', 'asked', 'retrying')
             THEN (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - COALESCE(r.asked_at, b.created_at)) / 1000 END AS waiting_seconds,
@@ -134,7 +139,7 @@ SELECT +r.provider AS provider,
        r.attempts,
        c.call_id,
        c.tracking_id,
-       r.credits,
+       CASE WHEN r.credits % 1000 = 0 THEN r.credits / 1000 ELSE r.credits / 1000.0 END AS credits,
        (SELECT COUNT(*) FROM batch_rows w WHERE w.reveal_id = r.id) AS rows,
        strftime('%Y-%m-%dT%H:%M:%fZ', r.asked_at / 1000.0, 'unixepoch') AS asked_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', r.revealed_at / 1000.0, 'unixepoch') AS revealed_at
@@ -157,9 +162,9 @@ SELECT g.provider,
            + (SELECT COUNT(*) FROM calls c WHERE c.provider = g.provider AND c.state = 'sending') AS in_flight,
        CASE WHEN g.requests_day = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) / 86400000 THEN g.requests_today ELSE 0 END AS requests_today,
        COALESCE(g.found_rate, g.rate_limit) AS rate,
-       g.balance_credits
-           - (SELECT COALESCE(COALESCE(SUM(t.credits_spent), 0), 0) FROM batch_totals t WHERE t.provider = g.provider)
-           + g.balance_spent AS credits_left,
+       (SELECT CASE WHEN l.credits % 1000 = 0 THEN l.credits / 1000 ELSE l.credits / 1000.0 END
+        FROM (SELECT g.balance_credits + g.balance_spent - COALESCE(SUM(t.credits_spent), 0) AS credits
+              FROM batch_totals t WHERE t.provider = g.provider) l) AS credits_left,
        strftime('%Y-%m-%dT%H:%M:%fZ', g.balance_at / 1000.0, 'unixepoch') AS credits_checked_at
 FROM provider_gates g;
 

@@ -65,7 +65,7 @@ pub fn provider(of: &ProviderOverview) -> Line {
     let mut facts = Vec::new();
     facts.extend(of.rate.map(|rate| format!("at most {}/s", two_places(rate))));
     facts.push(format!("{} out", count(of.out, "request")));
-    facts.extend(of.credits_left.map(|credits| format!("{} left", count(credits, "credit"))));
+    facts.extend(of.credits_left.map(|credits| format!("{} left", credits.counted())));
     Line::of(Look::Plain, format!("{:<9}", of.provider.as_str()))
         .and(look, gate)
         .and(Look::Dim, format!("  {}", facts.join(", ")))
@@ -136,11 +136,11 @@ fn at_provider(at: &BatchProvider, speed: Option<&f64>) -> String {
         let hits = counts.people_found * 100 / counts.people_asked;
         facts.push(format!("{} asked, {hits}% found", number(counts.people_asked)));
     }
-    facts.push(format!("{} spent", count(counts.credits_spent, "credit")));
-    if counts.credits_reserved > 0 {
-        facts.push(format!("{} reserved", number(counts.credits_reserved)));
+    facts.push(format!("{} spent", counts.credits_spent.counted()));
+    if counts.credits_reserved.is_positive() {
+        facts.push(format!("{} reserved", counts.credits_reserved.grouped()));
     }
-    facts.extend(at.max_credits.map(|most| format!("ceiling {}", number(most))));
+    facts.extend(at.max_credits.map(|most| format!("ceiling {}", most.grouped())));
     format!("{:<8} {}", at.provider.as_str(), facts.join(" · "))
 }
 
@@ -174,6 +174,7 @@ fn two_places(n: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jobs::Credits;
 
     fn batch(providers: &[(Provider, Counts)]) -> BatchOverview {
         let at = |(provider, counts): &(Provider, Counts)| BatchProvider {
@@ -205,8 +206,8 @@ mod tests {
             awaiting: 10,
             people_asked: 50,
             people_found: 30,
-            credits_spent: 33,
-            credits_reserved: 10,
+            credits_spent: Credits::whole(33),
+            credits_reserved: Credits::whole(10),
             ..Counts::default()
         };
         let clodura = Counts { queued: 50, ..Counts::default() };

@@ -134,7 +134,7 @@ async fn costs(
             0 => String::new(),
             n => format!(" ({} of them polled once more before, which is free)", number(*n)),
         };
-        let credits = number(people * price);
+        let credits = (price * *people).grouped();
         parts.push(format!(
             "{} at {provider}, up to {credits} credits{polled}",
             count_people(*people)
@@ -202,7 +202,7 @@ async fn raise(store: &Store, batch: &str, ceilings: &Ceilings) -> Result<(), Fa
     store.set_ceilings(&batch, &ceilings).await?;
     let all: Vec<String> = ceilings
         .iter()
-        .map(|(provider, credits)| format!("{} {provider} credits", number(*credits)))
+        .map(|(provider, credits)| format!("{} {provider} credits", credits.grouped()))
         .collect();
     say(&format!("Batch {} may use {}", batch.batch_id, all.join(" and ")));
     Ok(())

@@ -140,8 +140,8 @@ fn block(shown: &Shown, width: usize) -> String {
     let rows = format!("{}, {done}% done: {}", count(status.total, "row"), states.join(", "));
     let credits = format!(
         "credits: {} spent, {} reserved",
-        number(status.credits_spent),
-        number(status.credits_reserved)
+        status.credits_spent.grouped(),
+        status.credits_reserved.grouped()
     );
     let holds = shown.held_up_by.iter().map(|line| format!("{}: {line}", status.batch_id));
     let lines = [rows, credits].into_iter().chain(holds);
@@ -173,8 +173,8 @@ mod tests {
             failed: 50_000,
             expired: 25_000,
             cancelled: 25_000,
-            credits_reserved: 10_000,
-            credits_spent: 240_000,
+            credits_reserved: jobs::Credits::whole(10_000),
+            credits_spent: jobs::Credits::whole(240_000),
         };
         let why = "ocean: 80,000 rows held: the account has too few credits; it goes on by itself";
         Shown { status, held_up_by: vec![why.to_owned()] }

@@ -205,7 +205,7 @@ async fn report(
     let mut max_credits_needed = std::collections::BTreeMap::new();
     for (provider, people) in &loaded.new_people {
         let price = store.credits_per_person(*provider, args.prices.of(*provider)).await?;
-        max_credits_needed.insert(*provider, people * price);
+        max_credits_needed.insert(*provider, price * *people);
     }
     Ok(Report {
         batch_id: None,

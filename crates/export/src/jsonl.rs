@@ -58,7 +58,7 @@ mod tests {
             state: "found",
             provider: Some("ocean"),
             phones: vec![phone],
-            credits: 1,
+            credits: jobs::Credits::whole(1),
             reason: None,
             revealed_at: Some(Timestamp(0)),
         };

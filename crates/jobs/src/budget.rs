@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use crate::Credits;
+
 /// A person whose turn it is, and who would pay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -13,9 +15,9 @@ pub struct Candidate {
 #[derive(Debug, Clone, Default)]
 pub struct Room {
     /// Credits left in the account minus what is reserved; `None` while the balance is not known.
-    pub account: Option<i64>,
+    pub account: Option<Credits>,
     /// Credits left under the ceiling of each batch that has one.
-    pub batches: HashMap<i64, i64>,
+    pub batches: HashMap<i64, Credits>,
 }
 
 /// Which of the candidates are sent now, and what becomes of the others.
@@ -31,10 +33,10 @@ pub struct Allocation {
     pub account_short: bool,
 }
 
-/// Places people one after the other, each with the first batch that has room for `price` credits,
+/// Places people one after the other, each with the first batch that has room for `price`,
 /// as long as the account has room, too. What is placed is taken off `room`.
 #[must_use]
-pub fn allocate(candidates: &[Candidate], price: i64, room: &mut Room) -> Allocation {
+pub fn allocate(candidates: &[Candidate], price: Credits, room: &mut Room) -> Allocation {
     let mut result = Allocation::default();
     for candidate in candidates {
         if candidate.wanted_by.is_empty() {
@@ -75,9 +77,9 @@ mod tests {
 
     #[test]
     fn the_first_batch_with_room_pays() {
-        let mut room = Room { account: None, batches: HashMap::from([(1, 1)]) };
+        let mut room = Room { account: None, batches: HashMap::from([(1, Credits::whole(1))]) };
         let people = [wanted(10, &[1, 2]), wanted(11, &[1, 2]), wanted(12, &[1]), wanted(13, &[])];
-        let result = allocate(&people, 1, &mut room);
+        let result = allocate(&people, Credits::whole(1), &mut room);
         assert_eq!(result.paid, [(10, 1), (11, 2)]);
         assert_eq!(result.at_ceiling, [12]);
         assert_eq!(result.unwanted, [13]);
@@ -86,12 +88,12 @@ mod tests {
 
     #[test]
     fn stops_at_the_account() {
-        let mut room = Room { account: Some(45), batches: HashMap::new() };
+        let mut room = Room { account: Some(Credits::whole(45)), batches: HashMap::new() };
         let people = [wanted(1, &[1]), wanted(2, &[1]), wanted(3, &[1])];
-        let result = allocate(&people, 20, &mut room);
+        let result = allocate(&people, Credits::whole(20), &mut room);
         assert_eq!(result.paid.len(), 2);
         assert!(result.account_short);
-        assert_eq!(room.account, Some(5));
+        assert_eq!(room.account, Some(Credits::whole(5)));
     }
 
     proptest! {
@@ -104,14 +106,18 @@ mod tests {
         ) {
             let people: Vec<_> =
                 people.iter().enumerate().map(|(n, by)| wanted(n as i64, by)).collect();
+            let thousandths = Credits::from_thousandths;
+            let (account, price) = (account.map(thousandths), thousandths(price));
+            let ceilings: HashMap<i64, Credits> =
+                ceilings.into_iter().map(|(batch, left)| (batch, thousandths(left))).collect();
             let mut room = Room { account, batches: ceilings.clone() };
             let result = allocate(&people, price, &mut room);
             if let Some(account) = account {
-                prop_assert!(result.paid.len() as i64 * price <= account);
+                prop_assert!(price * result.paid.len() as i64 <= account);
             }
             for (batch, ceiling) in ceilings {
                 let paid = result.paid.iter().filter(|(_, by)| *by == batch).count() as i64;
-                prop_assert!(paid * price <= ceiling);
+                prop_assert!(price * paid <= ceiling);
             }
         }
     }

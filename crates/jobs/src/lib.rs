@@ -7,6 +7,8 @@ pub mod backoff;
 pub mod budget;
 /// Time as the ledger writes it, and where it comes from.
 pub mod clock;
+/// Credits, to the thousandth.
+pub mod credits;
 /// Durations and rates as people write them: `500ms`, `24h`, `2/s`.
 pub mod duration;
 /// The form in which a file came.
@@ -23,6 +25,8 @@ pub mod outcome;
 pub mod person;
 /// The settings by which the queue is worked off.
 pub mod policy;
+/// What people cost.
+pub mod price;
 /// The providers, and what is particular to each.
 pub mod provider;
 /// How many requests may go now.
@@ -35,11 +39,13 @@ pub mod state;
 pub mod verdict;
 
 pub use clock::{Clock, Timestamp};
+pub use credits::Credits;
 pub use duration::Rate;
 pub use file_form::{FileForm, FileFormat, LineEnd};
 pub use ids::{BatchId, CallId, WorkerId};
 pub use person::{Identifier, IdentifierKind};
 pub use policy::Policy;
+pub use price::PerPerson;
 pub use provider::Provider;
 pub use secret_file::SecretFile;
 pub use state::{CallState, GateReason, GateState, OffReason, RevealState};

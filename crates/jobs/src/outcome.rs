@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Credits;
+
 /// What a request that may cost credits came to. Every documented answer of every provider is one
 /// of these; where money is concerned, the variant says whether it may have been spent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +111,7 @@ pub enum TrackOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
     /// Credits left for phones.
-    pub credits: i64,
+    pub credits: Credits,
     /// Whether the account counts direct dials (Clodura's Prospect plans): 1 credit a person.
     pub direct_dials: bool,
     /// Requests left today and seconds until the count starts again.
@@ -142,7 +144,7 @@ pub enum Finding {
         /// The numbers.
         phones: Vec<Phone>,
         /// Credits charged, where the answer tells it.
-        credits: Option<i64>,
+        credits: Option<Credits>,
     },
     /// Looked for and not there; not charged.
     NotFound,

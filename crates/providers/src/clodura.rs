@@ -1,6 +1,8 @@
+use jobs::Credits;
 use jobs::outcome::{
     Balance, Finding, LookupFailure, PersonResult, Refusal, RevealOutcome, TrackOutcome,
 };
+use jobs::price::DIRECT_DIAL;
 use jobs::{Identifier, IdentifierKind};
 use reqwest::header::HeaderName;
 use secrecy::SecretString;
@@ -163,12 +165,12 @@ fn names_missing_field(answer: &Answer) -> bool {
 
 /// Prospect plans count direct dials, the others have one kind of credit.
 fn balance(json: &Value) -> Option<Balance> {
-    let field = |name| meaning::number(json.get(name));
+    let field = |name| meaning::credits(json.get(name));
     let (credits, direct_dials) = match field("maxDirectDials") {
-        Some(most) => (most.saturating_sub(field("directDials").unwrap_or(0)), true),
+        Some(most) => (most - field("directDials").unwrap_or_default(), true),
         None => (field("remainingCredits")?, false),
     };
-    Some(Balance { credits: credits.max(0), direct_dials, daily: None })
+    Some(Balance { credits: credits.max(Credits::ZERO), direct_dials, daily: None })
 }
 
 /// The body of a poll is not published: either webhook's shape when finished, and anything else
@@ -226,7 +228,7 @@ fn result(person: &Map<String, Value>, overall: Word) -> PersonResult {
     let phones = numbers.into_phones();
     let finding = if !phones.is_empty() {
         // Prospect plans: one phone credit. By source it is 10–20, which the answer doesn't tell.
-        let credits = (!matches!(numbers_by, Some(Value::Object(_)))).then_some(1);
+        let credits = (!matches!(numbers_by, Some(Value::Object(_)))).then_some(DIRECT_DIAL);
         Finding::Found { phones, credits }
     } else if words.contains(&Word::OutOfCredits) {
         Finding::OutOfCredits

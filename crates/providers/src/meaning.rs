@@ -1,7 +1,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use jobs::Clock;
 use jobs::outcome::{LookupFailure, Refusal, RevealOutcome};
+use jobs::{Clock, Credits};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use serde_json::Value;
@@ -117,8 +117,17 @@ fn answered_at(headers: &HeaderMap) -> Duration {
         .unwrap_or_else(|| Clock::system().now().since(jobs::Timestamp(0)))
 }
 
-/// A whole number, written as one, as a fraction (rounded down: what is left is not a whole
-/// credit) or as text.
+/// Credits, written as a number or as text; to the nearest thousandth.
+pub(crate) fn credits(value: Option<&Value>) -> Option<Credits> {
+    let number = match value? {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    Credits::from_f64(number)
+}
+
+/// A whole number, written as one, as a fraction (rounded down) or as text.
 pub(crate) fn number(value: Option<&Value>) -> Option<i64> {
     match value? {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use jobs::Credits;
 use jobs::outcome::{
     BadPerson, Balance, DailyQuota, Finding, LookupFailure, PersonResult, Refusal, RevealOutcome,
 };
@@ -146,14 +147,14 @@ fn balance(json: &Value) -> Option<Balance> {
         return None;
     }
     let phone = json.get("phoneCredits");
-    let kind = |name| meaning::number(phone.and_then(|kinds| kinds.get(name))).unwrap_or(0);
+    let kind = |name| meaning::credits(phone.and_then(|kinds| kinds.get(name))).unwrap_or_default();
     let left = meaning::number(json.get("dailyLimitRateLeft"));
     let resets_in = meaning::number(json.get("dailyLimitRateSecondsToReset"));
     let daily = left.zip(resets_in).map(|(left, seconds)| DailyQuota {
         left,
         resets_in: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
     });
-    let credits = kind("oneTime").saturating_add(kind("recurrent"));
+    let credits = kind("oneTime") + kind("recurrent");
     Some(Balance { credits, direct_dials: false, daily })
 }
 
@@ -179,7 +180,8 @@ fn result(fields: &Map<String, Value>) -> PersonResult {
     let finding = match Word::of(fields.get("status")) {
         Word::Found | Word::Absent if !phones.is_empty() => {
             // One credit for every verified phone found.
-            Finding::Found { credits: i64::try_from(phones.len()).ok(), phones }
+            let credits = Some(Credits::whole(phones.len() as i64));
+            Finding::Found { credits, phones }
         }
         Word::Found | Word::NotFound => Finding::NotFound,
         // `inProgress`, and any word that is not known: no result yet.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jobs::outcome::{
     Balance, Finding, LookupFailure, Refusal, RevealOutcome, RevealOutcome::Refused, TrackOutcome,
 };
-use jobs::{Identifier, IdentifierKind};
+use jobs::{Credits, Identifier, IdentifierKind};
 use serde_json::{Value, json};
 use stub::{KEY, Stub, answer, discreet};
 
@@ -168,7 +168,8 @@ async fn a_tracked_result() {
     let Ok(TrackOutcome::Finished(result)) = track(200, &standard.to_string()).await else {
         panic!("not finished")
     };
-    assert!(matches!(result.finding, Finding::Found { credits: Some(1), .. }));
+    let Finding::Found { credits, .. } = result.finding else { panic!("nothing found") };
+    assert_eq!(credits, Some(Credits::whole(1)));
 
     let multi = |status: &str, sources: Value| {
         let people = json!([{"personId": 3602, "phoneNumbers": sources}]);
@@ -231,7 +232,7 @@ async fn the_balance_of_a_prospect_plan() {
         "contactsView": 142, "maxContacts": "1000", "directDials": 38, "maxDirectDials": "200",
     });
     let stub = Stub::start([answer(200, &[], &body.to_string())]).await;
-    let expected = Balance { credits: 162, direct_dials: true, daily: None };
+    let expected = Balance { credits: Credits::whole(162), direct_dials: true, daily: None };
     assert_eq!(stub.clodura().balance().await, Ok(expected));
     let request = stub.only_request();
     assert_eq!(request.line, "GET /api/v1/credits HTTP/1.1");
@@ -240,10 +241,13 @@ async fn the_balance_of_a_prospect_plan() {
 
 #[tokio::test]
 async fn the_balance_of_other_plans() {
-    let of = |credits| Ok(Balance { credits, direct_dials: false, daily: None });
-    assert_eq!(balance(200, r#"{"remainingCredits": 120}"#).await, of(120));
-    assert_eq!(balance(200, r#"{"remainingCredits": "120.9"}"#).await, of(120));
-    assert_eq!(balance(200, r#"{"remainingCredits": -3}"#).await, of(0));
+    let of = |credits: &str| {
+        let credits = credits.parse().expect("a number of credits");
+        Ok(Balance { credits, direct_dials: false, daily: None })
+    };
+    assert_eq!(balance(200, r#"{"remainingCredits": 120}"#).await, of("120"));
+    assert_eq!(balance(200, r#"{"remainingCredits": "120.9"}"#).await, of("120.9"));
+    assert_eq!(balance(200, r#"{"remainingCredits": -3}"#).await, of("0"));
     for (status, body) in [(200, "{}"), (200, "no"), (404, ""), (500, "")] {
         let result = balance(status, body).await;
         assert!(matches!(result, Err(LookupFailure::Unavailable { .. })), "{status} {body}");

@@ -5,6 +5,7 @@ mod stub;
 
 use std::time::Duration;
 
+use jobs::Credits;
 use jobs::outcome::{
     BadPerson, Balance, DailyQuota, LookupFailure, Refusal, RevealOutcome, RevealOutcome::Refused,
 };
@@ -260,7 +261,7 @@ async fn the_balance() {
     let daily = Some(DailyQuota { left: 990, resets_in: Duration::from_secs(3600) });
     assert_eq!(
         stub.ocean().balance().await,
-        Ok(Balance { credits: 1000, direct_dials: false, daily })
+        Ok(Balance { credits: Credits::whole(1000), direct_dials: false, daily })
     );
     let request = stub.only_request();
     assert_eq!(request.line, "GET /v2/credits/balance HTTP/1.1");
@@ -270,7 +271,9 @@ async fn the_balance() {
 
 #[tokio::test]
 async fn a_balance_with_fields_missing() {
-    let of = |credits| Ok(Balance { credits, direct_dials: false, daily: None });
+    let of = |credits| {
+        Ok(Balance { credits: Credits::whole(credits), direct_dials: false, daily: None })
+    };
     assert_eq!(balance(200, &[], r#"{"phoneCredits": {"recurrent": 7}}"#).await, of(7));
     assert_eq!(balance(200, &[], r#"{"phoneCredits": {"oneTime": "7"}}"#).await, of(7));
     assert_eq!(balance(200, &[], r#"{"credits": {"oneTime": 5}}"#).await, of(0));

@@ -1,16 +1,16 @@
 //! What is believed of a provider's account between two readings of its balance.
 
-use jobs::Provider;
+use jobs::{Credits, Provider};
 
 use crate::Result;
 use crate::conn::{Conn, row};
 use crate::gate::Gate;
 
-/// What all batches together spent at a provider, and what they hold reserved for people who are out. Credits.
+/// What all batches together spent at a provider, and what they hold reserved for people who are out.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Spending {
-    pub(crate) spent: i64,
-    pub(crate) reserved: i64,
+    pub(crate) spent: Credits,
+    pub(crate) reserved: Credits,
 }
 
 impl Spending {
@@ -22,15 +22,19 @@ impl Spending {
              FROM batch_totals WHERE provider = $1",
             provider.as_str(),
         )?;
-        Ok(sums.map_or_else(Self::default, |(spent, reserved)| Spending { spent, reserved }))
+        let (spent, reserved) = sums.unwrap_or_default();
+        Ok(Spending {
+            spent: Credits::from_thousandths(spent),
+            reserved: Credits::from_thousandths(reserved),
+        })
     }
 }
 
 /// What an account holds by the last reading and what was spent since.
 pub(crate) struct Account {
-    pub(crate) left: i64,
+    pub(crate) left: Credits,
     /// Of these, what people who are out may still cost.
-    pub(crate) reserved: i64,
+    pub(crate) reserved: Credits,
 }
 
 impl Account {
@@ -46,7 +50,7 @@ impl Account {
     }
 
     /// What may still be reserved; less than nothing, where the account was used for something else.
-    pub(crate) fn room(&self) -> i64 {
+    pub(crate) fn room(&self) -> Credits {
         self.left - self.reserved
     }
 }

@@ -6,7 +6,7 @@ mod refused;
 
 use self::refused::refused;
 use jobs::verdict::Verdict;
-use jobs::{CallState, Policy, RevealState, Timestamp};
+use jobs::{CallState, Credits, Policy, RevealState, Timestamp};
 
 use crate::conn::{Conn, exec, rows};
 use crate::gate::{self, Gate};
@@ -195,7 +195,7 @@ async fn release(conn: &mut Conn, totals: &mut Totals, call: &ClaimedCall) -> Re
         call.id,
     )?;
     for (payer, people, credits) in reserved {
-        totals.reserve(payer, call.provider, -people, -credits);
+        totals.reserve(payer, call.provider, -people, -Credits::from_thousandths(credits));
     }
     exec!(
         conn,

@@ -7,13 +7,13 @@ use jobs::gate::backoff;
 use jobs::outcome::{Balance, LookupFailure};
 use jobs::rate::{self, Leaving};
 use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{CallId, GateState, Policy, Provider, Timestamp};
+use jobs::{CallId, Credits, GateState, PerPerson, Policy, Provider, Timestamp};
 
 use crate::account::Spending;
 use crate::conn::{Conn, exec, row};
 use crate::gate::{self, Gate, Going};
 use crate::lookups::{Lookup, describe, on_failure};
-use crate::{Price, Result, Store};
+use crate::{Result, Store};
 
 /// How long a balance request may be out before another worker may try it.
 const BALANCE_LEASE: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ impl Store {
         claimed: ClaimedBalance,
         result: std::result::Result<Balance, LookupFailure>,
         http_status: Option<u16>,
-        price: Price,
+        price: PerPerson,
         policy: &Policy,
     ) -> Result<()> {
         let (now, policy) = (self.now(), policy.clone());
@@ -145,7 +145,7 @@ async fn record(
     claimed: &ClaimedBalance,
     result: std::result::Result<Balance, LookupFailure>,
     http_status: Option<u16>,
-    price: Price,
+    price: PerPerson,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
@@ -202,7 +202,7 @@ async fn note(
     provider: Provider,
     gate: &Gate,
     balance: Balance,
-    price: Price,
+    price: PerPerson,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
@@ -212,9 +212,9 @@ async fn note(
         "INSERT INTO balance_readings (provider, read_at, credits, ledger_spent, reserved) VALUES ($1, $2, $3, $4, $5)",
         provider.as_str(),
         now.0,
-        balance.credits,
-        spent,
-        reserved,
+        balance.credits.thousandths(),
+        spent.thousandths(),
+        reserved.thousandths(),
     )?;
     exec!(
         conn,
@@ -222,18 +222,14 @@ async fn note(
             daily_left = $6, daily_resets_at = $7
          WHERE provider = $1",
         provider.as_str(),
-        balance.credits,
+        balance.credits.thousandths(),
         i64::from(balance.direct_dials),
-        spent,
+        spent.thousandths(),
         now.0,
         balance.daily.map(|d| d.left),
         balance.daily.map(|d| (now + d.resets_in).0),
     )?;
-    let price = match price {
-        Price::Fixed(price) => price,
-        Price::Auto if balance.direct_dials => 1,
-        Price::Auto => 20,
-    };
+    let price = price.reserved(balance.direct_dials);
     decide(conn, provider, gate, balance.credits, reserved, price, policy, now).await
 }
 
@@ -243,9 +239,9 @@ async fn decide(
     conn: &mut Conn,
     provider: Provider,
     gate: &Gate,
-    credits: i64,
-    reserved: i64,
-    price: i64,
+    credits: Credits,
+    reserved: Credits,
+    price: Credits,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
@@ -258,7 +254,7 @@ async fn decide(
         longest,
         u32::try_from(step).unwrap_or(u32::MAX - 1),
     );
-    if credits < price && (reserved == 0 || insufficient) {
+    if credits < price && (reserved == Credits::ZERO || insufficient) {
         // Whoever answers is not broken any more; it is the account that keeps the gate shut now.
         if !insufficient && (gate.breaker.state == GateState::Open || closed_as_broken(gate)) {
             let closing = Closing {

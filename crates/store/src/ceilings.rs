@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jobs::Provider;
+use jobs::{Credits, Provider};
 
 use crate::audit::{Action, Entry};
 use crate::conn::exec;
@@ -26,7 +26,7 @@ impl Store {
     pub async fn set_ceilings(
         &self,
         batch: &BatchRef,
-        ceilings: &BTreeMap<Provider, i64>,
+        ceilings: &BTreeMap<Provider, Credits>,
     ) -> Result<()> {
         let (id, batch_id, ceilings) = (batch.id, batch.batch_id, ceilings.clone());
         let (actor, now) = (self.actor(), self.now());
@@ -43,7 +43,7 @@ impl Store {
                          DO UPDATE SET max_credits = excluded.max_credits, at_ceiling = 0",
                         id,
                         provider.as_str(),
-                        max,
+                        max.thousandths(),
                     )?;
                     let raised = Entry::of(Action::Ceiling).batch(batch_id).provider(provider);
                     let raised = raised.details(format!("max_credits={max}"));

@@ -12,7 +12,7 @@ mod write;
 use std::time::Instant;
 
 use jobs::gate::Admission as Door;
-use jobs::{CallId, Clock, Provider, Timestamp, WorkerId};
+use jobs::{CallId, Clock, PerPerson, Provider, Timestamp, WorkerId};
 
 use crate::conn::{Conn, row, value};
 use crate::gate::Gate;
@@ -34,15 +34,6 @@ const DAILY_REQUESTS: i64 = 1_000;
 /// Less than this part of a day's requests left: the day is short.
 const SHORT_SHARE: i64 = 5;
 
-/// What a person costs at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Price {
-    /// So many credits.
-    Fixed(i64),
-    /// One where the account counts direct dials, else twenty (Clodura's plans).
-    Auto,
-}
-
 /// What a worker asks the ledger for.
 #[derive(Debug, Clone)]
 pub struct ClaimReveals {
@@ -55,7 +46,7 @@ pub struct ClaimReveals {
     /// How many people go into one call.
     pub people: usize,
     /// What is reserved for each.
-    pub price: Price,
+    pub price: PerPerson,
     /// The user's limit, requests a second.
     pub rate: f64,
     /// While no webhook has proved the webhook URL: the most people out, in one call. 0: no such limit.

@@ -1,6 +1,6 @@
 //! Rows and credits as the dashboard shows them, from the counts that are kept of them.
 
-use jobs::Provider;
+use jobs::{Credits, Provider};
 
 use crate::Result;
 use crate::conn::{Conn, rows};
@@ -27,8 +27,8 @@ record! {
         pub cancelled: i64,
         pub people_asked: i64,
         pub people_found: i64,
-        pub credits_reserved: i64,
-        pub credits_spent: i64,
+        pub credits_reserved: Credits,
+        pub credits_spent: Credits,
     }
 }
 
@@ -91,7 +91,6 @@ impl Counts {
 record! {
     struct ProviderCounts {
         provider: String,
-        #[sqlx(flatten)]
         counts: Counts,
     }
 }

@@ -7,6 +7,7 @@ mod along;
 use std::ops::Range;
 use std::sync::Arc;
 
+use jobs::Credits;
 use rusqlite::ToSql;
 
 use crate::Result;
@@ -37,6 +38,11 @@ pub(crate) type Columns = Vec<(&'static str, Column)>;
 /// A column of numbers.
 pub(crate) fn ints<T: Into<Option<i64>>>(values: impl IntoIterator<Item = T>) -> Column {
     Column::Ints(values.into_iter().map(Into::into).collect())
+}
+
+/// A column of credits, as thousandths.
+pub(crate) fn credits(values: impl IntoIterator<Item = Credits>) -> Column {
+    ints(values.into_iter().map(Credits::thousandths))
 }
 
 /// A column of texts.

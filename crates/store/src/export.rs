@@ -6,7 +6,7 @@ mod people;
 
 use std::sync::Arc;
 
-use jobs::{FileForm, Timestamp};
+use jobs::{Credits, FileForm, Timestamp};
 use tokio::sync::mpsc;
 
 use self::page::Rows;
@@ -35,7 +35,7 @@ pub struct ExportRow<'a> {
     /// The numbers, where the person was found.
     pub phones: Vec<ExportPhone<'a>>,
     /// What the row cost; 0 where it shares.
-    pub credits: i64,
+    pub credits: Credits,
     /// As `row_status` shows it.
     pub reason: Option<&'a str>,
     /// When the result came.

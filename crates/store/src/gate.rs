@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use jobs::gate::Breaker;
 use jobs::learned_rate::{self, Learned};
-use jobs::{GateReason, OffReason, Provider, Timestamp};
+use jobs::{Credits, GateReason, OffReason, Provider, Timestamp};
 
 pub(crate) use self::closing::{broken, close, undocumented};
 use crate::conn::{Conn, exec, row, rows};
@@ -45,9 +45,9 @@ record! {
         pub(crate) isolation_today: i64,
         pub(crate) daily_left: Option<i64>,
         pub(crate) daily_resets_at: Option<i64>,
-        pub(crate) balance_credits: Option<i64>,
+        pub(crate) balance_credits: Option<Credits>,
         pub(crate) balance_direct: i64,
-        pub(crate) balance_spent: i64,
+        pub(crate) balance_spent: Credits,
         pub(crate) balance_at: Option<i64>,
         pub(crate) balance_due_at: Option<i64>,
         pub(crate) balance_step: i64,

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use jobs::Provider;
+use jobs::price::DIRECT_DIAL;
+use jobs::{Credits, PerPerson, Provider};
 
 use crate::account::Account;
 use crate::claim::anything_out;
@@ -24,7 +25,7 @@ record! {
         queued: i64,
         retrying: i64,
         at_ceiling: i64,
-        max_credits: Option<i64>,
+        max_credits: Option<Credits>,
     }
 }
 
@@ -149,14 +150,14 @@ pub(crate) async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Optio
     }
     let Some(account) = Account::read(conn, provider, gate).await? else { return Ok(None) };
     let price = match provider {
-        Provider::Clodura if gate.balance_direct == 0 => 20,
-        _ => 1,
+        Provider::Ocean => DIRECT_DIAL,
+        Provider::Clodura => PerPerson::Auto.reserved(gate.balance_direct == 1),
     };
     Ok((account.room() < price).then(|| {
         format!(
             "{} left, {} of them reserved by requests that are out",
-            count(account.left, "credit"),
-            account.reserved,
+            account.left.counted(),
+            account.reserved.grouped(),
         )
     }))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jobs::duration::display;
-use jobs::{GateReason, GateState, OffReason, Provider, Timestamp};
+use jobs::{Credits, GateReason, GateState, OffReason, Provider, Timestamp};
 
 use crate::Result;
 use crate::conn::{Conn, rows};
@@ -16,7 +16,6 @@ record! {
         provider: String,
         message: Option<String>,
         shown_as: Option<String>,
-        #[sqlx(flatten)]
         gate: GateRow,
     }
 }
@@ -138,10 +137,10 @@ fn key_name(provider: Provider) -> &'static str {
 }
 
 /// A batch that reached its ceiling, and how to raise it.
-pub(crate) fn ceiling(provider: Provider, batch: &str, max_credits: Option<i64>) -> Why {
-    let max = max_credits.unwrap_or(0);
+pub(crate) fn ceiling(provider: Provider, batch: &str, max_credits: Option<Credits>) -> Why {
+    let max = max_credits.unwrap_or_default().counted();
     Why::or_command(
-        format!("its ceiling of {max} credits is reached"),
+        format!("its ceiling of {max} is reached"),
         format!("; enqueue resume --batch {batch} --max-credits {provider}=N"),
     )
 }

@@ -76,7 +76,7 @@ pub use audit::{Actor, AuditEntry, Origin};
 pub use balance::ClaimedBalance;
 pub use cancel::Cancelled;
 pub use changes::{Subscription, Topic};
-pub use claim::{ClaimReveals, ClaimedCall, Claims, Price};
+pub use claim::{ClaimReveals, ClaimedCall, Claims};
 pub use connect::Store;
 pub use counts::Counts;
 pub use erase::{Erased, Identity, Whom};

@@ -6,7 +6,7 @@ mod repeat;
 
 use std::time::Duration;
 
-use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
+use jobs::{CallState, Credits, Policy, Provider, RevealState, Timestamp};
 
 use self::repeat::repeat_unknown;
 pub(crate) use self::repeat::take_back;
@@ -225,7 +225,7 @@ async fn end_without_result(
         outcome,
     )?;
     for (payer, credits) in reserved_by_payer(conn, call).await? {
-        totals.write_off(payer, provider, credits);
+        totals.write_off(payer, provider, Credits::from_thousandths(credits));
     }
     Ok(())
 }

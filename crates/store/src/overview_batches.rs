@@ -1,7 +1,7 @@
 //! Batches as the dashboard lists them: a number of them with the counts of each provider, by one
 //! query.
 
-use jobs::{Provider, Timestamp};
+use jobs::{Credits, Provider, Timestamp};
 
 use crate::Result;
 use crate::conn::{Conn, rows};
@@ -36,7 +36,7 @@ pub struct BatchProvider {
     /// Rows that show it, and credits.
     pub counts: Counts,
     /// The batch's ceiling there.
-    pub max_credits: Option<i64>,
+    pub max_credits: Option<Credits>,
     /// Whether the next person would pass the ceiling.
     pub at_ceiling: bool,
 }
@@ -61,9 +61,8 @@ record! {
         cancelled_at: Option<i64>,
         total: i64,
         provider: Option<String>,
-        max_credits: Option<i64>,
+        max_credits: Option<Credits>,
         at_ceiling: i64,
-        #[sqlx(flatten)]
         counts: Counts,
     }
 }

@@ -1,6 +1,6 @@
 //! How providers stand, for the overview: their gates, what is out at them and who waits for them.
 
-use jobs::{GateState, Provider, Timestamp};
+use jobs::{Credits, GateState, Provider, Timestamp};
 
 use crate::Result;
 use crate::conn::{Conn, row, value};
@@ -43,7 +43,7 @@ pub struct ProviderOverview {
     /// What the user allows; a 429 may have taught a lower rate.
     pub rate_limit: Option<f64>,
     /// Credits left in the account, as far as is known.
-    pub credits_left: Option<i64>,
+    pub credits_left: Option<Credits>,
     /// When the account was asked.
     pub credits_checked_at: Option<Timestamp>,
     /// Rows and credits of all batches.

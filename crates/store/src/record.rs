@@ -1,8 +1,9 @@
-//! Rows of a query as tuples or as records whose fields are named like its columns: what sqlx derives
-//! for Postgres, once more for SQLite.
+//! Rows of a query as tuples or as records whose fields are named like its columns, on both databases.
 
+use jobs::Credits;
 use rusqlite::Row;
 use rusqlite::types::FromSql;
+use sqlx::postgres::PgRow;
 
 /// What a row of a query becomes.
 pub(crate) trait Record: Sized {
@@ -46,11 +47,47 @@ impl Places {
 /// A field of a record: a column, or a record among its columns.
 pub(crate) trait Field: Sized {
     fn read(row: &Row<'_>, name: &str, places: &mut Places) -> rusqlite::Result<Self>;
+
+    fn read_postgres(row: &PgRow, name: &str) -> sqlx::Result<Self>;
 }
 
-impl<T: FromSql> Field for T {
+/// Fields that both drivers read as they are.
+macro_rules! plain_fields {
+    ($($type:ty)+) => {
+        $(
+            impl Field for $type {
+                fn read(row: &Row<'_>, name: &str, places: &mut Places) -> rusqlite::Result<Self> {
+                    row.get(places.of(row, name)?)
+                }
+
+                fn read_postgres(row: &PgRow, name: &str) -> sqlx::Result<Self> {
+                    sqlx::Row::try_get(row, name)
+                }
+            }
+        )+
+    };
+}
+
+plain_fields!(i64 f64 String Option<i64> Option<f64> Option<String>);
+
+/// Columns hold thousandths.
+impl Field for Credits {
     fn read(row: &Row<'_>, name: &str, places: &mut Places) -> rusqlite::Result<Self> {
-        row.get(places.of(row, name)?)
+        i64::read(row, name, places).map(Credits::from_thousandths)
+    }
+
+    fn read_postgres(row: &PgRow, name: &str) -> sqlx::Result<Self> {
+        i64::read_postgres(row, name).map(Credits::from_thousandths)
+    }
+}
+
+impl Field for Option<Credits> {
+    fn read(row: &Row<'_>, name: &str, places: &mut Places) -> rusqlite::Result<Self> {
+        Ok(Option::<i64>::read(row, name, places)?.map(Credits::from_thousandths))
+    }
+
+    fn read_postgres(row: &PgRow, name: &str) -> sqlx::Result<Self> {
+        Ok(Option::<i64>::read_postgres(row, name)?.map(Credits::from_thousandths))
     }
 }
 
@@ -79,7 +116,6 @@ macro_rules! record {
         $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty,)*
     }) => {
         $(#[$meta])*
-        #[derive(sqlx::FromRow)]
         $vis struct $name {
             $($(#[$field_meta])* $field_vis $field: $type,)*
         }
@@ -95,6 +131,14 @@ macro_rules! record {
             }
         }
 
+        impl sqlx::FromRow<'_, sqlx::postgres::PgRow> for $name {
+            fn from_row(row: &sqlx::postgres::PgRow) -> sqlx::Result<Self> {
+                Ok($name {
+                    $($field: $crate::record::Field::read_postgres(row, stringify!($field))?,)*
+                })
+            }
+        }
+
         impl $crate::record::Field for $name {
             fn read(
                 row: &rusqlite::Row<'_>,
@@ -102,6 +146,10 @@ macro_rules! record {
                 places: &mut $crate::record::Places,
             ) -> rusqlite::Result<Self> {
                 $crate::record::Record::read(row, places)
+            }
+
+            fn read_postgres(row: &sqlx::postgres::PgRow, _name: &str) -> sqlx::Result<Self> {
+                sqlx::FromRow::from_row(row)
             }
         }
     };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jobs::Provider;
+use jobs::{Credits, Provider};
 
 use crate::conn::{Conn, rows};
 use crate::holds::{ShownGate, Why, ceiling, count, needs_somebody, read_gates};
@@ -28,8 +28,8 @@ struct Open {
     on_the_way: i64,
     retrying: i64,
     at_ceiling: bool,
-    reserved: i64,
-    max_credits: Option<i64>,
+    reserved: Credits,
+    max_credits: Option<Credits>,
     cancelled: bool,
 }
 
@@ -73,8 +73,8 @@ async fn read_open(conn: &mut Conn) -> Result<Vec<Open>> {
                 on_the_way,
                 retrying,
                 at_ceiling: full == 1,
-                reserved,
-                max_credits: max,
+                reserved: Credits::from_thousandths(reserved),
+                max_credits: max.map(Credits::from_thousandths),
                 cancelled: cancelled == 1,
             })
         })
@@ -95,7 +95,7 @@ fn stuck(open: &[Open], gates: &[ShownGate]) -> Option<Vec<String>> {
         if shut.contains_key(&o.provider) {
             *behind.entry((o.provider, "held")).or_default() += o.queued;
             *behind.entry((o.provider, "retrying")).or_default() += o.retrying;
-        } else if o.at_ceiling && o.retrying == 0 && o.reserved == 0 {
+        } else if o.at_ceiling && o.retrying == 0 && o.reserved == Credits::ZERO {
             let why = ceiling(o.provider, &o.batch, o.max_credits);
             lines.push(format!("batch {}: {} held: {why}", o.batch, count(o.queued, "row")));
         } else {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use jobs::RevealState;
+use jobs::{Credits, RevealState};
 
 use crate::conn::{Conn, rows};
 use crate::record::record;
@@ -57,7 +57,7 @@ pub struct ShownRow {
     pub attempts: i64,
     pub next_attempt_at: Option<String>,
     pub phones: Vec<String>,
-    pub credits: i64,
+    pub credits: Credits,
     pub shared: bool,
     pub updated_at: Option<String>,
     pub fields: Fields,
@@ -73,7 +73,7 @@ record! {
         attempts: i64,
         next_attempt_at: Option<String>,
         phones: Option<String>,
-        credits: i64,
+        credits: Credits,
         shared: i64,
         updated_at: Option<String>,
     }
@@ -147,7 +147,8 @@ async fn read_window(
     let found: Vec<ViewRow> = match state {
         None => rows!(
             conn,
-            "SELECT row_number, person, provider, state, reason, attempts, next_attempt_at, phones, credits, shared, updated_at
+            "SELECT row_number, person, provider, state, reason, attempts, next_attempt_at, phones,
+                CAST(ROUND(credits * 1000) AS BIGINT) AS credits, shared, updated_at
              FROM row_status WHERE batch_id = $1 AND row_number > $2 AND row_number <= $3
              ORDER BY row_number LIMIT $4",
             id.as_str(),
@@ -157,7 +158,8 @@ async fn read_window(
         )?,
         Some(state) => rows!(
             conn,
-            "SELECT row_number, person, provider, state, reason, attempts, next_attempt_at, phones, credits, shared, updated_at
+            "SELECT row_number, person, provider, state, reason, attempts, next_attempt_at, phones,
+                CAST(ROUND(credits * 1000) AS BIGINT) AS credits, shared, updated_at
              FROM row_status WHERE batch_id = $1 AND row_number > $2 AND row_number <= $3 AND state = $5
              ORDER BY row_number LIMIT $4",
             id.as_str(),

@@ -11,7 +11,7 @@ mod write;
 use std::collections::{BTreeMap, HashMap};
 
 use jobs::outcome::{Finding, PersonResult};
-use jobs::{Policy, Provider, RevealState, Timestamp};
+use jobs::{Credits, Policy, Provider, RevealState, Timestamp};
 
 use self::ledger::{Learned, Ledger, Person, subject_of};
 use self::tell::{WEBHOOK_NOTE, discard_erased, tell_gates, write_inbox};
@@ -260,7 +260,7 @@ async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
     )?;
     for (answered, id, state) in waiting {
         let Some(person) = ledger.people.get(&answered).cloned() else { continue };
-        let twin = Person { state: parse_state(&state, id)?, credits: 0, ..person };
+        let twin = Person { state: parse_state(&state, id)?, credits: Credits::ZERO, ..person };
         ledger.people.entry(id).or_insert(twin);
     }
     Ok(())

@@ -1,15 +1,14 @@
 //! How batches and providers stand: the rows of the views, and which batch is meant by a word.
 
-use jobs::{BatchId, Provider};
+use jobs::{BatchId, Credits, PerPerson, Provider};
 use serde::Serialize;
 
-use crate::conn::{Conn, row, rows};
+use crate::conn::{Conn, rows};
+use crate::gate::Gate;
 use crate::record::record;
 use crate::transition::parse_provider;
-use crate::{Price, Result, Store, StoreError};
+use crate::{Result, Store, StoreError};
 
-/// What Clodura may charge for a person on plans that count no direct dials.
-const DEAREST_PERSON: i64 = 20;
 /// How many candidates an ambiguous name lists.
 const MOST_CANDIDATES: usize = 5;
 
@@ -41,9 +40,20 @@ record! {
         pub failed: i64,
         pub expired: i64,
         pub cancelled: i64,
-        pub credits_reserved: i64,
-        pub credits_spent: i64,
+        pub credits_reserved: Credits,
+        pub credits_spent: Credits,
     }
+}
+
+/// The view shows credits as decimals; they are read as thousandths.
+macro_rules! batch_status_columns {
+    () => {
+        "SELECT batch_id, name, created_at, finished_at, total, queued, sending, awaiting, retrying, held,
+            found, not_found, failed, expired, cancelled,
+            CAST(ROUND(credits_reserved * 1000) AS BIGINT) AS credits_reserved,
+            CAST(ROUND(credits_spent * 1000) AS BIGINT) AS credits_spent
+         FROM batch_status"
+    };
 }
 
 impl BatchStatus {
@@ -66,7 +76,7 @@ record! {
         pub in_flight: i64,
         pub requests_today: i64,
         pub rate: Option<f64>,
-        pub credits_left: Option<i64>,
+        pub credits_left: Option<Credits>,
         pub credits_checked_at: Option<String>,
     }
 }
@@ -111,12 +121,13 @@ impl Store {
         Ok(match batch {
             Some(batch) => rows!(
                 conn,
-                "SELECT * FROM batch_status WHERE batch_id = $1",
+                concat!(batch_status_columns!(), " WHERE batch_id = $1"),
                 batch.batch_id.to_string(),
             )?,
-            None => {
-                rows!(conn, "SELECT * FROM batch_status ORDER BY created_at DESC, batch_id DESC")?
-            }
+            None => rows!(
+                conn,
+                concat!(batch_status_columns!(), " ORDER BY created_at DESC, batch_id DESC"),
+            )?,
         })
     }
 
@@ -126,7 +137,12 @@ impl Store {
     /// The database can't be used.
     pub async fn provider_status(&self) -> Result<Vec<ProviderStatus>> {
         let mut conn = self.read().await?;
-        Ok(rows!(conn, "SELECT * FROM provider_status ORDER BY provider DESC")?)
+        Ok(rows!(
+            conn,
+            "SELECT provider, gate, gate_reason, gate_until, in_flight, requests_today, rate,
+                CAST(ROUND(credits_left * 1000) AS BIGINT) AS credits_left, credits_checked_at
+             FROM provider_status ORDER BY provider DESC",
+        )?)
     }
 
     /// The providers that a batch has rows or a ceiling at, in the order of [`Provider::ALL`].
@@ -147,17 +163,13 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn credits_per_person(&self, provider: Provider, price: Price) -> Result<i64> {
-        let Price::Fixed(price) = price else {
-            let mut conn = self.read().await?;
-            let direct: Option<(i64,)> = row!(
-                conn,
-                "SELECT balance_direct FROM provider_gates WHERE provider = $1",
-                provider.as_str(),
-            )?;
-            return Ok(if direct == Some((1,)) { 1 } else { DEAREST_PERSON });
-        };
-        Ok(price)
+    pub async fn credits_per_person(
+        &self,
+        provider: Provider,
+        price: PerPerson,
+    ) -> Result<Credits> {
+        let gate = Gate::read(&mut self.read().await?, provider).await?;
+        Ok(price.reserved(gate.balance_direct == 1))
     }
 }
 

@@ -12,7 +12,7 @@ mod statistics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jobs::{BatchId, FileForm, Provider, Timestamp};
+use jobs::{BatchId, Credits, FileForm, Provider, Timestamp};
 use smallvec::SmallVec;
 use sqlx::PgPool;
 
@@ -34,7 +34,7 @@ pub struct NewBatch {
     /// Higher ones go first.
     pub priority: i64,
     /// Credits that may be reserved and spent, a provider each.
-    pub max_credits: BTreeMap<Provider, i64>,
+    pub max_credits: BTreeMap<Provider, Credits>,
     /// Known results from before this moment are asked for again.
     pub refresh_before: Option<Timestamp>,
 }
@@ -250,7 +250,7 @@ async fn insert_batch(
             "INSERT INTO batch_totals (batch_id, provider, max_credits) VALUES ($1, $2, $3)",
             id,
             provider.as_str(),
-            *max,
+            max.thousandths(),
         )?;
     }
     Ok(id)

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use jobs::{Provider, RevealState, Timestamp};
-use serde::Serialize;
+use jobs::{Credits, Provider, RevealState, Timestamp};
+use serde::{Serialize, Serializer};
 
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
@@ -40,10 +40,21 @@ struct ProviderDelta {
     people_asked: i64,
     people_found: i64,
     people_not_found: i64,
-    reserved: i64,
-    spent: i64,
-    written_off: i64,
+    #[serde(serialize_with = "thousandths")]
+    reserved: Credits,
+    #[serde(serialize_with = "thousandths")]
+    spent: Credits,
+    #[serde(serialize_with = "thousandths")]
+    written_off: Credits,
     at_ceiling: i64,
+}
+
+/// As columns hold them.
+fn thousandths<S: Serializer>(
+    credits: &Credits,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_i64(credits.thousandths())
 }
 
 #[derive(Debug, Default, Clone, Serialize)]
@@ -104,7 +115,13 @@ impl Totals {
     }
 
     /// `batch` reserves (or, negative, releases) credits for `people` it asks (or did not ask after all).
-    pub(crate) fn reserve(&mut self, batch: i64, provider: Provider, people: i64, credits: i64) {
+    pub(crate) fn reserve(
+        &mut self,
+        batch: i64,
+        provider: Provider,
+        people: i64,
+        credits: Credits,
+    ) {
         let delta = self.provider(batch, provider);
         delta.people_asked += people;
         delta.reserved += credits;
@@ -121,8 +138,8 @@ impl Totals {
         &mut self,
         batch: i64,
         provider: Provider,
-        reserved: i64,
-        spent: i64,
+        reserved: Credits,
+        spent: Credits,
         found: bool,
     ) {
         let delta = self.provider(batch, provider);
@@ -138,14 +155,14 @@ impl Totals {
     }
 
     /// What `batch` had reserved may have been spent, and nobody knows: the person expired.
-    pub(crate) fn write_off(&mut self, batch: i64, provider: Provider, reserved: i64) {
+    pub(crate) fn write_off(&mut self, batch: i64, provider: Provider, reserved: Credits) {
         let delta = self.provider(batch, provider);
         delta.reserved -= reserved;
         delta.written_off += reserved;
     }
 
     /// A late answer says what became of credits that had been written off.
-    pub(crate) fn write_back(&mut self, batch: i64, provider: Provider, reserved: i64) {
+    pub(crate) fn write_back(&mut self, batch: i64, provider: Provider, reserved: Credits) {
         self.write_off(batch, provider, -reserved);
     }
 

@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use jobs::{Policy, Provider, Rate, WorkerId};
+use jobs::{PerPerson, Policy, Provider, Rate, WorkerId};
 use providers::{Signer, clodura, ocean};
-use store::{Price, Store, StoreError};
+use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -60,9 +60,9 @@ pub struct Limits {
     /// Most people in one Ocean request.
     pub ocean_people: usize,
     /// Reserved a person.
-    pub ocean_price: Price,
+    pub ocean_price: PerPerson,
     /// The same for Clodura.
-    pub clodura_price: Price,
+    pub clodura_price: PerPerson,
     /// People out before a webhook proved the URL.
     pub canary: usize,
     /// Whether Clodura may ask its partners.
@@ -107,7 +107,7 @@ impl App {
 
     /// What is reserved for a person.
     #[must_use]
-    pub fn price(&self, provider: Provider) -> Price {
+    pub fn price(&self, provider: Provider) -> PerPerson {
         match provider {
             Provider::Ocean => self.limits.ocean_price,
             Provider::Clodura => self.limits.clodura_price,

@@ -7,7 +7,7 @@ use providers::{Signer, clodura, ocean};
 use sandbox::Sandbox;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
-use store::{NewWorker, Price, ProviderSetup, Store};
+use store::{NewWorker, ProviderSetup, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -138,8 +138,8 @@ fn limits(config: &Config) -> Limits {
         ocean_in_flight: usize::from(config.ocean_max_in_flight),
         clodura_in_flight: usize::from(config.clodura_max_in_flight),
         ocean_people: usize::from(config.ocean_batch_size),
-        ocean_price: Price::Fixed(config.ocean_credits_per_person),
-        clodura_price: config.clodura_credits_per_person.0,
+        ocean_price: config.ocean_credits_per_person,
+        clodura_price: config.clodura_credits_per_person,
         canary: config.webhook_canary,
         clodura_partners: config.clodura_partners,
     }

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jobs::secret_file::SecretFile;
-use jobs::{Policy, Rate, duration};
+use jobs::{PerPerson, Policy, Rate, duration};
 use secrecy::SecretString;
 use url::Url;
 
 pub(crate) use self::values::is_this_machine;
-pub use self::values::{Credits, Grace};
+pub use self::values::Grace;
 use self::values::{socket_address, web_address};
 use crate::admin::TokensFile;
 use crate::telemetry::LogFormat;
@@ -170,8 +170,8 @@ pub struct Config {
     pub clodura_partners: bool,
 
     /// Credits reserved for each person before Ocean is asked
-    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..), help_heading = "Providers")]
-    pub ocean_credits_per_person: i64,
+    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value = "1", help_heading = "Providers")]
+    pub ocean_credits_per_person: PerPerson,
 
     /// Credits reserved for each person before Clodura is asked; auto: 1 where the balance shows
     /// direct dials, else 20
@@ -181,7 +181,7 @@ pub struct Config {
         default_value = "auto",
         help_heading = "Providers"
     )]
-    pub clodura_credits_per_person: Credits,
+    pub clodura_credits_per_person: PerPerson,
 
     /// How long a result may be out before its tracking id is polled
     #[arg(long, env = "WEBHOOK_GRACE", default_value = "2m", value_parser = duration::parse, help_heading = "Results, retries and gates")]

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jobs::duration;
-use jobs::{Clock, Provider, Timestamp};
-use store::Price;
+use jobs::{Clock, PerPerson, Provider, Timestamp};
 
 use super::ceilings::Ceilings;
 use crate::input::{ColumnMapping, ContentHasher, Format, Options, Source};
@@ -85,34 +84,24 @@ pub struct SubmitArgs {
 #[derive(Debug, Clone, Args)]
 pub struct Prices {
     /// What a person may cost at Ocean
-    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value = "1", value_parser = price)]
+    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value = "1")]
     #[arg(value_name = "CREDITS")]
-    ocean_credits_per_person: Price,
+    ocean_credits_per_person: PerPerson,
 
     /// What a person may cost at Clodura; auto: 1 where the balance shows direct dials, else 20
-    #[arg(long, env = "CLODURA_CREDITS_PER_PERSON", default_value = "auto", value_parser = price)]
+    #[arg(long, env = "CLODURA_CREDITS_PER_PERSON", default_value = "auto")]
     #[arg(value_name = "CREDITS")]
-    clodura_credits_per_person: Price,
+    clodura_credits_per_person: PerPerson,
 }
 
 impl Prices {
     /// The price at a provider.
-    pub fn of(&self, provider: Provider) -> Price {
+    pub fn of(&self, provider: Provider) -> PerPerson {
         match provider {
             Provider::Ocean => self.ocean_credits_per_person,
             Provider::Clodura => self.clodura_credits_per_person,
         }
     }
-}
-
-fn price(text: &str) -> Result<Price, String> {
-    if text.trim().eq_ignore_ascii_case("auto") {
-        return Ok(Price::Auto);
-    }
-    let credits = text.trim().parse().ok().filter(|credits| *credits > 0);
-    credits
-        .map(Price::Fixed)
-        .ok_or_else(|| format!("{text:?} is neither auto nor a number above 0"))
 }
 
 impl SubmitArgs {

@@ -2,22 +2,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use jobs::Provider;
+use jobs::{Credits, Provider};
 
 /// The most credits that a batch may use, as given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ceilings {
     /// For the batch's one provider.
-    Only(i64),
+    Only(Credits),
     /// For each of these.
-    Each(BTreeMap<Provider, i64>),
+    Each(BTreeMap<Provider, Credits>),
 }
 
 /// Ceilings that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCeilings {
-    /// No whole number from 0.
-    #[error("{0:?} is no number of credits; write 500, or ocean=500,clodura=2000")]
+    /// No number from 0.
+    #[error("{0:?} is no number of credits; write 500, or ocean=500,clodura=2000.5")]
     Number(String),
     /// No provider.
     #[error(transparent)]
@@ -46,7 +46,7 @@ impl Ceilings {
     pub fn for_batch(
         &self,
         providers: &BTreeSet<Provider>,
-    ) -> Result<BTreeMap<Provider, i64>, BadCeilings> {
+    ) -> Result<BTreeMap<Provider, Credits>, BadCeilings> {
         match self {
             Ceilings::Each(ceilings) => Ok(ceilings.clone()),
             Ceilings::Only(credits) if providers.len() == 1 => {
@@ -77,8 +77,8 @@ impl FromStr for Ceilings {
     }
 }
 
-fn credits(text: &str) -> Result<i64, BadCeilings> {
-    let number = text.trim().parse().ok().filter(|credits| *credits >= 0);
+fn credits(text: &str) -> Result<Credits, BadCeilings> {
+    let number = text.parse().ok().filter(|credits| *credits >= Credits::ZERO);
     number.ok_or_else(|| BadCeilings::Number(text.trim().to_owned()))
 }
 
@@ -108,16 +108,21 @@ mod tests {
 
     #[test]
     fn reads_both_ways_of_writing() {
-        assert_eq!(parse("500"), Ok(Ceilings::Only(500)));
-        let each = Ceilings::Each(BTreeMap::from([(Ocean, 500), (Clodura, 2000)]));
+        assert_eq!(parse("500"), Ok(Ceilings::Only(Credits::whole(500))));
+        let each = Ceilings::Each(BTreeMap::from([
+            (Ocean, Credits::whole(500)),
+            (Clodura, Credits::whole(2000)),
+        ]));
         assert_eq!(parse("ocean=500,clodura=2000"), Ok(each.clone()));
         assert_eq!(parse(" Clodura = 2000 , ocean=500"), Ok(each.clone()));
         assert_eq!(each.to_string(), "ocean=500,clodura=2000");
+        assert_eq!(parse("4368.8"), Ok(Ceilings::Only(Credits::from_thousandths(4_368_800))));
     }
 
     #[test]
     fn refuses_what_is_no_ceiling() {
-        for text in ["", "-1", "1.5", "ocean", "ocean=", "ocean=1,", "apollo=1", "ocean=1,ocean=2"]
+        for text in
+            ["", "-1", "1.2345", "ocean", "ocean=", "ocean=1,", "apollo=1", "ocean=1,ocean=2"]
         {
             assert!(parse(text).is_err(), "{text}");
         }
@@ -126,12 +131,12 @@ mod tests {
     #[test]
     fn a_bare_number_is_for_one_provider() {
         let both = BTreeSet::from([Ocean, Clodura]);
-        let error = Ceilings::Only(5).for_batch(&both).unwrap_err().to_string();
+        let error = Ceilings::Only(Credits::whole(5)).for_batch(&both).unwrap_err().to_string();
         assert!(
             error.ends_with("the batch has ocean and clodura; write ocean=N,clodura=N"),
             "{error}"
         );
-        let one = Ceilings::Only(5).for_batch(&BTreeSet::from([Clodura]));
-        assert_eq!(one, Ok(BTreeMap::from([(Clodura, 5)])));
+        let one = Ceilings::Only(Credits::whole(5)).for_batch(&BTreeSet::from([Clodura]));
+        assert_eq!(one, Ok(BTreeMap::from([(Clodura, Credits::whole(5))])));
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use jobs::Provider;
+use jobs::{Credits, Provider};
 use serde::Serialize;
 
 use crate::output::{count, number};
@@ -19,7 +19,7 @@ pub struct Report {
     /// Bad rows that were left out.
     pub rejected: i64,
     /// What the people may cost at most, by provider.
-    pub max_credits_needed: BTreeMap<Provider, i64>,
+    pub max_credits_needed: BTreeMap<Provider, Credits>,
 }
 
 impl Report {
@@ -41,7 +41,7 @@ impl Report {
         let credits: Vec<String> = self
             .max_credits_needed
             .iter()
-            .map(|(provider, credits)| format!("{} {provider} credits", number(*credits)))
+            .map(|(provider, credits)| format!("{} {provider} credits", credits.grouped()))
             .collect();
         match credits.as_slice() {
             [] => text.push_str("; no credits needed"),
@@ -63,7 +63,7 @@ mod tests {
             queued: 1_200,
             shared: 86,
             rejected: 0,
-            max_credits_needed: BTreeMap::from([(Provider::Ocean, 1_200)]),
+            max_credits_needed: BTreeMap::from([(Provider::Ocean, Credits::whole(1_200))]),
         };
         assert_eq!(
             report.sentence(),

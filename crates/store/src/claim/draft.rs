@@ -4,12 +4,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use jobs::budget::{Candidate, Room, allocate};
-use jobs::{Provider, Timestamp};
+use jobs::{Credits, Provider, Timestamp};
 
 use super::pick::{
     Picked, credits_left, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full,
 };
-use super::{Admitted, ClaimReveals, Price};
+use super::{Admitted, ClaimReveals};
 use crate::Result;
 use crate::account::Account;
 use crate::bill::bill;
@@ -24,7 +24,7 @@ use crate::totals::{Totals, json};
 pub(super) struct Draft {
     pub(super) people: Vec<Picked>,
     pub(super) payers: Vec<i64>,
-    pub(super) price: i64,
+    pub(super) price: Credits,
     pub(super) isolating: bool,
 }
 
@@ -47,7 +47,7 @@ struct Wallet {
 
 impl Wallet {
     /// A batch that wants people, and what it may still spend, if it has a ceiling.
-    fn note(&mut self, batch: i64, left: Option<i64>) {
+    fn note(&mut self, batch: i64, left: Option<Credits>) {
         if self.wanting.insert(batch)
             && let Some(left) = left
         {
@@ -55,7 +55,7 @@ impl Wallet {
         }
     }
 
-    fn full_batches(&self, price: i64) -> Vec<i64> {
+    fn full_batches(&self, price: Credits) -> Vec<i64> {
         let full = self.room.batches.iter().filter(|(_, left)| **left < price);
         let full: BTreeSet<i64> = full.map(|(batch, _)| *batch).collect();
         full.into_iter().collect()
@@ -72,11 +72,7 @@ pub(super) async fn draft_calls(
     apart: bool,
     now: Timestamp,
 ) -> Result<Drafts> {
-    let price = match ask.price {
-        Price::Fixed(price) => price,
-        Price::Auto if gate.balance_direct == 1 => 1,
-        Price::Auto => 20,
-    };
+    let price = ask.price.reserved(gate.balance_direct == 1);
     let account = Account::read(conn, ask.provider, gate).await?.map(|account| account.room());
     let room = Room { account, batches: HashMap::new() };
     let mut wallet = Wallet { wanting: BTreeSet::new(), room, full: false, short: false };
@@ -118,7 +114,7 @@ async fn draft_cohorts(
     totals: &mut Totals,
     ask: &ClaimReveals,
     gate: &Gate,
-    (calls, people, price): (usize, usize, i64),
+    (calls, people, price): (usize, usize, Credits),
     wallet: &mut Wallet,
     now: Timestamp,
 ) -> Result<Vec<Draft>> {
@@ -138,7 +134,12 @@ async fn draft_cohorts(
     Ok(drafts)
 }
 
-fn into_drafts(paid: Vec<(Picked, i64)>, people: usize, price: i64, isolating: bool) -> Vec<Draft> {
+fn into_drafts(
+    paid: Vec<(Picked, i64)>,
+    people: usize,
+    price: Credits,
+    isolating: bool,
+) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = Vec::new();
     for (person, payer) in paid {
         match drafts.last_mut() {
@@ -159,7 +160,7 @@ fn room_in_last(drafts: &[Draft], people: usize) -> usize {
 }
 
 /// People of a later batch fill up the last call of an earlier one.
-fn merge_drafts(drafts: &mut Vec<Draft>, paid: Vec<(Picked, i64)>, people: usize, price: i64) {
+fn merge_drafts(drafts: &mut Vec<Draft>, paid: Vec<(Picked, i64)>, people: usize, price: Credits) {
     let mut paid = paid.into_iter();
     if let Some(last) = drafts.last_mut().filter(|last| !last.isolating) {
         while last.people.len() < people
@@ -178,7 +179,7 @@ async fn pay(
     totals: &mut Totals,
     ask: &ClaimReveals,
     mut picked: Vec<Picked>,
-    price: i64,
+    price: Credits,
     wallet: &mut Wallet,
     now: Timestamp,
 ) -> Result<Vec<(Picked, i64)>> {
@@ -255,7 +256,7 @@ async fn look_up(
         provider.as_str(),
     )?;
     for (batch, left) in wanting {
-        wallet.note(batch, left);
+        wallet.note(batch, left.map(Credits::from_thousandths));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Taking people out of the queue: those of one batch, and groups that must be asked apart.
 
-use jobs::{Provider, Timestamp};
+use jobs::{Credits, Provider, Timestamp};
 use smallvec::SmallVec;
 
 use super::DAILY_REQUESTS;
@@ -59,7 +59,7 @@ pub(super) struct Lane {
     /// Others than newcomers stand in it, too.
     pub(super) others: bool,
     /// What it may still spend, if it has a ceiling.
-    pub(super) left: Option<i64>,
+    pub(super) left: Option<Credits>,
 }
 
 record! {
@@ -68,7 +68,7 @@ record! {
         next: Option<i64>,
         last: Option<i64>,
         others: i64,
-        credits_left: Option<i64>,
+        credits_left: Option<Credits>,
     }
 }
 

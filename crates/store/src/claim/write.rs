@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jobs::rate::Grant;
-use jobs::{CallId, RevealState, Timestamp};
+use jobs::{CallId, Credits, RevealState, Timestamp};
 use serde::Serialize;
 
 use super::draft::Draft;
@@ -11,7 +11,7 @@ use super::moment::Moment;
 use super::{ClaimReveals, ClaimedCall, Claims};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
-use crate::each::{REVEAL, each, each_along, ints, same};
+use crate::each::{REVEAL, credits, each, each_along, ints, same};
 use crate::gate::{self, Gate, Going};
 use crate::totals::{Totals, json};
 
@@ -56,7 +56,7 @@ struct NewMember {
     position: i64,
     reveal: i64,
     payer: i64,
-    reserved: i64,
+    reserved: Credits,
 }
 
 async fn write_calls(
@@ -151,7 +151,7 @@ async fn write_members(conn: &mut Conn, members: &[NewMember], now: Timestamp) -
         ("position", ints(members.iter().map(|m| m.position))),
         ("reveal", ints(members.iter().map(|m| m.reveal))),
         ("payer", ints(members.iter().map(|m| m.payer))),
-        ("reserved", ints(members.iter().map(|m| m.reserved))),
+        ("reserved", credits(members.iter().map(|m| m.reserved))),
     ];
     each(
         conn,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use jobs::Timestamp;
+use jobs::{Credits, Timestamp};
 
 use super::ExportRow;
 use super::people::People;
@@ -123,7 +123,7 @@ impl ExportPage {
             state: person.as_ref().map_or("", |person| person.state),
             provider: person.as_ref().map(|person| person.provider),
             phones: Vec::new(),
-            credits: 0,
+            credits: Credits::ZERO,
             reason: person.as_ref().and_then(|person| person.reason),
             revealed_at: None,
         };
@@ -136,7 +136,7 @@ impl ExportPage {
             Some((Some(shown_as), why)) => (shown_as.as_str(), why.as_deref()),
             _ => (shown.state, shown.reason),
         };
-        let credits = if row.shared == 1 { 0 } else { person.credits };
+        let credits = if row.shared == 1 { Credits::ZERO } else { person.credits };
         let revealed_at = person.revealed_at.map(Timestamp);
         ExportRow { state, reason, phones: person.phones, credits, revealed_at, ..shown }
     }

@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::{Range, RangeInclusive};
 use std::time::{Duration, Instant};
 
+use jobs::Credits;
+
 use super::ExportPhone;
 use crate::Result;
 use crate::conn::Conn;
@@ -22,7 +24,7 @@ record! {
         provider: String,
         state: String,
         reason: Option<String>,
-        credits: i64,
+        credits: Credits,
         revealed_at: Option<i64>,
     }
 }
@@ -45,7 +47,7 @@ struct Person {
     provider: Word,
     state: Word,
     reason: Option<Word>,
-    credits: i64,
+    credits: Credits,
     revealed_at: Option<i64>,
     phones: Range<u32>,
 }
@@ -61,7 +63,7 @@ pub(super) struct Shown<'a> {
     pub(super) provider: &'a str,
     pub(super) state: &'a str,
     pub(super) reason: Option<&'a str>,
-    pub(super) credits: i64,
+    pub(super) credits: Credits,
     pub(super) revealed_at: Option<i64>,
     /// Each number once.
     pub(super) phones: Vec<ExportPhone<'a>>,

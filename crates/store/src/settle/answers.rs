@@ -7,7 +7,7 @@ use jobs::{Provider, RevealState, Timestamp};
 use super::ledger::Person;
 use crate::Result;
 use crate::conn::Conn;
-use crate::each::{REVEAL, each, each_along, ints, same};
+use crate::each::{REVEAL, credits, each, each_along, ints, same};
 use crate::shown::rows_showing;
 use crate::totals::Totals;
 use crate::transition::count_rows;
@@ -68,7 +68,7 @@ impl<'a> Answers<'a> {
         let columns = vec![
             ("id", ints(ended.iter().map(|(id, ..)| *id))),
             ("found", ints(ended.iter().map(|(.., to)| i64::from(*to == RevealState::Found)))),
-            ("credits", ints(ended.iter().map(|(_, person, _)| person.credits))),
+            ("credits", credits(ended.iter().map(|(_, person, _)| person.credits))),
             ("now", same(now.0, ended.len())),
         ];
         each_along(
@@ -83,7 +83,7 @@ impl<'a> Answers<'a> {
         .await?;
         let columns = vec![
             ("id", ints(back.iter().map(|(id, ..)| *id))),
-            ("credits", ints(back.iter().map(|(_, person, _)| person.credits))),
+            ("credits", credits(back.iter().map(|(_, person, _)| person.credits))),
             ("now", same(now.0, back.len())),
         ];
         each(

@@ -1,8 +1,8 @@
 //! What one finding changes: for a call's member, what it cost; for the person, whether it says more than what was
 //! known.
 
-use jobs::RevealState;
 use jobs::outcome::{Finding, Phone};
+use jobs::{Credits, RevealState};
 
 use super::ledger::{Ledger, Member, Person};
 
@@ -19,19 +19,19 @@ impl Ledger {
         let member = &mut self.members[index];
         let Some(person) = self.people.get_mut(&member.reveal) else { return Placed::Known };
         let erased = person.state == RevealState::Cancelled;
-        let (to, charged, phones): (RevealState, i64, &[Phone]) = match finding {
+        let (to, charged, phones): (RevealState, Credits, &[Phone]) = match finding {
             Finding::InProgress if erased => return Placed::Erased,
             Finding::InProgress => return Placed::New,
             Finding::Found { phones, credits } => {
                 (RevealState::Found, credits.unwrap_or(member.reserved.abs()), phones)
             }
-            Finding::NotFound => (RevealState::NotFound, 0, &[]),
-            Finding::OutOfCredits => (RevealState::Queued, 0, &[]),
+            Finding::NotFound => (RevealState::NotFound, Credits::ZERO, &[]),
+            Finding::OutOfCredits => (RevealState::Queued, Credits::ZERO, &[]),
         };
         let standing = person.new_state.unwrap_or(person.state);
         let first_answer = member.credits.is_none();
         // A number that comes after 'not found' or 'no credits' is charged as if it had come at once.
-        let better = member.credits == Some(0)
+        let better = member.credits == Some(Credits::ZERO)
             && to == RevealState::Found
             && to.rank() > standing.rank()
             && !erased;
@@ -65,11 +65,11 @@ fn charge(
     person: &mut Person,
     finding: &Finding,
     to: RevealState,
-    charged: i64,
+    charged: Credits,
 ) {
     let first_answer = member.credits.is_none();
-    let asked = member.reserved > 0 && !member.unasked;
-    let after_all = !first_answer && (member.reserved < 0 || member.unasked);
+    let asked = member.reserved.is_positive() && !member.unasked;
+    let after_all = !first_answer && (member.reserved < Credits::ZERO || member.unasked);
     if after_all {
         // They were asked after all: in this transaction that was not counted as yet.
         member.asked_after_all = !member.unasked;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobs::outcome::{Finding, PersonResult, Phone};
-use jobs::{CallState, Provider, RevealState};
+use jobs::{CallState, Credits, Provider, RevealState};
 
 use super::finding::Placed;
 use super::reading::{MemberRow, Standing, lock_people, members};
@@ -29,15 +29,15 @@ pub(super) struct Member {
     pub(super) subject: String,
     pub(super) payer: i64,
     /// Below zero where the provider had no credits for them, and what was reserved was given back.
-    pub(super) reserved: i64,
-    pub(super) credits: Option<i64>,
+    pub(super) reserved: Credits,
+    pub(super) credits: Option<Credits>,
     pub(super) expired_call: bool,
     /// Whether this is the last call that the person was in.
     pub(super) current: bool,
     pub(super) changed: bool,
     /// Whether this is the first answer to it.
     pub(super) answered: bool,
-    pub(super) spent: i64,
+    pub(super) spent: Credits,
     pub(super) found: bool,
     /// Added to those of whom the provider has no number.
     pub(super) not_found: i64,
@@ -52,7 +52,7 @@ pub(super) struct Person {
     pub(super) provider: Provider,
     pub(super) state: RevealState,
     pub(super) new_state: Option<RevealState>,
-    pub(super) credits: i64,
+    pub(super) credits: Credits,
     pub(super) phones: Vec<Phone>,
 }
 
@@ -144,7 +144,7 @@ impl Ledger {
             provider: owner.provider,
             state,
             new_state: None,
-            credits: 0,
+            credits: Credits::ZERO,
             phones: Vec::new(),
         });
         self.members.push(Member {
@@ -153,13 +153,13 @@ impl Ledger {
             reveal,
             subject: subject.clone(),
             payer,
-            reserved,
-            credits,
+            reserved: Credits::from_thousandths(reserved),
+            credits: credits.map(Credits::from_thousandths),
             expired_call: owner.expired,
             current: *in_call == Some(call),
             changed: false,
             answered: false,
-            spent: 0,
+            spent: Credits::ZERO,
             found: false,
             not_found: 0,
             unasked: false,

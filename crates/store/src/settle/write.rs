@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, HashSet};
 
 use jobs::outcome::Phone;
-use jobs::{RevealState, Timestamp};
+use jobs::{Credits, RevealState, Timestamp};
 
 use super::answers::Answers;
 use super::ledger::Ledger;
 use crate::Result;
 use crate::conn::Conn;
-use crate::each::{Columns, Key, each, each_along, ints, same, texts};
+use crate::each::{Columns, Key, credits, each, each_along, ints, same, texts};
 use crate::shown::in_waterfalls;
 use crate::totals::Totals;
 use crate::transition::follow;
@@ -41,13 +41,13 @@ impl Ledger {
         let listed: Vec<i64> = in_waterfalls(conn, &ended).await?.into_iter().collect();
         follow(conn, totals, &listed, &waiting, now).await?;
         let in_no_new_state = self.people.iter().filter(|(_, p)| p.new_state.is_none());
-        let paid: Vec<(i64, i64)> = in_no_new_state
-            .filter(|(_, p)| p.credits > 0)
+        let paid: Vec<(i64, Credits)> = in_no_new_state
+            .filter(|(_, p)| p.credits.is_positive())
             .map(|(id, p)| (*id, p.credits))
             .collect();
         let columns = vec![
             ("id", ints(paid.iter().map(|(id, _)| *id))),
-            ("credits", ints(paid.iter().map(|(_, credits)| *credits))),
+            ("credits", credits(paid.iter().map(|(_, credits)| *credits))),
         ];
         each(
             conn,
@@ -93,14 +93,14 @@ impl Ledger {
             if member.answered && member.expired_call {
                 totals.write_back(member.payer, person.provider, member.reserved);
             }
-            let reserved = if member.answered { member.reserved } else { 0 };
+            let reserved = if member.answered { member.reserved } else { Credits::ZERO };
             totals.spend(member.payer, person.provider, reserved, member.spent, member.found);
             totals.not_found(member.payer, person.provider, member.not_found);
             if member.unasked {
-                totals.reserve(member.payer, person.provider, -1, 0);
+                totals.reserve(member.payer, person.provider, -1, Credits::ZERO);
             }
             if member.asked_after_all {
-                totals.reserve(member.payer, person.provider, 1, 0);
+                totals.reserve(member.payer, person.provider, 1, Credits::ZERO);
             }
             changed.push(member);
         }
@@ -109,11 +109,14 @@ impl Ledger {
             ("call", ints(changed.iter().map(|member| member.call))),
             (
                 "reserved",
-                ints(
+                credits(
                     changed.iter().map(|m| if m.unasked { -m.reserved } else { m.reserved.abs() }),
                 ),
             ),
-            ("credits", ints(changed.iter().map(|member| member.credits))),
+            (
+                "credits",
+                ints(changed.iter().map(|member| member.credits.map(Credits::thousandths))),
+            ),
         ];
         let key = Key { of: "call_reveals.position", by: "position", within: Some("call") };
         each_along(

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::{Balance, LookupFailure, Refusal};
-use store::{ClaimReveals, Price};
+use jobs::{Credits, PerPerson};
+use store::ClaimReveals;
 
 use crate::harness::people::oceans;
 use crate::harness::{Bench, FAST, HOUR, MINUTE, on_both};
@@ -35,12 +36,16 @@ async fn due(b: &Bench) -> Option<Duration> {
 async fn record(b: &Bench, result: Result<Balance, LookupFailure>) {
     let (claimed, _) = b.store.claim_balance(Ocean, FAST).await.unwrap();
     let claimed = claimed.expect("a balance is due");
-    b.store.record_balance(claimed, result, None, Price::Fixed(1), &b.policy).await.unwrap();
+    b.store
+        .record_balance(claimed, result, None, PerPerson::Fixed(Credits::whole(1)), &b.policy)
+        .await
+        .unwrap();
     b.check("balance").await;
 }
 
 async fn read(b: &Bench, credits: i64) {
-    record(b, Ok(Balance { credits, direct_dials: false, daily: None })).await;
+    record(b, Ok(Balance { credits: Credits::whole(credits), direct_dials: false, daily: None }))
+        .await;
 }
 
 async fn gate(b: &Bench) -> (String, Option<String>) {
@@ -55,7 +60,7 @@ async fn asked_once_at_the_start(b: &Bench) {
     read(b, 100).await;
     assert_eq!(due(b).await, None);
     assert!(b.store.claim_balance(Clodura, FAST).await.unwrap().0.is_some());
-    let left = "SELECT credits_left FROM provider_status WHERE provider = 'ocean'";
+    let left = "SELECT CAST(credits_left AS BIGINT) FROM provider_status WHERE provider = 'ocean'";
     assert_eq!(b.database.number(left).await, 100);
     let log = "SELECT COUNT(*) FROM call_log WHERE kind = 'balance'";
     assert_eq!(b.database.number(log).await, 1);
@@ -232,7 +237,11 @@ async fn a_lost_request_is_made_again(b: &Bench) {
 
 async fn a_short_day_is_spared(b: &Bench) {
     let daily = jobs::outcome::DailyQuota { left: 10, resets_in: HOUR };
-    record(b, Ok(Balance { credits: 5000, direct_dials: false, daily: Some(daily) })).await;
+    record(
+        b,
+        Ok(Balance { credits: Credits::whole(5000), direct_dials: false, daily: Some(daily) }),
+    )
+    .await;
     b.submit(&oceans(1..=3)).await;
     b.advance(HOUR / 10).await;
     assert_eq!(b.claim_one(Ocean).await.people.len(), 3);

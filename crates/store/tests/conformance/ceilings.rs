@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::{Balance, Refusal};
-use store::{ClaimReveals, Price};
+use jobs::{Credits, PerPerson};
+use store::ClaimReveals;
 use tokio::sync::Barrier;
 
 use crate::harness::people::{Options, clodura, oceans};
@@ -134,8 +135,9 @@ async fn somebody_retrying_is_taken_over_too(b: &Bench) {
 async fn read_balance(b: &Bench, provider: jobs::Provider, credits: i64, direct_dials: bool) {
     b.database.run("UPDATE provider_gates SET balance_due_at = 0").await;
     let (claimed, _) = b.store.claim_balance(provider, 1e6).await.unwrap();
-    let balance = Balance { credits, direct_dials, daily: None };
-    let price = if provider == Ocean { Price::Fixed(1) } else { Price::Auto };
+    let balance = Balance { credits: Credits::whole(credits), direct_dials, daily: None };
+    let price =
+        if provider == Ocean { PerPerson::Fixed(Credits::whole(1)) } else { PerPerson::Auto };
     b.store
         .record_balance(claimed.unwrap(), Ok(balance), Some(200), price, &b.policy)
         .await
@@ -146,18 +148,18 @@ async fn groups_asked_apart_that_can_t_be_paid_hold_up_nobody(b: &Bench) {
     let poor = b.submit(&oceans(1..=8)).await;
     b.refuse_request(&b.claim_one(Ocean).await).await;
     let poor = b.batch_ref(poor).await;
-    b.store.set_ceilings(&poor, &[(Ocean, 0)].into()).await.unwrap();
+    b.store.set_ceilings(&poor, &[(Ocean, Credits::whole(0))].into()).await.unwrap();
     b.submit(&oceans(11..=18)).await;
     b.refuse_request(&b.claim_one(Ocean).await).await;
     let one = ClaimReveals { calls: 1, ..b.ask(Ocean) };
     for half in [["ocean:o11", "ocean:o14"], ["ocean:o15", "ocean:o18"]] {
-        b.store.set_ceilings(&poor, &[(Ocean, 0)].into()).await.unwrap();
+        b.store.set_ceilings(&poor, &[(Ocean, Credits::whole(0))].into()).await.unwrap();
         let call = b.claim_as(one.clone()).await.pop().expect("those who can be paid for");
         assert_eq!([&*call.people[0], &*call.people[3]], half);
         b.check("a half is out").await;
     }
     assert!(b.claim_as(one.clone()).await.is_empty());
-    b.store.set_ceilings(&poor, &[(Ocean, 8)].into()).await.unwrap();
+    b.store.set_ceilings(&poor, &[(Ocean, Credits::whole(8))].into()).await.unwrap();
     assert_eq!(b.claim(Ocean).await.len(), 2);
 }
 
@@ -180,15 +182,15 @@ async fn several_numbers_may_pass_a_reservation(b: &Bench) {
     b.accept(&call).await;
     b.webhook(&call, vec![found_for("o1", Some(3))]).await;
     assert_eq!(b.shown(batch).await[0].credits, 3);
-    let spent = "SELECT credits_spent FROM batch_totals WHERE provider = 'ocean'";
+    let spent = "SELECT CAST(credits_spent AS BIGINT) FROM batch_spend WHERE provider = 'ocean'";
     assert_eq!(b.database.number(spent).await, 3);
 }
 
 async fn clodura_costs_twenty_unless_direct_dials_are_counted(b: &Bench) {
     b.submit(&["1", "2", "3", "4"].map(clodura)).await;
-    let auto = ClaimReveals { price: Price::Auto, calls: 1, ..b.ask(Clodura) };
+    let auto = ClaimReveals { price: PerPerson::Auto, calls: 1, ..b.ask(Clodura) };
     let call = b.claim_as(auto.clone()).await.remove(0);
-    let reserved = "SELECT CAST(SUM(credits_reserved) AS BIGINT) FROM batch_totals";
+    let reserved = "SELECT CAST(SUM(credits_reserved) AS BIGINT) FROM batch_spend";
     assert_eq!(b.database.number(reserved).await, 20);
     b.accept(&call).await;
     b.webhook(&call, vec![result("1", jobs::outcome::Finding::NotFound)]).await;

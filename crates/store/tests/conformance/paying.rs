@@ -36,7 +36,9 @@ async fn all_found(b: &Bench, call: &ClaimedCall) {
 }
 
 async fn spent(b: &Bench, batch: i64) -> i64 {
-    let sql = format!("SELECT SUM(credits_spent) FROM batch_totals WHERE batch_id = {batch}");
+    let sql = format!(
+        "SELECT CAST(SUM(credits_spent) / 1000 AS BIGINT) FROM batch_totals WHERE batch_id = {batch}"
+    );
     b.database.number(&format!("SELECT CAST(COALESCE(({sql}), 0) AS BIGINT)")).await
 }
 

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use jobs::Provider::{self, Clodura, Ocean};
 use jobs::outcome::{BadPerson, Finding, LookupFailure, PersonResult, Refusal, TrackOutcome};
+use jobs::{Credits, PerPerson};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use store::{ClaimReveals, ClaimedCall, ClaimedPoll, Loading, Price};
+use store::{ClaimReveals, ClaimedCall, ClaimedPoll, Loading};
 
 use crate::harness::{Bench, HOUR, MINUTE, SECOND, found, not_found, on_both, result};
 
@@ -224,13 +225,17 @@ impl<'b> Walk<'b> {
         let (claimed, _) = self.bench.store.claim_balance(provider, 1e6).await.unwrap();
         let Some(claimed) = claimed else { return "no balance" };
         let credits = self.rng.random_range(0..400);
-        let balance = jobs::outcome::Balance { credits, direct_dials: true, daily: None };
+        let balance = jobs::outcome::Balance {
+            credits: Credits::whole(credits),
+            direct_dials: true,
+            daily: None,
+        };
         let outcome = if self.rng.random_ratio(1, 5) {
             Err(LookupFailure::Unavailable { message: "gone".into() })
         } else {
             Ok(balance)
         };
-        let price = Price::Fixed(1);
+        let price = PerPerson::Fixed(Credits::whole(1));
         let store = &self.bench.store;
         store.record_balance(claimed, outcome, Some(200), price, &self.policy).await.unwrap();
         "balance"

@@ -92,8 +92,11 @@ async fn a_ceiling_is_what_waiting_does_not_end(b: &Bench) {
     assert!(b.claim(Ocean).await.is_empty());
     let stuck = b.store.remaining().await.unwrap().stuck;
     assert_eq!(stuck.len(), 1);
-    assert!(stuck[0].contains("2 rows held: its ceiling of 1 credits is reached"), "{stuck:?}");
-    b.store.set_ceilings(&b.batch(batch).await, &[(Ocean, 2)].into()).await.unwrap();
+    assert!(stuck[0].contains("2 rows held: its ceiling of 1 credit is reached"), "{stuck:?}");
+    b.store
+        .set_ceilings(&b.batch(batch).await, &[(Ocean, jobs::Credits::whole(2))].into())
+        .await
+        .unwrap();
     assert!(b.store.remaining().await.unwrap().stuck.is_empty());
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o2"]);
 }

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
-use jobs::Provider;
+use jobs::{Credits, Provider};
 use maud::html;
 use serde::Deserialize;
 use store::{BatchRef, RetryStates, StoreError};
@@ -127,7 +127,7 @@ pub async fn retry(
 #[derive(Debug, Deserialize)]
 pub struct Ceiling {
     provider: Provider,
-    max_credits: i64,
+    max_credits: String,
 }
 
 /// `POST /batches/{id}/ceiling`
@@ -138,13 +138,14 @@ pub async fn ceiling(
     headers: HeaderMap,
     Form(ceiling): Form<Ceiling>,
 ) -> Response {
-    if ceiling.max_credits < 1 {
+    let max = ceiling.max_credits.parse().ok().filter(|max: &Credits| max.is_positive());
+    let Some(max) = max else {
         let page = layout::message("Nothing was changed", "A ceiling is a number above 0.");
         return (StatusCode::UNPROCESSABLE_ENTITY, page).into_response();
-    }
+    };
     let done = async {
         let batch = admin.app.store.find_batch(&id).await?;
-        let ceilings = BTreeMap::from([(ceiling.provider, ceiling.max_credits)]);
+        let ceilings = BTreeMap::from([(ceiling.provider, max)]);
         visitor.acting_on(&admin.app.store).set_ceilings(&batch, &ceilings).await?;
         Ok((batch, Notice::CeilingSet(ceiling.provider)))
     };

@@ -110,8 +110,8 @@ fn actions(batch: &BatchOverview, role: Role) -> Markup {
                     input type="hidden" name="provider" value=(at.provider);
                     div {
                         label for={ "ceiling-" (at.provider) } { "Ceiling at " (words::provider(at.provider)) }
-                        input id={ "ceiling-" (at.provider) } type="number" inputmode="numeric" name="max_credits"
-                            min="1" required value=[at.max_credits];
+                        input id={ "ceiling-" (at.provider) } type="number" inputmode="decimal" step="any" name="max_credits"
+                            min="0" required value=[at.max_credits];
                     }
                     button type="submit" { "Set" }
                 }

@@ -172,9 +172,9 @@ pub fn spending(batch: &BatchOverview) -> Markup {
                         (words::percent(counts.people_found as f64 / counts.people_asked as f64))
                         " of " (words::number(counts.people_asked)) " asked found · "
                     }
-                    (words::count(counts.credits_spent, "credit")) " spent"
-                    @if counts.credits_reserved > 0 { " · " (words::number(counts.credits_reserved)) " reserved" }
-                    @if let Some(most) = at.max_credits { " · ceiling " (words::number(most)) }
+                    (counts.credits_spent.counted()) " spent"
+                    @if counts.credits_reserved.is_positive() { " · " (counts.credits_reserved.grouped()) " reserved" }
+                    @if let Some(most) = at.max_credits { " · ceiling " (most.grouped()) }
                 }
             }
         }

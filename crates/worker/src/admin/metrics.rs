@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use jobs::Credits;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -174,11 +175,11 @@ fn calls(registry: &mut Registry, overview: &Overview) {
 
 fn credits(registry: &mut Registry, overview: &Overview) {
     let left = ("credits_left", "Credits in the account, as last read, less what was spent since");
-    of_providers(registry, overview, left, |p| p.credits_left.map(|n| n as f64));
+    of_providers(registry, overview, left, |p| p.credits_left.map(Credits::as_f64));
     let reserved = ("credits_reserved", "Credits set aside for requests whose results are out");
-    of_providers(registry, overview, reserved, |p| Some(p.counts.credits_reserved as f64));
+    of_providers(registry, overview, reserved, |p| Some(p.counts.credits_reserved.as_f64()));
     let spent = ("credits_spent", "Credits that the batches in the ledger cost");
-    of_providers(registry, overview, spent, |p| Some(p.counts.credits_spent as f64));
+    of_providers(registry, overview, spent, |p| Some(p.counts.credits_spent.as_f64()));
 }
 
 fn processes(registry: &mut Registry, overview: &Overview) {

@@ -1,5 +1,6 @@
 //! How each provider stands: its gate first, then what there is of requests and credits.
 
+use jobs::Credits;
 use maud::{Markup, html};
 use store::{COUNTED, Overview, ProviderOverview};
 
@@ -29,8 +30,8 @@ fn card(of: &ProviderOverview, overview: &Overview, role: Role) -> Markup {
             (why(of))
             dl.facts {
                 (fact("Credits left", &credits(of), &checked(of, overview)))
-                (fact("Reserved", &words::number(of.counts.credits_reserved), "for results that are out"))
-                (fact("Spent", &words::number(of.counts.credits_spent), ""))
+                (fact("Reserved", &of.counts.credits_reserved.grouped(), "for results that are out"))
+                (fact("Spent", &of.counts.credits_spent.grouped(), ""))
                 (fact("Requests out", &out(of), &oldest(of, overview)))
                 (fact("Requests today", &words::number(of.requests_today), &requests_left(of)))
                 (fact("Rate", &of.rate.map_or("–".into(), words::rate), &slowed(of)))
@@ -93,7 +94,7 @@ fn fact(what: &str, value: &str, note: &str) -> Markup {
 }
 
 fn credits(of: &ProviderOverview) -> String {
-    of.credits_left.map_or_else(|| "unknown".into(), words::number)
+    of.credits_left.map_or_else(|| "unknown".into(), Credits::grouped)
 }
 
 fn checked(of: &ProviderOverview, overview: &Overview) -> String {

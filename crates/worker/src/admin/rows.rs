@@ -179,7 +179,7 @@ fn row_of(row: &ShownRow, own: &Own, people: bool) -> Markup {
                 @if let Some(at) = &row.next_attempt_at { small { "next " (words::moment(at)) } }
             }
             @if people { td.phones { @for phone in &row.phones { div.nowrap { (phone) } } } }
-            td.num.credits data-label="Credits" { (words::number(row.credits)) @if row.shared { small { "shared" } } }
+            td.num.credits data-label="Credits" { (row.credits.grouped()) @if row.shared { small { "shared" } } }
             td.num.updated.muted data-label="Updated" { @if let Some(at) = &row.updated_at { (words::moment(at)) } }
         }
     }

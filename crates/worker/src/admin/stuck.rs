@@ -112,7 +112,7 @@ fn at_ceiling(batch: &BatchOverview, provider: Provider) -> Option<&BatchProvide
 
 fn of_batch(batch: &BatchOverview, at: &BatchProvider) -> Cause {
     let name = words::short(words::batch(batch), 60);
-    let most = words::count(at.max_credits.unwrap_or(0), "credit");
+    let most = at.max_credits.unwrap_or_default().counted();
     Cause {
         rows: words::number(at.counts.held),
         unit: if at.counts.held == 1 { "row" } else { "rows" },

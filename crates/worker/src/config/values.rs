@@ -6,22 +6,6 @@ use std::time::Duration;
 use jobs::duration;
 use url::{Host, Url};
 
-/// Credits reserved a person, or `auto`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Credits(pub store::Price);
-
-impl std::str::FromStr for Credits {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse::<i64>() {
-            _ if text == "auto" => Ok(Credits(store::Price::Auto)),
-            Ok(n) if n > 0 => Ok(Credits(store::Price::Fixed(n))),
-            _ => Err("write a number above 0, or auto".to_owned()),
-        }
-    }
-}
-
 /// A duration, or `never`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grace(pub Option<Duration>);

@@ -1,14 +1,12 @@
 use jobs::outcome::{Balance, LookupFailure};
+use jobs::price::DEAREST_FIND;
 use jobs::{Provider, duration};
-use store::{Price, ProviderStatus, Store};
+use store::{ProviderStatus, Store};
 
 use super::report::Check;
 use crate::assemble::Accounts;
 use crate::config::Config;
 use crate::start::StartError;
-
-/// What may be charged for a person on Clodura's plans that count no direct dials.
-const DEAREST_PERSON: i64 = 20;
 
 /// A provider's account, as this set-up knows it.
 struct Account {
@@ -129,11 +127,9 @@ impl Account {
     }
 
     fn judge_balance(&self, balance: &Balance, config: &Config) -> Check {
-        let price = match (self.provider, config.clodura_credits_per_person.0) {
-            (Provider::Ocean, _) => config.ocean_credits_per_person,
-            (Provider::Clodura, Price::Fixed(price)) => price,
-            (Provider::Clodura, Price::Auto) if balance.direct_dials => 1,
-            (Provider::Clodura, Price::Auto) => DEAREST_PERSON,
+        let price = match self.provider {
+            Provider::Ocean => config.ocean_credits_per_person.reserved(true),
+            Provider::Clodura => config.clodura_credits_per_person.reserved(balance.direct_dials),
         };
         let daily = balance.daily.map(|daily| format!(", {} requests left today", daily.left));
         let left = format!(
@@ -145,8 +141,8 @@ impl Account {
         if balance.credits < price {
             return Check::warning(self.check, left, "nobody is asked before it is topped up");
         }
-        if !counts_dials && price < DEAREST_PERSON {
-            let message = format!("{left}: this plan charges up to {DEAREST_PERSON}");
+        if !counts_dials && price < DEAREST_FIND {
+            let message = format!("{left}: this plan charges up to {DEAREST_FIND}");
             return Check::warning(self.check, message, "set CLODURA_CREDITS_PER_PERSON to auto");
         }
         Check::ok(self.check, left)

@@ -39,7 +39,7 @@ pub async fn handle(ticket: Ticket<ClaimedBalance>, app: Data<App>) -> Result<()
     let (result, status) = providers::http::with_status(ask(&app, provider)).await;
     app.metrics().lookup(provider, Kind::Balance, &result, started.elapsed());
     match &result {
-        Ok(balance) => tracing::info!(%provider, credits = balance.credits, "balance read"),
+        Ok(balance) => tracing::info!(%provider, credits = %balance.credits, "balance read"),
         // The gate closes for it, and says so.
         Err(LookupFailure::Misconfigured { .. }) => {}
         Err(failure) => tracing::warn!(%provider, ?failure, "the balance could not be read"),

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use jobs::{Clock, Identifier, IdentifierKind, Provider};
+use jobs::{Clock, Credits, Identifier, IdentifierKind, Provider};
 use serde_json::Value;
 use store::{NewBatch, NewRow, NewStep, Store};
 
@@ -96,7 +96,7 @@ impl Worker {
             name: Some(name.to_owned()),
             header: Some(vec!["name".into()]),
             priority: 0,
-            max_credits: [(Provider::Ocean, people / 2)].into(),
+            max_credits: [(Provider::Ocean, Credits::whole(people / 2))].into(),
             refresh_before: None,
         };
         let batch = self.store.begin_batch(new).await.expect("begins");

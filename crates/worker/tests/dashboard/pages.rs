@@ -211,7 +211,7 @@ async fn a_batch_is_changed_by_hand(kind: Kind) {
     let reply = site.post(&format!("{path}/ceiling"), "provider=ocean&max_credits=4").await;
     assert_eq!(reply.header("location"), path);
     assert!(site.next(&reply).await.text.contains("The ceiling at Ocean.io is set."));
-    let ceiling = "SELECT max_credits FROM batch_totals WHERE provider = 'ocean'";
+    let ceiling = "SELECT max_credits / 1000 FROM batch_totals WHERE provider = 'ocean'";
     assert_eq!(site.database.int(ceiling).await, 4);
     let wrong = site.post(&format!("{path}/ceiling"), "provider=ocean&max_credits=-1").await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);

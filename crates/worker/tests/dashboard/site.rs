@@ -9,12 +9,14 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use end_to_end::{Database, Kind};
 use jobs::outcome::{Balance, DailyQuota, Finding, PersonResult, Phone, Refusal};
 use jobs::verdict::on_refusal;
-use jobs::{BatchId, Clock, Identifier, IdentifierKind, Policy, Provider, WorkerId};
+use jobs::{
+    BatchId, Clock, Credits, Identifier, IdentifierKind, PerPerson, Policy, Provider, WorkerId,
+};
 use providers::Signer;
 use secrecy::SecretString;
 use store::{
     Answer, ClaimReveals, ClaimedCall, Delivery, NewBatch, NewRow, NewStep, NewWebhook, NewWorker,
-    Price, ProviderSetup, Published, Store,
+    ProviderSetup, Published, Store,
 };
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
@@ -165,7 +167,7 @@ impl Site {
     /// A batch of `o1`, `o2`, … at Ocean.
     pub async fn submit(&self, name: &str, people: i64, ceiling: Option<i64>) -> BatchId {
         let max_credits: BTreeMap<_, _> =
-            ceiling.map(|most| (Provider::Ocean, most)).into_iter().collect();
+            ceiling.map(|most| (Provider::Ocean, Credits::whole(most))).into_iter().collect();
         let new = NewBatch {
             name: Some(name.to_owned()),
             header: Some(vec!["name".into()]),
@@ -189,7 +191,7 @@ impl Site {
             worker: self.worker,
             calls: 1,
             people,
-            price: Price::Fixed(1),
+            price: PerPerson::Fixed(Credits::whole(1)),
             rate: 1e6,
             canary: 0,
             credits_check_interval: Duration::from_secs(300),
@@ -231,9 +233,9 @@ impl Site {
         let (claimed, _) =
             self.store.claim_balance(Provider::Ocean, 1e6).await.expect("asks for the balance");
         let daily = Some(DailyQuota { left: 900, resets_in: Duration::from_secs(3600) });
-        let balance = Balance { credits, direct_dials: false, daily };
+        let balance = Balance { credits: Credits::whole(credits), direct_dials: false, daily };
         let claimed = claimed.expect("it is due");
-        let price = Price::Fixed(1);
+        let price = PerPerson::Fixed(Credits::whole(1));
         let said = self.store.record_balance(claimed, Ok(balance), Some(200), price, &self.policy);
         said.await.expect("is written down");
     }
@@ -299,8 +301,8 @@ fn app(worker: WorkerId, store: Store, policy: Policy) -> App {
             ocean_in_flight: 1,
             clodura_in_flight: 1,
             ocean_people: 500,
-            ocean_price: Price::Fixed(1),
-            clodura_price: Price::Fixed(1),
+            ocean_price: PerPerson::Fixed(Credits::whole(1)),
+            clodura_price: PerPerson::Fixed(Credits::whole(1)),
             canary: 0,
             clodura_partners: true,
         },

@@ -18,10 +18,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jobs::outcome::{BadPerson, Finding, PersonResult, Phone, Refusal};
 use jobs::verdict::on_refusal;
-use jobs::{Clock, Policy, Provider, Timestamp, WorkerId};
+use jobs::{Clock, Credits, PerPerson, Policy, Provider, Timestamp, WorkerId};
 use store::{
-    Answer, Applied, ClaimReveals, ClaimedCall, Delivery, NewWebhook, NewWorker, Price,
-    ProviderSetup, Store,
+    Answer, Applied, ClaimReveals, ClaimedCall, Delivery, NewWebhook, NewWorker, ProviderSetup,
+    Store,
 };
 
 pub use database::{Database, Dialect};
@@ -131,7 +131,7 @@ impl Bench {
             worker: self.worker,
             calls: 10,
             people: provider.most_people(),
-            price: Price::Fixed(1),
+            price: PerPerson::Fixed(Credits::whole(1)),
             rate: FAST,
             canary: 0,
             credits_check_interval: self.policy.credits_check_interval,
@@ -234,7 +234,7 @@ pub fn found_for(person: &str, credits: Option<i64>) -> PersonResult {
     let number = format!("+45 {person}");
     let phones =
         vec![Phone { raw: number.clone(), e164: Some(number), kind: Some("mobile".into()) }];
-    result(person, Finding::Found { phones, credits })
+    result(person, Finding::Found { phones, credits: credits.map(Credits::whole) })
 }
 
 pub fn not_found(person: &str) -> PersonResult {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use jobs::{Identifier, IdentifierKind, Provider, Timestamp};
+use jobs::{Credits, Identifier, IdentifierKind, Provider, Timestamp};
 use store::{BatchRef, Loaded, Loading, NewBatch, NewRow, NewStep, Published};
 
 use super::Bench;
@@ -73,7 +73,7 @@ impl Who {
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub priority: i64,
-    pub max_credits: BTreeMap<Provider, i64>,
+    pub max_credits: BTreeMap<Provider, Credits>,
     pub refresh_before: Option<Timestamp>,
 }
 
@@ -83,7 +83,7 @@ impl Options {
     }
 
     pub fn ceiling(provider: Provider, credits: i64) -> Options {
-        Options { max_credits: [(provider, credits)].into(), ..Options::default() }
+        Options { max_credits: [(provider, Credits::whole(credits))].into(), ..Options::default() }
     }
 
     pub fn refresh(before: Timestamp) -> Options {
@@ -166,7 +166,7 @@ impl Bench {
         self.database
             .all(&format!(
                 "SELECT row_number, person, provider, state, reason, attempts, tracking_id, phones,
-                        credits, shared
+                        CAST(credits AS BIGINT) AS credits, shared
                  FROM row_status WHERE batch_id = (SELECT batch_id FROM batches WHERE id = {batch})
                  ORDER BY row_number"
             ))

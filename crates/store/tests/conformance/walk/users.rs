@@ -1,5 +1,6 @@
 //! What users do: submits of all kinds, cancelling, and whatever else the commands offer.
 
+use jobs::Credits;
 use jobs::Provider::{self, Clodura, Ocean};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
@@ -25,7 +26,9 @@ impl Walk<'_> {
                     store.resume(provider).await.unwrap();
                 }
             }
-            4 => store.set_ceilings(&batch, &[(provider, 50)].into()).await.unwrap(),
+            4 => {
+                store.set_ceilings(&batch, &[(provider, Credits::whole(50))].into()).await.unwrap()
+            }
             5 => {
                 let who = format!("{provider}:p{}", 6 + self.done / 8);
                 let whom = Whom::Identifiers([who].into());
@@ -67,7 +70,8 @@ impl Walk<'_> {
         let mut options = Options::priority(self.rng.random_range(0..3));
         for provider in Provider::ALL {
             if self.rng.random_ratio(1, 4) {
-                options.max_credits.insert(provider, self.rng.random_range(0..4));
+                let most = self.rng.random_range(0..4);
+                options.max_credits.insert(provider, Credits::whole(most));
             }
         }
         if self.rng.random_ratio(1, 6) {
