@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jobs::Provider::{Clodura, Ocean};
-use jobs::outcome::{Balance, Refusal};
+use jobs::outcome::{Balance, Finding, Refusal};
 use jobs::{Credits, PerPerson};
 use store::ClaimReveals;
 use tokio::sync::Barrier;
@@ -22,6 +22,7 @@ on_both!(
     groups_asked_apart_that_can_t_be_paid_hold_up_nobody,
     no_more_than_the_account_holds,
     several_numbers_may_pass_a_reservation,
+    fractions_are_shown_as_plain_numbers,
     clodura_costs_twenty_unless_direct_dials_are_counted,
 );
 
@@ -184,6 +185,25 @@ async fn several_numbers_may_pass_a_reservation(b: &Bench) {
     assert_eq!(b.shown(batch).await[0].credits, 3);
     let spent = "SELECT CAST(credits_spent AS BIGINT) FROM batch_spend WHERE provider = 'ocean'";
     assert_eq!(b.database.number(spent).await, 3);
+}
+
+async fn fractions_are_shown_as_plain_numbers(b: &Bench) {
+    let ceiling = Credits::from_thousandths(4_368_800);
+    let options = Options { max_credits: [(Ocean, ceiling)].into(), ..Options::default() };
+    let batch = b.submit_with(&oceans(1..=2), options).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    let found = ["0.05", "9.95"]
+        .map(|credits| Finding::Found { phones: Vec::new(), credits: credits.parse().ok() });
+    let results = found.into_iter().zip(["o1", "o2"]).map(|(finding, id)| result(id, finding));
+    b.webhook(&call, results.collect()).await;
+    let rows = "SELECT CAST(credits AS TEXT) FROM row_status ORDER BY row_number";
+    assert_eq!(b.database.all::<(String,)>(rows).await, [("0.05".into(),), ("9.95".into(),)]);
+    let spend = "SELECT CAST(credits_spent AS TEXT), CAST(max_credits AS TEXT) FROM batch_spend";
+    let shown: (String, String) = b.database.one(spend).await;
+    assert_eq!(shown, ("10".to_owned(), "4368.8".to_owned()));
+    let status = b.store.batch_status(Some(&b.batch_ref(batch).await)).await.unwrap();
+    assert_eq!(status[0].credits_spent, Credits::whole(10));
 }
 
 async fn clodura_costs_twenty_unless_direct_dials_are_counted(b: &Bench) {

@@ -90,7 +90,10 @@ impl Ledger {
             );
             if let Some(max) = totals.max_credits {
                 let used = have[0] + have[1] + have[2];
-                assert!(used <= max + spared, "batch {key:?} used {used} of {max} credits");
+                assert!(
+                    used <= max + spared * 1000,
+                    "batch {key:?} used {used} of {max} thousandths of credits"
+                );
             }
         }
         // What a purged batch paid is on record with the calls that others were in, too.
