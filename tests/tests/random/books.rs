@@ -88,7 +88,7 @@ async fn spending(scene: &Scene, model: &Model, charged: &[PersonStats]) -> Vec<
 }
 
 async fn members(scene: &Scene) -> Vec<Member> {
-    let sql = "SELECT r.provider, p.person, COALESCE(m.credits, 0),
+    let sql = "SELECT r.provider, p.person, COALESCE(m.credits, 0) / 1000,
                       CASE WHEN m.credits IS NULL AND c.state = 'expired' THEN 1 ELSE 0 END
                FROM calls c JOIN call_reveals m ON m.call_id = c.id
                JOIN reveals r ON r.id = m.reveal_id JOIN reveal_people p ON p.reveal_id = r.id";
