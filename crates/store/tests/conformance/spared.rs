@@ -132,10 +132,10 @@ async fn who_is_in_the_repeat_already_stays_there(b: &Bench) {
 
 async fn spent(b: &Bench) -> [i64; 3] {
     let mut sums = [0; 3];
-    for (sum, column) in sums.iter_mut().zip(["credits_spent", "people_asked", "people_found"]) {
+    for (sum, column) in sums.iter_mut().zip(["credits_spent", "people_asked", "found"]) {
         *sum = b
             .database
-            .number(&format!("SELECT CAST(SUM({column}) AS BIGINT) FROM batch_totals"))
+            .number(&format!("SELECT CAST(SUM({column}) AS BIGINT) FROM batch_spend"))
             .await;
     }
     sums
