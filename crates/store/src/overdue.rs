@@ -225,19 +225,20 @@ async fn end_without_result(
         outcome,
     )?;
     for (payer, credits) in reserved_by_payer(conn, call).await? {
-        totals.write_off(payer, provider, Credits::from_thousandths(credits));
+        totals.write_off(payer, provider, credits);
     }
     Ok(())
 }
 
 /// Which batch holds how many credits reserved for people of a call who have no result.
-async fn reserved_by_payer(conn: &mut Conn, call: i64) -> Result<Vec<(i64, i64)>> {
-    rows!(
+async fn reserved_by_payer(conn: &mut Conn, call: i64) -> Result<Vec<(i64, Credits)>> {
+    let reserved: Vec<(i64, i64)> = rows!(
         conn,
         "SELECT payer, CAST(SUM(reserved) AS BIGINT) FROM call_reveals
          WHERE call_id = $1 AND credits IS NULL GROUP BY payer",
         call,
-    )
+    )?;
+    Ok(reserved.into_iter().map(|(payer, n)| (payer, Credits::from_thousandths(n))).collect())
 }
 
 /// The people who wait for this call and no other, locked in the order of their numbers.

@@ -15,8 +15,8 @@ use jobs::{PerPerson, Policy, Rate, duration};
 use secrecy::SecretString;
 use url::Url;
 
-pub(crate) use self::values::is_this_machine;
 pub use self::values::Grace;
+pub(crate) use self::values::is_this_machine;
 use self::values::{socket_address, web_address};
 use crate::admin::TokensFile;
 use crate::telemetry::LogFormat;
