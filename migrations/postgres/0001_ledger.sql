@@ -203,7 +203,9 @@ CREATE TABLE phones (
     position  BIGINT NOT NULL,
     raw       TEXT   NOT NULL,
     e164      TEXT,
-    kind      TEXT,
+    kind      TEXT,                            -- the provider's word
+    type      TEXT,                            -- mobile, fixed_line and so on: by that word, else by numbering plan
+    country   TEXT,                            -- ISO 3166
     PRIMARY KEY (reveal_id, position)
 );
 

@@ -129,6 +129,21 @@ LEFT JOIN shown_calls c ON c.id = r.call_id
 LEFT JOIN batch_totals t ON t.batch_id = w.batch_id AND t.provider = r.provider
 LEFT JOIN provider_holds h ON h.provider = r.provider;
 
+-- The numbers of the rows, from 1, as exports show them.
+CREATE VIEW row_phones AS
+SELECT b.batch_id,
+       w.row_number,
+       p.position + 1 AS position,
+       COALESCE(p.e164, p.raw) AS phone,
+       p.type,
+       p.country,
+       r.provider
+FROM batch_rows w
+JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL
+JOIN reveals r ON r.id = w.reveal_id AND r.state = 'found'
+JOIN phones p ON p.reveal_id = r.id
+WHERE w.ended IS NULL;
+
 CREATE VIEW reveal_status AS
 SELECT r.provider,
        CASE WHEN r.subject LIKE 'ocean:%' THEN substr(r.subject, 7)

@@ -23,6 +23,8 @@ pub mod learned_rate;
 pub mod outcome;
 /// A person's identifiers, each in its one normal form.
 pub mod person;
+/// What a phone number is, and where.
+pub mod phone_type;
 /// The settings by which the queue is worked off.
 pub mod policy;
 /// What people cost.
@@ -44,6 +46,7 @@ pub use duration::Rate;
 pub use file_form::{FileForm, FileFormat, LineEnd};
 pub use ids::{BatchId, CallId, WorkerId};
 pub use person::{Identifier, IdentifierKind};
+pub use phone_type::PhoneType;
 pub use policy::Policy;
 pub use price::PerPerson;
 pub use provider::Provider;

@@ -47,8 +47,10 @@ pub struct ExportRow<'a> {
 pub struct ExportPhone<'a> {
     /// In E.164 where it can be parsed, else as the provider gave it.
     pub number: &'a str,
-    /// The provider's word for its type.
+    /// Its type, as [`jobs::PhoneType`] writes it.
     pub kind: Option<&'a str>,
+    /// Its country, by ISO 3166.
+    pub country: Option<&'a str>,
 }
 
 /// The caller's columns of a batch.

@@ -29,7 +29,7 @@ record! {
     }
 }
 
-type PhoneRow = (i64, String, Option<String>);
+type PhoneRow = (i64, String, Option<String>, Option<String>);
 
 /// Some people, as they stood when they were read. Many are kept at a time, so that one takes little room.
 #[derive(Default)]
@@ -56,6 +56,7 @@ struct Phone {
     /// Where it stands in `numbers`.
     number: Range<u32>,
     kind: Option<Word>,
+    country: Option<Word>,
 }
 
 /// Somebody.
@@ -105,7 +106,7 @@ impl People {
         let phones = rows_of!(
             conn,
             ids,
-            "SELECT p.reveal_id, COALESCE(p.e164, p.raw), p.kind",
+            "SELECT p.reveal_id, COALESCE(p.e164, p.raw), p.type, p.country",
             "phones p",
             "p.reveal_id",
             "ORDER BY p.reveal_id, p.position"
@@ -119,13 +120,15 @@ impl People {
         let mut phones = phones.into_iter().peekable();
         for row in people {
             let first = self.phones.len();
-            while let Some((of, number, kind)) = phones.next_if(|(of, ..)| *of <= row.id) {
+            while let Some((of, number, kind, country)) = phones.next_if(|(of, ..)| *of <= row.id) {
                 let another = || self.phones[first..].iter().all(|one| self.number(one) != number);
                 if of == row.id && row.state == "found" && another() {
                     let begin = self.numbers.len() as u32;
                     self.numbers.push_str(&number);
                     let kind = kind.map(|kind| self.words.number_of(kind));
-                    self.phones.push(Phone { number: begin..self.numbers.len() as u32, kind });
+                    let country = country.map(|country| self.words.number_of(country));
+                    let number = begin..self.numbers.len() as u32;
+                    self.phones.push(Phone { number, kind, country });
                 }
             }
             self.people.push(Person {
@@ -157,6 +160,7 @@ impl People {
         let phones = phones.iter().map(|phone| ExportPhone {
             number: self.number(phone),
             kind: phone.kind.map(|kind| self.words.word(kind)),
+            country: phone.country.map(|country| self.words.word(country)),
         });
         Some(Shown {
             provider: self.words.word(person.provider),

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, HashSet};
 
 use jobs::outcome::Phone;
-use jobs::{Credits, RevealState, Timestamp};
+use jobs::phone_type::{Classified, classify};
+use jobs::{Credits, PhoneType, RevealState, Timestamp};
 
 use super::answers::Answers;
 use super::ledger::Ledger;
 use crate::Result;
 use crate::conn::Conn;
-use crate::each::{Columns, Key, credits, each, each_along, ints, same, texts};
+use crate::each::{Columns, Key, credits, each, each_along, ints, same, texts, words};
 use crate::shown::in_waterfalls;
 use crate::totals::Totals;
 use crate::transition::follow;
@@ -70,15 +71,15 @@ impl Ledger {
         }
         each(
             conn,
-            "INSERT INTO phones (reveal_id, position, raw, e164, kind)
-             SELECT e.reveal, e.position, e.raw, e.e164, e.kind FROM ROWS",
+            "INSERT INTO phones (reveal_id, position, raw, e164, kind, type, country)
+             SELECT e.reveal, e.position, e.raw, e.e164, e.kind, e.type, e.country FROM ROWS",
             phone_columns(&first),
         )
         .await?;
         each(
             conn,
-            "INSERT INTO phones (reveal_id, position, raw, e164, kind)
-             SELECT e.reveal, e.position, e.raw, e.e164, e.kind FROM ROWS WHERE TRUE
+            "INSERT INTO phones (reveal_id, position, raw, e164, kind, type, country)
+             SELECT e.reveal, e.position, e.raw, e.e164, e.kind, e.type, e.country FROM ROWS WHERE TRUE
              ON CONFLICT (reveal_id, position) DO NOTHING",
             phone_columns(&others),
         )
@@ -160,11 +161,16 @@ impl Ledger {
 
 /// Numbers: whose, at which place, and what it is.
 fn phone_columns(phones: &[(i64, i64, &Phone)]) -> Columns {
+    let told =
+        phones.iter().map(|(.., phone)| classify(phone.e164.as_deref(), phone.kind.as_deref()));
+    let told: Vec<Classified> = told.collect();
     vec![
         ("reveal", ints(phones.iter().map(|(reveal, ..)| *reveal))),
         ("position", ints(phones.iter().map(|(_, position, _)| *position))),
         ("raw", texts(phones.iter().map(|(.., phone)| Some(&*phone.raw)))),
         ("e164", texts(phones.iter().map(|(.., phone)| phone.e164.as_deref()))),
         ("kind", texts(phones.iter().map(|(.., phone)| phone.kind.as_deref()))),
+        ("type", words(told.iter().map(|told| told.kind.map(PhoneType::as_str)))),
+        ("country", words(told.iter().map(|told| told.country))),
     ]
 }

@@ -23,6 +23,7 @@ mod isolation;
 mod newcomers;
 mod overdue;
 mod paying;
+mod phones;
 mod polls;
 mod ready_queries;
 mod settle;

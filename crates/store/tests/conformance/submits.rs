@@ -1,6 +1,7 @@
 //! Loading, publishing, taking back.
 
 use jobs::Provider::{Clodura, Ocean};
+use jobs::{FileForm, FileFormat, LineEnd};
 use store::{Published, StoreError};
 
 use crate::harness::people::{Options, ocean, oceans, rows};
@@ -17,6 +18,7 @@ on_both!(
     a_key_with_other_content_is_refused,
     two_publishes_of_one_key_at_once_make_one_batch,
     an_empty_batch_is_finished,
+    the_form_of_the_file_is_kept,
     erased_people_are_not_asked,
     after_an_abandoned_submit_the_same_counts_as_new,
     a_large_batch_is_known_to_the_planner_at_once,
@@ -33,6 +35,22 @@ async fn nothing_is_seen_or_claimed_before_publish(b: &Bench) {
     }
     b.publish(&batch).await;
     assert_eq!(b.claim_one(Ocean).await.people.len(), 3);
+}
+
+async fn the_form_of_the_file_is_kept(b: &Bench) {
+    let batch = b.begin(Options::default()).await;
+    let form = FileForm {
+        separator: ';',
+        byte_order_mark: true,
+        line_end: LineEnd::CrLf,
+        sheet: Some("Contacts".into()),
+        ..FileForm::new(FileFormat::Xlsx)
+    };
+    b.store.note_form(&batch, &form).await.unwrap();
+    b.load(&batch, &oceans(1..=1)).await;
+    b.publish(&batch).await;
+    let published = b.store.find_batch(&batch.batch_id.to_string()).await.unwrap();
+    assert_eq!(b.store.form(&published).await.unwrap(), Some(form));
 }
 
 async fn what_is_abandoned_leaves_nothing(b: &Bench) {
