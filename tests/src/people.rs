@@ -58,9 +58,12 @@ pub fn csv_of(rows: &[Row]) -> Vec<u8> {
     writer.into_inner().expect("memory")
 }
 
-/// The header and the records of a CSV text.
+/// The header and the records of an export, whatever separates its fields.
 pub fn read_csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let text = text.trim_start_matches('\u{feff}');
+    let ours = text.find("reveal_state").unwrap_or_default();
+    let separator = text[..ours].bytes().last().unwrap_or(b',');
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes());
     let header = reader.headers().expect("a header").iter().map(str::to_owned).collect();
     let records = reader
         .records()

@@ -1,24 +1,29 @@
 //! Reads pages ahead while it writes: the caller's columns as they were, and what was revealed.
 
-use std::ffi::OsStr;
-use std::io::{self, BufWriter, Write, stdout};
-use std::path::{Path, PathBuf};
+/// The form of the file.
+mod form;
+/// Which rows are wanted.
+mod states;
+/// From pages into a file.
+mod write;
 
-use ::export::kept::UnreadableFields;
-use ::export::{csv, jsonl};
+use std::io::{BufWriter, stdout};
+use std::path::PathBuf;
+
+use ::export::{Layout, xlsx};
 use clap::Args;
-use store::{ExportPage, Store};
-use tokio::sync::mpsc;
+use jobs::{FileForm, FileFormat};
+use store::{BatchRef, BatchStatus, Columns, Store};
 
+use self::form::form_of;
+use self::states::States;
+use self::write::{Problem, write_all};
 use crate::failure::Failure;
-use crate::input::Format;
-use crate::output::{count, say};
+use crate::output::{count, is_watched, number, say};
 use crate::output_file::{Output, failed};
 
 /// Rows that are read at once.
 const PAGE: usize = 4_000;
-/// What no export is: CSV under such a name would not open.
-const NOT_WRITTEN: [&str; 5] = ["xlsx", "xls", "ods", "json", "parquet"];
 
 /// Options of `enqueue export`.
 #[derive(Debug, Args)]
@@ -36,39 +41,46 @@ pub struct ExportArgs {
     #[arg(long, requires = "output")]
     pub force: bool,
 
-    /// csv or jsonl [default: by the name of the output, else as it was submitted]
+    /// csv, jsonl or xlsx [default: by the name of the output, else as it was submitted, with the
+    /// separator, byte order mark and line ends of that file]
     #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    pub format: Option<FileFormat>,
+
+    /// Add reveal_mobile, the best mobile number, and for each of the first three numbers
+    /// reveal_phone_1, reveal_phone_1_type and reveal_phone_1_country, as CRMs want them
+    #[arg(long)]
+    pub wide: bool,
+
+    /// Only rows in these states, as in found,not_found [default: all rows]
+    #[arg(long, value_delimiter = ',', value_name = "STATES", value_parser = states::parse)]
+    pub states: Vec<String>,
 }
 
 /// `enqueue export`.
 pub async fn export(store: &Store, args: &ExportArgs) -> Result<(), Failure> {
-    let promised = args.output.as_deref().map_or(Ok(None), promised)?;
-    if let (Some(format), Some(promised)) = (args.format, promised)
-        && format != promised
-    {
-        return Err(Failure::Usage(format!(
-            "--format and the name {} say different formats; change one of them",
-            args.output.as_deref().unwrap_or(Path::new("-")).display()
-        )));
-    }
     let batch = store.find_batch(&args.batch).await?;
     let columns = store.columns(&batch).await?;
-    let submitted = if columns.from_json_lines { Format::Jsonl } else { Format::Csv };
-    let format = args.format.or(promised).unwrap_or(submitted);
+    let form = form_of(came(store, &batch, &columns).await?, args.format, args.output.as_deref());
+    let form = form.map_err(|wrong| Failure::Usage(wrong.to_string()))?;
     let output = Output::open(store, args.output.as_deref(), args.force).await?;
+    let status = store.batch_status(Some(&batch)).await?;
+    if form.format == FileFormat::Xlsx {
+        fits_a_workbook(&output, status.first())?;
+    }
+    let layout = Layout { columns: columns.names, form, wide: args.wide };
+    let states = States::named(&args.states);
     let pages = store.export_pages(batch, PAGE);
-    let names = &columns.names;
     match output {
         Output::Stdout => {
-            write_all(BufWriter::new(stdout().lock()), format, names, pages).await?;
+            write_all(BufWriter::new(stdout()), &layout, &states, pages).await?;
         }
         Output::Stream(stream) => {
-            write_all(BufWriter::new(stream), format, names, pages).await?;
+            write_all(BufWriter::new(stream), &layout, &states, pages).await?;
         }
         Output::File(pending) => {
-            let written = write_all(BufWriter::new(pending.file()), format, names, pages).await;
-            let rows = written.map_err(|problem| match problem {
+            let out = BufWriter::new(pending.file());
+            let rows = write_all(out, &layout, &states, pages).await;
+            let rows = rows.map_err(|problem| match problem {
                 Problem::Output(error) => failed(pending.path(), &error),
                 other => other.into(),
             })?;
@@ -77,71 +89,44 @@ pub async fn export(store: &Store, args: &ExportArgs) -> Result<(), Failure> {
             say(&format!("{} written to {path}", count(rows, "row")));
         }
     }
+    status.first().and_then(unfinished).iter().for_each(|warning| say(warning));
     Ok(())
 }
 
-/// The format that a name promises by its ending.
-fn promised(path: &Path) -> Result<Option<Format>, Failure> {
-    let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
-    if NOT_WRITTEN.contains(&ending.as_str()) {
+/// The form in which the batch's file came; the plainest where that was not recorded.
+async fn came(store: &Store, batch: &BatchRef, columns: &Columns) -> Result<FileForm, Failure> {
+    let plain = if columns.from_json_lines { FileFormat::Jsonl } else { FileFormat::Csv };
+    Ok(store.form(batch).await?.unwrap_or_else(|| FileForm::new(plain)))
+}
+
+/// Refuses a workbook where nobody could use it, before anything is read.
+fn fits_a_workbook(output: &Output, status: Option<&BatchStatus>) -> Result<(), Failure> {
+    if matches!(output, Output::Stdout) && is_watched() {
+        return Err(Failure::Usage(
+            "a workbook is no text for a terminal; name a file by -o people.xlsx, or say --format csv".into(),
+        ));
+    }
+    let rows = status.map_or(0, |status| status.total);
+    if rows > xlsx::MOST_ROWS {
         return Err(Failure::Usage(format!(
-            "{}: no {ending} is written; name it .csv or .jsonl",
-            path.display()
+            "a sheet has at most {} rows, and this batch has {}; write CSV by --format csv",
+            number(xlsx::MOST_ROWS),
+            number(rows)
         )));
     }
-    Ok(ending.parse().ok())
+    Ok(())
 }
 
-type Pages = mpsc::Receiver<Result<ExportPage, store::StoreError>>;
-
-/// Why an export broke off.
-enum Problem {
-    Ledger(store::StoreError),
-    Fields(i64, UnreadableFields),
-    Output(io::Error),
-}
-
-impl From<io::Error> for Problem {
-    fn from(error: io::Error) -> Self {
-        Problem::Output(error)
-    }
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::Ledger(error) => error.into(),
-            Problem::Fields(row, error) => Failure::Failed(format!("row {row}: {error}")),
-            Problem::Output(error) => error.into(),
-        }
-    }
-}
-
-async fn write_all(
-    mut out: impl Write,
-    format: Format,
-    columns: &[String],
-    mut pages: Pages,
-) -> Result<i64, Problem> {
-    let mut text = Vec::new();
-    if format == Format::Csv {
-        csv::header(&mut text, columns);
-    }
-    let mut rows = 0;
-    while let Some(page) = pages.recv().await {
-        let page = page.map_err(Problem::Ledger)?;
-        for row in page.rows() {
-            let written = match format {
-                Format::Csv => csv::row(&mut text, columns, &row),
-                Format::Jsonl => jsonl::row(&mut text, columns, &row),
-            };
-            written.map_err(|error| Problem::Fields(row.number, error))?;
-            rows += 1;
-        }
-        out.write_all(&text)?;
-        text.clear();
-    }
-    out.write_all(&text)?;
-    out.flush()?;
-    Ok(rows)
+/// What is said of a batch that will have more to show.
+fn unfinished(status: &BatchStatus) -> Option<String> {
+    let open = status.total - status.finished();
+    let (are, they) = if open == 1 { ("is", "it has") } else { ("are", "they have") };
+    (open > 0).then(|| {
+        format!(
+            "Warning: {} of {} {are} not finished; export again when {they} a result (enqueue status {}).",
+            count(open, "row"),
+            number(status.total),
+            status.batch_id
+        )
+    })
 }

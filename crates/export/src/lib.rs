@@ -1,37 +1,37 @@
 //! How a row leaves, for `enqueue export` and the dashboard alike: the caller's columns as they were,
 //! in their order, and what was revealed.
 
+/// What is added to the caller's columns.
+mod added;
 /// CSV.
 pub mod csv;
 /// JSON Lines.
 pub mod jsonl;
 /// The form in which the ledger keeps a row's own columns.
 pub mod kept;
+/// Cells that a spreadsheet would run.
+mod safe;
+/// Excel workbooks.
+pub mod xlsx;
 
-use store::ExportRow;
+use jobs::FileForm;
 
-/// Columns that an export adds. A caller's column of such a name comes from an earlier export and
-/// is dropped, or the next export would have it twice.
-pub const RESERVED: [&str; 7] = [
-    "reveal_state",
-    "reveal_provider",
-    "reveal_phones",
-    "reveal_phone_types",
-    "reveal_credits",
-    "reveal_reason",
-    "reveal_at",
-];
+pub use added::is_reserved;
 
-/// A row's numbers and their types, each with `;` between.
-fn joined(row: &ExportRow) -> (String, String) {
-    let (mut numbers, mut kinds) = (String::new(), String::new());
-    for (place, phone) in row.phones.iter().enumerate() {
-        if place > 0 {
-            numbers.push(';');
-            kinds.push(';');
-        }
-        numbers.push_str(phone.number);
-        kinds.push_str(phone.kind.unwrap_or(""));
+/// What the rows of a batch look like in a file.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// The caller's columns.
+    pub columns: Vec<String>,
+    /// The form of the file.
+    pub form: FileForm,
+    /// Whether the best mobile number and the first numbers have columns of their own.
+    pub wide: bool,
+}
+
+impl Layout {
+    /// All columns, in their order.
+    fn header(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(String::as_str).chain(added::names(self.wide))
     }
-    (numbers, kinds)
 }

@@ -1,3 +1,5 @@
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 /// The form in which a file of people came, so that it can leave in the same.
@@ -25,6 +27,24 @@ pub enum FileFormat {
     Jsonl,
     /// An Excel workbook.
     Xlsx,
+}
+
+/// A word that is no format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no format {0:?}; known are csv, jsonl and xlsx")]
+pub struct UnknownFormat(pub String);
+
+impl FromStr for FileFormat {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "csv" => Ok(FileFormat::Csv),
+            "jsonl" | "ndjson" => Ok(FileFormat::Jsonl),
+            "xlsx" => Ok(FileFormat::Xlsx),
+            _ => Err(UnknownFormat(text.to_owned())),
+        }
+    }
 }
 
 /// How the lines of a file end.

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use export::RESERVED;
+use export::is_reserved;
 use jobs::{IdentifierKind, Provider};
 
 use super::error::{Names, Refusal};
@@ -87,7 +87,7 @@ impl Recognised {
         if let Some(kind) = known_headers::known(header).filter(|kind| !self.is_mapped(*kind)) {
             return Role::Identifier(kind);
         }
-        if RESERVED.iter().any(|name| header.eq_ignore_ascii_case(name)) {
+        if is_reserved(header) {
             return Role::Reserved;
         }
         Role::Kept

@@ -69,6 +69,12 @@ impl Header {
         named.filter(|(_, role)| **role != Role::Reserved).map(|(name, _)| name.clone()).collect()
     }
 
+    /// The names of the columns that an earlier export added, in order.
+    pub fn left_out(&self) -> Vec<&str> {
+        let named = self.names.iter().zip(&self.roles);
+        named.filter(|(_, role)| **role == Role::Reserved).map(|(name, _)| name.as_str()).collect()
+    }
+
     /// Refuses a header under which no row could be good, or that lacks a mapped column.
     pub fn check(&self, judge: &Judge) -> Result<(), Refusal> {
         judge.recognised().check_mappings(self.names.iter().map(String::as_str))?;

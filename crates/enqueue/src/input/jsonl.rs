@@ -40,6 +40,12 @@ impl Keys {
         kept.map(|key| key.name.clone()).collect()
     }
 
+    /// The names of the keys that an earlier export added, in order.
+    pub fn left_out(&self) -> Vec<&str> {
+        let left_out = self.keys.iter().filter(|key| key.role == Role::Reserved);
+        left_out.map(|key| key.name.as_str()).collect()
+    }
+
     /// The names of all keys, those of bad rows included.
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.keys.iter().map(|key| key.name.as_str())

@@ -224,6 +224,22 @@ impl Reader {
         lines.iter().map(|line| format!("{}: {line}", harmless(&file.name))).collect()
     }
 
+    /// What is said of columns that are not kept, since an earlier export added them and the next one has its own. For
+    /// JSON Lines they are known once all is read.
+    #[must_use]
+    pub fn left_out(&self) -> Option<String> {
+        let names = match &self.body {
+            Body::Csv(header) => header.left_out(),
+            Body::Jsonl(keys) => keys.left_out(),
+        };
+        let file = self.files.first().filter(|_| !names.is_empty())?;
+        Some(format!(
+            "{}: {} came with an earlier export and will not come back; the next one writes its own in their place",
+            harmless(&file.name),
+            names.join(", ")
+        ))
+    }
+
     /// The form in which the first file came.
     #[must_use]
     pub fn form(&self) -> FileForm {

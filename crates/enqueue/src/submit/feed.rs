@@ -138,6 +138,7 @@ impl Reading {
         }
         self.pass_on();
         self.input.warnings = repeats.warnings();
+        self.input.warnings.extend(reader.left_out());
         self.input.columns = reader.columns();
         if reader.format() == Format::Jsonl {
             hasher.columns(&self.input.columns);

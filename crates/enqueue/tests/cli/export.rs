@@ -2,6 +2,8 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileTypeExt;
 use std::process::Stdio;
 
+use calamine::{Data, Reader, open_workbook_auto};
+
 use super::Desk;
 
 const OURS: &str = "reveal_state,reveal_provider,reveal_phones,reveal_phone_types,reveal_credits,reveal_reason,reveal_at";
@@ -111,7 +113,10 @@ fn a_name_of_another_format_is_wrong_usage() {
     for arguments in [
         &["export", &id, "-o", "out.jsonl", "--format", "csv"][..],
         &["export", &id, "-o", "out.CSV", "--format", "jsonl"],
-        &["export", &id, "-o", "out.pdf.xlsx"],
+        &["export", &id, "-o", "out.xls"],
+        &["export", &id, "-o", "out.xlsx", "--format", "csv"],
+        &["export", &id, "--format", "ods"],
+        &["export", &id, "--states", "done"],
     ] {
         assert_eq!(desk.run(arguments).code, 2, "{arguments:?}");
     }
@@ -131,4 +136,104 @@ fn writes_into_pipes_and_devices() {
     assert_eq!(desk.read("pipe"), whole);
     assert!(writer.wait().unwrap().success());
     assert!(desk.path("pipe").symlink_metadata().unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn leaves_in_the_form_in_which_it_came() {
+    let desk = Desk::new();
+    desk.write("eu.csv", "\u{feff}Name;ocean_person_id\r\n\"Möller, A\";o1\r\n=A1;o2\r\n");
+    let id = desk.ok(&["submit", "eu.csv"]).out;
+    let export = desk.ok(&["export", id.trim()]).out;
+    let header = OURS.replace(',', ";");
+    assert!(export.starts_with(&format!("\u{feff}Name;ocean_person_id;{header}\r\n")), "{export}");
+    assert!(
+        export.contains("\r\n\"Möller, A\";o1;queued;ocean;;;0;;\r\n=A1;o2;queued"),
+        "{export}"
+    );
+    desk.ok(&["export", id.trim(), "-o", "out.csv"]);
+    assert_eq!(desk.read("out.csv"), export);
+    desk.ok(&["export", id.trim(), "-o", "out.tsv"]);
+    assert!(desk.read("out.tsv").starts_with("\u{feff}Name\tocean_person_id\treveal_state"));
+}
+
+/// The cells of a workbook's only sheet, every one of them text.
+fn cells(desk: &Desk, name: &str) -> (String, Vec<Vec<String>>) {
+    let mut workbook = open_workbook_auto(desk.path(name)).unwrap();
+    let sheet = workbook.sheet_names().remove(0);
+    assert!(workbook.worksheet_formula(&sheet).unwrap().is_empty());
+    let range = workbook.worksheet_range(&sheet).unwrap();
+    let text = |cell: &Data| match cell {
+        Data::String(text) => text.clone(),
+        Data::Empty => String::new(),
+        other => panic!("{other:?} is no text"),
+    };
+    (sheet, range.rows().map(|row| row.iter().map(text).collect()).collect())
+}
+
+#[test]
+fn a_workbook_comes_back_as_one_and_every_cell_is_text() {
+    let desk = Desk::new();
+    let workbook = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/input/cases/people.xlsx");
+    std::fs::copy(workbook, desk.path("people.xlsx")).unwrap();
+    let id = desk.ok(&["submit", "people.xlsx", "--skip-invalid"]).out;
+    desk.ok(&["export", id.trim(), "-o", "out.xlsx", "--wide"]);
+    let (sheet, rows) = cells(&desk, "out.xlsx");
+    assert_eq!(sheet, "Contacts");
+    let piped = desk.command(&["export", id.trim(), "--wide"]).output().unwrap();
+    std::fs::write(desk.path("piped.xlsx"), piped.stdout).unwrap();
+    assert_eq!(cells(&desk, "piped.xlsx"), (sheet, rows.clone()));
+    let csv = desk.ok(&["export", id.trim(), "--format", "csv", "--wide"]).out;
+    let mut same = csv::ReaderBuilder::new().has_headers(false).from_reader(csv.as_bytes());
+    let same: Vec<Vec<String>> =
+        same.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+    assert_eq!(rows, same);
+}
+
+#[test]
+fn a_number_of_a_csv_is_text_in_a_workbook() {
+    let desk = Desk::new();
+    desk.write("a.csv", "ocean_person_id,Phone,Id\no1,+4512345678,2751280000000000001\n");
+    let id = desk.ok(&["submit", "a.csv"]).out;
+    desk.ok(&["export", id.trim(), "-o", "a.out.xlsx"]);
+    let (_, rows) = cells(&desk, "a.out.xlsx");
+    assert_eq!(rows[1][..4], ["o1", "+4512345678", "2751280000000000001", "queued"]);
+}
+
+#[test]
+fn only_rows_in_the_states_that_are_named() {
+    let desk = Desk::new();
+    let id = desk.small();
+    let found = desk.ok(&["export", &id, "--states", "found,not_found"]);
+    assert_eq!(found.out.lines().count(), 1);
+    let queued = desk.ok(&["export", &id, "--states", "queued"]).out;
+    assert_eq!(queued, desk.ok(&["export", &id]).out);
+}
+
+#[test]
+fn an_unfinished_batch_warns() {
+    let desk = Desk::new();
+    let id = desk.small();
+    let ran = desk.ok(&["export", &id, "-o", "out.csv"]);
+    let warning = "Warning: 10 rows of 10 are not finished; export again when they have a result";
+    assert!(ran.err.contains(warning), "{ran:?}");
+    desk.ok(&["cancel", &id]);
+    let ran = desk.ok(&["export", &id]);
+    assert_eq!(ran.err, "");
+}
+
+#[test]
+fn a_wide_export_can_be_submitted_and_exported_again() {
+    let desk = Desk::new();
+    let id = desk.small();
+    let wide = desk.ok(&["export", &id, "--wide"]).out;
+    let ours =
+        format!("{OURS},reveal_mobile,reveal_phone_1,reveal_phone_1_type,reveal_phone_1_country,");
+    assert!(wide.lines().next().unwrap().contains(&ours), "{wide}");
+    desk.write("again.csv", &wide);
+    let again = desk.ok(&["submit", "again.csv"]);
+    let said = "reveal_phone_3_country came with an earlier export and will not come back";
+    assert!(again.err.contains(said), "{again:?}");
+    let again = again.out.trim();
+    assert_eq!(desk.ok(&["export", again, "--wide"]).out, wide);
+    assert_eq!(desk.ok(&["export", again]).out, desk.ok(&["export", &id]).out);
 }
