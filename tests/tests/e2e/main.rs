@@ -37,6 +37,7 @@ mod chaos; // kill -9 anywhere
 mod checks; // what must hold at the end of every story
 mod crashes; // a death at each boundary
 mod credits; // ceilings, cancelled batches
+mod crm; // from a CRM and back
 mod exits; // exit codes and what is said with them
 mod files; // what people's files are like
 mod gate; // providers that say no
