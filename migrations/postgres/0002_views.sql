@@ -114,7 +114,7 @@ SELECT b.batch_id,
             WHEN r.state = 'asked' THEN to_char(to_timestamp(c.poll_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END AS next_attempt_at,
        c.tracking_id,
        CASE WHEN w.ended IS NULL AND r.state = 'found' THEN
-            (SELECT string_agg(COALESCE(p.e164, p.raw), ';' ORDER BY p.position)
+            (SELECT string_agg(COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw), ';' ORDER BY p.position)
              FROM phones p WHERE p.reveal_id = r.id) END AS phones,
        CASE WHEN w.shared = 1 OR w.ended IS NOT NULL OR r.credits IS NULL THEN 0
             ELSE trim_scale(r.credits / 1000.0) END AS credits,
@@ -134,7 +134,7 @@ CREATE VIEW row_phones AS
 SELECT b.batch_id,
        w.row_number,
        p.position + 1 AS position,
-       COALESCE(p.e164, p.raw) AS phone,
+       COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw) AS phone,
        p.type,
        p.country,
        r.provider
@@ -175,7 +175,9 @@ SELECT g.provider,
             ELSE g.state END AS gate,
        COALESCE(g.off_reason,
                 CASE WHEN g.paused = 1 THEN 'paused' END,
-                CASE WHEN g.message IS NULL THEN g.reason ELSE g.reason || ': ' || g.message END) AS gate_reason,
+                CASE WHEN g.message IS NULL THEN g.reason ELSE g.reason || ': ' || g.message END,
+                CASE WHEN g.unread_since IS NOT NULL AND g.unread_numbers = 1 THEN 'unreadable_numbers'
+                     WHEN g.unread_since IS NOT NULL THEN 'unreadable_webhook' END) AS gate_reason,
        to_char(to_timestamp(g.closed_until / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS gate_until,
        (SELECT COUNT(*) FROM calls c WHERE c.provider = g.provider AND c.deadline_at IS NOT NULL)
            + (SELECT COUNT(*) FROM calls c WHERE c.provider = g.provider AND c.state = 'sending') AS in_flight,

@@ -202,6 +202,7 @@ CREATE TABLE phones (
     position  BIGINT NOT NULL,
     raw       TEXT   NOT NULL,
     e164      TEXT,
+    extension TEXT,                            -- dialled behind it; where there is no e164, raw has it
     kind      TEXT,                            -- the provider's word
     type      TEXT,                            -- mobile, fixed_line and so on: by that word, else by numbering plan
     country   TEXT,                            -- ISO 3166
@@ -233,6 +234,7 @@ CREATE TABLE webhook_inbox (
     body        BLOB                           -- last: what stands behind it is read through it
 );
 CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL;
+CREATE INDEX webhook_inbox_malformed ON webhook_inbox (call_id) WHERE outcome = 'malformed';
 
 -- Whether a provider may be asked, how fast, and what its account holds: one row a provider, shared
 -- by all workers.
@@ -275,7 +277,9 @@ CREATE TABLE provider_gates (
     canary_url        TEXT,                    -- the webhook URL (hashed) that is being proved
     canary_proved_at  BIGINT,
     canary_since      BIGINT NOT NULL DEFAULT 0, -- only a request that was sent since then can prove it
-    webhook_at        BIGINT                   -- about when its last webhook was applied
+    webhook_at        BIGINT,                  -- about when its last webhook was applied
+    unread_since      BIGINT,                  -- since when its webhooks can't be read
+    unread_numbers    BIGINT NOT NULL DEFAULT 0 -- 1: bodies can be read, but no number of those who are found
 );
 INSERT INTO provider_gates (provider) VALUES ('ocean'), ('clodura');
 

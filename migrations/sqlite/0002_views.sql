@@ -110,7 +110,7 @@ SELECT b.batch_id,
        c.tracking_id,
        CASE WHEN w.ended IS NULL AND r.state = 'found' THEN
             (SELECT group_concat(n.number, ';')
-             FROM (SELECT COALESCE(p.e164, p.raw) AS number
+             FROM (SELECT COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw) AS number
                    FROM phones p WHERE p.reveal_id = r.id ORDER BY p.position) n) END AS phones,
        CASE WHEN w.shared = 1 OR w.ended IS NOT NULL OR r.credits IS NULL THEN 0
             WHEN r.credits % 1000 = 0 THEN r.credits / 1000 ELSE r.credits / 1000.0 END AS credits,
@@ -130,7 +130,7 @@ CREATE VIEW row_phones AS
 SELECT b.batch_id,
        w.row_number,
        p.position + 1 AS position,
-       COALESCE(p.e164, p.raw) AS phone,
+       COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw) AS phone,
        p.type,
        p.country,
        r.provider
@@ -171,7 +171,9 @@ SELECT g.provider,
             ELSE g.state END AS gate,
        COALESCE(g.off_reason,
                 CASE WHEN g.paused = 1 THEN 'paused' END,
-                CASE WHEN g.message IS NULL THEN g.reason ELSE g.reason || ': ' || g.message END) AS gate_reason,
+                CASE WHEN g.message IS NULL THEN g.reason ELSE g.reason || ': ' || g.message END,
+                CASE WHEN g.unread_since IS NOT NULL AND g.unread_numbers = 1 THEN 'unreadable_numbers'
+                     WHEN g.unread_since IS NOT NULL THEN 'unreadable_webhook' END) AS gate_reason,
        strftime('%Y-%m-%dT%H:%M:%fZ', g.closed_until / 1000.0, 'unixepoch') AS gate_until,
        (SELECT COUNT(*) FROM calls c WHERE c.provider = g.provider AND c.deadline_at IS NOT NULL)
            + (SELECT COUNT(*) FROM calls c WHERE c.provider = g.provider AND c.state = 'sending') AS in_flight,

@@ -8,6 +8,7 @@ use crate::export::ExportArgs;
 use crate::failure::Failure;
 use crate::forget::{EraseArgs, PurgeArgs};
 use crate::manage::{CancelArgs, PauseArgs, ResumeArgs, RetryArgs};
+use crate::replay::ReplayArgs;
 use crate::status::StatusArgs;
 use crate::submit::SubmitArgs;
 use crate::telemetry::LogFormat;
@@ -117,6 +118,8 @@ pub enum Command {
     Erase(EraseArgs),
     /// Forget people who were finished long ago; asking for them again pays again
     Purge(PurgeArgs),
+    /// Apply stored webhooks once more, after an upgrade that reads them
+    Replay(ReplayArgs),
     /// Bring the database's schema up to date (the other commands do it at start, too)
     Migrate,
     /// Print the completions for a shell

@@ -24,6 +24,8 @@ mod manual;
 pub mod output;
 /// The file that an export writes.
 mod output_file;
+/// `enqueue replay`.
+mod replay;
 /// Running one command.
 pub mod run;
 /// What a terminal is shown again and again.

@@ -168,6 +168,10 @@ async fn resume_provider(store: &Store, provider: Provider) -> Result<(), Failur
     let resumed = store.resume(provider).await?;
     let reason = resumed.was_shut_for.map(|reason| reason.as_str().replace('_', " "));
     let news = match (resumed.done, reason) {
+        (Resume::Nothing, None) if resumed.was_unread => {
+            "is asked by full requests again, although its last results could not be read"
+                .to_owned()
+        }
         (Resume::Nothing, None) => "is open already; there was nothing to resume".to_owned(),
         (Resume::Nothing, Some(reason)) => {
             format!("is being tried already, one request at a time ({reason})")

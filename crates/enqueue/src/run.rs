@@ -5,7 +5,7 @@ use crate::cli::{Cli, Command, Global};
 use crate::failure::Failure;
 use crate::output::say;
 use crate::status::StatusArgs;
-use crate::{actor, elsewhere, export, forget, manage, manual, signals, status, submit};
+use crate::{actor, elsewhere, export, forget, manage, manual, replay, signals, status, submit};
 
 /// Does what the command line says.
 ///
@@ -36,6 +36,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Purge(args) => {
             existing(global, async |store| forget::purge(store, &args).await).await
+        }
+        Command::Replay(args) => {
+            change(global, async |store| replay::replay(store, &args).await).await
         }
         Command::Migrate => migrate(global).await,
         Command::Completions { shell } => manual::completions(shell),

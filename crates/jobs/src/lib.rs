@@ -17,6 +17,8 @@ pub mod file_form;
 pub mod gate;
 /// Ids that never repeat: batches, calls, workers.
 pub mod ids;
+/// Bodies that came from outside, as JSON.
+pub mod json;
 /// What 429s teach about a provider's limit.
 pub mod learned_rate;
 /// What a provider's answer means, whichever provider gave it.

@@ -134,6 +134,8 @@ pub struct PersonResult {
     pub person_id: Option<String>,
     /// What came.
     pub finding: Finding,
+    /// The provider's own word about it, where it says more than the finding: `Wiza: error`.
+    pub remark: Option<String>,
 }
 
 /// What a provider found out about one person.
@@ -148,6 +150,8 @@ pub enum Finding {
     },
     /// Looked for and not there; not charged.
     NotFound,
+    /// Said to be found, perhaps charged, and no number in it can be read: open, until it can be.
+    Unreadable,
     /// Still being verified; another answer may come.
     InProgress,
     /// The search stopped for want of credits (Clodura's `Insufficient Credits`): not finished.
@@ -161,6 +165,8 @@ pub struct Phone {
     pub raw: String,
     /// In E.164, where it can be parsed.
     pub e164: Option<String>,
+    /// What is dialled behind it, which E.164 has no room for.
+    pub extension: Option<String>,
     /// The provider's word for its type, such as `mobile`.
     pub kind: Option<String>,
 }
@@ -176,6 +182,7 @@ impl std::fmt::Debug for Finding {
         match self {
             Finding::Found { phones, .. } => write!(f, "Found({} numbers)", phones.len()),
             Finding::NotFound => f.write_str("NotFound"),
+            Finding::Unreadable => f.write_str("Unreadable"),
             Finding::InProgress => f.write_str("InProgress"),
             Finding::OutOfCredits => f.write_str("OutOfCredits"),
         }

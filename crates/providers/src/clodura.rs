@@ -1,9 +1,10 @@
-use jobs::Credits;
+use std::collections::BTreeSet;
+
 use jobs::outcome::{
     Balance, Finding, LookupFailure, PersonResult, Refusal, RevealOutcome, TrackOutcome,
 };
 use jobs::price::DIRECT_DIAL;
-use jobs::{Identifier, IdentifierKind};
+use jobs::{Credits, Identifier, IdentifierKind, Provider};
 use reqwest::header::HeaderName;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,9 @@ use url::Url;
 
 use crate::http::{Account, Answer, InvalidAccount};
 use crate::meaning;
-use crate::webhook::{self, Malformed, Numbers, Word};
+use crate::numbers::{Numbers, may_be_type};
+use crate::webhook::{self, Shape, Word};
+use crate::words;
 
 /// Where Clodura is reached unless told otherwise.
 pub const BASE_URL: &str = "https://api.clodura.ai";
@@ -163,9 +166,10 @@ fn names_missing_field(answer: &Answer) -> bool {
             && !any(&["plan", "upgrade", "subscription", "api key", "api-key", "apikey", "token"])
 }
 
-/// Prospect plans count direct dials, the others have one kind of credit.
+/// Prospect plans count direct dials, the others have one kind of credit. A negative number is no balance: it stands for
+/// none that was set.
 fn balance(json: &Value) -> Option<Balance> {
-    let field = |name| meaning::credits(json.get(name));
+    let field = |name| meaning::credits(json.get(name)).filter(|credits| *credits >= Credits::ZERO);
     let (credits, direct_dials) = match field("maxDirectDials") {
         Some(most) => (most - field("directDials").unwrap_or_default(), true),
         None => (field("remainingCredits")?, false),
@@ -176,12 +180,15 @@ fn balance(json: &Value) -> Option<Balance> {
 /// The body of a poll is not published: either webhook's shape when finished, and anything else
 /// still runs. With several entries a number wins, then whatever is still open.
 fn tracked(answer: &Answer) -> TrackOutcome {
-    let results = answer.json().and_then(|body| results(&body).ok()).unwrap_or_default();
+    let json = answer.json::<Value>();
+    let reading = json.and_then(|json| webhook::read_json(Provider::Clodura, &json).ok());
+    let results = reading.unwrap_or_default().results;
     let result = results.into_iter().min_by_key(|result| match result.finding {
         Finding::Found { .. } => 0,
-        Finding::InProgress => 1,
-        Finding::OutOfCredits => 2,
-        Finding::NotFound => 3,
+        Finding::Unreadable => 1,
+        Finding::InProgress => 2,
+        Finding::OutOfCredits => 3,
+        Finding::NotFound => 4,
     });
     match result {
         None | Some(PersonResult { finding: Finding::InProgress, .. }) => TrackOutcome::Running,
@@ -189,72 +196,96 @@ fn tracked(answer: &Answer) -> TrackOutcome {
     }
 }
 
-/// The entries of a webhook, or of a poll's answer, in either of the published shapes: one person
-/// (`personId`, `phoneNumbers` as a list), or `people` with `phoneNumbers` by source.
-pub(crate) fn entries(body: &Value) -> Result<Vec<&Map<String, Value>>, Malformed> {
-    let fields = body.as_object().ok_or(Malformed::new("the body is no object"))?;
-    let Some(people) = fields.get("people") else {
-        return match ["personId", "phoneNumbers"].iter().any(|name| fields.contains_key(*name)) {
-            true => Ok(vec![fields]),
-            false => Err(Malformed::new("none of people, personId, phoneNumbers")),
-        };
-    };
-    let people = people.as_array().ok_or(Malformed::new("people is no list"))?;
-    let entries: Option<Vec<_>> = people.iter().map(Value::as_object).collect();
-    entries.ok_or(Malformed::new("an entry of people is no object"))
-}
+/// A webhook, or a poll's answer, in either of the published shapes: one person (`personId`, `phoneNumbers` as a
+/// list), or `people` with `phoneNumbers` by source.
+pub(crate) const SHAPE: Shape = Shape { lists: &["people"], fields: &["personId", "phoneNumbers"] };
 
-/// Reads a webhook, or a poll's answer.
-pub(crate) fn results(body: &Value) -> Result<Vec<PersonResult>, Malformed> {
-    let entries = entries(body)?;
-    let overall = Word::of(body.get("status"));
-    if entries.is_empty() && overall == Word::Finished {
-        return Ok(vec![PersonResult { person_id: None, finding: Finding::NotFound }]);
-    }
-    Ok(entries.into_iter().map(|entry| result(entry, overall)).collect())
-}
-
-fn result(person: &Map<String, Value>, overall: Word) -> PersonResult {
-    let mut words = vec![overall];
+/// Reads one person's entry.
+pub(crate) fn result(
+    person: &Map<String, Value>,
+    overall: Word,
+    odd_fields: &mut BTreeSet<String>,
+) -> PersonResult {
+    let own = Word::of(person.get("status"));
+    let overall = if overall == Word::Absent { own } else { overall };
     let mut numbers = Numbers::default();
-    let numbers_by = person.get("phoneNumbers");
-    match numbers_by {
-        Some(Value::Object(sources)) => {
-            words.extend(sources.values().map(|source| from_source(source, &mut numbers)));
+    let mut sources = Vec::new();
+    let by_source = person.get("phoneNumbers").and_then(Value::as_object);
+    match person.get("phoneNumbers") {
+        Some(Value::Object(fields)) => {
+            sources
+                .extend(fields.iter().map(|(name, value)| Source::read(name, value, &mut numbers)));
         }
         Some(list) => numbers.add(list, None),
         None => {}
     }
-    let phones = numbers.into_phones();
-    let finding = if !phones.is_empty() {
+    let says = |word| sources.iter().any(|source| source.word == word);
+    let said_found = numbers.none_is_readable() || sources.iter().any(Source::is_unreadable);
+    let finding = if !numbers.is_empty() {
+        let (phones, mut odd) = numbers.into_parts();
+        odd_fields.append(&mut odd);
         // Prospect plans: one phone credit. By source it is 10–20, which the answer doesn't tell.
-        let credits = (!matches!(numbers_by, Some(Value::Object(_)))).then_some(DIRECT_DIAL);
-        Finding::Found { phones, credits }
-    } else if words.contains(&Word::OutOfCredits) {
+        Finding::Found { phones, credits: by_source.is_none().then_some(DIRECT_DIAL) }
+    } else if matches!(overall, Word::Pending | Word::Other) {
+        Finding::InProgress
+    } else if said_found || overall == Word::Found {
+        Finding::Unreadable
+    } else if says(Word::OutOfCredits) || overall == Word::OutOfCredits {
         Finding::OutOfCredits
-    } else if words.iter().any(|word| matches!(word, Word::Open | Word::Found)) {
-        // 'Found' without a number is not 'not found': it may have been paid for.
+    } else if says(Word::Pending) || says(Word::Other) && overall != Word::Finished {
         Finding::InProgress
     } else {
         Finding::NotFound
     };
-    PersonResult { person_id: webhook::person_id(person), finding }
+    let remark = (finding == Finding::NotFound).then(|| remark(&sources)).flatten();
+    PersonResult { person_id: webhook::person_id(person), finding, remark }
+}
+
+/// What sources said that nothing published names: `Wiza: error`.
+fn remark(sources: &[Source]) -> Option<String> {
+    let odd = sources.iter().filter(|source| source.word == Word::Other);
+    let said: Vec<String> = odd.map(|source| format!("{}: {}", source.name, source.said)).collect();
+    (!said.is_empty()).then(|| words::fit(&said.join(", ")))
 }
 
 /// One source's answer: a status, and numbers under one key for each type.
-fn from_source(source: &Value, numbers: &mut Numbers) -> Word {
-    let Some(fields) = source.as_object() else {
-        numbers.add(source, None);
-        return Word::Absent;
-    };
-    let word = Word::of(fields.get("status"));
-    if matches!(word, Word::Found | Word::Absent) {
-        for (name, value) in fields {
-            // A bare number counts something: `"confidence": 12000`.
-            if webhook::may_be_type(name) && !value.is_number() {
-                numbers.add(value, Some(name));
+struct Source<'b> {
+    name: &'b str,
+    word: Word,
+    said: &'b str,
+    has_numbers: bool,
+}
+
+impl<'b> Source<'b> {
+    fn read(name: &'b str, source: &'b Value, numbers: &mut Numbers) -> Self {
+        let before = numbers.len();
+        let Some(fields) = source.as_object() else {
+            // A bare word is a status, as in `"Wiza": "notFound"`.
+            let word = match source.as_str().map(|_| Word::of(Some(source))) {
+                Some(word) if word != Word::Other => word,
+                _ => {
+                    numbers.add(source, None);
+                    Word::Absent
+                }
+            };
+            return Source { name, word, said: "", has_numbers: numbers.len() > before };
+        };
+        let status = fields.get("status");
+        let word = Word::of(status);
+        if matches!(word, Word::Found | Word::Absent) {
+            for (name, value) in fields {
+                // A bare number counts something: `"confidence": 12000`.
+                if may_be_type(name) && !value.is_number() {
+                    numbers.add(value, Some(name));
+                }
             }
         }
+        let said = status.and_then(Value::as_str).unwrap_or_default();
+        Source { name, word, said, has_numbers: numbers.len() > before }
     }
-    word
+
+    /// 'Found' without a number is not 'not found': it may have been paid for.
+    fn is_unreadable(&self) -> bool {
+        self.word == Word::Found && !self.has_numbers
+    }
 }

@@ -3,7 +3,7 @@ use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
-use jobs::duration;
+use jobs::{duration, json};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, redirect, retry};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{json, meaning, words};
+use crate::{gzip, meaning, words};
 
 /// The most that is read of an answer; 500 people's answers are some 50 KiB.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
@@ -258,5 +258,5 @@ async fn read(mut response: Response) -> Option<Vec<u8>> {
         }
         body.extend_from_slice(&chunk);
     }
-    Some(body)
+    Some(gzip::unpacked(&body, LARGEST_BODY).ok()?.into_owned())
 }

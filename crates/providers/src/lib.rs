@@ -8,12 +8,14 @@
 pub mod body;
 /// Clodura: one person a request, results by webhook or poll.
 pub mod clodura;
+/// Bodies that came compressed.
+pub mod gzip;
 /// The one HTTP client, and how a request becomes an answer or a failure.
 pub mod http;
-/// Bodies as JSON.
-mod json;
 /// What a status or a broken connection means, whichever provider it comes from.
 mod meaning;
+/// A person's numbers, in whatever fields they come.
+mod numbers;
 /// Ocean.io: up to 500 people a request, results by webhook only.
 pub mod ocean;
 /// Phone numbers in E.164.
@@ -24,6 +26,8 @@ pub mod signature;
 pub mod webhook;
 /// A provider's own words, made fit for logs and tables.
 mod words;
+/// How numbers are written.
+mod writing;
 
 pub use http::InvalidAccount;
 pub use signature::Signer;

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jobs::Credits;
@@ -12,7 +13,8 @@ use url::Url;
 
 use crate::http::{Account, Answer, InvalidAccount};
 use crate::meaning;
-use crate::webhook::{self, Malformed, Numbers, Word};
+use crate::numbers::Numbers;
+use crate::webhook::{self, Shape, Word};
 
 /// Where Ocean is reached unless told otherwise.
 pub const BASE_URL: &str = "https://api.ocean.io";
@@ -158,34 +160,44 @@ fn balance(json: &Value) -> Option<Balance> {
     Some(Balance { credits, direct_dials: false, daily })
 }
 
-/// A webhook's entries: `{"phones": [{"personId", "status", "numbers"}]}`, people in any order.
-pub(crate) fn entries(body: &Value) -> Result<Vec<&Map<String, Value>>, Malformed> {
-    let phones = body.get("phones").ok_or(Malformed::new("no field phones"))?;
-    let people = phones.as_array().ok_or(Malformed::new("phones is no list"))?;
-    let entries: Option<Vec<_>> = people.iter().map(Value::as_object).collect();
-    entries.ok_or(Malformed::new("an entry of phones is no object"))
-}
+/// Both published bodies: `{"phones": [{"personId", "status", "numbers"}]}`, and
+/// `{"results": [{"personId", "phone": {"status", "numbers"}}]}`.
+pub(crate) const SHAPE: Shape =
+    Shape { lists: &["phones", "results"], fields: &["status", "numbers", "phone"] };
 
-/// Reads a webhook.
-pub(crate) fn results(body: &Value) -> Result<Vec<PersonResult>, Malformed> {
-    Ok(entries(body)?.into_iter().map(result).collect())
-}
+/// Fields of an entry that are read as published, or say nothing of a number.
+const FIELDS: [&str; 8] =
+    ["personId", "status", "numbers", "phone", "firstName", "lastName", "name", "linkedin"];
 
-fn result(fields: &Map<String, Value>) -> PersonResult {
+/// Reads one person's entry.
+pub(crate) fn result(
+    entry: &Map<String, Value>,
+    odd_fields: &mut BTreeSet<String>,
+) -> PersonResult {
+    let inner = entry.get("phone").and_then(Value::as_object);
+    let status = entry.get("status").filter(|status| !status.is_null());
+    let word = Word::of(status.or_else(|| inner.and_then(|phone| phone.get("status"))));
     let mut numbers = Numbers::default();
-    if let Some(value) = fields.get("numbers") {
+    for value in ["numbers", "phone"].iter().filter_map(|name| entry.get(*name)) {
         numbers.add(value, None);
     }
-    let phones = numbers.into_phones();
-    let finding = match Word::of(fields.get("status")) {
-        Word::Found | Word::Absent if !phones.is_empty() => {
+    if word == Word::Found && numbers.is_empty() {
+        numbers.add_elsewhere(entry, &FIELDS);
+    }
+    let finding = match word {
+        Word::NotFound => Finding::NotFound,
+        Word::Found | Word::Absent if !numbers.is_empty() => {
+            let (phones, mut odd) = numbers.into_parts();
+            odd_fields.append(&mut odd);
             // One credit for every verified phone found.
             let credits = Some(Credits::whole(phones.len() as i64));
             Finding::Found { credits, phones }
         }
-        Word::Found | Word::NotFound => Finding::NotFound,
-        // `inProgress`, and any word that is not known: no result yet.
+        Word::Found => Finding::Unreadable,
+        Word::Absent if numbers.none_is_readable() => Finding::Unreadable,
+        // What an unknown word says of numbers is not known: they may have been paid for.
+        Word::Other if !numbers.is_empty() => Finding::Unreadable,
         _ => Finding::InProgress,
     };
-    PersonResult { person_id: webhook::person_id(fields), finding }
+    PersonResult { person_id: webhook::person_id(entry), finding, remark: None }
 }

@@ -4,6 +4,8 @@ use jobs::outcome::Phone;
 use phonenumber::metadata::{DATABASE, Database};
 use phonenumber::{Metadata, Mode, Type};
 
+use crate::writing::{Written, on_keypad};
+
 /// E.164 allows 15 digits; a shorter number than this is no subscriber's anywhere.
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
@@ -25,7 +27,9 @@ static PLANS: LazyLock<&'static Database> = LazyLock::new(|| {
 pub fn phone(raw: &str, kind: Option<&str>) -> Phone {
     let raw = raw.trim();
     let kind = kind.map(str::trim).filter(|kind| !kind.is_empty());
-    Phone { raw: raw.to_owned(), e164: to_e164(raw), kind: kind.map(str::to_owned) }
+    let Written { number, extension } = Written::of(raw);
+    let e164 = e164_of(&number);
+    Phone { raw: raw.to_owned(), e164, extension, kind: kind.map(str::to_owned) }
 }
 
 /// Normalises a number that is written internationally (`+…`, or `00…`) to E.164.
@@ -35,32 +39,44 @@ pub fn phone(raw: &str, kind: Option<&str>) -> Phone {
 /// be in use: ranges are opened faster than any table of them, and this one was paid for.
 #[must_use]
 pub fn to_e164(raw: &str) -> Option<String> {
-    if raw.len() > LONGEST {
+    e164_of(&Written::of(raw).number)
+}
+
+/// What stands before the first letter, or, where that is no number yet, letters as a keypad has them.
+fn e164_of(number: &str) -> Option<String> {
+    if number.len() > LONGEST {
         return None;
     }
-    let text = international(raw)?;
-    let (code, national) = split(&text)?;
+    // A label comes first: `Mobile: +45…`.
+    let number = number.trim_start_matches(|c: char| c != '+' && c != '(' && !c.is_ascii_digit());
+    let before_letters = number.split(char::is_alphabetic).next().unwrap_or(number);
+    international(before_letters).and_then(|text| normalised(&text)).or_else(|| {
+        let dialled: String = number.chars().map(on_keypad).collect();
+        international(&dialled).filter(|_| dialled != number).and_then(|text| normalised(&text))
+    })
+}
+
+fn normalised(text: &str) -> Option<String> {
+    let (code, national) = split(text)?;
     let plans = PLANS.by_code(&code)?;
     // A number that fits its country's plan is left as it is: the parser takes any leading digit
     // that could be a trunk prefix for one, and would turn +7 800 555 35 35 into +7 005 553 535.
     if plans.iter().any(|plan| fits(plan, national)) {
-        return Some(text);
+        return Some(text.to_owned());
     }
     // Otherwise it may have a trunk prefix too many, as in +49 (0)170 1234567.
-    let number = phonenumber::parse(None, &text).ok();
+    let number = phonenumber::parse(None, text).ok();
     if let Some(number) = number.filter(phonenumber::is_valid) {
-        return Some(number.format().mode(Mode::E164).to_string());
+        let e164 = number.format().mode(Mode::E164).to_string();
+        return Some(e164).filter(|e164| DIGITS.contains(&(e164.len() - 1)));
     }
     // Or it is of a range that the tables don't know.
-    plans.iter().any(|plan| has_length(plan, &TYPES[..2], national)).then_some(text)
+    plans.iter().any(|plan| has_length(plan, &TYPES[..2], national)).then(|| text.to_owned())
 }
 
-/// The digits behind a `+`, without punctuation and without an extension.
-fn international(raw: &str) -> Option<String> {
-    let raw = raw.trim();
-    let raw = raw.strip_prefix("tel:").unwrap_or(raw).trim_start();
-    // What begins with a letter or one of these is an extension: `ext. 5`, `x5`, `;ext=5`, `#5`.
-    let number = raw.split(|c: char| c.is_alphabetic() || ",;#*".contains(c)).next()?;
+/// The digits behind a `+`, without punctuation.
+fn international(number: &str) -> Option<String> {
+    let number = number.split([',', ';', '#', '*']).next()?;
     let written: String = number.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
     let digits = written.strip_prefix('+').or_else(|| written.strip_prefix("00"))?;
     (DIGITS.contains(&digits.len()) && !digits.contains('+')).then(|| format!("+{digits}"))
@@ -133,6 +149,41 @@ mod tests {
     }
 
     #[test]
+    fn other_scripts_and_letters_are_read() {
+        becomes(
+            "+4520112200",
+            &["+٤٥٢٠١١٢٢٠٠", "+۴۵ ۲۰ ۱۱ ۲۲ ۰۰", "＋４５ ２０１１ ２２００", "+४५२०११२२००"],
+        );
+        becomes("+18003569377", &["+1-800-FLOWERS", "+1 800 flowers", "tel:+1-800-FLOWERS"]);
+        becomes(
+            "+4520112200",
+            &["Mobile: +45 20 11 22 00", "+45 20112200 (work)", "\u{202a}+45 20 11 22 00\u{202c}"],
+        );
+    }
+
+    #[test]
+    fn extensions_are_kept_apart() {
+        for (raw, extension) in [
+            ("+1 439 570 0805 ext 12", Some("12")),
+            ("+1 439 570 0805 ext. 12", Some("12")),
+            ("+1 439 570 0805, extension: 012", Some("012")),
+            ("+14395700805x12", Some("12")),
+            ("+14395700805 X 12", Some("12")),
+            ("+14395700805;ext=12", Some("12")),
+            ("tel:+1-439-570-0805;ext=12", Some("12")),
+            ("+14395700805#12", Some("12")),
+            ("+14395700805,,12", Some("12")),
+            ("+1 439 570 0805", None),
+            ("+1 439 570 0805 home 2", None),
+        ] {
+            let given = phone(raw, None);
+            assert_eq!(given.e164.as_deref(), Some("+14395700805"), "{raw}");
+            assert_eq!(given.extension.as_deref(), extension, "{raw}");
+        }
+        assert_eq!(phone("x12", None).extension, None);
+    }
+
+    #[test]
     fn only_trunk_prefixes_are_taken_off() {
         becomes("+491701234567", &["+49 (0)170 1234567", "+49170 1234567"]);
         becomes("+390236618300", &["+39 02 3661 8300", "+39 (0)2 36618300"]);
@@ -164,6 +215,9 @@ mod tests {
             "+45+12345678",
             "unknown",
             "٤٥١٢٣٤٥٦٧٨",
+            "+49 (0)169//4",
+            "1-800-FLOWERS",
+            "+1-800-FLOWERSNOW",
         ] {
             assert_eq!(to_e164(raw), None, "{raw}");
         }

@@ -1,11 +1,12 @@
-use jobs::Provider;
-use jobs::outcome::{PersonResult, Phone};
+use std::collections::BTreeSet;
+
+use jobs::outcome::{Finding, PersonResult};
+use jobs::{Provider, json};
 use serde_json::{Map, Value};
 
-use crate::phone::phone;
-use crate::{clodura, json, ocean};
+use crate::{clodura, ocean};
 
-/// A body that is no JSON of the expected shape. Says what was missing, never what was there.
+/// A body that nothing can be read from. Says what was missing, never what was there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Malformed {
@@ -18,16 +19,53 @@ impl Malformed {
     }
 }
 
+/// What a body says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// About each person in it.
+    pub results: Vec<PersonResult>,
+    /// Entries that are null, or of no shape that can be read.
+    pub passed_over: usize,
+    /// Names of fields that nothing published names, and that held a number.
+    pub odd_fields: BTreeSet<String>,
+}
+
+impl Reading {
+    /// People who are said to be found, and none of whose numbers can be read.
+    #[must_use]
+    pub fn unreadable(&self) -> usize {
+        self.results.iter().filter(|result| result.finding == Finding::Unreadable).count()
+    }
+}
+
 /// Whether [`parse`] can read a body. Somebody waits for the answer, so numbers are left to whoever applies it.
 ///
 /// # Errors
 /// Those of [`parse`].
 pub fn check(provider: Provider, body: &[u8]) -> Result<(), Malformed> {
-    let json = read(body)?;
-    match provider {
-        Provider::Ocean => ocean::entries(&json).map(|_| ()),
-        Provider::Clodura => clodura::entries(&json).map(|_| ()),
+    entries(provider, &read(body)?).map(|_| ())
+}
+
+/// Reads what a provider's webhook says about each person in it.
+///
+/// # Errors
+/// A body from which nothing can be read. Fields and words that nothing published names are no error, nor is an
+/// entry that can't be read beside one that can: they are passed over, and what is not a result stays open.
+pub fn parse(provider: Provider, body: &[u8]) -> Result<Reading, Malformed> {
+    read_json(provider, &read(body)?)
+}
+
+pub(crate) fn read_json(provider: Provider, json: &Value) -> Result<Reading, Malformed> {
+    let Entries { found, passed_over } = entries(provider, json)?;
+    let mut reading = Reading { passed_over, ..Reading::default() };
+    for Entry { fields, overall } in found {
+        let read = match provider {
+            Provider::Ocean => ocean::result(fields, &mut reading.odd_fields),
+            Provider::Clodura => clodura::result(fields, overall, &mut reading.odd_fields),
+        };
+        reading.results.push(read);
     }
+    Ok(reading)
 }
 
 fn read(body: &[u8]) -> Result<Value, Malformed> {
@@ -36,16 +74,95 @@ fn read(body: &[u8]) -> Result<Value, Malformed> {
     })
 }
 
-/// Reads what a provider's webhook says about each person in it.
-///
-/// # Errors
-/// A body that is no JSON, or none of the provider's shapes. Fields and words that nothing
-/// published names are no error: they are passed over, and what is not a result stays open.
-pub fn parse(provider: Provider, body: &[u8]) -> Result<Vec<PersonResult>, Malformed> {
-    let json = read(body)?;
-    match provider {
-        Provider::Ocean => ocean::results(&json),
-        Provider::Clodura => clodura::results(&json),
+/// Where a provider's bodies have their people.
+pub(crate) struct Shape {
+    /// Fields that list them.
+    pub(crate) lists: &'static [&'static str],
+    /// Fields of one of them, besides an id.
+    pub(crate) fields: &'static [&'static str],
+}
+
+/// One person's entry, and what its body says of the whole.
+struct Entry<'b> {
+    fields: &'b Map<String, Value>,
+    overall: Word,
+}
+
+#[derive(Default)]
+struct Entries<'b> {
+    found: Vec<Entry<'b>>,
+    passed_over: usize,
+}
+
+fn entries(provider: Provider, json: &Value) -> Result<Entries<'_>, Malformed> {
+    let shape = match provider {
+        Provider::Ocean => ocean::SHAPE,
+        Provider::Clodura => clodura::SHAPE,
+    };
+    let mut entries = Entries::default();
+    let mut lists_nobody = false;
+    for body in unwrapped(json, &shape, 2) {
+        let lists: Vec<&Value> = shape.lists.iter().filter_map(|name| body.get(*name)).collect();
+        let overall = Word::of(body.get("status"));
+        lists_nobody |= lists.iter().any(|list| list.as_array().is_some_and(Vec::is_empty));
+        if lists_nobody && overall == Word::Finished {
+            // It is done, and nobody was found: whom that is about its address says.
+            entries.found.push(Entry { fields: body, overall });
+        } else if lists.is_empty() {
+            entries.take(body, Word::Absent, &shape);
+        }
+        for entry in lists.into_iter().flat_map(one_or_several) {
+            match entry.as_object() {
+                Some(fields) => entries.take(fields, overall, &shape),
+                None => entries.passed_over += 1,
+            }
+        }
+    }
+    let nameless =
+        entries.found.len() > 1 && entries.found.iter().all(|e| person_id(e.fields).is_none());
+    match () {
+        () if nameless => Err(Malformed::new("no entry says whom it is about")),
+        () if entries.found.is_empty() && entries.passed_over > 0 => {
+            Err(Malformed::new("none of the entries can be read"))
+        }
+        () if entries.found.is_empty() && !lists_nobody => {
+            Err(Malformed::new(&format!("nobody is listed in {}", shape.lists.join(" or "))))
+        }
+        () => Ok(entries),
+    }
+}
+
+impl<'b> Entries<'b> {
+    fn take(&mut self, fields: &'b Map<String, Value>, overall: Word, shape: &Shape) {
+        let readable = person_id(fields).is_some()
+            || shape.fields.iter().any(|name| fields.contains_key(*name));
+        match readable {
+            true => self.found.push(Entry { fields, overall }),
+            false => self.passed_over += 1,
+        }
+    }
+}
+
+fn one_or_several(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(several) => several,
+        one => std::slice::from_ref(one),
+    }
+}
+
+/// The bodies in a body, which may be wrapped in `data` or in a list.
+fn unwrapped<'b>(json: &'b Value, shape: &Shape, deep: usize) -> Vec<&'b Map<String, Value>> {
+    let inside = |value| if deep > 0 { unwrapped(value, shape, deep - 1) } else { Vec::new() };
+    match json {
+        Value::Array(several) => several.iter().flat_map(inside).collect(),
+        Value::Object(fields) => {
+            let own = shape.lists.iter().chain(shape.fields).any(|name| fields.contains_key(*name));
+            match fields.get("data").filter(|data| !own && (data.is_object() || data.is_array())) {
+                Some(data) => inside(data),
+                None => vec![fields],
+            }
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -57,8 +174,10 @@ pub(crate) enum Word {
     OutOfCredits,
     /// The whole is done, which says nothing about what was found.
     Finished,
-    /// In progress, or a word that nothing published names: not a result.
-    Open,
+    /// Not done yet.
+    Pending,
+    /// A word that nothing published names.
+    Other,
     Absent,
 }
 
@@ -67,7 +186,7 @@ impl Word {
         let text = match status {
             None | Some(Value::Null) => return Word::Absent,
             Some(Value::String(text)) => text,
-            Some(_) => return Word::Open,
+            Some(_) => return Word::Other,
         };
         let letters = text.chars().filter(char::is_ascii_alphanumeric);
         match letters.collect::<String>().to_ascii_lowercase().as_str() {
@@ -77,90 +196,24 @@ impl Word {
             "success" | "succeeded" | "finished" | "complete" | "completed" | "done" => {
                 Word::Finished
             }
-            _ => Word::Open,
+            "inprogress" | "pending" | "queued" | "processing" | "running" | "searching"
+            | "started" | "waiting" | "verifying" => Word::Pending,
+            _ => Word::Other,
         }
     }
 }
 
 /// The id under which an entry is answered.
 pub(crate) fn person_id(entry: &Map<String, Value>) -> Option<String> {
-    entry.get("personId").and_then(id)
+    let names = ["personId", "person_id", "personID", "id"];
+    names.iter().find_map(|name| entry.get(*name).and_then(id))
 }
 
-/// An id as text or as a whole number. One so large that JSON's numbers have rounded it is none
-/// at all: better nobody than somebody else.
+/// An id as text or as a whole number.
 pub(crate) fn id(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
         Value::Number(number) if !number.is_f64() => Some(number.to_string()),
         _ => None,
     }
-}
-
-/// Whether a field of a source can be a type with numbers under it, rather than something about
-/// the answer (`status`, `requestId`, `updatedAt`, `creditsUsed`).
-pub(crate) fn may_be_type(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    !(name.ends_with("Id")
-        || name.ends_with("At")
-        || ["status", "id", "ids"].contains(&lower.as_str())
-        || ["date", "time", "credit", "mail", "_id", "_at"].iter().any(|part| lower.contains(part)))
-}
-
-/// One person's numbers from all sources, in their order, each once.
-#[derive(Debug, Default)]
-pub(crate) struct Numbers(Vec<Phone>);
-
-impl Numbers {
-    /// Takes what `value` holds: a number as text, an object with `raw_number` and `type`, or a
-    /// list of either.
-    pub(crate) fn add(&mut self, value: &Value, kind: Option<&str>) {
-        match value {
-            Value::String(text) => self.add_text(text, kind),
-            Value::Number(number) if !number.is_f64() => self.add_text(&number.to_string(), kind),
-            Value::Array(several) => several.iter().for_each(|value| self.add(value, kind)),
-            Value::Object(fields) => {
-                let kind = fields.get("type").and_then(Value::as_str).or(kind);
-                let names = ["raw_number", "rawNumber", "number", "phoneNumber", "phone"];
-                if let Some(value) = names.iter().find_map(|name| fields.get(*name)) {
-                    self.add(value, kind);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    pub(crate) fn into_phones(self) -> Vec<Phone> {
-        self.0
-    }
-
-    fn add_text(&mut self, text: &str, kind: Option<&str>) {
-        if !may_be_number(text) {
-            return;
-        }
-        // A list's own name is not a type of number.
-        let kind = kind.filter(|kind| !["numbers", "phones", "phoneNumbers"].contains(kind));
-        let new = phone(text, kind);
-        match self.0.iter_mut().find(|known| same(known, &new)) {
-            Some(known) => known.kind = known.kind.take().or(new.kind),
-            None => self.0.push(new),
-        }
-    }
-}
-
-fn same(a: &Phone, b: &Phone) -> bool {
-    if a.e164.is_some() { a.e164 == b.e164 } else { a.raw == b.raw }
-}
-
-/// Generous: a number that was paid for is not dropped for its spelling.
-fn may_be_number(text: &str) -> bool {
-    let digits = text.chars().filter(char::is_ascii_digit).count();
-    (5..=40).contains(&digits) && text.len() <= 100 && !text.contains('@') && !is_date(text)
-}
-
-/// `2026-01-31`, with or without a time behind it.
-fn is_date(text: &str) -> bool {
-    let text = text.as_bytes();
-    let century = text.starts_with(b"19") || text.starts_with(b"20");
-    century && text.get(4) == Some(&b'-') && text.get(7) == Some(&b'-')
 }

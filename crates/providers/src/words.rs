@@ -29,6 +29,11 @@ pub(crate) fn plain(text: &str, key: &SecretString) -> String {
     shorten(&without_numbers(&line.join(" ")))
 }
 
+/// A provider's word, made fit to be shown as a reason: on one line, without addresses or numbers.
+pub(crate) fn fit(text: &str) -> String {
+    plain(text, &SecretString::from(String::new()))
+}
+
 /// What a body says to people, in the shapes in which web services say it.
 fn sentence(body: &[u8]) -> Option<String> {
     let Ok(json) = serde_json::from_slice::<Value>(body) else {

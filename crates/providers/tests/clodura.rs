@@ -247,7 +247,12 @@ async fn the_balance_of_other_plans() {
     };
     assert_eq!(balance(200, r#"{"remainingCredits": 120}"#).await, of("120"));
     assert_eq!(balance(200, r#"{"remainingCredits": "120.9"}"#).await, of("120.9"));
-    assert_eq!(balance(200, r#"{"remainingCredits": -3}"#).await, of("0"));
+    // A negative number stands for none that was set: not for an empty account.
+    let negative = [r#"{"remainingCredits": -1}"#, r#"{"directDials": 3, "maxDirectDials": -1}"#];
+    for body in negative {
+        let result = balance(200, body).await;
+        assert!(matches!(result, Err(LookupFailure::Unavailable { .. })), "{body}");
+    }
     for (status, body) in [(200, "{}"), (200, "no"), (404, ""), (500, "")] {
         let result = balance(status, body).await;
         assert!(matches!(result, Err(LookupFailure::Unavailable { .. })), "{status} {body}");

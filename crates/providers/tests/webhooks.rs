@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 fn parse(provider: Provider, body: &[u8]) -> Result<Vec<PersonResult>, Malformed> {
     let parsed = providers::webhook::parse(provider, body);
     assert_eq!(check(provider, body), parsed.as_ref().map(|_| ()).map_err(Clone::clone));
-    parsed
+    parsed.map(|reading| reading.results)
 }
 
 fn read(provider: Provider, body: &Value) -> Vec<PersonResult> {
@@ -80,8 +80,13 @@ fn ocean_with_variations() {
         (json!("verified"), json!(["+4512345678", "0045 12345678"]), found),
         (json!("verified"), json!([{"number": "+4512345678"}, null, "", {}]), found),
         (json!(null), json!(["+4512345678"]), found),
-        (json!("verified"), json!([]), "NotFound"),
-        (json!("verified"), json!(null), "NotFound"),
+        // Verified, yet no number: perhaps paid for, so not a 'not found'.
+        (json!("verified"), json!([]), "Unreadable"),
+        (json!("verified"), json!(null), "Unreadable"),
+        (json!("verified"), json!(["https://example.com/12345678"]), "Unreadable"),
+        (json!("verified"), json!(["2026-01-31", 0.98765, "192.168.100.20"]), "Unreadable"),
+        (json!(null), json!(["garbage"]), "Unreadable"),
+        (json!("catchAll"), json!(["+4512345678"]), "Unreadable"),
         (json!("not_found"), json!(null), "NotFound"),
         (json!("inProgress"), json!(["+4512345678"]), "InProgress"),
         (json!("queued"), json!(null), "InProgress"),
@@ -178,7 +183,8 @@ fn clodura_by_source_with_variations() {
             found,
         ),
         // Found, yet no number: perhaps paid for, so not a 'not found'.
-        (json!({"A": {"status": "found"}}), "InProgress"),
+        (json!({"A": {"status": "found"}}), "Unreadable"),
+        (json!({"A": {"status": "found"}, "B": out}), "Unreadable"),
         (json!({"A": none, "B": {"status": "queued"}}), "InProgress"),
         (json!({"A": none, "B": null, "C": "notFound"}), "NotFound"),
         (json!({"A": {"status": "notFound", "mobile": []}}), "NotFound"),
@@ -207,17 +213,123 @@ fn says_what_is_missing_and_never_what_was_there() {
     for (provider, body, reason) in [
         (Ocean, r#"{"#, "no JSON (line 1, column 1)"),
         (Ocean, "", "no JSON (line 1, column 0)"),
-        (Ocean, r#"{"people": "+4512345678"}"#, "no field phones"),
-        (Ocean, r#"{"phones": "+4512345678"}"#, "phones is no list"),
-        (Ocean, r#"{"phones": ["+4512345678"]}"#, "an entry of phones is no object"),
-        (Ocean, "[]", "no field phones"),
-        (Clodura, r#"["+4512345678"]"#, "the body is no object"),
-        (Clodura, r#"{"trackingId": "1"}"#, "none of people, personId, phoneNumbers"),
-        (Clodura, r#"{"people": "+4512345678"}"#, "people is no list"),
-        (Clodura, r#"{"people": ["+4512345678"]}"#, "an entry of people is no object"),
+        (Ocean, r#"{"people": "+4512345678"}"#, "none of the entries can be read"),
+        (Ocean, r#"{"phones": "+4512345678"}"#, "none of the entries can be read"),
+        (Ocean, r#"{"phones": ["+4512345678", null]}"#, "none of the entries can be read"),
+        (Ocean, r#"{"phones": [{"a": 1}]}"#, "none of the entries can be read"),
+        (
+            Ocean,
+            r#"{"phones": [{"who": 1, "status": "x"}, {"who": 2, "status": "x"}]}"#,
+            "no entry says whom it is about",
+        ),
+        (Ocean, "[]", "nobody is listed in phones or results"),
+        (Ocean, "3", "nobody is listed in phones or results"),
+        (Clodura, r#"["+4512345678"]"#, "nobody is listed in people"),
+        (Clodura, r#"{"trackingId": "1"}"#, "none of the entries can be read"),
+        (Clodura, r#"{"people": "+4512345678"}"#, "none of the entries can be read"),
+        (Clodura, r#"{"people": ["+4512345678"]}"#, "none of the entries can be read"),
     ] {
         assert_eq!(malformed(provider, body.as_bytes()), reason, "{body}");
     }
+}
+
+/// Bodies as other people's clients have met them; each says the same as a good one.
+#[test]
+fn what_has_been_seen_elsewhere() {
+    let found = "1 credits: +4520112200 -";
+    let good = r#"{"phones":[{"personId":"p-ann","status":"verified","numbers":["+4520112200"]}]}"#;
+    let lone = good.replace("}]", r#","name":"\ud83d"}]"#);
+    let mut latin = good.replace("}]", r#","name":"Jos~"}]"#).into_bytes();
+    latin.iter_mut().filter(|byte| **byte == b'~').for_each(|byte| *byte = 0xe9);
+    let bodies: [&[u8]; 12] = [
+        good.as_bytes(),
+        &include_bytes!("bodies/nan.json")[..],
+        &include_bytes!("bodies/one-null-entry.json")[..],
+        &include_bytes!("bodies/unknown-field.json")[..],
+        &include_bytes!("bodies/results.json")[..],
+        &[b"\xef\xbb\xbf", good.as_bytes()].concat(),
+        &[b"[", good.as_bytes(), b"]"].concat(),
+        &[b"{\"data\":", good.as_bytes(), b"}"].concat(),
+        br#"[{"personId":"p-ann","status":"verified","numbers":["+4520112200"]}]"#,
+        br#"{"data":[{"personId":"p-ann","status":"verified","numbers":["+4520112200"]}]}"#,
+        lone.as_bytes(),
+        &latin,
+    ];
+    for body in bodies {
+        let results = parse(Ocean, body).unwrap();
+        let shown: Vec<_> =
+            results.iter().map(|r| (r.person_id.as_deref(), show(&r.finding))).collect();
+        assert_eq!(shown, [(Some("p-ann"), found.to_owned())], "{}", String::from_utf8_lossy(body));
+    }
+    for (body, expected) in [
+        (&include_bytes!("bodies/number-null.json")[..], "1 credits: +4520112200 mobile"),
+        (include_bytes!("bodies/sanitized.json"), "1 credits: +4520112200 mobile"),
+        (include_bytes!("bodies/partner-error.json"), "NotFound"),
+    ] {
+        for body in [body, &[b"[", body, b"]"].concat(), &[b"{\"data\":", body, b"}"].concat()] {
+            let results = parse(Clodura, body).unwrap();
+            assert_eq!(results[0].person_id.as_deref(), Some("2751275603503088159"));
+            assert_eq!(show(&results[0].finding), expected, "{}", String::from_utf8_lossy(body));
+        }
+    }
+    let results = parse(Clodura, include_bytes!("bodies/partner-error.json")).unwrap();
+    assert_eq!(results[0].remark.as_deref(), Some("Wiza: error"));
+}
+
+#[test]
+fn large_ids_are_exact() {
+    for id in ["2751275603503088159", "18446744073709551616", "275127560350308815912345"] {
+        let body = format!(r#"{{"phones": [{{"personId": {id}, "status": "notFound"}}]}}"#);
+        assert_eq!(parse(Ocean, body.as_bytes()).unwrap()[0].person_id.as_deref(), Some(id));
+    }
+}
+
+#[test]
+fn what_is_read_elsewhere_is_said_and_what_is_passed_over_is_counted() {
+    let reading =
+        providers::webhook::parse(Ocean, include_bytes!("bodies/unknown-field.json")).unwrap();
+    assert_eq!(reading.odd_fields.into_iter().collect::<Vec<_>>(), ["phone_number"]);
+    let reading =
+        providers::webhook::parse(Ocean, include_bytes!("bodies/one-null-entry.json")).unwrap();
+    assert_eq!((reading.passed_over, reading.odd_fields.len()), (1, 0));
+    let elsewhere = |field: &str, value: Value| {
+        let body = json!({"phones": [{"personId": "p", "status": "verified", field: value}]});
+        show(&parse(Ocean, body.to_string().as_bytes()).unwrap()[0].finding)
+    };
+    assert_eq!(elsewhere("value", json!("+45 20 11 22 00")), "1 credits: +4520112200 -");
+    assert_eq!(elsewhere("mobiles", json!([{"x": "+4520112200"}])), "1 credits: +4520112200 -");
+    assert_eq!(elsewhere("direct_line", json!("20 11 22 00")), "1 credits: 20 11 22 00 -");
+    for (field, value) in [
+        ("value", json!("20112200")),
+        ("mobile_updated", json!("2026-01-31")),
+        ("phone_id", json!("+4520112200")),
+        ("ip", json!("+1.2.3.4")),
+        ("url", json!("https://x.y/+4520112200")),
+        ("score", json!(20112200)),
+    ] {
+        assert_eq!(elsewhere(field, value), "Unreadable", "{field}");
+    }
+}
+
+#[test]
+fn one_number_in_several_forms_is_one() {
+    for (entry, expected) in [
+        (json!({"raw_number": "20 11 22 00", "sanitized_number": "+4520112200"}), "+4520112200 -"),
+        (json!({"raw_number": null, "number": "+4520112200"}), "+4520112200 -"),
+        (json!({"raw_number": "", "number": "+4520112200"}), "+4520112200 -"),
+        (
+            json!({"number": "+45 2011 2200", "phone": "+4520112201"}),
+            "+4520112200 -, +4520112201 -",
+        ),
+        (json!("+4520112200 / +4520112201"), "+4520112200 -, +4520112201 -"),
+        (json!("+4520112200 x1; +4520112200 x2"), "+4520112200 -, +4520112200 -"),
+    ] {
+        let found = format!("1 credits: {expected}");
+        says(Clodura, &json!({"personId": "1", "phoneNumbers": [entry]}), &[(Some("1"), &found)]);
+    }
+    let body =
+        json!({"personId": "1", "phoneNumbers": [{"raw_number": "ask reception", "type": "work"}]});
+    says(Clodura, &body, &[(Some("1"), "Unreadable")]);
 }
 
 #[test]
@@ -280,6 +392,22 @@ proptest! {
     }
 
     #[test]
+    fn every_number_of_a_good_entry_survives(ends in prop::collection::btree_set(0..10_000_000_u32, 1..8), joined in any::<bool>(), second in any::<bool>(), noise in any_json()) {
+        let numbers: Vec<String> = ends.iter().map(|end| format!("+4520{end:07}")).map(|n| n[..11].to_owned()).collect();
+        let value = if joined { json!(numbers.join(" / ")) } else { json!(numbers) };
+        let entry = match second {
+            true => json!({"personId": "p", "phone": {"status": "verified", "numbers": value}}),
+            false => json!({"personId": "p", "status": "verified", "numbers": value, "noise": noise}),
+        };
+        let mut wanted = numbers;
+        wanted.dedup();
+        let body = json!({"phones": [null, entry, 3]});
+        let results = parse(Ocean, body.to_string().as_bytes()).unwrap();
+        let Finding::Found { phones, .. } = &results[0].finding else { panic!("not found") };
+        prop_assert_eq!(phones.iter().filter_map(|phone| phone.e164.clone()).collect::<Vec<_>>(), wanted);
+    }
+
+    #[test]
     fn no_json_panics_and_found_has_numbers(body in any_json()) {
         let wrapped = [
             body.clone(),
@@ -294,7 +422,7 @@ proptest! {
                 for result in parse(provider, body.to_string().as_bytes()).into_iter().flatten() {
                     if let Finding::Found { phones, .. } = result.finding {
                         prop_assert!(!phones.is_empty());
-                        let mut known: Vec<_> = phones.iter().filter_map(|p| p.e164.clone()).collect();
+                        let mut known: Vec<_> = phones.iter().filter_map(|p| Some((p.e164.clone()?, p.extension.clone()))).collect();
                         known.sort();
                         let all = known.len();
                         known.dedup();

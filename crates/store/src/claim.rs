@@ -226,6 +226,12 @@ async fn admit(
         }
         (calls, people) = (1, people.min(ask.canary));
     }
+    if gate.unread_since.is_some() {
+        if gate.unread_call_is_out(conn, ask.provider).await? {
+            return Ok(Admission::Wait(None));
+        }
+        (calls, people) = (calls.min(1), people.min(ask.canary.max(SMALL_PROBE)));
+    }
     if let Some(at) = spare_the_day(conn, ask, gate, now).await? {
         return Ok(Admission::Wait(Some(at)));
     }

@@ -1,6 +1,7 @@
 //! One gate a provider, shared by all workers and surviving them: whether requests may go.
 
 mod closing;
+pub(crate) mod unread;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -55,6 +56,7 @@ record! {
         pub(crate) canary_proved_at: Option<i64>,
         pub(crate) canary_since: i64,
         pub(crate) webhook_at: Option<i64>,
+        pub(crate) unread_since: Option<i64>,
     }
 }
 

@@ -136,9 +136,15 @@ impl Waiting {
     }
 }
 
-/// Why an open gate lets nobody through just now: the canary, or credits.
+/// Why an open gate lets few or none through just now: results that can't be read, the canary, or credits.
 pub(crate) async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Option<String>> {
     let (provider, gate) = (shown.provider, &shown.gate);
+    if gate.unread_since.is_some() {
+        return Ok(Some(
+            "its results can't be read; one small request at a time goes until one can: see the worker's log, and after an upgrade run enqueue replay"
+                .to_owned(),
+        ));
+    }
     if gate.canary_url.is_some()
         && gate.canary_proved_at.is_none()
         && anything_out(conn, provider, gate.canary_since).await?

@@ -67,7 +67,8 @@ pub(crate) fn write_all(conn: &mut Conn, all: Vec<NotFound>) -> BoxFuture<'_, Re
 
 impl NotFound {
     fn delivery(&self) -> Delivery {
-        let results = vec![PersonResult { person_id: None, finding: Finding::NotFound }];
+        let results =
+            vec![PersonResult { person_id: None, finding: Finding::NotFound, remark: None }];
         Delivery { inbox: None, call_id: self.answer.call.call_id.to_string(), results }
     }
 }

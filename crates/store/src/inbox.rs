@@ -1,5 +1,8 @@
 //! Webhooks as they came: stored before they are acknowledged, applied afterwards.
 
+mod replay;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jobs::backoff::exponential;
@@ -7,8 +10,8 @@ use jobs::{Provider, Timestamp};
 
 use crate::conn::{Conn, exec, row, rows, value};
 use crate::each::{Column, each, ints, texts};
+use crate::gate::unread::body_is_unread;
 use crate::grouped::Item;
-use crate::transition::parse_provider;
 use crate::writer::BoxFuture;
 use crate::{Result, Store, Topic};
 
@@ -130,18 +133,7 @@ impl Store {
             *last,
             now.0,
         )?;
-        found
-            .into_iter()
-            .map(|(id, at, provider, call_id, body)| {
-                Ok(StoredWebhook {
-                    id,
-                    provider: parse_provider(&provider, id)?,
-                    call_id,
-                    body: body.unwrap_or_default(),
-                    received_at: Timestamp(at),
-                })
-            })
-            .collect()
+        found.into_iter().map(StoredWebhook::from_row).collect()
     }
 
     /// Marks a stored webhook that turned out not to be readable.
@@ -236,12 +228,27 @@ impl Store {
 
 impl Item for (NewWebhook, Timestamp) {}
 
-/// Stores webhooks.
+/// Stores webhooks. A body that can't be read and was stored before is not stored again: providers send it until it is
+/// taken.
 pub(crate) fn store_all(
     conn: &mut Conn,
-    webhooks: Vec<(NewWebhook, Timestamp)>,
+    came: Vec<(NewWebhook, Timestamp)>,
 ) -> BoxFuture<'_, Result<Vec<usize>>> {
     Box::pin(async move {
+        let mut webhooks = Vec::with_capacity(came.len());
+        for (webhook, now) in came {
+            if !webhook.malformed || !is_stored(conn, &webhook, &webhooks).await? {
+                webhooks.push((webhook, now));
+            }
+        }
+        if webhooks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let unread = webhooks.iter().filter(|(one, _)| one.malformed);
+        let unread: BTreeSet<_> = unread.map(|(one, _)| (one.provider, &*one.call_id)).collect();
+        if let Some((_, now)) = webhooks.last() {
+            body_is_unread(conn, &unread, *now).await?;
+        }
         let outcome = |webhook: &NewWebhook| webhook.malformed.then_some("malformed");
         let columns = vec![
             ("received_at", ints(webhooks.iter().map(|(_, now)| now.0))),
@@ -262,4 +269,25 @@ pub(crate) fn store_all(
         conn.announce(Topic::Inbox);
         Ok(Vec::new())
     })
+}
+
+/// Whether the same unreadable body came to the same address before: it is in the inbox, or among `others`.
+async fn is_stored(
+    conn: &mut Conn,
+    webhook: &NewWebhook,
+    others: &[(NewWebhook, Timestamp)],
+) -> Result<bool> {
+    let same = |(other, _): &(NewWebhook, Timestamp)| {
+        other.malformed && other.call_id == webhook.call_id && other.body == webhook.body
+    };
+    if others.iter().any(same) {
+        return Ok(true);
+    }
+    let stored: Vec<(Option<Vec<u8>>,)> = rows!(
+        conn,
+        "SELECT body FROM webhook_inbox WHERE call_id = $1 AND outcome = 'malformed' AND bytes = $2",
+        &*webhook.call_id,
+        webhook.body.len() as i64,
+    )?;
+    Ok(stored.iter().any(|(body,)| body.as_ref() == Some(&webhook.body)))
 }

@@ -13,6 +13,8 @@ use crate::{Result, Store, Topic};
 pub struct Resumed {
     /// Whether it was paused.
     pub was_paused: bool,
+    /// Its answers could not be read, so that few were asked; that is over, too.
+    pub was_unread: bool,
     /// What was done about its gate.
     pub done: Resume,
     /// Why its gate was not open besides, if it wasn't.
@@ -59,7 +61,7 @@ impl Store {
         self.write(move |conn| {
             Box::pin(async move {
                 let resumed = resume(conn, provider, now).await?;
-                if resumed.done != Resume::Nothing {
+                if resumed.done != Resume::Nothing || resumed.was_unread {
                     Entry::of(Action::Resume).provider(provider).write(conn, actor, now).await?;
                 }
                 Ok(resumed)
@@ -78,7 +80,7 @@ async fn resume(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<R
     exec!(
         conn,
         "UPDATE provider_gates SET paused = 0, refused_singles = CASE WHEN $3 = 1 THEN 0 ELSE refused_singles END,
-            balance_due_at = $2, balance_step = 0
+            balance_due_at = $2, balance_step = 0, unread_since = NULL, unread_numbers = 0
          WHERE provider = $1",
         provider.as_str(),
         now.0,
@@ -88,6 +90,7 @@ async fn resume(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<R
     let shut = gate.breaker.state != GateState::Open;
     Ok(Resumed {
         was_paused: gate.breaker.paused,
+        was_unread: gate.unread_since.is_some(),
         done,
         was_shut_for: gate.breaker.reason.filter(|_| shut),
         closed_until: gate.breaker.until.filter(|_| shut && done == Resume::Unpause),

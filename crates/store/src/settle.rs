@@ -53,6 +53,8 @@ pub enum Applied {
     UnknownCall,
     /// The person was erased; the answer was thrown away.
     Erased,
+    /// Somebody in it is said to be found, and no number can be read; what else it says was applied.
+    Malformed,
 }
 
 impl Applied {
@@ -66,6 +68,7 @@ impl Applied {
             Applied::UnknownPerson => "unknown_person",
             Applied::UnknownCall => "unknown_call",
             Applied::Erased => "erased",
+            Applied::Malformed => "malformed",
         }
     }
 }
@@ -135,14 +138,14 @@ async fn lock_first(
         conn,
         "SELECT provider FROM provider_gates
          WHERE provider IN (SELECT c.provider FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value)
-           AND (probe_call IS NOT NULL OR $3 = 1 OR ($4 = 1 AND (
+           AND (probe_call IS NOT NULL OR unread_since IS NOT NULL OR $3 = 1 OR ($4 = 1 AND (
                 (canary_url IS NOT NULL AND canary_proved_at IS NULL)
                 OR (state = 'closed' AND reason = 'credits_pending')
                 OR webhook_at IS NULL OR webhook_at < $2)))
          ORDER BY provider FOR UPDATE",
         Texts::of(&names),
         (now - WEBHOOK_NOTE).0,
-        i64::from(results.any(|result| result.finding == Finding::OutOfCredits)),
+        i64::from(results.any(|result| matches!(result.finding, Finding::OutOfCredits | Finding::Unreadable))),
         i64::from(by_webhook),
     )?;
     match learns_aliases(conn, deliveries, &names).await? {

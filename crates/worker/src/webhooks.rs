@@ -4,19 +4,20 @@
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
-use axum::routing::post;
+use axum::http::header::TRANSFER_ENCODING;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::routing::any;
 use jobs::Provider;
+use providers::gzip;
 use store::NewWebhook;
 
 use crate::app::App;
 use crate::failpoint;
 use crate::spool::Spool;
 
-/// The largest body taken: a whole call of 500 people is some 100 KiB.
+/// The largest body taken, unpacked: a whole call of 500 people is some 100 KiB.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,10 +33,10 @@ pub struct Webhooks {
     pub spool: Spool,
 }
 
-/// `POST /webhooks/{provider}/{call_id}/{signature}`, and nothing else.
+/// `POST /webhooks/{provider}/{call_id}/{signature}`; GET and HEAD say that the address is right. Nothing else.
 pub fn router(webhooks: Webhooks) -> Router {
     Router::new()
-        .route("/webhooks/{provider}/{call_id}/{signature}", post(receive))
+        .route("/webhooks/{provider}/{call_id}/{signature}", any(receive))
         .with_state(webhooks)
 }
 
@@ -52,7 +53,13 @@ async fn receive(
         metrics.webhook_received(provider, "forged");
         return StatusCode::NOT_FOUND;
     }
-    let body = match read_body(request.into_body()).await {
+    match *request.method() {
+        Method::POST => {}
+        // Providers and people try an address before they use it.
+        Method::GET | Method::HEAD => return StatusCode::OK,
+        _ => return StatusCode::NOT_FOUND,
+    }
+    let body = match read_body(request).await {
         Ok(body) => body,
         Err(status) => {
             tracing::warn!(call_id, %provider, status = status.as_u16(), "a webhook's body was refused");
@@ -91,13 +98,27 @@ enum Kept {
 /// A webhook could be kept nowhere; the provider must send it again.
 struct Lost;
 
-async fn read_body(body: Body) -> Result<Vec<u8>, StatusCode> {
-    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, LARGEST_BODY)).await {
-        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
+/// The body, unpacked.
+async fn read_body(request: Request) -> Result<Vec<u8>, StatusCode> {
+    if !is_framed_plainly(request.headers()) {
+        return Err(StatusCode::NOT_IMPLEMENTED);
+    }
+    let body = axum::body::to_bytes(request.into_body(), LARGEST_BODY);
+    match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(bytes)) => match gzip::unpacked(&bytes, LARGEST_BODY) {
+            Ok(plain) => Ok(plain.into_owned()),
+            Err(gzip::TooLarge) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        },
         Ok(Err(error)) if is_too_large(&error) => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
     }
+}
+
+/// Whether nothing but chunks was made of the body on its way (RFC 9112 §6.1).
+fn is_framed_plainly(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    encodings.all(|encoding| encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
 fn is_too_large(error: &axum::Error) -> bool {

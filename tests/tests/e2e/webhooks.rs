@@ -1,14 +1,20 @@
 //! The listener that strangers reach: what it takes, what it refuses, and what it makes of it.
 
+use std::io::Write;
+
 use end_to_end::{Kind, LONG, Proxy, Row, Scene, Worker, eventually, get, open, post};
 use sandbox::{Config, Endpoint, Provider, ScriptedResponse};
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 use crate::checks::{books_are_closed, equals_truth, exported, nobody, spent};
 
 on_both!(
     who_cannot_sign_learns_nothing,
+    an_address_can_be_tried,
     too_large_and_wrong_bodies,
+    a_packed_body_is_read,
+    what_cannot_be_read_stops_the_spending_and_is_replayed,
     slow_senders_do_not_hold_up_others,
     strangers_and_replays_change_nothing,
     everything_at_once_comes_right,
@@ -103,6 +109,73 @@ async fn who_cannot_sign_learns_nothing(kind: Kind) {
     let reply = get(&out.worker.webhooks, "/healthz").await;
     assert_eq!(reply.status, 404, "nothing else is served there");
     assert_eq!(out.logged("TRUE").await, 0);
+    out.ends_well().await;
+}
+
+/// Providers and people try an address before they use it.
+async fn an_address_can_be_tried(kind: Kind) {
+    let out = out(kind).await;
+    let path = out.urls[0].split_once(&out.worker.webhooks).unwrap().1;
+    for (path, status) in [(path.to_owned(), 200), (format!("{path}x"), 404)] {
+        let reply = get(&out.worker.webhooks, &path).await;
+        assert_eq!((reply.status, reply.body.as_str()), (status, ""));
+        for method in ["HEAD", "PUT", "DELETE", "OPTIONS"] {
+            let request =
+                format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+            let mut stream = open(&out.worker.webhooks, request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            let wanted = if method == "HEAD" { status } else { 404 };
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {wanted} ")),
+                "{method} {path}: {answer}"
+            );
+        }
+    }
+    assert_eq!(out.logged("TRUE").await, 0);
+    out.ends_well().await;
+}
+
+async fn a_packed_body_is_read(kind: Kind) {
+    let out = out(kind).await;
+    let packed = |body: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(body).unwrap();
+        gzip.finish().unwrap()
+    };
+    // Small as it comes, too large unpacked.
+    let reply = post(&out.urls[0], &packed(&vec![b' '; 4 * 1024 * 1024 + 1])).await;
+    assert_eq!(reply.status, 413);
+    let body = json!({"phones": [{"personId": "found-0", "status": "inProgress"}]}).to_string();
+    assert_eq!(post(&out.urls[0], &packed(body.as_bytes())).await.status, 200);
+    assert_eq!(out.logged("outcome = 'malformed'").await, 0);
+    out.ends_well().await;
+}
+
+async fn what_cannot_be_read_stops_the_spending_and_is_replayed(kind: Kind) {
+    let out = out(kind).await;
+    for _ in 0..3 {
+        assert_eq!(post(&out.urls[0], b"<html>no").await.status, 422);
+    }
+    assert_eq!(out.logged("outcome = 'malformed'").await, 1, "a body is kept once");
+    let reason = "SELECT gate_reason FROM provider_status WHERE provider = 'ocean'";
+    assert_eq!(out.scene.db.text(reason).await, "unreadable_webhook");
+    let more: Vec<Row> = (10..40).map(|n| Row::ocean(format!("found-{n}"))).collect();
+    let second = out.scene.submit(&more, &[]).await.id;
+    let awaiting = format!("SELECT awaiting FROM batch_status WHERE batch_id = '{second}'");
+    // One small request, in place of ten.
+    out.scene.until(&awaiting, "1").await;
+    let status = out.scene.enqueue(&["status", &second, "--json"]).await.with_code(0).stdout;
+    assert!(status.contains("can't be read"), "{status}");
+    let replayed = out.scene.enqueue(&["replay", "--json"]).await.with_code(0).stdout;
+    assert_eq!(replayed.trim(), r#"{"outcomes":{"malformed":1},"webhooks":1}"#);
+    assert_eq!(out.scene.db.text(&awaiting).await, "1");
+    out.scene.sandbox.release_webhooks();
+    out.scene.until_finished().await;
+    equals_truth(&out.scene, &second, &more, nobody).await;
+    // What an older version could not read is applied by hand, and changes nothing that is known.
+    let replayed = out.scene.enqueue(&["replay", "--outcome", "applied"]).await.with_code(0);
+    assert!(replayed.stderr.contains("duplicate"), "{}", replayed.stderr);
     out.ends_well().await;
 }
 

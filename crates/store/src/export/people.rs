@@ -106,7 +106,7 @@ impl People {
         let phones = rows_of!(
             conn,
             ids,
-            "SELECT p.reveal_id, COALESCE(p.e164, p.raw), p.type, p.country",
+            "SELECT p.reveal_id, COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw), p.type, p.country",
             "phones p",
             "p.reveal_id",
             "ORDER BY p.reveal_id, p.position"

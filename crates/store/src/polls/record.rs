@@ -1,7 +1,7 @@
 //! Writing down what polls brought, all that come together at once.
 
 use jobs::backoff::exponential;
-use jobs::outcome::{LookupFailure, TrackOutcome};
+use jobs::outcome::{Finding, LookupFailure, TrackOutcome};
 use jobs::{Policy, Timestamp};
 
 use super::ClaimedPoll;
@@ -90,6 +90,9 @@ impl Polled {
             http_status: self.http_status,
             tracking_id: Some(&self.poll.tracking_id),
             outcome: match &self.result {
+                Ok(TrackOutcome::Finished(result)) if result.finding == Finding::Unreadable => {
+                    "a number that can't be read".into()
+                }
                 Ok(TrackOutcome::Finished(_)) => "finished".into(),
                 Ok(TrackOutcome::Running | TrackOutcome::NothingThere) => "no result yet".into(),
                 Err(failure) => describe(failure).into(),

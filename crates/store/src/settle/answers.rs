@@ -7,7 +7,7 @@ use jobs::{Provider, RevealState, Timestamp};
 use super::ledger::Person;
 use crate::Result;
 use crate::conn::Conn;
-use crate::each::{REVEAL, credits, each, each_along, ints, same};
+use crate::each::{REVEAL, credits, each, each_along, ints, same, texts};
 use crate::shown::rows_showing;
 use crate::totals::Totals;
 use crate::transition::count_rows;
@@ -69,11 +69,12 @@ impl<'a> Answers<'a> {
             ("id", ints(ended.iter().map(|(id, ..)| *id))),
             ("found", ints(ended.iter().map(|(.., to)| i64::from(*to == RevealState::Found)))),
             ("credits", credits(ended.iter().map(|(_, person, _)| person.credits))),
+            ("remark", texts(ended.iter().map(|(_, person, _)| person.remark.as_deref()))),
             ("now", same(now.0, ended.len())),
         ];
         each_along(
             conn,
-            "UPDATE reveals SET state = CASE WHEN e.found = 1 THEN 'found' ELSE 'not_found' END, reason = NULL,
+            "UPDATE reveals SET state = CASE WHEN e.found = 1 THEN 'found' ELSE 'not_found' END, reason = e.remark,
                 due_at = NULL, cohort = NULL, updated_at = e.now, credits = reveals.credits + e.credits,
                 revealed_at = COALESCE(reveals.revealed_at, e.now)
              FROM ROWS WHERE reveals.id = e.id",

@@ -1,7 +1,7 @@
 //! What one finding changes: for a call's member, what it cost; for the person, whether it says more than what was
 //! known.
 
-use jobs::outcome::{Finding, Phone};
+use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::{Credits, RevealState};
 
 use super::ledger::{Ledger, Member, Person};
@@ -11,17 +11,25 @@ pub(super) enum Placed {
     New,
     Known,
     Erased,
+    /// Said to be found, and no number can be read.
+    Unread,
 }
 
 impl Ledger {
     /// Writes a finding to a member of a call, and to the person.
-    pub(super) fn place(&mut self, index: usize, finding: &Finding) -> Placed {
+    pub(super) fn place(&mut self, index: usize, result: &PersonResult) -> Placed {
+        let finding = &result.finding;
         let member = &mut self.members[index];
         let Some(person) = self.people.get_mut(&member.reveal) else { return Placed::Known };
         let erased = person.state == RevealState::Cancelled;
         let (to, charged, phones): (RevealState, Credits, &[Phone]) = match finding {
-            Finding::InProgress if erased => return Placed::Erased,
+            Finding::InProgress | Finding::Unreadable if erased => return Placed::Erased,
             Finding::InProgress => return Placed::New,
+            // They may have been paid for, so the person stays open: the number may come in another body, or this one
+            // be read by a later version.
+            Finding::Unreadable => {
+                return if person.has_number() { Placed::Known } else { Placed::Unread };
+            }
             Finding::Found { phones, credits } => {
                 (RevealState::Found, credits.unwrap_or(member.reserved.abs()), phones)
             }
@@ -53,9 +61,16 @@ impl Ledger {
         } else if to.rank() > standing.rank() {
             person.new_state = Some(to);
             person.phones = phones.to_vec();
+            person.remark = result.remark.clone();
             return Placed::New;
         }
         if first_answer { Placed::New } else { Placed::Known }
+    }
+}
+
+impl Person {
+    fn has_number(&self) -> bool {
+        self.new_state.unwrap_or(self.state) == RevealState::Found
     }
 }
 

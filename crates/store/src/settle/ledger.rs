@@ -54,6 +54,8 @@ pub(super) struct Person {
     pub(super) new_state: Option<RevealState>,
     pub(super) credits: Credits,
     pub(super) phones: Vec<Phone>,
+    /// The provider's own word, where it says more than the state.
+    pub(super) remark: Option<String>,
 }
 
 /// An id under which somebody was answered, other than the one they were asked by.
@@ -146,6 +148,7 @@ impl Ledger {
             new_state: None,
             credits: Credits::ZERO,
             phones: Vec::new(),
+            remark: None,
         });
         self.members.push(Member {
             call,
@@ -176,7 +179,7 @@ impl Ledger {
         let by_subject: HashMap<String, usize> =
             call.members.iter().map(|&m| (self.members[m].subject.clone(), m)).collect();
         let sole = call.members.first().copied();
-        let (mut applied, mut known, mut erased) = (false, false, false);
+        let (mut applied, mut known, mut erased, mut unread) = (false, false, false, false);
         for result in whose(delivery, provider, alone, &by_subject) {
             let subject = subject_of(provider, result);
             let named = subject.as_ref().and_then(|subject| self.named(subject, &by_subject));
@@ -184,9 +187,10 @@ impl Ledger {
             if expired && result.finding != Finding::OutOfCredits {
                 self.taken_after_all.insert(id);
             }
-            match self.place(member, &result.finding) {
+            match self.place(member, result) {
                 Placed::New => applied = true,
                 Placed::Known => known = true,
+                Placed::Unread => unread = true,
                 Placed::Erased => {
                     erased = true;
                     self.erased.extend(subject);
@@ -197,10 +201,12 @@ impl Ledger {
                 self.note_alias(provider, subject, member);
             }
         }
-        if erased && (applied || known) {
+        if erased && (applied || known || unread) {
             self.naming_erased.extend(delivery.inbox);
         }
         match (erased, applied, known) {
+            // Kept as what it is, whatever else it says, so that a replay finds it.
+            _ if unread => Applied::Malformed,
             (true, false, false) => Applied::Erased,
             (_, true, _) if expired => Applied::Late,
             (_, true, _) => Applied::Applied,

@@ -1,6 +1,6 @@
 //! What a delivery means beyond its people: the inbox, and the gates.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jobs::verdict::{Closing, GateReason, Until};
@@ -12,6 +12,7 @@ use crate::conn::{Conn, exec};
 use crate::each::{Key, each_along, ints, same, texts};
 use crate::erase::bodies::{cut_out, encoded};
 use crate::erase::remember;
+use crate::gate::unread::{legible, note};
 use crate::gate::{self, Gate};
 use crate::{Result, StoreError};
 
@@ -96,6 +97,17 @@ pub(super) async fn tell_gates(
             now.0,
             (now - WEBHOOK_NOTE).0,
         )?;
+    }
+    let mut unread = BTreeMap::new();
+    for delivery in deliveries {
+        let call = ledger.calls.get(&delivery.call_id);
+        let legible = legible(&delivery.results).filter(|_| delivery.inbox.is_some());
+        if let Some((call, legible)) = call.zip(legible) {
+            unread.insert(call.provider, legible);
+        }
+    }
+    for (provider, legible) in unread {
+        note(conn, provider, legible, now).await?;
     }
     // A result for the call that probes a gate says that it was taken, whoever waits for its response.
     let calls: Vec<i64> = ledger.calls.values().map(|call| call.id).collect();

@@ -63,23 +63,25 @@ impl Ledger {
         let (mut first, mut others) = (Vec::new(), Vec::new());
         for (&reveal, person) in &self.people {
             let mut seen = HashSet::new();
-            let once =
-                person.phones.iter().filter(|p| seen.insert(p.e164.as_ref().unwrap_or(&p.raw)));
+            let once = person
+                .phones
+                .iter()
+                .filter(|p| seen.insert((p.e164.as_ref().unwrap_or(&p.raw), p.extension.as_ref())));
             // Whoever was still waited for has none yet: they need not be looked for.
             let of = if person.state == RevealState::Asked { &mut first } else { &mut others };
             of.extend((0..).zip(once).map(|(position, phone)| (reveal, position, phone)));
         }
         each(
             conn,
-            "INSERT INTO phones (reveal_id, position, raw, e164, kind, type, country)
-             SELECT e.reveal, e.position, e.raw, e.e164, e.kind, e.type, e.country FROM ROWS",
+            "INSERT INTO phones (reveal_id, position, raw, e164, extension, kind, type, country)
+             SELECT e.reveal, e.position, e.raw, e.e164, e.extension, e.kind, e.type, e.country FROM ROWS",
             phone_columns(&first),
         )
         .await?;
         each(
             conn,
-            "INSERT INTO phones (reveal_id, position, raw, e164, kind, type, country)
-             SELECT e.reveal, e.position, e.raw, e.e164, e.kind, e.type, e.country FROM ROWS WHERE TRUE
+            "INSERT INTO phones (reveal_id, position, raw, e164, extension, kind, type, country)
+             SELECT e.reveal, e.position, e.raw, e.e164, e.extension, e.kind, e.type, e.country FROM ROWS WHERE TRUE
              ON CONFLICT (reveal_id, position) DO NOTHING",
             phone_columns(&others),
         )
@@ -169,6 +171,7 @@ fn phone_columns(phones: &[(i64, i64, &Phone)]) -> Columns {
         ("position", ints(phones.iter().map(|(_, position, _)| *position))),
         ("raw", texts(phones.iter().map(|(.., phone)| Some(&*phone.raw)))),
         ("e164", texts(phones.iter().map(|(.., phone)| phone.e164.as_deref()))),
+        ("extension", texts(phones.iter().map(|(.., phone)| phone.extension.as_deref()))),
         ("kind", texts(phones.iter().map(|(.., phone)| phone.kind.as_deref()))),
         ("type", words(told.iter().map(|told| told.kind.map(PhoneType::as_str)))),
         ("country", words(told.iter().map(|told| told.country))),

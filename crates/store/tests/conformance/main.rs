@@ -31,6 +31,7 @@ mod sharing;
 mod spared;
 mod steps;
 mod submits;
+mod unread;
 mod walk;
 mod waterfall;
 mod workers;

@@ -138,7 +138,7 @@ async fn people_who_were_not_asked_are_ignored(b: &Bench) {
     let both = vec![found("stranger"), found("o2")];
     assert_eq!(b.webhook(&call, both).await, Applied::Applied);
     assert_eq!(b.states(batch).await, ["awaiting", "found"]);
-    let nobody = PersonResult { person_id: None, finding: Finding::NotFound };
+    let nobody = PersonResult { person_id: None, finding: Finding::NotFound, remark: None };
     assert_eq!(b.webhook(&call, vec![nobody]).await, Applied::UnknownPerson);
 }
 

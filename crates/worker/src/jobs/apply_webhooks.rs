@@ -1,6 +1,7 @@
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
 use jobs::Provider;
+use providers::webhook::Reading;
 use store::{Applied, Delivery, NextWebhook, PutOff, StoreError, StoredWebhook};
 
 use crate::app::App;
@@ -132,8 +133,34 @@ async fn put_off(
 
 /// A body was readable when it was received; one from an older version's inbox may not be.
 fn read(webhook: &StoredWebhook) -> Option<Delivery> {
-    let results = providers::webhook::parse(webhook.provider, &webhook.body).ok()?;
-    Some(Delivery { inbox: Some(webhook.id), call_id: webhook.call_id.clone(), results })
+    let reading = providers::webhook::parse(webhook.provider, &webhook.body).ok()?;
+    log_oddities(&webhook.call_id, &reading);
+    let (inbox, call_id) = (Some(webhook.id), webhook.call_id.clone());
+    Some(Delivery { inbox, call_id, results: reading.results })
+}
+
+/// What could not be read, or was read although nothing published names it: counts and names of fields, no data.
+fn log_oddities(call_id: &str, reading: &Reading) {
+    let entries = reading.passed_over;
+    if entries > 0 {
+        tracing::warn!(call_id, entries, "entries of a webhook can't be read; the others count");
+    }
+    if !reading.odd_fields.is_empty() {
+        let fields = reading.odd_fields.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        tracing::warn!(
+            call_id,
+            fields,
+            "numbers were read from fields that the provider has not published"
+        );
+    }
+    let people = reading.unreadable();
+    if people > 0 {
+        tracing::warn!(
+            call_id,
+            people,
+            "said to be found, but no number can be read; they stay open, and `enqueue replay` applies the body once it can be read"
+        );
+    }
 }
 
 fn log(app: &App, provider: Provider, call_id: &str, outcome: Applied) {

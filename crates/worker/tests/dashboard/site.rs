@@ -207,6 +207,7 @@ impl Site {
         let results = call.people.iter().enumerate().map(|(place, person)| PersonResult {
             person_id: Identifier::decode(person).map(|id| id.value().to_owned()),
             finding: if place < found { number() } else { Finding::NotFound },
+            remark: None,
         });
         let call_id = call.call_id.to_string();
         let inbox = Some(self.webhook(&call_id).await);
@@ -271,7 +272,12 @@ pub fn request(
 }
 
 fn number() -> Finding {
-    let phone = Phone { raw: "+4512345678".into(), e164: Some("+4512345678".into()), kind: None };
+    let phone = Phone {
+        raw: "+4512345678".into(),
+        e164: Some("+4512345678".into()),
+        extension: None,
+        kind: None,
+    };
     Finding::Found { phones: vec![phone], credits: None }
 }
 

@@ -232,8 +232,12 @@ pub fn found(person: &str) -> PersonResult {
 /// Somebody's number, and what it cost.
 pub fn found_for(person: &str, credits: Option<i64>) -> PersonResult {
     let number = format!("+45 {person}");
-    let phones =
-        vec![Phone { raw: number.clone(), e164: Some(number), kind: Some("mobile".into()) }];
+    let phones = vec![Phone {
+        raw: number.clone(),
+        e164: Some(number),
+        extension: None,
+        kind: Some("mobile".into()),
+    }];
     result(person, Finding::Found { phones, credits: credits.map(Credits::whole) })
 }
 
@@ -242,7 +246,7 @@ pub fn not_found(person: &str) -> PersonResult {
 }
 
 pub fn result(person: &str, finding: Finding) -> PersonResult {
-    PersonResult { person_id: Some(person.to_owned()), finding }
+    PersonResult { person_id: Some(person.to_owned()), finding, remark: None }
 }
 
 pub const SECOND: Duration = Duration::from_secs(1);

@@ -1,0 +1,96 @@
+use std::collections::BTreeMap;
+
+use clap::{Args, ValueEnum};
+use jobs::Policy;
+use store::{Delivery, Store, StoredWebhook};
+
+use crate::failure::Failure;
+use crate::output::{count, number, print_line, say};
+
+/// Bodies that are read at once.
+const AT_ONCE: usize = 100;
+
+/// Options of `enqueue replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Which stored webhooks, by their outcome in webhook_log
+    #[arg(long, value_enum, default_value = "malformed", value_name = "OUTCOME")]
+    pub outcome: Outcome,
+
+    /// Only those of this request (call_id in call_log)
+    #[arg(long, value_name = "ID")]
+    pub call: Option<String>,
+
+    /// Print what it came to as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An outcome whose webhooks are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nothing, or no number of a person who was found, could be read
+    Malformed,
+    /// It brought a result
+    Applied,
+    /// It brought nothing new
+    Duplicate,
+    /// It brought a result after the deadline
+    Late,
+    /// It named nobody who was in its request
+    UnknownPerson,
+    /// Its request was not in the database
+    UnknownCall,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Malformed => "malformed",
+            Outcome::Applied => "applied",
+            Outcome::Duplicate => "duplicate",
+            Outcome::Late => "late",
+            Outcome::UnknownPerson => "unknown_person",
+            Outcome::UnknownCall => "unknown_call",
+        }
+    }
+}
+
+/// `enqueue replay`. Applying is idempotent: what is known already is neither counted nor paid for twice.
+pub async fn replay(store: &Store, args: &ReplayArgs) -> Result<(), Failure> {
+    let (mut after, mut bodies) = (0, 0);
+    let mut came: BTreeMap<&str, i64> = BTreeMap::new();
+    loop {
+        let (outcome, call) = (args.outcome.as_str(), args.call.as_deref());
+        let stored = store.stored_webhooks(outcome, call, after, AT_ONCE).await?;
+        let Some(last) = stored.last() else { break };
+        after = last.id;
+        for webhook in stored {
+            bodies += 1;
+            *came.entry(apply(store, webhook).await?).or_default() += 1;
+        }
+    }
+    if args.json {
+        let object = serde_json::json!({"webhooks": bodies, "outcomes": came});
+        return Ok(print_line(&object.to_string())?);
+    }
+    let each: Vec<String> = came
+        .iter()
+        .map(|(outcome, n)| format!("{} {}", number(*n), outcome.replace('_', " ")))
+        .collect();
+    let each = if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) };
+    say(&format!("Replayed {}{each}", count(bodies, "stored webhook")));
+    Ok(())
+}
+
+/// What a stored webhook comes to now.
+async fn apply(store: &Store, webhook: StoredWebhook) -> Result<&'static str, Failure> {
+    let Ok(reading) = providers::webhook::parse(webhook.provider, &webhook.body) else {
+        return Ok("malformed");
+    };
+    let (inbox, call_id) = (Some(webhook.id), webhook.call_id);
+    let delivery = Delivery { inbox, call_id, results: reading.results };
+    let applied = store.replay(delivery, &Policy::default()).await?;
+    Ok(applied.map_or("gone", store::Applied::as_str))
+}
