@@ -15,6 +15,8 @@ pub mod duration;
 pub mod file_form;
 /// The circuit breaker of a provider.
 pub mod gate;
+/// Who is who: one person's identifiers, and which of a person's reveals counts.
+pub mod identity;
 /// Ids that never repeat: batches, calls, workers.
 pub mod ids;
 /// Bodies that came from outside, as JSON.

@@ -134,8 +134,15 @@ impl IdentifierKind {
         }
     }
 
+    /// The kind of an encoded identifier; see [`Identifier::encode`].
+    #[must_use]
+    pub fn of_encoded(identifier: &str) -> Option<Self> {
+        IdentifierKind::ALL.into_iter().find(|kind| identifier.starts_with(kind.prefix()))
+    }
+
     /// What stands before the value in [`Identifier::encode`].
-    fn prefix(self) -> &'static str {
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
         match self {
             IdentifierKind::OceanPersonId => "ocean:",
             IdentifierKind::CloduraPersonId => "clodura:",
