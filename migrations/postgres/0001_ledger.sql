@@ -40,6 +40,7 @@ CREATE TABLE batches (
     created_at      BIGINT NOT NULL,
     loader_seen_at  BIGINT NOT NULL,           -- a batch that is loading and silent was abandoned
     took_over       BIGINT NOT NULL DEFAULT 0, -- 1: while loading, it took people over from others that load
+    turns_due       BIGINT NOT NULL DEFAULT 0, -- 1: once it is published, people whom it shares may have their turn sooner
     published_at    BIGINT,                    -- NULL while it is loading: nobody sees or claims it
     finished_at     BIGINT,
     cancelled_at    BIGINT,
@@ -114,14 +115,30 @@ CREATE TABLE newcomers (
     PRIMARY KEY (batch_id, provider)
 );
 
--- Other identifiers of the person behind a subject.
-CREATE TABLE aliases (
-    provider   TEXT COLLATE "C" NOT NULL,
+-- The evidence of who is who: two identifiers that stood on one row, or that an answer for one person named, in both
+-- directions, and the row that said so first. Persons are derived from all of it.
+CREATE TABLE identity_links (
     identifier TEXT COLLATE "C" NOT NULL,
-    subject    TEXT COLLATE "C" NOT NULL,
-    PRIMARY KEY (provider, identifier)
+    other      TEXT COLLATE "C" NOT NULL,
+    batch_id   BIGINT,                         -- NULL: an answer said so
+    row_number BIGINT,
+    PRIMARY KEY (identifier, other)
 );
-CREATE INDEX aliases_subject ON aliases (provider, subject);
+
+-- Identifiers that were taken apart by hand, in both directions: never one person, whatever rows say.
+CREATE TABLE identity_splits (
+    identifier TEXT COLLATE "C" NOT NULL,
+    other      TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (identifier, other)
+);
+
+-- Reveals of one person that a batch which loads found to be two: one gives way when the batch is published.
+CREATE TABLE batch_merges (
+    batch_id BIGINT NOT NULL,
+    loser    BIGINT NOT NULL,
+    winner   BIGINT NOT NULL,
+    PRIMARY KEY (batch_id, loser)
+);
 
 -- A line of the user's file.
 CREATE TABLE batch_rows (

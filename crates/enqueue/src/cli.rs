@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use jobs::secret_file::{self, SecretFile};
 
+use crate::alias::AliasCommand;
 use crate::export::ExportArgs;
 use crate::failure::Failure;
 use crate::forget::{EraseArgs, PurgeArgs};
@@ -120,6 +121,9 @@ pub enum Command {
     Purge(PurgeArgs),
     /// Apply stored webhooks once more, after an upgrade that reads them
     Replay(ReplayArgs),
+    /// Take identifiers apart that were joined by mistake
+    #[command(subcommand)]
+    Alias(AliasCommand),
     /// Bring the database's schema up to date (the other commands do it at start, too)
     Migrate,
     /// Print the completions for a shell

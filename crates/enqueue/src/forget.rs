@@ -102,7 +102,7 @@ impl EraseArgs {
 }
 
 /// An id says not by itself which provider gave it.
-fn by_id(text: &str) -> Result<BTreeSet<String>, String> {
+pub fn by_id(text: &str) -> Result<BTreeSet<String>, String> {
     let kinds = [IdentifierKind::OceanPersonId, IdentifierKind::CloduraPersonId];
     let (kinds, id): (&[IdentifierKind], &str) = match text.trim().split_once(':') {
         Some(("ocean", id)) => (&kinds[..1], id),

@@ -2,6 +2,8 @@
 
 /// The user who runs a command.
 mod actor;
+/// `enqueue alias split`.
+mod alias;
 /// Batches as blocks of lines.
 mod board;
 /// The command line.

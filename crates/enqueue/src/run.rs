@@ -1,6 +1,7 @@
 use jobs::Clock;
 use store::{Store, StoreError};
 
+use crate::alias::{self, AliasCommand};
 use crate::cli::{Cli, Command, Global};
 use crate::failure::Failure;
 use crate::output::say;
@@ -39,6 +40,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Replay(args) => {
             change(global, async |store| replay::replay(store, &args).await).await
+        }
+        Command::Alias(AliasCommand::Split(args)) => {
+            change(global, async |store| alias::split(store, &args).await).await
         }
         Command::Migrate => migrate(global).await,
         Command::Completions { shell } => manual::completions(shell),

@@ -110,6 +110,7 @@ async fn enqueue(
             .for_batch(&input.providers)
             .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))?,
     };
+    report::contradictions(&loaded).iter().for_each(|line| say(line));
     let mut report = report(store, args, &input, &loaded).await?;
     let published = match sink {
         Sink::Batch(loading) => {
@@ -258,6 +259,7 @@ async fn preview(args: &SubmitArgs, store: &Store, reader: Reader) -> Result<(),
             .for_batch(&input.providers)
             .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))?;
     }
+    report::contradictions(&loaded).iter().for_each(|line| say(line));
     let report = report(store, args, &input, &loaded).await?;
     tell(args, &report)
 }

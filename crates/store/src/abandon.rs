@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jobs::Timestamp;
 
-use crate::aliases::forget_aliases_of;
-use crate::conn::{Conn, exec, rows};
+use crate::conn::{Conn, exec, row, rows};
 use crate::lanes::find_lanes;
+use crate::links;
 use crate::resolve::Numbers;
 use crate::totals::{Totals, json};
 use crate::{Loading, Result, Store};
@@ -112,12 +112,18 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
         last,
     )?;
     exec!(conn, "DELETE FROM batch_rows WHERE batch_id = $1 AND row_number <= $2", id, last)?;
+    exec!(conn, "DELETE FROM batch_merges WHERE batch_id = $1", id)?;
     let mut totals = Totals::default();
     let shown = chunk.into_iter().filter_map(|(_, reveal)| reveal);
     let people: BTreeSet<i64> = shown.chain(steps.into_iter().map(|(reveal,)| reveal)).collect();
     let people: Vec<i64> = people.into_iter().collect();
     find_lanes(conn, &mut totals, &people, now).await?;
+    let unsaid: Option<(i64,)> =
+        row!(conn, "SELECT id FROM batches WHERE id = $1 AND finished_at IS NULL", id)?;
+    let subjects = subjects_of(conn, &people).await?;
     forget_unasked(conn, &people).await?;
+    // Of a batch that was never there it doesn't count what it said of who is who, either.
+    links::forget(conn, subjects, unsaid.map(|(id,)| id)).await?;
     totals.flush(conn, now).await?;
     conn.announce(crate::Topic::Queue);
     Ok(true)
@@ -125,14 +131,22 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
 
 /// What was refused leaves nothing: people who were never asked for, and whom no row wants.
 async fn forget_unasked(conn: &mut Conn, people: &[i64]) -> Result<()> {
-    let gone: Vec<(String, String)> = rows!(
+    exec!(
         conn,
         "DELETE FROM reveals WHERE state = 'idle' AND call_id IS NULL
            AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
            AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id)
-           AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = reveals.id)
-         RETURNING provider, subject",
+           AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = reveals.id)",
         json(&people),
     )?;
-    forget_aliases_of(conn, gone).await
+    Ok(())
+}
+
+async fn subjects_of(conn: &mut Conn, people: &[i64]) -> Result<Vec<String>> {
+    let subjects: Vec<(String,)> = rows!(
+        conn,
+        "SELECT r.subject FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)",
+        json(&people),
+    )?;
+    Ok(subjects.into_iter().map(|(subject,)| subject).collect())
 }

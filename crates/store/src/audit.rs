@@ -58,6 +58,7 @@ pub(crate) enum Action {
     Purge,
     Resume,
     Retry,
+    Split,
 }
 
 impl Action {
@@ -71,6 +72,7 @@ impl Action {
             Action::Purge => "purge",
             Action::Resume => "resume",
             Action::Retry => "retry",
+            Action::Split => "split",
         }
     }
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::audit::{Action, Entry};
 use crate::conn::{Conn, exec, rows};
 use crate::erasures::{ERASED, ErasureKey};
+use crate::links;
 use crate::resolve::Numbers;
 use crate::settings::read_or_make;
 use crate::texts::Texts;
@@ -85,7 +86,7 @@ impl Store {
         let mut people: Vec<Identity> = Vec::new();
         for seed in seeds {
             if !people.iter().any(|person| person.0.contains(&seed)) {
-                let all = identity::closure(&mut conn, BTreeSet::from([seed])).await?;
+                let all = identity::person(&mut conn, &BTreeSet::from([seed])).await?;
                 people.push(Identity(all));
             }
         }
@@ -118,7 +119,7 @@ async fn erase(conn: &mut Conn, known: BTreeSet<String>, now: Timestamp) -> Resu
     let secret =
         secret.ok_or_else(|| StoreError::NotFound("there is no key for erasures".into()))?;
     let key = ErasureKey::new(&secret)?;
-    let identifiers = identity::closure(conn, known).await?;
+    let identifiers = identity::person(conn, &known).await?;
     remember(conn, &key, &identifiers, now).await?;
     let ids = reveals_of(conn, &identifiers).await?;
     // Calls are locked before reveals, as everywhere.
@@ -132,7 +133,7 @@ async fn erase(conn: &mut Conn, known: BTreeSet<String>, now: Timestamp) -> Resu
         "DELETE FROM phones WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&ids),
     )?;
-    forget_aliases(conn, &identifiers).await?;
+    links::erase(conn, &identifiers, |one| format!("{ERASED}{}", key.hash(one))).await?;
     conn.announce(Topic::Queue);
     Ok(Erased {
         identifiers: count(identifiers.len() as u64),
@@ -275,25 +276,5 @@ async fn forget_requests(conn: &mut Conn, reveals: &[i64]) -> Result<()> {
          WHERE tracking_id IS NOT NULL AND call_id IN (SELECT e.value FROM TEXTS($1) AS e)",
         Texts::of(&names),
     )?;
-    Ok(())
-}
-
-async fn forget_aliases(conn: &mut Conn, identifiers: &BTreeSet<String>) -> Result<()> {
-    for provider in Provider::ALL {
-        exec!(
-            conn,
-            "DELETE FROM aliases WHERE provider = $2
-               AND identifier IN (SELECT e.value FROM TEXTS($1) AS e)",
-            Texts::of(identifiers),
-            provider.as_str(),
-        )?;
-        exec!(
-            conn,
-            "DELETE FROM aliases WHERE provider = $2
-               AND subject IN (SELECT e.value FROM TEXTS($1) AS e)",
-            Texts::of(identifiers),
-            provider.as_str(),
-        )?;
-    }
     Ok(())
 }

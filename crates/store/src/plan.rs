@@ -15,7 +15,7 @@ const LARGE: [&str; 9] = [
     "calls",
     "call_reveals",
     "phones",
-    "aliases",
+    "identity_links",
     "webhook_inbox",
     "lookups",
 ];

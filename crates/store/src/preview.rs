@@ -3,15 +3,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
-use jobs::{Provider, RevealState, Timestamp};
+use jobs::identity::choice::{Standing, counting, is_worth_waiting_for};
+use jobs::identity::{Persons, is_address};
+use jobs::{IdentifierKind, Provider, RevealState, Timestamp};
 
-use crate::aliases::aliases_of;
 use crate::conn::{Conn, rows};
 use crate::erasures::mark_erased;
-use crate::resolve::{is_outdated, is_worth_waiting_for, preference};
+use crate::links::Evidence;
 use crate::texts::Texts;
 use crate::transition::parse_state;
+use crate::waterfall::displayed_step;
 use crate::{Loaded, NewRow, NewStep, Result, Store};
 
 /// A submit that is only tried out. Where a row far down shows that two people are one, a submit
@@ -38,15 +41,36 @@ struct Person {
 }
 
 /// What is known of an identifier: the reveal that a row with it would share.
-type Known<'a> = HashMap<(Provider, &'a str), InLedger>;
+type Known<'a> = HashMap<(Provider, &'a Arc<str>), InLedger>;
 
 /// A reveal as the ledger has it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct InLedger {
     reveal: i64,
+    subject: String,
+    generation: i64,
     /// Idle, too, where only batches wait for them that nobody sees yet.
     state: RevealState,
+    revealed_at: Option<Timestamp>,
     unclaimed: bool,
+}
+
+impl InLedger {
+    fn standing(&self) -> Standing<'_> {
+        Standing {
+            id: self.reveal,
+            subject: &self.subject,
+            generation: self.generation,
+            state: self.state,
+            revealed_at: self.revealed_at,
+        }
+    }
+}
+
+/// What is known of a chunk of rows.
+struct Looked<'a> {
+    persons: &'a Persons,
+    known: Known<'a>,
 }
 
 /// Somebody whom a step names: the provider, and their place among the people.
@@ -72,25 +96,31 @@ impl Store {
     ) -> Result<Loaded> {
         let mut conn = self.read().await?;
         mark_erased(&mut conn, &mut new_rows).await?;
+        let rows = i64::try_from(new_rows.len()).unwrap_or(i64::MAX);
+        new_rows.retain(|row| !row.erased);
+        let live = i64::try_from(new_rows.len()).unwrap_or(i64::MAX);
+        let evidence = Evidence::of_rows(&mut conn, &new_rows).await?;
+        let persons = &evidence.persons;
         let mut known = Known::new();
         for provider in Provider::ALL {
-            look_up(&mut conn, provider, &new_rows, preview.refresh_before, &mut known).await?;
+            let before = preview.refresh_before;
+            look_up(&mut conn, provider, &new_rows, persons, before, &mut known).await?;
         }
-        let erased = new_rows.iter().filter(|row| row.erased).count();
         let mut loaded = Loaded {
-            rows: i64::try_from(new_rows.len()).unwrap_or(i64::MAX),
-            erased: i64::try_from(erased).unwrap_or(i64::MAX),
+            rows,
+            erased: rows - live,
+            contradictions: evidence.contradictions(&mut conn, None, &new_rows).await?,
             ..Loaded::default()
         };
         // As loading does it: all who are asked by their own identifiers first, so that it doesn't
         // matter which of two rows of a chunk comes first.
-        let live: Vec<&NewRow> = new_rows.iter().filter(|row| !row.erased).collect();
-        let own: Vec<Vec<Option<Named>>> = live
+        let looked = Looked { persons, known };
+        let own: Vec<Vec<Option<Named>>> = new_rows
             .iter()
-            .map(|row| row.steps.iter().map(|step| preview.resolve(row, step, &known)).collect())
+            .map(|row| row.steps.iter().map(|step| preview.resolve(row, step, &looked)).collect())
             .collect();
-        for (row, own) in live.into_iter().zip(own) {
-            preview.place(row, own, &known, &mut loaded);
+        for (row, own) in new_rows.iter().zip(own) {
+            preview.place(row, own, &looked, &mut loaded);
         }
         Ok(loaded)
     }
@@ -102,23 +132,17 @@ impl Preview {
         &mut self,
         row: &NewRow,
         own: Vec<Option<Named>>,
-        known: &Known<'_>,
+        looked: &Looked<'_>,
         loaded: &mut Loaded,
     ) {
         let steps: Vec<Named> = row
             .steps
             .iter()
             .zip(own)
-            .filter_map(|(step, own)| own.or_else(|| self.find(row, step, known)))
+            .filter_map(|(step, own)| own.or_else(|| self.find(row, step, looked)))
             .collect();
         let state = |&(_, person): &Named| self.people[person].state;
-        let goes_on =
-            |step: &Named| matches!(state(step), RevealState::NotFound | RevealState::Failed);
-        let shown = steps
-            .iter()
-            .position(|step| state(step) == RevealState::Found)
-            .or_else(|| steps.iter().position(|step| !goes_on(step)))
-            .unwrap_or(steps.len().saturating_sub(1));
+        let shown = displayed_step(steps.iter().map(state)).unwrap_or_default();
         for (place, &(provider, person)) in steps.iter().enumerate().skip(shown) {
             let person = &mut self.people[person];
             let asked_now = place == shown && person.state == RevealState::Idle;
@@ -134,13 +158,16 @@ impl Preview {
     }
 
     /// The person whom a step asks for. Somebody new waits for nobody, until a row shows them.
-    fn resolve(&mut self, row: &NewRow, step: &NewStep, known: &Known<'_>) -> Option<Named> {
-        row.asked_by(step)?;
-        let person = match self.seen(row, step).or_else(|| self.in_ledger(row, step, known)) {
+    fn resolve(&mut self, row: &NewRow, step: &NewStep, looked: &Looked<'_>) -> Option<Named> {
+        let asks_by = row.asked_by(step)?;
+        let own = step.provider.asks_by().first().copied();
+        let is_own = IdentifierKind::of_encoded(asks_by) == own;
+        let anchors: Vec<&Arc<str>> = if is_own { vec![asks_by] } else { in_strength(row) };
+        let person = match self.behind(&anchors, step.provider, looked) {
             Some(person) => person,
             None => self.meet(RevealState::Idle, true),
         };
-        for identifier in &row.identifiers {
+        for identifier in looked.persons.with(asks_by) {
             let hash = self.hasher.hash_one((step.provider, identifier));
             self.by_identifier.entry(hash).or_insert(person);
         }
@@ -148,20 +175,35 @@ impl Preview {
     }
 
     /// Somebody whom a step can't ask for, but whom another row or the ledger knows there.
-    fn find(&mut self, row: &NewRow, step: &NewStep, known: &Known<'_>) -> Option<Named> {
-        let person = self.seen(row, step).or_else(|| self.in_ledger(row, step, known))?;
+    fn find(&mut self, row: &NewRow, step: &NewStep, looked: &Looked<'_>) -> Option<Named> {
+        let person = self.behind(&in_strength(row), step.provider, looked)?;
         is_worth_waiting_for(self.people[person].state).then_some((step.provider, person))
     }
 
-    fn seen(&self, row: &NewRow, step: &NewStep) -> Option<usize> {
-        let hash = |identifier| self.hasher.hash_one((step.provider, identifier));
-        let mut seen = row.identifiers.iter().map(|i| self.by_identifier.get(&hash(i)));
+    fn behind(
+        &mut self,
+        anchors: &[&Arc<str>],
+        provider: Provider,
+        looked: &Looked<'_>,
+    ) -> Option<usize> {
+        anchors.iter().find_map(|anchor| {
+            self.seen(anchor, provider, looked).or_else(|| self.in_ledger(anchor, provider, looked))
+        })
+    }
+
+    fn seen(&self, anchor: &Arc<str>, provider: Provider, looked: &Looked<'_>) -> Option<usize> {
+        let hash = |identifier| self.hasher.hash_one((provider, identifier));
+        let mut seen = looked.persons.with(anchor).iter().map(|i| self.by_identifier.get(&hash(i)));
         seen.find_map(|person| person.copied())
     }
 
-    fn in_ledger(&mut self, row: &NewRow, step: &NewStep, known: &Known<'_>) -> Option<usize> {
-        let known = row.identifiers.iter().filter_map(|i| known.get(&(step.provider, &**i)));
-        let &InLedger { reveal, state, unclaimed } = known.max_by_key(|k| preference(k.state))?;
+    fn in_ledger(
+        &mut self,
+        anchor: &Arc<str>,
+        provider: Provider,
+        looked: &Looked<'_>,
+    ) -> Option<usize> {
+        let &InLedger { reveal, state, unclaimed, .. } = looked.known.get(&(provider, anchor))?;
         if let Some(&person) = self.by_reveal.get(&reveal) {
             return Some(person);
         }
@@ -176,66 +218,55 @@ impl Preview {
     }
 }
 
-/// Looks up the rows' identifiers, as subjects and as aliases of one.
+/// A row's identifiers, ids before addresses.
+fn in_strength(row: &NewRow) -> Vec<&Arc<str>> {
+    let (addresses, mut ids): (Vec<_>, Vec<_>) =
+        row.identifiers.iter().partition(|identifier| is_address(identifier));
+    ids.extend(addresses);
+    ids
+}
+
+/// Looks up the rows' identifiers, and those of the same persons.
 async fn look_up<'a>(
     conn: &mut Conn,
     provider: Provider,
     new_rows: &'a [NewRow],
+    persons: &'a Persons,
     refresh_before: Option<Timestamp>,
     known: &mut Known<'a>,
 ) -> Result<()> {
     let at_provider = |row: &&NewRow| row.steps.iter().any(|step| step.provider == provider);
     let rows = new_rows.iter().filter(at_provider);
-    let identifiers: BTreeSet<&'a str> =
-        rows.flat_map(|row| row.identifiers.iter().map(|identifier| &**identifier)).collect();
+    let identifiers: BTreeSet<&'a Arc<str>> = rows.flat_map(|row| &row.identifiers).collect();
     if identifiers.is_empty() {
         return Ok(());
     }
-    let links = links(conn, provider, &identifiers).await?;
-    let newest = newest(conn, provider, &links, &identifiers, refresh_before).await?;
+    let all = identifiers.iter().copied().chain(persons.all().iter().flatten()).collect();
+    let reveals = reveals_of(conn, provider, all).await?;
     for identifier in identifiers {
-        let behind = behind(identifier, &links);
-        let reveals = behind.iter().filter_map(|subject| newest.get(*subject));
-        if let Some(&reveal) = reveals.max_by_key(|reveal| preference(reveal.state)) {
-            known.insert((provider, identifier), reveal);
+        let of_person: Vec<&InLedger> = persons
+            .with(identifier)
+            .iter()
+            .filter_map(|one| reveals.get(&**one))
+            .flatten()
+            .collect();
+        let standings: Vec<Standing> = of_person.iter().map(|reveal| reveal.standing()).collect();
+        let best = counting(&standings, refresh_before);
+        if let Some(best) = best.and_then(|best| of_person.iter().find(|it| it.reveal == best.id)) {
+            known.insert((provider, identifier), (*best).clone());
         }
     }
     Ok(())
 }
 
-/// Which subjects each identifier is an alias of.
-type Links = HashMap<String, Vec<String>>;
-
-async fn links(conn: &mut Conn, provider: Provider, identifiers: &BTreeSet<&str>) -> Result<Links> {
-    let mut links = Links::new();
-    for (identifier, subject) in aliases_of(conn, provider, &Texts::of(identifiers)).await? {
-        links.entry(identifier).or_default().push(subject);
-    }
-    Ok(links)
-}
-
-fn behind<'l>(identifier: &'l str, links: &'l Links) -> BTreeSet<&'l str> {
-    let mut behind = BTreeSet::from([identifier]);
-    let mut next = vec![identifier];
-    while let Some(identifier) = next.pop() {
-        let subjects = links.get(identifier).into_iter().flatten().map(String::as_str);
-        next.extend(subjects.filter(|subject| behind.insert(subject)));
-    }
-    behind
-}
-
 type RevealRow = (String, i64, i64, String, Option<i64>, i64);
 
-/// The newest reveal of each subject, unless a submit would ask afresh.
-async fn newest(
+/// All reveals of each subject.
+async fn reveals_of(
     conn: &mut Conn,
     provider: Provider,
-    links: &Links,
-    identifiers: &BTreeSet<&str>,
-    refresh_before: Option<Timestamp>,
-) -> Result<HashMap<String, InLedger>> {
-    let subjects: BTreeSet<&str> =
-        identifiers.iter().copied().chain(links.values().flatten().map(String::as_str)).collect();
+    subjects: BTreeSet<&Arc<str>>,
+) -> Result<HashMap<String, Vec<InLedger>>> {
     let found: Vec<RevealRow> = rows!(
         conn,
         "SELECT r.subject, r.generation, r.id,
@@ -246,20 +277,24 @@ async fn newest(
                 THEN 0 ELSE 1 END AS BIGINT)
          FROM TEXTS($1) AS e
          JOIN reveals r ON r.provider = $2 AND r.subject = e.value
-         LEFT JOIN batches l ON l.id = r.lane AND l.published_at IS NULL
-         ORDER BY r.generation",
+         LEFT JOIN batches l ON l.id = r.lane AND l.published_at IS NULL",
         Texts::of(&subjects),
         provider.as_str(),
     )?;
-    let mut newest = HashMap::new();
-    for (subject, _, reveal, state, revealed_at, unclaimed) in found {
+    let mut reveals: HashMap<String, Vec<InLedger>> = HashMap::new();
+    for (subject, generation, reveal, state, revealed_at, unclaimed) in found {
         let state = parse_state(&state, reveal)?;
-        if is_outdated(state, revealed_at.map(Timestamp), refresh_before) {
-            newest.remove(&subject);
-        } else {
-            let unclaimed = state == RevealState::Idle && unclaimed == 1;
-            newest.insert(subject, InLedger { reveal, state, unclaimed });
-        }
+        let unclaimed = state == RevealState::Idle && unclaimed == 1;
+        let revealed_at = revealed_at.map(Timestamp);
+        let it = InLedger {
+            reveal,
+            subject: subject.clone(),
+            generation,
+            state,
+            revealed_at,
+            unclaimed,
+        };
+        reveals.entry(subject).or_default().push(it);
     }
-    Ok(newest)
+    Ok(reveals)
 }

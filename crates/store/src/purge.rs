@@ -6,9 +6,9 @@ use std::time::Duration;
 use jobs::Timestamp;
 use jobs::duration::display;
 
-use crate::aliases::forget_aliases_of;
 use crate::audit::{Action, Entry};
 use crate::conn::{Conn, exec, rows};
+use crate::links;
 use crate::resolve::Numbers;
 use crate::totals::json;
 use crate::writer::BoxFuture;
@@ -184,14 +184,14 @@ impl Store {
 /// Looks at everybody once more, under the lock with which submits look people up.
 async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Result<i64> {
     Numbers::lock(conn).await?;
-    let gone: Vec<(i64, String, String)> = rows!(
+    let gone: Vec<(i64, String)> = rows!(
         conn,
         "DELETE FROM reveals
          WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND updated_at < $2
            AND state NOT IN ('queued', 'asked', 'retrying')
            AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id)
            AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = reveals.id)
-         RETURNING id, provider, subject",
+         RETURNING id, subject",
         json(&ids),
         before.0,
     )?;
@@ -201,8 +201,7 @@ async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Re
         "DELETE FROM phones WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&ids),
     )?;
-    let subjects = gone.into_iter().map(|(_, provider, subject)| (provider, subject));
-    forget_aliases_of(conn, subjects).await?;
+    links::forget(conn, gone.into_iter().map(|(_, subject)| subject), None).await?;
     Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
 }
 

@@ -1,22 +1,24 @@
-//! From the identifiers on a row to the reveal that answers it: shared where the person is known,
-//! new where not. Runs under the lock on `reveal_numbers`, so that nobody makes the same person twice.
+//! From the identifiers on a row to the reveal that answers it: shared where the person is known, new where not. Runs
+//! under the lock on `reveal_numbers`, so that the same person is not made twice.
 
 mod save;
-mod sharing;
 mod turns;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use jobs::{Provider, RevealState, Timestamp};
+use jobs::identity::choice::{
+    Standing, asked_by, counting, gives_way, is_worth_waiting_for, next_generation,
+};
+use jobs::identity::{Persons, is_address};
+use jobs::{IdentifierKind, Provider, RevealState, Timestamp};
+use smallvec::SmallVec;
 
-pub(crate) use self::save::Merged;
-pub(crate) use self::sharing::{is_outdated, is_worth_waiting_for, preference};
-use crate::aliases::aliases_of;
 use crate::conn::{Conn, exec, row, rows};
 use crate::texts::Texts;
-use crate::{Result, StoreError};
+use crate::transition::parse_state;
+use crate::{NewRow, Result, StoreError};
 
 /// A reveal as far as sharing is concerned.
 #[derive(Debug)]
@@ -28,17 +30,15 @@ pub(crate) struct Known {
     revealed_at: Option<Timestamp>,
     lane: Option<i64>,
     fresh: bool,
+    /// It waited for nobody, and is queued now.
+    woken: bool,
 }
 
 /// A reveal of a chunk, by its place among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place(usize);
 
-#[derive(Debug)]
-struct NewAlias {
-    identifier: Arc<str>,
-    subject: Arc<str>,
-}
+type Places = SmallVec<[Place; 2]>;
 
 /// Looked into for each row of a file, which may have millions.
 type Map<K, V> = HashMap<K, V, RandomState>;
@@ -47,15 +47,13 @@ type Map<K, V> = HashMap<K, V, RandomState>;
 pub(crate) struct People {
     provider: Provider,
     refresh_before: Option<Timestamp>,
-    /// By identifier: the subjects that are known behind it, beside itself.
-    subjects: Map<Arc<str>, BTreeSet<Arc<str>>>,
     reveals: Vec<Known>,
-    /// By subject: the reveal that counts.
-    newest: Map<Arc<str>, Place>,
-    aliases: Vec<NewAlias>,
-    merged: Map<Place, Place>,
-    /// By subject: a newer generation that was made and never sent.
-    unsent: Map<Arc<str>, Known>,
+    /// By subject, all its generations.
+    by_subject: Map<Arc<str>, Places>,
+    /// Reveals that turned out to be another one's person, and are to give way to it.
+    merges: BTreeMap<i64, Place>,
+    /// Known ones that a refresh shares: they are newer than what it finds outdated.
+    raised: BTreeSet<Place>,
     /// Those whose turn was to come with a batch that nobody sees yet, and comes with another now.
     taken_over: Vec<i64>,
 }
@@ -86,151 +84,149 @@ impl Numbers {
 
 type RevealRow = (i64, String, i64, String, Option<i64>, Option<i64>);
 
+impl Known {
+    fn standing(&self) -> Standing<'_> {
+        Standing {
+            id: self.id,
+            subject: &self.subject,
+            generation: self.generation,
+            state: self.state,
+            revealed_at: self.revealed_at,
+        }
+    }
+}
+
 impl People {
-    /// Looks up `identifiers` and whatever stands behind them.
+    /// Looks up the reveals of `identifiers`, which are all that the chunk's people have.
     pub(crate) async fn look_up(
         conn: &mut Conn,
         provider: Provider,
         identifiers: &[&Arc<str>],
         refresh_before: Option<Timestamp>,
     ) -> Result<People> {
+        let many = identifiers.len();
         let mut people = People {
             provider,
             refresh_before,
-            subjects: Map::default(),
-            reveals: Vec::with_capacity(identifiers.len()),
-            newest: Map::with_capacity_and_hasher(identifiers.len(), RandomState::default()),
-            aliases: Vec::new(),
-            merged: Map::default(),
-            unsent: Map::default(),
+            reveals: Vec::with_capacity(many),
+            by_subject: Map::with_capacity_and_hasher(many, RandomState::default()),
+            merges: BTreeMap::new(),
+            raised: BTreeSet::new(),
             taken_over: Vec::new(),
         };
-        let mut wanted = Texts::shared(identifiers.iter().copied().cloned());
-        let known = aliases_of(conn, provider, &wanted).await?;
-        if !known.is_empty() {
-            let subjects = known.iter().map(|(_, subject)| subject.as_str());
-            let all: BTreeSet<&str> =
-                identifiers.iter().map(|identifier| &***identifier).chain(subjects).collect();
-            wanted = Texts::of(all);
-        }
         // Locked, so that their state holds until the rows that show it are counted.
         let found: Vec<RevealRow> = rows!(
             conn,
             "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at, r.lane FROM TEXTS($1) AS e
              JOIN reveals r ON r.provider = $2 AND r.subject = e.value
              ORDER BY r.id FOR UPDATE",
-            wanted,
+            Texts::shared(identifiers.iter().copied().cloned()),
             provider.as_str(),
         )?;
-        for row in found {
-            people.remember(row)?;
-        }
-        for (identifier, subject) in known {
-            people.subjects.entry(identifier.into()).or_default().insert(subject.into());
+        for (id, subject, generation, state, revealed_at, lane) in found {
+            people.put(Known {
+                id,
+                state: parse_state(&state, id)?,
+                subject: subject.into(),
+                generation,
+                revealed_at: revealed_at.map(Timestamp),
+                lane,
+                fresh: false,
+                woken: false,
+            });
         }
         Ok(people)
     }
 
-    fn remember(
-        &mut self,
-        (id, subject, generation, state, revealed_at, lane): RevealRow,
-    ) -> Result<()> {
-        let state: RevealState = state.parse().map_err(|_| StoreError::Corrupt {
-            table: "reveals",
-            column: "state",
-            row: id.to_string(),
-            value: state.clone(),
-        })?;
-        let subject = subject.into();
-        let revealed_at = revealed_at.map(Timestamp);
-        let found = Known { id, state, subject, generation, revealed_at, lane, fresh: false };
-        let Some(&before) = self.newest.get(&found.subject) else {
-            self.put(found);
-            return Ok(());
-        };
-        let before = &self.reveals[before.0];
-        match (before.state == RevealState::Idle, state == RevealState::Idle) {
-            // A refresh that was never sent does not hide the answer before it.
-            (false, true) if before.generation < generation => {
-                self.unsent.insert(found.subject.clone(), found);
-            }
-            _ if before.generation < generation => {
-                self.put(found);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     fn put(&mut self, known: Known) -> Place {
         let place = Place(self.reveals.len());
-        self.newest.insert(Arc::clone(&known.subject), place);
+        self.by_subject.entry(Arc::clone(&known.subject)).or_default().push(place);
         self.reveals.push(known);
         place
     }
 
-    /// The reveal for a row with `identifiers`, to be asked by one of them; and whether it is new.
+    /// The reveal for a row that asks by one of its identifiers; and whether it is new.
     pub(crate) fn resolve(
         &mut self,
-        identifiers: &[Arc<str>],
+        row: &NewRow,
         asks_by: &Arc<str>,
+        persons: &Persons,
         numbers: &mut Numbers,
     ) -> (Place, bool) {
-        let behind = self.behind(identifiers);
-        let best = behind.iter().copied().max_by_key(|place| preference(self.state(*place)));
-        let subject = best.map_or(asks_by, |place| self.subject(place)).clone();
-        self.note_aliases(&subject, identifiers, &behind);
-        let known = best.map(|place| (place, &self.reveals[place.0]));
-        let (place, new) = match known {
-            Some((place, known))
-                if !is_outdated(known.state, known.revealed_at, self.refresh_before) =>
-            {
-                (place, false)
-            }
-            other => {
-                let generation = other.map_or(0, |(_, known)| known.generation + 1);
-                (self.create(subject, generation, numbers), true)
-            }
-        };
-        for other in behind {
-            self.merge(other, place);
-        }
-        (place, new)
-    }
-
-    /// The reveal that is, or will be, worth waiting for behind any of `identifiers`.
-    pub(crate) fn find(&self, identifiers: &[Arc<str>]) -> Option<Place> {
-        self.behind(identifiers)
-            .into_iter()
-            .filter(|place| is_worth_waiting_for(self.state(*place)))
-            .max_by_key(|place| preference(self.state(*place)))
-    }
-
-    /// The reveals behind identifiers, from alias to alias, in their subjects' order.
-    fn behind(&self, identifiers: &[Arc<str>]) -> Vec<Place> {
-        let mut behind: Vec<Place> = Vec::new();
-        let mut reached: Vec<&Arc<str>> = Vec::new();
-        let mut next = 0;
-        while let Some(identifier) =
-            identifiers.get(next).or_else(|| reached.get(next - identifiers.len()).copied())
-        {
-            next += 1;
-            behind.extend(self.newest.get(identifier));
-            for subject in self.subjects.get(identifier).into_iter().flatten() {
-                if !identifiers.contains(subject) && !reached.contains(&subject) {
-                    reached.push(subject);
-                }
+        let anchors = self.anchors(row, asks_by);
+        for anchor in &anchors {
+            let places = self.behind(persons.with(anchor));
+            if let Some(place) = self.counting(&places) {
+                return (place, false);
             }
         }
-        behind.sort_unstable_by(|a, b| self.subject(*a).cmp(self.subject(*b)));
-        behind.dedup();
-        behind
+        let known: SmallVec<[Arc<str>; 4]> =
+            anchors.iter().flat_map(|anchor| persons.with(anchor)).cloned().collect();
+        (self.create(asks_by, &known, numbers), true)
     }
 
-    fn create(&mut self, subject: Arc<str>, generation: i64, numbers: &mut Numbers) -> Place {
-        if let Some(unsent) = self.unsent.remove(&subject) {
-            return self.put(unsent);
+    /// What decides who a row is, first of all: its own id at the provider; else its other ids, then the address by
+    /// which it asks.
+    fn anchors<'r>(&self, row: &'r NewRow, asks_by: &'r Arc<str>) -> SmallVec<[&'r Arc<str>; 3]> {
+        let own = self.provider.asks_by().first().copied();
+        if row.identifiers.len() == 1 || IdentifierKind::of_encoded(asks_by) == own {
+            return SmallVec::from_slice(&[asks_by]);
         }
+        in_strength(row).collect()
+    }
+
+    fn counting(&mut self, places: &[Place]) -> Option<Place> {
+        if places.is_empty() {
+            return None;
+        }
+        let all: Vec<Standing> = places.iter().map(|place| self.known(*place).standing()).collect();
+        let winner = counting(&all, self.refresh_before)?;
+        let losers: Vec<i64> =
+            all.iter().filter(|it| gives_way(it, &winner)).map(|it| it.id).collect();
+        let is_newest =
+            all.iter().all(|it| it.id == winner.id || it.generation < winner.generation);
+        let raised = (self.refresh_before.is_some() && !winner.state.is_finished() && !is_newest)
+            .then(|| next_generation(&all));
+        let nth = all.iter().position(|it| it.id == winner.id)?;
+        let place = places[nth];
+        self.merges.extend(losers.into_iter().map(|loser| (loser, place)));
+        if let Some(generation) = raised {
+            self.reveals[place.0].generation = generation;
+            self.raised.insert(place);
+        }
+        Some(place)
+    }
+
+    /// The reveal that is, or will be, worth waiting for behind a row's identifiers.
+    pub(crate) fn find(&self, row: &NewRow, persons: &Persons) -> Option<Place> {
+        in_strength(row).find_map(|anchor| {
+            let mut places = self.behind(persons.with(anchor));
+            places.retain(|place| is_worth_waiting_for(self.state(*place)));
+            let all: Vec<Standing> =
+                places.iter().map(|place| self.known(*place).standing()).collect();
+            let best = counting(&all, None)?;
+            let nth = all.iter().position(|it| it.id == best.id)?;
+            Some(places[nth])
+        })
+    }
+
+    fn behind(&self, person: &[Arc<str>]) -> Places {
+        person
+            .iter()
+            .filter_map(|identifier| self.by_subject.get(identifier))
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    fn create(&mut self, asks_by: &Arc<str>, known: &[Arc<str>], numbers: &mut Numbers) -> Place {
+        let mut places = self.behind(known);
+        if !known.contains(asks_by) {
+            places.extend(self.behind(std::slice::from_ref(asks_by)));
+        }
+        let all: Vec<Standing> = places.iter().map(|place| self.known(*place).standing()).collect();
+        let subject = Arc::clone(asked_by(self.provider, asks_by, known, &all));
+        let generation = next_generation(&all);
         self.put(Known {
             id: numbers.take(),
             state: RevealState::Idle,
@@ -239,60 +235,30 @@ impl People {
             revealed_at: None,
             lane: None,
             fresh: true,
+            woken: false,
         })
     }
 
-    fn note_aliases(&mut self, subject: &Arc<str>, identifiers: &[Arc<str>], behind: &[Place]) {
-        let known = behind.iter().map(|place| &self.reveals[place.0].subject);
-        for identifier in identifiers.iter().chain(known) {
-            if identifier == subject {
-                continue;
-            }
-            let subjects = self.subjects.entry(Arc::clone(identifier)).or_default();
-            if subjects.insert(Arc::clone(subject)) {
-                let (identifier, subject) = (Arc::clone(identifier), Arc::clone(subject));
-                self.aliases.push(NewAlias { identifier, subject });
-            }
-        }
-    }
-
-    /// A row shows that two reveals are one person: the one that was not sent yet makes way.
-    fn merge(&mut self, loser: Place, winner: Place) {
-        let waits = matches!(
-            self.state(loser),
-            RevealState::Idle | RevealState::Queued | RevealState::Retrying
-        );
-        if waits && loser != winner {
-            self.merged.insert(loser, winner);
-        }
-    }
-
-    /// Whether nobody turned out to be somebody else: rows written earlier stay as they are.
-    pub(crate) fn are_all_apart(&self) -> bool {
-        self.merged.is_empty()
-    }
-
-    /// What a reveal that was handed out earlier has become after merging.
-    pub(crate) fn settled(&self, mut place: Place) -> Place {
-        // Each step leads to a reveal made or preferred later, and the map is finite.
-        for _ in 0..=self.merged.len() {
-            match self.merged.get(&place) {
-                Some(&winner) if winner != place => place = winner,
-                _ => break,
-            }
-        }
-        place
-    }
-
-    fn subject(&self, place: Place) -> &Arc<str> {
-        &self.reveals[place.0].subject
+    fn known(&self, place: Place) -> &Known {
+        &self.reveals[place.0]
     }
 
     pub(crate) fn id(&self, place: Place) -> i64 {
-        self.reveals[place.0].id
+        self.known(place).id
     }
 
     pub(crate) fn state(&self, place: Place) -> RevealState {
-        self.reveals[place.0].state
+        self.known(place).state
     }
+
+    /// Whether people turned out to be one who are two in the ledger.
+    pub(crate) fn merges(&self) -> bool {
+        !self.merges.is_empty()
+    }
+}
+
+/// A row's identifiers, ids before addresses.
+fn in_strength(row: &NewRow) -> impl Iterator<Item = &Arc<str>> {
+    let ids = row.identifiers.iter().filter(|identifier| !is_address(identifier));
+    ids.chain(row.identifiers.iter().filter(|identifier| is_address(identifier)))
 }

@@ -3,27 +3,30 @@
 
 mod answers;
 mod finding;
+mod learned;
 mod ledger;
 mod reading;
 mod tell;
 mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jobs::outcome::{Finding, PersonResult};
-use jobs::{Credits, Policy, Provider, RevealState, Timestamp};
+use jobs::{Credits, Policy, Provider, Timestamp};
 
-use self::ledger::{Learned, Ledger, Person, subject_of};
+use self::learned::learn_aliases;
+use self::ledger::{Ledger, Person, subject_of};
 use self::tell::{WEBHOOK_NOTE, discard_erased, tell_gates, write_inbox};
 use crate::bill::bill_again;
 use crate::conn::{Conn, rows};
-use crate::each::{each, texts};
+use crate::links::persons_of;
 use crate::overdue::take_back;
 use crate::resolve::Numbers;
 use crate::retry::last_poll::wait_no_longer;
 use crate::texts::Texts;
 use crate::throughput::count_results;
-use crate::totals::{Totals, json};
+use crate::totals::Totals;
 use crate::transition::{give_way, parse_provider, parse_state};
 use crate::{Result, Store, Topic};
 
@@ -174,97 +177,34 @@ async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]
     Ok(false)
 }
 
-/// Keeps the ids under which people were answered. Whoever waits under such an id is the same person, and is not to be
-/// asked: gives those who make way, and for whom.
-async fn learn_aliases(
-    conn: &mut Conn,
-    ledger: &mut Ledger,
-    numbers: Option<Numbers>,
-) -> Result<BTreeMap<i64, i64>> {
-    let aliases = std::mem::take(&mut ledger.aliases);
-    if aliases.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    // The lock under which submits look people up: none may make the same person meanwhile.
-    if numbers.is_none() {
-        Numbers::lock(conn).await?;
-    }
-    let columns = vec![
-        ("provider", texts(aliases.iter().map(|alias| Some(alias.provider.as_str())))),
-        ("identifier", texts(aliases.iter().map(|alias| Some(&*alias.identifier)))),
-        ("subject", texts(aliases.iter().map(|alias| Some(&*alias.subject)))),
-    ];
-    each(
-        conn,
-        "INSERT INTO aliases (provider, identifier, subject)
-         SELECT e.provider, e.identifier, e.subject FROM ROWS WHERE TRUE
-         ON CONFLICT (provider, identifier) DO NOTHING",
-        columns,
-    )
-    .await?;
-    let fresh = aliases.iter().filter(|alias| {
-        let person = ledger.people.get(&alias.reveal);
-        person.is_some_and(|person| {
-            // An old answer that comes once more spares nobody who waits for a newer one.
-            use RevealState::{Cancelled, Failed, Found, NotFound};
-            person.new_state.is_some()
-                || !matches!(person.state, Found | NotFound | Failed | Cancelled)
-        })
-    });
-    waiting_under(conn, &fresh.collect::<Vec<_>>()).await
-}
-
-/// Those who wait to be asked under one of these identifiers, and who was answered under it.
-async fn waiting_under(conn: &mut Conn, aliases: &[&Learned]) -> Result<BTreeMap<i64, i64>> {
-    let mut waiting = BTreeMap::new();
-    for provider in Provider::ALL {
-        let of_provider = aliases.iter().filter(|alias| alias.provider == provider);
-        let answered: HashMap<&str, i64> =
-            of_provider.map(|alias| (alias.identifier.as_str(), alias.reveal)).collect();
-        if answered.is_empty() {
-            continue;
-        }
-        let found: Vec<(i64, String)> = rows!(
-            conn,
-            "SELECT n.id, n.subject FROM TEXTS($1) AS e
-             JOIN reveals n ON n.provider = $2 AND n.subject = e.value
-             WHERE n.state IN ('idle', 'queued', 'retrying')",
-            Texts::of(answered.keys()),
-            provider.as_str(),
-        )?;
-        let pair = |(id, subject): (i64, String)| Some((id, *answered.get(&*subject)?));
-        waiting.extend(found.into_iter().filter_map(pair));
-    }
-    Ok(waiting)
-}
-
-/// A late answer ends every newer generation of the person that waits to be asked: they are answered along, and not
-/// paid for a second time. Whoever was still waited for has none.
+/// A late answer ends all that waits to be asked for the same person, under whichever identifier: it is answered along,
+/// and not paid for a second time. A person for whom rows still waited has none of that.
 async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
-    let answered = |person: &Person| person.new_state.is_some_and(RevealState::is_finished);
-    let late: Vec<i64> = ledger
-        .people
-        .iter()
-        .filter(|(_, person)| person.state != RevealState::Asked && answered(person))
-        .map(|(id, _)| *id)
-        .collect();
+    let late = ledger.late();
     if late.is_empty() {
         return Ok(());
     }
-    let waiting: Vec<(i64, i64, String)> = rows!(
-        conn,
-        "SELECT o.id, n.id, n.state FROM IDS($1) AS e
-         JOIN reveals o ON o.id = CAST(e.value AS BIGINT)
-         JOIN reveals n ON n.provider = o.provider AND n.subject = o.subject
-                       AND n.generation > o.generation
-         WHERE n.state IN ('idle', 'queued', 'retrying')
-         ORDER BY n.id FOR UPDATE",
-        json(&late),
-    )?;
-    for (answered, id, state) in waiting {
-        let Some(person) = ledger.people.get(&answered).cloned() else { continue };
-        let twin = Person { state: parse_state(&state, id)?, credits: Credits::ZERO, ..person };
-        ledger.people.entry(id).or_insert(twin);
+    let persons = persons_of(conn, late.values().map(|(_, subject)| Arc::clone(subject))).await?;
+    for provider in Provider::ALL {
+        let of_provider = late.iter().filter(|(_, (of, _))| *of == provider);
+        let answered: HashMap<&Arc<str>, i64> = of_provider
+            .flat_map(|(id, (_, subject))| persons.with(subject).iter().map(|one| (one, *id)))
+            .collect();
+        let waiting: Vec<(i64, String, String)> = rows!(
+            conn,
+            "SELECT r.id, r.subject, r.state FROM TEXTS($1) AS e
+             JOIN reveals r ON r.provider = $2 AND r.subject = e.value
+             WHERE r.state IN ('idle', 'queued', 'retrying')
+             ORDER BY r.id FOR UPDATE OF r",
+            Texts::of(answered.keys().collect::<BTreeSet<_>>()),
+            provider.as_str(),
+        )?;
+        for (id, subject, state) in waiting {
+            let person = answered.get(&Arc::from(subject)).and_then(|id| ledger.people.get(id));
+            let Some(person) = person.cloned() else { continue };
+            let twin = Person { state: parse_state(&state, id)?, credits: Credits::ZERO, ..person };
+            ledger.people.entry(id).or_insert(twin);
+        }
     }
     Ok(())
 }

@@ -2,12 +2,14 @@
 //! that dies on the way leaves a batch that is swept.
 
 mod load;
+mod merge;
 mod pace;
 mod place;
 mod publish;
 mod rows;
 mod some;
 mod statistics;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use self::load::load_chunk;
 pub use self::pace::Pace;
 pub use self::publish::Published;
 use crate::conn::{Conn, exec, row, rows};
+use crate::links::Contradiction;
 use crate::totals::json;
 use crate::writer::{BoxFuture, Durability};
 use crate::{Result, Store, StoreError};
@@ -94,6 +97,8 @@ pub struct Loaded {
     pub erased: i64,
     /// People who may be asked, by provider: at most so many reservations.
     pub new_people: BTreeMap<Provider, i64>,
+    /// Rows that contradict each other about who is who, each contradiction under a number of its own.
+    pub contradictions: BTreeMap<u64, Contradiction>,
 }
 
 impl Loaded {
@@ -104,6 +109,9 @@ impl Loaded {
         self.erased += other.erased;
         for (provider, n) in other.new_people {
             *self.new_people.entry(provider).or_default() += n;
+        }
+        for (number, contradiction) in other.contradictions {
+            self.contradictions.entry(number).or_default().add(contradiction);
         }
     }
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use jobs::{Credits, Provider};
 use serde::Serialize;
+use store::{Contradiction, Loaded};
 
 use crate::output::{count, number};
 
@@ -51,9 +52,74 @@ impl Report {
     }
 }
 
+/// Of so many contradictions the rows are named.
+const MOST_NAMED: usize = 10;
+
+/// One line about the rows that contradict each other or what was known; none where there are none.
+pub fn contradictions(loaded: &Loaded) -> Option<String> {
+    let mut all: Vec<&Contradiction> = loaded.contradictions.values().collect();
+    all.sort_by_key(|contradiction| contradiction.rows.first());
+    let (alone, with_each_other): (Vec<&Contradiction>, Vec<&Contradiction>) =
+        all.into_iter().partition(|it| it.rows.len() == 1 && !it.more);
+    let mut said = Vec::new();
+    if !with_each_other.is_empty() {
+        said.push(format!("rows {} contradict each other", groups(&with_each_other)));
+    }
+    if !alone.is_empty() {
+        let (what, verb) =
+            if alone.len() == 1 { ("row", "contradicts") } else { ("rows", "contradict") };
+        said.push(format!("{what} {} {verb} what was known before", groups(&alone)));
+    }
+    let mut said = said.join("; ");
+    said.get_mut(..1)?.make_ascii_uppercase();
+    Some(format!(
+        "{said}: they give one identifier to different people. They stay different people, each asked by their own id."
+    ))
+}
+
+/// As in `1 and 2; 5, 6 and more`.
+fn groups(contradictions: &[&Contradiction]) -> String {
+    let mut groups: Vec<String> =
+        contradictions.iter().take(MOST_NAMED).map(|it| rows_of(it)).collect();
+    if contradictions.len() > MOST_NAMED {
+        groups.push(format!("and {} more", number((contradictions.len() - MOST_NAMED) as i64)));
+    }
+    groups.join("; ")
+}
+
+fn rows_of(contradiction: &Contradiction) -> String {
+    let mut rows: Vec<String> = contradiction.rows.iter().map(|row| number(*row)).collect();
+    if contradiction.more {
+        rows.push("more".into());
+    }
+    match rows.pop() {
+        Some(last) if !rows.is_empty() => format!("{} and {last}", rows.join(", ")),
+        last => last.unwrap_or_default(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_the_rows_that_contradict_each_other() {
+        let of = |rows: &[i64], elsewhere| Contradiction {
+            rows: rows.iter().copied().collect(),
+            more: false,
+            elsewhere,
+        };
+        let mut loaded = Loaded::default();
+        assert_eq!(contradictions(&loaded), None);
+        loaded.contradictions.insert(1, of(&[1, 2], false));
+        let line = contradictions(&loaded).unwrap();
+        assert!(line.starts_with("Rows 1 and 2 contradict each other: "), "{line}");
+        loaded.contradictions.insert(2, of(&[7], true));
+        loaded.contradictions.insert(3, of(&[4, 5, 6], true));
+        let line = contradictions(&loaded).unwrap();
+        let start = "Rows 1 and 2; 4, 5 and 6 contradict each other; row 7 contradicts what was known before: ";
+        assert!(line.starts_with(start), "{line}");
+    }
 
     #[test]
     fn says_what_there_is_to_say() {

@@ -139,11 +139,3 @@ pub fn asked_by<'a, T: AsRef<str>>(
     let best = choices.iter().find(|(_, identifier)| !refused(identifier.as_ref()));
     best.or(choices.first()).map_or(own, |(_, identifier)| identifier)
 }
-
-/// The step that a row shows: the first that is found, else the first at which its waterfall stops, else the last.
-#[must_use]
-pub fn displayed(steps: &[RevealState]) -> usize {
-    let stops = |state: &RevealState| !matches!(state, RevealState::NotFound | RevealState::Failed);
-    let found = steps.iter().position(|state| *state == RevealState::Found);
-    found.or_else(|| steps.iter().position(stops)).unwrap_or(steps.len().saturating_sub(1))
-}

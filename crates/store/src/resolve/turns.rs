@@ -14,6 +14,7 @@ impl People {
         if idle {
             known.state = RevealState::Queued;
             known.lane = Some(batch);
+            known.woken = true;
         }
         idle
     }

@@ -1,5 +1,8 @@
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
+use jobs::identity::Persons;
+use jobs::identity::choice::{Standing, asked_by, counting_for_retry, next_generation};
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
@@ -8,7 +11,9 @@ use super::{RetryStates, Row, RowChange};
 use crate::Result;
 use crate::conn::{Conn, exec, rows};
 use crate::lanes::find_lanes;
+use crate::links::persons_of;
 use crate::resolve::Numbers;
+use crate::texts::Texts;
 use crate::totals::{Totals, json};
 use crate::transition::{parse_provider, parse_state};
 use crate::waterfall::displayed_step;
@@ -18,60 +23,104 @@ use crate::waterfall::displayed_step;
 pub(super) struct Reveal {
     pub(super) id: i64,
     pub(super) provider: Provider,
-    pub(super) subject: String,
+    pub(super) subject: Arc<str>,
     pub(super) generation: i64,
     pub(super) state: RevealState,
+    pub(super) revealed_at: Option<Timestamp>,
     pub(super) call: Option<i64>,
     pub(super) tracked: bool,
     /// Made by this retry.
     pub(super) new: bool,
 }
 
+impl Reveal {
+    fn standing(&self) -> Standing<'_> {
+        Standing {
+            id: self.id,
+            subject: &self.subject,
+            generation: self.generation,
+            state: self.state,
+            revealed_at: self.revealed_at,
+        }
+    }
+}
+
 /// Everybody on the rows, with all their generations.
 pub(super) struct People {
     states: RetryStates,
+    persons: Persons,
     reveals: HashMap<i64, Reveal>,
-    newest: HashMap<(Provider, String), i64>,
+    /// By provider and subject, all generations.
+    by_subject: HashMap<(Provider, Arc<str>), Vec<i64>>,
 }
 
-type RevealRow = (i64, String, String, i64, String, Option<i64>, Option<String>);
+type RevealRow = (i64, String, String, i64, String, Option<i64>, Option<i64>, Option<String>);
 
 impl People {
     pub(super) async fn read(conn: &mut Conn, rows: &[Row], states: RetryStates) -> Result<People> {
         let ids: BTreeSet<i64> =
             rows.iter().flat_map(|row| row.steps.iter().copied().chain([row.shown])).collect();
+        let subjects = subjects_of(conn, &ids).await?;
+        let persons = persons_of(conn, subjects).await?;
+        let mut people =
+            People { states, persons, reveals: HashMap::new(), by_subject: HashMap::new() };
+        for found in people.look_up(conn, &ids).await? {
+            people.remember(found);
+        }
+        Ok(people)
+    }
+
+    /// All reveals of those whom `ids` show, under whichever identifier.
+    async fn look_up(&self, conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<Vec<Reveal>> {
+        let others: Vec<&Arc<str>> = self.persons.all().iter().flatten().collect();
+        let mut all = ids.clone();
+        for provider in Provider::ALL {
+            let found: Vec<(i64,)> = rows!(
+                conn,
+                "SELECT r.id FROM TEXTS($1) AS e JOIN reveals r ON r.provider = $2 AND r.subject = e.value",
+                Texts::of(&others),
+                provider.as_str(),
+            )?;
+            all.extend(found.into_iter().map(|(id,)| id));
+        }
         let found: Vec<RevealRow> = rows!(
             conn,
-            "SELECT id, provider, subject, generation, state, call_id,
+            "SELECT id, provider, subject, generation, state, revealed_at, call_id,
                     (SELECT c.tracking_id FROM calls c WHERE c.id = reveals.call_id)
              FROM reveals WHERE id IN (
                 SELECT n.id FROM IDS($1) AS e JOIN reveals o ON o.id = CAST(e.value AS BIGINT)
                 JOIN reveals n ON n.provider = o.provider AND n.subject = o.subject)
              ORDER BY id FOR UPDATE",
-            json(&ids),
+            json(&all),
         )?;
-        let mut people = People { states, reveals: HashMap::new(), newest: HashMap::new() };
-        for (id, provider, subject, generation, state, call, tracking_id) in found {
-            people.remember(Reveal {
+        let reveal = |(
+            id,
+            provider,
+            subject,
+            generation,
+            state,
+            revealed_at,
+            call,
+            tracking_id,
+        ): RevealRow| {
+            Ok(Reveal {
                 id,
                 provider: parse_provider(&provider, id)?,
-                subject,
+                subject: subject.into(),
                 generation,
                 state: parse_state(&state, id)?,
+                revealed_at: revealed_at.map(Timestamp),
                 call,
                 tracked: tracking_id.is_some(),
                 new: false,
-            });
-        }
-        Ok(people)
+            })
+        };
+        found.into_iter().map(reveal).collect()
     }
 
     fn remember(&mut self, reveal: Reveal) {
-        let newest = self.newest.entry((reveal.provider, reveal.subject.clone()));
-        let newest = newest.or_insert(reveal.id);
-        if self.reveals.get(newest).is_none_or(|other| other.generation <= reveal.generation) {
-            *newest = reveal.id;
-        }
+        let key = (reveal.provider, Arc::clone(&reveal.subject));
+        self.by_subject.entry(key).or_default().push(reveal.id);
         self.reveals.insert(reveal.id, reveal);
     }
 
@@ -79,27 +128,44 @@ impl People {
         self.reveals.get(&id)
     }
 
-    /// The reveal that stands in the place of `id` from now on: itself, unless it is to be asked
-    /// again; then a newer one that another batch has made already, else a new one.
+    /// The reveal that stands in the place of `id` from now on: itself, unless it is to be asked again; then what is
+    /// known or under way of the same person under whichever identifier, else a new one.
     pub(super) fn again(&mut self, id: i64, numbers: &mut Numbers) -> i64 {
         let Some(old) = self.reveals.get(&id).filter(|old| self.states.asks_again(old.state))
         else {
             return id;
         };
-        let newest = self.newest.get(&(old.provider, old.subject.clone())).copied().unwrap_or(id);
-        let Some(newest) = self.reveals.get(&newest) else { return id };
-        if !self.states.asks_again(newest.state) {
-            return newest.id;
+        let members = self.persons.with(&old.subject);
+        let of_member =
+            |member: &Arc<str>| self.by_subject.get(&(old.provider, Arc::clone(member)));
+        let all: Vec<&Reveal> = members
+            .iter()
+            .filter_map(of_member)
+            .flatten()
+            .filter_map(|id| self.reveals.get(id))
+            .collect();
+        let standings: Vec<Standing> = all.iter().map(|reveal| reveal.standing()).collect();
+        if let Some(best) = counting_for_retry(&standings, |state| self.states.asks_again(state)) {
+            return best.id;
         }
+        // Of what may have been paid for, the new call says what it repeats.
+        let expired = all.iter().filter(|reveal| reveal.state == RevealState::Expired);
+        let repeated = expired.max_by_key(|reveal| reveal.generation);
         let new = Reveal {
             id: numbers.take(),
-            generation: newest.generation + 1,
+            provider: old.provider,
+            subject: match old.state {
+                RevealState::Failed => {
+                    Arc::clone(asked_by(old.provider, &old.subject, members, &standings))
+                }
+                _ => Arc::clone(&old.subject),
+            },
+            generation: next_generation(&standings),
             state: RevealState::Idle,
-            // Of what may have been paid for, the new call says what it repeats.
-            call: newest.call.filter(|_| newest.state == RevealState::Expired),
-            tracked: newest.tracked && newest.state == RevealState::Expired,
+            revealed_at: None,
+            call: repeated.and_then(|reveal| reveal.call),
+            tracked: repeated.is_some_and(|reveal| reveal.tracked),
             new: true,
-            ..newest.clone()
         };
         let id = new.id;
         self.remember(new);
@@ -178,4 +244,13 @@ impl People {
         }
         Ok(i64::try_from(polled.len()).unwrap_or(i64::MAX))
     }
+}
+
+async fn subjects_of(conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<Vec<Arc<str>>> {
+    let subjects: Vec<(String,)> = rows!(
+        conn,
+        "SELECT r.subject FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)",
+        json(ids),
+    )?;
+    Ok(subjects.into_iter().map(|(subject,)| subject.into()).collect())
 }

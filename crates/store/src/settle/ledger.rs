@@ -1,6 +1,7 @@
 //! What deliveries touch, in memory: who is meant, and what each result changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::{CallState, Credits, Provider, RevealState};
@@ -239,6 +240,18 @@ impl Ledger {
     pub(super) fn unasked_late(&self) -> BTreeSet<i64> {
         let late = self.members.iter().filter(|m| m.expired_call && m.unasked && m.answered);
         late.map(|member| member.call).collect()
+    }
+
+    /// Those who have a result now although rows waited for it no longer: their provider, and by what they were asked.
+    pub(super) fn late(&self) -> BTreeMap<i64, (Provider, Arc<str>)> {
+        let answered = |person: &&Person| person.new_state.is_some_and(RevealState::is_finished);
+        let late = |member: &Member| {
+            let person = self.people.get(&member.reveal).filter(answered)?;
+            let subject = Arc::from(member.subject.as_str());
+            (person.state != RevealState::Asked)
+                .then_some((member.reveal, (person.provider, subject)))
+        };
+        self.members.iter().filter_map(late).collect()
     }
 
     /// Those whose answer came when nobody waited for it any more: other rows may show them since they were asked.

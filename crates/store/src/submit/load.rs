@@ -6,13 +6,14 @@ use std::sync::Arc;
 use jobs::{Provider, Timestamp};
 use sqlx::PgPool;
 
-use super::place::{Found, adopt_lanes, others_that_load, place_erased, place_rows};
+use super::place::{Found, others_that_load, place_erased, place_rows, take_over};
 use super::rows::Rows;
 use super::{Loaded, Loading, NewRow, NewStep, swept};
 use crate::conn::{Conn, exec, row, rows};
 use crate::erasures::mark_erased;
+use crate::links::{self, Evidence};
 use crate::postgres::begin;
-use crate::resolve::{Merged, Numbers, People, Place};
+use crate::resolve::{Numbers, People, Place};
 use crate::totals::{Totals, json};
 use crate::writer::Durability;
 use crate::{Result, StoreError};
@@ -46,31 +47,36 @@ pub(super) async fn load_chunk(
     }
     let mut numbers = Numbers::lock(conn).await?;
     mark_erased(conn, &mut new_rows).await?;
-    let mut people = look_up_all(conn, batch, &new_rows).await?;
     let erased: Vec<NewRow> = new_rows.extract_if(.., |row| row.erased).collect();
-    let steps = resolve_all(&mut people, &new_rows, &mut numbers);
+    let evidence = Evidence::of_rows(conn, &new_rows).await?;
+    let mut people = look_up_all(conn, batch, &new_rows, &evidence).await?;
+    let steps = resolve_all(&mut people, &new_rows, &evidence, &mut numbers);
     numbers.save(conn).await?;
 
     let mut totals = Totals::default();
-    let mut loaded = Loaded::default();
+    let contradictions = evidence.contradictions(conn, Some(batch.id), &new_rows).await?;
+    let mut loaded = Loaded { contradictions, ..Loaded::default() };
+    links::save(conn, &evidence.new, Some(batch.id)).await?;
     let (counted, unclaimed) = counted_and_unclaimed(conn, batch, &people).await?;
     let loading = others_that_load(conn, batch).await?;
     let found = Found { steps, counted, unclaimed, loading };
     let (rows, waterfall) =
         place_rows(&mut people, batch, new_rows, found, &mut totals, &mut loaded);
     let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);
-    let took_over = adopt_lanes(conn, batch, &people, &rows).await?;
+    let turns = take_over(conn, batch, &people, &rows).await?;
     let rows = Rows { waiting: rows, erased: erased_rows, waterfall };
-    save(conn, batch, people, rows, &mut totals, now, beside).await?;
+    save(conn, batch, people, rows, now, beside).await?;
     totals.flush(conn, now).await?;
     // The batch's own row is locked last, as everywhere: results of shared people lock it, too.
     let seen = exec!(
         conn,
-        "UPDATE batches SET loader_seen_at = $2, took_over = CASE WHEN $3 = 1 THEN 1 ELSE took_over END
+        "UPDATE batches SET loader_seen_at = $2, took_over = CASE WHEN $3 = 1 THEN 1 ELSE took_over END,
+            turns_due = CASE WHEN $4 = 1 THEN 1 ELSE turns_due END
          WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
         batch.id,
         now.0,
-        i64::from(took_over),
+        i64::from(turns.taken_over),
+        i64::from(turns.due),
     )?;
     if seen == 1 { Ok(loaded) } else { Err(swept(batch)) }
 }
@@ -84,13 +90,10 @@ async fn save(
     batch: &Loading,
     people: BTreeMap<Provider, People>,
     rows: Rows,
-    totals: &mut Totals,
     now: Timestamp,
     beside: Option<PgPool>,
 ) -> Result<()> {
-    // Who turns out to be somebody else takes rows along, which must be there.
-    let apart = rows.waiting.len() >= MANY && people.values().all(People::are_all_apart);
-    if let Some(pool) = beside.filter(|_| apart) {
+    if let Some(pool) = beside.filter(|_| rows.waiting.len() >= MANY) {
         let written = async {
             let tx = pool.begin_with(begin(Durability::WithTheNext)).await?;
             let mut other = Conn::transaction(tx);
@@ -102,12 +105,8 @@ async fn save(
         conn.goes_behind(other?);
         return Ok(());
     }
-    let merged = save_people(conn, batch, people, now).await?;
-    rows.insert(conn, batch, now).await?;
-    for merged in merged {
-        merged.follow(conn, totals, now).await?;
-    }
-    Ok(())
+    save_people(conn, batch, people, now).await?;
+    rows.insert(conn, batch, now).await
 }
 
 async fn save_people(
@@ -115,21 +114,20 @@ async fn save_people(
     batch: &Loading,
     people: BTreeMap<Provider, People>,
     now: Timestamp,
-) -> Result<Vec<Merged>> {
-    let mut merged = Vec::with_capacity(people.len());
+) -> Result<()> {
     for (_, known) in people {
-        merged.push(known.save(conn, batch.id, now).await?);
+        known.save(conn, batch.id, now).await?;
     }
-    Ok(merged)
+    Ok(())
 }
 
 async fn look_up_all(
     conn: &mut Conn,
     batch: &Loading,
     new_rows: &[NewRow],
+    evidence: &Evidence,
 ) -> Result<BTreeMap<Provider, People>> {
-    let live = || new_rows.iter().filter(|row| !row.erased);
-    let steps = || live().flat_map(|row| &row.steps);
+    let steps = || new_rows.iter().flat_map(|row| &row.steps);
     let mut people = BTreeMap::new();
     for provider in steps().map(|step| step.provider).collect::<BTreeSet<Provider>>() {
         let own = steps().any(|step| step.provider == provider && step.asks_by.is_some());
@@ -138,7 +136,8 @@ async fn look_up_all(
         }
         let named = |row: &&NewRow| row.steps.iter().any(|step| step.provider == provider);
         let mut identifiers: Vec<&Arc<str>> = Vec::with_capacity(new_rows.len());
-        identifiers.extend(live().filter(named).flat_map(|row| &row.identifiers));
+        identifiers.extend(new_rows.iter().filter(named).flat_map(|row| &row.identifiers));
+        identifiers.extend(evidence.persons.all().iter().flatten());
         // In the order of the index, and each once.
         identifiers.sort_unstable();
         identifiers.dedup();
@@ -163,13 +162,15 @@ async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result<bool> {
 fn resolve_all(
     people: &mut BTreeMap<Provider, People>,
     live: &[NewRow],
+    evidence: &Evidence,
     numbers: &mut Numbers,
 ) -> Vec<Option<Step>> {
+    let persons = &evidence.persons;
     let named = || live.iter().flat_map(|row| row.steps.iter().map(move |step| (row, step)));
     let mut resolve = |(row, step): (&NewRow, &NewStep)| {
         let provider = step.provider;
         let known = people.get_mut(&provider)?;
-        let (whom, made) = known.resolve(&row.identifiers, row.asked_by(step)?, numbers);
+        let (whom, made) = known.resolve(row, row.asked_by(step)?, persons, numbers);
         Some(Step { provider, whom, made })
     };
     let mut steps = Vec::with_capacity(live.iter().map(|row| row.steps.len()).sum());
@@ -177,7 +178,7 @@ fn resolve_all(
     // Afterwards, so that it doesn't matter which of two rows comes first in a chunk.
     for (found, (row, step)) in steps.iter_mut().zip(named()).filter(|(found, _)| found.is_none()) {
         let provider = step.provider;
-        let whom = people.get(&provider).and_then(|known| known.find(&row.identifiers));
+        let whom = people.get(&provider).and_then(|known| known.find(row, persons));
         *found = whom.map(|whom| Step { provider, whom, made: false });
     }
     steps

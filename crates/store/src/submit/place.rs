@@ -9,7 +9,7 @@ use super::load::Step;
 use super::rows::{NewBatchRow, RowStep};
 use super::{Loaded, Loading, NewRow};
 use crate::Result;
-use crate::conn::{Conn, exec, rows};
+use crate::conn::{Conn, exec, row, rows};
 use crate::resolve::{People, Place};
 use crate::totals::{Totals, json};
 use crate::waterfall::displayed_step;
@@ -41,7 +41,6 @@ pub(super) fn place_rows(
     for row in new_rows {
         steps.clear();
         steps.extend(all_steps.by_ref().take(row.steps.len()).flatten());
-        settle_steps(people, &mut steps);
         let mut named = SmallVec::<[(Provider, Place); 2]>::new();
         steps.retain(|step| {
             let new = !named.contains(&(step.provider, step.whom));
@@ -71,17 +70,6 @@ pub(super) fn place_rows(
         rows.push(NewBatchRow { number, fields: row.fields, reveal: Some(reveal), shared });
     }
     (rows, waterfall)
-}
-
-/// People who turned out to be somebody else make way for them.
-fn settle_steps(people: &BTreeMap<Provider, People>, steps: &mut [Step]) {
-    for step in steps {
-        if let Some(known) = people.get(&step.provider) {
-            let settled = known.settled(step.whom);
-            step.made &= settled == step.whom;
-            step.whom = settled;
-        }
-    }
 }
 
 /// Counts those of a row's steps, from the one it shows, who may cost something and weren't counted with an earlier
@@ -130,57 +118,63 @@ pub(super) fn place_erased(
         .collect()
 }
 
-/// A person who is queued in another batch's turn comes over to this one's where that is sooner:
-/// a higher priority, or a batch that will not send them itself, as one that still loads. Whether anybody came
-/// from one of these.
-pub(super) async fn adopt_lanes(
+/// In whose turn people are who were known before.
+pub(super) struct Turns {
+    /// Some came over from a batch that nobody sees yet.
+    pub(super) taken_over: bool,
+    /// Some may have their turn sooner with this batch, once it is published; until then it moves nobody who belongs to
+    /// a published one.
+    pub(super) due: bool,
+}
+
+/// People whose turn was to come with another batch that still loads come over to this one.
+pub(super) async fn take_over(
     conn: &mut Conn,
     batch: &Loading,
     people: &BTreeMap<Provider, People>,
     new_rows: &[NewBatchRow],
-) -> Result<bool> {
-    let mut from_loading = false;
+) -> Result<Turns> {
+    let mut turns = Turns { taken_over: false, due: false };
     let shown: HashSet<i64> =
         new_rows.iter().filter(|r| r.shared == 1).filter_map(|r| r.reveal).collect();
     for (provider, known) in people {
-        let lanes = known.lanes(&shown);
-        let slower = slower_lanes(conn, batch, *provider, &lanes).await?;
-        let sooner = lanes.iter().filter(|(_, lane)| slower.contains(lane)).map(|(id, _)| *id);
-        let moving: Vec<i64> = known.taken_over().iter().copied().chain(sooner).collect();
-        from_loading |= !known.taken_over().is_empty();
-        if !moving.is_empty() {
+        turns.due |=
+            known.merges() || is_any_slower(conn, batch, *provider, &known.lanes(&shown)).await?;
+        if !known.taken_over().is_empty() {
+            turns.taken_over = true;
             exec!(
                 conn,
                 "UPDATE reveals SET newcomer = 0, lane = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-                json(&moving),
+                json(&known.taken_over()),
                 batch.id,
             )?;
         }
     }
-    Ok(from_loading)
+    Ok(turns)
 }
 
-/// Those among the batches in whose turn people are queued that are slower than this one.
-async fn slower_lanes(
+/// Whether one of the batches in whose turn people are queued is slower than this one will be: of a lower priority, or
+/// one that will not send them itself.
+async fn is_any_slower(
     conn: &mut Conn,
     batch: &Loading,
     provider: Provider,
     lanes: &HashMap<i64, i64>,
-) -> Result<HashSet<i64>> {
+) -> Result<bool> {
     let others: HashSet<i64> = lanes.values().copied().filter(|lane| *lane != batch.id).collect();
     if others.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(false);
     }
-    let slower: Vec<(i64,)> = rows!(
+    let slower: Option<(i64,)> = row!(
         conn,
         "SELECT b.id FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
          LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
-         WHERE b.priority < $3 OR b.cancelled_at IS NOT NULL OR t.at_ceiling = 1",
+         WHERE b.priority < $3 OR b.cancelled_at IS NOT NULL OR t.at_ceiling = 1 LIMIT 1",
         json(&others),
         provider.as_str(),
         batch.priority,
     )?;
-    Ok(slower.into_iter().map(|(id,)| id).collect())
+    Ok(slower.is_some())
 }
 
 /// Other batches that nobody sees yet. What their submits came to, if they did, isn't known.

@@ -3,6 +3,7 @@
 
 use jobs::BatchId;
 
+use super::merge::{carry_out_merges, has_many_of_its_own, merge_some};
 use super::{Loading, swept};
 use crate::conn::{Conn, row, rows, value};
 use crate::lanes::find_lanes;
@@ -34,11 +35,18 @@ impl Store {
             return Ok(before);
         }
         let (id, now) = (batch.id, self.now());
-        let (text, hash) = key.clone().unzip();
+        // What is more than one short transaction holds comes before, or after it.
+        while self.write(move |conn| Box::pin(has_many_of_its_own(conn, id))).await? {
+            self.write(move |conn| Box::pin(async move { merge_some(conn, id, now).await }))
+                .await?;
+        }
+        let (loading, (text, hash)) = (batch.clone(), key.clone().unzip());
         let published = self
             .write(move |conn| {
                 Box::pin(async move {
                     let waiting = taken_over_by_loading(conn, id).await?;
+                    let mut totals = Totals::default();
+                    carry_out_merges(conn, &mut totals, id, now).await?;
                     let published: Option<(i64, Option<i64>)> = row!(
                         conn,
                         "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
@@ -50,10 +58,9 @@ impl Store {
                         text,
                         hash,
                     )?;
-                    let mut totals = Totals::default();
-                    if published.is_some() {
-                        find_lanes(conn, &mut totals, &waiting, now).await?;
-                    }
+                    // What a batch that was swept said moves nobody.
+                    let published = published.ok_or_else(|| swept(&loading))?;
+                    find_lanes(conn, &mut totals, &waiting, now).await?;
                     totals.flush(conn, now).await?;
                     conn.announce(Topic::Queue);
                     Ok(published)
@@ -61,14 +68,14 @@ impl Store {
             })
             .await;
         match published {
-            Ok(Some((rows, finished_at))) => {
+            Ok((rows, finished_at)) => {
                 if finished_at.is_some() {
                     log_end(&batch.batch_id.to_string(), rows);
                 }
+                self.see_to_turns(batch.id).await?;
                 self.refresh_statistics(rows).await;
                 Ok(Published::Now)
             }
-            Ok(None) => Err(swept(batch)),
             // Another submit with this key was faster by a moment.
             Err(error) if error.is_duplicate() => {
                 self.published_before(batch, key.as_ref()).await?.ok_or(error)

@@ -18,6 +18,7 @@ mod ceilings;
 mod claims;
 mod crosswise;
 mod harness;
+mod identity;
 mod inbox;
 mod isolation;
 mod newcomers;

@@ -15,9 +15,10 @@ on_both!(
     aliases_in_every_order_across_chunks,
     aliases_in_every_order_across_batches,
     chains_of_aliases_lead_to_one_person,
+    an_address_with_two_ids_links_nobody,
     a_merge_counts_for_rows_that_waited,
     a_merge_with_somebody_found_ends_those_who_waited,
-    a_merge_with_somebody_not_found_moves_the_waterfall_on,
+    what_waits_is_not_ended_by_a_not_found,
     submits_at_once_make_a_person_once,
     a_refresh_asks_again_for_its_own_rows_only,
     a_refresh_takes_what_is_new_enough,
@@ -90,7 +91,7 @@ async fn forget(b: &Bench) {
         "batch_totals",
         "batches",
         "reveals",
-        "aliases",
+        "identity_links",
     ] {
         b.database.run(&format!("DELETE FROM {table}")).await;
     }
@@ -129,13 +130,14 @@ async fn aliases_in_every_order_across_batches(b: &Bench) {
 
 async fn chains_of_aliases_lead_to_one_person(b: &Bench) {
     let links = [
+        linkedin("a"),
+        linkedin("b"),
         clodura("c1").linkedin("a"),
-        clodura("c2").linkedin("b"),
-        clodura("c2").linkedin("a"),
+        ocean("o1").linkedin("b").by(&[Clodura]),
+        ocean("o1").clodura("c1").by(&[Clodura]),
         linkedin("b"),
         clodura("c1"),
         linkedin("a"),
-        clodura("c2"),
     ];
     let mut batches = Vec::new();
     for link in links {
@@ -143,6 +145,24 @@ async fn chains_of_aliases_lead_to_one_person(b: &Bench) {
         b.check("linked").await;
     }
     asked_once(b, &batches).await;
+}
+
+async fn an_address_with_two_ids_links_nobody(b: &Bench) {
+    let rows = [clodura("c1").linkedin("a"), clodura("c2").linkedin("a"), linkedin("a")];
+    for order in ORDERS {
+        let batch = b.begin(Options::default()).await;
+        let loaded = b.load(&batch, &order.map(|n| rows[n].clone())).await;
+        assert_eq!(loaded.new_people[&Clodura], 3, "{order:?}");
+        assert_eq!(loaded.contradictions.len(), 1);
+        b.publish(&batch).await;
+        let mut asked: Vec<String> = Vec::new();
+        for call in b.claim(Clodura).await {
+            asked.extend(call.people);
+        }
+        asked.sort();
+        assert_eq!(asked, ["clodura:c1", "clodura:c2", "linkedin.com/in/a"]);
+        forget(b).await;
+    }
 }
 
 async fn a_merge_counts_for_rows_that_waited(b: &Bench) {
@@ -167,7 +187,7 @@ async fn a_merge_with_somebody_found_ends_those_who_waited(b: &Bench) {
     assert!(b.claim(Clodura).await.is_empty());
 }
 
-async fn a_merge_with_somebody_not_found_moves_the_waterfall_on(b: &Bench) {
+async fn what_waits_is_not_ended_by_a_not_found(b: &Bench) {
     b.submit(&[clodura("c1")]).await;
     let call = b.claim_one(Clodura).await;
     b.accept(&call).await;
@@ -176,6 +196,10 @@ async fn a_merge_with_somebody_not_found_moves_the_waterfall_on(b: &Bench) {
     assert_eq!(b.shown(waiting).await[0].provider.as_deref(), Some("clodura"));
     b.submit(&[clodura("c1").linkedin("jane")]).await;
     b.check("merged").await;
+    let call = b.claim_one(Clodura).await;
+    assert_eq!(call.people, ["linkedin.com/in/jane"]);
+    b.accept(&call).await;
+    b.webhook(&call, vec![not_found("c1")]).await;
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
 }
 

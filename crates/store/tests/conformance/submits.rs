@@ -58,7 +58,9 @@ async fn what_is_abandoned_leaves_nothing(b: &Bench) {
     b.load(&batch, &[ocean("o1").clodura("c1"), ocean("o2")]).await;
     b.store.abandon(&batch).await.unwrap();
     b.check("abandoned").await;
-    for table in ["batches", "batch_rows", "row_waterfall", "batch_totals", "reveals", "aliases"] {
+    for table in
+        ["batches", "batch_rows", "row_waterfall", "batch_totals", "reveals", "identity_links"]
+    {
         assert_eq!(b.database.number(&format!("SELECT COUNT(*) FROM {table}")).await, 0, "{table}");
     }
     assert!(b.claim(Ocean).await.is_empty());

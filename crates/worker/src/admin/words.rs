@@ -96,6 +96,7 @@ pub fn action(action: &str) -> &str {
         "ceiling" => "Set a ceiling",
         "pause" => "Paused",
         "resume" => "Resumed",
+        "split" => "Took identifiers apart",
         other => other,
     }
 }

@@ -1,7 +1,5 @@
 use crate::Provider::{Clodura, Ocean};
-use crate::RevealState::{
-    Asked, Cancelled, Expired, Failed, Found, Idle, NotFound, Queued, Retrying,
-};
+use crate::RevealState::{Asked, Expired, Failed, Found, Idle, NotFound, Queued, Retrying};
 use crate::identity::choice::*;
 use crate::{RevealState, Timestamp};
 
@@ -73,13 +71,4 @@ fn a_refused_identifier_decides_nothing_while_there_is_another() {
     );
     assert_eq!(asked_by(Ocean, &other, &[own, address], &[]), &other);
     assert_eq!(asked_by(Clodura, &address, &[own, address], &[]), &own, "an id before an address");
-}
-
-#[test]
-fn a_row_shows_the_first_number_else_where_it_stops() {
-    assert_eq!(displayed(&[NotFound, Queued, Found]), 2);
-    assert_eq!(displayed(&[NotFound, Expired, Idle]), 1);
-    assert_eq!(displayed(&[Failed, NotFound]), 1);
-    assert_eq!(displayed(&[Cancelled]), 0);
-    assert_eq!(displayed(&[]), 0);
 }

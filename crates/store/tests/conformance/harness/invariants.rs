@@ -212,6 +212,9 @@ impl Ledger {
             }
         }
         let waiting = self.reveals.values().filter(|r| ["queued", "retrying"].contains(&&*r.state));
+        for reveal in waiting.clone() {
+            assert!(wanted.contains_key(&reveal.id), "{reveal:?} waits, and no row wants it");
+        }
         for reveal in waiting.filter(|r| r.cohort.is_none() && wanted.contains_key(&r.id)) {
             let lane = reveal.lane.and_then(|lane| self.batches.get(&lane));
             assert!(
