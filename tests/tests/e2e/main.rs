@@ -41,6 +41,7 @@ mod crm; // from a CRM and back
 mod exits; // exit codes and what is said with them
 mod files; // what people's files are like
 mod gate; // providers that say no
+mod identity; // who is who
 mod isolation; // bad ids among good ones
 mod large; // a hundred thousand rows
 mod logs; // what a worker says of what it does

@@ -6,13 +6,15 @@ use end_to_end::{Kind, Scene};
 
 use crate::plan::Plan;
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
     "batches",
     "batch_totals",
     "batch_rows",
     "row_waterfall",
     "reveals",
-    "aliases",
+    "identity_links",
+    "identity_splits",
+    "batch_merges",
     "calls",
     "call_reveals",
     "lookups",
