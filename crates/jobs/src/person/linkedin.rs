@@ -165,7 +165,8 @@ fn normal_slug(slug: &str) -> Result<String, IdentifierError> {
     if let Some(c) = value.chars().find(|c| is_invisible(*c)) {
         return Err(IdentifierError::Invisible(u32::from(c)));
     }
-    if value.is_empty() || !value.chars().all(may_stand_in_slug) {
+    // `in` is a step of the path, not a name, however it is written.
+    if value.is_empty() || value == "in" || !value.chars().all(may_stand_in_slug) {
         return Err(IdentifierError::BadSlug);
     }
     if is_dead(&value) {

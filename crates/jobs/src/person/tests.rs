@@ -105,6 +105,8 @@ fn what_is_no_profile_is_refused_with_the_reason() {
         ("linkedin.com/in", E::BadSlug),
         ("linkedin.com/in/", E::BadSlug),
         ("linkedin.com/in/?x=y", E::BadSlug),
+        ("linkedin.com/in/In", E::BadSlug),
+        ("linkedin.com/in/%69%6E", E::BadSlug),
         ("linkedin.com/in/%", E::BadSlug),
         ("linkedin.com/in/j%C3", E::BadSlug),
         ("linkedin.com/in/j%2Fx", E::BadSlug),

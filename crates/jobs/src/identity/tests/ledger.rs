@@ -110,12 +110,13 @@ impl Ledger {
         }
         let reveal = reveal % self.reveals.len();
         let reveal = &mut self.reveals[reveal];
-        let may = match (reveal.state, to) {
-            (Queued, Asked | Retrying) | (Retrying, Queued) => true,
-            (Asked, Queued | Found | NotFound | Expired | Failed) => true,
-            (Expired, Found | NotFound) => true,
-            _ => false,
-        };
+        let may = matches!(
+            (reveal.state, to),
+            (Queued, Asked | Retrying)
+                | (Retrying, Queued)
+                | (Asked, Queued | Found | NotFound | Expired | Failed)
+                | (Expired, Found | NotFound)
+        );
         if may {
             reveal.state = to;
             reveal.revealed_at = to.is_finished().then_some(Timestamp(self.now));
