@@ -9,13 +9,14 @@ pub(crate) fn cell(text: &str) -> Cow<'_, str> {
 fn runs(text: &str) -> bool {
     match text.trim_start().bytes().next() {
         Some(b'=' | b'@') => true,
-        Some(b'+' | b'-') => !text.chars().all(is_of_a_number),
+        Some(b'+' | b'-') => !text.replace(" ext ", " ").chars().all(is_of_a_number),
         _ => text.starts_with(['\t', '\r', '\n']),
     }
 }
 
+/// U+FFFD stands for a character that no database keeps.
 fn is_of_a_number(char: char) -> bool {
-    char.is_ascii_digit() || "+-.()/; \u{a0}".contains(char)
+    char.is_ascii_digit() || "+-.()/; \u{a0}\u{fffd}".contains(char)
 }
 
 #[cfg(test)]
@@ -45,6 +46,8 @@ mod tests {
             "+4512345678",
             "+4512345678;+4512345679",
             "+1 (253) 000-00",
+            "+14395700805 ext 12;+4512345678",
+            "+4512345678;0170\u{fffd}1234567",
             "0170/1234567",
             "outcome unknown: time-out",
             "a=b",
