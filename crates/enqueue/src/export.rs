@@ -99,7 +99,7 @@ async fn came(store: &Store, batch: &BatchRef, columns: &Columns) -> Result<File
     Ok(store.form(batch).await?.unwrap_or_else(|| FileForm::new(plain)))
 }
 
-/// Refuses a workbook where nobody could use it, before anything is read.
+/// Refuses a workbook on a terminal, or with more rows than a sheet has, before anything is read.
 fn fits_a_workbook(output: &Output, status: Option<&BatchStatus>) -> Result<(), Failure> {
     if matches!(output, Output::Stdout) && is_watched() {
         return Err(Failure::Usage(

@@ -38,7 +38,7 @@ pub enum Outcome {
     Duplicate,
     /// It brought a result after the deadline
     Late,
-    /// It named nobody who was in its request
+    /// It named no person of its request
     UnknownPerson,
     /// Its request was not in the database
     UnknownCall,

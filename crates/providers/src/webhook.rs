@@ -106,7 +106,7 @@ fn entries(provider: Provider, json: &Value) -> Result<Entries<'_>, Malformed> {
         let overall = Word::of(body.get("status"));
         lists_nobody |= lists.iter().any(|list| list.as_array().is_some_and(Vec::is_empty));
         if lists_nobody && overall == Word::Finished {
-            // It is done, and nobody was found: whom that is about its address says.
+            // The request is done and found no one. The webhook address says which person that is.
             entries.found.push(Entry { fields: body, overall });
         } else if lists.is_empty() {
             entries.take(body, Word::Absent, &shape);

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use super::{Links, is_address, kind};
 
-/// Which identifiers are one person's. A person has at most one id of each kind, and the addresses that lead to nobody
-/// else.
+/// Which identifiers are one person's. A person has at most one id of each kind, and the addresses that lead to no
+/// other person.
 #[derive(Debug, Clone, Default)]
 pub struct Persons {
     of: HashMap<Arc<str>, usize>,
