@@ -183,7 +183,7 @@ SELECT g.provider,
            + (SELECT COUNT(*) FROM calls c WHERE c.provider = g.provider AND c.state = 'sending') AS in_flight,
        CASE WHEN g.requests_day = CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT) / 86400000 THEN g.requests_today ELSE 0 END AS requests_today,
        COALESCE(g.found_rate, g.rate_limit) AS rate,
-       (SELECT trim_scale((g.balance_credits + g.balance_spent - COALESCE(SUM(t.credits_spent), 0)) / 1000.0)
+       (SELECT trim_scale((g.balance_credits + g.balance_spent - g.purged_spent - COALESCE(SUM(t.credits_spent), 0)) / 1000.0)
         FROM batch_totals t WHERE t.provider = g.provider) AS credits_left,
        to_char(to_timestamp(g.balance_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS credits_checked_at
 FROM provider_gates g;

@@ -68,7 +68,10 @@ CREATE TABLE batch_totals (
     credits_spent    BIGINT NOT NULL DEFAULT 0,
     written_off      BIGINT NOT NULL DEFAULT 0, -- reserved for people who expired: perhaps spent
     max_credits      BIGINT,
-    at_ceiling       BIGINT NOT NULL DEFAULT 0, -- 1: the next person would pass max_credits
+    person_price     BIGINT NOT NULL DEFAULT 0, -- what one more person may cost, as of the last claim
+    at_ceiling       BIGINT NOT NULL GENERATED ALWAYS AS ( -- 1: one more person might pass max_credits
+        CASE WHEN max_credits - credits_reserved - credits_spent - written_off < person_price THEN 1 ELSE 0 END
+    ) STORED,
     PRIMARY KEY (batch_id, provider)
 );
 
@@ -179,6 +182,7 @@ CREATE TABLE calls (
     outcome     TEXT,
     tracking_id TEXT,
     repeat_of   BIGINT,
+    number_price BIGINT,                       -- what each number costs, where numbers are charged and the plan was known
     deadline_at BIGINT,                        -- set while a result may come
     poll_at     BIGINT,                        -- when its tracking id is polled next
     polls       BIGINT NOT NULL DEFAULT 0,
@@ -286,8 +290,10 @@ CREATE TABLE provider_gates (
     daily_left        BIGINT,
     daily_resets_at   BIGINT,
     balance_credits   BIGINT,
-    balance_direct    BIGINT NOT NULL DEFAULT 0,
-    balance_spent     BIGINT NOT NULL DEFAULT 0, -- what the ledger had spent when the balance was read
+    tariff            TEXT,                    -- legacy, unified, direct_dials, credits; NULL: no balance told it yet
+    most_phones       BIGINT NOT NULL DEFAULT 0, -- the most numbers that one person had
+    purged_spent      BIGINT NOT NULL DEFAULT 0, -- what batches had spent that are purged
+    balance_spent     BIGINT NOT NULL DEFAULT 0, -- what the ledger had spent when the balance was asked for
     balance_at        BIGINT,
     balance_due_at    BIGINT,
     balance_step      BIGINT NOT NULL DEFAULT 0,

@@ -180,7 +180,7 @@ SELECT g.provider,
        CASE WHEN g.requests_day = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) / 86400000 THEN g.requests_today ELSE 0 END AS requests_today,
        COALESCE(g.found_rate, g.rate_limit) AS rate,
        (SELECT CASE WHEN l.credits % 1000 = 0 THEN l.credits / 1000 ELSE l.credits / 1000.0 END
-        FROM (SELECT g.balance_credits + g.balance_spent - COALESCE(SUM(t.credits_spent), 0) AS credits
+        FROM (SELECT g.balance_credits + g.balance_spent - g.purged_spent - COALESCE(SUM(t.credits_spent), 0) AS credits
               FROM batch_totals t WHERE t.provider = g.provider) l) AS credits_left,
        strftime('%Y-%m-%dT%H:%M:%fZ', g.balance_at / 1000.0, 'unixepoch') AS credits_checked_at
 FROM provider_gates g;

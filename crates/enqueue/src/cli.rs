@@ -9,6 +9,7 @@ use crate::export::ExportArgs;
 use crate::failure::Failure;
 use crate::forget::{EraseArgs, PurgeArgs};
 use crate::manage::{CancelArgs, PauseArgs, ResumeArgs, RetryArgs};
+use crate::reconcile::ReconcileArgs;
 use crate::replay::ReplayArgs;
 use crate::status::StatusArgs;
 use crate::submit::SubmitArgs;
@@ -115,6 +116,8 @@ pub enum Command {
     Pause(PauseArgs),
     /// Ask at a provider again, or raise a batch's ceiling
     Resume(ResumeArgs),
+    /// Lay what the ledger says was spent beside what the accounts say, by provider and day
+    Reconcile(ReconcileArgs),
     /// Erase a person under every identifier that is known to be theirs, and never ask for them again
     Erase(EraseArgs),
     /// Forget people who were finished long ago; asking for them again pays again

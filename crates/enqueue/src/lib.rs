@@ -26,6 +26,8 @@ mod manual;
 pub mod output;
 /// The file that an export writes.
 mod output_file;
+/// `enqueue reconcile`.
+mod reconcile;
 /// `enqueue replay`.
 mod replay;
 /// Running one command.

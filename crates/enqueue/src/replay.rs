@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 use jobs::Policy;
+use providers::webhook::Reading;
 use store::{Delivery, Store, StoredWebhook};
 
 use crate::failure::Failure;
@@ -90,7 +91,8 @@ async fn apply(store: &Store, webhook: StoredWebhook) -> Result<&'static str, Fa
         return Ok("malformed");
     };
     let (inbox, call_id) = (Some(webhook.id), webhook.call_id);
-    let delivery = Delivery { inbox, call_id, results: reading.results };
+    let Reading { results, credits_used, .. } = reading;
+    let delivery = Delivery { inbox, call_id, results, credits_used };
     let applied = store.replay(delivery, &Policy::default()).await?;
     Ok(applied.map_or("gone", store::Applied::as_str))
 }

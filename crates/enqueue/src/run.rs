@@ -6,7 +6,9 @@ use crate::cli::{Cli, Command, Global};
 use crate::failure::Failure;
 use crate::output::say;
 use crate::status::StatusArgs;
-use crate::{actor, elsewhere, export, forget, manage, manual, replay, signals, status, submit};
+use crate::{
+    actor, elsewhere, export, forget, manage, manual, reconcile, replay, signals, status, submit,
+};
 
 /// Does what the command line says.
 ///
@@ -31,6 +33,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Resume(args) => {
             change(global, async |store| manage::resume(store, &args).await).await
+        }
+        Command::Reconcile(args) => {
+            existing(global, async |store| reconcile::reconcile(store, &args).await).await
         }
         Command::Erase(args) => {
             change(global, async |store| forget::erase(store, &args).await).await

@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use console::truncate_str;
+use jobs::Provider;
 use serde::Serialize;
-use store::{BatchRef, BatchStatus, Store};
+use store::{BatchRef, BatchStatus, ProviderCredits, Store};
 use tokio::time::Instant;
 
 use crate::failure::Failure;
@@ -22,7 +23,7 @@ pub struct StatusArgs {
     #[arg(value_name = "BATCH")]
     pub batch: Option<String>,
 
-    /// Print an array of objects: the columns of the view batch_status, and held_up_by
+    /// Print an array of objects: the columns of the view batch_status, credits by provider, and held_up_by
     #[arg(long)]
     pub json: bool,
 
@@ -36,6 +37,8 @@ pub struct StatusArgs {
 struct Shown {
     #[serde(flatten)]
     status: BatchStatus,
+    /// By provider: they are different currencies.
+    credits: BTreeMap<Provider, ProviderCredits>,
     held_up_by: Vec<String>,
 }
 
@@ -78,12 +81,14 @@ pub fn nothing(place: &str, args: &StatusArgs) -> Result<(), Failure> {
 
 async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Vec<Shown>, Failure> {
     let statuses = store.batch_status(batch).await?;
+    let mut credits = store.credits_by_provider(batch).await?;
     let mut holds: BTreeMap<String, Vec<String>> = store.held_up_by().await?;
     Ok(statuses
         .into_iter()
         .map(|status| {
             let held_up_by = holds.remove(&status.batch_id).unwrap_or_default();
-            Shown { status, held_up_by }
+            let credits = credits.remove(&status.batch_id).unwrap_or_default();
+            Shown { status, credits, held_up_by }
         })
         .collect())
 }
@@ -138,13 +143,14 @@ fn block(shown: &Shown, width: usize) -> String {
     let states: Vec<String> = states.map(|(state, n)| format!("{} {state}", number(n))).collect();
     let done = status.finished() * 100 / status.total.max(1);
     let rows = format!("{}, {done}% done: {}", count(status.total, "row"), states.join(", "));
-    let credits = format!(
-        "credits: {} spent, {} reserved",
-        status.credits_spent.grouped(),
-        status.credits_reserved.grouped()
-    );
+    let credits = shown.credits.iter().map(|(provider, at)| {
+        let spent = format!("{provider}: {} spent", at.spent.counted());
+        let reserved = format!(", {} reserved", at.reserved.grouped());
+        let ceiling = at.max.map(|most| format!(", ceiling {}", most.grouped()));
+        format!("{spent}{reserved}{}", ceiling.unwrap_or_default())
+    });
     let holds = shown.held_up_by.iter().map(|line| format!("{}: {line}", status.batch_id));
-    let lines = [rows, credits].into_iter().chain(holds);
+    let lines = std::iter::once(rows).chain(credits).chain(holds);
     let lines = lines.flat_map(|line| wrapped(Look::Plain, &line, width.saturating_sub(2)));
     let lines = lines.map(|line| format!("\n  {}", line.text(width, false)));
     first.join("  ") + &lines.collect::<String>()
@@ -177,7 +183,13 @@ mod tests {
             credits_spent: jobs::Credits::whole(240_000),
         };
         let why = "ocean: 80,000 rows held: the account has too few credits; it goes on by itself";
-        Shown { status, held_up_by: vec![why.to_owned()] }
+        let at = ProviderCredits {
+            spent: status.credits_spent,
+            reserved: status.credits_reserved,
+            max: Some(jobs::Credits::whole(1_000_000)),
+        };
+        let credits = BTreeMap::from([(Provider::Ocean, at), (Provider::Clodura, at)]);
+        Shown { status, credits, held_up_by: vec![why.to_owned()] }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use crate::Credits;
+use crate::{Credits, Price};
 
 /// A person whose turn it is, and who would pay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +33,11 @@ pub struct Allocation {
     pub account_short: bool,
 }
 
-/// Places people one after the other, each with the first batch that has room for `price`,
-/// as long as the account has room, too. What is placed is taken off `room`.
+/// Places people one after the other, each with the first batch that has room for what is reserved,
+/// as long as the account can pay for one more. What is placed is taken off `room`.
 #[must_use]
-pub fn allocate(candidates: &[Candidate], price: Credits, room: &mut Room) -> Allocation {
+pub fn allocate(candidates: &[Candidate], price: Price, room: &mut Room) -> Allocation {
+    let Price { reserved, least } = price;
     let mut result = Allocation::default();
     for candidate in candidates {
         if candidate.wanted_by.is_empty() {
@@ -46,20 +47,20 @@ pub fn allocate(candidates: &[Candidate], price: Credits, room: &mut Room) -> Al
         let payer = candidate
             .wanted_by
             .iter()
-            .find(|batch| room.batches.get(batch).is_none_or(|left| *left >= price));
+            .find(|batch| room.batches.get(batch).is_none_or(|left| *left >= reserved));
         let Some(&payer) = payer else {
             result.at_ceiling.push(candidate.reveal);
             continue;
         };
-        if room.account.is_some_and(|left| left < price) {
+        if room.account.is_some_and(|left| left < least) {
             result.account_short = true;
             break;
         }
         if let Some(left) = &mut room.account {
-            *left -= price;
+            *left -= reserved;
         }
         if let Some(left) = room.batches.get_mut(&payer) {
-            *left -= price;
+            *left -= reserved;
         }
         result.paid.push((candidate.reveal, payer));
     }
@@ -71,6 +72,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn fixed(credits: Credits) -> Price {
+        Price { reserved: credits, least: credits }
+    }
+
     fn wanted(reveal: i64, by: &[i64]) -> Candidate {
         Candidate { reveal, wanted_by: by.to_vec() }
     }
@@ -79,7 +84,7 @@ mod tests {
     fn the_first_batch_with_room_pays() {
         let mut room = Room { account: None, batches: HashMap::from([(1, Credits::whole(1))]) };
         let people = [wanted(10, &[1, 2]), wanted(11, &[1, 2]), wanted(12, &[1]), wanted(13, &[])];
-        let result = allocate(&people, Credits::whole(1), &mut room);
+        let result = allocate(&people, fixed(Credits::whole(1)), &mut room);
         assert_eq!(result.paid, [(10, 1), (11, 2)]);
         assert_eq!(result.at_ceiling, [12]);
         assert_eq!(result.unwanted, [13]);
@@ -90,10 +95,20 @@ mod tests {
     fn stops_at_the_account() {
         let mut room = Room { account: Some(Credits::whole(45)), batches: HashMap::new() };
         let people = [wanted(1, &[1]), wanted(2, &[1]), wanted(3, &[1])];
-        let result = allocate(&people, Credits::whole(20), &mut room);
+        let result = allocate(&people, fixed(Credits::whole(20)), &mut room);
         assert_eq!(result.paid.len(), 2);
         assert!(result.account_short);
         assert_eq!(room.account, Some(Credits::whole(5)));
+    }
+
+    #[test]
+    fn the_account_pays_for_a_last_one() {
+        let price = Price { reserved: Credits::whole(30), least: Credits::whole(10) };
+        let people = [wanted(1, &[1]), wanted(2, &[1]), wanted(3, &[1])];
+        for (account, paid) in [(9, 0), (10, 1), (39, 1), (40, 2)] {
+            let mut room = Room { account: Some(Credits::whole(account)), batches: HashMap::new() };
+            assert_eq!(allocate(&people, price, &mut room).paid.len(), paid, "{account}");
+        }
     }
 
     proptest! {
@@ -111,7 +126,7 @@ mod tests {
             let ceilings: HashMap<i64, Credits> =
                 ceilings.into_iter().map(|(batch, left)| (batch, thousandths(left))).collect();
             let mut room = Room { account, batches: ceilings.clone() };
-            let result = allocate(&people, price, &mut room);
+            let result = allocate(&people, fixed(price), &mut room);
             if let Some(account) = account {
                 prop_assert!(price * result.paid.len() as i64 <= account);
             }

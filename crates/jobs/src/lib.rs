@@ -5,6 +5,8 @@
 pub mod backoff;
 /// Which batch pays for which person, and how many people fit into what is left.
 pub mod budget;
+/// What a request cost, divided among its people.
+pub mod charge;
 /// Time as the ledger writes it, and where it comes from.
 pub mod clock;
 /// Credits, to the thousandth.
@@ -37,6 +39,8 @@ pub mod price;
 pub mod provider;
 /// How many requests may go now.
 pub mod rate;
+/// What the ledger says was spent, beside what the accounts say.
+pub mod reconcile;
 /// Secrets that come from a file.
 pub mod secret_file;
 /// States of reveals, rows, calls and gates.
@@ -52,7 +56,7 @@ pub use ids::{BatchId, CallId, WorkerId};
 pub use person::{Identifier, IdentifierKind};
 pub use phone_type::PhoneType;
 pub use policy::Policy;
-pub use price::PerPerson;
+pub use price::{OceanPlan, PerPerson, Price, Tariff};
 pub use provider::Provider;
 pub use secret_file::SecretFile;
 pub use state::{CallState, GateReason, GateState, OffReason, RevealState};

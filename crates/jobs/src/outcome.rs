@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Credits;
+use crate::{Credits, Tariff};
 
 /// What a request that may cost credits came to. Every documented answer of every provider is one
 /// of these; where money is concerned, the variant says whether it may have been spent.
@@ -112,8 +112,8 @@ pub enum TrackOutcome {
 pub struct Balance {
     /// Credits left for phones.
     pub credits: Credits,
-    /// Whether the account counts direct dials (Clodura's Prospect plans): 1 credit a person.
-    pub direct_dials: bool,
+    /// What the account pays for and how much, where the balance tells it.
+    pub tariff: Option<Tariff>,
     /// Requests left today and seconds until the count starts again.
     pub daily: Option<DailyQuota>,
 }

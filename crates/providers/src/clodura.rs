@@ -4,7 +4,7 @@ use jobs::outcome::{
     Balance, Finding, LookupFailure, PersonResult, Refusal, RevealOutcome, TrackOutcome,
 };
 use jobs::price::DIRECT_DIAL;
-use jobs::{Credits, Identifier, IdentifierKind, Provider};
+use jobs::{Credits, Identifier, IdentifierKind, Provider, Tariff};
 use reqwest::header::HeaderName;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -170,11 +170,11 @@ fn names_missing_field(answer: &Answer) -> bool {
 /// none that was set.
 fn balance(json: &Value) -> Option<Balance> {
     let field = |name| meaning::credits(json.get(name)).filter(|credits| *credits >= Credits::ZERO);
-    let (credits, direct_dials) = match field("maxDirectDials") {
-        Some(most) => (most - field("directDials").unwrap_or_default(), true),
-        None => (field("remainingCredits")?, false),
+    let (credits, tariff) = match field("maxDirectDials") {
+        Some(most) => (most - field("directDials").unwrap_or_default(), Tariff::DirectDials),
+        None => (field("remainingCredits")?, Tariff::Credits),
     };
-    Some(Balance { credits: credits.max(Credits::ZERO), direct_dials, daily: None })
+    Some(Balance { credits: credits.max(Credits::ZERO), tariff: Some(tariff), daily: None })
 }
 
 /// The body of a poll is not published: either webhook's shape when finished, and anything else

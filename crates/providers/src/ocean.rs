@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jobs::Credits;
 use jobs::outcome::{
     BadPerson, Balance, DailyQuota, Finding, LookupFailure, PersonResult, Refusal, RevealOutcome,
 };
+use jobs::{Credits, OceanPlan, Tariff};
 use reqwest::header::HeaderName;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,10 @@ const TOKEN: HeaderName = HeaderName::from_static("x-api-token");
 ///
 /// Every request, the balance too, is one action against the account's daily limit.
 #[derive(Debug, Clone)]
-pub struct Client(Account);
+pub struct Client {
+    account: Account,
+    plan: OceanPlan,
+}
 
 impl Client {
     /// A client for the account that `token` belongs to.
@@ -37,43 +40,53 @@ impl Client {
         token: SecretString,
         http: reqwest::Client,
     ) -> Result<Self, InvalidAccount> {
-        Account::new(http, base_url, TOKEN, token).map(Client)
+        let account = Account::new(http, base_url, TOKEN, token)?;
+        Ok(Client { account, plan: OceanPlan::Auto })
     }
 
-    /// Orders the phones of 1 to 500 people: `POST /v2/reveal/phones`. One phone credit for every
-    /// verified phone found; one webhook to `webhook_url` brings all results once all are done.
+    /// The same account, known to have this plan.
+    #[must_use]
+    pub fn with_plan(self, plan: OceanPlan) -> Self {
+        Client { plan, ..self }
+    }
+
+    /// Orders the phones of 1 to 500 people: `POST /v2/reveal/phones`. Every verified phone found is
+    /// charged; one webhook to `webhook_url` brings all results once all are done.
     pub async fn reveal(&self, person_ids: &[&str], webhook_url: &str) -> RevealOutcome {
         let order = Order { person_ids, webhook_url };
-        let exchange = self.0.post(&["v2", "reveal", "phones"], &order).await;
-        match meaning::of_order(&self.0, exchange) {
+        let exchange = self.account.post(&["v2", "reveal", "phones"], &order).await;
+        match meaning::of_order(&self.account, exchange) {
             Ok(answer) if answer.is_success() && answer.is_documented(&["status"]) => {
                 RevealOutcome::Accepted { tracking_id: None }
             }
             Ok(answer) if answer.is_success() => {
-                RevealOutcome::Undocumented { tracking_id: None, why: self.0.words(&answer) }
+                RevealOutcome::Undocumented { tracking_id: None, why: self.account.words(&answer) }
             }
             Ok(answer) => RevealOutcome::Refused(self.refusal(&answer, person_ids.len())),
             Err(outcome) => outcome,
         }
     }
 
-    /// What is left of the phone credits and of the day's requests: `GET /v2/credits/balance`.
+    /// What is left of the credits that pay for phones, and of the day's requests: `GET /v2/credits/balance`.
     ///
     /// # Errors
     /// No balance came; see [`LookupFailure`].
     pub async fn balance(&self) -> Result<Balance, LookupFailure> {
-        let exchange = self.0.get(&["v2", "credits", "balance"]).await;
-        let answer = meaning::of_lookup(&self.0, exchange)?;
-        let message = self.0.words(&answer);
+        let exchange = self.account.get(&["v2", "credits", "balance"]).await;
+        let answer = meaning::of_lookup(&self.account, exchange)?;
+        let message = self.account.words(&answer);
         if answer.status == 400 && is_token_conflict(&answer) {
             return Err(LookupFailure::Misconfigured { message });
         }
-        let balance = answer.json().filter(|_| answer.is_success()).and_then(|json| balance(&json));
+        let balance = answer
+            .json()
+            .filter(|_| answer.is_success())
+            .and_then(|json| balance(&json, self.plan));
         balance.ok_or(LookupFailure::Unavailable { message })
     }
 
     fn refusal(&self, answer: &Answer, people: usize) -> Refusal {
-        let message = self.0.words(answer);
+        let message = self.account.words(answer);
         match answer.status {
             400 if is_token_conflict(answer) => Refusal::Misconfigured { message },
             402 if is_pending(answer) => Refusal::CreditsPending,
@@ -95,7 +108,7 @@ impl Client {
         for error in detail.iter().filter_map(|entry| Invalid::deserialize(entry).ok()) {
             let Some(index) = error.place().filter(|index| *index < people) else { continue };
             if bad.iter().all(|person| person.index != index) {
-                bad.push(BadPerson { index, message: self.0.plain(&error.msg) });
+                bad.push(BadPerson { index, message: self.account.plain(&error.msg) });
             }
         }
         bad
@@ -143,21 +156,44 @@ fn is_pending(answer: &Answer) -> bool {
 }
 
 /// Fields may be absent and are 0 then, but an answer without any of them is no balance.
-fn balance(json: &Value) -> Option<Balance> {
+fn balance(json: &Value, plan: OceanPlan) -> Option<Balance> {
     let known = ["phoneCredits", "credits", "emailCredits", "dailyLimitRateLeft"];
     if !known.iter().any(|name| json.get(name).is_some()) {
         return None;
     }
-    let phone = json.get("phoneCredits");
-    let kind = |name| meaning::credits(phone.and_then(|kinds| kinds.get(name))).unwrap_or_default();
+    let (tariff, credits) = pool(plan, in_pool(json, "phoneCredits"), in_pool(json, "credits"));
     let left = meaning::number(json.get("dailyLimitRateLeft"));
     let resets_in = meaning::number(json.get("dailyLimitRateSecondsToReset"));
     let daily = left.zip(resets_in).map(|(left, seconds)| DailyQuota {
         left,
         resets_in: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
     });
-    let credits = kind("oneTime") + kind("recurrent");
-    Some(Balance { credits, direct_dials: false, daily })
+    Some(Balance { credits, tariff, daily })
+}
+
+fn in_pool(json: &Value, name: &str) -> Credits {
+    let pool = json.get(name);
+    let kind = |name| meaning::credits(pool.and_then(|kinds| kinds.get(name))).unwrap_or_default();
+    kind("oneTime") + kind("recurrent")
+}
+
+/// The pool that pays, and the plan. Only legacy plans have phone credits; where there are none, a pool of credits
+/// pays. Two empty pools tell nothing.
+fn pool(plan: OceanPlan, phone: Credits, all: Credits) -> (Option<Tariff>, Credits) {
+    let told = match (phone.is_positive(), all.is_positive()) {
+        (true, _) => Some(Tariff::Legacy),
+        (false, true) => Some(Tariff::Unified),
+        (false, false) => None,
+    };
+    match plan.tariff().or(told) {
+        Some(Tariff::Unified) => (Some(Tariff::Unified), all),
+        tariff => (tariff, phone),
+    }
+}
+
+/// What the request was charged, where the body tells it.
+pub(crate) fn credits_used(body: &Map<String, Value>) -> Option<Credits> {
+    meaning::credits(body.get("creditsUsed")).filter(|used| *used >= Credits::ZERO)
 }
 
 /// Both published bodies: `{"phones": [{"personId", "status", "numbers"}]}`, and
@@ -189,9 +225,7 @@ pub(crate) fn result(
         Word::Found | Word::Absent if !numbers.is_empty() => {
             let (phones, mut odd) = numbers.into_parts();
             odd_fields.append(&mut odd);
-            // One credit for every verified phone found.
-            let credits = Some(Credits::whole(phones.len() as i64));
-            Finding::Found { credits, phones }
+            Finding::Found { credits: None, phones }
         }
         Word::Found => Finding::Unreadable,
         Word::Absent if numbers.none_is_readable() => Finding::Unreadable,

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use jobs::outcome::{Finding, PersonResult};
-use jobs::{Provider, json};
+use jobs::{Credits, Provider, json};
 use serde_json::{Map, Value};
 
 use crate::{clodura, ocean};
@@ -28,6 +28,8 @@ pub struct Reading {
     pub passed_over: usize,
     /// Names of fields that nothing published names, and that held a number.
     pub odd_fields: BTreeSet<String>,
+    /// What the request was charged, where the body tells it.
+    pub credits_used: Option<Credits>,
 }
 
 impl Reading {
@@ -58,6 +60,10 @@ pub fn parse(provider: Provider, body: &[u8]) -> Result<Reading, Malformed> {
 pub(crate) fn read_json(provider: Provider, json: &Value) -> Result<Reading, Malformed> {
     let Entries { found, passed_over } = entries(provider, json)?;
     let mut reading = Reading { passed_over, ..Reading::default() };
+    if provider == Provider::Ocean {
+        let mut bodies = unwrapped(json, &ocean::SHAPE, 2).into_iter();
+        reading.credits_used = bodies.find_map(ocean::credits_used);
+    }
     for Entry { fields, overall } in found {
         let read = match provider {
             Provider::Ocean => ocean::result(fields, &mut reading.odd_fields),

@@ -232,7 +232,11 @@ async fn the_balance_of_a_prospect_plan() {
         "contactsView": 142, "maxContacts": "1000", "directDials": 38, "maxDirectDials": "200",
     });
     let stub = Stub::start([answer(200, &[], &body.to_string())]).await;
-    let expected = Balance { credits: Credits::whole(162), direct_dials: true, daily: None };
+    let expected = Balance {
+        credits: Credits::whole(162),
+        tariff: Some(jobs::Tariff::DirectDials),
+        daily: None,
+    };
     assert_eq!(stub.clodura().balance().await, Ok(expected));
     let request = stub.only_request();
     assert_eq!(request.line, "GET /api/v1/credits HTTP/1.1");
@@ -243,7 +247,7 @@ async fn the_balance_of_a_prospect_plan() {
 async fn the_balance_of_other_plans() {
     let of = |credits: &str| {
         let credits = credits.parse().expect("a number of credits");
-        Ok(Balance { credits, direct_dials: false, daily: None })
+        Ok(Balance { credits, tariff: None, daily: None })
     };
     assert_eq!(balance(200, r#"{"remainingCredits": 120}"#).await, of("120"));
     assert_eq!(balance(200, r#"{"remainingCredits": "120.9"}"#).await, of("120.9"));

@@ -5,10 +5,10 @@ mod stub;
 
 use std::time::Duration;
 
-use jobs::Credits;
 use jobs::outcome::{
     BadPerson, Balance, DailyQuota, LookupFailure, Refusal, RevealOutcome, RevealOutcome::Refused,
 };
+use jobs::{Credits, OceanPlan, Tariff};
 use serde_json::json;
 use stub::{KEY, Stub, answer, discreet};
 
@@ -261,7 +261,7 @@ async fn the_balance() {
     let daily = Some(DailyQuota { left: 990, resets_in: Duration::from_secs(3600) });
     assert_eq!(
         stub.ocean().balance().await,
-        Ok(Balance { credits: Credits::whole(1000), direct_dials: false, daily })
+        Ok(Balance { credits: Credits::whole(1000), tariff: Some(Tariff::Legacy), daily })
     );
     let request = stub.only_request();
     assert_eq!(request.line, "GET /v2/credits/balance HTTP/1.1");
@@ -271,15 +271,37 @@ async fn the_balance() {
 
 #[tokio::test]
 async fn a_balance_with_fields_missing() {
-    let of = |credits| {
-        Ok(Balance { credits: Credits::whole(credits), direct_dials: false, daily: None })
+    use Tariff::{Legacy, Unified};
+    let of = |credits: &str, tariff| {
+        Ok(Balance { credits: credits.parse().unwrap(), tariff, daily: None })
     };
-    assert_eq!(balance(200, &[], r#"{"phoneCredits": {"recurrent": 7}}"#).await, of(7));
-    assert_eq!(balance(200, &[], r#"{"phoneCredits": {"oneTime": "7"}}"#).await, of(7));
-    assert_eq!(balance(200, &[], r#"{"credits": {"oneTime": 5}}"#).await, of(0));
+    for (body, credits, tariff) in [
+        (r#"{"phoneCredits": {"recurrent": 7}}"#, "7", Some(Legacy)),
+        (r#"{"phoneCredits": {"oneTime": "7"}}"#, "7", Some(Legacy)),
+        (r#"{"credits": {"oneTime": 5}}"#, "5", Some(Unified)),
+        (r#"{"credits": {"recurrent": 4368.8}, "phoneCredits": null}"#, "4368.8", Some(Unified)),
+        (r#"{"credits": {"recurrent": 9}, "phoneCredits": {"oneTime": 0}}"#, "9", Some(Unified)),
+        (r#"{"credits": {"recurrent": 9}, "phoneCredits": {"oneTime": 2}}"#, "2", Some(Legacy)),
+        (r#"{"credits": {"recurrent": 0}, "phoneCredits": {"oneTime": 0}}"#, "0", None),
+    ] {
+        assert_eq!(balance(200, &[], body).await, of(credits, tariff), "{body}");
+    }
     for no_balance in ["{}", "[]", "null", "<html>", ""] {
         let result = balance(200, &[], no_balance).await;
         assert!(matches!(result, Err(LookupFailure::Unavailable { .. })), "{no_balance}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_is_set_decides_which_pool_pays() {
+    let body = r#"{"credits": {"recurrent": 90}, "phoneCredits": {"oneTime": 2}}"#;
+    for (plan, credits, tariff) in
+        [(OceanPlan::Legacy, 2, Tariff::Legacy), (OceanPlan::Unified, 90, Tariff::Unified)]
+    {
+        let stub = Stub::start([answer(200, &[], body)]).await;
+        let balance = stub.ocean().with_plan(plan).balance().await;
+        let credits = Credits::whole(credits);
+        assert_eq!(balance, Ok(Balance { credits, tariff: Some(tariff), daily: None }));
     }
 }
 

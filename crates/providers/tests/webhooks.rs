@@ -63,8 +63,8 @@ fn ocean_as_published() {
         Ocean,
         &body,
         &[
-            (Some("p1"), "1 credits: +4512345678 -"),
-            (Some("p2"), "2 credits: +33600000000 -, +4512121212 -"),
+            (Some("p1"), "? credits: +4512345678 -"),
+            (Some("p2"), "? credits: +33600000000 -, +4512121212 -"),
             (Some("p3"), "NotFound"),
             (Some("p4"), "InProgress"),
         ],
@@ -73,7 +73,7 @@ fn ocean_as_published() {
 
 #[test]
 fn ocean_with_variations() {
-    let found = "1 credits: +4512345678 -";
+    let found = "? credits: +4512345678 -";
     for (status, numbers, expected) in [
         (json!("VERIFIED"), json!(["+4512345678"]), found),
         (json!("verified"), json!("+45 12 34 56 78"), found),
@@ -92,7 +92,7 @@ fn ocean_with_variations() {
         (json!("queued"), json!(null), "InProgress"),
         (json!(7), json!(null), "InProgress"),
         (json!(null), json!(null), "InProgress"),
-        (json!("verified"), json!(["0170 1234567"]), "1 credits: 0170 1234567 -"),
+        (json!("verified"), json!(["0170 1234567"]), "? credits: 0170 1234567 -"),
     ] {
         says(Ocean, &ocean(status, numbers), &[(Some("p"), expected)]);
     }
@@ -432,4 +432,30 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn both_of_oceans_bodies_and_what_they_cost() {
+    let first = json!({
+        "phones": [{"personId": "p1", "status": "verified", "numbers": ["+4512345678"]}],
+        "creditsUsed": 10.5,
+    });
+    let second = json!({
+        "results": [
+            {"personId": "p1", "phone": {"status": "verified", "numbers": ["+4512345678"]}},
+            {"personId": "p2", "phone": {"status": "notFound", "numbers": null}},
+        ],
+        "creditsUsed": "10",
+    });
+    says(Ocean, &first, &[(Some("p1"), "? credits: +4512345678 -")]);
+    let both = [(Some("p1"), "? credits: +4512345678 -"), (Some("p2"), "NotFound")];
+    says(Ocean, &second, &both);
+    let used = |body: &Value| {
+        let read = providers::webhook::parse(Ocean, body.to_string().as_bytes()).unwrap();
+        read.credits_used.map(|used| used.to_string())
+    };
+    assert_eq!(used(&first).as_deref(), Some("10.5"));
+    assert_eq!(used(&second).as_deref(), Some("10"));
+    assert_eq!(used(&json!({"phones": []})), None);
+    assert_eq!(used(&json!({"phones": [], "creditsUsed": -1})), None);
 }

@@ -2,8 +2,8 @@
 
 use crate::config::{CloduraConfig, OceanConfig, Plan};
 
-/// Ocean's phone credits. A credit is reserved for each person that is being verified; what is charged in the end is one
-/// for each number, which may be more. Such a debt is shown as nothing left and paid by the next top-up.
+/// Ocean's credits, in the pool that pays. The price of a number is reserved for each person that is being verified; what
+/// is charged in the end is that for each number, which may be more. Such a debt is shown as nothing left and paid by the next top-up.
 #[derive(Debug)]
 pub(crate) struct OceanAccount {
     pub(crate) one_time: i64,
@@ -29,23 +29,24 @@ impl OceanAccount {
         self.one_time.saturating_add(self.recurrent)
     }
 
-    pub(crate) fn reserve(&mut self, people: i64) -> Result<(), Refusal> {
-        if self.left() < people {
+    /// Takes people in, if what is left pays for so much.
+    pub(crate) fn reserve(&mut self, credits: i64) -> Result<(), Refusal> {
+        if self.left() < credits {
             return Err(Refusal::Insufficient);
         }
-        if self.left() - self.reserved < people {
+        if self.left() - self.reserved < credits {
             return Err(Refusal::Pending);
         }
-        self.reserved += people;
+        self.reserved += credits;
         Ok(())
     }
 
-    /// Ends the reservation for `people` and charges for the numbers they have. The subscription's credits go first.
-    pub(crate) fn settle(&mut self, people: i64, numbers: i64) {
-        self.reserved -= people;
-        let from_recurrent = numbers.min(self.recurrent.max(0));
+    /// Ends a reservation, and charges. The subscription's credits go first.
+    pub(crate) fn settle(&mut self, reserved: i64, charged: i64) {
+        self.reserved -= reserved;
+        let from_recurrent = charged.min(self.recurrent.max(0));
         self.recurrent -= from_recurrent;
-        self.one_time -= numbers - from_recurrent;
+        self.one_time -= charged - from_recurrent;
     }
 
     pub(crate) fn top_up(&mut self, credits: i64) {

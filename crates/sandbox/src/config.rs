@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::Provider;
 pub use crate::{
     fault_config::{RequestFaults, WebhookFaults},
-    provider_config::{CloduraConfig, LimitConfig, Locate, OceanConfig, PendingText, Plan},
+    provider_config::{
+        CloduraConfig, LimitConfig, Locate, OceanBody, OceanConfig, OceanPlan, PendingText, Plan,
+    },
 };
 
 /// About thirty years: longer waits would overflow a clock and are a mistake.

@@ -43,8 +43,8 @@ mod wire; // connections that can be broken
 mod world; // what all requests share
 
 pub use config::{
-    CloduraConfig, Config, ConfigError, DeliveryConfig, LimitConfig, Locate, OceanConfig,
-    PendingText, Plan, RequestFaults, WebhookFaults,
+    CloduraConfig, Config, ConfigError, DeliveryConfig, LimitConfig, Locate, OceanBody,
+    OceanConfig, OceanPlan, PendingText, Plan, RequestFaults, WebhookFaults,
 };
 pub use endpoint::{Endpoint, Kind};
 pub use numbers::Number;

@@ -61,6 +61,10 @@ struct Args {
     #[arg(long, env = "SANDBOX_CLODURA_CREDITS", value_name = "N")]
     clodura_credits: Option<i64>,
 
+    /// Ocean's plan: legacy (1 credit a number) or unified (10) [default: legacy]
+    #[arg(long, env = "SANDBOX_OCEAN_PLAN", value_name = "PLAN")]
+    ocean_plan: Option<String>,
+
     /// Clodura's plan: prospect or payg [default: payg]
     #[arg(long, env = "SANDBOX_CLODURA_PLAN", value_name = "PLAN")]
     clodura_plan: Option<String>,
@@ -163,6 +167,7 @@ fn named(args: &Args) -> anyhow::Result<Value> {
     set("/seed", args.seed.map(Value::from));
     set("/ocean/hit_rate", args.ocean_hit_rate.map(Value::from));
     set("/ocean/recurrent", args.ocean_credits.map(Value::from));
+    set("/ocean/plan", args.ocean_plan.clone().map(Value::from));
     set("/ocean/one_time", args.ocean_credits.map(|_| 0.into()));
     set("/ocean/limits/quota", args.ocean_quota.map(Value::from));
     set("/ocean/limits/rate_per_second", args.ocean_rate.map(Value::from));

@@ -11,7 +11,7 @@ use crate::{
     account::{OceanAccount, Refusal},
     chance::Chance,
     clock,
-    config::{Config, LimitConfig, OceanConfig, PendingText},
+    config::{Config, LimitConfig, OceanBody, OceanConfig, OceanPlan, PendingText},
     delivery::Work,
     exchange::{Incoming, Reply},
     limits::{Limiter, whole_seconds},
@@ -68,7 +68,8 @@ pub(crate) fn reveal(world: &World, incoming: &Incoming) -> Reply {
     if ask.people.iter().any(|id| Marker::of(id) == Some(Marker::Gone)) {
         return Reply::empty(404);
     }
-    let reserved = world.ocean().account.reserve(ask.people.len() as i64);
+    let reserved =
+        world.ocean().account.reserve(ask.people.len() as i64 * config.ocean.plan.price());
     match reserved {
         Err(Refusal::Insufficient) => detail(402, INSUFFICIENT),
         Err(Refusal::Pending) => match config.ocean.pending_text {
@@ -87,11 +88,13 @@ pub(crate) fn balance(world: &World, incoming: &Incoming) -> Reply {
     }
     let mut desk = world.ocean();
     let (one_time, recurrent) = (desk.account.one_time, desk.account.recurrent);
-    let mut body = json!({
-        "credits": {"oneTime": 0, "recurrent": 0},
-        "emailCredits": {"oneTime": 0, "recurrent": 0},
-        "phoneCredits": {"oneTime": one_time.max(0), "recurrent": recurrent.saturating_add(one_time.min(0)).max(0)},
-    });
+    let left = json!({"oneTime": one_time.max(0), "recurrent": recurrent.saturating_add(one_time.min(0)).max(0)});
+    let none = json!({"oneTime": 0, "recurrent": 0});
+    let (credits, phone_credits) = match config.ocean.plan {
+        OceanPlan::Legacy => (none.clone(), left),
+        OceanPlan::Unified => (left, none.clone()),
+    };
+    let mut body = json!({"credits": credits, "emailCredits": none, "phoneCredits": phone_credits});
     let limits = &config.ocean.limits;
     if limits.quota > 0 {
         let (left, reset) = desk.limiter.left(limits, clock::now());
@@ -165,24 +168,31 @@ pub(crate) fn finish(world: &World, order: Order) {
     for id in order.people {
         let truth = Truth::of(&config, Provider::Ocean, &id);
         if is_in_progress(&config, &truth, order.is_followup) {
-            entries.push(json!({"personId": id, "status": "inProgress"}));
+            entries.push(entry(&config, &id, json!({"status": "inProgress"})));
             waiting.push(id);
         } else {
-            entries.push(entry(&truth));
+            entries.push(entry(&config, &truth.person_id, verdict(&truth)));
             finished.push(truth);
         }
     }
     let followup = config.ocean.webhooks.in_progress_followup_ms;
     let stays = followup > 0 && !order.is_followup && !waiting.is_empty();
     let ended = finished.len() + if stays { 0 } else { waiting.len() };
-    charge(world, &config, &finished, ended as i64);
+    let charged = charge(world, &config, &finished, ended as i64);
     let label = Label {
         provider: Provider::Ocean,
         n: order.n,
         url: Arc::clone(&order.url),
         early: order.early,
     };
-    parcel::send(world, &config, label, json!({"phones": entries}));
+    let mut body = match config.ocean.body {
+        OceanBody::Phones => json!({"phones": entries}),
+        OceanBody::Results => json!({"results": entries}),
+    };
+    if config.ocean.tells_credits_used {
+        body["creditsUsed"] = charged.into();
+    }
+    parcel::send(world, &config, label, body);
     if stays {
         let rest =
             Order { n: order.n, people: waiting, url: order.url, is_followup: true, early: None };
@@ -198,24 +208,38 @@ fn is_in_progress(config: &Config, truth: &Truth, is_followup: bool) -> bool {
     truth.marker == Some(Marker::Stuck) || (!is_followup && chosen())
 }
 
-fn entry(truth: &Truth) -> Value {
-    if truth.numbers.is_empty() {
-        return json!({"personId": truth.person_id, "status": "notFound", "numbers": null});
+/// What is said of one person, in the shape of the body.
+fn entry(config: &Config, id: &str, mut said: Value) -> Value {
+    match config.ocean.body {
+        OceanBody::Phones => {
+            said["personId"] = id.into();
+            said
+        }
+        OceanBody::Results => json!({"personId": id, "phone": said}),
     }
-    json!({"personId": truth.person_id, "status": "verified", "numbers": truth.e164()})
 }
 
-fn charge(world: &World, config: &Config, finished: &[Truth], ended: i64) {
+fn verdict(truth: &Truth) -> Value {
+    if truth.numbers.is_empty() {
+        return json!({"status": "notFound", "numbers": null});
+    }
+    json!({"status": "verified", "numbers": truth.e164()})
+}
+
+/// Charges for the numbers of those who are finished, and ends the reservations of so many; how much it was.
+fn charge(world: &World, config: &Config, finished: &[Truth], ended: i64) -> u64 {
+    let price = config.ocean.plan.price();
     let mut charged = 0;
     {
         let mut audit = world.audit();
         for truth in finished {
             let id = &truth.person_id;
             let free = !config.ocean.charge_repeats && audit.was_charged(Provider::Ocean, id);
-            let credits = if free { 0 } else { truth.numbers.len() as u64 };
+            let credits = if free { 0 } else { truth.numbers.len() as u64 * price as u64 };
             audit.finished(Provider::Ocean, id, !truth.numbers.is_empty(), credits);
             charged += credits;
         }
     }
-    world.ocean().account.settle(ended, charged as i64);
+    world.ocean().account.settle(ended * price, charged as i64);
+    charged
 }

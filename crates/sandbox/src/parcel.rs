@@ -90,7 +90,7 @@ fn written(
 
 /// The list of people that both of the shapes with several have.
 fn people(body: &mut Value) -> Option<&mut Vec<Value>> {
-    let name = ["phones", "people"].into_iter().find(|name| body.get(name).is_some())?;
+    let name = ["phones", "results", "people"].into_iter().find(|name| body.get(name).is_some())?;
     body.get_mut(name)?.as_array_mut()
 }
 

@@ -14,6 +14,12 @@ pub struct OceanConfig {
     pub several_rate: f64,
     /// The accepted tokens; with none listed, any will do.
     pub keys: Vec<String>,
+    /// Which pool pays, and how much for a number.
+    pub plan: OceanPlan,
+    /// Which of the two published bodies a webhook has.
+    pub body: OceanBody,
+    /// Whether a webhook says what it was charged (`creditsUsed`).
+    pub tells_credits_used: bool,
     /// Bought credits at the start.
     pub one_time: i64,
     /// Credits of the subscription at the start, used up first.
@@ -126,6 +132,36 @@ pub enum PendingText {
     MightUseAll,
 }
 
+/// Ocean's two kinds of plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OceanPlan {
+    /// A pool of phone credits, 1 for each number.
+    Legacy,
+    /// One pool of credits, 10 for each number.
+    Unified,
+}
+
+impl OceanPlan {
+    /// What a number costs.
+    pub(crate) fn price(self) -> i64 {
+        match self {
+            OceanPlan::Legacy => 1,
+            OceanPlan::Unified => 10,
+        }
+    }
+}
+
+/// The two bodies that Ocean's documentation shows for a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OceanBody {
+    /// `{"phones": [{"personId", "status", "numbers"}]}`
+    Phones,
+    /// `{"results": [{"personId", "phone": {"status", "numbers"}}]}`
+    Results,
+}
+
 /// Clodura's two kinds of plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -142,6 +178,9 @@ impl Default for OceanConfig {
             hit_rate: 0.6,
             several_rate: 0.15,
             keys: Vec::new(),
+            plan: OceanPlan::Legacy,
+            body: OceanBody::Phones,
+            tells_credits_used: true,
             one_time: 100_000,
             recurrent: 900_000,
             charge_repeats: true,

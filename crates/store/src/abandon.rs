@@ -91,10 +91,10 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
         ROWS_AT_ONCE,
     )?;
     let Some(&(last, _)) = chunk.last() else {
-        // What the ledger spent since the balance was read must not seem less for it.
+        // What the ledger spent must not seem less for it.
         exec!(
             conn,
-            "UPDATE provider_gates SET balance_spent = balance_spent -
+            "UPDATE provider_gates SET purged_spent = purged_spent +
                 COALESCE((SELECT t.credits_spent FROM batch_totals t
                           WHERE t.batch_id = $1 AND t.provider = provider_gates.provider), 0)",
             id,

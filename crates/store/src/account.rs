@@ -6,7 +6,7 @@ use crate::Result;
 use crate::conn::{Conn, row};
 use crate::gate::Gate;
 
-/// What all batches together spent at a provider, and what they hold reserved for people who are out.
+/// What all batches together spent at a provider, those that are purged included, and what they hold reserved for people who are out.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Spending {
     pub(crate) spent: Credits,
@@ -17,9 +17,10 @@ impl Spending {
     pub(crate) async fn read(conn: &mut Conn, provider: Provider) -> Result<Self> {
         let sums: Option<(i64, i64)> = row!(
             conn,
-            "SELECT CAST(COALESCE(SUM(credits_spent), 0) AS BIGINT),
-                    CAST(COALESCE(SUM(credits_reserved), 0) AS BIGINT)
-             FROM batch_totals WHERE provider = $1",
+            "SELECT CAST(COALESCE(SUM(t.credits_spent), 0) + (
+                        SELECT g.purged_spent FROM provider_gates g WHERE g.provider = $1) AS BIGINT),
+                    CAST(COALESCE(SUM(t.credits_reserved), 0) AS BIGINT)
+             FROM batch_totals t WHERE t.provider = $1",
             provider.as_str(),
         )?;
         let (spent, reserved) = sums.unwrap_or_default();

@@ -7,7 +7,7 @@ use jobs::gate::backoff;
 use jobs::outcome::{Balance, LookupFailure};
 use jobs::rate::{self, Leaving};
 use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{CallId, Credits, GateState, PerPerson, Policy, Provider, Timestamp};
+use jobs::{CallId, Credits, GateState, PerPerson, Policy, Provider, Tariff, Timestamp};
 
 use crate::account::Spending;
 use crate::conn::{Conn, exec, row};
@@ -26,6 +26,9 @@ pub struct ClaimedBalance {
     /// Whose.
     pub provider: Provider,
     sent_at: Timestamp,
+    /// What the ledger had spent by then. What is settled while the answer is on its way was charged before or after
+    /// it was written: taken for later, it makes the account look emptier, never fuller.
+    spent: Credits,
 }
 
 impl Store {
@@ -137,7 +140,8 @@ async fn claim(
         (now + BALANCE_LEASE).0,
         i64::from(probes_at(&gate).is_some()),
     )?;
-    Ok((Some(ClaimedBalance { provider, sent_at: now }), None))
+    let spent = Spending::read(conn, provider).await?.spent;
+    Ok((Some(ClaimedBalance { provider, sent_at: now, spent }), None))
 }
 
 async fn record(
@@ -164,7 +168,7 @@ async fn record(
     match result {
         Ok(balance) => {
             gate::passed(conn, claimed.provider).await?;
-            note(conn, claimed.provider, &gate, balance, price, policy, now).await
+            note(conn, claimed, &gate, balance, price, policy, now).await
         }
         Err(failure) => {
             let due = now + exponential(policy.gate_base, policy.gate_max, 0);
@@ -199,14 +203,14 @@ async fn reprobe(
 
 async fn note(
     conn: &mut Conn,
-    provider: Provider,
+    &ClaimedBalance { provider, spent, .. }: &ClaimedBalance,
     gate: &Gate,
     balance: Balance,
     price: PerPerson,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
-    let Spending { spent, reserved } = Spending::read(conn, provider).await?;
+    let reserved = Spending::read(conn, provider).await?.reserved;
     exec!(
         conn,
         "INSERT INTO balance_readings (provider, read_at, credits, ledger_spent, reserved) VALUES ($1, $2, $3, $4, $5)",
@@ -218,19 +222,20 @@ async fn note(
     )?;
     exec!(
         conn,
-        "UPDATE provider_gates SET balance_credits = $2, balance_direct = $3, balance_spent = $4, balance_at = $5,
+        "UPDATE provider_gates SET balance_credits = $2, tariff = COALESCE(CAST($3 AS TEXT), tariff), balance_spent = $4, balance_at = $5,
             daily_left = $6, daily_resets_at = $7
          WHERE provider = $1",
         provider.as_str(),
         balance.credits.thousandths(),
-        i64::from(balance.direct_dials),
+        balance.tariff.map(Tariff::as_str),
         spent.thousandths(),
         now.0,
         balance.daily.map(|d| d.left),
         balance.daily.map(|d| (now + d.resets_in).0),
     )?;
-    let price = price.reserved(balance.direct_dials);
-    decide(conn, provider, gate, balance.credits, reserved, price, policy, now).await
+    let told = balance.tariff.or(gate.tariff);
+    let least = price.price(provider, told, gate.most_phones).least;
+    decide(conn, provider, gate, balance.credits, reserved, least, policy, now).await
 }
 
 /// What a reading means: an empty account is left alone but for balance checks, a filled one resumes.
@@ -241,7 +246,7 @@ async fn decide(
     gate: &Gate,
     credits: Credits,
     reserved: Credits,
-    price: Credits,
+    least: Credits,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
@@ -254,7 +259,7 @@ async fn decide(
         longest,
         u32::try_from(step).unwrap_or(u32::MAX - 1),
     );
-    if credits < price && (reserved == Credits::ZERO || insufficient) {
+    if credits < least && (reserved == Credits::ZERO || insufficient) {
         // Whoever answers is not broken any more; it is the account that keeps the gate shut now.
         if !insufficient && (gate.breaker.state == GateState::Open || closed_as_broken(gate)) {
             let closing = Closing {
@@ -278,7 +283,7 @@ async fn decide(
         // That it answers balances says nothing about orders.
         gate::half_open(conn, provider, now).await?;
     }
-    let low = credits - reserved < price;
+    let low = credits - reserved < least;
     set_due(conn, provider, low.then(|| now + wait), step).await
 }
 

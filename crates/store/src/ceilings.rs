@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jobs::{Credits, Provider};
 
 use crate::audit::{Action, Entry};
-use crate::conn::exec;
+use crate::conn::{Conn, exec, rows};
 use crate::status::BatchRef;
 use crate::{Loading, Result, Store, Topic};
 
@@ -40,7 +40,7 @@ impl Store {
                         conn,
                         "INSERT INTO batch_totals (batch_id, provider, max_credits) VALUES ($1, $2, $3)
                          ON CONFLICT (batch_id, provider)
-                         DO UPDATE SET max_credits = excluded.max_credits, at_ceiling = 0",
+                         DO UPDATE SET max_credits = excluded.max_credits",
                         id,
                         provider.as_str(),
                         max.thousandths(),
@@ -55,4 +55,28 @@ impl Store {
         })
         .await
     }
+}
+
+/// Writes down what one more person may cost, where a batch with a ceiling waits: whether it is full is judged by that.
+/// Whether any was judged by another price. Counts are locked last of all, so this is a transaction of its own.
+pub(crate) async fn reprice(conn: &mut Conn, provider: Provider, price: Credits) -> Result<bool> {
+    let stale: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT batch_id FROM batch_totals
+         WHERE provider = $1 AND queued > 0 AND max_credits IS NOT NULL AND person_price <> $2
+         ORDER BY batch_id FOR UPDATE",
+        provider.as_str(),
+        price.thousandths(),
+    )?;
+    if stale.is_empty() {
+        return Ok(false);
+    }
+    exec!(
+        conn,
+        "UPDATE batch_totals SET person_price = $2
+         WHERE provider = $1 AND queued > 0 AND max_credits IS NOT NULL AND person_price <> $2",
+        provider.as_str(),
+        price.thousandths(),
+    )?;
+    Ok(true)
 }

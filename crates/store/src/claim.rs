@@ -14,7 +14,8 @@ use std::time::Instant;
 use jobs::gate::Admission as Door;
 use jobs::{CallId, Clock, PerPerson, Provider, Timestamp, WorkerId};
 
-use crate::conn::{Conn, row, value};
+use crate::ceilings::reprice;
+use crate::conn::{Conn, exec, row, value};
 use crate::gate::Gate;
 use crate::newcomers;
 use crate::totals::Totals;
@@ -111,7 +112,7 @@ impl Store {
                 .await;
             match claimed {
                 Ok(Claimed::Calls(claims)) => return Ok(claims),
-                Ok(Claimed::Promoted) => {}
+                Ok(Claimed::Prepared) => {}
                 Err(error) => return self.committed(made.take(), error).await,
             }
         }
@@ -140,9 +141,9 @@ async fn anybody_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
 
 /// What a transaction that claims did.
 enum Claimed {
-    /// Put people whose time has come back into the queue. They are claimed by the next transaction: batches
-    /// are looked up by their counts, and counts are written last.
-    Promoted,
+    /// Put people whose time has come back into the queue, or judged ceilings by a new price. Whom that concerns is
+    /// claimed by the next transaction: batches are looked up by their counts, and counts are written last.
+    Prepared,
     Calls(Claims),
 }
 
@@ -151,13 +152,18 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
     // Only now: whoever has the lock may be slow.
     let moment = Moment::of(clock);
     let now = moment.now;
+    learn_plan(conn, ask, &gate).await?;
+    let price = gate.price(ask.provider, ask.price).reserved;
+    if reprice(conn, ask.provider, price).await? {
+        return Ok(Claimed::Prepared);
+    }
     let mut totals = Totals::default();
     let aside = Aside::read(conn, ask.provider).await?;
     if aside.next_due.is_some_and(|at| at <= now)
         && promote_due(conn, &mut totals, ask.provider, now).await?
     {
         totals.flush(conn, now).await?;
-        return Ok(Claimed::Promoted);
+        return Ok(Claimed::Prepared);
     }
     let claims = match admit(conn, ask, &gate, &moment).await? {
         Admission::Wait(again_at) => Claims { again_at, ..Claims::default() },
@@ -165,11 +171,8 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
             Claims { again_at: Some(again_at), paced: true, ..Claims::default() }
         }
         Admission::Go(admitted) => {
-            let Drafts { drafts, full, walked } =
+            let Drafts { drafts, walked } =
                 draft_calls(conn, &mut totals, ask, &gate, &admitted, aside.apart, now).await?;
-            for batch in full {
-                totals.at_ceiling(batch, ask.provider);
-            }
             let probe = admitted.probe;
             let claims = send_drafts(conn, &mut totals, ask, &gate, drafts, probe, &moment).await?;
             for way in &walked {
@@ -184,6 +187,19 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
     }
     let again_at = earliest(claims.again_at, aside.next_due);
     Ok(Claimed::Calls(Claims { again_at, ..claims }))
+}
+
+/// What numbers cost is asked of the gate when they come: a plan that is set by hand is told it.
+async fn learn_plan(conn: &mut Conn, ask: &ClaimReveals, gate: &Gate) -> Result<()> {
+    if let Some(plan) = ask.price.plan().filter(|plan| gate.tariff != Some(*plan)) {
+        exec!(
+            conn,
+            "UPDATE provider_gates SET tariff = $2 WHERE provider = $1",
+            ask.provider.as_str(),
+            plan.as_str(),
+        )?;
+    }
+    Ok(())
 }
 
 fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use jobs::gate::Breaker;
 use jobs::learned_rate::{self, Learned};
-use jobs::{Credits, GateReason, OffReason, Provider, Timestamp};
+use jobs::{Credits, GateReason, OffReason, PerPerson, Price, Provider, Tariff, Timestamp};
 
 pub(crate) use self::closing::{broken, close, undocumented};
 use crate::conn::{Conn, exec, row, rows};
@@ -47,7 +47,9 @@ record! {
         pub(crate) daily_left: Option<i64>,
         pub(crate) daily_resets_at: Option<i64>,
         pub(crate) balance_credits: Option<Credits>,
-        pub(crate) balance_direct: i64,
+        tariff: Option<String>,
+        pub(crate) most_phones: i64,
+        pub(crate) purged_spent: Credits,
         pub(crate) balance_spent: Credits,
         pub(crate) balance_at: Option<i64>,
         pub(crate) balance_due_at: Option<i64>,
@@ -66,6 +68,8 @@ pub(crate) struct Gate {
     pub(crate) breaker: Breaker,
     /// Why no worker that runs can use the provider.
     pub(crate) off_reason: Option<OffReason>,
+    /// What its account pays for, as far as a balance told it or a setting says.
+    pub(crate) tariff: Option<Tariff>,
     row: GateRow,
 }
 
@@ -90,6 +94,7 @@ impl Gate {
     pub(crate) fn of(row: GateRow, provider: Provider) -> Result<Gate> {
         let reason = |text: &String| word::<GateReason>(provider, "reason", text);
         let off = |text: &String| word::<OffReason>(provider, "off_reason", text);
+        let tariff = |text: &String| word::<Tariff>(provider, "tariff", text);
         Ok(Gate {
             breaker: Breaker {
                 state: word(provider, "state", &row.state)?,
@@ -102,6 +107,7 @@ impl Gate {
                 broken_streak: row.broken_streak,
             },
             off_reason: row.off_reason.as_ref().map(off).transpose()?,
+            tariff: row.tariff.as_ref().map(tariff).transpose()?,
             row,
         })
     }
@@ -147,6 +153,11 @@ impl Gate {
             gates.insert(provider, Gate::lock(conn, provider).await?);
         }
         Ok(gates)
+    }
+
+    /// What a person may cost.
+    pub(crate) fn price(&self, provider: Provider, set: PerPerson) -> Price {
+        set.price(provider, self.tariff, self.most_phones)
     }
 
     /// Requests a second that may go: what the user allows, or less if a 429 taught us so.

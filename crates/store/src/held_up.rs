@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use jobs::price::DIRECT_DIAL;
 use jobs::{Credits, PerPerson, Provider};
 
 use crate::account::Account;
@@ -155,11 +154,8 @@ pub(crate) async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Optio
         ));
     }
     let Some(account) = Account::read(conn, provider, gate).await? else { return Ok(None) };
-    let price = match provider {
-        Provider::Ocean => DIRECT_DIAL,
-        Provider::Clodura => PerPerson::Auto.reserved(gate.balance_direct == 1),
-    };
-    Ok((account.room() < price).then(|| {
+    let least = gate.price(provider, PerPerson::Auto).least;
+    Ok((account.room() < least).then(|| {
         format!(
             "{} left, {} of them reserved by requests that are out",
             account.left.counted(),

@@ -69,6 +69,11 @@ impl NotFound {
     fn delivery(&self) -> Delivery {
         let results =
             vec![PersonResult { person_id: None, finding: Finding::NotFound, remark: None }];
-        Delivery { inbox: None, call_id: self.answer.call.call_id.to_string(), results }
+        Delivery {
+            inbox: None,
+            call_id: self.answer.call.call_id.to_string(),
+            results,
+            credits_used: None,
+        }
     }
 }

@@ -107,7 +107,9 @@ async fn read_provider(
         requests_left: daily_left,
         rate: gate.rate_limit.map(|limit| gate.rate(limit, now)),
         rate_limit: gate.rate_limit,
-        credits_left: gate.balance_credits.map(|c| c - (counts.credits_spent - gate.balance_spent)),
+        credits_left: gate
+            .balance_credits
+            .map(|c| c - (counts.credits_spent + gate.purged_spent - gate.balance_spent)),
         credits_checked_at: gate.balance_at.map(Timestamp),
         counts,
     })

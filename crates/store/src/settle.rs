@@ -13,7 +13,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jobs::outcome::{Finding, PersonResult};
-use jobs::{Credits, Policy, Provider, Timestamp};
+use jobs::price::EXPECTED_NUMBERS;
+use jobs::{Credits, Policy, Provider, RevealState, Timestamp};
 
 use self::learned::learn_aliases;
 use self::ledger::{Ledger, Person, subject_of};
@@ -39,6 +40,8 @@ pub struct Delivery {
     pub call_id: String,
     /// What came.
     pub results: Vec<PersonResult>,
+    /// What the request was charged, where the provider tells it.
+    pub credits_used: Option<Credits>,
 }
 
 /// What applying a delivery came to; the words of `webhook_log`.
@@ -141,7 +144,7 @@ async fn lock_first(
         conn,
         "SELECT provider FROM provider_gates
          WHERE provider IN (SELECT c.provider FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value)
-           AND (probe_call IS NOT NULL OR unread_since IS NOT NULL OR $3 = 1 OR ($4 = 1 AND (
+           AND (probe_call IS NOT NULL OR unread_since IS NOT NULL OR $3 = 1 OR most_phones < $5 OR ($4 = 1 AND (
                 (canary_url IS NOT NULL AND canary_proved_at IS NULL)
                 OR (state = 'closed' AND reason = 'credits_pending')
                 OR webhook_at IS NULL OR webhook_at < $2)))
@@ -150,11 +153,23 @@ async fn lock_first(
         (now - WEBHOOK_NOTE).0,
         i64::from(results.any(|result| matches!(result.finding, Finding::OutOfCredits | Finding::Unreadable))),
         i64::from(by_webhook),
+        most_numbers(deliveries),
     )?;
     match learns_aliases(conn, deliveries, &names).await? {
         true => Numbers::lock(conn).await.map(Some),
         false => Ok(None),
     }
+}
+
+/// The most numbers that a person has of whom these tell; 0 where that is no more than expected.
+fn most_numbers(deliveries: &[Delivery]) -> i64 {
+    let results = deliveries.iter().flat_map(|delivery| &delivery.results);
+    let numbers = results.map(|result| match &result.finding {
+        Finding::Found { phones, .. } => phones.len(),
+        _ => 0,
+    });
+    let most = numbers.max().and_then(|most| i64::try_from(most).ok());
+    most.filter(|most| *most > EXPECTED_NUMBERS).unwrap_or(0)
 }
 
 /// Whether somebody is answered under an id by which they were not asked.

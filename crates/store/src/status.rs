@@ -169,7 +169,7 @@ impl Store {
         price: PerPerson,
     ) -> Result<Credits> {
         let gate = Gate::read(&mut self.read().await?, provider).await?;
-        Ok(price.reserved(gate.balance_direct == 1))
+        Ok(gate.price(provider, price).reserved)
     }
 }
 

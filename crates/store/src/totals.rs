@@ -46,7 +46,6 @@ struct ProviderDelta {
     spent: Credits,
     #[serde(serialize_with = "thousandths")]
     written_off: Credits,
-    at_ceiling: i64,
 }
 
 /// As columns hold them.
@@ -127,12 +126,6 @@ impl Totals {
         delta.reserved += credits;
     }
 
-    /// `batch` has no room for one more person, and steps out of the queue until credits are freed or its
-    /// ceiling is raised. What others want of its people is taken over when their own lanes are empty.
-    pub(crate) fn at_ceiling(&mut self, batch: i64, provider: Provider) {
-        self.provider(batch, provider).at_ceiling = 1;
-    }
-
     /// What `batch` had reserved became `spent`.
     pub(crate) fn spend(
         &mut self,
@@ -192,19 +185,18 @@ impl Totals {
         if rows.is_empty() {
             return Ok(());
         }
-        // What frees credits takes a batch off its ceiling; the next claim looks again. A batch that
-        // was purged may still be named by a call that others were in, too.
+        // A batch that was purged may still be named by a call that others were in, too.
         exec!(
             conn,
             "INSERT INTO batch_totals (batch_id, provider, queued, asked, retrying, found,
-                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off, at_ceiling)
+                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off)
              SELECT CAST(e.value->>'batch' AS BIGINT), e.value->>'provider',
                 CAST(e.value->>'queued' AS BIGINT), CAST(e.value->>'asked' AS BIGINT), CAST(e.value->>'retrying' AS BIGINT),
                 CAST(e.value->>'found' AS BIGINT), CAST(e.value->>'not_found' AS BIGINT),
                 CAST(e.value->>'failed' AS BIGINT), CAST(e.value->>'expired' AS BIGINT),
                 CAST(e.value->>'cancelled' AS BIGINT), CAST(e.value->>'people_asked' AS BIGINT),
                 CAST(e.value->>'people_found' AS BIGINT), CAST(e.value->>'people_not_found' AS BIGINT),
-                CAST(e.value->>'reserved' AS BIGINT), CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT), CAST(e.value->>'at_ceiling' AS BIGINT)
+                CAST(e.value->>'reserved' AS BIGINT), CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT)
              FROM EACH($1) AS e JOIN batches b ON b.id = CAST(e.value->>'batch' AS BIGINT) WHERE TRUE
              ON CONFLICT (batch_id, provider) DO UPDATE SET
                 queued = batch_totals.queued + excluded.queued,
@@ -220,10 +212,7 @@ impl Totals {
                 people_not_found = batch_totals.people_not_found + excluded.people_not_found,
                 credits_reserved = batch_totals.credits_reserved + excluded.credits_reserved,
                 credits_spent = batch_totals.credits_spent + excluded.credits_spent,
-                written_off = batch_totals.written_off + excluded.written_off,
-                at_ceiling = CASE WHEN excluded.at_ceiling = 1 THEN 1
-                                  WHEN excluded.credits_reserved + excluded.credits_spent + excluded.written_off < 0
-                                  THEN 0 ELSE batch_totals.at_ceiling END",
+                written_off = batch_totals.written_off + excluded.written_off",
             json(&rows),
         )?;
         Ok(())

@@ -1,6 +1,6 @@
 //! From settings to what the jobs need: keys, clients, signatures; in the sandbox the made-up ones.
 
-use ::jobs::{Provider, WorkerId};
+use ::jobs::{OceanPlan, Provider, WorkerId};
 use anyhow::Context;
 use hmac::{Hmac, KeyInit, Mac};
 use providers::{Signer, clodura, ocean};
@@ -50,10 +50,12 @@ impl Accounts {
     pub(crate) fn ocean(
         &self,
         http: &reqwest::Client,
+        plan: OceanPlan,
     ) -> Result<Option<ocean::Client>, StartError> {
         let Some(key) = self.ocean_key.clone() else { return Ok(None) };
         let client = ocean::Client::new(self.ocean_base.clone(), key, http.clone());
-        client.map(Some).map_err(|error| StartError::Usage(format!("Ocean: {error}")))
+        let client = client.map(|client| Some(client.with_plan(plan)));
+        client.map_err(|error| StartError::Usage(format!("Ocean: {error}")))
     }
 
     /// Clodura's client, where there is a key.
@@ -79,7 +81,7 @@ pub(crate) async fn worker(
     let app = App::new(Inner {
         worker: WorkerId::generate(),
         policy: config.policy(),
-        ocean: accounts.ocean(&http)?,
+        ocean: accounts.ocean(&http, config.ocean_plan)?,
         clodura: accounts.clodura(&http)?,
         limits: limits(config),
         signer: signer(&store).await?,
@@ -138,7 +140,7 @@ fn limits(config: &Config) -> Limits {
         ocean_in_flight: usize::from(config.ocean_max_in_flight),
         clodura_in_flight: usize::from(config.clodura_max_in_flight),
         ocean_people: usize::from(config.ocean_batch_size),
-        ocean_price: config.ocean_credits_per_person,
+        ocean_price: config.ocean_plan.per_person(config.ocean_credits_per_person),
         clodura_price: config.clodura_credits_per_person,
         canary: config.webhook_canary,
         clodura_partners: config.clodura_partners,

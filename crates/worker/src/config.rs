@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jobs::secret_file::SecretFile;
-use jobs::{PerPerson, Policy, Rate, duration};
+use jobs::{OceanPlan, PerPerson, Policy, Rate, duration};
 use secrecy::SecretString;
 use url::Url;
 
@@ -150,7 +150,7 @@ pub struct Config {
     pub ocean_batch_size: u16,
 
     /// Most requests to Ocean over all workers on this database
-    #[arg(long, env = "OCEAN_RATE", default_value = "2/s", help_heading = "Providers")]
+    #[arg(long, env = "OCEAN_RATE", default_value = "60/m", help_heading = "Providers")]
     pub ocean_rate: Rate,
 
     /// Most requests to Clodura over all workers on this database
@@ -169,8 +169,19 @@ pub struct Config {
     #[arg(long, env = "CLODURA_PARTNERS", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Providers")]
     pub clodura_partners: bool,
 
-    /// Credits reserved for each person before Ocean is asked
-    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value = "1", help_heading = "Providers")]
+    /// Ocean's plan: legacy (a pool of phone credits, 1 a number), unified (one pool, 10 a number), or
+    /// auto, which tells by the balance
+    #[arg(long, env = "OCEAN_PLAN", default_value = "auto", help_heading = "Providers")]
+    pub ocean_plan: OceanPlan,
+
+    /// Credits reserved for each person before Ocean is asked; auto: the plan's price for the most
+    /// numbers that one person had so far, at least 3
+    #[arg(
+        long,
+        env = "OCEAN_CREDITS_PER_PERSON",
+        default_value = "auto",
+        help_heading = "Providers"
+    )]
     pub ocean_credits_per_person: PerPerson,
 
     /// Credits reserved for each person before Clodura is asked; auto: 1 where the balance shows

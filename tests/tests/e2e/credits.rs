@@ -1,12 +1,14 @@
 //! Ceilings are never passed, and who cancels lets others go on.
 
 use end_to_end::{Kind, LONG, Row, Scene, eventually};
-use sandbox::{Config, Provider};
+use sandbox::{Config, OceanBody, OceanPlan, Provider};
 
 use crate::checks::{books_are_closed, equals_truth, exported, nobody, spent};
 
 on_both!(
     no_ceiling_is_ever_passed,
+    a_legacy_account_is_charged_as_the_ledger_says,
+    a_unified_account_is_charged_as_the_ledger_says,
     a_ceiling_may_be_raised,
     shared_people_of_a_cancelled_batch_go_on_for_the_other,
     what_was_sent_before_a_cancel_is_kept,
@@ -23,6 +25,7 @@ async fn no_ceiling_is_ever_passed(kind: Kind) {
     config.ocean.result_delay_ms = (10, 80);
     let mut scene = Scene::new(kind, config).await;
     scene.set("OCEAN_BATCH_SIZE", "7");
+    scene.set("OCEAN_CREDITS_PER_PERSON", "1");
     // Some of them in both: whoever pays for them, it is one of the two.
     let (one, two) = (found(0, 120), found(100, 120));
     let (one, two) = tokio::join!(scene.submit(&one, &CEILING), scene.submit(&two, &CEILING));
@@ -46,7 +49,8 @@ async fn no_ceiling_is_ever_passed(kind: Kind) {
 }
 
 async fn a_ceiling_may_be_raised(kind: Kind) {
-    let scene = Scene::new(kind, Config::instant()).await;
+    let mut scene = Scene::new(kind, Config::instant()).await;
+    scene.set("OCEAN_CREDITS_PER_PERSON", "1");
     let rows = found(0, 80);
     let batch = scene.submit(&rows, &CEILING).await;
     scene.worker().until_idle().await.with_code(4);
@@ -94,4 +98,49 @@ async fn what_was_sent_before_a_cancel_is_kept(kind: Kind) {
     let tally = equals_truth(&scene, &batch.id, &rows, |_, state| state == "cancelled").await;
     assert_eq!((tally["cancelled"], tally["found"]), (30, 10));
     assert_eq!(scene.sandbox.stats().ocean.people, 10);
+}
+
+async fn a_legacy_account_is_charged_as_the_ledger_says(kind: Kind) {
+    for (body, tells) in
+        [(OceanBody::Phones, true), (OceanBody::Results, true), (OceanBody::Phones, false)]
+    {
+        people_of_several_numbers(kind, OceanPlan::Legacy, body, tells).await;
+    }
+}
+
+async fn a_unified_account_is_charged_as_the_ledger_says(kind: Kind) {
+    for (body, tells) in
+        [(OceanBody::Phones, true), (OceanBody::Results, true), (OceanBody::Results, false)]
+    {
+        people_of_several_numbers(kind, OceanPlan::Unified, body, tells).await;
+    }
+}
+
+/// A ceiling is never passed by what is really charged, and the sandbox's books are the ledger's.
+async fn people_of_several_numbers(kind: Kind, plan: OceanPlan, body: OceanBody, tells: bool) {
+    let (ceiling, price) = match plan {
+        OceanPlan::Legacy => (60, 1),
+        OceanPlan::Unified => (600, 10),
+    };
+    let mut config = Config::instant();
+    config.ocean.plan = plan;
+    config.ocean.body = body;
+    config.ocean.tells_credits_used = tells;
+    config.ocean.hit_rate = 0.9;
+    config.ocean.several_rate = 0.7;
+    let mut scene = Scene::new(kind, config).await;
+    scene.set("OCEAN_BATCH_SIZE", "7");
+    let rows: Vec<Row> = (0..200).map(|n| Row::ocean(format!("p{n}"))).collect();
+    let batch = scene.submit(&rows, &["--max-credits", &format!("ocean={ceiling}")]).await;
+    scene.worker().until_idle().await.with_code(4);
+    let charged = scene.charged(Provider::Ocean);
+    assert_eq!(spent(&scene, "ocean").await, charged, "{plan:?} {body:?}");
+    assert!(charged <= ceiling, "{charged} of {ceiling}");
+    assert!(charged > ceiling - 3 * price, "{charged} of {ceiling}: as far as three numbers fit");
+    let raise = ["resume", "--batch", &batch.id, "--max-credits", "ocean=100000"];
+    scene.enqueue(&raise).await.with_code(0);
+    scene.worker().until_idle().await.with_code(0);
+    equals_truth(&scene, &batch.id, &rows, nobody).await;
+    books_are_closed(&scene).await;
+    assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean), "{plan:?} {body:?}");
 }

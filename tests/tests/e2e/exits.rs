@@ -58,7 +58,8 @@ async fn what_waiting_cant_end_is_exit_code_4(kind: Kind) {
     stuck(&scene, ended, &["too few credits"]).await;
     assert_eq!(scene.sandbox.stats().ocean.accepted_requests, 0);
 
-    let scene = Scene::new(kind, Config::instant()).await;
+    let mut scene = Scene::new(kind, Config::instant()).await;
+    scene.set("OCEAN_CREDITS_PER_PERSON", "1");
     scene.submit(&ten(), &["--max-credits", "ocean=4"]).await;
     let ended = scene.worker().until_idle().await;
     stuck(&scene, ended, &["6 rows held", "ceiling of 4 credits", "enqueue resume --batch"]).await;

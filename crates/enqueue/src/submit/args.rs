@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jobs::duration;
-use jobs::{Clock, PerPerson, Provider, Timestamp};
+use jobs::{Clock, OceanPlan, PerPerson, Provider, Timestamp};
 
 use super::ceilings::Ceilings;
 use crate::input::{ColumnMapping, ContentHasher, Format, Options, Source};
@@ -83,8 +83,13 @@ pub struct SubmitArgs {
 /// What people may cost, as the worker reserves it.
 #[derive(Debug, Clone, Args)]
 pub struct Prices {
-    /// What a person may cost at Ocean
-    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value = "1")]
+    /// Ocean's plan, as the worker has it: auto (by the last balance), legacy or unified
+    #[arg(long, env = "OCEAN_PLAN", default_value = "auto", value_name = "PLAN")]
+    ocean_plan: OceanPlan,
+
+    /// What a person may cost at Ocean; auto: the plan's price for the most numbers that one person
+    /// had so far, at least 3
+    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value = "auto")]
     #[arg(value_name = "CREDITS")]
     ocean_credits_per_person: PerPerson,
 
@@ -98,7 +103,7 @@ impl Prices {
     /// The price at a provider.
     pub fn of(&self, provider: Provider) -> PerPerson {
         match provider {
-            Provider::Ocean => self.ocean_credits_per_person,
+            Provider::Ocean => self.ocean_plan.per_person(self.ocean_credits_per_person),
             Provider::Clodura => self.clodura_credits_per_person,
         }
     }

@@ -1,6 +1,6 @@
 //! What is reserved, charged and refused.
 
-use sandbox::{PeopleFilter, Plan, Provider, SOURCES};
+use sandbox::{OceanBody, OceanPlan, PeopleFilter, Plan, Provider, SOURCES};
 use serde_json::json;
 
 use crate::support::Stage;
@@ -18,6 +18,26 @@ async fn ocean_charges_for_every_number() {
     assert_eq!((ocean.credits_left, ocean.credits_reserved, ocean.credits_charged), (6, 0, 4));
     assert_eq!((ocean.people_finished, ocean.people_found, ocean.people_charged), (3, 2, 2));
     assert_eq!(stage.get("/v2/credits/balance").await.body["phoneCredits"]["recurrent"], 6);
+}
+
+#[tokio::test]
+async fn a_unified_plan_pays_ten_for_every_number_from_one_pool() {
+    let stage = Stage::with(|config| {
+        (config.ocean.plan, config.ocean.body) = (OceanPlan::Unified, OceanBody::Results);
+        (config.ocean.one_time, config.ocean.recurrent) = (0, 100);
+    })
+    .await;
+    stage.ask_ocean(&["found-1", "many-2", "none-3"]).await;
+    let webhook = &stage.inbox.wait(1).await[0];
+    assert_eq!(webhook["creditsUsed"], 40);
+    assert_eq!(webhook["results"][0]["phone"]["status"], "verified");
+    assert_eq!(webhook["results"][2]["phone"]["status"], "notFound");
+    stage.idle().await;
+    assert_eq!(stage.sandbox.stats().ocean.credits_charged, 40);
+    let balance = stage.get("/v2/credits/balance").await.body;
+    assert_eq!(balance["credits"], json!({"oneTime": 0, "recurrent": 60}));
+    assert_eq!(balance["phoneCredits"], json!({"oneTime": 0, "recurrent": 0}));
+    assert_eq!(stage.ask_ocean(&["a", "b", "c", "d", "e", "f", "g"]).await.status, 402);
 }
 
 #[tokio::test]

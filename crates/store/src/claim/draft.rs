@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use jobs::budget::{Candidate, Room, allocate};
-use jobs::{Credits, Provider, Timestamp};
+use jobs::{Credits, Price, Provider, Timestamp};
 
 use super::pick::{
     Picked, credits_left, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full,
@@ -28,19 +28,17 @@ pub(super) struct Draft {
     pub(super) isolating: bool,
 }
 
-/// What was drafted, the batches that have no room for one more person, and how far along their newcomers it went.
+/// What was drafted, and how far along their newcomers it went.
 pub(super) struct Drafts {
     pub(super) drafts: Vec<Draft>,
-    pub(super) full: Vec<i64>,
     pub(super) walked: Vec<Walked>,
 }
 
-/// What may still be reserved, and whether somebody found no batch with room.
+/// What may still be reserved.
 struct Wallet {
     /// Batches that are there and not cancelled, as far as they were looked up; `room` has those with a ceiling.
     wanting: BTreeSet<i64>,
     room: Room,
-    full: bool,
     /// The account ran out.
     short: bool,
 }
@@ -54,12 +52,6 @@ impl Wallet {
             self.room.batches.insert(batch, left);
         }
     }
-
-    fn full_batches(&self, price: Credits) -> Vec<i64> {
-        let full = self.room.batches.iter().filter(|(_, left)| **left < price);
-        let full: BTreeSet<i64> = full.map(|(batch, _)| *batch).collect();
-        full.into_iter().collect()
-    }
 }
 
 /// Fills calls: first groups that must be asked `apart`, if there are any, then people batch by batch.
@@ -72,10 +64,10 @@ pub(super) async fn draft_calls(
     apart: bool,
     now: Timestamp,
 ) -> Result<Drafts> {
-    let price = ask.price.reserved(gate.balance_direct == 1);
+    let price = gate.price(ask.provider, ask.price);
     let account = Account::read(conn, ask.provider, gate).await?.map(|account| account.room());
     let room = Room { account, batches: HashMap::new() };
-    let mut wallet = Wallet { wanting: BTreeSet::new(), room, full: false, short: false };
+    let mut wallet = Wallet { wanting: BTreeSet::new(), room, short: false };
     let mut drafts = Vec::new();
     if apart {
         drafts = draft_cohorts(conn, totals, ask, gate, (calls, people, price), &mut wallet, now)
@@ -96,15 +88,14 @@ pub(super) async fn draft_calls(
             picked = pick_lane(conn, ask.provider, &lane, wanted, &mut walked).await?;
         }
         let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
-        merge_drafts(&mut drafts, drafted, people, price);
+        merge_drafts(&mut drafts, drafted, people, price.reserved);
     }
     for draft in &drafts {
         for payer in &draft.payers {
-            totals.reserve(*payer, ask.provider, 1, price);
+            totals.reserve(*payer, ask.provider, 1, price.reserved);
         }
     }
-    let full = if wallet.full { wallet.full_batches(price) } else { Vec::new() };
-    Ok(Drafts { drafts, full, walked })
+    Ok(Drafts { drafts, walked })
 }
 
 /// One call for each group that must be asked apart. A group for whom nobody can pay leaves its call
@@ -114,7 +105,7 @@ async fn draft_cohorts(
     totals: &mut Totals,
     ask: &ClaimReveals,
     gate: &Gate,
-    (calls, people, price): (usize, usize, Credits),
+    (calls, people, price): (usize, usize, Price),
     wallet: &mut Wallet,
     now: Timestamp,
 ) -> Result<Vec<Draft>> {
@@ -127,7 +118,7 @@ async fn draft_cohorts(
         for cohort in cohorts {
             let picked = pick_cohort(conn, ask.provider, cohort, people).await?;
             let drafted = pay(conn, totals, ask, picked, price, wallet, now).await?;
-            drafts.extend(into_drafts(drafted, people, price, true));
+            drafts.extend(into_drafts(drafted, people, price.reserved, true));
         }
         after = last;
     }
@@ -179,7 +170,7 @@ async fn pay(
     totals: &mut Totals,
     ask: &ClaimReveals,
     mut picked: Vec<Picked>,
-    price: Credits,
+    price: Price,
     wallet: &mut Wallet,
     now: Timestamp,
 ) -> Result<Vec<(Picked, i64)>> {
@@ -190,7 +181,6 @@ async fn pay(
     let allocation = allocate(&candidates, price, &mut wallet.room);
     // Those whom only a batch wants that is still loading wait for it.
     find_lanes(conn, totals, &allocation.unwanted, now).await?;
-    wallet.full |= !allocation.at_ceiling.is_empty();
     if allocation.account_short {
         wallet.short = true;
         ask_balance_soon(conn, ask, now).await?;

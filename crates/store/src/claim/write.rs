@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jobs::rate::Grant;
-use jobs::{CallId, Credits, RevealState, Timestamp};
+use jobs::{CallId, Credits, RevealState, Tariff, Timestamp};
 use serde::Serialize;
 
 use super::draft::Draft;
@@ -39,7 +39,9 @@ pub(super) async fn send_drafts(
         rate_limit: ask.rate,
     };
     gate::count_requests(conn, ask.provider, gate, going, now).await?;
-    let calls = write_calls(conn, totals, ask, drafts, probe, &grant, moment).await?;
+    let tariff = ask.price.plan().or(gate.tariff);
+    let sent = Sent { probe, number_price: tariff.and_then(Tariff::per_number), now };
+    let calls = write_calls(conn, totals, ask, drafts, sent, &grant, moment).await?;
     if let Some(call) = calls.first().filter(|_| probe) {
         exec!(
             conn,
@@ -49,6 +51,15 @@ pub(super) async fn send_drafts(
         )?;
     }
     Ok(Claims { calls, again_at: Some(Timestamp(grant.next_at_ms)), paced: true })
+}
+
+/// What the calls of a claim have in common.
+#[derive(Clone, Copy)]
+struct Sent {
+    probe: bool,
+    /// What each number will cost, where numbers are charged and the plan is known.
+    number_price: Option<Credits>,
+    now: Timestamp,
 }
 
 struct NewMember {
@@ -64,13 +75,13 @@ async fn write_calls(
     totals: &mut Totals,
     ask: &ClaimReveals,
     drafts: Vec<Draft>,
-    probe: bool,
+    sent: Sent,
     grant: &Grant,
     moment: &Moment,
 ) -> Result<Vec<ClaimedCall>> {
-    let now = moment.now;
+    let Sent { probe, now, .. } = sent;
     let ids: Vec<CallId> = drafts.iter().map(|_| CallId::generate()).collect();
-    let numbers = insert_calls(conn, ask, &drafts, &ids, probe, now).await?;
+    let numbers = insert_calls(conn, ask, &drafts, &ids, sent).await?;
     let mut calls = Vec::with_capacity(drafts.len());
     let mut members = Vec::new();
     let (queued, asked) = ((ask.provider, RevealState::Queued), (ask.provider, RevealState::Asked));
@@ -109,8 +120,7 @@ async fn insert_calls(
     ask: &ClaimReveals,
     drafts: &[Draft],
     ids: &[CallId],
-    probe: bool,
-    now: Timestamp,
+    Sent { probe, number_price, now }: Sent,
 ) -> Result<HashMap<String, i64>> {
     #[derive(Serialize)]
     struct Row<'a> {
@@ -130,10 +140,11 @@ async fn insert_calls(
     let new: Vec<Row> = ids.iter().zip(drafts).map(row).collect();
     let numbers: Vec<(i64, String)> = rows!(
         conn,
-        "INSERT INTO calls (call_id, provider, state, worker_id, people, open_people, attempt, probe, sent_at, repeat_of)
+        "INSERT INTO calls (call_id, provider, state, worker_id, people, open_people, attempt, probe, sent_at, repeat_of, number_price)
          SELECT e.value->>'call_id', $2, 'sending', $3, CAST(e.value->>'people' AS BIGINT),
                 CAST(e.value->>'people' AS BIGINT), CAST(e.value->>'attempt' AS BIGINT),
-                CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST(e.value->>'repeat_of' AS BIGINT)
+                CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST(e.value->>'repeat_of' AS BIGINT),
+                CAST($6 AS BIGINT)
          FROM EACH($1) AS e
          RETURNING id, call_id",
         json(&new),
@@ -141,6 +152,7 @@ async fn insert_calls(
         ask.worker.to_string(),
         i64::from(probe),
         now.0,
+        number_price.map(Credits::thousandths),
     )?;
     Ok(numbers.into_iter().map(|(id, call_id)| (call_id, id)).collect())
 }

@@ -103,7 +103,12 @@ impl Polled {
     fn delivery(&self) -> Option<Delivery> {
         let Ok(TrackOutcome::Finished(result)) = &self.result else { return None };
         let results = vec![result.clone()];
-        Some(Delivery { inbox: None, call_id: self.poll.call_id.clone(), results })
+        Some(Delivery {
+            inbox: None,
+            call_id: self.poll.call_id.clone(),
+            results,
+            credits_used: None,
+        })
     }
 
     /// Whether this was the last poll: it was answered, and the deadline is over.

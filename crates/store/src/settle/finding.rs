@@ -16,9 +16,27 @@ pub(super) enum Placed {
 }
 
 impl Ledger {
-    /// Writes a finding to a member of a call, and to the person.
-    pub(super) fn place(&mut self, index: usize, result: &PersonResult) -> Placed {
+    /// Whether a finding is one that a member is charged for: their first, or a number that comes after 'not found' or
+    /// 'no credits', which is charged as if it had come at once.
+    pub(super) fn is_charged(&self, index: usize, finding: &Finding) -> bool {
+        let member = &self.members[index];
+        let Some(person) = self.people.get(&member.reveal) else { return false };
+        let standing = person.new_state.unwrap_or(person.state);
+        let later = member.credits == Some(Credits::ZERO)
+            && RevealState::Found.rank() > standing.rank()
+            && person.state != RevealState::Cancelled;
+        matches!(finding, Finding::Found { .. }) && (member.credits.is_none() || later)
+    }
+
+    /// Writes a finding to a member of a call, and to the person; `charged` is what a number cost, where that is known.
+    pub(super) fn place(
+        &mut self,
+        index: usize,
+        result: &PersonResult,
+        charged: Option<Credits>,
+    ) -> Placed {
         let finding = &result.finding;
+        let better = self.is_charged(index, finding);
         let member = &mut self.members[index];
         let Some(person) = self.people.get_mut(&member.reveal) else { return Placed::Known };
         let erased = person.state == RevealState::Cancelled;
@@ -30,19 +48,14 @@ impl Ledger {
             Finding::Unreadable => {
                 return if person.has_number() { Placed::Known } else { Placed::Unread };
             }
-            Finding::Found { phones, credits } => {
-                (RevealState::Found, credits.unwrap_or(member.reserved.abs()), phones)
+            Finding::Found { phones, .. } => {
+                (RevealState::Found, charged.unwrap_or(member.reserved.abs()), phones)
             }
             Finding::NotFound => (RevealState::NotFound, Credits::ZERO, &[]),
             Finding::OutOfCredits => (RevealState::Queued, Credits::ZERO, &[]),
         };
         let standing = person.new_state.unwrap_or(person.state);
         let first_answer = member.credits.is_none();
-        // A number that comes after 'not found' or 'no credits' is charged as if it had come at once.
-        let better = member.credits == Some(Credits::ZERO)
-            && to == RevealState::Found
-            && to.rank() > standing.rank()
-            && !erased;
         if first_answer || better {
             charge(member, person, finding, to, charged);
         }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use jobs::charge::{newly_used, shares};
 use jobs::outcome::{Finding, PersonResult, Phone};
-use jobs::{CallState, Credits, Provider, RevealState};
+use jobs::price::EXPECTED_NUMBERS;
+use jobs::{CallState, Credits, Provider, RevealState, Tariff};
 
 use super::finding::Placed;
 use super::reading::{MemberRow, Standing, lock_people, members};
@@ -13,6 +15,7 @@ use crate::Result;
 use crate::conn::{Conn, rows};
 use crate::erase::bodies::encoded;
 use crate::erasures::{ERASED, ErasureKey};
+use crate::record::record;
 use crate::texts::Texts;
 use crate::transition::{parse_provider, parse_state};
 
@@ -20,6 +23,8 @@ pub(super) struct Call {
     pub(super) id: i64,
     pub(super) provider: Provider,
     pub(super) expired: bool,
+    /// What each number costs, where numbers are charged.
+    pub(super) number_price: Option<Credits>,
     pub(super) members: Vec<usize>,
 }
 
@@ -85,24 +90,50 @@ pub(super) struct Ledger {
     pub(super) taken_after_all: BTreeSet<i64>,
 }
 
-pub(super) type CallRow = (i64, String, String, String);
+record! {
+    struct CallRow {
+        id: i64,
+        call_id: String,
+        provider: String,
+        state: String,
+        number_price: Option<Credits>,
+        tariff: Option<String>,
+    }
+}
+
+impl CallRow {
+    /// A call that was sent before the plan was known goes by what is known now, or the dearest.
+    fn call(self) -> Result<(String, Call)> {
+        let provider = parse_provider(&self.provider, self.id)?;
+        let known = self.tariff.and_then(|word| word.parse().ok());
+        let tariff: Tariff = known.unwrap_or(Tariff::dearest(provider));
+        let call = Call {
+            id: self.id,
+            provider,
+            expired: self.state == CallState::Expired.as_str(),
+            number_price: self.number_price.or(tariff.per_number()),
+            members: Vec::new(),
+        };
+        Ok((self.call_id, call))
+    }
+}
 
 impl Ledger {
     pub(super) async fn read(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Ledger> {
         let names: HashSet<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
         let found: Vec<CallRow> = rows!(
             conn,
-            "SELECT c.id, c.call_id, c.provider, c.state FROM TEXTS($1) AS e
-             JOIN calls c ON c.call_id = e.value ORDER BY c.id FOR UPDATE",
+            "SELECT c.id, c.call_id, c.provider, c.state, c.number_price, g.tariff FROM TEXTS($1) AS e
+             JOIN calls c ON c.call_id = e.value JOIN provider_gates g ON g.provider = c.provider
+             ORDER BY c.id FOR UPDATE OF c",
             Texts::of(&names),
         )?;
         let mut calls = HashMap::new();
         let mut by_number = HashMap::new();
-        for (id, call_id, provider, state) in found {
-            by_number.insert(id, call_id.clone());
-            let provider = parse_provider(&provider, id)?;
-            let expired = state == CallState::Expired.as_str();
-            calls.insert(call_id, Call { id, provider, expired, members: Vec::new() });
+        for row in found {
+            let (call_id, call) = row.call()?;
+            by_number.insert(call.id, call_id.clone());
+            calls.insert(call_id, call);
         }
         let found = members(conn, &by_number.keys().copied().collect()).await?;
         let people = found.iter().map(|(_, _, reveal, ..)| *reveal).collect();
@@ -180,6 +211,8 @@ impl Ledger {
         let by_subject: HashMap<String, usize> =
             call.members.iter().map(|&m| (self.members[m].subject.clone(), m)).collect();
         let sole = call.members.first().copied();
+        let number_price = call.number_price;
+        let shares = self.shares(delivery, call, &by_subject);
         let (mut applied, mut known, mut erased, mut unread) = (false, false, false, false);
         for result in whose(delivery, provider, alone, &by_subject) {
             let subject = subject_of(provider, result);
@@ -188,7 +221,9 @@ impl Ledger {
             if expired && result.finding != Finding::OutOfCredits {
                 self.taken_after_all.insert(id);
             }
-            match self.place(member, result) {
+            let charged =
+                shares.get(&member).copied().or_else(|| priced(&result.finding, number_price));
+            match self.place(member, result, charged) {
                 Placed::New => applied = true,
                 Placed::Known => known = true,
                 Placed::Unread => unread = true,
@@ -215,6 +250,49 @@ impl Ledger {
             _ if delivery.results.is_empty() => Applied::Duplicate,
             _ => Applied::UnknownPerson,
         }
+    }
+
+    /// What `creditsUsed` says each newly found person cost, by their place among the members.
+    fn shares(
+        &self,
+        delivery: &Delivery,
+        call: &Call,
+        by_subject: &HashMap<String, usize>,
+    ) -> BTreeMap<usize, Credits> {
+        let Some((used, price)) = delivery.credits_used.zip(call.number_price) else {
+            return BTreeMap::new();
+        };
+        let alone = call.members.len() == 1;
+        let mut found: BTreeMap<usize, i64> = BTreeMap::new();
+        for result in whose(delivery, call.provider, alone, by_subject) {
+            let subject = subject_of(call.provider, result);
+            let named = subject.and_then(|subject| self.named(&subject, by_subject));
+            let sole = call.members.first().copied().filter(|_| alone);
+            if let Finding::Found { phones, .. } = &result.finding
+                && let Some(member) = named.or(sole)
+                && self.is_charged(member, &result.finding)
+            {
+                found.entry(member).or_insert(i64::try_from(phones.len()).unwrap_or(1));
+            }
+        }
+        let booked: Credits =
+            call.members.iter().filter_map(|&member| self.members[member].credits).sum();
+        let numbers: Vec<i64> = found.values().copied().collect();
+        let newly = newly_used(used, booked, price * numbers.iter().sum::<i64>());
+        found.into_keys().zip(shares(newly, &numbers)).collect()
+    }
+
+    /// The most numbers that a person has by what just came, at each provider where that is more than expected.
+    pub(super) fn most_numbers(&self) -> BTreeMap<Provider, i64> {
+        let mut most = BTreeMap::new();
+        for person in self.people.values() {
+            let numbers = i64::try_from(person.phones.len()).unwrap_or(0);
+            if numbers > EXPECTED_NUMBERS {
+                let so_far = most.entry(person.provider).or_insert(0);
+                *so_far = numbers.max(*so_far);
+            }
+        }
+        most
     }
 
     /// The member of a call who is named; an erased one by the hash that stands in their place.
@@ -263,6 +341,17 @@ impl Ledger {
     /// Who has another state now.
     pub(super) fn results(&self) -> impl Iterator<Item = (Provider, RevealState)> {
         self.people.values().filter_map(|person| Some((person.provider, person.new_state?)))
+    }
+}
+
+/// What somebody's numbers cost, each `number_price`.
+fn priced(finding: &Finding, number_price: Option<Credits>) -> Option<Credits> {
+    match finding {
+        Finding::Found { phones, credits: None } => {
+            Some(number_price? * i64::try_from(phones.len()).ok()?)
+        }
+        Finding::Found { credits, .. } => *credits,
+        _ => None,
     }
 }
 

@@ -112,6 +112,15 @@ pub(super) async fn tell_gates(
     // A result for the call that probes a gate says that it was taken, whoever waits for its response.
     let calls: Vec<i64> = ledger.calls.values().map(|call| call.id).collect();
     gate::open_probed(conn, &calls).await?;
+    for (provider, numbers) in ledger.most_numbers() {
+        // What is reserved for a person from now on covers as many.
+        exec!(
+            conn,
+            "UPDATE provider_gates SET most_phones = $2 WHERE provider = $1 AND most_phones < $2",
+            provider.as_str(),
+            numbers,
+        )?;
+    }
     for provider in &ledger.out_of_credits {
         let gate = Gate::lock(conn, *provider).await?;
         let closing =

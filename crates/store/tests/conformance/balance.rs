@@ -44,8 +44,7 @@ async fn record(b: &Bench, result: Result<Balance, LookupFailure>) {
 }
 
 async fn read(b: &Bench, credits: i64) {
-    record(b, Ok(Balance { credits: Credits::whole(credits), direct_dials: false, daily: None }))
-        .await;
+    record(b, Ok(Balance { credits: Credits::whole(credits), tariff: None, daily: None })).await;
 }
 
 async fn gate(b: &Bench) -> (String, Option<String>) {
@@ -237,11 +236,8 @@ async fn a_lost_request_is_made_again(b: &Bench) {
 
 async fn a_short_day_is_spared(b: &Bench) {
     let daily = jobs::outcome::DailyQuota { left: 10, resets_in: HOUR };
-    record(
-        b,
-        Ok(Balance { credits: Credits::whole(5000), direct_dials: false, daily: Some(daily) }),
-    )
-    .await;
+    record(b, Ok(Balance { credits: Credits::whole(5000), tariff: None, daily: Some(daily) }))
+        .await;
     b.submit(&oceans(1..=3)).await;
     b.advance(HOUR / 10).await;
     assert_eq!(b.claim_one(Ocean).await.people.len(), 3);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::{Balance, Finding, Refusal};
-use jobs::{Credits, PerPerson};
+use jobs::{Credits, PerPerson, Tariff};
 use store::ClaimReveals;
 use tokio::sync::Barrier;
 
@@ -133,10 +133,10 @@ async fn somebody_retrying_is_taken_over_too(b: &Bench) {
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
 }
 
-async fn read_balance(b: &Bench, provider: jobs::Provider, credits: i64, direct_dials: bool) {
+async fn read_balance(b: &Bench, provider: jobs::Provider, credits: i64, tariff: Option<Tariff>) {
     b.database.run("UPDATE provider_gates SET balance_due_at = 0").await;
     let (claimed, _) = b.store.claim_balance(provider, 1e6).await.unwrap();
-    let balance = Balance { credits: Credits::whole(credits), direct_dials, daily: None };
+    let balance = Balance { credits: Credits::whole(credits), tariff, daily: None };
     let price =
         if provider == Ocean { PerPerson::Fixed(Credits::whole(1)) } else { PerPerson::Auto };
     b.store
@@ -166,7 +166,7 @@ async fn groups_asked_apart_that_can_t_be_paid_hold_up_nobody(b: &Bench) {
 
 async fn no_more_than_the_account_holds(b: &Bench) {
     b.submit(&oceans(1..=10)).await;
-    read_balance(b, Ocean, 6, false).await;
+    read_balance(b, Ocean, 6, None).await;
     let call = b.claim_one(Ocean).await;
     assert_eq!(call.people.len(), 6);
     assert!(b.claim(Ocean).await.is_empty());
@@ -214,7 +214,7 @@ async fn clodura_costs_twenty_unless_direct_dials_are_counted(b: &Bench) {
     assert_eq!(b.database.number(reserved).await, 20);
     b.accept(&call).await;
     b.webhook(&call, vec![result("1", jobs::outcome::Finding::NotFound)]).await;
-    read_balance(b, Clodura, 38, true).await;
+    read_balance(b, Clodura, 38, Some(Tariff::DirectDials)).await;
     b.claim_as(auto).await;
     assert_eq!(b.database.number(reserved).await, 1);
 }

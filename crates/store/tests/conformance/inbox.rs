@@ -74,6 +74,7 @@ async fn what_was_applied_is_not_applied_again(b: &Bench) {
         inbox: Some(stored.id),
         call_id: call.call_id.to_string(),
         results: vec![found("o1")],
+        credits_used: None,
     };
     b.store.settle(vec![delivery.clone()], &b.policy).await.unwrap();
     assert!(b.store.pending_webhooks(1, 1000).await.unwrap().is_empty());

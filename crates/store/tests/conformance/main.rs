@@ -25,6 +25,7 @@ mod newcomers;
 mod overdue;
 mod paying;
 mod phones;
+mod plans;
 mod polls;
 mod ready_queries;
 mod settle;

@@ -280,6 +280,7 @@ async fn several_deliveries_in_one_transaction(b: &Bench) {
         inbox: None,
         call_id: call.call_id.to_string(),
         results,
+        credits_used: None,
     });
     let applied = b.store.settle(deliveries.to_vec(), &b.policy).await.unwrap();
     assert_eq!(applied, [Applied::Applied, Applied::Applied, Applied::Applied, Applied::Duplicate]);

@@ -163,8 +163,12 @@ async fn no_credits_and_then_the_number(b: &Bench) {
 async fn no_credits_and_the_number_at_once(b: &Bench) {
     let (batch, call) = out_of_credits(b).await;
     let call_id = call.call_id.to_string();
-    let delivery =
-        |finding| store::Delivery { inbox: None, call_id: call_id.clone(), results: vec![finding] };
+    let delivery = |finding| store::Delivery {
+        inbox: None,
+        call_id: call_id.clone(),
+        results: vec![finding],
+        credits_used: None,
+    };
     let both = vec![delivery(result("c1", Finding::OutOfCredits)), delivery(found_for("c1", None))];
     b.store.settle(both, &b.policy).await.unwrap();
     b.check("a number all the same").await;

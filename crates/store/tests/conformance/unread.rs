@@ -130,7 +130,12 @@ async fn what_was_unreadable_is_replayed(b: &Bench) {
     assert_eq!(kept.iter().map(|w| &*w.body).collect::<Vec<_>>(), [b"new words"]);
     assert!(b.store.stored_webhooks("malformed", Some("another"), 0, 10).await.unwrap().is_empty());
     let results: Vec<_> = (0..2).map(|n| found(id(&out, n))).collect();
-    let delivery = Delivery { inbox: Some(kept[0].id), call_id: kept[0].call_id.clone(), results };
+    let delivery = Delivery {
+        inbox: Some(kept[0].id),
+        call_id: kept[0].call_id.clone(),
+        results,
+        credits_used: None,
+    };
     let applied = b.store.replay(delivery.clone(), &b.policy).await.unwrap();
     assert_eq!(applied, Some(Applied::Applied));
     assert_eq!(b.states(batch).await, ["found", "found"]);
@@ -148,7 +153,8 @@ async fn a_replay_of_what_was_applied_changes_nothing(b: &Bench) {
     let spent = "SELECT CAST(SUM(credits_spent) AS BIGINT) FROM batch_spend";
     let before = b.database.number(spent).await;
     let kept = b.store.stored_webhooks("applied", None, 0, 10).await.unwrap().remove(0);
-    let delivery = Delivery { inbox: Some(kept.id), call_id: kept.call_id, results };
+    let delivery =
+        Delivery { inbox: Some(kept.id), call_id: kept.call_id, results, credits_used: None };
     b.store.replay(delivery.clone(), &b.policy).await.unwrap();
     assert_eq!(b.database.number(spent).await, before);
     assert_eq!(b.states(batch).await, ["found"]);

@@ -227,7 +227,7 @@ impl<'b> Walk<'b> {
         let credits = self.rng.random_range(0..400);
         let balance = jobs::outcome::Balance {
             credits: Credits::whole(credits),
-            direct_dials: true,
+            tariff: Some(jobs::Tariff::DirectDials),
             daily: None,
         };
         let outcome = if self.rng.random_ratio(1, 5) {

@@ -107,6 +107,7 @@ async fn work(store: Store, policy: jobs::Policy, ask: ClaimReveals) -> usize {
                 inbox: None,
                 call_id: call.call_id.to_string(),
                 results: results.collect(),
+                credits_used: None,
             };
             settled += delivery.results.len();
             let (accepted, delivered) = tokio::join!(

@@ -65,7 +65,8 @@ async fn webhook(
     let new = NewWebhook { provider: call.provider, call_id, body, malformed: false };
     b.store.store_webhook(new).await.unwrap();
     let stored = b.store.pending_webhooks(10, 1 << 20).await.unwrap().pop().unwrap();
-    let delivery = Delivery { inbox: Some(stored.id), call_id: stored.call_id, results };
+    let delivery =
+        Delivery { inbox: Some(stored.id), call_id: stored.call_id, results, credits_used: None };
     let applied = b.store.settle(vec![delivery], &b.policy).await.unwrap()[0];
     b.check("settled").await;
     applied

@@ -1,6 +1,5 @@
 use jobs::outcome::{Balance, LookupFailure};
-use jobs::price::DEAREST_FIND;
-use jobs::{Provider, duration};
+use jobs::{PerPerson, Price, Provider, Tariff, duration};
 use store::{ProviderStatus, Store};
 
 use super::report::Check;
@@ -37,7 +36,7 @@ pub(super) async fn check(
     let gate = |provider: Provider| status.iter().find(|s| s.provider == provider.as_str());
     let (ocean, clodura) = tokio::join!(
         async {
-            match (accounts.ocean(http), limited(gate(Provider::Ocean))) {
+            match (accounts.ocean(http, config.ocean_plan), limited(gate(Provider::Ocean))) {
                 (Err(error), _) => Some(Err(Trouble::Settings(error))),
                 (Ok(None), _) => None,
                 (Ok(Some(_)), Some(until)) => Some(Err(Trouble::NotAsked(until))),
@@ -127,23 +126,30 @@ impl Account {
     }
 
     fn judge_balance(&self, balance: &Balance, config: &Config) -> Check {
-        let price = match self.provider {
-            Provider::Ocean => config.ocean_credits_per_person.reserved(true),
-            Provider::Clodura => config.clodura_credits_per_person.reserved(balance.direct_dials),
+        let set = match self.provider {
+            Provider::Ocean => config.ocean_plan.per_person(config.ocean_credits_per_person),
+            Provider::Clodura => config.clodura_credits_per_person,
         };
+        let Price { reserved, least } = set.price(self.provider, balance.tariff, 0);
         let daily = balance.daily.map(|daily| format!(", {} requests left today", daily.left));
+        let plan = match balance.tariff {
+            Some(plan @ (Tariff::Legacy | Tariff::Unified)) => format!(" on a {plan} plan"),
+            _ => String::new(),
+        };
         let left = format!(
-            "the key is accepted; {} credits left, {price} reserved for each person{}",
+            "the key is accepted; {} credits left{plan}, {reserved} reserved for each person{}",
             balance.credits,
             daily.unwrap_or_default(),
         );
-        let counts_dials = self.provider == Provider::Ocean || balance.direct_dials;
-        if balance.credits < price {
+        if balance.credits < least {
             return Check::warning(self.check, left, "nobody is asked before it is topped up");
         }
-        if !counts_dials && price < DEAREST_FIND {
-            let message = format!("{left}: this plan charges up to {DEAREST_FIND}");
-            return Check::warning(self.check, message, "set CLODURA_CREDITS_PER_PERSON to auto");
+        let most = PerPerson::Auto.price(self.provider, balance.tariff, 0).reserved;
+        if balance.tariff.is_some() && reserved < most {
+            let (provider, message) =
+                (self.provider.as_str(), format!("{left}: this plan may charge {most}"));
+            let setting = format!("{}_CREDITS_PER_PERSON", provider.to_ascii_uppercase());
+            return Check::warning(self.check, message, format!("set {setting} to auto"));
         }
         Check::ok(self.check, left)
     }

@@ -135,8 +135,12 @@ async fn put_off(
 fn read(webhook: &StoredWebhook) -> Option<Delivery> {
     let reading = providers::webhook::parse(webhook.provider, &webhook.body).ok()?;
     log_oddities(&webhook.call_id, &reading);
-    let (inbox, call_id) = (Some(webhook.id), webhook.call_id.clone());
-    Some(Delivery { inbox, call_id, results: reading.results })
+    Some(Delivery {
+        inbox: Some(webhook.id),
+        call_id: webhook.call_id.clone(),
+        results: reading.results,
+        credits_used: reading.credits_used,
+    })
 }
 
 /// What could not be read, or was read although nothing published names it: counts and names of fields, no data.

@@ -211,7 +211,7 @@ impl Site {
         });
         let call_id = call.call_id.to_string();
         let inbox = Some(self.webhook(&call_id).await);
-        let delivery = Delivery { inbox, call_id, results: results.collect() };
+        let delivery = Delivery { inbox, call_id, results: results.collect(), credits_used: None };
         self.store.settle(vec![delivery], &self.policy).await.expect("settles");
     }
 
@@ -234,7 +234,7 @@ impl Site {
         let (claimed, _) =
             self.store.claim_balance(Provider::Ocean, 1e6).await.expect("asks for the balance");
         let daily = Some(DailyQuota { left: 900, resets_in: Duration::from_secs(3600) });
-        let balance = Balance { credits: Credits::whole(credits), direct_dials: false, daily };
+        let balance = Balance { credits: Credits::whole(credits), tariff: None, daily };
         let claimed = claimed.expect("it is due");
         let price = PerPerson::Fixed(Credits::whole(1));
         let said = self.store.record_balance(claimed, Ok(balance), Some(200), price, &self.policy);
@@ -278,7 +278,7 @@ fn number() -> Finding {
         extension: None,
         kind: None,
     };
-    Finding::Found { phones: vec![phone], credits: None }
+    Finding::Found { phones: vec![phone], credits: Some(Credits::whole(1)) }
 }
 
 fn row(number: i64) -> NewRow {

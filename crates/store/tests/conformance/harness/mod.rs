@@ -92,6 +92,11 @@ impl Bench {
             second_thoughts: AtomicI64::new(0),
         };
         bench.register(bench.worker, Some("key"), Some("url")).await;
+        // Numbers without a price of their own cost one credit.
+        bench
+            .database
+            .run("UPDATE provider_gates SET tariff = 'legacy' WHERE provider = 'ocean'")
+            .await;
         bench
     }
 
@@ -213,8 +218,12 @@ impl Bench {
         self.store.store_webhook(webhook).await.expect("stored");
         let pending = self.store.pending_webhooks(100, 1 << 20).await.expect("pending");
         let stored = pending.last().expect("one is pending");
-        let delivery =
-            Delivery { inbox: Some(stored.id), call_id: stored.call_id.clone(), results };
+        let delivery = Delivery {
+            inbox: Some(stored.id),
+            call_id: stored.call_id.clone(),
+            results,
+            credits_used: None,
+        };
         self.store.settle(vec![delivery], &self.policy).await.expect("settles")[0]
     }
 }
