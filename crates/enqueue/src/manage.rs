@@ -69,7 +69,7 @@ pub struct ResumeArgs {
     #[arg(long, requires = "max_credits", value_name = "BATCH")]
     pub batch: Option<String>,
 
-    /// Its new ceiling, as in ocean=500,clodura=2000; a bare number where it has one provider
+    /// Its new ceiling, for one provider or more, as in ocean=500,clodura=2000; a bare number where it has one provider
     #[arg(long, requires = "batch", value_name = "CREDITS")]
     pub max_credits: Option<Ceilings>,
 }
@@ -201,8 +201,13 @@ async fn raise(store: &Store, batch: &str, ceilings: &Ceilings) -> Result<(), Fa
     let batch = store.find_batch(batch).await?;
     let providers = store.batch_providers(&batch).await?.into_iter().collect();
     let ceilings = ceilings
-        .for_batch(&providers)
+        .for_some(&providers)
         .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))?;
+    if ceilings.is_empty() {
+        return Err(Failure::Usage(
+            "--max-credits: a ceiling is raised to a number of credits".into(),
+        ));
+    }
     store.set_ceilings(&batch, &ceilings).await?;
     let all: Vec<String> = ceilings
         .iter()

@@ -4,13 +4,16 @@ use std::str::FromStr;
 
 use jobs::{Credits, Provider};
 
+/// Written in place of a number, where a provider is to have no ceiling.
+const UNLIMITED: &str = "unlimited";
+
 /// The most credits that a batch may use, as given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ceilings {
     /// For the batch's one provider.
     Only(Credits),
-    /// For each of these.
-    Each(BTreeMap<Provider, Credits>),
+    /// For each of these; none where it is `unlimited`.
+    Each(BTreeMap<Provider, Option<Credits>>),
 }
 
 /// Ceilings that can't be read.
@@ -25,6 +28,14 @@ pub enum BadCeilings {
     /// A provider twice.
     #[error("{0} is given twice")]
     Twice(Provider),
+    /// Some of the batch's providers, and not the others.
+    #[error("the batch asks {} too: write {}, with a number of credits for N or unlimited", listed(.without, " and ", ","), .flag)]
+    Partial {
+        /// Those without a ceiling.
+        without: Vec<Provider>,
+        /// The flag, written out.
+        flag: String,
+    },
     /// A bare number for more than one provider.
     #[error(
         "a bare number is for one provider, but the batch has {}; write {}",
@@ -39,16 +50,38 @@ fn listed(providers: &[Provider], between: &str, after: &str) -> String {
 }
 
 impl Ceilings {
-    /// The ceiling of each provider, for a batch that asks `providers`.
+    /// The ceiling of each provider, for a new batch that asks `providers`.
     ///
     /// # Errors
-    /// A bare number, and not one provider.
+    /// A bare number, and not one provider; or some of them, and not the others.
     pub fn for_batch(
         &self,
         providers: &BTreeSet<Provider>,
     ) -> Result<BTreeMap<Provider, Credits>, BadCeilings> {
+        let Ceilings::Each(each) = self else { return self.for_some(providers) };
+        let without: Vec<Provider> =
+            providers.iter().filter(|provider| !each.contains_key(provider)).copied().collect();
+        if without.is_empty() {
+            return self.for_some(providers);
+        }
+        let added = without.iter().map(|provider| format!(",{provider}=N"));
+        let flag = format!("--max-credits {self}{}", added.collect::<String>());
+        Err(BadCeilings::Partial { without, flag })
+    }
+
+    /// The ceilings that are named, for a batch that asks `providers` and has others already.
+    ///
+    /// # Errors
+    /// A bare number, and not one provider.
+    pub fn for_some(
+        &self,
+        providers: &BTreeSet<Provider>,
+    ) -> Result<BTreeMap<Provider, Credits>, BadCeilings> {
         match self {
-            Ceilings::Each(ceilings) => Ok(ceilings.clone()),
+            Ceilings::Each(ceilings) => Ok(ceilings
+                .iter()
+                .filter_map(|(provider, most)| Some((*provider, (*most)?)))
+                .collect()),
             Ceilings::Only(credits) if providers.len() == 1 => {
                 Ok(providers.iter().map(|provider| (*provider, *credits)).collect())
             }
@@ -69,7 +102,9 @@ impl FromStr for Ceilings {
             let (name, number) =
                 part.split_once('=').ok_or_else(|| BadCeilings::Number(part.to_owned()))?;
             let provider: Provider = name.parse()?;
-            if each.insert(provider, credits(number)?).is_some() {
+            let unlimited = number.trim().eq_ignore_ascii_case(UNLIMITED);
+            let most = if unlimited { None } else { Some(credits(number)?) };
+            if each.insert(provider, most).is_some() {
                 return Err(BadCeilings::Twice(provider));
             }
         }
@@ -87,9 +122,10 @@ impl fmt::Display for Ceilings {
         match self {
             Ceilings::Only(credits) => credits.fmt(f),
             Ceilings::Each(each) => {
-                for (place, (provider, credits)) in each.iter().enumerate() {
+                for (place, (provider, most)) in each.iter().enumerate() {
                     let comma = if place == 0 { "" } else { "," };
-                    write!(f, "{comma}{provider}={credits}")?;
+                    let most = most.map_or(UNLIMITED.to_owned(), |most| most.to_string());
+                    write!(f, "{comma}{provider}={most}")?;
                 }
                 Ok(())
             }
@@ -110,8 +146,8 @@ mod tests {
     fn reads_both_ways_of_writing() {
         assert_eq!(parse("500"), Ok(Ceilings::Only(Credits::whole(500))));
         let each = Ceilings::Each(BTreeMap::from([
-            (Ocean, Credits::whole(500)),
-            (Clodura, Credits::whole(2000)),
+            (Ocean, Some(Credits::whole(500))),
+            (Clodura, Some(Credits::whole(2000))),
         ]));
         assert_eq!(parse("ocean=500,clodura=2000"), Ok(each.clone()));
         assert_eq!(parse(" Clodura = 2000 , ocean=500"), Ok(each.clone()));
@@ -126,6 +162,22 @@ mod tests {
         {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_ceiling_for_some_is_none() {
+        let both = BTreeSet::from([Ocean, Clodura]);
+        let error = parse("ocean=5").unwrap().for_batch(&both).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the batch asks clodura, too: write --max-credits ocean=5,clodura=N, \
+             with a number of credits for N or unlimited"
+        );
+        let five = BTreeMap::from([(Ocean, Credits::whole(5))]);
+        assert_eq!(parse("ocean=5,clodura=Unlimited").unwrap().for_batch(&both), Ok(five.clone()));
+        assert_eq!(parse("ocean=5").unwrap().for_batch(&BTreeSet::from([Ocean])), Ok(five.clone()));
+        assert_eq!(parse("ocean=5").unwrap().for_some(&both), Ok(five));
+        assert_eq!(parse("ocean=unlimited").unwrap().to_string(), "ocean=unlimited");
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn people_on_stdin_and_json_lines() {
     let output = child.wait_with_output().unwrap();
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((report["queued"].as_i64(), report["shared"].as_i64()), (Some(1), Some(1)));
-    assert_eq!(report["max_credits_needed"], json!({"ocean": 1}));
+    assert_eq!(report["max_credits_needed"], json!({"ocean": 30}));
 }
 
 #[test]
@@ -137,6 +137,22 @@ fn what_people_may_cost_follows_the_price() {
     assert_eq!(desk.json(&dry)["max_credits_needed"], json!({"clodura": 40}));
     let cheap = with(&dry, &["--clodura-credits-per-person", "1"]);
     assert_eq!(desk.json(&cheap)["max_credits_needed"], json!({"clodura": 2}));
+    desk.write("people.csv", "ocean_person_id\na\nb\n");
+    // Three numbers each, at the dearer plan's price as long as no balance told the plan.
+    assert_eq!(desk.json(&dry)["max_credits_needed"], json!({"ocean": 60}));
+    let legacy = with(&dry, &["--ocean-plan", "legacy"]);
+    assert_eq!(desk.json(&legacy)["max_credits_needed"], json!({"ocean": 6}));
+}
+
+#[test]
+fn a_ceiling_for_some_of_the_providers_is_wrong_usage() {
+    let desk = Desk::new();
+    desk.example("people-small.csv");
+    let ran = desk.run(&["submit", "people-small.csv", "--max-credits", "ocean=5"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("write --max-credits ocean=5,clodura=N"), "{ran:?}");
+    assert!(desk.status().is_empty());
+    desk.ok(&["submit", "people-small.csv", "--max-credits", "ocean=5,clodura=unlimited"]);
 }
 
 #[test]
