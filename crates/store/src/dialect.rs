@@ -70,6 +70,7 @@ fn sqlite(sql: &'static str) -> Cow<'static, str> {
             ("TEXTS(", "json_each("),
             (" FOR UPDATE SKIP LOCKED", ""),
             (" FOR UPDATE OF r", ""),
+            (" FOR UPDATE OF c", ""),
             (" FOR UPDATE", ""),
         ],
     ))
