@@ -199,7 +199,7 @@ CREATE TABLE call_reveals (
     position  BIGINT NOT NULL,
     reveal_id BIGINT NOT NULL,
     payer     BIGINT NOT NULL,
-    reserved  BIGINT NOT NULL,                 -- below zero: given back, for want of credits at the provider
+    reserved  BIGINT NOT NULL,                 -- below zero: given back, because the request was refused or not sent, or the provider lacked credits
     credits   BIGINT,                          -- NULL until this call brought a result or was refused
     PRIMARY KEY (call_id, position)
 ) WITHOUT ROWID;

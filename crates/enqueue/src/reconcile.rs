@@ -25,7 +25,9 @@ pub async fn reconcile(store: &Store, args: &ReconcileArgs) -> Result<(), Failur
         return Ok(print_line(&text)?);
     }
     if days.is_empty() {
-        say("No account was asked for its balance twice yet; a worker does so now and then.");
+        say(
+            "No account was asked for its balance twice yet. A worker asks at its start and once an hour.",
+        );
         return Ok(());
     }
     print_line(&table(&days))?;
@@ -63,7 +65,8 @@ fn remark(day: &Day) -> Option<String> {
     }
     Some(if *unexplained < Credits::ZERO {
         format!(
-            "{provider}, {day}: the ledger booked {} more than the account lost.",
+            "{provider}, {day}: the ledger booked {} more than the account lost: results that were out at an earlier \
+             reading, or a refund.",
             most.counted()
         )
     } else if most <= *reserved {

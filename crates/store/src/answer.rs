@@ -186,7 +186,7 @@ async fn end_call(
     Ok(moved == 1)
 }
 
-/// Gives back what the call had reserved.
+/// Gives back what the call had reserved. How much it was stays on record: a result may still come.
 async fn release(conn: &mut Conn, totals: &mut Totals, call: &ClaimedCall) -> Result<()> {
     let reserved: Vec<(i64, i64, i64)> = rows!(
         conn,
@@ -199,7 +199,7 @@ async fn release(conn: &mut Conn, totals: &mut Totals, call: &ClaimedCall) -> Re
     }
     exec!(
         conn,
-        "UPDATE call_reveals SET reserved = 0, credits = 0 WHERE call_id = $1 AND credits IS NULL",
+        "UPDATE call_reveals SET reserved = -reserved, credits = 0 WHERE call_id = $1 AND credits IS NULL",
         call.id,
     )?;
     Ok(())

@@ -15,6 +15,8 @@ use crate::gate::{self, Gate, Going};
 use crate::lookups::{Lookup, describe, on_failure};
 use crate::{Result, Store};
 
+/// How long after a reading an account that needs none is read again.
+const REGULARLY: Duration = Duration::from_secs(60 * 60);
 /// How long a balance request may be out before another worker may try it.
 const BALANCE_LEASE: Duration = Duration::from_secs(60);
 /// The longest wait between two looks at an empty account, unless the interval itself is longer.
@@ -94,8 +96,16 @@ impl Store {
 fn due(gate: &Gate, now: Timestamp) -> Option<Timestamp> {
     match gate.breaker.lookups_wait(now) {
         Some(until) => until,
-        None => [gate.balance_due_at, probes_at(gate)].into_iter().flatten().min().map(Timestamp),
+        None => {
+            let due = gate.balance_due_at.or(regularly(gate));
+            [due, probes_at(gate)].into_iter().flatten().min().map(Timestamp)
+        }
     }
+}
+
+/// Nothing asks for a balance: it is read all the same, so that what was spent can be laid beside what the account lost.
+fn regularly(gate: &Gate) -> Option<i64> {
+    gate.balance_at.map(|at| (Timestamp(at) + REGULARLY).0)
 }
 
 /// A gate that was closed for a broken provider is probed by a balance, when its time is up.

@@ -68,6 +68,7 @@ fn sqlite(sql: &'static str) -> Cow<'static, str> {
             ("EACH(", "json_each("),
             ("IDS(", "json_each("),
             ("TEXTS(", "json_each("),
+            (" FOR NO KEY UPDATE", ""),
             (" FOR UPDATE SKIP LOCKED", ""),
             (" FOR UPDATE OF r", ""),
             (" FOR UPDATE OF c", ""),

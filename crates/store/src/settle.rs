@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use jobs::outcome::{Finding, PersonResult};
 use jobs::price::EXPECTED_NUMBERS;
-use jobs::{Credits, Policy, Provider, RevealState, Timestamp};
+use jobs::{Credits, Policy, Provider, Timestamp};
 
 use self::learned::learn_aliases;
 use self::ledger::{Ledger, Person, subject_of};

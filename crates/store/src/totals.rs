@@ -235,11 +235,12 @@ impl Totals {
             return Ok(());
         }
         if rows.len() > 1 {
-            // The update below takes its rows in an order of the planner's.
+            // The update below takes its rows in an order of the planner's. New rows of `batch_totals` hold a lock on
+            // their batch's key, which this one must not wait for.
             let _: Vec<(i64,)> = rows!(
                 conn,
                 "SELECT id FROM batches WHERE id IN (
-                    SELECT CAST(e.value->>'id' AS BIGINT) FROM EACH($1) AS e) ORDER BY id FOR UPDATE",
+                    SELECT CAST(e.value->>'id' AS BIGINT) FROM EACH($1) AS e) ORDER BY id FOR NO KEY UPDATE",
                 json(&rows),
             )?;
         }

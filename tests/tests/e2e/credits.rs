@@ -9,6 +9,7 @@ on_both!(
     no_ceiling_is_ever_passed,
     a_legacy_account_is_charged_as_the_ledger_says,
     a_unified_account_is_charged_as_the_ledger_says,
+    what_the_ledger_does_not_know_is_unexplained,
     a_ceiling_may_be_raised,
     shared_people_of_a_cancelled_batch_go_on_for_the_other,
     what_was_sent_before_a_cancel_is_kept,
@@ -143,4 +144,29 @@ async fn people_of_several_numbers(kind: Kind, plan: OceanPlan, body: OceanBody,
     equals_truth(&scene, &batch.id, &rows, nobody).await;
     books_are_closed(&scene).await;
     assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean), "{plan:?} {body:?}");
+}
+
+async fn what_the_ledger_does_not_know_is_unexplained(kind: Kind) {
+    let scene = Scene::new(kind, Config::instant()).await;
+    let none = scene.enqueue(&["reconcile"]).await.with_code(0);
+    assert!(none.stderr.contains("asked for its balance twice"), "{}", none.stderr);
+    scene.worker().until_idle().await.with_code(0);
+    scene.submit(&found(0, 30), &[]).await;
+    scene.worker().until_idle().await.with_code(0);
+    // Something else used the account.
+    scene.sandbox.top_up(Provider::Ocean, -7);
+    // An hour later.
+    scene.db.rows("UPDATE provider_gates SET balance_due_at = 0 WHERE provider = 'ocean'").await;
+    scene.worker().until_idle().await.with_code(0);
+    let told = scene.enqueue(&["reconcile", "--json"]).await.with_code(0);
+    let days: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let day = &days[0];
+    assert_eq!(
+        (&day["provider"], &day["ledger"], &day["account"]),
+        (&"ocean".into(), &30.into(), &37.into())
+    );
+    assert_eq!(day["unexplained"], 7);
+    let table = scene.enqueue(&["reconcile"]).await.with_code(0);
+    assert!(table.stdout.contains("unexplained"), "{}", table.stdout);
+    assert!(table.stderr.contains("7 credits are unexplained"), "{}", table.stderr);
 }

@@ -57,7 +57,7 @@ fn closed(reason: &str) -> (String, Option<String>) {
 
 async fn asked_once_at_the_start(b: &Bench) {
     read(b, 100).await;
-    assert_eq!(due(b).await, None);
+    assert_eq!(due(b).await, Some(HOUR), "from then on once an hour");
     assert!(b.store.claim_balance(Clodura, FAST).await.unwrap().0.is_some());
     let left = "SELECT CAST(credits_left AS BIGINT) FROM provider_status WHERE provider = 'ocean'";
     assert_eq!(b.database.number(left).await, 100);

@@ -11,6 +11,7 @@
     reason = "tests say what they expect by panicking, and are described by their names"
 )]
 
+mod accounts;
 mod answers;
 mod balance;
 mod basics;
