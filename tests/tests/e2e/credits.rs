@@ -148,9 +148,9 @@ async fn people_of_several_numbers(kind: Kind, plan: OceanPlan, body: OceanBody,
 
 async fn what_the_ledger_does_not_know_is_unexplained(kind: Kind) {
     let scene = Scene::new(kind, Config::instant()).await;
+    scene.worker().until_idle().await.with_code(0);
     let none = scene.enqueue(&["reconcile"]).await.with_code(0);
     assert!(none.stderr.contains("asked for its balance twice"), "{}", none.stderr);
-    scene.worker().until_idle().await.with_code(0);
     scene.submit(&found(0, 30), &[]).await;
     scene.worker().until_idle().await.with_code(0);
     // Something else used the account.
