@@ -247,7 +247,7 @@ async fn the_balance_of_a_prospect_plan() {
 async fn the_balance_of_other_plans() {
     let of = |credits: &str| {
         let credits = credits.parse().expect("a number of credits");
-        Ok(Balance { credits, tariff: None, daily: None })
+        Ok(Balance { credits, tariff: Some(jobs::Tariff::Credits), daily: None })
     };
     assert_eq!(balance(200, r#"{"remainingCredits": 120}"#).await, of("120"));
     assert_eq!(balance(200, r#"{"remainingCredits": "120.9"}"#).await, of("120.9"));

@@ -148,16 +148,22 @@ async fn people_of_several_numbers(kind: Kind, plan: OceanPlan, body: OceanBody,
 
 async fn what_the_ledger_does_not_know_is_unexplained(kind: Kind) {
     let scene = Scene::new(kind, Config::instant()).await;
-    scene.worker().until_idle().await.with_code(0);
+    let read = "SELECT COUNT(*) FROM balance_readings WHERE provider = 'ocean'";
+    let worker = scene.worker().start().await;
+    scene.until(read, "1").await;
+    worker.stop().await.with_code(0);
     let none = scene.enqueue(&["reconcile"]).await.with_code(0);
     assert!(none.stderr.contains("asked for its balance twice"), "{}", none.stderr);
     scene.submit(&found(0, 30), &[]).await;
-    scene.worker().until_idle().await.with_code(0);
+    let worker = scene.worker().start().await;
+    scene.until(read, "2").await;
+    scene.until_finished().await;
+    worker.stop().await.with_code(0);
     // Something else used the account.
     scene.sandbox.top_up(Provider::Ocean, -7);
-    // An hour later.
-    scene.db.rows("UPDATE provider_gates SET balance_due_at = 0 WHERE provider = 'ocean'").await;
-    scene.worker().until_idle().await.with_code(0);
+    let worker = scene.worker().start().await;
+    scene.until(read, "3").await;
+    worker.stop().await.with_code(0);
     let told = scene.enqueue(&["reconcile", "--json"]).await.with_code(0);
     let days: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
     let day = &days[0];

@@ -8,7 +8,8 @@ fn shows_batches_and_what_holds_them_up() {
     assert_eq!((batch["total"].as_i64(), batch["queued"].as_i64()), (Some(10), Some(10)));
     assert_eq!(batch["held_up_by"][0], "no worker is running; start worker");
     let keys: Vec<&str> = batch.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys.len(), 18);
+    assert_eq!(keys.len(), 19);
+    assert_eq!(batch["credits"]["ocean"]["spent"], 0);
     desk.ok(&["pause", "ocean"]);
     let table = desk.ok(&["status", &id[..20]]).out;
     assert!(table.contains(&format!("{id}: ocean: ")), "{table}");
