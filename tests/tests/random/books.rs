@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use end_to_end::Scene;
-use sandbox::{PeopleFilter, PersonStats, Plan, Provider, Truth};
+use sandbox::{OceanPlan, PeopleFilter, PersonStats, Plan, Provider, Truth};
 
 use crate::model::{Key, Model, is_one_person, keys};
 use crate::people::{Kind, Person, person};
@@ -11,6 +11,8 @@ use crate::plan::Features;
 
 /// What a find at Clodura costs at most.
 const DEAREST: i64 = 20;
+/// What Ocean's dearer plan costs, in credits of the cheaper one.
+const DEARER: i64 = 10;
 
 /// What is wrong, in words; nothing if all is well.
 pub async fn check(scene: &Scene, model: &Model, features: Features) -> Vec<String> {
@@ -102,7 +104,7 @@ async fn members(scene: &Scene) -> Vec<Member> {
 }
 
 /// What a group has cost at a provider. Clodura's pay-as-you-go plan doesn't tell the price of a find,
-/// so the most that it may be is booked.
+/// so the most that it may be is booked; so is that of Ocean's dearer plan, where neither a webhook nor a balance told.
 fn cost(
     model: &Model,
     provider: Provider,
@@ -116,9 +118,15 @@ fn cost(
     };
     let credits: u64 = charged.iter().filter(of_group).map(|stats| stats.credits).sum();
     let finds: u32 = charged.iter().filter(of_group).map(|stats| stats.charged).sum();
-    let told = provider == Provider::Ocean || model.config.clodura.plan == Plan::Prospect;
-    let most = if told { credits as i64 } else { i64::from(finds) * DEAREST };
-    (credits as i64, most)
+    let credits = credits as i64;
+    let most = match provider {
+        Provider::Ocean if model.config.ocean.tells_credits_used => credits,
+        Provider::Ocean if model.config.ocean.plan == OceanPlan::Unified => credits,
+        Provider::Ocean => credits * DEARER,
+        Provider::Clodura if model.config.clodura.plan == Plan::Prospect => credits,
+        Provider::Clodura => i64::from(finds) * DEAREST,
+    };
+    (credits, most)
 }
 
 /// What a view shows as a person, as an identifier.

@@ -87,19 +87,20 @@ pub enum Ending {
 pub struct Writer<'a> {
     features: Features,
     pool: &'a Pool,
-    batches: usize,
+    /// Of each batch, as it was submitted or raised last.
+    ceilings: Vec<Option<i64>>,
 }
 
 impl<'a> Writer<'a> {
     /// One for a story.
     pub fn new(features: Features, pool: &'a Pool) -> Self {
-        Writer { features, pool, batches: 0 }
+        Writer { features, pool, ceilings: Vec::new() }
     }
 
     /// What happens next. The first is a submit, the second a worker.
     pub fn next(&mut self, random: &mut StdRng) -> Operation {
         loop {
-            let dice = match self.batches {
+            let dice = match self.ceilings.len() {
                 0 => 0,
                 _ => random.random_range(0..100),
             };
@@ -111,14 +112,18 @@ impl<'a> Writer<'a> {
 
     fn write(&mut self, dice: u32, random: &mut StdRng) -> Option<Operation> {
         let f = self.features;
-        let batch = random.random_range(0..self.batches.max(1));
+        let batch = random.random_range(0..self.ceilings.len().max(1));
         let slot = usize::from(random.random_bool(0.4));
         let provider = [Provider::Ocean, Provider::Clodura][random.random_range(0..2)];
         Some(match dice {
             0..22 => self.submit(random),
             22..25 => Operation::Cancel(batch),
             25..32 => self.retry(batch, random),
-            32..34 if f.ceilings => Operation::Raise { batch, credits: random.random_range(1..80) },
+            32..34 => {
+                let ceiling = self.ceilings[batch].as_mut()?;
+                *ceiling += random.random_range(1..80);
+                Operation::Raise { batch, credits: *ceiling }
+            }
             34..37 if f.erasures => Operation::Erase(self.pool.identifier(random)),
             37..39 if f.purges => Operation::Purge(["0s", "1s"][random.random_range(0..2)]),
             39..41 => Operation::Pause(provider),
@@ -143,16 +148,17 @@ impl<'a> Writer<'a> {
     }
 
     fn submit(&mut self, random: &mut StdRng) -> Operation {
-        self.batches += 1;
         let providers = self.providers(random);
         let all = providers.clone().unwrap_or_else(|| vec![Provider::Ocean, Provider::Clodura]);
         let count = [1, 2, 3, 6, 12, 40][random.random_range(0..6)];
         let rows = (0..count).map(|_| self.pool.row(random, &all)).collect();
         let f = self.features;
+        let ceiling = (f.ceilings && random.random_bool(0.4)).then(|| random.random_range(0..60));
+        self.ceilings.push(ceiling);
         Operation::Submit(Submit {
             rows,
             providers,
-            ceiling: (f.ceilings && random.random_bool(0.4)).then(|| random.random_range(0..60)),
+            ceiling,
             priority: [0, 0, 0, 1, 5, -1][random.random_range(0..6)],
             refresh: (f.refreshes && random.random_bool(0.4))
                 .then(|| ["0s", "500ms", "2s"][random.random_range(0..3)]),

@@ -2,7 +2,7 @@
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sandbox::{Config, Plan as Tariff};
+use sandbox::{Config, OceanBody, OceanPlan, Plan as Tariff};
 
 use crate::operation::{Operation, Writer};
 use crate::people::Pool;
@@ -110,7 +110,7 @@ fn left_out() -> Vec<String> {
 }
 
 /// What is known to fail as yet, and left out where `RANDOM_WITHOUT` is not set.
-const NOT_YET: &str = "twice,grace";
+const NOT_YET: &str = "";
 
 /// A number from the environment.
 pub fn number(name: &str) -> Option<u64> {
@@ -125,6 +125,9 @@ fn providers(random: &mut StdRng, seed: u64) -> Config {
     config.ocean.result_delay_ms = (0, random.random_range(0..400));
     config.clodura.result_delay_ms = (0, random.random_range(0..400));
     config.ocean.several_rate = 0.4;
+    config.ocean.plan = [OceanPlan::Legacy, OceanPlan::Unified][random.random_range(0..2)];
+    config.ocean.body = [OceanBody::Phones, OceanBody::Results][random.random_range(0..2)];
+    config.ocean.tells_credits_used = random.random_bool(0.7);
     config.clodura.not_found_404_rate = [0.0, 0.5][random.random_range(0..2)];
     config.clodura.plan = [Tariff::Payg, Tariff::Prospect][random.random_range(0..2)];
     // Longer than a story without a worker; a body that can't be read is refused each time, and given up in the end.
