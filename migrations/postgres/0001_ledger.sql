@@ -276,11 +276,18 @@ CREATE TABLE provider_gates (
     closed_at         BIGINT,
     closed_until      BIGINT,                  -- NULL while closed: until something else happens
     closed_step       BIGINT NOT NULL DEFAULT 0,
+    outage_reason     TEXT,                    -- the outage before it closed for something else, while no order was taken since
+    outage_step       BIGINT NOT NULL DEFAULT 0,
     probe_call        BIGINT,                  -- the call whose acceptance or result opens it
     key_fingerprint   TEXT,
-    broken_streak     BIGINT NOT NULL DEFAULT 0,
+    broken_streak     BIGINT NOT NULL DEFAULT 0, -- broken answers to orders since one was answered well
+    broken_lookups    BIGINT NOT NULL DEFAULT 0, -- the same of polls and balances
     accepted_at       BIGINT,                  -- when it last took an order
     refused_singles   BIGINT NOT NULL DEFAULT 0, -- people refused on their own since it last took an order
+    orders_taken      BIGINT NOT NULL DEFAULT 0,
+    not_found_known   BIGINT NOT NULL DEFAULT 0, -- immediate 404s that are about the people: an order was taken after them, or the user said so
+    not_found_run     BIGINT NOT NULL DEFAULT 0, -- 404s since
+    not_found_first   BIGINT,                  -- the lowest id of the calls that they answered
     tat_us            BIGINT NOT NULL DEFAULT 0, -- GCRA: theoretical arrival time, microseconds
     poll_tat_us       BIGINT NOT NULL DEFAULT 0,
     rate_limit        DOUBLE PRECISION,        -- requests a second that the workers are configured for

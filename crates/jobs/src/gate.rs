@@ -28,8 +28,32 @@ pub struct Breaker {
     pub step: i64,
     /// While half-open: whether the one request is out.
     pub probe_out: bool,
-    /// Broken answers since the last good one.
+    /// Broken answers to orders since one was answered well.
     pub broken_streak: i64,
+    /// The same of polls and balances, which say nothing about orders.
+    pub broken_lookups: i64,
+    /// What it was closed for before it closed for something else, while no order was taken since.
+    pub outage: Option<Outage>,
+}
+
+/// An outage that no order has ended yet: probation and backoff go on where they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    /// `ProviderBroken` or `EverythingRefused`.
+    pub reason: GateReason,
+    /// How often in a row it closed for that.
+    pub step: i64,
+}
+
+/// To what kind of request an answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerTo {
+    /// The order that is to show whether the gate may open.
+    Probe,
+    /// Another order.
+    Order,
+    /// A poll or a balance.
+    Lookup,
 }
 
 /// What a reveal finds at a gate.
@@ -73,7 +97,9 @@ impl Breaker {
             return Admission::Shut(None);
         }
         match self.state {
-            GateState::Open if self.broken_streak > 0 => Admission::Careful,
+            GateState::Open if self.broken_streak > 0 || self.broken_lookups > 0 => {
+                Admission::Careful
+            }
             GateState::Open => Admission::Open,
             GateState::Probing if self.probe_out => Admission::Shut(None),
             GateState::Probing => Admission::Probe { small: self.probes_with_one() },
@@ -90,7 +116,7 @@ impl Breaker {
 
     /// A 429 says nothing about how many people a request may hold.
     fn probes_with_one(&self) -> bool {
-        self.reason != Some(GateReason::RateLimited)
+        self.reason != Some(GateReason::RateLimited) || self.outage.is_some()
     }
 
     /// Whether the time for which it closed is over, or belongs to a clock that was set back since.
@@ -107,10 +133,15 @@ impl Breaker {
         (shut && !self.is_over(now)).then_some(self.until)
     }
 
-    /// Whether one more broken answer closes it; `probe` if it is the answer to the probe.
+    /// Whether one more broken answer closes it.
     #[must_use]
-    pub fn breaks(&self, probe: bool) -> bool {
-        probe || (self.state == GateState::Open && self.broken_streak + 1 >= BROKEN_STREAK)
+    pub fn breaks(&self, to: AnswerTo) -> bool {
+        let before = match to {
+            AnswerTo::Probe => return true,
+            AnswerTo::Order => self.broken_streak,
+            AnswerTo::Lookup => self.broken_lookups,
+        };
+        self.state == GateState::Open && before + 1 >= BROKEN_STREAK
     }
 
     /// The gate once it is closed, or closed for longer; `None` if it is closed for something that earlier requests'
@@ -131,8 +162,51 @@ impl Breaker {
             until: self.closed_until(closing, step, policy, now),
             step,
             probe_out: false,
+            outage: self.kept_outage().filter(|outage| outage.reason != closing.reason),
             ..self.clone()
         })
+    }
+
+    /// The outage that it is closed for or on probation after, whatever closed it since.
+    fn kept_outage(&self) -> Option<Outage> {
+        let shut = self.reason.filter(|_| self.state != GateState::Open);
+        let current = shut.filter(|reason| reason.is_outage());
+        current.map(|reason| Outage { reason, step: self.step }).or(self.outage)
+    }
+
+    /// The gate once what closed it is over, although no order was taken: open, or on probation after the outage before.
+    #[must_use]
+    pub fn ended(&self, now: Timestamp) -> Breaker {
+        match self.outage {
+            Some(Outage { reason, step }) => Breaker {
+                state: GateState::Probing,
+                reason: Some(reason),
+                until: Some(now),
+                step,
+                probe_out: false,
+                outage: None,
+                ..self.clone()
+            },
+            None => Breaker {
+                state: GateState::Open,
+                reason: None,
+                until: None,
+                step: 0,
+                probe_out: false,
+                ..self.clone()
+            },
+        }
+    }
+
+    /// The gate once its probe was answered sensibly, although no order was taken. After a broken provider it stays on
+    /// probation: that one person is refused, or has no number, says too little.
+    #[must_use]
+    pub fn probe_answered(&self, now: Timestamp) -> Breaker {
+        if self.is_shut_for(GateReason::ProviderBroken) {
+            let (state, until) = (GateState::Probing, Some(now));
+            return Breaker { state, until, probe_out: false, ..self.clone() };
+        }
+        self.ended(now)
     }
 
     fn outranks(&self, closing: &Closing, now: Timestamp) -> bool {
@@ -150,7 +224,8 @@ impl Breaker {
     /// they make it no worse.
     fn next_step(&self, closing: &Closing, now: Timestamp) -> i64 {
         if self.reason != Some(closing.reason) {
-            return 0;
+            let outage = self.outage.filter(|outage| outage.reason == closing.reason);
+            return outage.map_or(0, |outage| outage.step + 1);
         }
         match self.state {
             GateState::Probing => self.step + 1,
@@ -200,144 +275,4 @@ pub fn backoff(policy: &Policy, step: i64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use GateReason::{
-        CreditsInsufficient, CreditsPending, EverythingRefused, Misconfigured, ProviderBroken,
-        RateLimited,
-    };
-
-    const NOW: Timestamp = Timestamp(1_000_000_000);
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    fn open() -> Breaker {
-        Breaker {
-            state: GateState::Open,
-            reason: None,
-            paused: false,
-            closed_at: None,
-            until: None,
-            step: 0,
-            probe_out: false,
-            broken_streak: 0,
-        }
-    }
-
-    fn close(gate: &Breaker, reason: GateReason, until: Until, now: Timestamp) -> Breaker {
-        let closing = Closing { reason, message: None, until };
-        gate.closed(&closing, &Policy::default(), now).unwrap_or_else(|| gate.clone())
-    }
-
-    fn half_open(gate: &Breaker) -> Breaker {
-        Breaker { state: GateState::Probing, until: Some(NOW), ..gate.clone() }
-    }
-
-    #[test]
-    fn what_a_reveal_finds() {
-        let at = |reason, until| Breaker {
-            state: GateState::Closed,
-            reason: Some(reason),
-            closed_at: Some(NOW),
-            until,
-            ..open()
-        };
-        let later = NOW + MINUTE;
-        let probe = |small| Admission::Probe { small };
-        for (gate, want) in [
-            (open(), Admission::Open),
-            (Breaker { broken_streak: 1, ..open() }, Admission::Careful),
-            (Breaker { paused: true, ..open() }, Admission::Shut(None)),
-            (at(RateLimited, Some(later)), Admission::Shut(Some(later))),
-            (at(RateLimited, Some(NOW)), probe(false)),
-            (at(CreditsPending, Some(NOW)), probe(true)),
-            (at(EverythingRefused, Some(NOW)), probe(true)),
-            (at(CreditsInsufficient, None), Admission::Shut(None)),
-            (at(Misconfigured, None), Admission::Shut(None)),
-            (at(ProviderBroken, Some(NOW)), Admission::Shut(None)),
-            (half_open(&at(ProviderBroken, None)), probe(true)),
-            (
-                Breaker { probe_out: true, ..half_open(&at(ProviderBroken, None)) },
-                Admission::Shut(None),
-            ),
-            (Breaker { paused: true, ..at(RateLimited, Some(NOW)) }, Admission::Shut(None)),
-        ] {
-            assert_eq!(gate.admission(NOW), want, "{gate:?}");
-        }
-    }
-
-    #[test]
-    fn the_step_is_kept_on_probation() {
-        let mut gate = open();
-        let mut now = NOW;
-        for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
-            gate = close(&gate, ProviderBroken, Until::Backoff, now);
-            assert_eq!(gate.until, Some(now + minutes * MINUTE), "{gate:?}");
-            // The balance is fine; the reveal that is tried then is not.
-            now = now + minutes * MINUTE;
-            gate = Breaker { probe_out: true, ..half_open(&gate) };
-            assert!(gate.breaks(true) && !gate.breaks(false));
-        }
-    }
-
-    #[test]
-    fn five_broken_answers_in_a_row_close_it() {
-        let breaks = |streak| Breaker { broken_streak: streak, ..open() }.breaks(false);
-        assert!(!breaks(3) && breaks(4));
-        let shut = close(&open(), RateLimited, Until::Backoff, NOW);
-        assert!(!Breaker { broken_streak: 9, ..shut }.breaks(false));
-    }
-
-    #[test]
-    fn answers_to_earlier_requests_make_it_no_worse() {
-        let first = close(&open(), CreditsPending, Until::Backoff, NOW);
-        let again = close(&first, CreditsPending, Until::Backoff, NOW + MINUTE / 2);
-        assert_eq!(again.step, 0);
-        let day = close(&open(), RateLimited, Until::After(1440 * MINUTE), NOW);
-        assert_eq!(close(&day, CreditsPending, Until::Backoff, NOW), day);
-        assert_eq!(close(&day, RateLimited, Until::After(MINUTE), NOW).until, day.until);
-        let wrong = close(&open(), Misconfigured, Until::Fixed, NOW);
-        assert_eq!(close(&wrong, RateLimited, Until::Backoff, NOW), wrong);
-        assert_eq!(close(&day, Misconfigured, Until::Fixed, NOW).until, None);
-    }
-
-    #[test]
-    fn polls_and_balances_wait_for_some_of_it() {
-        let later = NOW + MINUTE;
-        let limited = close(&open(), RateLimited, Until::After(MINUTE), NOW);
-        assert_eq!(limited.lookups_wait(NOW), Some(Some(later)));
-        assert_eq!(limited.lookups_wait(later), None);
-        assert_eq!(close(&open(), CreditsPending, Until::Backoff, NOW).lookups_wait(NOW), None);
-        let wrong = close(&open(), Misconfigured, Until::Fixed, NOW);
-        assert_eq!(wrong.lookups_wait(later), Some(None));
-        assert_eq!(half_open(&wrong).lookups_wait(NOW), None);
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_lengthens_nothing() {
-        let gate = close(&open(), RateLimited, Until::After(MINUTE), NOW);
-        let two_days_before = NOW - 2880 * MINUTE;
-        assert_eq!(gate.admission(two_days_before), Admission::Probe { small: false });
-        assert_eq!(gate.lookups_wait(two_days_before), None);
-        let again = close(&gate, RateLimited, Until::After(MINUTE), two_days_before);
-        assert_eq!(again.until, Some(two_days_before + MINUTE));
-    }
-
-    #[test]
-    fn a_pause_that_ends_opens_nothing_that_time_opens() {
-        let paused = |gate: Breaker| Breaker { paused: true, ..gate };
-        let limited = close(&open(), RateLimited, Until::After(MINUTE), NOW);
-        let wrong = close(&open(), Misconfigured, Until::Fixed, NOW);
-        for (gate, want) in [
-            (open(), Resume::Nothing),
-            (half_open(&limited), Resume::Nothing),
-            (paused(open()), Resume::Unpause),
-            (paused(half_open(&limited)), Resume::Unpause),
-            (paused(limited.clone()), Resume::Unpause),
-            (limited, Resume::TryNow),
-            (wrong.clone(), Resume::TryNow),
-            (paused(wrong), Resume::TryNow),
-        ] {
-            assert_eq!(gate.resume(NOW), want, "{gate:?}");
-        }
-    }
-}
+mod tests;

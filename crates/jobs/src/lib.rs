@@ -25,6 +25,8 @@ pub mod ids;
 pub mod json;
 /// What 429s teach about a provider's limit.
 pub mod learned_rate;
+/// Whether a 404 is about the person who was asked for.
+pub mod not_found;
 /// What a provider's answer means, whichever provider gave it.
 pub mod outcome;
 /// A person's identifiers, each in its one normal form.

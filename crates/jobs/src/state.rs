@@ -141,6 +141,12 @@ impl GateReason {
             GateReason::RateLimited | GateReason::Misconfigured | GateReason::ProviderBroken
         )
     }
+
+    /// Whether orders fail whoever is asked for, and only an order that is taken shows that this is over.
+    #[must_use]
+    pub fn is_outage(self) -> bool {
+        matches!(self, GateReason::ProviderBroken | GateReason::EverythingRefused)
+    }
 }
 
 state_type!(

@@ -4,7 +4,7 @@
 
 mod refused;
 
-use self::refused::refused;
+pub(crate) use self::refused::refuse;
 use jobs::verdict::Verdict;
 use jobs::{CallState, Credits, Policy, RevealState, Timestamp};
 
@@ -72,7 +72,11 @@ impl Store {
     ) -> Result<()> {
         let (now, policy) = (self.now(), policy.clone());
         self.write(move |conn| {
-            Box::pin(async move { refused(conn, &answer, &outcome, verdict, &policy, now).await })
+            Box::pin(async move {
+                let mut totals = Totals::default();
+                refuse(conn, &mut totals, &answer, &outcome, verdict, &policy, now).await?;
+                totals.flush(conn, now).await
+            })
         })
         .await
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobs::backoff::exponential;
-use jobs::gate::backoff;
+use jobs::gate::{AnswerTo, backoff};
 use jobs::outcome::{Balance, LookupFailure};
 use jobs::rate::{self, Leaving};
 use jobs::verdict::{Closing, GateReason, Until};
@@ -177,7 +177,7 @@ async fn record(
     Lookup::write_all(conn, vec![lookup], now).await?;
     match result {
         Ok(balance) => {
-            gate::passed(conn, claimed.provider).await?;
+            gate::passed(conn, claimed.provider, AnswerTo::Lookup).await?;
             note(conn, claimed, &gate, balance, price, policy, now).await
         }
         Err(failure) => {
@@ -287,7 +287,7 @@ async fn decide(
         return set_due(conn, provider, Some(now + wait), step).await;
     }
     if insufficient {
-        gate::open(conn, provider).await?;
+        gate::write(conn, provider, &gate.breaker.ended(now)).await?;
     }
     if closed_as_broken(gate) {
         // That it answers balances says nothing about orders.

@@ -1,21 +1,23 @@
 //! One gate a provider, shared by all workers and surviving them: whether requests may go.
 
 mod closing;
+pub(crate) mod not_found;
+mod state;
 pub(crate) mod unread;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::str::FromStr;
 
-use jobs::gate::Breaker;
+use jobs::gate::{Breaker, Outage};
 use jobs::learned_rate::{self, Learned};
 use jobs::{Credits, GateReason, OffReason, PerPerson, Price, Provider, Tariff, Timestamp};
 
 pub(crate) use self::closing::{broken, close, undocumented};
-use crate::conn::{Conn, exec, row, rows};
+pub(crate) use self::state::{half_open, open, open_probed, passed, write};
+use crate::conn::{Conn, exec, row};
 use crate::record::record;
-use crate::transition::parse_provider;
-use crate::{Result, StoreError, Topic};
+use crate::{Result, StoreError};
 
 record! {
     /// A gate as stored. Its words are read by [`Gate`] alone.
@@ -28,11 +30,18 @@ record! {
         closed_at: Option<i64>,
         closed_until: Option<i64>,
         closed_step: i64,
+        outage_reason: Option<String>,
+        outage_step: i64,
         broken_streak: i64,
+        broken_lookups: i64,
         pub(crate) probe_call: Option<i64>,
         pub(crate) key_fingerprint: Option<String>,
         pub(crate) accepted_at: Option<i64>,
         pub(crate) refused_singles: i64,
+        orders_taken: i64,
+        not_found_known: i64,
+        not_found_run: i64,
+        not_found_first: Option<i64>,
         pub(crate) tat_us: i64,
         pub(crate) poll_tat_us: i64,
         pub(crate) rate_limit: Option<f64>,
@@ -95,6 +104,9 @@ impl Gate {
         let reason = |text: &String| word::<GateReason>(provider, "reason", text);
         let off = |text: &String| word::<OffReason>(provider, "off_reason", text);
         let tariff = |text: &String| word::<Tariff>(provider, "tariff", text);
+        let outage = |text: &String| word::<GateReason>(provider, "outage_reason", text);
+        let step = row.outage_step;
+        let outage = row.outage_reason.as_ref().map(outage).transpose()?;
         Ok(Gate {
             breaker: Breaker {
                 state: word(provider, "state", &row.state)?,
@@ -105,6 +117,8 @@ impl Gate {
                 step: row.closed_step,
                 probe_out: row.probe_call.is_some(),
                 broken_streak: row.broken_streak,
+                broken_lookups: row.broken_lookups,
+                outage: outage.map(|reason| Outage { reason, step }),
             },
             off_reason: row.off_reason.as_ref().map(off).transpose()?,
             tariff: row.tariff.as_ref().map(tariff).transpose()?,
@@ -123,13 +137,18 @@ impl Gate {
             )?,
             requests => row!(
                 conn,
-                "UPDATE provider_gates SET passed = passed + $2, broken_streak = 0,
-                    accepted_at = COALESCE(CAST($3 AS BIGINT), accepted_at),
-                    refused_singles = CASE WHEN CAST($3 AS BIGINT) IS NULL THEN refused_singles ELSE 0 END
+                "UPDATE provider_gates SET passed = passed + $2, broken_lookups = 0,
+                    broken_streak = CASE WHEN $4 = 0 THEN broken_streak ELSE 0 END,
+                    accepted_at = COALESCE(CAST($3 AS BIGINT), accepted_at), orders_taken = orders_taken + $4,
+                    refused_singles = CASE WHEN $4 = 0 THEN refused_singles ELSE 0 END,
+                    not_found_known = not_found_known + CASE WHEN $4 = 0 THEN 0 ELSE not_found_run END,
+                    not_found_first = CASE WHEN $4 = 0 THEN not_found_first END,
+                    not_found_run = CASE WHEN $4 = 0 THEN not_found_run ELSE 0 END
                  WHERE provider = $1 RETURNING *",
                 provider.as_str(),
                 requests,
                 passed.accepted_at,
+                passed.accepted,
             )?,
         };
         Gate::of(row.ok_or_else(|| missing(provider))?, provider)
@@ -174,63 +193,6 @@ impl Gate {
 
 fn missing(provider: Provider) -> StoreError {
     StoreError::NotFound(format!("provider_gates has no row for {provider}"))
-}
-
-/// Opens a gate.
-pub(crate) async fn open(conn: &mut Conn, provider: Provider) -> Result<()> {
-    let opened = exec!(
-        conn,
-        "UPDATE provider_gates SET state = 'open', reason = NULL, message = NULL, blocks_all = 0,
-            closed_until = NULL, closed_step = 0, probe_call = NULL, broken_streak = 0
-         WHERE provider = $1 AND (state <> 'open' OR broken_streak > 0)",
-        provider.as_str(),
-    )?;
-    if opened > 0 {
-        tracing::info!(%provider, "gate opened");
-    }
-    conn.announce(Topic::Queue);
-    Ok(())
-}
-
-/// Leaves a gate on probation: reason and step stay until a request is taken, and one small one at a time is tried.
-pub(crate) async fn half_open(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<()> {
-    exec!(
-        conn,
-        "UPDATE provider_gates SET state = 'probing', closed_until = $2, probe_call = NULL, broken_streak = 0
-         WHERE provider = $1",
-        provider.as_str(),
-        now.0,
-    )?;
-    tracing::info!(%provider, "gate half-open: one small request at a time until one is taken");
-    conn.announce(Topic::Queue);
-    Ok(())
-}
-
-/// The provider answered sensibly: counted for the rate, and whatever was broken works again.
-pub(crate) async fn passed(conn: &mut Conn, provider: Provider) -> Result<()> {
-    exec!(
-        conn,
-        "UPDATE provider_gates SET passed = passed + 1, broken_streak = 0 WHERE provider = $1",
-        provider.as_str(),
-    )?;
-    Ok(())
-}
-
-/// Opens the gates that are probed by any of `calls`: it was taken.
-pub(crate) async fn open_probed(conn: &mut Conn, calls: &[i64]) -> Result<()> {
-    if calls.is_empty() {
-        return Ok(());
-    }
-    let probes: Vec<(String, i64)> = rows!(
-        conn,
-        "SELECT provider, probe_call FROM provider_gates WHERE probe_call IS NOT NULL ORDER BY provider",
-    )?;
-    for (provider, call) in probes {
-        if calls.contains(&call) {
-            open(conn, parse_provider(&provider, call)?).await?;
-        }
-    }
-    Ok(())
 }
 
 /// The day (UTC), counted since 1970.

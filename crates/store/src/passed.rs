@@ -15,6 +15,8 @@ pub(crate) struct Passed(Arc<Mutex<BTreeMap<Provider, Count>>>);
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Count {
     pub(crate) requests: i64,
+    /// Of these, orders that were taken.
+    pub(crate) accepted: i64,
     /// When it last took an order.
     pub(crate) accepted_at: Option<i64>,
 }
@@ -30,6 +32,7 @@ impl Passed {
         self.with(|counts| {
             let count = counts.entry(provider).or_default();
             count.requests += 1;
+            count.accepted += 1;
             count.accepted_at = count.accepted_at.max(Some(now.0));
         });
     }

@@ -46,7 +46,7 @@ pub(crate) async fn redisplay(
     }
     let mut locked: BTreeSet<i64> = ids.iter().copied().collect();
     loop {
-        let (rows, states) = read(conn, ids).await?;
+        let (rows, states) = read_waterfalls(conn, ids).await?;
         let moving = moves(&rows, &states);
         let rows_that_move: HashSet<(i64, i64)> = moving.iter().map(|m| (m.batch, m.row)).collect();
         let steps = rows.iter().filter(|row| rows_that_move.contains(&(row.batch, row.row)));
@@ -76,7 +76,10 @@ record! {
 }
 
 /// The rows that list any of `ids` and haven't ended, and how all their steps stand.
-async fn read(conn: &mut Conn, ids: &[i64]) -> Result<(Vec<Waterfall>, States)> {
+pub(crate) async fn read_waterfalls(
+    conn: &mut Conn,
+    ids: &[i64],
+) -> Result<(Vec<Waterfall>, States)> {
     let steps: Vec<StepRow> = rows!(
         conn,
         "SELECT DISTINCT g.batch_id, g.row_number, w.reveal_id AS shown, g.step, g.reveal_id, r.provider, r.state

@@ -76,6 +76,24 @@ pub(crate) async fn shift(
     }
 }
 
+/// Moves people who had no number back into the queue. The reveals must be locked.
+pub(crate) async fn reopen(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    count_rows(conn, totals, provider, ids, RevealState::Queued).await?;
+    write_state(conn, ids, Change::to(RevealState::Queued), now).await?;
+    exec!(
+        conn,
+        "UPDATE reveals SET revealed_at = NULL WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+    )?;
+    follow(conn, totals, ids, ids, now).await
+}
+
 /// What new states mean for rows and queue: rows that list any of `changed` show the step that they are at; whom rows
 /// show now comes into the queue, and whom none shows any more leaves it, those of `waiting` among them.
 pub(crate) async fn follow(

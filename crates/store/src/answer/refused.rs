@@ -1,6 +1,7 @@
 //! What becomes of the people of a refused call: back into the queue, later, apart from others, or failed.
 
 use jobs::backoff::full_jitter;
+use jobs::gate::{AnswerTo, Breaker};
 use jobs::outcome::BadPerson;
 use jobs::verdict::{Closing, GateReason, Next, Until, Verdict, on_refused_alone};
 use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
@@ -12,8 +13,10 @@ use crate::totals::{Totals, json};
 use crate::transition::{Change, shift};
 use crate::{ClaimedCall, Result};
 
-pub(super) async fn refused(
+/// Takes a refusal in; the counts are the caller's to write, last of all.
+pub(crate) async fn refuse(
     conn: &mut Conn,
+    totals: &mut Totals,
     answer: &Answer,
     outcome: &str,
     verdict: Verdict,
@@ -25,35 +28,31 @@ pub(super) async fn refused(
     if !end_call(conn, call, CallState::Refused, outcome, answer.http_status, now).await? {
         return Ok(());
     }
-    let mut totals = Totals::default();
-    release(conn, &mut totals, call).await?;
+    release(conn, totals, call).await?;
     let ids = still_in(conn, call.id).await?;
     let members = members(conn, call.id).await?;
     let closing = match somebody_named(verdict.people, members.len()) {
         Next::Queue => {
-            shift(conn, &mut totals, call.provider, &ids, Change::to(RevealState::Queued), now)
-                .await?;
+            shift(conn, totals, call.provider, &ids, Change::to(RevealState::Queued), now).await?;
             verdict.closing
         }
         Next::Retry { reason } => {
-            retry(conn, &mut totals, call.provider, &ids, &reason, policy, now).await?;
+            retry(conn, totals, call.provider, &ids, &reason, policy, now).await?;
             verdict.closing
         }
         Next::Isolate(bad) => {
-            isolate(conn, &mut totals, call.provider, &members, &ids, &bad, now).await?;
+            isolate(conn, totals, call.provider, &members, &ids, &bad, now).await?;
             verdict.closing
         }
         Next::Split { reason } if members.len() > 1 => {
-            split(conn, &mut totals, call, &members, &ids, &reason, now).await?;
+            split(conn, totals, call, &members, &ids, &reason, now).await?;
             None
         }
         Next::Split { reason } => {
-            refused_alone(conn, &mut totals, &gate, call.provider, &ids, &reason, policy, now)
-                .await?
+            refused_alone(conn, totals, &gate, call.provider, &ids, &reason, policy, now).await?
         }
     };
-    after_refusal(conn, &gate, call, closing, verdict.broken, outcome, policy, now).await?;
-    totals.flush(conn, now).await
+    after_refusal(conn, &gate, call, closing, verdict.broken, outcome, policy, now).await
 }
 
 /// A refusal that names only people who are not in the call names nobody. To ask for all of them
@@ -226,14 +225,10 @@ pub(super) async fn after_refusal(
     if broken {
         return gate::broken(conn, call.provider, gate, Some(call.id), outcome, policy, now).await;
     }
-    gate::passed(conn, call.provider).await?;
+    gate::passed(conn, call.provider, AnswerTo::Order).await?;
     if gate.probe_call == Some(call.id) {
-        match gate.breaker.reason {
-            // On probation until an order is taken: that this one person is refused says too little.
-            Some(GateReason::ProviderBroken) => gate::half_open(conn, call.provider, now).await?,
-            // It answered, and the matter for which the gate was closed did not come up again.
-            _ => gate::open(conn, call.provider).await?,
-        }
+        let breaker = Breaker { broken_streak: 0, ..gate.breaker.probe_answered(now) };
+        gate::write(conn, call.provider, &breaker).await?;
     }
     conn.announce(crate::Topic::Queue);
     Ok(())

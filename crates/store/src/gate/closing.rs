@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jobs::gate::AnswerTo;
 use jobs::learned_rate::{self, Since};
 use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{GateState, Policy, Provider, Timestamp};
@@ -23,7 +24,8 @@ pub(crate) async fn close(
     exec!(
         conn,
         "UPDATE provider_gates SET state = 'closed', reason = $2, message = $3, blocks_all = $4,
-            closed_until = $5, closed_step = $6, probe_call = NULL, closed_at = $7
+            closed_until = $5, closed_step = $6, probe_call = NULL, closed_at = $7,
+            outage_reason = $8, outage_step = $9
          WHERE provider = $1",
         provider.as_str(),
         closing.reason.as_str(),
@@ -32,6 +34,8 @@ pub(crate) async fn close(
         closed.until.map(|t| t.0),
         closed.step,
         closed.closed_at.map(|t| t.0),
+        closed.outage.map(|outage| outage.reason.as_str()),
+        closed.outage.map_or(0, |outage| outage.step),
     )?;
     let was_shut = gate.breaker.state == GateState::Closed;
     if matches!(closing.reason, GateReason::CreditsPending | GateReason::CreditsInsufficient)
@@ -115,13 +119,19 @@ pub(crate) async fn broken(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
+    let to = match call {
+        Some(_) if gate.probe_call == call => AnswerTo::Probe,
+        Some(_) => AnswerTo::Order,
+        None => AnswerTo::Lookup,
+    };
     exec!(
         conn,
-        "UPDATE provider_gates SET broken_streak = broken_streak + 1 WHERE provider = $1",
+        "UPDATE provider_gates SET broken_streak = broken_streak + 1 - $2, broken_lookups = broken_lookups + $2
+         WHERE provider = $1",
         provider.as_str(),
+        i64::from(to == AnswerTo::Lookup),
     )?;
-    let was_probe = call.is_some() && gate.probe_call == call;
-    if gate.breaker.breaks(was_probe) {
+    if gate.breaker.breaks(to) {
         let closing = Closing {
             reason: GateReason::ProviderBroken,
             message: Some(message.to_owned()),

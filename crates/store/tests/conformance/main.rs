@@ -18,6 +18,7 @@ mod basics;
 mod ceilings;
 mod claims;
 mod crosswise;
+mod everybody;
 mod harness;
 mod identity;
 mod inbox;
