@@ -49,6 +49,7 @@ const STEADILY: [(&str, &str); 1] = [("backend_flush_after", "256kB")];
 /// A process that was stopped, or whose machine is gone, may hold a gate's lock, for which all others wait. The server
 /// ends a transaction in which nothing happens, a statement that takes longer than any of ours, and a connection on
 /// whose other end nobody is.
+/// What the URL says of these goes before.
 const NOT_FOR_EVER: [(&str, &str); 6] = [
     ("idle_in_transaction_session_timeout", "20s"),
     ("statement_timeout", "10min"),
@@ -87,7 +88,7 @@ pub(crate) async fn open_postgres(
         migrated.map_err(|error| unusable::postgres_schema(&options, error))?;
     }
     let place = unusable::place(&options);
-    let writing = options.clone().options(BY_INDEX).options(STEADILY).options(NOT_FOR_EVER);
+    let writing = options.clone().options(BY_INDEX).options(STEADILY).options(limits(&options));
     let writers = pool_of(12).connect_lazy_with(writing.clone());
     // Its own: who holds one of the writers' must not wait for another.
     let beside = pool_of(1).connect_lazy_with(writing.options(IN_TIME));
@@ -95,6 +96,12 @@ pub(crate) async fn open_postgres(
     let notifier = Notifier::start(teller, options.options(IN_PASSING));
     tokio::spawn(listen(readers.clone(), changes.clone(), notifier.teller()));
     Ok((Backend::Postgres { writers, beside, readers, notifier }, place))
+}
+
+/// The limits that the URL sets none of its own for.
+fn limits(options: &PgConnectOptions) -> Vec<(&'static str, &'static str)> {
+    let own = options.get_options().unwrap_or_default();
+    NOT_FOR_EVER.into_iter().filter(|(name, _)| !own.contains(name)).collect()
 }
 
 /// What sqlx doesn't know in a URL it would put into the log, value and all: a password whose key was misspelt.
@@ -231,53 +238,4 @@ async fn listen(pool: PgPool, changes: Changes, own: Teller) {
 }
 
 #[cfg(test)]
-mod tests {
-    use jobs::{CallId, Clock};
-    use sqlx::{Connection, PgConnection};
-
-    use super::{may_fall_back, parse};
-    use crate::conn::value;
-    use crate::{Result, Store};
-
-    /// A worker that is stopped in the middle of a transaction must not stop all others.
-    #[tokio::test]
-    async fn writers_hold_no_lock_for_ever() {
-        let server = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL names a server");
-        let name = format!("ledger_{}", CallId::generate()).to_lowercase();
-        let mut admin = PgConnection::connect(&server).await.unwrap();
-        let create = format!("CREATE DATABASE {name}");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut admin).await.unwrap();
-        let (rest, _) = server.rsplit_once('/').unwrap();
-        let store = Store::connect(&format!("{rest}/{name}"), true, Clock::system()).await.unwrap();
-        let set: Result<String> = store
-            .write(|conn| {
-                Box::pin(async move {
-                    value!(conn, "SELECT current_setting('idle_in_transaction_session_timeout') || ' ' ||
-                        current_setting('statement_timeout') || ' ' || current_setting('tcp_keepalives_idle')")
-                })
-            })
-            .await;
-        drop(store);
-        let drop_it = format!("DROP DATABASE {name} WITH (FORCE)");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(drop_it)).execute(&mut admin).await.unwrap();
-        let set = set.unwrap();
-        assert!(set.starts_with("20s 10min "), "{set}");
-    }
-
-    #[test]
-    fn only_what_leaves_the_machine_can_be_read_on_the_way() {
-        for (url, may) in [
-            ("postgres://me@db.example.com/x", true),
-            ("postgres://me@10.0.0.7/x?sslmode=prefer", true),
-            ("postgres://me@db.example.com/x?sslmode=allow", true),
-            ("postgres://me@db.example.com/x?sslmode=require", false),
-            ("postgres://me@db.example.com/x?sslmode=disable", false),
-            ("postgres://me@localhost/x", false),
-            ("postgres://me@127.0.0.1/x", false),
-            ("postgres://me@[::1]/x", false),
-            ("postgres:///x?host=/var/run/postgresql", false),
-        ] {
-            assert_eq!(may_fall_back(&parse(url).unwrap()), may, "{url}");
-        }
-    }
-}
+mod tests;
