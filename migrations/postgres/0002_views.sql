@@ -220,3 +220,10 @@ CREATE VIEW audit_log AS
 SELECT id AS entry_id, to_char(to_timestamp(at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, origin, actor, role, action,
        batch_id, provider, details
 FROM audit_entries;
+
+-- What is never to be asked for or exported, by kind.
+CREATE VIEW suppression_list AS
+SELECT kind, COUNT(*) AS entries, to_char(to_timestamp(MAX(added_at) / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS last_added_at
+FROM suppressions
+WHERE origin = hash
+GROUP BY kind;

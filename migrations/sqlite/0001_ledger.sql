@@ -341,6 +341,17 @@ CREATE TABLE erasures (
     erased_at BIGINT NOT NULL
 );
 
+-- People and numbers that are never to be asked for or exported, by keyed hashes. Where origin is another entry's hash, this
+-- is another identifier of the person whom that entry names.
+CREATE TABLE suppressions (
+    hash     BIGINT NOT NULL,
+    origin   BIGINT NOT NULL,
+    kind     TEXT   NOT NULL,
+    added_at BIGINT NOT NULL,
+    PRIMARY KEY (hash, origin)
+) WITHOUT ROWID;
+CREATE INDEX suppressions_origin ON suppressions (origin) WHERE origin <> hash;
+
 -- Who changed the ledger or took people's numbers out of it by hand. Each entry is written in the transaction of what
 -- it tells, and names no person who is asked for. Batches have no reference: an entry outlives its batch.
 CREATE TABLE audit_entries (

@@ -217,3 +217,10 @@ CREATE VIEW audit_log AS
 SELECT id AS entry_id, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS at, origin, actor, role, action,
        batch_id, provider, details
 FROM audit_entries;
+
+-- What is never to be asked for or exported, by kind.
+CREATE VIEW suppression_list AS
+SELECT kind, COUNT(*) AS entries, strftime('%Y-%m-%dT%H:%M:%fZ', MAX(added_at) / 1000.0, 'unixepoch') AS last_added_at
+FROM suppressions
+WHERE origin = hash
+GROUP BY kind;

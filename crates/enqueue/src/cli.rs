@@ -13,6 +13,7 @@ use crate::reconcile::ReconcileArgs;
 use crate::replay::ReplayArgs;
 use crate::status::StatusArgs;
 use crate::submit::SubmitArgs;
+use crate::suppress::SuppressCommand;
 use crate::telemetry::LogFormat;
 
 /// Submits batches of people whose phone numbers are to be revealed, and manages them.
@@ -122,6 +123,9 @@ pub enum Command {
     Erase(EraseArgs),
     /// Forget people who were finished long ago; asking for them again pays again
     Purge(PurgeArgs),
+    /// Keep the list of people and numbers that are never to be asked for or exported
+    #[command(subcommand)]
+    Suppress(SuppressCommand),
     /// Apply stored webhooks once more, after an upgrade that reads them
     Replay(ReplayArgs),
     /// Take identifiers apart that were joined by mistake

@@ -101,8 +101,13 @@ impl EraseArgs {
     }
 }
 
-/// An id says not by itself which provider gave it.
+/// The encoded identifiers that an id may be.
 pub fn by_id(text: &str) -> Result<BTreeSet<String>, String> {
+    Ok(ids(text)?.iter().map(Identifier::encode).collect())
+}
+
+/// An id says not by itself which provider gave it.
+pub fn ids(text: &str) -> Result<Vec<Identifier>, String> {
     let kinds = [IdentifierKind::OceanPersonId, IdentifierKind::CloduraPersonId];
     let (kinds, id): (&[IdentifierKind], &str) = match text.trim().split_once(':') {
         Some(("ocean", id)) => (&kinds[..1], id),
@@ -111,7 +116,7 @@ pub fn by_id(text: &str) -> Result<BTreeSet<String>, String> {
     };
     kinds
         .iter()
-        .map(|kind| Ok(Identifier::parse(*kind, id).map_err(|error| error.to_string())?.encode()))
+        .map(|kind| Identifier::parse(*kind, id).map_err(|error| error.to_string()))
         .collect()
 }
 

@@ -42,6 +42,8 @@ mod speed;
 mod status;
 /// `enqueue submit`.
 mod submit;
+/// `enqueue suppress`.
+mod suppress;
 /// Logs.
 pub mod telemetry;
 /// Staying with a batch until it is finished.

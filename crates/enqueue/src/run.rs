@@ -8,6 +8,7 @@ use crate::output::say;
 use crate::status::StatusArgs;
 use crate::{
     actor, elsewhere, export, forget, manage, manual, reconcile, replay, signals, status, submit,
+    suppress,
 };
 
 /// Does what the command line says.
@@ -42,6 +43,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Purge(args) => {
             existing(global, async |store| forget::purge(store, &args).await).await
+        }
+        Command::Suppress(command) => {
+            change(global, async |store| suppress::suppress(store, &command).await).await
         }
         Command::Replay(args) => {
             change(global, async |store| replay::replay(store, &args).await).await

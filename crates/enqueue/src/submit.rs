@@ -142,7 +142,13 @@ async fn enqueue(
 /// What is said where the same was enqueued before.
 fn before(report: Report, batch: BatchId) -> Report {
     say(&format!("The same was enqueued before as batch {batch}; nothing was enqueued now."));
-    Report { queued: 0, shared: report.rows, max_credits_needed: Default::default(), ..report }
+    Report {
+        queued: 0,
+        suppressed: 0,
+        shared: report.rows,
+        max_credits_needed: Default::default(),
+        ..report
+    }
 }
 
 /// The whole input, unless it is refused.
@@ -211,8 +217,9 @@ async fn report(
     Ok(Report {
         batch_id: None,
         rows: input.rows,
-        queued: loaded.rows - loaded.shared - loaded.erased,
+        queued: loaded.rows - loaded.shared - loaded.erased - loaded.suppressed,
         shared: loaded.shared,
+        suppressed: loaded.suppressed,
         rejected: input.bad.count,
         max_credits_needed,
     })

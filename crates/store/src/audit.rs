@@ -59,6 +59,8 @@ pub(crate) enum Action {
     Resume,
     Retry,
     Split,
+    Suppress,
+    Unsuppress,
 }
 
 impl Action {
@@ -73,6 +75,8 @@ impl Action {
             Action::Resume => "resume",
             Action::Retry => "retry",
             Action::Split => "split",
+            Action::Suppress => "suppress",
+            Action::Unsuppress => "unsuppress",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The rows of a batch, page by page, as an export writes them. A batch that is still running can be
 //! read, too: each page is what stands there at its moment, or stood there a few seconds before.
 
+mod hidden;
 mod page;
 mod people;
 

@@ -12,6 +12,7 @@ use jobs::{IdentifierKind, Provider, RevealState, Timestamp};
 use crate::conn::{Conn, rows};
 use crate::erasures::mark_erased;
 use crate::links::Evidence;
+use crate::suppressed::SuppressedRows;
 use crate::texts::Texts;
 use crate::transition::parse_state;
 use crate::waterfall::displayed_step;
@@ -101,6 +102,8 @@ impl Store {
         let live = i64::try_from(new_rows.len()).unwrap_or(i64::MAX);
         let evidence = Evidence::of_rows(&mut conn, &new_rows).await?;
         let persons = &evidence.persons;
+        let suppressed = SuppressedRows::of(&mut conn, &new_rows, persons).await?.rows;
+        new_rows.retain(|row| !suppressed.contains(&row.number));
         let mut known = Known::new();
         for provider in Provider::ALL {
             let before = preview.refresh_before;
@@ -109,6 +112,7 @@ impl Store {
         let mut loaded = Loaded {
             rows,
             erased: rows - live,
+            suppressed: suppressed.len() as i64,
             contradictions: evidence.contradictions(&mut conn, None, &new_rows).await?,
             ..Loaded::default()
         };

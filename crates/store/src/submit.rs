@@ -95,6 +95,8 @@ pub struct Loaded {
     pub shared: i64,
     /// Rows of people who were erased; nobody is asked.
     pub erased: i64,
+    /// Rows of suppressed people; nobody is asked.
+    pub suppressed: i64,
     /// People who may be asked, by provider: at most so many reservations.
     pub new_people: BTreeMap<Provider, i64>,
     /// Rows that contradict each other about who is who, each contradiction under a number of its own.
@@ -107,6 +109,7 @@ impl Loaded {
         self.rows += other.rows;
         self.shared += other.shared;
         self.erased += other.erased;
+        self.suppressed += other.suppressed;
         for (provider, n) in other.new_people {
             *self.new_people.entry(provider).or_default() += n;
         }

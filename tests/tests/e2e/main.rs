@@ -47,5 +47,6 @@ mod large; // a hundred thousand rows
 mod logs; // what a worker says of what it does
 mod main_job; // files in, numbers out
 mod outage; // providers that are broken in part
+mod suppress; // opt-outs
 mod unknown; // requests of unknown outcome
 mod webhooks; // the listener that strangers reach

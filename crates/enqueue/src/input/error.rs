@@ -147,6 +147,9 @@ pub enum Refusal {
     /// CSV and JSON Lines in one batch.
     #[error("the files of one batch are either all CSV or all JSON Lines")]
     MixedFormats,
+    /// A line of a suppression list.
+    #[error("the line {0}; nothing was read")]
+    NoList(&'static str),
     /// A physical line beyond all measure.
     #[error("the line is longer than {} MiB; that is no table", super::lines::LONGEST_RECORD >> 20)]
     LineTooLong,

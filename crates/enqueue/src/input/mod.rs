@@ -1,3 +1,5 @@
+/// Lists without columns of ours.
+mod cells;
 /// Which header is which, and what of a row is kept.
 mod columns;
 /// CSV: records, and going on after broken ones.
@@ -35,10 +37,12 @@ use std::sync::Arc;
 
 use jobs::{FileForm, FileFormat, LineEnd, Provider};
 
+pub use cells::{Cells, read as read_cells};
 pub use columns::{BadMapping, ColumnMapping};
 pub use error::{InputError, Names, Refusal, RowError};
 pub use hash::ContentHasher;
 pub use identifiers::{Identifiers, Waterfall};
+pub use known_headers::{key as header_key, known as known_header};
 pub use rejected::Rejected;
 pub use source::{Format, Source, UnknownFormat};
 

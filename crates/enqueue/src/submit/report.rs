@@ -17,6 +17,8 @@ pub struct Report {
     pub queued: i64,
     /// Rows that share what is known or asked already.
     pub shared: i64,
+    /// Rows of people who are never to be asked for, by `enqueue suppress`.
+    pub suppressed: i64,
     /// Bad rows that were left out.
     pub rejected: i64,
     /// What the people may cost at most, by provider.
@@ -32,7 +34,10 @@ impl Report {
             number(self.queued),
             number(self.shared),
         );
-        let ended = self.rows - self.queued - self.shared;
+        if self.suppressed > 0 {
+            text.push_str(&format!(", {} of suppressed people", number(self.suppressed)));
+        }
+        let ended = self.rows - self.queued - self.shared - self.suppressed;
         if ended > 0 {
             text.push_str(&format!(", {} of erased people", number(ended)));
         }
@@ -128,6 +133,7 @@ mod tests {
             rows: 1_286,
             queued: 1_200,
             shared: 86,
+            suppressed: 0,
             rejected: 0,
             max_credits_needed: BTreeMap::from([(Provider::Ocean, Credits::whole(1_200))]),
         };
@@ -136,12 +142,13 @@ mod tests {
             "1,286 rows: 1,200 to be asked for, 86 shared with what is known or asked already; \
              at most 1,200 ocean credits"
         );
-        (report.shared, report.rejected) = (85, 1);
+        (report.shared, report.rejected) = (82, 1);
+        report.suppressed = 3;
         report.max_credits_needed.clear();
         assert_eq!(
             report.sentence(),
-            "1,286 rows: 1,200 to be asked for, 85 shared with what is known or asked already, \
-             1 of erased people, 1 bad row rejected; no credits needed"
+            "1,286 rows: 1,200 to be asked for, 82 shared with what is known or asked already, \
+             3 of suppressed people, 1 of erased people, 1 bad row rejected; no credits needed"
         );
     }
 }

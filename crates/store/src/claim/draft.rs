@@ -18,6 +18,7 @@ use crate::gate::Gate;
 use crate::lanes::find_lanes;
 use crate::newcomers::Walked;
 use crate::shown::rows_showing;
+use crate::suppressed::{end_waiting, suppressed_among};
 use crate::totals::{Totals, json};
 
 /// A call about to be written.
@@ -174,6 +175,12 @@ async fn pay(
     wallet: &mut Wallet,
     now: Timestamp,
 ) -> Result<Vec<(Picked, i64)>> {
+    let people = picked.iter().map(|person| (person.id, person.subject.as_str()));
+    let suppressed = suppressed_among(conn, people).await?;
+    if !suppressed.is_empty() {
+        picked.retain(|person| !suppressed.contains(&person.id));
+        end_waiting(conn, totals, &suppressed, now).await?;
+    }
     if picked.is_empty() {
         return Ok(Vec::new());
     }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use jobs::{Credits, Timestamp};
 
 use super::ExportRow;
+use super::hidden::Hidden;
 use super::people::People;
 use crate::conn::{Conn, rows};
 use crate::record::record;
 use crate::status::BatchRef;
+use crate::suppressed::SUPPRESSED;
 use crate::{Result, Store};
 
 /// Among how many people one that is wanted has to be, so that all are read. Somebody who is read along with their
@@ -82,6 +84,7 @@ pub struct ExportPage {
     holds: Holds,
     people: Arc<People>,
     others: People,
+    hidden: Hidden,
 }
 
 impl ExportPage {
@@ -106,7 +109,12 @@ impl ExportPage {
             others = people.lacking(&wanted);
         }
         let others = People::numbered(&mut conn, &others).await?;
-        Ok(ExportPage { rows, holds, people: Arc::clone(people), others })
+        let found = wanted.iter().filter_map(|id| {
+            let person = people.find(*id).or_else(|| others.find(*id))?;
+            (person.state == "found").then_some((*id, person.phones))
+        });
+        let hidden = Hidden::among(&mut conn, found.collect()).await?;
+        Ok(ExportPage { rows, holds, people: Arc::clone(people), others, hidden })
     }
 
     /// Its rows as `row_status` shows them, in their order.
@@ -137,8 +145,12 @@ impl ExportPage {
             _ => (shown.state, shown.reason),
         };
         let credits = if row.shared == 1 { Credits::ZERO } else { person.credits };
+        let Some(phones) = row.reveal_id.and_then(|id| self.hidden.leaves(id, person.phones))
+        else {
+            return ExportRow { state: "cancelled", reason: Some(SUPPRESSED), credits, ..shown };
+        };
         let revealed_at = person.revealed_at.map(Timestamp);
-        ExportRow { state, reason, phones: person.phones, credits, revealed_at, ..shown }
+        ExportRow { state, reason, phones, credits, revealed_at, ..shown }
     }
 }
 

@@ -66,6 +66,11 @@ impl Evidence {
         Ok(Evidence { persons, new })
     }
 
+    /// Forgets what these rows said: who they ask for is known already.
+    pub(crate) fn leave_out(&mut self, rows: &HashSet<i64>) {
+        self.new.retain(|link| link.row.is_none_or(|row| !rows.contains(&row)));
+    }
+
     /// The rows that contradict each other or what was known, each contradiction under a number of its own.
     pub(crate) async fn contradictions(
         &self,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jobs::{Provider, Timestamp};
 use sqlx::PgPool;
 
-use super::place::{Found, others_that_load, place_erased, place_rows, take_over};
+use super::place::{
+    Found, others_that_load, place_erased, place_rows, place_suppressed, take_over,
+};
 use super::rows::Rows;
 use super::{Loaded, Loading, NewRow, NewStep, swept};
 use crate::conn::{Conn, exec, row, rows};
@@ -14,6 +16,7 @@ use crate::erasures::mark_erased;
 use crate::links::{self, Evidence};
 use crate::postgres::begin;
 use crate::resolve::{Numbers, People, Place};
+use crate::suppressed::SuppressedRows;
 use crate::totals::{Totals, json};
 use crate::writer::Durability;
 use crate::{Result, StoreError};
@@ -48,7 +51,12 @@ pub(super) async fn load_chunk(
     let mut numbers = Numbers::lock(conn).await?;
     mark_erased(conn, &mut new_rows).await?;
     let erased: Vec<NewRow> = new_rows.extract_if(.., |row| row.erased).collect();
-    let evidence = Evidence::of_rows(conn, &new_rows).await?;
+    let mut evidence = Evidence::of_rows(conn, &new_rows).await?;
+    let suppressed = SuppressedRows::of(conn, &new_rows, &evidence.persons).await?;
+    suppressed.remember(conn, now).await?;
+    evidence.leave_out(&suppressed.rows);
+    let suppressed: Vec<NewRow> =
+        new_rows.extract_if(.., |row| suppressed.rows.contains(&row.number)).collect();
     let mut people = look_up_all(conn, batch, &new_rows, &evidence).await?;
     let steps = resolve_all(&mut people, &new_rows, &evidence, &mut numbers);
     numbers.save(conn).await?;
@@ -63,8 +71,9 @@ pub(super) async fn load_chunk(
     let (rows, waterfall) =
         place_rows(&mut people, batch, new_rows, found, &mut totals, &mut loaded);
     let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);
+    let suppressed = place_suppressed(batch, suppressed, &mut totals, &mut loaded);
     let turns = take_over(conn, batch, &people, &rows).await?;
-    let rows = Rows { waiting: rows, erased: erased_rows, waterfall };
+    let rows = Rows { waiting: rows, erased: erased_rows, suppressed, waterfall };
     save(conn, batch, people, rows, now, beside).await?;
     totals.flush(conn, now).await?;
     // The batch's own row is locked last, as everywhere: results of shared people lock it, too.

@@ -106,16 +106,32 @@ pub(super) fn place_erased(
     totals: &mut Totals,
     loaded: &mut Loaded,
 ) -> Vec<NewBatchRow> {
-    erased
-        .into_iter()
-        .filter_map(|row| {
-            let provider = row.steps.first()?.provider;
-            totals.new_rows(batch.id, provider, RevealState::Cancelled, 1);
-            loaded.rows += 1;
-            loaded.erased += 1;
-            Some(NewBatchRow { number: row.number, fields: "[]".into(), reveal: None, shared: 0 })
-        })
-        .collect()
+    let rows: Vec<NewBatchRow> =
+        erased.into_iter().filter_map(|row| end(batch, row, totals)).collect();
+    loaded.rows += rows.len() as i64;
+    loaded.erased += rows.len() as i64;
+    rows.into_iter().map(|row| NewBatchRow { fields: "[]".into(), ..row }).collect()
+}
+
+/// Rows of suppressed people end at once; they come back in the export, with their fields.
+pub(super) fn place_suppressed(
+    batch: &Loading,
+    suppressed: Vec<NewRow>,
+    totals: &mut Totals,
+    loaded: &mut Loaded,
+) -> Vec<NewBatchRow> {
+    let rows: Vec<NewBatchRow> =
+        suppressed.into_iter().filter_map(|row| end(batch, row, totals)).collect();
+    loaded.rows += rows.len() as i64;
+    loaded.suppressed += rows.len() as i64;
+    rows
+}
+
+/// A row for which no person is asked.
+fn end(batch: &Loading, row: NewRow, totals: &mut Totals) -> Option<NewBatchRow> {
+    let provider = row.steps.first()?.provider;
+    totals.new_rows(batch.id, provider, RevealState::Cancelled, 1);
+    Some(NewBatchRow { number: row.number, fields: row.fields, reveal: None, shared: 0 })
 }
 
 /// In whose turn people are who were known before.

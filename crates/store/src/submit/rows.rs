@@ -6,6 +6,7 @@ use super::Loading;
 use crate::Result;
 use crate::conn::Conn;
 use crate::each::{each, ints, same, same_text, texts};
+use crate::suppressed::SUPPRESSED;
 
 pub(super) struct NewBatchRow {
     pub(super) number: i64,
@@ -24,6 +25,7 @@ pub(super) struct RowStep {
 pub(super) struct Rows {
     pub(super) waiting: Vec<NewBatchRow>,
     pub(super) erased: Vec<NewBatchRow>,
+    pub(super) suppressed: Vec<NewBatchRow>,
     pub(super) waterfall: Vec<RowStep>,
 }
 
@@ -36,6 +38,7 @@ impl Rows {
     ) -> Result<()> {
         insert_rows(conn, batch, self.waiting, None, now).await?;
         insert_rows(conn, batch, self.erased, Some("erased"), now).await?;
+        insert_rows(conn, batch, self.suppressed, Some(SUPPRESSED), now).await?;
         insert_waterfall(conn, batch, &self.waterfall).await
     }
 }

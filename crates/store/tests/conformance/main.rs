@@ -35,6 +35,7 @@ mod sharing;
 mod spared;
 mod steps;
 mod submits;
+mod suppressed;
 mod unread;
 mod walk;
 mod waterfall;

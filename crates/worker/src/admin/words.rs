@@ -117,6 +117,7 @@ pub fn reason(reason: &str) -> String {
         "no_result" => "no result came",
         "outcome_unknown" => "the outcome is unknown",
         "erased" => "erased",
+        "suppressed" => "suppressed",
         "cancelled" => "cancelled",
         _ => "",
     };
