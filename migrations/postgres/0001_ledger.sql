@@ -156,6 +156,16 @@ CREATE TABLE batch_rows (
 );
 CREATE INDEX batch_rows_reveal ON batch_rows (reveal_id);
 
+-- Bad rows that a submit left out, for exports that want them back.
+CREATE TABLE rejected_rows (
+    batch_id  BIGINT NOT NULL,
+    position  BIGINT NOT NULL,                 -- among the bad rows of the batch, from 1
+    after_row BIGINT NOT NULL,                 -- the row of the batch behind which it stood; 0: before the first
+    fields    TEXT   NOT NULL,                 -- as in batch_rows
+    reason    TEXT   NOT NULL,                 -- what is wrong, in words
+    PRIMARY KEY (batch_id, position)
+);
+
 -- The providers that a row asks in turn; only for rows with more than one.
 CREATE TABLE row_waterfall (
     batch_id   BIGINT NOT NULL,

@@ -2,6 +2,8 @@
 
 /// The form of the file.
 mod form;
+/// Rows that the submit left out.
+mod rejected;
 /// Which rows are wanted.
 mod states;
 /// From pages into a file.
@@ -16,8 +18,9 @@ use jobs::{FileForm, FileFormat};
 use store::{BatchRef, BatchStatus, Columns, Store};
 
 use self::form::form_of;
+use self::rejected::Rejected;
 use self::states::States;
-use self::write::{Problem, write_all};
+use self::write::{Problem, Wanted, write_all};
 use crate::failure::Failure;
 use crate::output::{count, is_watched, number, say};
 use crate::output_file::{Output, failed};
@@ -54,6 +57,11 @@ pub struct ExportArgs {
     /// Only rows in these states, as in found,not_found [default: all rows]
     #[arg(long, value_delimiter = ',', value_name = "STATES", value_parser = states::parse)]
     pub states: Vec<String>,
+
+    /// Give the rows back, too, that --skip-invalid left out: in their places, with the state invalid and what is wrong as
+    /// the reason, whatever --states says
+    #[arg(long)]
+    pub with_rejected: bool,
 }
 
 /// `enqueue export`.
@@ -68,18 +76,21 @@ pub async fn export(store: &Store, args: &ExportArgs) -> Result<(), Failure> {
         fits_a_workbook(&output, status.first())?;
     }
     let layout = Layout { columns: columns.names, form, wide: args.wide };
-    let states = States::named(&args.states);
-    let pages = store.export_pages(batch, PAGE);
+    let wanted = Wanted {
+        states: States::named(&args.states),
+        rejected: Rejected::of(store, &batch, args.with_rejected),
+        pages: store.export_pages(batch, PAGE),
+    };
     match output {
         Output::Stdout => {
-            write_all(BufWriter::new(stdout()), &layout, &states, pages).await?;
+            write_all(BufWriter::new(stdout()), &layout, wanted).await?;
         }
         Output::Stream(stream) => {
-            write_all(BufWriter::new(stream), &layout, &states, pages).await?;
+            write_all(BufWriter::new(stream), &layout, wanted).await?;
         }
         Output::File(pending) => {
             let out = BufWriter::new(pending.file());
-            let rows = write_all(out, &layout, &states, pages).await;
+            let rows = write_all(out, &layout, wanted).await;
             let rows = rows.map_err(|problem| match problem {
                 Problem::Output(error) => failed(pending.path(), &error),
                 other => other.into(),

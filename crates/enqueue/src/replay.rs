@@ -60,6 +60,7 @@ impl Outcome {
 
 /// `enqueue replay`. Applying is idempotent: what is known already is neither counted nor paid for twice.
 pub async fn replay(store: &Store, args: &ReplayArgs) -> Result<(), Failure> {
+    store.note_replay(args.outcome.as_str(), args.call.as_deref()).await?;
     let (mut after, mut bodies) = (0, 0);
     let mut came: BTreeMap<&str, i64> = BTreeMap::new();
     loop {

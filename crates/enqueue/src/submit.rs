@@ -3,6 +3,8 @@
 
 /// The command line.
 mod args;
+/// Providers that are set up.
+mod available;
 /// Bad rows, counted.
 mod bad_rows;
 /// `--max-credits`.
@@ -36,7 +38,11 @@ use report::Report;
 
 /// `enqueue submit`.
 pub async fn submit(mut args: SubmitArgs, global: &Global) -> Result<(), Failure> {
-    for provider in args.name_each_once() {
+    let available = match args.asks_available() {
+        true => available::providers(global).await?,
+        false => Vec::new(),
+    };
+    for provider in args.choose(&available) {
         say(&format!(
             "--providers names {provider} more than once; it is asked once, where it is named first"
         ));

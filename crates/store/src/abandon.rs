@@ -100,6 +100,7 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
             id,
         )?;
         exec!(conn, "DELETE FROM batch_totals WHERE batch_id = $1", id)?;
+        exec!(conn, "DELETE FROM rejected_rows WHERE batch_id = $1", id)?;
         exec!(conn, "DELETE FROM batches WHERE id = $1", id)?;
         return Ok(false);
     };

@@ -16,6 +16,7 @@ use crate::audit::{Action, Entry};
 use crate::conn::{Conn, exec, rows};
 use crate::erasures::{ERASED, ErasureKey};
 use crate::links;
+use crate::rejected;
 use crate::resolve::Numbers;
 use crate::settings::read_or_make;
 use crate::texts::Texts;
@@ -128,6 +129,7 @@ async fn erase(conn: &mut Conn, known: BTreeSet<String>, now: Timestamp) -> Resu
     let reveals = lock_reveals(conn, &ids).await?;
     end_reveals(conn, &key, &reveals, now).await?;
     let rows = empty_rows(conn, &ids, now).await?;
+    rejected::erase(conn, &identifiers).await?;
     let phones = exec!(
         conn,
         "DELETE FROM phones WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",

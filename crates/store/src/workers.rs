@@ -106,6 +106,19 @@ impl Store {
         .await
     }
 
+    /// The providers that a worker could use which ran last.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn providers_set_up(&self) -> Result<Vec<Provider>> {
+        let mut conn = self.read().await?;
+        let found: Vec<(String,)> = rows!(
+            conn,
+            "SELECT provider FROM provider_gates WHERE key_fingerprint IS NOT NULL AND off_reason IS NULL",
+        )?;
+        found.iter().map(|(provider,)| parse_provider(provider, 0)).collect()
+    }
+
     /// Says that a worker has stopped.
     ///
     /// # Errors

@@ -31,6 +31,7 @@ macro_rules! on_both {
     };
 }
 
+mod available; // one key
 mod away; // databases that are away, workers that are gone
 mod canary; // few people out until a webhook has come
 mod chaos; // kill -9 anywhere
@@ -47,6 +48,7 @@ mod large; // a hundred thousand rows
 mod logs; // what a worker says of what it does
 mod main_job; // files in, numbers out
 mod outage; // providers that are broken in part
+mod rejected; // bad rows
 mod suppress; // opt-outs
 mod unknown; // requests of unknown outcome
 mod webhooks; // the listener that strangers reach

@@ -7,11 +7,15 @@ use jobs::FileFormat;
 use store::{ExportPage, ExportRow, StoreError};
 use tokio::sync::mpsc;
 
+use super::rejected::{Rejected, shown};
 use super::states::States;
 use crate::failure::Failure;
 
 /// Pages of a batch, as they are read.
 pub type Pages = mpsc::Receiver<Result<ExportPage, StoreError>>;
+
+/// Bytes that are written at once.
+const AT_ONCE: usize = 256 * 1024;
 
 /// Why an export broke off.
 #[derive(Debug, thiserror::Error)]
@@ -40,42 +44,85 @@ impl From<Problem> for Failure {
     }
 }
 
-/// Writes the rows in these states; how many they are.
+/// The rows that are wanted.
+pub struct Wanted {
+    /// All rows of the batch.
+    pub pages: Pages,
+    /// Those of them that are wanted.
+    pub states: States,
+    /// Bad rows, which have their places between these.
+    pub rejected: Rejected,
+}
+
+impl Wanted {
+    /// Takes them in their order; how many they are.
+    async fn each(
+        mut self,
+        mut take: impl FnMut(&ExportRow) -> Result<(), Problem>,
+    ) -> Result<i64, Problem> {
+        let mut rows = 0;
+        while let Some(page) = self.pages.recv().await {
+            for row in page?.rows() {
+                rows += self.take_rejected(row.number, &mut take).await?;
+                if self.states.keep(row.state) {
+                    take(&row)?;
+                    rows += 1;
+                }
+            }
+        }
+        Ok(rows + self.take_rejected(i64::MAX, &mut take).await?)
+    }
+
+    /// Takes those that stand before this row.
+    async fn take_rejected(
+        &mut self,
+        row: i64,
+        take: &mut impl FnMut(&ExportRow) -> Result<(), Problem>,
+    ) -> Result<i64, Problem> {
+        let mut rows = 0;
+        while let Some(rejected) = self.rejected.next_before(row).await? {
+            take(&shown(&rejected))?;
+            rows += 1;
+        }
+        Ok(rows)
+    }
+}
+
+/// Writes rows; how many they are.
 pub async fn write_all(
     out: impl Write + Send,
     layout: &Layout,
-    states: &States,
-    pages: Pages,
+    wanted: Wanted,
 ) -> Result<i64, Problem> {
     match layout.form.format {
         FileFormat::Csv => {
             let mut header = Vec::new();
             csv::header(&mut header, layout);
-            text(out, header, pages, states, |out, row| csv::row(out, layout, row)).await
+            text(out, header, wanted, |out, row| csv::row(out, layout, row)).await
         }
         FileFormat::Jsonl => {
-            text(out, Vec::new(), pages, states, |out, row| jsonl::row(out, layout, row)).await
+            text(out, Vec::new(), wanted, |out, row| jsonl::row(out, layout, row)).await
         }
-        FileFormat::Xlsx => workbook(out, layout, states, pages).await,
+        FileFormat::Xlsx => workbook(out, layout, wanted).await,
     }
 }
 
 async fn text(
     mut out: impl Write,
     mut text: Vec<u8>,
-    mut pages: Pages,
-    states: &States,
+    wanted: Wanted,
     push: impl Fn(&mut Vec<u8>, &ExportRow) -> Result<(), UnreadableFields>,
 ) -> Result<i64, Problem> {
-    let mut rows = 0;
-    while let Some(page) = pages.recv().await {
-        for row in page?.rows().filter(|row| states.keep(row.state)) {
-            push(&mut text, &row).map_err(|error| Problem::Fields(row.number, error))?;
-            rows += 1;
-        }
-        out.write_all(&text)?;
-        text.clear();
-    }
+    let rows = wanted
+        .each(|row| {
+            push(&mut text, row).map_err(|error| Problem::Fields(row.number, error))?;
+            if text.len() >= AT_ONCE {
+                out.write_all(&text)?;
+                text.clear();
+            }
+            Ok(())
+        })
+        .await?;
     out.write_all(&text)?;
     out.flush()?;
     Ok(rows)
@@ -85,17 +132,13 @@ async fn text(
 async fn workbook(
     mut out: impl Write + Send,
     layout: &Layout,
-    states: &States,
-    mut pages: Pages,
+    wanted: Wanted,
 ) -> Result<i64, Problem> {
     let mut table = Table::new(layout).map_err(|error| Problem::Workbook(0, error))?;
-    let mut rows = 0;
-    while let Some(page) = pages.recv().await {
-        for row in page?.rows().filter(|row| states.keep(row.state)) {
-            table.row(layout, &row).map_err(|error| Problem::Workbook(row.number, error))?;
-            rows += 1;
-        }
-    }
+    let write = |row: &ExportRow| {
+        table.row(layout, row).map_err(|error| Problem::Workbook(row.number, error))
+    };
+    let rows = wanted.each(write).await?;
     let mut whole = tempfile::tempfile()?;
     table.finish(&whole).map_err(|error| Problem::Workbook(rows, error))?;
     whole.rewind()?;

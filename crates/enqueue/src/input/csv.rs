@@ -22,7 +22,9 @@ pub fn next(
             Found::Record(end) => end,
             Found::Broken { quote, error } => {
                 let column = header.names.get(fields.len()).cloned();
-                return broken(file, column, quote, error).map(Some);
+                let bad = broken(file, column, quote, error)?;
+                let fields = in_one_cell(&bad.raw, header);
+                return Ok(Some(Line::Bad(BadRow { fields, ..bad })));
             }
         };
         let record = &file.bytes()[..end.content];
@@ -79,7 +81,7 @@ fn broken(
     column: Option<String>,
     quote: usize,
     error: RowError,
-) -> Result<Line, InputError> {
+) -> Result<BadRow, InputError> {
     let end = loop {
         match lines::line_end(file.bytes(), quote, file.window.ended()) {
             Some(end) => break end,
@@ -91,19 +93,26 @@ fn broken(
     let line = file.window.line() + lines::line_ends(&bytes[..quote]);
     let bad = BadRow { line, ..file.bad(column, error, &bytes[..end.content]) };
     file.window.pass(end.next);
-    Ok(Line::Bad(bad))
+    Ok(bad)
 }
 
 fn row(file: &Opened, content: usize, header: &Header, judge: &Judge, fields: &[Field]) -> Line {
     let raw = &file.bytes()[..content];
     let text = match std::str::from_utf8(raw) {
         Ok(text) => text,
-        Err(error) => return Line::Bad(file.not_utf8(raw, error.valid_up_to())),
+        Err(error) => {
+            let bad = file.not_utf8(raw, error.valid_up_to());
+            return Line::Bad(BadRow { fields: in_one_cell(raw, header), ..bad });
+        }
+    };
+    let bad = |column, error| {
+        let fields = array(text, fields, header);
+        Line::Bad(BadRow { fields, ..file.bad(column, error, raw) })
     };
     let (expected, found) = (header.names.len(), fields.len());
     // Spreadsheets leave empty cells out at the end of a row, and put some there that no header has.
     if fields.iter().skip(expected).any(|field| !field.is_blank(raw)) {
-        return Line::Bad(file.bad(None, RowError::FieldCount { expected, found }, raw));
+        return bad(None, RowError::FieldCount { expected, found });
     }
     let text_at = |at: usize| fields.get(at).map_or(Cow::Borrowed(""), |field| field.text(text));
     let texts: Texts<'_> = header.identifiers.map(|at| at.map(text_at));
@@ -116,9 +125,9 @@ fn row(file: &Opened, content: usize, header: &Header, judge: &Judge, fields: &[
             waterfall,
         }),
         Err((None, RowError::NoIdentifier { .. })) if is_footer(text, fields, expected) => {
-            Line::Bad(file.bad(None, RowError::Footer, raw))
+            bad(None, RowError::Footer)
         }
-        Err((column, error)) => Line::Bad(file.bad(column, error, raw)),
+        Err((column, error)) => bad(column, error),
     }
 }
 
@@ -154,6 +163,21 @@ fn array(text: &str, fields: &[Field], header: &Header) -> String {
             Some(field) => kept::push_string(&mut out, &field.text(text)),
             None => out.push_str("\"\""),
         }
+    }
+    out.push(']');
+    out
+}
+
+/// A record whose cells can't be told apart, in the first of the kept columns.
+fn in_one_cell(raw: &[u8], header: &Header) -> String {
+    let mut cells = vec![String::from_utf8_lossy(raw)];
+    cells.resize(header.kept().len().max(1), Cow::Borrowed(""));
+    let mut out = String::from("[");
+    for cell in cells {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        kept::push_string(&mut out, &cell);
     }
     out.push(']');
     out

@@ -11,7 +11,7 @@ use super::columns::{Recognised, Role};
 use super::error::{InputError, RowError};
 use super::identifiers::{Fault, Identifiers, Judge, Texts, Waterfall};
 use super::opened::Opened;
-use super::{Line, Row};
+use super::{BadRow, Line, Row};
 
 /// The keys of all rows so far, in order of their first appearance.
 #[derive(Debug, Default)]
@@ -99,7 +99,11 @@ fn is_blank(raw: &[u8]) -> bool {
 fn line(file: &Opened, raw: &[u8], keys: &mut Keys, judge: &Judge) -> Line {
     let text = match std::str::from_utf8(raw) {
         Ok(text) => text,
-        Err(error) => return Line::Bad(file.not_utf8(raw, error.valid_up_to())),
+        Err(error) => {
+            let bad = file.not_utf8(raw, error.valid_up_to());
+            let fields = as_object(&String::from_utf8_lossy(raw), judge.recognised());
+            return Line::Bad(BadRow { fields, ..bad });
+        }
     };
     match row(text, keys, judge) {
         Ok((fields, identifiers, waterfall)) => Line::Row(Row {
@@ -109,8 +113,33 @@ fn line(file: &Opened, raw: &[u8], keys: &mut Keys, judge: &Judge) -> Line {
             identifiers,
             waterfall,
         }),
-        Err((column, error)) => Line::Bad(file.bad(column, error, raw)),
+        Err((column, error)) => {
+            let fields = as_object(text, judge.recognised());
+            Line::Bad(BadRow { fields, ..file.bad(column, error, raw) })
+        }
     }
+}
+
+/// The kept keys of a bad line. What is no object gets one around it.
+fn as_object(text: &str, recognised: &Recognised) -> String {
+    let mut out = String::from("{");
+    let mut push = |name: &str, push_value: &dyn Fn(&mut String)| {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        kept::push_string(&mut out, name);
+        out.push(':');
+        push_value(&mut out);
+    };
+    match parse(text) {
+        Ok(object) => {
+            let kept = object.0.iter().filter(|(name, _)| recognised.role(name) != Role::Reserved);
+            kept.for_each(|(name, value)| push(name, &|out| out.push_str(value.get())));
+        }
+        Err(_) => push("line", &|out| kept::push_string(out, text)),
+    }
+    out.push('}');
+    out
 }
 
 fn row(

@@ -97,6 +97,8 @@ pub struct BadRow {
     pub reason: RowError,
     /// The record as it stands in the file, without the end of its line.
     pub raw: Vec<u8>,
+    /// The caller's own columns as [`Row::fields`] has them, as far as they can be told apart.
+    pub fields: String,
 }
 
 impl BadRow {

@@ -182,6 +182,7 @@ impl Opened {
             column,
             reason,
             raw: raw.to_vec(),
+            fields: String::new(),
         }
     }
 

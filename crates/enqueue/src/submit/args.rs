@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,6 +9,27 @@ use jobs::{Clock, OceanPlan, PerPerson, Provider, Timestamp};
 
 use super::ceilings::Ceilings;
 use crate::input::{ColumnMapping, ContentHasher, Format, Options, Source};
+
+/// A word of `--providers`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Provider(Provider),
+    Available,
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "available" => Ok(Named::Available),
+            _ => text
+                .parse()
+                .map(Named::Provider)
+                .map_err(|error| format!("{error}; or `available` for those that are set up")),
+        }
+    }
+}
 
 /// Options of `enqueue submit`.
 #[derive(Debug, Args)]
@@ -31,10 +53,15 @@ pub struct SubmitArgs {
     #[arg(long = "column", value_name = "NAME=HEADER")]
     pub columns: Vec<ColumnMapping>,
 
-    /// The providers to ask, in this order, each once; a later one only where the earlier one has no number
+    /// The providers to ask, in this order, each once; a later one only where the earlier one has no number. `available`
+    /// stands for those that are set up: that a worker of this database could use last, or whose key is in the environment
     /// [default: every provider for which the row has an identifier, as in ocean,clodura]
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
-    pub providers: Option<Vec<Provider>>,
+    #[arg(long = "providers", value_delimiter = ',', value_name = "NAMES")]
+    named: Option<Vec<Named>>,
+
+    /// Those that `--providers` came to.
+    #[arg(skip)]
+    providers: Option<Vec<Provider>>,
 
     /// A name by which the batch is found again
     #[arg(long, value_name = "TEXT")]
@@ -136,18 +163,28 @@ impl SubmitArgs {
         }
     }
 
-    /// Keeps each provider where it is named first, since asking it once more for the same people brings nothing new.
-    /// Gives those that were named again.
-    pub fn name_each_once(&mut self) -> BTreeSet<Provider> {
+    /// Whether the providers are to be those that are set up.
+    pub fn asks_available(&self) -> bool {
+        self.named.iter().flatten().any(|named| *named == Named::Available)
+    }
+
+    /// Says which providers are set up. Each is kept where it is named first, since asking it once more for the same people
+    /// brings nothing new. Gives those that were named again.
+    pub fn choose(&mut self, available: &[Provider]) -> BTreeSet<Provider> {
         let (mut once, mut again) = (Vec::new(), BTreeSet::new());
-        for provider in self.providers.iter().flatten().copied() {
-            if once.contains(&provider) {
-                again.insert(provider);
-            } else {
-                once.push(provider);
+        for named in self.named.iter().flatten() {
+            match named {
+                Named::Provider(provider) if once.contains(provider) => {
+                    again.insert(*provider);
+                }
+                Named::Provider(provider) => once.push(*provider),
+                Named::Available => {
+                    let others = available.iter().filter(|one| !once.contains(one));
+                    once.extend(others.copied().collect::<Vec<_>>());
+                }
             }
         }
-        self.providers = self.providers.as_ref().map(|_| once);
+        self.providers = self.named.as_ref().map(|_| once);
         again
     }
 
@@ -190,7 +227,7 @@ mod tests {
 
     fn named(line: &[&str]) -> (Vec<Provider>, Vec<Provider>) {
         let mut args = Line::parse_from([&["submit", "people.csv"], line].concat()).args;
-        let again = args.name_each_once();
+        let again = args.choose(&[Clodura]);
         (args.waterfall(), again.into_iter().collect())
     }
 
@@ -202,5 +239,13 @@ mod tests {
         assert_eq!(twice, (vec![Ocean, Clodura], vec![Ocean]));
         let twice = named(&["--providers", "ocean,ocean,clodura"]);
         assert_eq!(twice, (vec![Ocean, Clodura], vec![Ocean]));
+    }
+
+    #[test]
+    fn available_stands_for_those_that_are_set_up() {
+        assert_eq!(named(&["--providers", "available"]), (vec![Clodura], vec![]));
+        assert_eq!(named(&["--providers", "ocean,available"]), (vec![Ocean, Clodura], vec![]));
+        assert_eq!(named(&["--providers", "clodura,available"]), (vec![Clodura], vec![]));
+        assert!(Line::try_parse_from(["submit", "p.csv", "--providers", "availible"]).is_err());
     }
 }

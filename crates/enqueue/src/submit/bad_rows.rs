@@ -84,7 +84,8 @@ mod tests {
 
     fn bad(line: u64, reason: RowError) -> BadRow {
         let column = Some("Note\u{1b}[2J".to_owned());
-        BadRow { source: 0, name: "p.csv".into(), line, column, reason, raw: Vec::new() }
+        let (raw, fields) = (Vec::new(), String::new());
+        BadRow { source: 0, name: "p.csv".into(), line, column, reason, raw, fields }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::bad_rows::BadRows;
 use super::packed::Packed;
 use super::repeats::Repeats;
-use crate::input::{ContentHasher, Format, InputError, Line, Reader, Rejected, Row};
+use crate::input::{BadRow, ContentHasher, Format, InputError, Line, Reader, Rejected, Row};
 
 /// How many rows are passed on together. The longer the ledger's index is, the fewer people of a run share a
 /// page of it; so runs grow with the input.
@@ -130,7 +130,10 @@ impl Reading {
                 Line::Bad(bad) => {
                     self.input.bad.add(&bad);
                     match &mut self.rejected {
-                        Some(rejected) => rejected.write(&bad).map_err(FeedError::Rejected)?,
+                        Some(rejected) => {
+                            rejected.write(&bad).map_err(FeedError::Rejected)?;
+                            self.leave_out(&bad);
+                        }
                         None => self.sender = None,
                     }
                 }
@@ -160,6 +163,17 @@ impl Reading {
         }
     }
 
+    /// The ledger keeps bad rows, so that an export can give them back in their place.
+    fn leave_out(&mut self, bad: &BadRow) {
+        if self.sender.is_none() {
+            return;
+        }
+        self.run.push_rejected(self.input.bad.count, bad);
+        if self.run.bytes() >= RUN_BYTES {
+            self.pass_on();
+        }
+    }
+
     /// Passes on what was read, and waits until it is taken: one run is being loaded while the next is read, and
     /// a third would only cost memory.
     fn pass_on(&mut self) {
@@ -171,7 +185,7 @@ impl Reading {
             run.sort();
         }
         if let Some(sender) = &self.sender
-            && run.len() > 0
+            && !run.is_empty()
             && (sender.blocking_send(run).is_err()
                 || self.runtime.block_on(sender.reserve()).is_err())
         {

@@ -30,6 +30,10 @@ pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loa
     let mut loaded = Loaded::default();
     let mut pace = store.pace();
     while let Some(mut rows) = next_run(store, sink, feed).await? {
+        let rejected = rows.take_rejected();
+        if let Sink::Batch(loading) = sink {
+            store.load_rejected(loading, rejected).await?;
+        }
         while rows.len() > 0 {
             let taken;
             (taken, rows) = take(store, sink, rows, &mut pace).await?;

@@ -3,9 +3,9 @@
 
 use jobs::{IdentifierKind, Provider};
 use smallvec::SmallVec;
-use store::{NewRow, NewStep};
+use store::{NewRow, NewStep, RejectedRow};
 
-use crate::input::Row;
+use crate::input::{BadRow, Row};
 
 /// Rows on their way to the ledger, which were read one after the other; an iterator over those that weren't taken
 /// yet.
@@ -18,6 +18,9 @@ pub struct Packed {
     texts: String,
     rows: Vec<PackedRow>,
     taken: usize,
+    /// Bad rows between these, which are left out.
+    rejected: Vec<RejectedRow>,
+    rejected_bytes: usize,
 }
 
 /// A row, and where its texts are: its columns, then its identifiers.
@@ -47,8 +50,26 @@ impl Packed {
             providers: before.providers.clone(),
             texts: String::with_capacity((bytes + bytes / 16).min(most_bytes)),
             rows: Vec::with_capacity(rows),
-            taken: 0,
+            ..Packed::default()
         }
+    }
+
+    /// Notes a bad row behind the row that was added last. `position` is its place among the bad rows.
+    pub fn push_rejected(&mut self, position: i64, bad: &BadRow) {
+        let after_row = self.first + self.rows.len() as i64 - 1;
+        let (fields, reason) = (bad.fields.clone(), bad.message());
+        self.rejected_bytes += fields.len() + reason.len();
+        self.rejected.push(RejectedRow { position, after_row, fields, reason });
+    }
+
+    /// The bad rows, which are taken once.
+    pub fn take_rejected(&mut self) -> Vec<RejectedRow> {
+        std::mem::take(&mut self.rejected)
+    }
+
+    /// Whether there is nothing to pass on.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.rejected.is_empty()
     }
 
     /// Adds the row of the input that was read next, as the ledger takes it. Of the providers, one that it can't be
@@ -78,7 +99,7 @@ impl Packed {
 
     /// How many bytes all texts have.
     pub fn bytes(&self) -> usize {
-        self.texts.len()
+        self.texts.len() + self.rejected_bytes
     }
 
     /// Puts the rows in the order in which the ledger files the people whom they ask for first; those of one

@@ -3,6 +3,7 @@
 use jobs::{Policy, Timestamp};
 
 use super::{StoredRow, StoredWebhook};
+use crate::audit::{Action, Entry};
 use crate::conn::{exec, row, rows};
 use crate::settle::{Applied, Delivery, settle};
 use crate::totals::Totals;
@@ -34,6 +35,15 @@ impl Store {
             most as i64,
         )?;
         found.into_iter().map(StoredWebhook::from_row).collect()
+    }
+
+    /// Notes in the audit log that stored webhooks of this outcome, or those of one call among them, are applied once more.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn note_replay(&self, outcome: &str, call: Option<&str>) -> Result<()> {
+        let call = call.map(|call| format!(" call={call}")).unwrap_or_default();
+        self.audit(Entry::of(Action::Replay).details(format!("outcome={outcome}{call}"))).await
     }
 
     /// Applies a stored webhook once more. One that was applied before and brings nothing new stays as it was. Gives

@@ -30,6 +30,7 @@ mod phones;
 mod plans;
 mod polls;
 mod ready_queries;
+mod rejected;
 mod settle;
 mod sharing;
 mod spared;

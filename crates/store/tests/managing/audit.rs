@@ -54,6 +54,7 @@ async fn every_change_by_hand_is_written_down(b: &Bench) {
     }
     erase(&store, "ocean:o1").await;
     store.purge(24 * HOUR).await.unwrap();
+    store.note_replay("malformed", Some("c1")).await.unwrap();
 
     let text = |text: &str| Some(text.to_owned());
     let at = Some(batch.batch_id.to_string());
@@ -72,6 +73,7 @@ async fn every_change_by_hand_is_written_down(b: &Bench) {
             entry("export", at, None, None),
             entry("erase", None, None, Some("identifiers=1 reveals=1 rows=1 phones=0 bodies=0")),
             entry("purge", None, None, Some("older_than=1d")),
+            entry("replay", None, None, Some("outcome=malformed call=c1")),
         ]
     );
     let newest = b.store.audit_log(None, 1).await.unwrap().remove(0);

@@ -97,6 +97,9 @@ pub fn action(action: &str) -> &str {
         "pause" => "Paused",
         "resume" => "Resumed",
         "split" => "Took identifiers apart",
+        "suppress" => "Put on the suppression list",
+        "unsuppress" => "Took off the suppression list",
+        "replay" => "Replayed webhooks",
         other => other,
     }
 }

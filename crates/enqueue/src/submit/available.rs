@@ -1,0 +1,44 @@
+use std::env;
+
+use jobs::{Clock, Provider};
+use store::{Store, sqlite_file};
+
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::run;
+
+/// The providers that are set up: that a worker of this database could use last, or whose key is in the environment.
+///
+/// # Errors
+/// There is none.
+pub async fn providers(global: &Global) -> Result<Vec<Provider>, Failure> {
+    let url = global.database()?;
+    let by_workers = match sqlite_file(url).is_none_or(|file| file.exists()) {
+        true => {
+            let store = Store::connect(url, !global.no_migrate, Clock::system()).await?;
+            run::with(&store, async { Ok(store.providers_set_up().await?) }).await?
+        }
+        false => Vec::new(),
+    };
+    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let has_key = |provider| keys(provider).into_iter().any(is_set);
+    let all = Provider::ALL.into_iter();
+    let available: Vec<Provider> =
+        all.filter(|provider| by_workers.contains(provider) || has_key(*provider)).collect();
+    if available.is_empty() {
+        return Err(Failure::Usage(
+            "--providers available: no provider is set up; start a worker with a key on this database, \
+             or name the providers"
+                .into(),
+        ));
+    }
+    Ok(available)
+}
+
+/// Where a provider's key stands.
+fn keys(provider: Provider) -> [&'static str; 2] {
+    match provider {
+        Provider::Ocean => ["OCEAN_API_TOKEN", "OCEAN_API_TOKEN_FILE"],
+        Provider::Clodura => ["CLODURA_API_KEY", "CLODURA_API_KEY_FILE"],
+    }
+}
