@@ -35,6 +35,7 @@ CREATE TABLE batches (
     keys            TEXT,                      -- JSON Lines: JSON array of the keys that came, in order
     sources         TEXT,                      -- JSON array: the absolute paths of the files it came from
     priority        BIGINT NOT NULL DEFAULT 0,
+    wants_mobile    BIGINT NOT NULL DEFAULT 0, -- 1: rows go on where only other numbers than mobile ones were found
     idempotency_key TEXT UNIQUE,
     content_hash    TEXT,
     created_at      BIGINT NOT NULL,
@@ -149,6 +150,7 @@ CREATE TABLE batch_rows (
     row_number BIGINT NOT NULL,
     fields     TEXT   NOT NULL,                -- JSON: an array along the batch's header, or the object as it came
     reveal_id  BIGINT,                         -- the reveal that the row shows
+    kept_id    BIGINT,                         -- an earlier step whose numbers the row has beside what it shows
     shared     BIGINT NOT NULL DEFAULT 0,      -- 1: another row pays for it
     ended      TEXT,                           -- the row's own end, whatever becomes of its reveal
     ended_at   BIGINT,

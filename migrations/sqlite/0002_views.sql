@@ -108,10 +108,15 @@ SELECT b.batch_id,
             WHEN r.state = 'retrying' THEN strftime('%Y-%m-%dT%H:%M:%fZ', r.due_at / 1000.0, 'unixepoch')
             WHEN r.state = 'asked' THEN strftime('%Y-%m-%dT%H:%M:%fZ', c.poll_at / 1000.0, 'unixepoch') END AS next_attempt_at,
        c.tracking_id,
-       CASE WHEN w.ended IS NULL AND r.state = 'found' THEN
+       CASE WHEN w.ended IS NULL AND w.kept_id IS NULL AND r.state = 'found' THEN
             (SELECT group_concat(n.number, ';')
              FROM (SELECT COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw) AS number
-                   FROM phones p WHERE p.reveal_id = r.id ORDER BY p.position) n) END AS phones,
+                   FROM phones p WHERE p.reveal_id = r.id ORDER BY p.position) n)
+            WHEN w.ended IS NULL AND w.kept_id IS NOT NULL THEN
+            (SELECT group_concat(n.number, ';')
+             FROM (SELECT COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw) AS number,
+                          MIN(CASE WHEN p.reveal_id = w.kept_id THEN 1000 ELSE 0 END + p.position) AS place
+                   FROM phones p WHERE p.reveal_id IN (w.reveal_id, w.kept_id) GROUP BY 1 ORDER BY 2) n) END AS phones,
        CASE WHEN w.shared = 1 OR w.ended IS NOT NULL OR r.credits IS NULL THEN 0
             WHEN r.credits % 1000 = 0 THEN r.credits / 1000 ELSE r.credits / 1000.0 END AS credits,
        w.shared,
@@ -138,7 +143,22 @@ FROM batch_rows w
 JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL
 JOIN reveals r ON r.id = w.reveal_id AND r.state = 'found'
 JOIN phones p ON p.reveal_id = r.id
-WHERE w.ended IS NULL;
+WHERE w.ended IS NULL
+UNION ALL
+SELECT b.batch_id,
+       w.row_number,
+       p.position + 1 + (SELECT COUNT(*) FROM phones d WHERE d.reveal_id = w.reveal_id),
+       COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw),
+       p.type,
+       p.country,
+       r.provider
+FROM batch_rows w
+JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL
+JOIN reveals r ON r.id = w.kept_id AND r.state = 'found'
+JOIN phones p ON p.reveal_id = r.id
+WHERE w.ended IS NULL
+  AND NOT EXISTS (SELECT 1 FROM phones d WHERE d.reveal_id = w.reveal_id
+                  AND COALESCE(d.e164 || COALESCE(' ext ' || d.extension, ''), d.raw) = COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw));
 
 -- The plus keeps the planner from going through a provider's people in the order of their identifiers,
 -- which is none of the table's: one jump each. A person is found by scanning the index alone.

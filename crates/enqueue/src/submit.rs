@@ -95,6 +95,7 @@ async fn begin(store: &Store, args: &SubmitArgs, reader: &Reader) -> Result<Sink
         priority: args.priority,
         max_credits: Default::default(),
         refresh_before: args.refresh_before(&Clock::system()),
+        wants_mobile: args.wants_mobile(),
     };
     let loading = store.begin_batch(new).await?;
     store.note_form(&loading, &reader.form()).await?;
@@ -263,7 +264,8 @@ async fn dry_run(args: &SubmitArgs, reader: Reader, global: &Global) -> Result<(
 }
 
 async fn preview(args: &SubmitArgs, store: &Store, reader: Reader) -> Result<(), Failure> {
-    let mut sink = Sink::Preview(Box::new(Preview::new(args.refresh_before(&Clock::system()))));
+    let preview = Preview::new(args.refresh_before(&Clock::system()));
+    let mut sink = Sink::Preview(Box::new(preview.wanting_mobile(args.wants_mobile())));
     let mut feed = read(reader, args);
     let loaded = load(store, &mut sink, &mut feed).await?;
     let input = finished(&mut feed, args).await?;

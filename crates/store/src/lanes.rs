@@ -6,11 +6,24 @@ use std::collections::BTreeMap;
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::Result;
+use crate::bill::bill_again;
 use crate::conn::{Conn, exec, rows};
+use crate::each::{each, ints};
+use crate::record::record;
 use crate::shown::lock_states;
 use crate::totals::{Totals, json};
-use crate::transition::count_rows;
+use crate::transition::{count_rows, parse_provider};
 use crate::waterfall::{States, waits};
+
+record! {
+    struct KeptRow {
+        batch_id: i64,
+        row_number: i64,
+        reveal_id: i64,
+        kept_id: i64,
+        provider: String,
+    }
+}
 
 /// Sees to those of `ids` who wait. Rows of cancelled batches wait for them no longer. Those whom a row shows stand in
 /// the queue, in the lane in which they are served soonest: of a batch with room under its ceiling before one without,
@@ -30,6 +43,7 @@ pub(crate) async fn find_lanes(
     if ids.is_empty() {
         return Ok(());
     }
+    show_kept_numbers(conn, totals, &waiting, &ids).await?;
     end_cancelled_rows(conn, totals, &waiting, &ids, now).await?;
     let placed = place(conn, &ids).await?;
     let (mut woken, mut unwanted): (BTreeMap<Provider, Vec<i64>>, Vec<i64>) = Default::default();
@@ -51,6 +65,40 @@ pub(crate) async fn find_lanes(
         )?;
     }
     Ok(())
+}
+
+/// Rows of cancelled batches that went on past numbers of another type show these again.
+async fn show_kept_numbers(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    waiting: &States,
+    ids: &[i64],
+) -> Result<()> {
+    let kept: Vec<KeptRow> = rows!(
+        conn,
+        "SELECT w.batch_id, w.row_number, w.reveal_id, w.kept_id, r.provider FROM batch_rows w
+         JOIN batches b ON b.id = w.batch_id AND b.cancelled_at IS NOT NULL
+         JOIN reveals r ON r.id = w.kept_id AND r.state = 'found'
+         WHERE w.reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND w.ended IS NULL",
+        json(&ids),
+    )?;
+    for row in &kept {
+        let Some(from) = waiting.get(&row.reveal_id) else { continue };
+        let to = parse_provider(&row.provider, row.kept_id)?;
+        totals.moved(row.batch_id, *from, (to, RevealState::Found), 1);
+    }
+    let columns = vec![
+        ("batch", ints(kept.iter().map(|row| row.batch_id))),
+        ("number", ints(kept.iter().map(|row| row.row_number))),
+    ];
+    each(
+        conn,
+        "UPDATE batch_rows SET reveal_id = kept_id, kept_id = NULL FROM ROWS
+         WHERE batch_rows.batch_id = e.batch AND batch_rows.row_number = e.number",
+        columns,
+    )
+    .await?;
+    bill_again(conn, &kept.iter().map(|row| row.kept_id).collect()).await
 }
 
 /// For the rows of cancelled batches nobody is asked any more.

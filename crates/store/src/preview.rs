@@ -12,10 +12,11 @@ use jobs::{IdentifierKind, Provider, RevealState, Timestamp};
 use crate::conn::{Conn, rows};
 use crate::erasures::mark_erased;
 use crate::links::Evidence;
+use crate::shown::without_mobile;
 use crate::suppressed::SuppressedRows;
 use crate::texts::Texts;
 use crate::transition::parse_state;
-use crate::waterfall::displayed_step;
+use crate::waterfall::{Step, displayed_step};
 use crate::{Loaded, NewRow, NewStep, Result, Store};
 
 /// A submit that is only tried out. Where a row far down shows that two people are one, a submit
@@ -23,6 +24,7 @@ use crate::{Loaded, NewRow, NewStep, Result, Store};
 #[derive(Debug, Default)]
 pub struct Preview {
     refresh_before: Option<Timestamp>,
+    wants_mobile: bool,
     hasher: RandomState,
     /// People by the hash of provider and identifier. 64 bits: among ten million people, the chance
     /// that any two are taken for one is one in a hundred thousand, and it is only a preview.
@@ -35,6 +37,8 @@ pub struct Preview {
 #[derive(Debug, Clone, Copy)]
 struct Person {
     state: RevealState,
+    /// They were found, and only with numbers of another type than is wanted.
+    lacks: bool,
     /// Nobody waits for them, nor may come to.
     unclaimed: bool,
     /// What they may cost is counted.
@@ -72,6 +76,8 @@ impl InLedger {
 struct Looked<'a> {
     persons: &'a Persons,
     known: Known<'a>,
+    /// The reveals that were found, and only with numbers of another type than is wanted.
+    lacking: BTreeSet<i64>,
 }
 
 /// Somebody whom a step names: the provider, and their place among the people.
@@ -82,6 +88,12 @@ impl Preview {
     #[must_use]
     pub fn new(refresh_before: Option<Timestamp>) -> Self {
         Preview { refresh_before, ..Preview::default() }
+    }
+
+    /// As [`crate::NewBatch::wants_mobile`].
+    #[must_use]
+    pub fn wanting_mobile(self, wants_mobile: bool) -> Self {
+        Preview { wants_mobile, ..self }
     }
 }
 
@@ -118,7 +130,9 @@ impl Store {
         };
         // As loading does it: all who are asked by their own identifiers first, so that it doesn't
         // matter which of two rows of a chunk comes first.
-        let looked = Looked { persons, known };
+        let found = known.values().map(|known| known.reveal).filter(|_| preview.wants_mobile);
+        let lacking = without_mobile(&mut conn, found).await?;
+        let looked = Looked { persons, known, lacking };
         let own: Vec<Vec<Option<Named>>> = new_rows
             .iter()
             .map(|row| row.steps.iter().map(|step| preview.resolve(row, step, &looked)).collect())
@@ -145,8 +159,11 @@ impl Preview {
             .zip(own)
             .filter_map(|(step, own)| own.or_else(|| self.find(row, step, looked)))
             .collect();
-        let state = |&(_, person): &Named| self.people[person].state;
-        let shown = displayed_step(steps.iter().map(state)).unwrap_or_default();
+        let stands = |&(_, person): &Named| {
+            let Person { state, lacks, .. } = self.people[person];
+            Step { state, lacks }
+        };
+        let shown = displayed_step(steps.iter().map(stands)).unwrap_or_default();
         for (place, &(provider, person)) in steps.iter().enumerate().skip(shown) {
             let person = &mut self.people[person];
             let asked_now = place == shown && person.state == RevealState::Idle;
@@ -169,7 +186,7 @@ impl Preview {
         let anchors: Vec<&Arc<str>> = if is_own { vec![asks_by] } else { in_strength(row) };
         let person = match self.behind(&anchors, step.provider, looked) {
             Some(person) => person,
-            None => self.meet(RevealState::Idle, true),
+            None => self.meet(RevealState::Idle, false, true),
         };
         for identifier in looked.persons.with(asks_by) {
             let hash = self.hasher.hash_one((step.provider, identifier));
@@ -211,13 +228,13 @@ impl Preview {
         if let Some(&person) = self.by_reveal.get(&reveal) {
             return Some(person);
         }
-        let person = self.meet(state, unclaimed);
+        let person = self.meet(state, looked.lacking.contains(&reveal), unclaimed);
         self.by_reveal.insert(reveal, person);
         Some(person)
     }
 
-    fn meet(&mut self, state: RevealState, unclaimed: bool) -> usize {
-        self.people.push(Person { state, unclaimed, counted: false });
+    fn meet(&mut self, state: RevealState, lacks: bool, unclaimed: bool) -> usize {
+        self.people.push(Person { state, lacks, unclaimed, counted: false });
         self.people.len() - 1
     }
 }

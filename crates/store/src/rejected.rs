@@ -16,8 +16,8 @@ use crate::{Loading, Result, Store};
 const AT_ONCE: usize = 1_000;
 
 record! {
-    /// A bad row. Has no `Debug`: it is personal data.
-    #[derive(Clone)]
+    /// A bad row.
+    #[derive(Debug, Clone)]
     pub struct RejectedRow {
         /// Its place among the bad rows of its batch, from 1.
         pub position: i64,

@@ -197,7 +197,7 @@ async fn retry_chunk(
 ) -> Result<Retried> {
     let mut numbers = Numbers::lock(conn).await?;
     let rows = read_rows(conn, batch, numbers_of_rows).await?;
-    let mut people = People::read(conn, &rows, states).await?;
+    let mut people = People::read(conn, batch, &rows, states).await?;
     let mut changes = Vec::new();
     let mut totals = Totals::default();
     let mut payers = HashSet::new();
@@ -209,13 +209,13 @@ async fn retry_chunk(
         }
         let steps: Vec<i64> =
             row.steps.iter().map(|&step| people.again(step, &mut numbers)).collect();
-        let shown = people.shown(&steps).unwrap_or(row.shown);
+        let (shown, kept) = people.shown(&steps).unwrap_or((row.shown, None));
         let Some(now_shown) = people.get(shown) else { continue };
         let before = if row.ended { RevealState::Cancelled } else { was.state };
         totals.moved(batch, (was.provider, before), (now_shown.provider, now_shown.state), 1);
         let pays = now_shown.new || now_shown.state == RevealState::Idle;
         let shared = i64::from(!(pays && payers.insert(shown)));
-        changes.push(RowChange { batch, number: row.number, shown, shared, steps });
+        changes.push(RowChange { batch, number: row.number, shown, kept, shared, steps });
     }
     numbers.save(conn).await?;
     people.write_new(conn, now).await?;
@@ -262,6 +262,7 @@ struct RowChange {
     batch: i64,
     number: i64,
     shown: i64,
+    kept: Option<i64>,
     shared: i64,
     #[serde(skip)]
     steps: Vec<i64>,
@@ -278,7 +279,7 @@ async fn write_rows(conn: &mut Conn, changes: &[RowChange]) -> Result<()> {
     exec!(
         conn,
         "UPDATE batch_rows SET ended = NULL, ended_at = NULL,
-            reveal_id = CAST(e.value->>'shown' AS BIGINT), shared = CAST(e.value->>'shared' AS BIGINT)
+            reveal_id = CAST(e.value->>'shown' AS BIGINT), kept_id = CAST(e.value->>'kept' AS BIGINT), shared = CAST(e.value->>'shared' AS BIGINT)
          FROM EACH($1) AS e
          WHERE batch_id = CAST(e.value->>'batch' AS BIGINT)
            AND row_number = CAST(e.value->>'number' AS BIGINT)",

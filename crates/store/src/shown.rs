@@ -72,7 +72,27 @@ record! {
         reveal_id: i64,
         provider: String,
         state: String,
+        wants_mobile: i64,
     }
+}
+
+/// Those of these people who were found, and without a number that is, or may be, a mobile one.
+pub(crate) async fn without_mobile(
+    conn: &mut Conn,
+    ids: impl IntoIterator<Item = i64>,
+) -> Result<BTreeSet<i64>> {
+    let ids: BTreeSet<i64> = ids.into_iter().collect();
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    let found: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT r.id FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)
+         WHERE r.state = 'found' AND NOT EXISTS (
+            SELECT 1 FROM phones p WHERE p.reveal_id = r.id AND p.type IN ('mobile', 'fixed_or_mobile'))",
+        json(&ids),
+    )?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
 }
 
 /// The rows that list any of `ids` and haven't ended, and how all their steps stand.
@@ -82,30 +102,38 @@ pub(crate) async fn read_waterfalls(
 ) -> Result<(Vec<Waterfall>, States)> {
     let steps: Vec<StepRow> = rows!(
         conn,
-        "SELECT DISTINCT g.batch_id, g.row_number, w.reveal_id AS shown, g.step, g.reveal_id, r.provider, r.state
+        "SELECT DISTINCT g.batch_id, g.row_number, w.reveal_id AS shown, g.step, g.reveal_id, r.provider, r.state, b.wants_mobile
          FROM IDS($1) AS e
          JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)
          JOIN batch_rows w ON w.batch_id = f.batch_id AND w.row_number = f.row_number AND w.ended IS NULL
          JOIN row_waterfall g ON g.batch_id = f.batch_id AND g.row_number = f.row_number
          JOIN reveals r ON r.id = g.reveal_id
+         JOIN batches b ON b.id = f.batch_id
          ORDER BY g.batch_id, g.row_number, g.step",
         json(&ids),
     )?;
     let mut states = States::new();
     let mut found: Vec<Waterfall> = Vec::new();
-    for StepRow { batch_id, row_number, shown, reveal_id, provider, state, .. } in steps {
+    let wanting = steps.iter().filter(|step| step.wants_mobile == 1);
+    let lacking = without_mobile(conn, wanting.map(|step| step.reveal_id)).await?;
+    for StepRow { batch_id, row_number, shown, reveal_id, provider, state, wants_mobile, .. } in
+        steps
+    {
+        let lacks = wants_mobile == 1 && lacking.contains(&reveal_id);
         if let Entry::Vacant(new) = states.entry(reveal_id) {
             new.insert((parse_provider(&provider, reveal_id)?, parse_state(&state, reveal_id)?));
         }
         match found.last_mut() {
             Some(row) if (row.batch, row.row) == (batch_id, row_number) => {
                 row.steps.push(reveal_id);
+                row.lacking.extend(lacks.then_some(reveal_id));
             }
             _ => found.push(Waterfall {
                 batch: batch_id,
                 row: row_number,
                 shown,
                 steps: vec![reveal_id],
+                lacking: lacks.then_some(reveal_id).into_iter().collect(),
             }),
         }
     }
@@ -145,10 +173,11 @@ async fn write(
         ("batch", ints(moving.iter().map(|moved| moved.batch))),
         ("number", ints(moving.iter().map(|moved| moved.row))),
         ("shows", ints(moving.iter().map(|moved| moved.to))),
+        ("kept", ints(moving.iter().map(|moved| moved.kept))),
     ];
     each(
         conn,
-        "UPDATE batch_rows SET reveal_id = e.shows
+        "UPDATE batch_rows SET reveal_id = e.shows, kept_id = e.kept
          FROM ROWS WHERE batch_rows.batch_id = e.batch AND batch_rows.row_number = e.number
            AND batch_rows.ended IS NULL",
         columns,

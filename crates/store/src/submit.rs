@@ -40,6 +40,8 @@ pub struct NewBatch {
     pub max_credits: BTreeMap<Provider, Credits>,
     /// Known results from before this moment are asked for again.
     pub refresh_before: Option<Timestamp>,
+    /// A waterfall goes on where only numbers were found that are no mobile ones.
+    pub wants_mobile: bool,
 }
 
 /// A row as the ledger keeps it.
@@ -84,6 +86,7 @@ pub struct Loading {
     pub batch_id: BatchId,
     priority: i64,
     refresh_before: Option<Timestamp>,
+    wants_mobile: bool,
 }
 
 /// What one chunk of rows came to; sums up over the chunks.
@@ -129,13 +132,13 @@ impl Store {
         let now = self.now();
         let batch_id = BatchId::generate();
         let header = new.header.as_ref().map(json);
-        let (priority, refresh_before) = (new.priority, new.refresh_before);
+        let NewBatch { priority, refresh_before, wants_mobile, .. } = new;
         let id = self
             .write(move |conn| {
                 Box::pin(async move { insert_batch(conn, &new, batch_id, header, now).await })
             })
             .await?;
-        Ok(Loading { id, batch_id, priority, refresh_before })
+        Ok(Loading { id, batch_id, priority, refresh_before, wants_mobile })
     }
 
     /// Puts rows into the batch. One short transaction, durable with [`Store::publish`]: nobody was
@@ -246,13 +249,14 @@ async fn insert_batch(
 ) -> Result<i64> {
     let id: Option<(i64,)> = row!(
         conn,
-        "INSERT INTO batches (batch_id, name, header, priority, created_at, loader_seen_at)
-         VALUES ($1, $2, $3, $4, $5, $5) RETURNING id",
+        "INSERT INTO batches (batch_id, name, header, priority, wants_mobile, created_at, loader_seen_at)
+         VALUES ($1, $2, $3, $4, $6, $5, $5) RETURNING id",
         batch_id.to_string(),
         new.name.clone(),
         header,
         new.priority,
         now.0,
+        i64::from(new.wants_mobile),
     )?;
     let (id,) = id.ok_or_else(|| StoreError::NotFound("the new batch has no id".into()))?;
     for (provider, max) in &new.max_credits {

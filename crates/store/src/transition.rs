@@ -66,13 +66,13 @@ pub(crate) async fn shift(
     count_rows(conn, totals, provider, ids, change.to).await?;
     write_state(conn, ids, change, now).await?;
     match change.to {
-        RevealState::Found | RevealState::NotFound | RevealState::Failed => {
+        RevealState::Found | RevealState::NotFound | RevealState::Failed | RevealState::Expired => {
             follow(conn, totals, ids, &[], now).await
         }
         RevealState::Idle | RevealState::Queued | RevealState::Retrying => {
             find_lanes(conn, totals, ids, now).await
         }
-        RevealState::Asked | RevealState::Expired | RevealState::Cancelled => Ok(()),
+        RevealState::Asked | RevealState::Cancelled => Ok(()),
     }
 }
 

@@ -5,19 +5,43 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jobs::{Provider, RevealState};
 
-/// The step that a row shows, by the states of its steps in their order: the first that is found, else the first at
-/// which the row stops, else the last. None where there are no steps.
-pub(crate) fn displayed_step(states: impl IntoIterator<Item = RevealState>) -> Option<usize> {
-    let (mut stop, mut last) = (None, None);
-    for (step, state) in states.into_iter().enumerate() {
-        match state {
-            RevealState::Found => return Some(step),
-            RevealState::NotFound | RevealState::Failed => {}
-            _ => stop = stop.or(Some(step)),
-        }
-        last = Some(step);
+/// How a step of a waterfall stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) state: RevealState,
+    /// The person was found, and only with numbers of another type than the row wants.
+    pub(crate) lacks: bool,
+}
+
+impl From<RevealState> for Step {
+    fn from(state: RevealState) -> Self {
+        Step { state, lacks: false }
     }
-    stop.or(last)
+}
+
+/// The step that a row shows, by its steps in their order: the first that is found with what the row wants, else the first
+/// at which the row stops, else the last. Where other numbers were found, the row goes on past them; it shows them again
+/// once nothing can come any more. None where there are no steps.
+pub(crate) fn displayed_step<S: Into<Step>>(steps: impl IntoIterator<Item = S>) -> Option<usize> {
+    let (mut stop, mut other, mut last) = (None, None, None);
+    for (nth, step) in steps.into_iter().map(Into::into).enumerate() {
+        match step.state {
+            RevealState::Found if !step.lacks => return Some(nth),
+            RevealState::Found => other = other.or(Some(nth)),
+            RevealState::NotFound | RevealState::Failed => {}
+            state => stop = stop.or(Some((nth, state))),
+        }
+        last = Some(nth);
+    }
+    let goes_on = |(_, state): &(usize, RevealState)| other.is_none() || !state.is_finished();
+    stop.filter(goes_on).map(|(nth, _)| nth).or(other).or(last)
+}
+
+/// The step whose numbers a row has beside what it shows: the first that was found, but not with what the row wants.
+pub(crate) fn kept_step<S: Into<Step>>(steps: impl IntoIterator<Item = S>) -> Option<usize> {
+    let steps: Vec<Step> = steps.into_iter().map(Into::into).collect();
+    let kept = steps.iter().position(|step| step.lacks)?;
+    (displayed_step(steps) != Some(kept)).then_some(kept)
 }
 
 /// Whether a reveal in this state waits to be asked, or for a row that wants it.
@@ -37,6 +61,8 @@ pub(crate) struct Waterfall {
     pub(crate) shown: i64,
     /// The reveals of its steps, in their order.
     pub(crate) steps: Vec<i64>,
+    /// Those of them that were found, and only with numbers of another type than the row wants.
+    pub(crate) lacking: BTreeSet<i64>,
 }
 
 /// A row that shows another reveal from now on.
@@ -46,17 +72,21 @@ pub(crate) struct Move {
     pub(crate) row: i64,
     pub(crate) from: i64,
     pub(crate) to: i64,
+    /// The reveal whose numbers it has beside what it shows.
+    pub(crate) kept: Option<i64>,
 }
 
 impl Waterfall {
     /// Where the row goes as the reveals stand; none where it stays. A step whose reveal is not among `states` is
     /// passed over.
     pub(crate) fn next(&self, states: &States) -> Option<Move> {
-        let known: Vec<(i64, RevealState)> =
-            self.steps.iter().filter_map(|id| Some((*id, states.get(id)?.1))).collect();
-        let (to, _) = *known.get(displayed_step(known.iter().map(|(_, state)| *state))?)?;
+        let step = |id: &i64| Step { state: states[id].1, lacks: self.lacking.contains(id) };
+        let known: Vec<i64> =
+            self.steps.iter().copied().filter(|id| states.contains_key(id)).collect();
+        let to = *known.get(displayed_step(known.iter().map(step))?)?;
+        let kept = kept_step(known.iter().map(step)).and_then(|nth| known.get(nth).copied());
         let Waterfall { batch, row, shown: from, .. } = *self;
-        (to != from).then_some(Move { batch, row, from, to })
+        (to != from).then_some(Move { batch, row, from, to, kept })
     }
 }
 

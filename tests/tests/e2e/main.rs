@@ -51,4 +51,5 @@ mod outage; // providers that are broken in part
 mod rejected; // bad rows
 mod suppress; // opt-outs
 mod unknown; // requests of unknown outcome
+mod wanted; // numbers of a type
 mod webhooks; // the listener that strangers reach

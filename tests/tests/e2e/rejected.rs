@@ -24,7 +24,7 @@ async fn bad_rows_come_back_in_their_places(kind: Kind) {
         Ann,found-1\n\
         Broken,two,cells,many\n\
         Bytes,\xe9\n\
-        Bob,nobody-2\n\
+        Bob,none-2\n\
         Last,\n";
     let batch = worked(&scene, "people.csv", file).await;
     let plain = read_csv(&scene.export(&batch).await).1;

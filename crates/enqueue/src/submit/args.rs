@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jobs::duration;
 use jobs::{Clock, OceanPlan, PerPerson, Provider, Timestamp};
 
@@ -29,6 +29,13 @@ impl FromStr for Named {
                 .map_err(|error| format!("{error}; or `available` for those that are set up")),
         }
     }
+}
+
+/// A type of number that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Want {
+    /// A mobile number, or one that may be: American numbers don't tell
+    Mobile,
 }
 
 /// Options of `enqueue submit`.
@@ -58,6 +65,11 @@ pub struct SubmitArgs {
     /// [default: every provider for which the row has an identifier, as in ocean,clodura]
     #[arg(long = "providers", value_delimiter = ',', value_name = "NAMES")]
     named: Option<Vec<Named>>,
+
+    /// Go on to the next provider where only numbers of another type were found; those stay with the row
+    /// [default: a number of any type is enough]
+    #[arg(long, value_enum, value_name = "TYPE")]
+    want: Option<Want>,
 
     /// Those that `--providers` came to.
     #[arg(skip)]
@@ -193,6 +205,11 @@ impl SubmitArgs {
         self.providers.clone().unwrap_or_else(|| Provider::ALL.to_vec())
     }
 
+    /// Whether only a mobile number is enough.
+    pub fn wants_mobile(&self) -> bool {
+        self.want == Some(Want::Mobile)
+    }
+
     /// Known results from before this moment are asked for again.
     pub fn refresh_before(&self, clock: &Clock) -> Option<Timestamp> {
         self.refresh_after.map(|age| clock.now() - age)
@@ -207,6 +224,7 @@ impl SubmitArgs {
         hasher.option("name", self.name().unwrap_or_default());
         hasher.option("max_credits", ceilings.as_deref().unwrap_or_default());
         hasher.option("priority", &self.priority.to_string());
+        hasher.option("want", if self.wants_mobile() { "mobile" } else { "" });
         hasher.option("refresh_after", refresh.as_deref().unwrap_or_default());
         hasher
     }

@@ -28,6 +28,7 @@ record! {
         shared: i64,
         ended: Option<String>,
         reveal_id: Option<i64>,
+        kept_id: Option<i64>,
     }
 }
 
@@ -45,7 +46,7 @@ impl Rows {
         let mut conn = store.read().await?;
         let rows = rows!(
             conn,
-            "SELECT row_number, fields, shared, ended, reveal_id FROM batch_rows
+            "SELECT row_number, fields, shared, ended, reveal_id, kept_id FROM batch_rows
              WHERE batch_id = $1 AND row_number > $2 ORDER BY row_number LIMIT $3",
             batch.id,
             after,
@@ -60,7 +61,7 @@ impl Rows {
     }
 
     fn people(&self) -> BTreeSet<i64> {
-        self.0.iter().filter_map(|row| row.reveal_id).collect()
+        self.0.iter().flat_map(|row| [row.reveal_id, row.kept_id]).flatten().collect()
     }
 }
 
@@ -145,10 +146,16 @@ impl ExportPage {
             _ => (shown.state, shown.reason),
         };
         let credits = if row.shared == 1 { Credits::ZERO } else { person.credits };
-        let Some(phones) = row.reveal_id.and_then(|id| self.hidden.leaves(id, person.phones))
+        let Some(mut phones) = row.reveal_id.and_then(|id| self.hidden.leaves(id, person.phones))
         else {
             return ExportRow { state: "cancelled", reason: Some(SUPPRESSED), credits, ..shown };
         };
+        let kept = row.kept_id.and_then(|id| self.hidden.leaves(id, find(id)?.phones));
+        for phone in kept.into_iter().flatten() {
+            if phones.iter().all(|one| one.number != phone.number) {
+                phones.push(phone);
+            }
+        }
         let revealed_at = person.revealed_at.map(Timestamp);
         ExportRow { state, reason, phones, credits, revealed_at, ..shown }
     }

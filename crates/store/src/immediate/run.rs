@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn who_was_asked_elsewhere_is_left_alone() {
-        let row = Waterfall { batch: 1, row: 1, shown: 2, steps: vec![1, 2] };
+        let lacking = BTreeSet::new();
+        let row = Waterfall { batch: 1, row: 1, shown: 2, steps: vec![1, 2], lacking };
         for (own, later, again) in [
             (NotFound, Idle, true),
             (NotFound, Queued, true),

@@ -43,6 +43,12 @@ impl People {
         self.reveals.iter().filter(idle).map(|known| known.id)
     }
 
+    /// Those who were found.
+    pub(crate) fn found(&self) -> impl Iterator<Item = i64> {
+        let found = |known: &&Known| known.state == RevealState::Found;
+        self.reveals.iter().filter(found).map(|known| known.id)
+    }
+
     /// The batches in whose turn the queued among `ids` are sent.
     pub(crate) fn lanes(&self, ids: &HashSet<i64>) -> HashMap<i64, i64> {
         let waits = |state| matches!(state, RevealState::Queued | RevealState::Retrying);

@@ -9,14 +9,15 @@ use serde::Serialize;
 use super::last_poll::poll_first;
 use super::{RetryStates, Row, RowChange};
 use crate::Result;
-use crate::conn::{Conn, exec, rows};
+use crate::conn::{Conn, exec, rows, value};
 use crate::lanes::find_lanes;
 use crate::links::persons_of;
 use crate::resolve::Numbers;
+use crate::shown::without_mobile;
 use crate::texts::Texts;
 use crate::totals::{Totals, json};
 use crate::transition::{parse_provider, parse_state};
-use crate::waterfall::displayed_step;
+use crate::waterfall::{Step, displayed_step, kept_step};
 
 /// A reveal of somebody on one of the rows.
 #[derive(Debug, Clone)]
@@ -48,6 +49,8 @@ impl Reveal {
 /// Everybody on the rows, with all their generations.
 pub(super) struct People {
     states: RetryStates,
+    /// Those who were found, and only with numbers of another type than the batch wants.
+    lacking: BTreeSet<i64>,
     persons: Persons,
     reveals: HashMap<i64, Reveal>,
     /// By provider and subject, all generations.
@@ -57,16 +60,29 @@ pub(super) struct People {
 type RevealRow = (i64, String, String, i64, String, Option<i64>, Option<i64>, Option<String>);
 
 impl People {
-    pub(super) async fn read(conn: &mut Conn, rows: &[Row], states: RetryStates) -> Result<People> {
+    pub(super) async fn read(
+        conn: &mut Conn,
+        batch: i64,
+        rows: &[Row],
+        states: RetryStates,
+    ) -> Result<People> {
         let ids: BTreeSet<i64> =
             rows.iter().flat_map(|row| row.steps.iter().copied().chain([row.shown])).collect();
         let subjects = subjects_of(conn, &ids).await?;
         let persons = persons_of(conn, subjects).await?;
-        let mut people =
-            People { states, persons, reveals: HashMap::new(), by_subject: HashMap::new() };
+        let mut people = People {
+            states,
+            lacking: BTreeSet::new(),
+            persons,
+            reveals: HashMap::new(),
+            by_subject: HashMap::new(),
+        };
         for found in people.look_up(conn, &ids).await? {
             people.remember(found);
         }
+        let wants: i64 = value!(conn, "SELECT wants_mobile FROM batches WHERE id = $1", batch)?;
+        let found = people.reveals.keys().copied().filter(|_| wants == 1);
+        people.lacking = without_mobile(conn, found).await?;
         Ok(people)
     }
 
@@ -172,11 +188,16 @@ impl People {
         id
     }
 
-    /// The step that a row shows.
-    pub(super) fn shown(&self, steps: &[i64]) -> Option<i64> {
-        let known = || steps.iter().filter_map(|id| self.reveals.get(id));
-        let step = displayed_step(known().map(|reveal| reveal.state))?;
-        known().nth(step).map(|reveal| reveal.id)
+    /// The reveal that a row shows, and the one whose numbers it has beside it.
+    pub(super) fn shown(&self, steps: &[i64]) -> Option<(i64, Option<i64>)> {
+        let known: Vec<&Reveal> = steps.iter().filter_map(|id| self.reveals.get(id)).collect();
+        let stands = |reveal: &&Reveal| Step {
+            state: reveal.state,
+            lacks: self.lacking.contains(&reveal.id),
+        };
+        let shown = known.get(displayed_step(known.iter().map(stands))?)?;
+        let kept = kept_step(known.iter().map(stands)).and_then(|nth| known.get(nth));
+        Some((shown.id, kept.map(|reveal| reveal.id)))
     }
 
     pub(super) async fn write_new(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {

@@ -23,8 +23,9 @@ impl Ledger {
         totals: &mut Totals,
         now: Timestamp,
     ) -> Result<()> {
-        self.write_people(conn, totals, now).await?;
+        // First, since where a row goes may depend on them.
         self.write_phones(conn).await?;
+        self.write_people(conn, totals, now).await?;
         self.write_members(conn, totals).await?;
         self.write_calls(conn, now).await
     }

@@ -16,6 +16,7 @@ use crate::erasures::mark_erased;
 use crate::links::{self, Evidence};
 use crate::postgres::begin;
 use crate::resolve::{Numbers, People, Place};
+use crate::shown::without_mobile;
 use crate::suppressed::SuppressedRows;
 use crate::totals::{Totals, json};
 use crate::writer::Durability;
@@ -67,7 +68,11 @@ pub(super) async fn load_chunk(
     links::save(conn, &evidence.new, Some(batch.id)).await?;
     let (counted, unclaimed) = counted_and_unclaimed(conn, batch, &people).await?;
     let loading = others_that_load(conn, batch).await?;
-    let found = Found { steps, counted, unclaimed, loading };
+    let lacking = match batch.wants_mobile {
+        true => without_mobile(conn, people.values().flat_map(People::found)).await?,
+        false => BTreeSet::new(),
+    };
+    let found = Found { steps, counted, unclaimed, loading, lacking };
     let (rows, waterfall) =
         place_rows(&mut people, batch, new_rows, found, &mut totals, &mut loaded);
     let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);

@@ -1,6 +1,6 @@
 //! Which reveal each row shows, and in whose turn it is asked.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jobs::{Provider, RevealState};
 use smallvec::SmallVec;
@@ -12,7 +12,7 @@ use crate::Result;
 use crate::conn::{Conn, exec, row, rows};
 use crate::resolve::{People, Place};
 use crate::totals::{Totals, json};
-use crate::waterfall::displayed_step;
+use crate::waterfall::{Step as Standing, displayed_step, kept_step};
 
 /// What was looked up for a chunk.
 pub(super) struct Found {
@@ -24,6 +24,8 @@ pub(super) struct Found {
     pub(super) unclaimed: HashSet<i64>,
     /// Other batches that are loading, or were when their submit died.
     pub(super) loading: HashSet<i64>,
+    /// Those who were found, and only with numbers of another type than the batch wants.
+    pub(super) lacking: BTreeSet<i64>,
 }
 
 /// Decides which reveal each row shows, and wakes those that nobody waited for so far.
@@ -47,7 +49,17 @@ pub(super) fn place_rows(
             named.push((step.provider, step.whom));
             new
         });
-        let shown = shown_step(people, &steps);
+        let stands = |step: &Step| {
+            let known = people.get(&step.provider);
+            let state = known.map_or(RevealState::Idle, |known| known.state(step.whom));
+            let id = known.map(|known| known.id(step.whom));
+            Standing { state, lacks: id.is_some_and(|id| found.lacking.contains(&id)) }
+        };
+        let shown = displayed_step(steps.iter().map(stands)).unwrap_or_default();
+        let kept = kept_step(steps.iter().map(stands)).and_then(|nth| {
+            let step = steps.get(nth)?;
+            people.get(&step.provider).map(|known| known.id(step.whom))
+        });
         let Some((known, step)) =
             steps.get(shown).and_then(|step| Some((people.get_mut(&step.provider)?, step)))
         else {
@@ -67,7 +79,7 @@ pub(super) fn place_rows(
             let in_turn = (0..).zip(steps.iter().filter_map(id));
             waterfall.extend(in_turn.map(|(step, reveal)| RowStep { number, step, reveal }));
         }
-        rows.push(NewBatchRow { number, fields: row.fields, reveal: Some(reveal), shared });
+        rows.push(NewBatchRow { number, fields: row.fields, reveal: Some(reveal), kept, shared });
     }
     (rows, waterfall)
 }
@@ -89,14 +101,6 @@ fn count_new_people(
             *loaded.new_people.entry(step.provider).or_default() += 1;
         }
     }
-}
-
-/// The step that a row shows.
-fn shown_step(people: &BTreeMap<Provider, People>, steps: &[Step]) -> usize {
-    let state = |step: &Step| {
-        people.get(&step.provider).map_or(RevealState::Idle, |known| known.state(step.whom))
-    };
-    displayed_step(steps.iter().map(state)).unwrap_or_default()
 }
 
 /// Rows of people who were erased end at once; of their fields nothing is kept.
@@ -131,7 +135,13 @@ pub(super) fn place_suppressed(
 fn end(batch: &Loading, row: NewRow, totals: &mut Totals) -> Option<NewBatchRow> {
     let provider = row.steps.first()?.provider;
     totals.new_rows(batch.id, provider, RevealState::Cancelled, 1);
-    Some(NewBatchRow { number: row.number, fields: row.fields, reveal: None, shared: 0 })
+    Some(NewBatchRow {
+        number: row.number,
+        fields: row.fields,
+        reveal: None,
+        kept: None,
+        shared: 0,
+    })
 }
 
 /// In whose turn people are who were known before.

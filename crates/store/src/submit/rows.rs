@@ -12,6 +12,8 @@ pub(super) struct NewBatchRow {
     pub(super) number: i64,
     pub(super) fields: String,
     pub(super) reveal: Option<i64>,
+    /// The reveal whose numbers the row has beside what it shows.
+    pub(super) kept: Option<i64>,
     pub(super) shared: i64,
 }
 
@@ -55,6 +57,7 @@ async fn insert_rows(
         ("batch", same(batch.id, rows.len())),
         ("number", ints(rows.iter().map(|row| row.number))),
         ("reveal", ints(rows.iter().map(|row| row.reveal))),
+        ("kept", ints(rows.iter().map(|row| row.kept))),
         ("shared", ints(rows.iter().map(|row| row.shared))),
         ("ended_at", same(ended.map(|_| now.0), rows.len())),
         ("ended", same_text(ended, rows.len())),
@@ -62,8 +65,8 @@ async fn insert_rows(
     ];
     each(
         conn,
-        "INSERT INTO batch_rows (batch_id, row_number, reveal_id, shared, ended_at, ended, fields)
-         SELECT e.batch, e.number, e.reveal, e.shared, e.ended_at, e.ended, e.fields FROM ROWS",
+        "INSERT INTO batch_rows (batch_id, row_number, reveal_id, kept_id, shared, ended_at, ended, fields)
+         SELECT e.batch, e.number, e.reveal, e.kept, e.shared, e.ended_at, e.ended, e.fields FROM ROWS",
         columns,
     )
     .await?;

@@ -113,6 +113,7 @@ mod tests {
             priority: 0,
             max_credits: Default::default(),
             refresh_before: None,
+            wants_mobile: false,
         };
         let batch = store.begin_batch(batch).await.unwrap();
         let mut other = Turns::of(database);

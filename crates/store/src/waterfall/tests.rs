@@ -8,7 +8,7 @@ use super::*;
 const OCEAN: Provider = Provider::Ocean;
 
 fn row(shown: i64, steps: &[i64]) -> Waterfall {
-    Waterfall { batch: 1, row: 1, shown, steps: steps.to_vec() }
+    Waterfall { batch: 1, row: 1, shown, steps: steps.to_vec(), lacking: BTreeSet::new() }
 }
 
 fn states(of: &[(i64, RevealState)]) -> States {
@@ -39,6 +39,32 @@ fn the_displayed_step() {
 }
 
 #[test]
+fn a_row_goes_past_other_numbers_than_it_wants() {
+    let other = Step { state: Found, lacks: true };
+    let of = |state: RevealState| Step::from(state);
+    let table: &[(&[Step], Option<usize>, Option<usize>)] = &[
+        (&[other], Some(0), None),
+        (&[other, of(Idle)], Some(1), Some(0)),
+        (&[other, of(Queued)], Some(1), Some(0)),
+        (&[other, of(Asked)], Some(1), Some(0)),
+        (&[other, of(Found)], Some(1), Some(0)),
+        (&[other, of(NotFound)], Some(0), None),
+        (&[other, of(Failed)], Some(0), None),
+        (&[other, of(Expired)], Some(0), None),
+        (&[other, of(Cancelled)], Some(0), None),
+        (&[other, other], Some(0), None),
+        (&[of(NotFound), other, of(Idle)], Some(2), Some(1)),
+        (&[of(Expired), other], Some(1), None),
+        (&[of(Asked), other], Some(0), Some(1)),
+        (&[of(Found), other], Some(0), Some(1)),
+    ];
+    for (steps, displayed, kept) in table {
+        assert_eq!(displayed_step(steps.iter().copied()), *displayed, "{steps:?}");
+        assert_eq!(kept_step(steps.iter().copied()), *kept, "{steps:?}");
+    }
+}
+
+#[test]
 fn a_provider_named_twice_ends_at_its_second_step() {
     let states = states(&[(7, NotFound), (8, NotFound)]);
     assert_eq!(row(7, &[7, 8, 7]).next(&states), None);
@@ -63,11 +89,16 @@ prop_compose! {
     fn any_ledger()(
         states in prop::collection::vec(any_state(), 6),
         steps in prop::collection::vec(prop::collection::vec(0..6i64, 1..5), 1..8),
+        lacking in prop::collection::btree_set(0..6i64, 0..4),
         shown in prop::collection::vec(0..5usize, 8),
     ) -> (Vec<Waterfall>, States) {
-        let states = (0..).zip(states).map(|(id, state)| (id, (OCEAN, state))).collect();
+        let states: States = (0..).zip(states).map(|(id, state)| (id, (OCEAN, state))).collect();
+        let lacking: BTreeSet<i64> =
+            lacking.into_iter().filter(|id| states[id].1 == Found).collect();
         let row = |(row, (steps, shown)): (i64, (Vec<i64>, usize))| Waterfall {
             batch: 1, row, shown: steps[shown % steps.len()], steps,
+            // Every other row wants what some don't have.
+            lacking: if row % 2 == 0 { lacking.clone() } else { BTreeSet::new() },
         };
         ((0..).zip(steps.into_iter().zip(shown)).map(row).collect(), states)
     }
@@ -108,11 +139,19 @@ proptest! {
         for row in carried_out(&rows, &moves(&rows, &states)) {
             let state = |id: &i64| states[id].1;
             let place = row.steps.iter().position(|id| *id == row.shown).unwrap();
-            if row.steps.iter().any(|id| state(id) == Found) {
-                prop_assert_eq!(state(&row.shown), Found);
+            let satisfies = |id: &i64| state(id) == Found && !row.lacking.contains(id);
+            if row.steps.iter().any(satisfies) {
+                prop_assert!(satisfies(&row.shown));
+            } else if !row.lacking.contains(&row.shown) {
+                let mut passed = row.steps[..place].iter();
+                let over = |id: &i64| {
+                    matches!(state(id), NotFound | Failed) || row.lacking.contains(id)
+                };
+                prop_assert!(passed.all(over));
             } else {
-                let passed = row.steps[..place].iter().map(state);
-                prop_assert!(passed.into_iter().all(|state| matches!(state, NotFound | Failed)));
+                let stops = |id: &&i64| !matches!(state(id), Found | NotFound | Failed);
+                let stop = row.steps.iter().find(stops).map(state);
+                prop_assert!(stop.is_none_or(RevealState::is_finished), "it goes on");
             }
         }
     }
@@ -121,7 +160,10 @@ proptest! {
     #[test]
     fn the_order_of_changes_does_not_matter((rows, states) in any_ledger(), id in 0..6i64, to in any_state()) {
         let mut later = states.clone();
-        later.insert(id, (OCEAN, to));
+        // A number that was found stays what it is.
+        if states[&id].1 != Found {
+            later.insert(id, (OCEAN, to));
+        }
         let straight = carried_out(&rows, &moves(&rows, &later));
         let before = carried_out(&rows, &moves(&rows, &states));
         prop_assert_eq!(carried_out(&before, &moves(&before, &later)), straight);

@@ -39,6 +39,7 @@ mod submits;
 mod suppressed;
 mod unread;
 mod walk;
+mod wanted;
 mod waterfall;
 mod workers;
 mod writers;

@@ -45,6 +45,7 @@ async fn every_change_by_hand_is_written_down(b: &Bench) {
         .set_ceilings(&batch, &[(Ocean, Credits::whole(7)), (Clodura, Credits::whole(9))].into())
         .await
         .unwrap();
+    store.note_replay("malformed", Some("c1")).await.unwrap();
     store.cancel(&batch).await.unwrap();
     let cancelled = RetryStates { cancelled: true, ..RetryStates::default() };
     assert_eq!(store.retry(&batch, cancelled).await.unwrap().rows, 3);
@@ -54,7 +55,6 @@ async fn every_change_by_hand_is_written_down(b: &Bench) {
     }
     erase(&store, "ocean:o1").await;
     store.purge(24 * HOUR).await.unwrap();
-    store.note_replay("malformed", Some("c1")).await.unwrap();
 
     let text = |text: &str| Some(text.to_owned());
     let at = Some(batch.batch_id.to_string());
@@ -68,12 +68,12 @@ async fn every_change_by_hand_is_written_down(b: &Bench) {
             entry("resume", None, Some("ocean"), None),
             entry("ceiling", at.clone(), Some("ocean"), Some("max_credits=7")),
             entry("ceiling", at.clone(), Some("clodura"), Some("max_credits=9")),
+            entry("replay", None, None, Some("outcome=malformed call=c1")),
             entry("cancel", at.clone(), None, None),
             entry("retry", at.clone(), None, Some("states=cancelled")),
             entry("export", at, None, None),
             entry("erase", None, None, Some("identifiers=1 reveals=1 rows=1 phones=0 bodies=0")),
             entry("purge", None, None, Some("older_than=1d")),
-            entry("replay", None, None, Some("outcome=malformed call=c1")),
         ]
     );
     let newest = b.store.audit_log(None, 1).await.unwrap().remove(0);

@@ -26,6 +26,7 @@ async fn named(b: &Bench, name: &str) -> String {
         priority: 0,
         max_credits: Default::default(),
         refresh_before: None,
+        wants_mobile: false,
     };
     let batch = b.store.begin_batch(new).await.unwrap();
     b.load(&batch, &[ocean("o1")]).await;

@@ -98,6 +98,7 @@ impl Worker {
             priority: 0,
             max_credits: [(Provider::Ocean, Credits::whole(people / 2))].into(),
             refresh_before: None,
+            wants_mobile: false,
         };
         let batch = self.store.begin_batch(new).await.expect("begins");
         let rows = (1..=people).map(|n| row(name, n)).collect();

@@ -174,6 +174,7 @@ impl Site {
             priority: 0,
             max_credits,
             refresh_before: None,
+            wants_mobile: false,
         };
         let loading = self.store.begin_batch(new).await.expect("begins");
         let rows = (1..=people).map(row).collect();

@@ -190,10 +190,27 @@ impl Ledger {
                 steps.iter().collect::<BTreeSet<_>>().len(),
                 "{row:?} {steps:?}"
             );
-            let found = steps.iter().find(|id| state(id) == "found");
-            let stops = || steps.iter().find(|id| !["not_found", "failed"].contains(&state(id)));
-            let shows = found.or_else(stops).or(steps.last()).copied();
-            assert_eq!(row.reveal_id, shows, "{row:?} of {steps:?}");
+            let batch = &self.batches[&row.batch_id];
+            let satisfies = |id: &&i64| {
+                state(id) == "found" && (batch.wants_mobile == 0 || self.mobile.contains(id))
+            };
+            let found = steps.iter().find(satisfies);
+            let other = steps.iter().find(|id| state(id) == "found");
+            let stops = ["found", "not_found", "failed"];
+            let stop = steps.iter().find(|id| !stops.contains(&state(id)));
+            let goes_on = batch.cancelled_at.is_none()
+                && stop.is_some_and(|id| !FINISHED.contains(&state(id)));
+            let shows = match (found, other) {
+                (None, Some(other)) => {
+                    if goes_on {
+                        stop
+                    } else {
+                        Some(other)
+                    }
+                }
+                (found, _) => found.or(stop).or(steps.last()),
+            };
+            assert_eq!(row.reveal_id, shows.copied(), "{row:?} of {steps:?}");
         }
         let wanted: BTreeSet<i64> = live().filter_map(|row| row.reveal_id).collect();
         for reveal in self.reveals.values() {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Database;
 
@@ -8,6 +8,7 @@ pub struct Batch {
     pub published_at: Option<i64>,
     pub finished_at: Option<i64>,
     pub cancelled_at: Option<i64>,
+    pub wants_mobile: i64,
     pub total: i64,
     pub unfinished: i64,
 }
@@ -88,12 +89,14 @@ pub struct Ledger {
     pub newcomers: BTreeMap<(i64, String), (i64, i64)>,
     /// The reveals of a row's steps, in their order.
     pub waterfalls: BTreeMap<(i64, i64), Vec<i64>>,
+    /// The reveals with a mobile number.
+    pub mobile: BTreeSet<i64>,
 }
 
 impl Ledger {
     pub async fn read(db: &Database) -> Ledger {
         let batches: Vec<Batch> = db
-            .all("SELECT id, published_at, finished_at, cancelled_at, total, unfinished FROM batches")
+            .all("SELECT id, published_at, finished_at, cancelled_at, wants_mobile, total, unfinished FROM batches")
             .await;
         let totals: Vec<Totals> = db.all("SELECT * FROM batch_totals").await;
         let reveals: Vec<Reveal> = db
@@ -118,7 +121,13 @@ impl Ledger {
         for (batch, row, reveal) in steps {
             waterfalls.entry((batch, row)).or_default().push(reveal);
         }
+        let mobile: Vec<(i64,)> = db
+            .all(
+                "SELECT DISTINCT reveal_id FROM phones WHERE type IN ('mobile', 'fixed_or_mobile')",
+            )
+            .await;
         Ledger {
+            mobile: mobile.into_iter().map(|(id,)| id).collect(),
             waterfalls,
             newcomers: newcomers.collect(),
             batches: batches.into_iter().map(|b| (b.id, b)).collect(),

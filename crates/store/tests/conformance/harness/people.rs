@@ -75,6 +75,7 @@ pub struct Options {
     pub priority: i64,
     pub max_credits: BTreeMap<Provider, Credits>,
     pub refresh_before: Option<Timestamp>,
+    pub wants_mobile: bool,
 }
 
 impl Options {
@@ -84,6 +85,10 @@ impl Options {
 
     pub fn ceiling(provider: Provider, credits: i64) -> Options {
         Options { max_credits: [(provider, Credits::whole(credits))].into(), ..Options::default() }
+    }
+
+    pub fn wanting_mobile() -> Options {
+        Options { wants_mobile: true, ..Options::default() }
     }
 
     pub fn refresh(before: Timestamp) -> Options {
@@ -125,6 +130,7 @@ impl Bench {
             priority: options.priority,
             max_credits: options.max_credits,
             refresh_before: options.refresh_before,
+            wants_mobile: options.wants_mobile,
         };
         self.store.begin_batch(new).await.expect("begins")
     }
