@@ -68,6 +68,7 @@ CREATE TABLE batch_totals (
     credits_reserved BIGINT NOT NULL DEFAULT 0,
     credits_spent    BIGINT NOT NULL DEFAULT 0,
     written_off      BIGINT NOT NULL DEFAULT 0, -- reserved for people who expired: perhaps spent
+    turn             BIGINT NOT NULL DEFAULT 0, -- grows with each turn beside others of its priority: the least is next
     max_credits      BIGINT,
     person_price     BIGINT NOT NULL DEFAULT 0, -- what one more person may cost, as of the last claim
     at_ceiling       BIGINT NOT NULL GENERATED ALWAYS AS ( -- 1: one more person might pass max_credits

@@ -8,7 +8,7 @@ use crate::alias::AliasCommand;
 use crate::export::ExportArgs;
 use crate::failure::Failure;
 use crate::forget::{EraseArgs, PurgeArgs};
-use crate::manage::{CancelArgs, PauseArgs, ResumeArgs, RetryArgs};
+use crate::manage::{CancelArgs, PauseArgs, PriorityArgs, ResumeArgs, RetryArgs};
 use crate::reconcile::ReconcileArgs;
 use crate::replay::ReplayArgs;
 use crate::status::StatusArgs;
@@ -113,6 +113,8 @@ pub enum Command {
     Cancel(CancelArgs),
     /// Ask once more for a batch's failed rows, or for expired and cancelled ones
     Retry(RetryArgs),
+    /// Set a batch's priority; those of one priority share a provider's rate
+    Priority(PriorityArgs),
     /// Ask nobody at a provider until it is resumed
     Pause(PauseArgs),
     /// Ask at a provider again, or raise a batch's ceiling

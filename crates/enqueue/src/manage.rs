@@ -49,6 +49,18 @@ pub enum State {
     Cancelled,
 }
 
+/// Options of `enqueue priority`.
+#[derive(Debug, Args)]
+pub struct PriorityArgs {
+    /// The batch's id, the beginning of it, or its name
+    #[arg(value_name = "BATCH")]
+    pub batch: String,
+
+    /// Its new priority: higher ones go first
+    #[arg(value_name = "N", allow_hyphen_values = true)]
+    pub priority: i64,
+}
+
 /// Options of `enqueue pause`.
 #[derive(Debug, Args)]
 pub struct PauseArgs {
@@ -85,6 +97,14 @@ pub async fn cancel(store: &Store, args: &CancelArgs) -> Result<(), Failure> {
         }
     };
     say(&format!("Batch {}: {} cancelled{out}", batch.batch_id, count(cancelled.rows, "row")));
+    Ok(())
+}
+
+/// `enqueue priority`.
+pub async fn priority(store: &Store, args: &PriorityArgs) -> Result<(), Failure> {
+    let batch = store.find_batch(&args.batch).await?;
+    store.set_priority(&batch, args.priority).await?;
+    say(&format!("Batch {}: its priority is {} now", batch.batch_id, args.priority));
     Ok(())
 }
 

@@ -29,6 +29,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Retry(args) => {
             existing(global, async |store| manage::retry(store, &args).await).await
         }
+        Command::Priority(args) => {
+            existing(global, async |store| manage::priority(store, &args).await).await
+        }
         Command::Pause(args) => {
             change(global, async |store| manage::pause(store, &args).await).await
         }

@@ -13,6 +13,8 @@ pub mod clock;
 pub mod credits;
 /// Durations and rates as people write them: `500ms`, `24h`, `2/s`.
 pub mod duration;
+/// How batches share what a provider takes.
+pub mod fairness;
 /// The form in which a file came.
 pub mod file_form;
 /// The circuit breaker of a provider.

@@ -2,7 +2,10 @@
 //! worker.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use jobs::duration::display;
+use jobs::fairness::until_done;
 use jobs::{Credits, PerPerson, Provider};
 
 use crate::account::Account;
@@ -20,6 +23,7 @@ record! {
     /// The open rows of a batch at a provider.
     struct Waiting {
         batch_id: String,
+        priority: i64,
         provider: String,
         queued: i64,
         retrying: i64,
@@ -48,7 +52,7 @@ impl Store {
         let mut conn = self.read().await?;
         let waiting: Vec<Waiting> = rows!(
             conn,
-            "SELECT b.batch_id, t.provider, t.queued, t.retrying, t.at_ceiling, t.max_credits
+            "SELECT b.batch_id, b.priority, t.provider, t.queued, t.retrying, t.at_ceiling, t.max_credits
              FROM batches b JOIN batch_totals t ON t.batch_id = b.id
              WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL AND b.unfinished > 0
                AND t.queued + t.retrying > 0
@@ -59,10 +63,18 @@ impl Store {
             return Ok(held);
         }
         let nobody_works = workers(&mut conn, now.0 - WORKER_SILENCE_MS).await? == 0;
+        let mut queues: BTreeMap<String, Vec<(i64, i64)>> = BTreeMap::new();
+        for w in waiting.iter().filter(|w| w.queued > 0 && w.at_ceiling == 0) {
+            queues.entry(w.provider.clone()).or_default().push((w.priority, w.queued));
+        }
+        let mut rates = read_rates(&mut conn).await?;
         let mut gates = BTreeMap::new();
         for shown in read_gates(&mut conn).await? {
             let shut = shut_by(&shown, now);
             let short = if shut.is_none() { short_of(&mut conn, &shown).await? } else { None };
+            if shut.is_some() || short.is_some() {
+                rates.remove(&shown.provider);
+            }
             let shut = shut.map(|why| Shut { why, shown_as: shown.shown_as });
             gates.insert(shown.provider, (shut, short));
         }
@@ -74,6 +86,9 @@ impl Store {
             let provider = parse_provider(&w.provider, 0)?;
             let (shut, short) = gates.get(&provider).cloned().unwrap_or_default();
             lines.extend(w.held_by(provider, shut, short));
+            if let (Some(queue), Some(rate)) = (queues.get(&w.provider), rates.get(&provider)) {
+                lines.extend(w.behind_others(provider, queue, *rate));
+            }
         }
         held.retain(|_, lines| !lines.is_empty());
         Ok(held)
@@ -108,6 +123,40 @@ impl Waiting {
         lines
     }
 
+    /// Rows that wait for those of other batches, by these batches' priorities and waiting rows, this one's among them.
+    fn behind_others(&self, provider: Provider, queue: &[(i64, i64)], rate: f64) -> Option<Why> {
+        if self.queued == 0 || self.at_ceiling == 1 || queue.len() < 2 {
+            return None;
+        }
+        let ahead: i64 =
+            queue.iter().filter(|(priority, _)| *priority > self.priority).map(|(_, n)| n).sum();
+        let mut beside: Vec<i64> = queue
+            .iter()
+            .filter(|(priority, _)| *priority == self.priority)
+            .map(|(_, n)| *n)
+            .collect();
+        let own = beside.iter().position(|n| *n == self.queued)?;
+        beside.remove(own);
+        let others = match (ahead, beside.len() as i64) {
+            (0, 0) => return None,
+            (0, n) => format!("beside {} of the same priority", other_batches(n)),
+            (ahead, 0) => format!("behind {} of a higher priority", count(ahead, "row")),
+            (ahead, n) => format!(
+                "behind {} of a higher priority, beside {} of its own",
+                count(ahead, "row"),
+                other_batches(n),
+            ),
+        };
+        let requests =
+            until_done(self.queued, ahead, &beside) as f64 / provider.most_people() as f64;
+        let seconds = (requests / rate).ceil();
+        let time = (seconds >= 1.0 && seconds < 1e9).then(|| {
+            format!(", all asked in about {}", display(Duration::from_secs(seconds as u64)))
+        });
+        let rows = count(self.queued, "row");
+        Some(Why::new(format!("{provider}: {rows} waiting {others}{}", time.unwrap_or_default())))
+    }
+
     /// Rows behind a shut gate, by what they show. Whoever was refused themselves is `retrying` there, too.
     fn behind(&self, provider: Provider, Shut { why, shown_as }: &Shut) -> Vec<Why> {
         let (mut held, mut retrying, mut waiting) = (0, self.retrying, 0);
@@ -133,6 +182,21 @@ impl Waiting {
         let why = ceiling(provider, &self.batch_id, self.max_credits);
         why.behind(&format!("{provider}: {} held: ", count(self.queued, "row")))
     }
+}
+
+fn other_batches(n: i64) -> String {
+    match n {
+        1 => "another batch".to_owned(),
+        n => format!("{n} other batches"),
+    }
+}
+
+/// The requests that go to each provider in a second.
+async fn read_rates(conn: &mut Conn) -> Result<BTreeMap<Provider, f64>> {
+    let found: Vec<(String, Option<f64>)> =
+        rows!(conn, "SELECT provider, COALESCE(found_rate, rate_limit) FROM provider_gates")?;
+    let rates = found.into_iter().filter_map(|(provider, rate)| Some((provider, rate?)));
+    rates.map(|(provider, rate)| Ok((parse_provider(&provider, 0)?, rate))).collect()
 }
 
 /// Why an open gate lets few or none through just now: results that can't be read, the canary, or credits.

@@ -47,6 +47,7 @@ mod plan;
 mod polls;
 mod postgres;
 mod preview;
+mod priority;
 mod purge;
 mod record;
 mod rejected;

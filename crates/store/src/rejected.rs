@@ -119,9 +119,10 @@ fn names(fields: &str, identifiers: &BTreeSet<String>) -> bool {
         _ => return false,
     };
     let is_named = |text: &str| {
-        let parsed =
-            IdentifierKind::ALL.into_iter().filter_map(|kind| Identifier::parse(kind, text).ok());
-        parsed.into_iter().any(|identifier| identifiers.contains(&identifier.encode()))
+        IdentifierKind::ALL.into_iter().any(|kind| {
+            let parsed = Identifier::parse(kind, text);
+            parsed.is_ok_and(|identifier| identifiers.contains(&identifier.encode()))
+        })
     };
     cells.iter().any(|cell| match cell {
         Value::String(text) => is_named(text),

@@ -61,7 +61,7 @@ impl SuppressionKey {
         let mut mac = self.0.clone();
         mac.update(text.as_bytes());
         let bytes = mac.finalize().into_bytes();
-        bytes.iter().take(8).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte)).cast_signed()
+        bytes.iter().take(8).fold(0_u64, |hash, byte| (hash << 8) | u64::from(*byte)).cast_signed()
     }
 
     /// The hash of a number in E.164. No identifier begins like that.

@@ -40,6 +40,7 @@ struct ProviderDelta {
     people_asked: i64,
     people_found: i64,
     people_not_found: i64,
+    turn: i64,
     #[serde(serialize_with = "thousandths")]
     reserved: Credits,
     #[serde(serialize_with = "thousandths")]
@@ -141,6 +142,11 @@ impl Totals {
         delta.people_found += i64::from(found);
     }
 
+    /// `batch` had a turn beside others of its priority.
+    pub(crate) fn had_turn(&mut self, batch: i64, provider: Provider, turns: i64) {
+        self.provider(batch, provider).turn += turns;
+    }
+
     /// The provider has no number of so many `people` whom `batch` asked for; negative, where it
     /// thought better of it.
     pub(crate) fn not_found(&mut self, batch: i64, provider: Provider, people: i64) {
@@ -189,14 +195,15 @@ impl Totals {
         exec!(
             conn,
             "INSERT INTO batch_totals (batch_id, provider, queued, asked, retrying, found,
-                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off)
+                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off, turn)
              SELECT CAST(e.value->>'batch' AS BIGINT), e.value->>'provider',
                 CAST(e.value->>'queued' AS BIGINT), CAST(e.value->>'asked' AS BIGINT), CAST(e.value->>'retrying' AS BIGINT),
                 CAST(e.value->>'found' AS BIGINT), CAST(e.value->>'not_found' AS BIGINT),
                 CAST(e.value->>'failed' AS BIGINT), CAST(e.value->>'expired' AS BIGINT),
                 CAST(e.value->>'cancelled' AS BIGINT), CAST(e.value->>'people_asked' AS BIGINT),
                 CAST(e.value->>'people_found' AS BIGINT), CAST(e.value->>'people_not_found' AS BIGINT),
-                CAST(e.value->>'reserved' AS BIGINT), CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT)
+                CAST(e.value->>'reserved' AS BIGINT), CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT),
+                CAST(e.value->>'turn' AS BIGINT)
              FROM EACH($1) AS e JOIN batches b ON b.id = CAST(e.value->>'batch' AS BIGINT) WHERE TRUE
              ON CONFLICT (batch_id, provider) DO UPDATE SET
                 queued = batch_totals.queued + excluded.queued,
@@ -212,7 +219,8 @@ impl Totals {
                 people_not_found = batch_totals.people_not_found + excluded.people_not_found,
                 credits_reserved = batch_totals.credits_reserved + excluded.credits_reserved,
                 credits_spent = batch_totals.credits_spent + excluded.credits_spent,
-                written_off = batch_totals.written_off + excluded.written_off",
+                written_off = batch_totals.written_off + excluded.written_off,
+                turn = batch_totals.turn + excluded.turn",
             json(&rows),
         )?;
         Ok(())

@@ -85,7 +85,7 @@ pub struct SubmitArgs {
     #[arg(long, value_name = "CREDITS")]
     pub max_credits: Option<Ceilings>,
 
-    /// Batches of a higher priority go first
+    /// Batches of a higher priority go first; those of one priority share a provider's rate
     #[arg(long, default_value_t = 0, allow_hyphen_values = true, value_name = "N")]
     pub priority: i64,
 
@@ -102,7 +102,7 @@ pub struct SubmitArgs {
     #[arg(long, value_parser = duration::parse, value_name = "AGE")]
     pub refresh_after: Option<Duration>,
 
-    /// Print an object with batch_id, rows, queued, shared, rejected and max_credits_needed
+    /// Print an object with batch_id, rows, queued, shared, suppressed, rejected and max_credits_needed
     #[arg(long)]
     pub json: bool,
 

@@ -1,13 +1,14 @@
 //! Who goes into the calls of a claim, and who pays: first groups that must be asked apart, then people
 //! batch by batch.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jobs::budget::{Candidate, Room, allocate};
+use jobs::fairness::shares;
 use jobs::{Credits, Price, Provider, Timestamp};
 
 use super::pick::{
-    Picked, credits_left, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full,
+    Lane, Picked, credits_left, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full,
 };
 use super::{Admitted, ClaimReveals};
 use crate::Result;
@@ -75,21 +76,41 @@ pub(super) async fn draft_calls(
             .await?;
     }
     let mut walked = Vec::new();
-    for mut lane in due_lanes(conn, ask.provider).await? {
-        wallet.note(lane.batch, lane.left);
+    let lanes = due_lanes(conn, ask.provider).await?;
+    let last_turn = lanes.iter().map(|lane| lane.turn).max().unwrap_or(0);
+    for group in lanes.chunk_by(|one, other| one.priority == other.priority) {
         let wanted = calls.saturating_sub(drafts.len()) * people + room_in_last(&drafts, people);
         if wanted == 0 {
             break;
         }
-        let mut picked = pick_lane(conn, ask.provider, &lane, wanted, &mut walked).await?;
-        if picked.is_empty() && !wallet.short {
-            take_from_full(conn, totals, ask.provider, lane.batch, wanted, now).await?;
-            // Who came over is no newcomer here.
-            lane.others = true;
-            picked = pick_lane(conn, ask.provider, &lane, wanted, &mut walked).await?;
+        let shared = shared_out(group, wanted);
+        // What a batch has no use for goes to the next, the largest of which comes last.
+        let mut unused = wanted - shared.iter().map(|(_, _, share)| share).sum::<usize>();
+        let mut all_drafted: BTreeMap<usize, Vec<(Picked, i64)>> = BTreeMap::new();
+        for (turn, lane, share) in shared {
+            wallet.note(lane.batch, lane.left);
+            let most = share + unused;
+            if most == 0 {
+                continue;
+            }
+            let mut picked = pick_lane(conn, ask.provider, lane, most, &mut walked).await?;
+            if picked.is_empty() && !wallet.short {
+                take_from_full(conn, totals, ask.provider, lane.batch, most, now).await?;
+                // Who came over is no newcomer here.
+                let mut lane = *lane;
+                lane.others = true;
+                picked = pick_lane(conn, ask.provider, &lane, most, &mut walked).await?;
+            }
+            let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
+            unused = most - drafted.len();
+            if group.len() > 1 && !drafted.is_empty() {
+                totals.had_turn(lane.batch, ask.provider, last_turn + 1 - lane.turn);
+            }
+            all_drafted.insert(turn, drafted);
         }
-        let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
-        merge_drafts(&mut drafts, drafted, people, price.reserved);
+        for drafted in all_drafted.into_values() {
+            merge_drafts(&mut drafts, drafted, people, price.reserved);
+        }
     }
     for draft in &drafts {
         for payer in &draft.payers {
@@ -97,6 +118,21 @@ pub(super) async fn draft_calls(
         }
     }
     Ok(Drafts { drafts, walked })
+}
+
+/// Batches of one priority with their places in the order of turns and their shares of what is `wanted`, the smallest
+/// first.
+fn shared_out(lanes: &[Lane], wanted: usize) -> Vec<(usize, &Lane, usize)> {
+    let waiting: Vec<usize> = lanes.iter().map(|lane| lane.waiting).collect();
+    let shares = shares(wanted, &waiting);
+    let mut shared: Vec<(usize, &Lane, usize)> = lanes
+        .iter()
+        .zip(shares)
+        .enumerate()
+        .map(|(turn, (lane, share))| (turn, lane, share))
+        .collect();
+    shared.sort_by_key(|(_, lane, _)| lane.waiting);
+    shared
 }
 
 /// One call for each group that must be asked apart. A group for whom nobody can pay leaves its call

@@ -53,6 +53,7 @@ impl Picked {
 }
 
 /// A batch with people in the queue.
+#[derive(Clone, Copy)]
 pub(super) struct Lane {
     pub(super) batch: i64,
     newcomers: Option<Newcomers>,
@@ -60,11 +61,19 @@ pub(super) struct Lane {
     pub(super) others: bool,
     /// What it may still spend, if it has a ceiling.
     pub(super) left: Option<Credits>,
+    pub(super) priority: i64,
+    /// Rows whose people wait; some may stand in other lanes.
+    pub(super) waiting: usize,
+    /// Grows with each turn that it has beside others: the least is next.
+    pub(super) turn: i64,
 }
 
 record! {
     struct LaneRow {
         batch: i64,
+        priority: i64,
+        queued: i64,
+        turn: i64,
         next: Option<i64>,
         last: Option<i64>,
         others: i64,
@@ -85,7 +94,7 @@ pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec
     let lanes: Vec<LaneRow> = rows!(
         conn,
         concat!(
-            "SELECT b.id AS batch, n.next, n.last,
+            "SELECT b.id AS batch, b.priority, t.queued, t.turn, n.next, n.last,
                 CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals r WHERE r.queue_lane = b.id AND r.provider = t.provider)
                           THEN 1 ELSE 0 END AS BIGINT) AS others, ",
             credits_left!(),
@@ -94,7 +103,7 @@ pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec
              LEFT JOIN newcomers n ON n.batch_id = t.batch_id AND n.provider = t.provider
              WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
                AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
-             ORDER BY b.priority DESC, b.id",
+             ORDER BY b.priority DESC, t.turn, b.id",
         ),
         provider.as_str(),
     )?;
@@ -107,6 +116,9 @@ pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec
         }),
         others: row.others == 1,
         left: row.credits_left,
+        priority: row.priority,
+        waiting: usize::try_from(row.queued).unwrap_or(0),
+        turn: row.turn,
     };
     Ok(lanes.into_iter().map(lane).collect())
 }
@@ -167,7 +179,8 @@ pub(super) async fn pick_lane(
         picked.extend(newcomers.pick(conn, provider, most).await?);
         picked.sort_unstable_by_key(|(id, ..)| *id);
         picked.truncate(most);
-        let full = picked.last().filter(|_| picked.len() == most);
+        // There are no more people in the lane than rows that wait.
+        let full = picked.last().filter(|_| picked.len() == most && most < lane.waiting);
         walked.push(newcomers.walked(full.map(|(id, ..)| *id)));
     }
     Ok(picked.into_iter().map(Picked::from).collect())

@@ -19,6 +19,7 @@ mod ceilings;
 mod claims;
 mod crosswise;
 mod everybody;
+mod fairness;
 mod harness;
 mod identity;
 mod inbox;

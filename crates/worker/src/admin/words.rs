@@ -99,6 +99,7 @@ pub fn action(action: &str) -> &str {
         "split" => "Took identifiers apart",
         "suppress" => "Put on the suppression list",
         "unsuppress" => "Took off the suppression list",
+        "priority" => "Set a priority",
         "replay" => "Replayed webhooks",
         other => other,
     }

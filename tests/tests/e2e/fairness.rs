@@ -1,0 +1,37 @@
+//! Batches of one priority share a provider's rate.
+
+use std::time::{Duration, Instant};
+
+use end_to_end::{Kind, Row, Scene};
+use sandbox::Config;
+
+on_both!(a_small_batch_behind_a_large_one_is_asked_within_seconds);
+
+fn people(name: &str, many: usize) -> Vec<Row> {
+    (0..many).map(|n| Row::clodura(format!("found-{name}{n}"))).collect()
+}
+
+async fn a_small_batch_behind_a_large_one_is_asked_within_seconds(kind: Kind) {
+    let scene = Scene::new(kind, Config::instant()).await;
+    let large = scene.submit(&people("large", 20_000), &[]).await;
+    let worker = scene.worker().set("CLODURA_RATE", "5/s").start().await;
+    let asked = |batch: &str| {
+        format!(
+            "SELECT CASE WHEN people_asked > 0 THEN 1 ELSE 0 END FROM batch_spend
+             WHERE batch_id = '{batch}' AND provider = 'clodura'"
+        )
+    };
+    scene.until(&asked(&large.id), "1").await;
+    let small = scene.submit(&people("small", 200), &[]).await;
+    let published = Instant::now();
+    scene.until(&asked(&small.id), "1").await;
+    assert!(published.elapsed() < Duration::from_secs(10), "{:?}", published.elapsed());
+    let status = scene.enqueue(&["status", &small.id]).await.with_code(0);
+    let text = format!("{}{}", status.stdout, status.stderr);
+    assert!(text.contains("waiting beside another batch of the same priority"), "{text}");
+    scene.enqueue(&["priority", &small.id, "3"]).await.with_code(0);
+    let status = scene.enqueue(&["status", &large.id]).await.with_code(0);
+    let text = format!("{}{}", status.stdout, status.stderr);
+    assert!(text.contains("of a higher priority"), "{text}");
+    worker.stop().await.with_code(0);
+}
