@@ -149,7 +149,7 @@ async fn costs(
 ) -> Result<String, Failure> {
     let mut parts = Vec::new();
     for (provider, PayAgain { people, polled_first }) in again {
-        let price = store.credits_per_person(*provider, prices.of(*provider)).await?;
+        let price = store.known_of_provider(*provider, prices.of(*provider)).await?.price.reserved;
         let polled = match polled_first {
             0 => String::new(),
             n => format!(" ({} of them polled once more before, which is free)", number(*n)),

@@ -9,10 +9,14 @@ mod available;
 mod bad_rows;
 /// `--max-credits`.
 pub mod ceilings;
+/// What the environment has of a worker's settings.
+mod environment;
 /// The reader's thread.
 mod feed;
 /// From the reader into the ledger.
 mod load;
+/// What it will cost and how long it takes.
+mod outlook;
 /// Rows on their way.
 mod packed;
 /// Identifiers that stand in too many rows.
@@ -20,7 +24,10 @@ mod repeats;
 /// What is said of it.
 mod report;
 
-use jobs::{BatchId, Clock};
+use std::collections::BTreeMap;
+
+use jobs::outlook::Outlook;
+use jobs::{BatchId, Clock, Credits, Provider};
 use store::{Loaded, NewBatch, Preview, Published, Store, sqlite_file};
 
 pub use args::{Prices, SubmitArgs};
@@ -34,6 +41,7 @@ use crate::{run, wait};
 use bad_rows::BadRows;
 use feed::{Feed, FeedError, Input, Order};
 use load::{Sink, load};
+use outlook::outlooks;
 use report::Report;
 
 /// `enqueue submit`.
@@ -111,14 +119,9 @@ async fn enqueue(
     let loaded = load(store, sink, feed).await?;
     let input = finished(feed, args).await?;
     let key = args.idempotency_key.clone().map(|key| (key, input.fingerprint.clone()));
-    let ceilings = match &args.max_credits {
-        None => Default::default(),
-        Some(ceilings) => ceilings
-            .for_batch(&input.providers)
-            .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))?,
-    };
+    let ceilings = ceilings_of(args, &input)?;
     report::contradictions(&loaded).iter().for_each(|line| say(line));
-    let mut report = report(store, args, &input, &loaded).await?;
+    let mut report = report(store, args, &input, &loaded, &ceilings).await?;
     let published = match sink {
         Sink::Batch(loading) => {
             store.note_keys(loading, &input.columns).await?;
@@ -153,7 +156,8 @@ fn before(report: Report, batch: BatchId) -> Report {
         queued: 0,
         suppressed: 0,
         shared: report.rows,
-        max_credits_needed: Default::default(),
+        max_credits_needed: BTreeMap::new(),
+        providers: BTreeMap::new(),
         ..report
     }
 }
@@ -210,17 +214,22 @@ fn not_kept(error: &std::io::Error) -> Failure {
     ))
 }
 
+fn ceilings_of(args: &SubmitArgs, input: &Input) -> Result<BTreeMap<Provider, Credits>, Failure> {
+    let Some(ceilings) = &args.max_credits else { return Ok(BTreeMap::new()) };
+    ceilings
+        .for_batch(&input.providers)
+        .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))
+}
+
 async fn report(
     store: &Store,
     args: &SubmitArgs,
     input: &Input,
     loaded: &Loaded,
+    ceilings: &BTreeMap<Provider, Credits>,
 ) -> Result<Report, Failure> {
-    let mut max_credits_needed = std::collections::BTreeMap::new();
-    for (provider, people) in &loaded.new_people {
-        let price = store.credits_per_person(*provider, args.prices.of(*provider)).await?;
-        max_credits_needed.insert(*provider, price * *people);
-    }
+    let providers = outlooks(store, args, &loaded.new_people, ceilings).await?;
+    let worst_case = |(provider, outlook): (&Provider, &Outlook)| (*provider, outlook.worst_case);
     Ok(Report {
         batch_id: None,
         rows: input.rows,
@@ -228,23 +237,24 @@ async fn report(
         shared: loaded.shared,
         suppressed: loaded.suppressed,
         rejected: input.bad.count,
-        max_credits_needed,
+        max_credits_needed: providers.iter().map(worst_case).collect(),
+        providers,
     })
 }
 
-/// Standard output gets the batch's id, or all of it as JSON; people read a sentence.
+/// Standard output gets the batch's id, or all of it as JSON; people read sentences.
 fn tell(args: &SubmitArgs, report: &Report) -> Result<(), Failure> {
-    let sentence = report.sentence();
+    let text = report.text();
     if args.json {
-        say(&sentence);
+        say(&text);
         let object = serde_json::to_string(report)
             .map_err(|error| Failure::Failed(format!("the report can't be written: {error}")))?;
         print_line(&object)?;
     } else if let Some(batch) = &report.batch_id {
-        say(&sentence);
+        say(&text);
         print_line(batch)?;
     } else {
-        print_line(&sentence)?;
+        print_line(&text)?;
     }
     Ok(())
 }
@@ -269,13 +279,9 @@ async fn preview(args: &SubmitArgs, store: &Store, reader: Reader) -> Result<(),
     let mut feed = read(reader, args);
     let loaded = load(store, &mut sink, &mut feed).await?;
     let input = finished(&mut feed, args).await?;
-    if let Some(ceilings) = &args.max_credits {
-        ceilings
-            .for_batch(&input.providers)
-            .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))?;
-    }
+    let ceilings = ceilings_of(args, &input)?;
     report::contradictions(&loaded).iter().for_each(|line| say(line));
-    let report = report(store, args, &input, &loaded).await?;
+    let report = report(store, args, &input, &loaded, &ceilings).await?;
     tell(args, &report)
 }
 

@@ -31,6 +31,8 @@ pub mod learned_rate;
 pub mod not_found;
 /// What a provider's answer means, whichever provider gave it.
 pub mod outcome;
+/// What a batch will come to, said before it is asked.
+pub mod outlook;
 /// A person's identifiers, each in its one normal form.
 pub mod person;
 /// What a phone number is, and where.

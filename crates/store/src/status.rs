@@ -1,10 +1,9 @@
 //! How batches and providers stand: the rows of the views, and which batch is meant by a word.
 
-use jobs::{BatchId, Credits, PerPerson, Provider};
+use jobs::{BatchId, Credits, Provider};
 use serde::Serialize;
 
 use crate::conn::{Conn, rows};
-use crate::gate::Gate;
 use crate::record::record;
 use crate::transition::parse_provider;
 use crate::{Result, Store, StoreError};
@@ -157,19 +156,6 @@ impl Store {
             batch.id,
         )?;
         found.into_iter().map(|(provider,)| parse_provider(&provider, batch.id)).collect()
-    }
-
-    /// What is reserved for one person at a provider.
-    ///
-    /// # Errors
-    /// The database can't be used.
-    pub async fn credits_per_person(
-        &self,
-        provider: Provider,
-        price: PerPerson,
-    ) -> Result<Credits> {
-        let gate = Gate::read(&mut self.read().await?, provider).await?;
-        Ok(gate.price(provider, price).reserved)
     }
 }
 

@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use jobs::duration;
+use jobs::duration::{self, Rate};
 use jobs::{Clock, OceanPlan, PerPerson, Provider, Timestamp};
 
 use super::ceilings::Ceilings;
@@ -102,11 +103,12 @@ pub struct SubmitArgs {
     #[arg(long, value_parser = duration::parse, value_name = "AGE")]
     pub refresh_after: Option<Duration>,
 
-    /// Print an object with batch_id, rows, queued, shared, suppressed, rejected and max_credits_needed
+    /// Print an object with batch_id, rows, queued, shared, suppressed, rejected, max_credits_needed and, for each
+    /// of the providers, people, worst_case, expected, ceiling, balance, seconds and ready
     #[arg(long)]
     pub json: bool,
 
-    /// Say what would come of it, and write nothing
+    /// Say what would come of it and what it would cost, and write nothing
     #[arg(long, conflicts_with = "wait")]
     pub dry_run: bool,
 
@@ -117,6 +119,44 @@ pub struct SubmitArgs {
     /// What people may cost.
     #[command(flatten)]
     pub prices: Prices,
+
+    /// How fast they are asked.
+    #[command(flatten)]
+    pub pace: Pace,
+}
+
+/// How fast people are asked, for the time that a submit names.
+#[derive(Debug, Clone, Args)]
+pub struct Pace {
+    /// Most requests to Ocean, as the worker has it; what a worker said counts for more
+    #[arg(long, env = "OCEAN_RATE", default_value = "60/m", value_name = "RATE")]
+    ocean_rate: Rate,
+
+    /// Most requests to Clodura, as the worker has it; what a worker said counts for more
+    #[arg(long, env = "CLODURA_RATE", default_value = "5/s", value_name = "RATE")]
+    clodura_rate: Rate,
+
+    /// Most people in one Ocean request, as the worker has it
+    #[arg(long, env = "OCEAN_BATCH_SIZE", default_value = "500", value_name = "N")]
+    ocean_batch_size: NonZero<u16>,
+}
+
+impl Pace {
+    /// Requests a second, by the settings.
+    pub fn rate(&self, provider: Provider) -> f64 {
+        match provider {
+            Provider::Ocean => self.ocean_rate.get(),
+            Provider::Clodura => self.clodura_rate.get(),
+        }
+    }
+
+    /// People in one request.
+    pub fn people_per_request(&self, provider: Provider) -> NonZero<i64> {
+        match provider {
+            Provider::Ocean => NonZero::from(self.ocean_batch_size),
+            Provider::Clodura => NonZero::from(NonZero::<u16>::MIN),
+        }
+    }
 }
 
 /// What people may cost, as the worker reserves it.

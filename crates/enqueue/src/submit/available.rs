@@ -1,8 +1,7 @@
-use std::env;
-
 use jobs::{Clock, Provider};
 use store::{Store, sqlite_file};
 
+use super::environment::has_key;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::run;
@@ -20,8 +19,6 @@ pub async fn providers(global: &Global) -> Result<Vec<Provider>, Failure> {
         }
         false => Vec::new(),
     };
-    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let has_key = |provider| keys(provider).into_iter().any(is_set);
     let all = Provider::ALL.into_iter();
     let available: Vec<Provider> =
         all.filter(|provider| by_workers.contains(provider) || has_key(*provider)).collect();
@@ -33,12 +30,4 @@ pub async fn providers(global: &Global) -> Result<Vec<Provider>, Failure> {
         ));
     }
     Ok(available)
-}
-
-/// Where a provider's key stands.
-fn keys(provider: Provider) -> [&'static str; 2] {
-    match provider {
-        Provider::Ocean => ["OCEAN_API_TOKEN", "OCEAN_API_TOKEN_FILE"],
-        Provider::Clodura => ["CLODURA_API_KEY", "CLODURA_API_KEY_FILE"],
-    }
 }

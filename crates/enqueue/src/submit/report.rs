@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 
+use jobs::outlook::Outlook;
 use jobs::{Credits, Provider};
 use serde::Serialize;
 use store::{Contradiction, Loaded};
 
+use super::outlook;
 use crate::output::{count, number};
 
 /// What a submit came to: what `--json` prints.
@@ -23,11 +25,19 @@ pub struct Report {
     pub rejected: i64,
     /// What the people may cost at most, by provider.
     pub max_credits_needed: BTreeMap<Provider, Credits>,
+    /// What they come to at each provider.
+    pub providers: BTreeMap<Provider, Outlook>,
 }
 
 impl Report {
-    /// A sentence for people.
-    pub fn sentence(&self) -> String {
+    /// What people read: a sentence, and what each provider will cost.
+    pub fn text(&self) -> String {
+        let mut lines = vec![self.sentence()];
+        lines.extend(self.providers.iter().flat_map(|(p, outlook)| outlook::lines(*p, outlook)));
+        lines.join("\n")
+    }
+
+    fn sentence(&self) -> String {
         let mut text = format!(
             "{}: {} to be asked for, {} shared with what is known or asked already",
             count(self.rows, "row"),
@@ -136,6 +146,7 @@ mod tests {
             suppressed: 0,
             rejected: 0,
             max_credits_needed: BTreeMap::from([(Provider::Ocean, Credits::whole(1_200))]),
+            providers: BTreeMap::new(),
         };
         assert_eq!(
             report.sentence(),

@@ -145,6 +145,36 @@ fn what_people_may_cost_follows_the_price() {
 }
 
 #[test]
+fn says_what_each_provider_will_come_to() {
+    let desk = Desk::new();
+    desk.write("people.csv", "ocean_person_id,linkedin_url\na,\nb,\n,linkedin.com/in/c\n");
+    let dry = ["submit", "people.csv", "--dry-run", "--max-credits", "ocean=50,clodura=unlimited"];
+    let ran = desk.ok(&dry);
+    for line in [
+        "ocean: 2 people, at most 60 credits\n",
+        "ocean: the ceiling of 50 credits is enough for 1 person at the worst\n",
+        "ocean: the account's balance is not known yet; requests take 1 second\n",
+        "ocean: not ready: start the worker with OCEAN_API_TOKEN\n",
+        "clodura: 1 person, at most 20 credits\n",
+    ] {
+        assert!(ran.out.contains(line), "{line}{ran:?}");
+    }
+    let json = desk.json(&with(&dry, &["--json"]));
+    let ocean = json!({
+        "people": 2, "worst_case": 60, "expected": null, "ceiling": 50, "ceiling_covers": 1,
+        "balance": null, "seconds": 1, "ready": false,
+    });
+    assert_eq!(json["providers"]["ocean"], ocean);
+    assert_eq!(json["providers"]["clodura"]["ceiling"], json!(null));
+    desk.write(
+        "people.csv",
+        "linkedin_url\nlinkedin.com/in/a\nlinkedin.com/in/b\nlinkedin.com/in/c\n",
+    );
+    let slow = ["submit", "people.csv", "--dry-run", "--json", "--clodura-rate", "1/m"];
+    assert_eq!(desk.json(&slow)["providers"]["clodura"]["seconds"], 180, "one request for each");
+}
+
+#[test]
 fn a_ceiling_for_some_of_the_providers_is_wrong_usage() {
     let desk = Desk::new();
     desk.example("people-small.csv");
