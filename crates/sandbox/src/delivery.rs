@@ -199,10 +199,11 @@ pub(crate) async fn dispatch(world: Arc<World>, mut outbox: mpsc::UnboundedRecei
 async fn deliver(world: &World, mut parcel: Parcel) {
     let config = world.config();
     world.audit().webhooks(parcel.provider).attempts += 1;
-    let request = world
-        .client
-        .post(&*parcel.url)
-        .header("content-type", "application/json")
+    let mut request = world.client.post(&*parcel.url).header("content-type", "application/json");
+    if parcel.body.starts_with(&[0x1f, 0x8b]) {
+        request = request.header("content-encoding", "gzip");
+    }
+    let request = request
         .timeout(Duration::from_millis(config.delivery.timeout_ms))
         .body(parcel.body.clone());
     let delivered = match request.send().await {

@@ -72,6 +72,12 @@ pub struct WebhookFaults {
     pub early_rate: f64,
     /// With fields that nobody documented.
     pub extra_fields_rate: f64,
+    /// Not quite as published, and to be read all the same: compressed, wrapped in `data` or in a list, with a byte-order
+    /// mark, `NaN`, bytes that are no UTF-8, an entry that is null or broken, ids as numbers, or several numbers of a
+    /// person in one text. It is neither malformed nor truncated then.
+    pub odd_rate: f64,
+    /// Those who are found have a text that is no number in place of their numbers.
+    pub no_number_rate: f64,
     /// With one more person, who wasn't asked for. (In Clodura's standard shape, which has room for one, their id
     /// stands in place of the right one.)
     pub stranger_rate: f64,
@@ -119,6 +125,8 @@ impl Default for WebhookFaults {
             shuffled_rate: 0.0,
             early_rate: 0.0,
             extra_fields_rate: 0.0,
+            odd_rate: 0.0,
+            no_number_rate: 0.0,
             stranger_rate: 0.0,
             in_progress_rate: 0.0,
             in_progress_followup_ms: 0,

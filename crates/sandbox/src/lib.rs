@@ -33,6 +33,7 @@ mod lock; // locking that never panics
 mod numbers; // made-up phone numbers
 mod ocean; // Ocean's endpoints
 mod ocean_request; // what it accepts
+mod odd; // bodies that are not as published
 mod parcel; // what goes wrong with webhooks
 mod provider_config; // the knobs of the two providers
 mod script; // scripted answers

@@ -11,6 +11,7 @@ use crate::{
     chance::Chance,
     config::{Config, WebhookFaults},
     delivery::{Parcel, Work},
+    odd,
     world::World,
 };
 
@@ -47,7 +48,14 @@ pub(crate) fn send(world: &World, config: &Config, label: Label, mut body: Value
     if hits("webhook extra", faults.extra_fields_rate) {
         add_fields(&mut body);
     }
-    let body = written(&body, &hits, faults);
+    if hits("webhook without numbers", faults.no_number_rate) {
+        odd::without_numbers(&mut body);
+    }
+    let body = if hits("webhook odd", faults.odd_rate) {
+        odd::written(ask(config, provider, n, "webhook oddity"), body)
+    } else {
+        written(&body, &hits, faults)
+    };
     let delay = if early.is_some() { Duration::ZERO } else { delay(&hits, faults) };
     let copies = 1 + u64::from(hits("webhook duplicated", faults.duplicated_rate));
     world.audit().webhooks(provider).made += copies;
@@ -89,7 +97,7 @@ fn written(
 }
 
 /// The list of people that both of the shapes with several have.
-fn people(body: &mut Value) -> Option<&mut Vec<Value>> {
+pub(crate) fn people(body: &mut Value) -> Option<&mut Vec<Value>> {
     let name = ["phones", "results", "people"].into_iter().find(|name| body.get(name).is_some())?;
     body.get_mut(name)?.as_array_mut()
 }

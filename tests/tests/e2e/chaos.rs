@@ -51,6 +51,7 @@ fn webhooks_fail() -> WebhookFaults {
         shuffled_rate: 0.2,
         early_rate: 0.1,
         extra_fields_rate: 0.2,
+        odd_rate: 0.2,
         stranger_rate: 0.1,
         in_progress_rate: 0.02,
         in_progress_followup_ms: 500,

@@ -48,6 +48,7 @@ mod isolation; // bad ids among good ones
 mod large; // a hundred thousand rows
 mod logs; // what a worker says of what it does
 mod main_job; // files in, numbers out
+mod odd; // bodies that are not as published
 mod outage; // providers that are broken in part
 mod rejected; // bad rows
 mod suppress; // opt-outs

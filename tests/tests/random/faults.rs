@@ -67,6 +67,7 @@ fn spoil_webhooks(random: &mut StdRng, webhooks: &mut Value) {
         "shuffled",
         "early",
         "extra_fields",
+        "odd",
         "stranger",
         "in_progress",
     ];
