@@ -274,7 +274,7 @@ DO $$ BEGIN
 EXCEPTION WHEN feature_not_supported OR syntax_error THEN NULL;
 END $$;
 CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL;
-CREATE INDEX webhook_inbox_malformed ON webhook_inbox (call_id) WHERE outcome = 'malformed';
+CREATE INDEX webhook_inbox_call ON webhook_inbox (call_id);
 
 -- Whether a provider may be asked, how fast, and what its account holds: one row a provider, shared
 -- by all workers.

@@ -268,7 +268,7 @@ CREATE TABLE webhook_inbox (
     body        BLOB                           -- last: what stands behind it is read through it
 );
 CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL;
-CREATE INDEX webhook_inbox_malformed ON webhook_inbox (call_id) WHERE outcome = 'malformed';
+CREATE INDEX webhook_inbox_call ON webhook_inbox (call_id);
 
 -- Whether a provider may be asked, how fast, and what its account holds: one row a provider, shared
 -- by all workers.

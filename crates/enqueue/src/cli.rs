@@ -11,6 +11,7 @@ use crate::forget::{EraseArgs, PurgeArgs};
 use crate::manage::{CancelArgs, PauseArgs, PriorityArgs, ResumeArgs, RetryArgs};
 use crate::reconcile::ReconcileArgs;
 use crate::replay::ReplayArgs;
+use crate::rotate::RotateCommand;
 use crate::status::StatusArgs;
 use crate::submit::SubmitArgs;
 use crate::suppress::SuppressCommand;
@@ -133,6 +134,9 @@ pub enum Command {
     /// Take identifiers apart that were joined by mistake
     #[command(subcommand)]
     Alias(AliasCommand),
+    /// Replace a secret of the ledger by a new one
+    #[command(subcommand)]
+    Rotate(RotateCommand),
     /// Bring the database's schema up to date (the other commands do it at start, too)
     Migrate,
     /// Print the completions for a shell

@@ -30,6 +30,8 @@ mod output_file;
 mod reconcile;
 /// `enqueue replay`.
 mod replay;
+/// `enqueue rotate`.
+mod rotate;
 /// Running one command.
 pub mod run;
 /// What a terminal is shown again and again.

@@ -5,6 +5,7 @@ use crate::alias::{self, AliasCommand};
 use crate::cli::{Cli, Command, Global};
 use crate::failure::Failure;
 use crate::output::say;
+use crate::rotate::{self, RotateCommand};
 use crate::status::StatusArgs;
 use crate::{
     actor, elsewhere, export, forget, manage, manual, reconcile, replay, signals, status, submit,
@@ -55,6 +56,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Alias(AliasCommand::Split(args)) => {
             change(global, async |store| alias::split(store, &args).await).await
+        }
+        Command::Rotate(RotateCommand::WebhookSecret) => {
+            change(global, rotate::webhook_secret).await
         }
         Command::Migrate => migrate(global).await,
         Command::Completions { shell } => manual::completions(shell),

@@ -4,6 +4,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
+use crate::Timestamp;
+
 /// Text that is no ULID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no id (an id has 26 letters and digits)")]
@@ -22,6 +24,12 @@ macro_rules! ulid_type {
             #[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
             pub fn generate() -> Self {
                 Self(Ulid::generate())
+            }
+
+            /// When it was made.
+            #[must_use]
+            pub fn made_at(self) -> Timestamp {
+                Timestamp(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))
             }
         }
 

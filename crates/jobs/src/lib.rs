@@ -45,6 +45,8 @@ pub mod price;
 pub mod provider;
 /// How many requests may go now.
 pub mod rate;
+/// What the webhook address of one call takes.
+pub mod reception;
 /// What the ledger says was spent, beside what the accounts say.
 pub mod reconcile;
 /// Secrets that come from a file.
@@ -64,5 +66,6 @@ pub use phone_type::PhoneType;
 pub use policy::Policy;
 pub use price::{OceanPlan, PerPerson, Price, Tariff};
 pub use provider::Provider;
+pub use reception::Reception;
 pub use secret_file::SecretFile;
 pub use state::{CallState, GateReason, GateState, OffReason, RevealState};

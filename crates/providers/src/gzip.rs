@@ -10,13 +10,19 @@ const MAGIC: [u8; 2] = [0x1f, 0x8b];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLarge;
 
+/// Whether a body is compressed.
+#[must_use]
+pub fn is_packed(body: &[u8]) -> bool {
+    body.starts_with(&MAGIC)
+}
+
 /// A body as it was before it was compressed: what a server says of the encoding need not be true, so its first bytes
 /// decide. Never unpacks more than `most` bytes. What is no whole stream is given as it is.
 ///
 /// # Errors
 /// It is larger than `most`.
 pub fn unpacked(body: &[u8], most: usize) -> Result<Cow<'_, [u8]>, TooLarge> {
-    if !body.starts_with(&MAGIC) {
+    if !is_packed(body) {
         return Ok(Cow::Borrowed(body));
     }
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);

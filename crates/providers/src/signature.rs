@@ -1,7 +1,8 @@
 use std::fmt;
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use jobs::Provider;
+use jobs::{CallId, Provider, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
@@ -21,38 +22,63 @@ pub struct WeakSecret;
 /// Signs the addresses to which providers send results, and tells them from forged ones.
 ///
 /// The providers sign nothing themselves, so an address that only its receiver can have made is
-/// all the proof there is. The newest secret signs; all of them verify, because a result may come
-/// long after its secret was replaced.
+/// all the proof there is. A result may come long after its secret was replaced: each secret verifies
+/// the calls that were made while it signed, and no later ones, so one that has leaked forges nothing new.
 #[derive(Clone)]
 pub struct Signer {
-    newest: Hmac<Sha256>,
-    older: Vec<Hmac<Sha256>>,
+    signs: Hmac<Sha256>,
+    verify: Vec<(Hmac<Sha256>, Option<Timestamp>)>,
 }
 
+/// A secret, and when it was made.
+#[derive(Debug, Clone)]
+pub struct DatedSecret {
+    /// The secret.
+    pub secret: SecretString,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+/// A new secret signs only after that time: until then every process has read it, and takes what it signs.
+pub const TAKEN_UP: Duration = Duration::from_secs(60);
+/// How much longer a secret that was replaced verifies new calls: clocks differ, and a process may have stood still.
+const OVERLAP: Duration = Duration::from_secs(600);
+
 impl Signer {
-    /// A signer with the `newest` secret that still takes what the `older` ones have signed.
+    /// A signer with these secrets, the newest first.
     ///
     /// # Errors
-    /// A secret of less than 16 bytes.
-    pub fn new(newest: &SecretString, older: &[SecretString]) -> Result<Self, WeakSecret> {
-        let older = older.iter().map(keyed).collect::<Result<_, _>>()?;
-        Ok(Signer { newest: keyed(newest)?, older })
+    /// A secret of less than 16 bytes, or none at all.
+    pub fn new(secrets: &[DatedSecret], now: Timestamp) -> Result<Self, WeakSecret> {
+        let mut verify = Vec::with_capacity(secrets.len());
+        let mut replaced_at = None;
+        for DatedSecret { secret, made_at } in secrets {
+            let until = replaced_at.map(|at: Timestamp| at + TAKEN_UP + OVERLAP);
+            verify.push((keyed(secret)?, until));
+            replaced_at = Some(*made_at);
+        }
+        let signs = secrets.iter().position(|one| one.made_at + TAKEN_UP <= now);
+        let signs = verify.get(signs.unwrap_or(secrets.len().saturating_sub(1)));
+        let signs = signs.map(|(secret, _)| secret.clone()).ok_or(WeakSecret)?;
+        Ok(Signer { signs, verify })
     }
 
     /// The signature of a call's webhook address: HMAC-SHA256 in lower-case hexadecimal.
     #[must_use]
     pub fn sign(&self, provider: Provider, call_id: &str) -> String {
-        hexadecimal(&tag(&self.newest, provider, call_id))
+        hexadecimal(&tag(&self.signs, provider, call_id))
     }
 
     /// Whether one of the secrets made this signature. Takes the same time whichever it was and
     /// however much of a forged one is right.
     #[must_use]
     pub fn verify(&self, provider: Provider, call_id: &str, signature: &str) -> bool {
-        let secrets = std::iter::once(&self.newest).chain(&self.older);
-        let verified = secrets.fold(Choice::from(0), |verified, secret| {
+        let made_at = call_id.parse().map(CallId::made_at).ok();
+        let verified = self.verify.iter().fold(Choice::from(0), |verified, (secret, until)| {
             let expected = hexadecimal(&tag(secret, provider, call_id));
-            verified | expected.as_bytes().ct_eq(signature.as_bytes())
+            let in_time = until.is_none_or(|until| made_at.is_some_and(|made| made <= until));
+            let same = expected.as_bytes().ct_eq(signature.as_bytes());
+            verified | (same & Choice::from(u8::from(in_time)))
         });
         verified.into()
     }
@@ -71,7 +97,7 @@ impl Signer {
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signer({} secrets, [redacted])", 1 + self.older.len())
+        write!(f, "Signer({} secrets, [redacted])", self.verify.len())
     }
 }
 

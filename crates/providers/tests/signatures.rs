@@ -1,22 +1,36 @@
 //! Only who knows a secret can make a webhook's address.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use jobs::Provider::{Clodura, Ocean};
+use jobs::{CallId, Timestamp};
 use proptest::prelude::*;
 use providers::Signer;
-use providers::signature::WeakSecret;
+use providers::signature::{DatedSecret, TAKEN_UP, WeakSecret};
 use secrecy::SecretString;
 use url::Url;
 
 const CALL: &str = "01JC3V6Z5W8Q9R2T4Y6U8I0P1A";
+
+/// One as they are made: it tells its time.
+const MADE: &str = "01JC3V6Z5W8Q9R2T4Y6V8J0P1A";
+const NOW: Timestamp = Timestamp(2_000_000_000_000);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn secret(text: &str) -> SecretString {
     SecretString::from(format!("a secret of a test: {text}"))
 }
 
 fn signer(newest: &str, older: &[&str]) -> Signer {
-    let older: Vec<_> = older.iter().map(|text| secret(text)).collect();
-    Signer::new(&secret(newest), &older).unwrap()
+    let texts = std::iter::once(&newest).chain(older);
+    let secrets: Vec<_> = texts.enumerate().map(|(n, text)| dated(text, n)).collect();
+    Signer::new(&secrets, NOW).unwrap()
+}
+
+/// A secret that was made so many days ago.
+fn dated(text: &str, days: usize) -> DatedSecret {
+    DatedSecret { secret: secret(text), made_at: NOW - days as u32 * DAY - DAY }
 }
 
 #[test]
@@ -43,10 +57,37 @@ fn nothing_else_does() {
 #[test]
 fn older_secrets_verify_and_the_newest_signs() {
     let before = signer("1", &[]);
-    let after = signer("2", &["0", "1"]);
-    assert!(after.verify(Ocean, CALL, &before.sign(Ocean, CALL)));
-    assert_eq!(after.sign(Ocean, CALL), signer("2", &[]).sign(Ocean, CALL));
-    assert!(!before.verify(Ocean, CALL, &after.sign(Ocean, CALL)));
+    let after = signer("2", &["1", "0"]);
+    assert!(after.verify(Ocean, MADE, &before.sign(Ocean, MADE)));
+    assert_eq!(after.sign(Ocean, MADE), signer("2", &[]).sign(Ocean, MADE));
+    assert!(!before.verify(Ocean, MADE, &after.sign(Ocean, MADE)));
+}
+
+/// One that has leaked forges no call that was made after it was replaced.
+#[test]
+fn a_secret_verifies_the_calls_of_its_time() {
+    let made_at = MADE.parse::<CallId>().unwrap().made_at();
+    let old = |at| DatedSecret { secret: secret("old"), made_at: at };
+    let new = |at| DatedSecret { secret: secret("new"), made_at: at };
+    let signature = Signer::new(&[old(made_at - DAY)], made_at).unwrap().sign(Ocean, MADE);
+    for (replaced, verifies) in [(made_at + DAY, true), (made_at, true), (made_at - DAY, false)] {
+        let secrets = [new(replaced), old(made_at - 2 * DAY)];
+        let signer = Signer::new(&secrets, made_at + 2 * DAY).unwrap();
+        assert_eq!(signer.verify(Ocean, MADE, &signature), verifies, "{replaced:?}");
+    }
+}
+
+/// Other processes must know it first, or they would take results for forgeries.
+#[test]
+fn a_new_secret_verifies_at_once_and_signs_a_little_later() {
+    let secrets = [dated("new", 0), dated("old", 1)];
+    let made_at = secrets[0].made_at;
+    let at = |now| Signer::new(&secrets, now).unwrap();
+    let (old, new) =
+        (at(made_at + TAKEN_UP / 2).sign(Ocean, CALL), at(made_at + TAKEN_UP).sign(Ocean, CALL));
+    assert_eq!(old, Signer::new(&secrets[1..], NOW).unwrap().sign(Ocean, CALL));
+    assert_eq!(new, Signer::new(&secrets[..1], NOW).unwrap().sign(Ocean, CALL));
+    assert!(at(made_at).verify(Ocean, CALL, &new));
 }
 
 #[test]
@@ -58,9 +99,10 @@ fn a_released_signature_stays_as_it_is() {
 
 #[test]
 fn weak_secrets_are_refused() {
-    let weak = SecretString::from("fifteen bytes..");
-    assert_eq!(Signer::new(&weak, &[]).map(|_| ()), Err(WeakSecret));
-    assert_eq!(Signer::new(&secret("1"), &[weak]).map(|_| ()), Err(WeakSecret));
+    let weak = DatedSecret { secret: SecretString::from("fifteen bytes.."), made_at: NOW };
+    assert_eq!(Signer::new(&[], NOW).map(|_| ()), Err(WeakSecret));
+    assert_eq!(Signer::new(&[weak.clone()], NOW).map(|_| ()), Err(WeakSecret));
+    assert_eq!(Signer::new(&[dated("1", 0), weak], NOW).map(|_| ()), Err(WeakSecret));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Webhooks as they came: stored before they are acknowledged, applied afterwards.
 
+mod once;
+mod reception;
 mod replay;
 
 use std::collections::BTreeSet;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use jobs::backoff::exponential;
 use jobs::{Provider, Timestamp};
 
+use self::once::{Arrival, Came, told_apart};
 use crate::conn::{Conn, exec, row, rows, value};
 use crate::each::{Column, each, ints, texts};
 use crate::gate::unread::body_is_unread;
@@ -228,66 +231,57 @@ impl Store {
 
 impl Item for (NewWebhook, Timestamp) {}
 
-/// Stores webhooks. A body that can't be read and was stored before is not stored again: providers send it until it is
-/// taken.
+/// Stores webhooks. A body that came to the same address before is not kept again: providers send it until it is taken,
+/// and so may who knows the address.
 pub(crate) fn store_all(
     conn: &mut Conn,
     came: Vec<(NewWebhook, Timestamp)>,
 ) -> BoxFuture<'_, Result<Vec<usize>>> {
     Box::pin(async move {
-        let mut webhooks = Vec::with_capacity(came.len());
-        for (webhook, now) in came {
-            if !webhook.malformed || !is_stored(conn, &webhook, &webhooks).await? {
-                webhooks.push((webhook, now));
-            }
-        }
-        if webhooks.is_empty() {
-            return Ok(Vec::new());
-        }
-        let unread = webhooks.iter().filter(|(one, _)| one.malformed);
-        let unread: BTreeSet<_> = unread.map(|(one, _)| (one.provider, &*one.call_id)).collect();
-        if let Some((_, now)) = webhooks.last() {
-            body_is_unread(conn, &unread, *now).await?;
-        }
-        let outcome = |webhook: &NewWebhook| webhook.malformed.then_some("malformed");
+        let mut webhooks = told_apart(conn, came).await?;
+        webhooks.retain(|(.., arrival)| *arrival != Arrival::Unread);
+        let Some((_, now, _)) = webhooks.last() else { return Ok(Vec::new()) };
+        let unread = webhooks.iter().filter(|(one, ..)| one.malformed);
+        let unread: BTreeSet<_> = unread.map(|(one, ..)| (one.provider, &*one.call_id)).collect();
+        body_is_unread(conn, &unread, *now).await?;
+        let outcome = |(webhook, _, arrival): &Came| match arrival {
+            Arrival::Again => Some("duplicate"),
+            _ => webhook.malformed.then_some("malformed"),
+        };
         let columns = vec![
-            ("received_at", ints(webhooks.iter().map(|(_, now)| now.0))),
-            ("provider", texts(webhooks.iter().map(|(one, _)| Some(one.provider.as_str())))),
-            ("call_id", texts(webhooks.iter().map(|(one, _)| Some(&*one.call_id)))),
-            ("bytes", ints(webhooks.iter().map(|(one, _)| one.body.len() as i64))),
-            ("outcome", texts(webhooks.iter().map(|(one, _)| outcome(one)))),
-            ("applied_at", ints(webhooks.iter().map(|(one, now)| outcome(one).map(|_| now.0)))),
-            ("body", Column::Blobs(webhooks.into_iter().map(|(one, _)| one.body).collect())),
+            ("received_at", ints(webhooks.iter().map(|(_, now, _)| now.0))),
+            ("provider", texts(webhooks.iter().map(|(one, ..)| Some(one.provider.as_str())))),
+            ("call_id", texts(webhooks.iter().map(|(one, ..)| Some(&*one.call_id)))),
+            ("bytes", ints(webhooks.iter().map(|(one, ..)| one.body.len() as i64))),
+            ("outcome", texts(webhooks.iter().map(outcome))),
+            ("applied_at", ints(webhooks.iter().map(|one| outcome(one).map(|_| one.1.0)))),
+            (
+                "kept",
+                ints(webhooks.iter().map(|(.., arrival)| i64::from(*arrival == Arrival::First))),
+            ),
+            (
+                "body",
+                Column::Blobs(
+                    webhooks
+                        .into_iter()
+                        .map(
+                            |(one, _, arrival)| {
+                                if arrival == Arrival::First { one.body } else { Vec::new() }
+                            },
+                        )
+                        .collect(),
+                ),
+            ),
         ];
         each(
             conn,
             "INSERT INTO webhook_inbox (received_at, provider, call_id, bytes, outcome, applied_at, body)
-             SELECT e.received_at, e.provider, e.call_id, e.bytes, e.outcome, e.applied_at, e.body FROM ROWS",
+             SELECT e.received_at, e.provider, e.call_id, e.bytes, e.outcome, e.applied_at,
+                CASE WHEN e.kept = 1 THEN e.body END FROM ROWS",
             columns,
         )
         .await?;
         conn.announce(Topic::Inbox);
         Ok(Vec::new())
     })
-}
-
-/// Whether the same unreadable body came to the same address before: it is in the inbox, or among `others`.
-async fn is_stored(
-    conn: &mut Conn,
-    webhook: &NewWebhook,
-    others: &[(NewWebhook, Timestamp)],
-) -> Result<bool> {
-    let same = |(other, _): &(NewWebhook, Timestamp)| {
-        other.malformed && other.call_id == webhook.call_id && other.body == webhook.body
-    };
-    if others.iter().any(same) {
-        return Ok(true);
-    }
-    let stored: Vec<(Option<Vec<u8>>,)> = rows!(
-        conn,
-        "SELECT body FROM webhook_inbox WHERE call_id = $1 AND outcome = 'malformed' AND bytes = $2",
-        &*webhook.call_id,
-        webhook.body.len() as i64,
-    )?;
-    Ok(stored.iter().any(|(body,)| body.as_ref() == Some(&webhook.body)))
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jobs::Timestamp;
 
+use crate::audit::{Action, Entry};
 use crate::conn::{Conn, exec, row, rows, value};
 use crate::{Result, Store, StoreError};
 
-/// How long an old webhook secret still verifies: longer than any result may be late.
+/// How long a webhook secret that was replaced still verifies: longer than any result may be late.
 const SECRET_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Whether the numbers in a database were bought or made up.
@@ -52,12 +53,30 @@ impl Store {
         .await
     }
 
-    /// The keys for webhook signatures, newest first: it signs, and all of them verify.
+    /// The keys for webhook signatures and when each was made, newest first: it signs, and all of them verify.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn webhook_secrets(&self) -> Result<Vec<String>> {
-        self.secrets("webhook").await
+    pub async fn webhook_secrets(&self) -> Result<Vec<(String, Timestamp)>> {
+        self.dated_secrets("webhook").await
+    }
+
+    /// Makes a new key for webhook signatures. The addresses of requests that are out stay as they are.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn rotate_webhook_secret(&self) -> Result<()> {
+        let (actor, now) = (self.actor(), self.now());
+        self.write(move |conn| {
+            Box::pin(async move {
+                // There is one to be replaced, or the first would be made twice.
+                dated_or_make(conn, "webhook", now).await?;
+                make(conn, "webhook", now).await?;
+                let entry = Entry::of(Action::Rotate).details("webhook-secret".to_owned());
+                entry.write(conn, actor, now).await
+            })
+        })
+        .await
     }
 
     /// The key for the hashes of erased people.
@@ -81,35 +100,68 @@ impl Store {
     }
 
     async fn secrets(&self, purpose: &'static str) -> Result<Vec<String>> {
+        let dated = self.dated_secrets(purpose).await?;
+        Ok(dated.into_iter().map(|(secret, _)| secret).collect())
+    }
+
+    async fn dated_secrets(&self, purpose: &'static str) -> Result<Vec<(String, Timestamp)>> {
         let now = self.now();
-        self.write(move |conn| Box::pin(async move { read_or_make(conn, purpose, now).await }))
+        let usable = usable(&mut self.read().await?, purpose, now).await?;
+        if !usable.is_empty() {
+            return Ok(usable);
+        }
+        self.write(move |conn| Box::pin(async move { dated_or_make(conn, purpose, now).await }))
             .await
     }
 }
 
+/// The keys of a purpose, the newest first; one is made if there is none.
 pub(crate) async fn read_or_make(
     conn: &mut Conn,
     purpose: &'static str,
     now: Timestamp,
 ) -> Result<Vec<String>> {
+    let dated = dated_or_make(conn, purpose, now).await?;
+    Ok(dated.into_iter().map(|(secret, _)| secret).collect())
+}
+
+async fn dated_or_make(
+    conn: &mut Conn,
+    purpose: &'static str,
+    now: Timestamp,
+) -> Result<Vec<(String, Timestamp)>> {
     // One row that every database has serves as the lock: two processes must not make two keys.
     let _: Option<(i64,)> = row!(conn, "SELECT next FROM reveal_numbers WHERE one = 1 FOR UPDATE")?;
+    let usable = usable(conn, purpose, now).await?;
+    if !usable.is_empty() {
+        return Ok(usable);
+    }
+    Ok(vec![(make(conn, purpose, now).await?, now)])
+}
+
+/// The keys that count, the newest first.
+async fn usable(
+    conn: &mut Conn,
+    purpose: &'static str,
+    now: Timestamp,
+) -> Result<Vec<(String, Timestamp)>> {
     let limit = if purpose == "webhook" { (now - SECRET_LIFETIME).0 } else { 0 };
     let found: Vec<(String, i64)> = rows!(
         conn,
         "SELECT secret, created_at FROM secrets WHERE purpose = $1 ORDER BY id DESC",
         purpose,
     )?;
-    // The newest always counts, however old: it is the one that signs.
-    let usable: Vec<String> = found
-        .into_iter()
-        .enumerate()
-        .filter(|(n, (_, created))| *n == 0 || *created >= limit)
-        .map(|(_, (secret, _))| secret)
-        .collect();
-    if !usable.is_empty() {
-        return Ok(usable);
-    }
+    // The newest always counts, however old: it is the one that signs. Another counts from when it was replaced.
+    let replaced = std::iter::once(i64::MAX).chain(found.iter().map(|(_, created)| *created));
+    let usable = found
+        .iter()
+        .zip(replaced)
+        .filter(|(_, replaced)| *replaced >= limit)
+        .map(|((secret, created), _)| (secret.clone(), Timestamp(*created)));
+    Ok(usable.collect())
+}
+
+async fn make(conn: &mut Conn, purpose: &'static str, now: Timestamp) -> Result<String> {
     let secret = new_secret();
     exec!(
         conn,
@@ -118,7 +170,7 @@ pub(crate) async fn read_or_make(
         secret.as_str(),
         now.0,
     )?;
-    Ok(vec![secret])
+    Ok(secret)
 }
 
 /// 256 bits from the system's generator, as hex.

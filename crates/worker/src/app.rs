@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use jobs::{PerPerson, Policy, Provider, Rate, WorkerId};
-use providers::{Signer, clodura, ocean};
+use providers::{clodura, ocean};
 use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -12,6 +12,7 @@ use url::Url;
 use crate::metrics::Metrics;
 use crate::persist::{Patience, persist};
 use crate::routine::Routine;
+use crate::signing::Signing;
 use crate::supervise::Supervisor;
 
 /// Shared by all jobs of a process; cheap to clone.
@@ -37,7 +38,7 @@ pub struct Inner {
     /// Settings of each provider.
     pub limits: Limits,
     /// Signs webhook URLs, and verifies them.
-    pub signer: Signer,
+    pub signing: Signing,
     /// How providers reach the webhook listener.
     pub public_url: Option<Url>,
     /// Watches the tasks that must run as long as the process does.
@@ -118,7 +119,7 @@ impl App {
     #[must_use]
     pub fn webhook_url(&self, provider: Provider, call_id: &str) -> Option<String> {
         let base = self.public_url.as_ref()?;
-        Some(self.signer.webhook_url(base, provider, call_id))
+        Some(self.signing.webhook_url(base, provider, call_id))
     }
 
     /// Writes something down that must not be lost, however long the database is away.

@@ -3,7 +3,7 @@
 use ::jobs::{OceanPlan, Provider, WorkerId};
 use anyhow::Context;
 use hmac::{Hmac, KeyInit, Mac};
-use providers::{Signer, clodura, ocean};
+use providers::{clodura, ocean};
 use sandbox::Sandbox;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::app::{App, Inner, Limits};
 use crate::config::Config;
+use crate::signing::Signing;
 use crate::start::StartError;
 use crate::supervise::Supervisor;
 
@@ -84,7 +85,7 @@ pub(crate) async fn worker(
         ocean: accounts.ocean(&http, config.ocean_plan)?,
         clodura: accounts.clodura(&http)?,
         limits: limits(config),
-        signer: signer(&store).await?,
+        signing: Signing::of(&store).await?,
         store,
         public_url: public_url(config, sandbox, listener)?,
         supervisor: Supervisor::default(),
@@ -105,19 +106,12 @@ pub(crate) async fn receiver(config: &Config, store: Store) -> Result<App, Start
         ocean: None,
         clodura: None,
         limits: limits(config),
-        signer: signer(&store).await?,
+        signing: Signing::of(&store).await?,
         store,
         public_url: None,
         supervisor: Supervisor::default(),
         stopping: CancellationToken::new(),
     }))
-}
-
-async fn signer(store: &Store) -> Result<Signer, StartError> {
-    let secrets: Vec<SecretString> =
-        store.webhook_secrets().await?.into_iter().map(SecretString::from).collect();
-    let (newest, older) = secrets.split_first().context("the database has no webhook secret")?;
-    Ok(Signer::new(newest, older).context("the webhook secret can't be used")?)
 }
 
 /// The sandbox is in this process and reaches the listener as it is.

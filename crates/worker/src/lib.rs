@@ -8,6 +8,8 @@ pub mod app;
 mod assemble;
 /// The bridge between apalis and the ledger.
 pub mod backend;
+/// How much of webhooks' bodies is held in memory.
+pub mod bodies;
 /// Command line and environment.
 pub mod config;
 /// Which connections are open, and which has to go.
@@ -34,6 +36,8 @@ pub mod routine;
 pub mod runner;
 /// HTTP for strangers.
 pub mod server;
+/// The keys of webhook addresses.
+pub mod signing;
 /// Webhooks kept while the database is away.
 pub mod spool;
 /// Clients that take nothing of their answers.

@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::bodies::Bodies;
 use crate::config::Config;
 use crate::idle::{self, Idle};
 use crate::jobs::housekeeping;
@@ -109,7 +110,11 @@ async fn run_on(
     let spool = Spool::new(config.spool_dir.clone());
     let stop_serving = CancellationToken::new();
     let receiving = listener.map(|listener| {
-        let router = webhooks::router(Webhooks { app: app.clone(), spool: spool.clone() });
+        let router = webhooks::router(Webhooks {
+            app: app.clone(),
+            spool: spool.clone(),
+            bodies: Bodies::default(),
+        });
         let patience = Patience::with(open_files::for_webhooks());
         let serving = server::serve(listener, router, patience, stop_serving.clone());
         app.supervisor.spawn("webhooks", serving)

@@ -31,6 +31,7 @@ macro_rules! on_both {
     };
 }
 
+mod addresses; // webhook addresses that strangers know
 mod available; // one key
 mod away; // databases that are away, workers that are gone
 mod canary; // few people out until a webhook has come

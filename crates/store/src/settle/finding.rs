@@ -24,6 +24,7 @@ impl Ledger {
         let standing = person.new_state.unwrap_or(person.state);
         let later = member.credits == Some(Credits::ZERO)
             && RevealState::Found.rank() > standing.rank()
+            && is_believed(standing, finding)
             && person.state != RevealState::Cancelled;
         matches!(finding, Finding::Found { .. }) && (member.credits.is_none() || later)
     }
@@ -40,6 +41,9 @@ impl Ledger {
         let member = &mut self.members[index];
         let Some(person) = self.people.get_mut(&member.reveal) else { return Placed::Known };
         let erased = person.state == RevealState::Cancelled;
+        if !erased && !is_believed(person.new_state.unwrap_or(person.state), finding) {
+            return Placed::Unread;
+        }
         let (to, charged, phones): (RevealState, Credits, &[Phone]) = match finding {
             Finding::InProgress | Finding::Unreadable if erased => return Placed::Erased,
             Finding::InProgress => return Placed::New,
@@ -78,6 +82,17 @@ impl Ledger {
             return Placed::New;
         }
         if first_answer { Placed::New } else { Placed::Known }
+    }
+}
+
+/// Whether a finding may change what is known. A person who was answered without a number is found only by one that is
+/// a number by its numbering plan: an address that has leaked is not to turn final results into anything.
+fn is_believed(standing: RevealState, finding: &Finding) -> bool {
+    match finding {
+        Finding::Found { phones, .. } if standing == RevealState::NotFound => {
+            phones.iter().any(|phone| phone.e164.is_some())
+        }
+        _ => true,
     }
 }
 

@@ -12,6 +12,7 @@
 )]
 
 mod accounts;
+mod addresses;
 mod answers;
 mod balance;
 mod basics;

@@ -15,6 +15,7 @@ use url::Url;
 use super::report::Check;
 use crate::app::App;
 use crate::assemble::{self, Accounts};
+use crate::bodies::Bodies;
 use crate::config::Config;
 use crate::config::is_this_machine;
 use crate::server::{self, Patience};
@@ -138,8 +139,8 @@ async fn try_it(
     http: &reqwest::Client,
 ) -> Check {
     let call_id = CallId::generate().to_string();
-    let signature = app.signer.sign(Provider::Ocean, &call_id);
-    let signed = app.signer.webhook_url(url, Provider::Ocean, &call_id);
+    let signature = app.signing.sign(Provider::Ocean, &call_id);
+    let signed = app.signing.webhook_url(url, Provider::Ocean, &call_id);
     let forged = signed.replace(&signature, &"0".repeat(signature.len()));
 
     let (arrived, stop) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
@@ -150,7 +151,7 @@ async fn try_it(
             StatusCode::OK
         });
         let spool = Spool::new(config.spool_dir.clone());
-        let router = webhooks::router(Webhooks { app, spool })
+        let router = webhooks::router(Webhooks { app, spool, bodies: Bodies::default() })
             .route(&format!("/webhooks/ocean/{call_id}/{signature}"), here);
         tokio::spawn(server::serve(listener, router, Patience::with(CONNECTIONS), stop.clone()))
     });

@@ -6,6 +6,7 @@ use store::{Applied, Delivery, NextWebhook, PutOff, StoreError, StoredWebhook};
 
 use crate::app::App;
 use crate::backend::{Claimed, Source, Ticket};
+use crate::bodies;
 use crate::failpoint;
 use crate::routine::Routine;
 
@@ -60,8 +61,8 @@ async fn drain_once(app: &App) -> Result<usize, StoreError> {
     let n = pending.len();
     let mut deliveries = Vec::with_capacity(n);
     let mut came = Vec::with_capacity(n);
-    for webhook in pending {
-        match read(&webhook) {
+    for (webhook, delivery) in read_all(pending).await {
+        match delivery {
             Some(delivery) => {
                 came.push((webhook.provider, webhook.received_at));
                 deliveries.push(delivery);
@@ -129,6 +130,19 @@ async fn put_off(
         tracing::warn!(call_id, failures, retry_at, %error, "a webhook can't be applied; it is kept");
     }
     Ok(())
+}
+
+/// Reads bodies off the threads that serve: a large one takes a while.
+async fn read_all(pending: Vec<StoredWebhook>) -> Vec<(StoredWebhook, Option<Delivery>)> {
+    let bytes = pending.iter().map(|webhook| webhook.body.len()).sum();
+    let reading = bodies::parse(bytes, || {
+        let read = |webhook: StoredWebhook| {
+            let delivery = read(&webhook);
+            (StoredWebhook { body: Vec::new(), ..webhook }, delivery)
+        };
+        pending.into_iter().map(read).collect()
+    });
+    reading.await.unwrap_or_default()
 }
 
 /// A body was readable when it was received; one from an older version's inbox may not be.

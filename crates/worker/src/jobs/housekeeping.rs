@@ -16,6 +16,9 @@ pub async fn heartbeats(app: App) {
         if let Err(error) = app.store.heartbeat(app.worker).await {
             tracing::warn!(%error, "no heartbeat");
         }
+        if let Err(error) = app.signing.refresh(&app.store).await {
+            tracing::debug!(%error, "the keys of webhook addresses can't be read");
+        }
         if let Err(error) = app.store.follow_database_clock().await {
             tracing::debug!(%error, "the database's clock can't be read");
         }

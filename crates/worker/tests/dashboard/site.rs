@@ -13,6 +13,7 @@ use jobs::{
     BatchId, Clock, Credits, Identifier, IdentifierKind, PerPerson, Policy, Provider, WorkerId,
 };
 use providers::Signer;
+use providers::signature::DatedSecret;
 use secrecy::SecretString;
 use store::{
     Answer, ClaimReveals, ClaimedCall, Delivery, NewBatch, NewRow, NewStep, NewWebhook, NewWorker,
@@ -23,6 +24,7 @@ use tower_service::Service;
 use worker::admin::{Access, Tokens, TokensFile, router};
 use worker::app::{App, Inner, Limits};
 use worker::metrics::Metrics;
+use worker::signing::Signing;
 
 pub const HOST: &str = "127.0.0.1:8788";
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -296,6 +298,8 @@ fn row(number: i64) -> NewRow {
 
 fn app(worker: WorkerId, store: Store, policy: Policy) -> App {
     let rate = "5/s".parse().expect("a rate");
+    let secret = DatedSecret { secret: SecretString::from(TOKEN), made_at: store.now() };
+    let signer = Signer::new(&[secret], store.now()).expect("a signer");
     App::new(Inner {
         worker,
         store,
@@ -313,7 +317,7 @@ fn app(worker: WorkerId, store: Store, policy: Policy) -> App {
             canary: 0,
             clodura_partners: true,
         },
-        signer: Signer::new(&SecretString::from(TOKEN), &[]).expect("a signer"),
+        signing: Signing::with(signer),
         public_url: None,
         supervisor: worker::supervise::Supervisor::default(),
         stopping: CancellationToken::new(),

@@ -12,7 +12,7 @@ pub mod people;
 /// What views must say at every moment.
 pub mod views;
 
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -77,6 +77,8 @@ pub struct Bench {
     pub database: Database,
     /// How often a provider found somebody of whom it had said 'not found'.
     pub second_thoughts: AtomicI64,
+    /// Webhooks that came: no body is that of another.
+    webhooks: AtomicUsize,
 }
 
 impl Bench {
@@ -90,6 +92,7 @@ impl Bench {
             worker: WorkerId::generate(),
             database,
             second_thoughts: AtomicI64::new(0),
+            webhooks: AtomicUsize::new(0),
         };
         bench.register(bench.worker, Some("key"), Some("url")).await;
         // Numbers without a price of their own cost one credit.
@@ -209,12 +212,9 @@ impl Bench {
         call_id: &str,
         results: Vec<PersonResult>,
     ) -> Applied {
-        let webhook = NewWebhook {
-            provider,
-            call_id: call_id.to_owned(),
-            body: b"{}".to_vec(),
-            malformed: false,
-        };
+        let nth = self.webhooks.fetch_add(1, Ordering::Relaxed);
+        let body = format!("{{}}{}", " ".repeat(nth)).into_bytes();
+        let webhook = NewWebhook { provider, call_id: call_id.to_owned(), body, malformed: false };
         self.store.store_webhook(webhook).await.expect("stored");
         let pending = self.store.pending_webhooks(100, 1 << 20).await.expect("pending");
         let stored = pending.last().expect("one is pending");

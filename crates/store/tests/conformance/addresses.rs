@@ -1,0 +1,122 @@
+//! A webhook address that has leaked: what comes to it is kept once, bounded, and changes nothing that is final.
+
+use jobs::Provider::Ocean;
+use jobs::Reception;
+use jobs::outcome::{Finding, Phone};
+use store::{Applied, ClaimedCall, Delivery, NewWebhook};
+
+use crate::harness::people::oceans;
+use crate::harness::{Bench, HOUR, found, not_found, on_both, result};
+
+on_both!(
+    a_body_is_kept_once_and_logged_each_time,
+    one_that_can_be_read_now_is_applied,
+    an_address_takes_so_many_bodies,
+    an_address_ends_a_while_after_its_results,
+    a_final_result_is_corrected_by_a_real_number_only,
+    the_secret_is_replaced_in_the_audit_log,
+);
+
+async fn out(b: &Bench, people: u32) -> (i64, ClaimedCall) {
+    let batch = b.submit(&oceans(1..=people)).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    (batch, call)
+}
+
+async fn came(b: &Bench, call: &ClaimedCall, body: &[u8], malformed: bool) {
+    let call_id = call.call_id.to_string();
+    let webhook = NewWebhook { provider: Ocean, call_id, body: body.to_vec(), malformed };
+    b.store.store_webhook(webhook).await.unwrap();
+}
+
+/// Bodies that are kept, entries of the log, and those that wait to be applied.
+async fn inbox(b: &Bench) -> [i64; 3] {
+    let mut counts = [0; 3];
+    for (count, wanted) in counts.iter_mut().zip(["body IS NOT NULL", "TRUE", "outcome IS NULL"]) {
+        let sql = format!("SELECT COUNT(*) FROM webhook_inbox WHERE {wanted}");
+        *count = b.database.number(&sql).await;
+    }
+    counts
+}
+
+async fn a_body_is_kept_once_and_logged_each_time(b: &Bench) {
+    let (_, call) = out(b, 2).await;
+    for kept in [[1, 1, 1], [1, 2, 1], [1, 3, 1]] {
+        came(b, &call, b"one", false).await;
+        assert_eq!(inbox(b).await, kept);
+    }
+    came(b, &call, b"two", false).await;
+    assert_eq!(inbox(b).await, [2, 4, 2]);
+    let duplicates = "SELECT COUNT(*) FROM webhook_log WHERE outcome = 'duplicate'";
+    assert_eq!(b.database.number(duplicates).await, 2);
+}
+
+async fn one_that_can_be_read_now_is_applied(b: &Bench) {
+    let (batch, call) = out(b, 1).await;
+    came(b, &call, b"new words", true).await;
+    came(b, &call, b"new words", true).await;
+    assert_eq!(inbox(b).await, [1, 1, 0]);
+    // After an upgrade it is sent once more.
+    came(b, &call, b"new words", false).await;
+    assert_eq!(inbox(b).await, [1, 2, 1]);
+    let stored = b.store.pending_webhooks(10, 1 << 20).await.unwrap().remove(0);
+    let results = vec![found("o1")];
+    let delivery =
+        Delivery { inbox: Some(stored.id), call_id: stored.call_id, results, credits_used: None };
+    b.store.settle(vec![delivery], &b.policy).await.unwrap();
+    assert_eq!(b.states(batch).await, ["found"]);
+}
+
+async fn reception(b: &Bench, call: &ClaimedCall, bytes: usize) -> Reception {
+    b.store.reception(&call.call_id.to_string(), bytes).await.unwrap()
+}
+
+async fn an_address_takes_so_many_bodies(b: &Bench) {
+    let (_, call) = out(b, 2).await;
+    for n in 0..4_u8 {
+        assert_eq!(reception(b, &call, 4 << 20).await, Reception::Open);
+        came(b, &call, &vec![n; 4 << 20], false).await;
+    }
+    assert_eq!(reception(b, &call, 4 << 20).await, Reception::Full);
+    for n in 4..100_u8 {
+        assert_eq!(reception(b, &call, 100 << 10).await, Reception::Open);
+        came(b, &call, &[n], false).await;
+    }
+    assert_eq!(reception(b, &call, 1).await, Reception::Full);
+}
+
+async fn an_address_ends_a_while_after_its_results(b: &Bench) {
+    let (batch, call) = out(b, 2).await;
+    b.webhook(&call, vec![found("o1")]).await;
+    b.advance(30 * 24 * HOUR).await;
+    b.store.sweep_overdue(&b.policy).await.unwrap();
+    assert_eq!(b.states(batch).await, ["found", "expired"]);
+    assert_eq!(reception(b, &call, 1).await, Reception::Open, "its result is paid for");
+    b.webhook(&call, vec![not_found("o2")]).await;
+    b.advance(7 * 24 * HOUR).await;
+    assert_eq!(reception(b, &call, 1).await, Reception::Open);
+    b.advance(HOUR).await;
+    assert_eq!(reception(b, &call, 1).await, Reception::Ended);
+}
+
+async fn a_final_result_is_corrected_by_a_real_number_only(b: &Bench) {
+    let (batch, call) = out(b, 1).await;
+    b.webhook(&call, vec![not_found("o1")]).await;
+    let phones = vec![Phone { raw: "12".into(), e164: None, extension: None, kind: None }];
+    let odd = result("o1", Finding::Found { phones, credits: None });
+    assert_eq!(b.webhook(&call, vec![odd]).await, Applied::Malformed, "kept, and told of");
+    assert_eq!(b.states(batch).await, ["not_found"]);
+    let spent = "SELECT CAST(SUM(credits_spent) AS BIGINT) FROM batch_spend";
+    assert_eq!(b.database.number(spent).await, 0);
+    assert_eq!(b.webhook(&call, vec![found("o1")]).await, Applied::Applied);
+    assert_eq!(b.states(batch).await, ["found"]);
+}
+
+async fn the_secret_is_replaced_in_the_audit_log(b: &Bench) {
+    let actor = store::Actor::new(store::Origin::Enqueue, "ada", None);
+    b.store.acting_as(actor).rotate_webhook_secret().await.unwrap();
+    let entry: (String, String) = b.database.one("SELECT action, details FROM audit_log").await;
+    assert_eq!(entry, ("rotate".to_owned(), "webhook-secret".to_owned()));
+    assert_eq!(b.store.webhook_secrets().await.unwrap().len(), 2);
+}

@@ -1,0 +1,175 @@
+//! Reading webhooks' bodies within a budget. Whoever knows a signed address may send large bodies over many connections:
+//! however many they are, only so much of them is held in memory, and what a provider sends usually is not kept waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, StatusCode};
+use futures::StreamExt;
+use jobs::Provider;
+use jobs::reception::USUAL_BYTES as USUAL;
+use providers::gzip;
+use providers::webhook::{Malformed, check};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The largest body taken, unpacked: a whole call of 500 people is some 100 KiB.
+const LARGEST: usize = 4 * 1024 * 1024;
+/// So much of a body is read, and parsed, at once: the result of one person.
+const SMALL: usize = 16 * 1024;
+/// What usual bodies hold in all, in KiB.
+const USUAL_BUDGET: usize = 8 * 1024;
+/// What larger ones hold in all, in KiB: two of the largest.
+const LARGE_BUDGET: usize = 8 * 1024;
+/// What the process parses at a time, in KiB, when bodies come and when they are applied: one of the largest. A tree of JSON
+/// may take twenty times the room of its text.
+const PARSED_AT_ONCE: usize = 4 * 1024;
+static PARSING: Semaphore = Semaphore::const_new(PARSED_AT_ONCE);
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a large body waits for room.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The budget of all bodies that are read; cheap to clone.
+#[derive(Clone)]
+pub struct Bodies {
+    usual: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+/// A body, and its room in the budget.
+pub struct Received {
+    /// As it was before it was compressed.
+    pub bytes: Vec<u8>,
+    /// Given back when it is dropped.
+    pub room: Vec<OwnedSemaphorePermit>,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        let of = |kib| Arc::new(Semaphore::new(kib));
+        Bodies { usual: of(USUAL_BUDGET), large: of(LARGE_BUDGET) }
+    }
+}
+
+impl Bodies {
+    /// Reads a request's body.
+    ///
+    /// # Errors
+    /// The status to answer with: it is too large, broken off, too slow, or there is no room for it.
+    pub async fn read(&self, request: Request) -> Result<Received, StatusCode> {
+        if !is_framed_plainly(request.headers()) {
+            return Err(StatusCode::NOT_IMPLEMENTED);
+        }
+        let declared = declared(request.headers());
+        if declared.is_some_and(|length| length > LARGEST) {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        let reading = self.collect(request.into_body(), declared);
+        let received = tokio::time::timeout(BODY_TIMEOUT, reading).await;
+        received.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+    }
+
+    async fn collect(&self, body: Body, declared: Option<usize>) -> Result<Received, StatusCode> {
+        let mut received = Received { bytes: Vec::new(), room: Vec::new() };
+        let mut held = SMALL;
+        let mut frames = body.into_data_stream();
+        if let Some(length) = declared.filter(|length| *length > SMALL) {
+            held = self.make_room(&mut received, length).await?;
+        }
+        while let Some(frame) = frames.next().await {
+            let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
+            let length = received.bytes.len() + frame.len();
+            if length > LARGEST {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            // One whose length nobody told.
+            if length > held {
+                held = self.make_room(&mut received, length.max(USUAL)).await?;
+            }
+            received.bytes.extend_from_slice(&frame);
+        }
+        Ok(received)
+    }
+
+    /// Waits for room for `length` bytes; gives how many there is room for.
+    async fn make_room(&self, received: &mut Received, length: usize) -> Result<usize, StatusCode> {
+        let (budget, room) =
+            if length <= USUAL { (&self.usual, USUAL.min(length)) } else { (&self.large, LARGEST) };
+        let permits = Arc::clone(budget).acquire_many_owned(kib(room));
+        match tokio::time::timeout(ROOM_TIMEOUT, permits).await {
+            Ok(Ok(permits)) => {
+                received.room.push(permits);
+                Ok(room)
+            }
+            _ => Err(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+
+    /// Unpacks a body and looks whether it can be read, off the threads that serve.
+    ///
+    /// # Errors
+    /// The status to answer with: it is too large once unpacked, or there is no room for it.
+    pub async fn unpack_and_check(
+        &self,
+        provider: Provider,
+        mut received: Received,
+    ) -> Result<(Received, Option<Malformed>), StatusCode> {
+        let packed = gzip::is_packed(&received.bytes);
+        if !packed && received.bytes.len() <= SMALL {
+            let malformed = check(provider, &received.bytes).err();
+            return Ok((received, malformed));
+        }
+        if packed {
+            self.make_room(&mut received, LARGEST).await?;
+        }
+        let size = if packed { LARGEST } else { received.bytes.len() };
+        let unpacked = parse(size, move || {
+            if let std::borrow::Cow::Owned(plain) = gzip::unpacked(&received.bytes, LARGEST)? {
+                received.bytes = plain;
+            }
+            let malformed = check(provider, &received.bytes).err();
+            Ok((received, malformed))
+        });
+        match unpacked.await {
+            Some(Ok(checked)) => Ok(checked),
+            Some(Err(gzip::TooLarge)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+            None => Err(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+}
+
+/// Parses bodies of so many bytes off the threads that serve, as soon as there is room for their trees. `None` while the
+/// process ends.
+pub async fn parse<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let room = PARSING.acquire_many(kib(bytes).min(kib(LARGEST))).await.ok()?;
+    let work = tokio::task::spawn_blocking(move || {
+        let _room = room;
+        work()
+    });
+    match work.await {
+        Ok(parsed) => Some(parsed),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => None,
+    }
+}
+
+/// Permits are of a KiB.
+fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
+}
+
+fn declared(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Whether nothing but chunks was made of the body on its way (RFC 9112 §6.1).
+fn is_framed_plainly(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    encodings.all(|encoding| encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"))
+}
