@@ -111,17 +111,12 @@ async fn doubt(
             "404 for everybody: {} in a row, and no order was taken; if these people really have no number, run enqueue resume {provider}",
             gate.not_found().run + answers.len() as i64,
         );
-        // The gate's own trials would ask one person over and over.
-        let people = match gate.probe_call == Some(answer.call.id) {
-            true => Next::Retry { reason: reason.clone() },
-            false => Next::Queue,
-        };
         let closing = Closing {
             reason: GateReason::EverythingRefused,
             message: Some(reason),
             until: Until::Backoff,
         };
-        let verdict = Verdict { people, closing: Some(closing), broken: false };
+        let verdict = Verdict { people: Next::Queue, closing: Some(closing), broken: false };
         refuse(conn, totals, answer, "not found, as everybody", verdict, policy, now).await?;
     }
     let provider = answers.first().map(|one| one.answer.call.provider);

@@ -10,6 +10,7 @@ on_both!(
     a_partial_outage_leaves_few_people_unknown,
     a_page_in_place_of_an_answer_is_not_paid_for_by_everybody,
     a_challenge_page_is_waited_out,
+    a_404_for_everybody_is_nobodys_result,
     a_worker_without_a_key_shuts_nothing,
 );
 
@@ -89,6 +90,27 @@ async fn a_challenge_page_is_waited_out(kind: Kind) {
     equals_truth(&scene, &batch.id, &ocean(30), nobody).await;
     books_are_closed(&scene).await;
     assert!(!scene.log().contains("misconfigured"));
+}
+
+/// An endpoint that has moved: each person seems to have no number.
+async fn a_404_for_everybody_is_nobodys_result(kind: Kind) {
+    let mut scene = Scene::new(kind, Config::instant()).await;
+    scene.set("CLODURA_RATE", "1000/s");
+    let moved = json!({"message": "Cannot POST /api/v1/search/people/phone/match"});
+    let moved = ScriptedResponse { times: 100_000, ..ScriptedResponse::new(404, moved) };
+    scene.sandbox.script(Endpoint::CloduraReveal, vec![moved]);
+    let rows: Vec<Row> = (0..300).map(|n| Row::clodura(format!("c{n}"))).collect();
+    let batch = scene.submit(&rows, &[]).await;
+    let worker = scene.worker().start().await;
+    let closed =
+        "SELECT COUNT(*) FROM provider_status WHERE gate_reason LIKE 'everything_refused%'";
+    scene.until(closed, "1").await;
+    assert_eq!(scene.db.int("SELECT not_found FROM batch_status").await, 0);
+    scene.sandbox.clear_script(Endpoint::CloduraReveal);
+    scene.until_finished().await;
+    worker.stop().await.with_code(0);
+    equals_truth(&scene, &batch.id, &rows, nobody).await;
+    books_are_closed(&scene).await;
 }
 
 /// Each does what it can; neither takes the other's work or shuts its gate.
