@@ -10,6 +10,7 @@ use crate::each::{Columns, each, ints, same, texts};
 use crate::gate;
 use crate::grouped::Item;
 use crate::overdue::take_back;
+use crate::passed::Passed;
 use crate::totals::{Totals, json};
 use crate::writer::BoxFuture;
 use crate::{Answer, Result, Store, Topic};
@@ -55,41 +56,40 @@ impl Store {
             now: self.now(),
             insists: false,
         };
-        self.groups()?.acceptances.write(accepted).await?;
-        self.passed().count_accepted(call.provider, self.now());
+        self.batchers.write(accepted).await?;
+        Passed::of(self.db.attached()).count_accepted(call.provider, self.now());
         Ok(())
     }
 }
 
 impl Item for Accepted {
+    /// Writes down orders that were taken; gives the places of those whose results are applied at this
+    /// moment. To wait for them would keep from the others, and from those who wait for these in turn.
+    fn write_all(conn: &mut Conn, accepted: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
+        Box::pin(async move {
+            let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(Vec::new()) };
+            let probes: Vec<i64> =
+                accepted.iter().filter(|one| one.probe).map(|one| one.id).collect();
+            gate::open_probed(conn, &probes).await?;
+            let found = lock(conn, &accepted).await?;
+            let is_left = |one: &Accepted| !one.insists && !found.contains_key(&one.id);
+            let locked = accepted.iter().filter(|one| !is_left(one));
+            let (moving, elsewhere): (Vec<_>, Vec<_>) =
+                locked.partition(|one| one.is_sending(&found));
+            write(conn, &moving, now).await?;
+            note(conn, &elsewhere, now).await?;
+            take_back_repeats(conn, &elsewhere, &found, now).await?;
+            if accepted.iter().any(|one| one.poll_at.is_some() && !is_left(one)) {
+                conn.announce(Topic::Polls);
+            }
+            let left = accepted.iter().enumerate().filter(|(_, one)| is_left(one));
+            Ok(left.map(|(place, _)| place).collect())
+        })
+    }
+
     fn insist(&mut self) {
         self.insists = true;
     }
-}
-
-/// Writes down orders that were taken; gives the places of those whose results are applied at this
-/// moment. To wait for them would keep from the others, and from those who wait for these in turn.
-pub(crate) fn write_all(
-    conn: &mut Conn,
-    accepted: Vec<Accepted>,
-) -> BoxFuture<'_, Result<Vec<usize>>> {
-    Box::pin(async move {
-        let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(Vec::new()) };
-        let probes: Vec<i64> = accepted.iter().filter(|one| one.probe).map(|one| one.id).collect();
-        gate::open_probed(conn, &probes).await?;
-        let found = lock(conn, &accepted).await?;
-        let is_left = |one: &Accepted| !one.insists && !found.contains_key(&one.id);
-        let locked = accepted.iter().filter(|one| !is_left(one));
-        let (moving, elsewhere): (Vec<_>, Vec<_>) = locked.partition(|one| one.is_sending(&found));
-        write(conn, &moving, now).await?;
-        note(conn, &elsewhere, now).await?;
-        take_back_repeats(conn, &elsewhere, &found, now).await?;
-        if accepted.iter().any(|one| one.poll_at.is_some() && !is_left(one)) {
-            conn.announce(Topic::Polls);
-        }
-        let left = accepted.iter().enumerate().filter(|(_, one)| is_left(one));
-        Ok(left.map(|(place, _)| place).collect())
-    })
 }
 
 /// By whom a call was sent, and its state.

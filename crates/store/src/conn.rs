@@ -4,15 +4,15 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::Result;
+use crate::attached::Attached;
 use crate::changes::{Topic, Topics};
-use crate::passed::Passed;
 use crate::sqlite::{Reader, Sqlite};
 
 /// A connection that the ledger's operations run on; within a transaction when they write.
 pub struct Conn {
     inner: Inner,
     topics: Topics,
-    passed: Passed,
+    attached: Attached,
     /// Another transaction that is committed just before this one.
     ahead: Option<Transaction<'static, Postgres>>,
 }
@@ -48,7 +48,7 @@ impl Conn {
     }
 
     fn new(inner: Inner) -> Self {
-        Conn { inner, topics: Topics::default(), passed: Passed::default(), ahead: None }
+        Conn { inner, topics: Topics::default(), attached: Attached::default(), ahead: None }
     }
 
     pub(crate) fn raw(&mut self) -> Raw<'_> {
@@ -79,14 +79,14 @@ impl Conn {
         }
     }
 
-    /// The same, counting good answers where all of a ledger's do.
-    pub(crate) fn with_passed(self, passed: &Passed) -> Self {
-        Conn { passed: passed.clone(), ..self }
+    /// The same, with what is kept in memory beside its database.
+    pub(crate) fn with_attached(self, attached: &Attached) -> Self {
+        Conn { attached: attached.clone(), ..self }
     }
 
-    /// Good answers that no gate shows yet.
-    pub(crate) fn passed(&self) -> &Passed {
-        &self.passed
+    /// What is kept in memory beside the database.
+    pub(crate) fn attached(&self) -> &Attached {
+        &self.attached
     }
 
     /// Wakes those who wait for `topic` once this transaction is committed.

@@ -16,6 +16,7 @@ use jobs::{Credits, GateReason, OffReason, PerPerson, Price, Provider, Tariff, T
 pub(crate) use self::closing::{broken, close, undocumented};
 pub(crate) use self::state::{half_open, open, open_probed, passed, write};
 use crate::conn::{Conn, exec, row};
+use crate::passed::Passed;
 use crate::record::record;
 use crate::{Result, StoreError};
 
@@ -128,7 +129,7 @@ impl Gate {
 
     /// Reads the gate and locks it: every transaction that sends or answers takes it first.
     pub(crate) async fn lock(conn: &mut Conn, provider: Provider) -> Result<Gate> {
-        let passed = conn.passed().take(provider).unwrap_or_default();
+        let passed = Passed::of(conn.attached()).take(provider).unwrap_or_default();
         let row: Option<GateRow> = match passed.requests {
             0 => row!(
                 conn,

@@ -4,16 +4,13 @@
 
 use std::time::Duration;
 
-use jobs::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::accept::{self, Accepted};
+use crate::attached::Attached;
 use crate::conn::Conn;
-use crate::immediate::{self, NotFound};
-use crate::inbox;
-use crate::polls::record::{self, Polled};
+use crate::database::Database;
 use crate::writer::{BoxFuture, Urgency};
-use crate::{DatabaseError, NewWebhook, Result, Store, StoreError};
+use crate::{DatabaseError, Result, StoreError};
 
 /// Writes that one transaction holds at most.
 const AT_ONCE: usize = 500;
@@ -29,54 +26,45 @@ const PATIENCE: u32 = 8;
 /// If so many in a row can't be written one by one, none of them is to blame.
 const ENOUGH: usize = 3;
 
-/// All of a store's.
+/// The batchers of an open database, one for each kind of write. Each is started when it is first needed, and ends with
+/// the last of these handles.
 #[derive(Clone)]
-pub(crate) struct Groups {
-    pub(crate) acceptances: Grouped<Accepted>,
-    pub(crate) not_found: Grouped<NotFound>,
-    pub(crate) polls: Grouped<Polled>,
-    pub(crate) webhooks: Grouped<(NewWebhook, Timestamp)>,
+pub(crate) struct Batchers {
+    db: Database,
+    started: Attached,
 }
 
-impl Groups {
-    /// `store` is one without groups of its own, or the tasks would keep themselves alive.
-    pub(crate) fn start(store: &Store) -> Self {
-        Groups {
-            acceptances: Grouped::start(store, Urgency::Usual, accept::write_all),
-            not_found: Grouped::start(store, Urgency::Usual, immediate::write_all),
-            polls: Grouped::start(store, Urgency::Usual, record::write_all),
-            // A provider waits for its 200, and may take too long a wait for a failure.
-            webhooks: Grouped::start(store, Urgency::Urgent, inbox::store_all),
-        }
+impl Batchers {
+    pub(crate) fn of(db: Database) -> Self {
+        Batchers { db, started: Attached::default() }
+    }
+
+    /// Returns once `item` is durable, or with nothing of it done.
+    pub(crate) async fn write<T: Item>(&self, item: T) -> Result<()> {
+        self.started.get(|| Batcher::<T>::start(&self.db)).write(item).await
     }
 }
 
-/// Something that is written.
+/// A small write that shares a transaction with others of its kind.
 pub(crate) trait Item: Clone + Send + 'static {
+    /// Before which other work they are written.
+    const URGENCY: Urgency = Urgency::Usual;
+
+    /// Writes all of these in one transaction; gives the places of those that it left for the next.
+    fn write_all(conn: &mut Conn, items: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>>;
+
     /// Called when it was left for the next transaction often enough: it must be written by that one.
     fn insist(&mut self) {}
 }
 
-/// Writes all of these in one transaction; gives the places of those that it left for the next.
-type WriteAll<T> = for<'a> fn(&'a mut Conn, Vec<T>) -> BoxFuture<'a, Result<Vec<usize>>>;
-
 /// The way to the task that writes them.
-pub(crate) struct Grouped<T>(mpsc::UnboundedSender<Waiting<T>>);
+struct Batcher<T>(mpsc::UnboundedSender<Waiting<T>>);
 
-/// Where and how they are written.
-struct To<T> {
-    store: Store,
-    urgency: Urgency,
-    all: WriteAll<T>,
-}
-
-impl<T: Item> To<T> {
-    async fn write(&self, items: Vec<T>) -> Result<Vec<usize>> {
-        let all = self.all;
-        match self.urgency {
-            Urgency::Usual => self.store.write(move |conn| all(conn, items)).await,
-            Urgency::Urgent => self.store.write_statement(move |conn| all(conn, items)).await,
-        }
+/// Writes these in one transaction; gives the places of those that are left for the next.
+async fn write_items<T: Item>(db: &Database, items: Vec<T>) -> Result<Vec<usize>> {
+    match T::URGENCY {
+        Urgency::Usual => db.write(move |conn| T::write_all(conn, items)).await,
+        Urgency::Urgent => db.write_statement(move |conn| T::write_all(conn, items)).await,
     }
 }
 
@@ -87,17 +75,17 @@ struct Waiting<T> {
     left: u32,
 }
 
-impl<T> Clone for Grouped<T> {
+impl<T> Clone for Batcher<T> {
     fn clone(&self) -> Self {
-        Grouped(self.0.clone())
+        Batcher(self.0.clone())
     }
 }
 
-impl<T: Item> Grouped<T> {
+impl<T: Item> Batcher<T> {
     /// Starts the task; it ends with the last way to it.
-    fn start(store: &Store, urgency: Urgency, all: WriteAll<T>) -> Self {
-        let to = To { store: store.clone(), urgency, all };
-        let gathers = store.is_postgres();
+    fn start(db: &Database) -> Self {
+        let db = db.clone();
+        let gathers = db.is_postgres();
         let (sender, mut receiver) = mpsc::unbounded_channel::<Waiting<T>>();
         tokio::spawn(async move {
             let mut waiting = Vec::with_capacity(AT_ONCE);
@@ -113,17 +101,16 @@ impl<T: Item> Grouped<T> {
                     return;
                 }
                 let many = waiting.len() >= MANY;
-                waiting = write_together(&to, waiting).await;
+                waiting = write_together(&db, waiting).await;
                 if many && gathers {
                     tokio::time::sleep(GATHER).await;
                 }
             }
         });
-        Grouped(sender)
+        Batcher(sender)
     }
 
-    /// Returns once `item` is durable, or with nothing of it done.
-    pub(crate) async fn write(&self, item: T) -> Result<()> {
+    async fn write(&self, item: T) -> Result<()> {
         let (reply, written) = oneshot::channel();
         self.0.send(Waiting { item, reply, left: 0 }).map_err(|_| DatabaseError::Closed)?;
         written.await.map_err(|_| DatabaseError::Closed)?
@@ -131,14 +118,14 @@ impl<T: Item> Grouped<T> {
 }
 
 /// Gives those that were left for the next transaction.
-async fn write_together<T: Item>(to: &To<T>, waiting: Vec<Waiting<T>>) -> Vec<Waiting<T>> {
+async fn write_together<T: Item>(db: &Database, waiting: Vec<Waiting<T>>) -> Vec<Waiting<T>> {
     let together = waiting.iter().map(|one| one.item.clone()).collect();
-    let places = match to.write(together).await {
+    let places = match write_items(db, together).await {
         Ok(places) => places,
         Err(error) => {
             match <[Waiting<T>; 1]>::try_from(waiting) {
                 Ok([one]) => _ = one.reply.send(Err(error)),
-                Err(waiting) => write_each(to, waiting).await,
+                Err(waiting) => write_each(db, waiting).await,
             }
             return Vec::new();
         }
@@ -160,13 +147,13 @@ async fn write_together<T: Item>(to: &To<T>, waiting: Vec<Waiting<T>>) -> Vec<Wa
 }
 
 /// One of them may be to blame: each gets its own answer, and keeps none of the others from theirs.
-async fn write_each<T: Item>(to: &To<T>, waiting: Vec<Waiting<T>>) {
+async fn write_each<T: Item>(db: &Database, waiting: Vec<Waiting<T>>) {
     let mut in_vain = 0;
     for Waiting { mut item, reply, .. } in waiting {
         item.insist();
         let written = match in_vain {
             ENOUGH => Err(StoreError::shared("nothing can be written down just now")),
-            _ => to.write(vec![item]).await.map(|_| ()),
+            _ => write_items(db, vec![item]).await.map(|_| ()),
         };
         in_vain = if written.is_ok() { 0 } else { ENOUGH.min(in_vain + 1) };
         let _ = reply.send(written);

@@ -27,7 +27,7 @@ impl Store {
     /// The database can't be used.
     pub async fn answer_not_found(&self, answer: Answer, policy: &Policy) -> Result<()> {
         let one = NotFound { answer, policy: policy.clone(), now: self.now() };
-        self.groups()?.not_found.write(one).await
+        self.batchers.write(one).await
     }
 }
 
@@ -39,37 +39,39 @@ pub(crate) struct NotFound {
     now: Timestamp,
 }
 
-impl Item for NotFound {}
-
-/// Writes down those who have no number. Where more are said to have none than chance explains, they stay open, and the
-/// gate closes: the provider's 404 is about the person only as long as not everybody gets it.
-pub(crate) fn write_all(conn: &mut Conn, all: Vec<NotFound>) -> BoxFuture<'_, Result<Vec<usize>>> {
-    Box::pin(async move {
-        let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
-            return Ok(Vec::new());
-        };
-        let of = |one: &NotFound| one.answer.call.provider;
-        let gates = Gate::lock_all(conn, all.iter().map(of)).await?;
-        let mut totals = Totals::default();
-        let mut believed = Vec::new();
-        for (provider, gate) in gates {
-            let answers: Vec<&NotFound> = all.iter().filter(|one| of(one) == provider).collect();
-            if gate.not_found().is_doubted(answers.len()) {
-                doubt(conn, &mut totals, &gate, &answers, now).await?;
-            } else {
-                let calls: Vec<i64> = answers.iter().map(|one| one.answer.call.id).collect();
-                count(conn, provider, &calls, now).await?;
-                if gate.probe_call.is_some_and(|probe| calls.contains(&probe)) {
-                    let breaker = Breaker { broken_streak: 0, ..gate.breaker.probe_answered(now) };
-                    gate::write(conn, provider, &breaker).await?;
+impl Item for NotFound {
+    /// Writes down those who have no number. Where more are said to have none than chance explains, they stay open, and the
+    /// gate closes: the provider's 404 is about the person only as long as not everybody gets it.
+    fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
+        Box::pin(async move {
+            let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
+                return Ok(Vec::new());
+            };
+            let of = |one: &NotFound| one.answer.call.provider;
+            let gates = Gate::lock_all(conn, all.iter().map(of)).await?;
+            let mut totals = Totals::default();
+            let mut believed = Vec::new();
+            for (provider, gate) in gates {
+                let answers: Vec<&NotFound> =
+                    all.iter().filter(|one| of(one) == provider).collect();
+                if gate.not_found().is_doubted(answers.len()) {
+                    doubt(conn, &mut totals, &gate, &answers, now).await?;
+                } else {
+                    let calls: Vec<i64> = answers.iter().map(|one| one.answer.call.id).collect();
+                    count(conn, provider, &calls, now).await?;
+                    if gate.probe_call.is_some_and(|probe| calls.contains(&probe)) {
+                        let breaker =
+                            Breaker { broken_streak: 0, ..gate.breaker.probe_answered(now) };
+                        gate::write(conn, provider, &breaker).await?;
+                    }
+                    believed.extend(answers);
                 }
-                believed.extend(answers);
             }
-        }
-        settle_all(conn, &mut totals, &believed, &policy, now).await?;
-        totals.flush(conn, now).await?;
-        Ok(Vec::new())
-    })
+            settle_all(conn, &mut totals, &believed, &policy, now).await?;
+            totals.flush(conn, now).await?;
+            Ok(Vec::new())
+        })
+    }
 }
 
 async fn settle_all(

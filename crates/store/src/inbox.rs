@@ -15,7 +15,7 @@ use crate::conn::{Conn, exec, row, rows, value};
 use crate::each::{Column, each, ints, texts};
 use crate::gate::unread::body_is_unread;
 use crate::grouped::Item;
-use crate::writer::BoxFuture;
+use crate::writer::{BoxFuture, Urgency};
 use crate::{Result, Store, Topic};
 
 /// How long a webhook that could not be applied is left alone: this, then twice as long each time.
@@ -93,7 +93,7 @@ impl Store {
     pub async fn store_webhook(&self, webhook: NewWebhook) -> Result<()> {
         let came = (webhook, self.now());
         if self.is_postgres() {
-            return self.groups()?.webhooks.write(came).await;
+            return self.batchers.write(came).await;
         }
         // SQLite's one writer groups them anyway; a group of their own would have the next ones wait for two
         // commits, and for what is written between.
@@ -229,7 +229,14 @@ impl Store {
     }
 }
 
-impl Item for (NewWebhook, Timestamp) {}
+impl Item for (NewWebhook, Timestamp) {
+    /// A provider waits for its 200, and may take too long a wait for a failure.
+    const URGENCY: Urgency = Urgency::Urgent;
+
+    fn write_all(conn: &mut Conn, came: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
+        store_all(conn, came)
+    }
+}
 
 /// Stores webhooks. A body that came to the same address before is not kept again: providers send it until it is taken,
 /// and so may who knows the address.

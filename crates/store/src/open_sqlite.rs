@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
+use crate::attached::Attached;
+use crate::backend::Backend;
 use crate::changes::Changes;
 use crate::checkpoint::{self, Checkpoints};
 use crate::conn::Conn;
-use crate::connect::Backend;
-use crate::passed::Passed;
 use crate::shown_url::shown_url;
 use crate::sqlite::{Readers, Sqlite, WRITER_CACHE_KIB};
 use crate::turn::Turns;
@@ -32,7 +32,7 @@ pub(crate) async fn open_sqlite(
     create: bool,
     migrate: bool,
     changes: &Changes,
-    passed: &Passed,
+    attached: &Attached,
 ) -> Result<Backend> {
     let file = sqlite_file(url).ok_or_else(|| StoreError::Url { url: shown_url(url) })?;
     if !file.exists() {
@@ -42,7 +42,7 @@ pub(crate) async fn open_sqlite(
         create_private(&file)
             .map_err(|error| unusable::sqlite(&file, StoreError::shared(&error.to_string())))?;
     }
-    let opened = open_patiently(&file, migrate, changes, passed).await;
+    let opened = open_patiently(&file, migrate, changes, attached).await;
     opened.map_err(|error| unusable::sqlite(&file, error))
 }
 
@@ -96,12 +96,12 @@ async fn open_patiently(
     file: &Path,
     migrate: bool,
     changes: &Changes,
-    passed: &Passed,
+    attached: &Attached,
 ) -> Result<Backend> {
     let started = Instant::now();
     let mut migrations = 0;
     loop {
-        let error = match open_once(file, migrate, changes, passed).await {
+        let error = match open_once(file, migrate, changes, attached).await {
             Ok(backend) => return Ok(backend),
             Err(error) => error,
         };
@@ -124,7 +124,7 @@ async fn open_once(
     path: &Path,
     migrate: bool,
     changes: &Changes,
-    passed: &Passed,
+    attached: &Attached,
 ) -> Result<Backend> {
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -137,7 +137,7 @@ async fn open_once(
     }
     let conn = Sqlite::open(path, WRITER_CACHE_KIB)?;
     checkpoint::watch(&conn.conn);
-    let conn = Conn::sqlite(conn).with_passed(passed);
+    let conn = Conn::sqlite(conn).with_attached(attached);
     let writer = Writer::start(conn, Turns::of(path), Checkpoints::start(path)?, changes.clone())?;
     // Only now: whoever closes a file last puts its log away, and the next one sets it up again.
     first.close().await;

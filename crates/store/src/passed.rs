@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jobs::{Provider, Timestamp};
 
+use crate::attached::Attached;
+
 /// Good answers that no gate shows yet; one for each ledger that is open.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Passed(Arc<Mutex<BTreeMap<Provider, Count>>>);
@@ -22,6 +24,11 @@ pub(crate) struct Count {
 }
 
 impl Passed {
+    /// Those of an open database.
+    pub(crate) fn of(attached: &Attached) -> Self {
+        attached.get(Passed::default)
+    }
+
     /// A request was answered sensibly.
     pub(crate) fn count(&self, provider: Provider) {
         self.with(|counts| counts.entry(provider).or_default().requests += 1);

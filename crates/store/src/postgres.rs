@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection, PgPool};
 
+use crate::backend::Backend;
 use crate::changes::{Changes, Topic, Topics};
-use crate::connect::{Backend, LONGEST_ANSWER};
 use crate::notify::{CHANNEL, Notifier, Teller};
 use crate::shown_url::shown_url;
 use crate::writer::Durability;
@@ -70,6 +70,9 @@ const IN_PASSING: [(&str, &str); 1] = [("synchronous_commit", "off")];
 const TRUSTED: Duration = Duration::from_secs(1);
 
 static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// How long the server may take to tell the time, or to take a notification.
+pub(crate) const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
 /// How long a server may take to take a connection, or to start.
 const PATIENCE: Duration = Duration::from_secs(10);

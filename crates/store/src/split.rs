@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jobs::Timestamp;
 
-use crate::audit::{Action, Actor, Entry};
+use crate::actor::Actor;
+use crate::audit::{Action, Entry};
 use crate::conn::{Conn, rows};
 use crate::each::{each, shared};
 use crate::links::{others_of, persons_of, remove};

@@ -263,13 +263,12 @@ async fn begin(conn: &mut Conn, turns: &mut Turns) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use jobs::{Clock, Timestamp};
-
     use std::sync::{Arc, Mutex};
 
     use super::BoxFuture;
     use crate::conn::{Conn, exec, value};
-    use crate::{DatabaseError, Store, StoreError};
+    use crate::database::Database;
+    use crate::{DatabaseError, StoreError};
 
     type Order = Arc<Mutex<Vec<&'static str>>>;
 
@@ -291,7 +290,7 @@ mod tests {
     async fn what_is_urgent_goes_first() {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", dir.path().join("ledger.db").display());
-        let store = Store::connect(&url, true, Clock::manual(Timestamp(0))).await.unwrap();
+        let store = Database::open(&url, true, true).await.unwrap();
         let (hold, held) = std::sync::mpsc::channel::<()>();
         let order = Order::default();
         let first = store.write(move |_| {
@@ -315,8 +314,7 @@ mod tests {
     async fn a_panicking_write_harms_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", dir.path().join("ledger.db").display());
-        let clock = Clock::manual(Timestamp(0));
-        let store = Store::connect(&url, true, clock).await.unwrap();
+        let store = Database::open(&url, true, true).await.unwrap();
         let writes = (0..60_i64).map(|n| {
             store.write(move |conn| {
                 Box::pin(async move {

@@ -11,6 +11,7 @@ use crate::gate::Gate;
 use crate::grouped::Item;
 use crate::lookups::{Lookup, describe, on_failure};
 use crate::overdue::expire_call;
+use crate::passed::Passed;
 use crate::settle::{Delivery, settle};
 use crate::totals::Totals;
 use crate::writer::BoxFuture;
@@ -42,41 +43,41 @@ impl Store {
     ) -> Result<()> {
         let (now, policy) = (self.now(), policy.clone());
         let answered = result.is_ok().then_some(poll.provider);
-        self.groups()?.polls.write(Polled { poll, result, http_status, policy, now }).await?;
+        self.batchers.write(Polled { poll, result, http_status, policy, now }).await?;
         if let Some(provider) = answered {
-            self.passed().count(provider);
+            Passed::of(self.db.attached()).count(provider);
         }
         Ok(())
     }
 }
 
-impl Item for Polled {}
-
-/// Writes down what polls brought.
-pub(crate) fn write_all(conn: &mut Conn, all: Vec<Polled>) -> BoxFuture<'_, Result<Vec<usize>>> {
-    Box::pin(async move {
-        let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
-            return Ok(Vec::new());
-        };
-        let failed = all.iter().filter(|one| one.result.is_err());
-        Gate::lock_all(conn, failed.map(|one| one.poll.provider)).await?;
-        Lookup::write_all(conn, all.iter().map(Polled::lookup).collect(), now).await?;
-        let deliveries: Vec<Delivery> = all.iter().filter_map(Polled::delivery).collect();
-        let mut totals = Totals::default();
-        if !deliveries.is_empty() {
-            settle(conn, &mut totals, deliveries, &policy, now).await?;
-        }
-        end_or_repeat(conn, &mut totals, &all, &policy, now).await?;
-        for one in all {
-            if let Err(failure) = one.result {
-                // Read anew: the failure before may have closed it.
-                let gate = Gate::lock(conn, one.poll.provider).await?;
-                on_failure(conn, one.poll.provider, &gate, failure, &policy, now).await?;
+impl Item for Polled {
+    /// Writes down what polls brought.
+    fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
+        Box::pin(async move {
+            let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
+                return Ok(Vec::new());
+            };
+            let failed = all.iter().filter(|one| one.result.is_err());
+            Gate::lock_all(conn, failed.map(|one| one.poll.provider)).await?;
+            Lookup::write_all(conn, all.iter().map(Polled::lookup).collect(), now).await?;
+            let deliveries: Vec<Delivery> = all.iter().filter_map(Polled::delivery).collect();
+            let mut totals = Totals::default();
+            if !deliveries.is_empty() {
+                settle(conn, &mut totals, deliveries, &policy, now).await?;
             }
-        }
-        totals.flush(conn, now).await?;
-        Ok(Vec::new())
-    })
+            end_or_repeat(conn, &mut totals, &all, &policy, now).await?;
+            for one in all {
+                if let Err(failure) = one.result {
+                    // Read anew: the failure before may have closed it.
+                    let gate = Gate::lock(conn, one.poll.provider).await?;
+                    on_failure(conn, one.poll.provider, &gate, failure, &policy, now).await?;
+                }
+            }
+            totals.flush(conn, now).await?;
+            Ok(Vec::new())
+        })
+    }
 }
 
 impl Polled {
