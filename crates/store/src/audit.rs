@@ -6,9 +6,10 @@ use std::sync::Arc;
 use jobs::{BatchId, Provider, Timestamp};
 
 use crate::actor::Actor;
-use crate::conn::{Conn, exec, rows};
-use crate::record::record;
-use crate::{Result, Store};
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::record::record;
+use crate::error::Result;
+use crate::store::Store;
 
 /// What the audit log tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +125,7 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn audit_log(&self, before: Option<i64>, most: usize) -> Result<Vec<AuditEntry>> {
-        let mut conn = self.read().await?;
+        let mut conn = self.db.read().await?;
         Ok(rows!(
             conn,
             "SELECT entry_id, at, origin, actor, role, action, batch_id, provider, details
@@ -138,7 +139,8 @@ impl Store {
     pub(crate) async fn audit(&self, entry: Entry) -> Result<()> {
         let Some(actor) = self.actor() else { return Ok(()) };
         let now = self.now();
-        self.write(move |conn| Box::pin(async move { entry.write(conn, Some(actor), now).await }))
+        self.db
+            .write(move |conn| Box::pin(async move { entry.write(conn, Some(actor), now).await }))
             .await
     }
 }

@@ -1,9 +1,9 @@
+//!
+
 use rusqlite::ErrorCode;
 use rusqlite::ffi::{SQLITE_BUSY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
-
-use crate::unusable::words;
 
 /// What went wrong with the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -184,4 +184,14 @@ fn is_sqlite_busy(error: &sqlx::Error) -> bool {
     // An extended code has the plain one in its last byte: https://sqlite.org/rescode.html
     let code = error.code().and_then(|code| code.parse::<i32>().ok());
     is_sqlite && code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
+}
+
+/// A driver's words, without those that say the line of the server's source.
+pub(crate) fn words(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::PoolTimedOut => "no connection to it became free within 10 s".to_owned(),
+        other => other.to_string(),
+    }
 }

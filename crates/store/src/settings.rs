@@ -5,8 +5,9 @@ use std::time::Duration;
 use jobs::Timestamp;
 
 use crate::audit::{Action, Entry};
-use crate::conn::{Conn, exec, row, rows, value};
-use crate::{Result, Store, StoreError};
+use crate::db::conn::{Conn, exec, row, rows, value};
+use crate::error::{Result, StoreError};
+use crate::store::Store;
 
 /// How long a webhook secret that was replaced still verifies: longer than any result may be late.
 const SECRET_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -35,7 +36,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Stamp`] where it was first used as the other.
     pub async fn stamp(&self, wanted: Stamp) -> Result<()> {
-        self.write(move |conn| {
+        self.db.write(move |conn| {
             Box::pin(async move {
                 exec!(
                     conn,
@@ -67,16 +68,17 @@ impl Store {
     /// The database can't be used.
     pub async fn rotate_webhook_secret(&self) -> Result<()> {
         let (actor, now) = (self.actor(), self.now());
-        self.write(move |conn| {
-            Box::pin(async move {
-                // There is one to be replaced, or the first would be made twice.
-                dated_or_make(conn, "webhook", now).await?;
-                make(conn, "webhook", now).await?;
-                let entry = Entry::of(Action::Rotate).details("webhook-secret".to_owned());
-                entry.write(conn, actor, now).await
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    // There is one to be replaced, or the first would be made twice.
+                    dated_or_make(conn, "webhook", now).await?;
+                    make(conn, "webhook", now).await?;
+                    let entry = Entry::of(Action::Rotate).details("webhook-secret".to_owned());
+                    entry.write(conn, actor, now).await
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// The key for the hashes of erased people.
@@ -106,11 +108,12 @@ impl Store {
 
     async fn dated_secrets(&self, purpose: &'static str) -> Result<Vec<(String, Timestamp)>> {
         let now = self.now();
-        let usable = usable(&mut self.read().await?, purpose, now).await?;
+        let usable = usable(&mut self.db.read().await?, purpose, now).await?;
         if !usable.is_empty() {
             return Ok(usable);
         }
-        self.write(move |conn| Box::pin(async move { dated_or_make(conn, purpose, now).await }))
+        self.db
+            .write(move |conn| Box::pin(async move { dated_or_make(conn, purpose, now).await }))
             .await
     }
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use jobs::{GateState, OffReason, Policy, Provider, Timestamp, WorkerId};
 
-use crate::conn::{Conn, exec, rows};
-use crate::gate::{self, Gate};
-use crate::totals::json;
-use crate::transition::parse_provider;
-use crate::{Result, Store, StoreError, Topic};
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::sets::json;
+use crate::db::signals::Topic;
+use crate::decode::parse_provider;
+use crate::error::{Result, StoreError};
+use crate::gates::gate::Gate;
+use crate::gates::state;
+use crate::store::Store;
 
 /// A worker that starts.
 #[derive(Debug, Clone)]
@@ -57,7 +60,7 @@ impl Store {
             .map(|setup| (setup.provider.as_str(), setup.lacks().map(OffReason::as_str)))
             .collect();
         let lacks = json(&lacks);
-        self.write(move |conn| {
+        self.db.write(move |conn| {
             Box::pin(async move {
                 exec!(
                     conn,
@@ -92,18 +95,19 @@ impl Store {
     /// The database can't be used.
     pub async fn heartbeat(&self, worker: WorkerId) -> Result<()> {
         let now = self.now();
-        self.write(move |conn| {
-            Box::pin(async move {
-                exec!(
-                    conn,
-                    "UPDATE workers SET heartbeat_at = $2 WHERE worker_id = $1",
-                    worker.to_string(),
-                    now.0,
-                )?;
-                Ok(())
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    exec!(
+                        conn,
+                        "UPDATE workers SET heartbeat_at = $2 WHERE worker_id = $1",
+                        worker.to_string(),
+                        now.0,
+                    )?;
+                    Ok(())
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// The providers that a worker could use which ran last.
@@ -111,7 +115,7 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn providers_set_up(&self) -> Result<Vec<Provider>> {
-        let mut conn = self.read().await?;
+        let mut conn = self.db.read().await?;
         let found: Vec<(String,)> = rows!(
             conn,
             "SELECT provider FROM provider_gates WHERE key_fingerprint IS NOT NULL AND off_reason IS NULL",
@@ -125,7 +129,7 @@ impl Store {
     /// The database can't be used.
     pub async fn worker_stopped(&self, worker: WorkerId) -> Result<()> {
         let now = self.now();
-        self.write(move |conn| {
+        self.db.write(move |conn| {
             Box::pin(async move {
                 exec!(
                     conn,
@@ -147,7 +151,7 @@ impl Store {
     /// The database can't be used.
     pub(crate) async fn note_what_is_off(&self, policy: &Policy) -> Result<()> {
         let (now, timeout) = (self.now(), policy.heartbeat_timeout);
-        let mut conn = self.read().await?;
+        let mut conn = self.db.read().await?;
         let mut changed = Vec::new();
         for (provider, off) in what_is_off(&mut conn, timeout, now).await? {
             if Gate::read(&mut conn, provider).await?.off_reason != off {
@@ -158,17 +162,18 @@ impl Store {
         if changed.is_empty() {
             return Ok(());
         }
-        self.write(move |conn| {
-            Box::pin(async move {
-                for (provider, off) in what_is_off(conn, timeout, now).await? {
-                    if changed.contains(&provider) {
-                        write_off(conn, provider, off).await?;
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    for (provider, off) in what_is_off(conn, timeout, now).await? {
+                        if changed.contains(&provider) {
+                            write_off(conn, provider, off).await?;
+                        }
                     }
-                }
-                Ok(())
+                    Ok(())
+                })
             })
-        })
-        .await
+            .await
     }
 }
 
@@ -264,7 +269,7 @@ async fn tell_gate(conn: &mut Conn, setup: &ProviderSetup, now: Timestamp) -> Re
     )?;
     // What an old key was refused for says nothing about a new one.
     if new_key && gate.key_fingerprint.is_some() && gate.breaker.state != GateState::Open {
-        gate::open(conn, provider).await?;
+        state::open(conn, provider).await?;
     }
     Ok(())
 }

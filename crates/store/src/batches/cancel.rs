@@ -1,0 +1,137 @@
+//! Cancelling a batch: nothing further of it is sent from the moment it is marked; its rows are ended
+//! chunk by chunk. What is out is still received, kept and shown.
+
+use jobs::Timestamp;
+
+use crate::audit::{Action, Entry};
+use crate::db::conn::{Conn, exec, row, rows};
+use crate::db::signals::Topic;
+use crate::decode::BatchRef;
+use crate::error::Result;
+use crate::reveals::counters::Totals;
+use crate::reveals::ownership::find_lanes;
+use crate::store::Store;
+
+/// Rows that are looked at by one transaction.
+const ROWS_AT_ONCE: i64 = 1_000;
+
+/// What cancelling came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cancelled {
+    /// Rows that ended as `cancelled` now.
+    pub rows: i64,
+    /// Rows whose people were asked for already; their results are still received.
+    pub out: i64,
+}
+
+impl Store {
+    /// Cancels a batch. Doing it again carries on where an earlier time was cut short.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn cancel(&self, batch: &BatchRef) -> Result<Cancelled> {
+        let (id, batch_id) = (batch.id, batch.batch_id);
+        let (actor, now) = (self.actor(), self.now());
+        self.db.write(move |conn| {
+            Box::pin(async move {
+                let cancelled = exec!(
+                    conn,
+                    "UPDATE batches SET cancelled_at = $2 WHERE id = $1 AND cancelled_at IS NULL",
+                    id,
+                    now.0,
+                )?;
+                if cancelled > 0 {
+                    Entry::of(Action::Cancel).batch(batch_id).write(conn, actor, now).await?;
+                }
+                conn.announce(Topic::Queue);
+                Ok(())
+            })
+        })
+        .await?;
+        let rows = self.end_waiting_rows(id).await?;
+        let mut conn = self.db.read().await?;
+        let out: Option<(i64,)> = row!(
+            conn,
+            "SELECT CAST(COALESCE(SUM(asked), 0) AS BIGINT) FROM batch_totals
+             WHERE batch_id = $1",
+            id,
+        )?;
+        Ok(Cancelled { rows, out: out.map_or(0, |(out,)| out) })
+    }
+
+    /// Ends the rows that a cancel which was cut short left; returns how many. Cheap where there are
+    /// none.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn sweep_cancelled_batches(&self) -> Result<i64> {
+        let open: Vec<(i64,)> = {
+            let mut conn = self.db.read().await?;
+            rows!(
+                conn,
+                "SELECT DISTINCT b.id FROM batches b JOIN batch_totals t ON t.batch_id = b.id
+                 WHERE b.cancelled_at IS NOT NULL AND b.published_at IS NOT NULL
+                   AND b.unfinished > 0 AND t.queued + t.retrying > 0
+                 ORDER BY b.id",
+            )?
+        };
+        let mut ended = 0;
+        for (id,) in open {
+            ended += self.end_waiting_rows(id).await?;
+        }
+        Ok(ended)
+    }
+
+    async fn end_waiting_rows(&self, batch: i64) -> Result<i64> {
+        let now = self.now();
+        let (mut after, mut ended) = (0, 0);
+        while let Some((last, waiting)) = self.next_waiting(batch, after).await? {
+            after = last;
+            if waiting.is_empty() {
+                continue;
+            }
+            ended += self
+                .db
+                .write(move |conn| {
+                    Box::pin(async move { end_chunk(conn, batch, &waiting, now).await })
+                })
+                .await?;
+        }
+        Ok(ended)
+    }
+
+    /// The next rows of a batch: the number of the last, and whose people wait for their turn. Read
+    /// without a lock; what ends is looked at once more under one.
+    async fn next_waiting(&self, batch: i64, after: i64) -> Result<Option<(i64, Vec<i64>)>> {
+        let mut conn = self.db.read().await?;
+        let found: Vec<(i64, Option<i64>, Option<String>)> = rows!(
+            conn,
+            "SELECT w.row_number, CASE WHEN w.ended IS NULL THEN r.id END, r.state
+             FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
+             WHERE w.batch_id = $1 AND w.row_number > $2 ORDER BY w.row_number LIMIT $3",
+            batch,
+            after,
+            ROWS_AT_ONCE,
+        )?;
+        let Some(&(last, ..)) = found.last() else { return Ok(None) };
+        let waiting = found
+            .into_iter()
+            .filter(|(_, _, state)| {
+                matches!(state.as_deref(), Some("queued" | "retrying" | "idle"))
+            })
+            .filter_map(|(_, reveal, _)| reveal)
+            .collect();
+        Ok(Some((last, waiting)))
+    }
+}
+
+/// Ends the batch's rows that show those of `people` who wait, and hands these on to others who want them. How many
+/// rows ended.
+async fn end_chunk(conn: &mut Conn, batch: i64, people: &[i64], now: Timestamp) -> Result<i64> {
+    let mut totals = Totals::default();
+    find_lanes(conn, &mut totals, people, now).await?;
+    let ended = totals.cancelled(batch);
+    totals.flush(conn, now).await?;
+    conn.announce(Topic::Queue);
+    Ok(ended)
+}

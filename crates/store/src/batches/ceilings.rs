@@ -1,0 +1,61 @@
+//! Batches' ceilings.
+
+use std::collections::BTreeMap;
+
+use jobs::{Credits, Provider};
+
+use crate::audit::{Action, Entry};
+use crate::batches::loading::Loading;
+use crate::db::conn::exec;
+use crate::db::signals::Topic;
+use crate::decode::BatchRef;
+use crate::error::Result;
+use crate::store::Store;
+
+impl Loading {
+    /// The batch, for what can be done to a published one, too.
+    #[must_use]
+    pub fn as_batch(&self) -> BatchRef {
+        BatchRef { id: self.id, batch_id: self.batch_id }
+    }
+}
+
+impl Store {
+    /// Sets how many credits a batch may use at providers. Whoever waits at the old ceiling has
+    /// their turn again.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn set_ceilings(
+        &self,
+        batch: &BatchRef,
+        ceilings: &BTreeMap<Provider, Credits>,
+    ) -> Result<()> {
+        let (id, batch_id, ceilings) = (batch.id, batch.batch_id, ceilings.clone());
+        let (actor, now) = (self.actor(), self.now());
+        if ceilings.is_empty() {
+            return Ok(());
+        }
+        self.db.write(move |conn| {
+            Box::pin(async move {
+                for (provider, max) in ceilings {
+                    exec!(
+                        conn,
+                        "INSERT INTO batch_totals (batch_id, provider, max_credits) VALUES ($1, $2, $3)
+                         ON CONFLICT (batch_id, provider)
+                         DO UPDATE SET max_credits = excluded.max_credits",
+                        id,
+                        provider.as_str(),
+                        max.thousandths(),
+                    )?;
+                    let raised = Entry::of(Action::Ceiling).batch(batch_id).provider(provider);
+                    let raised = raised.details(format!("max_credits={max}"));
+                    raised.write(conn, actor.clone(), now).await?;
+                }
+                conn.announce(Topic::Queue);
+                Ok(())
+            })
+        })
+        .await
+    }
+}

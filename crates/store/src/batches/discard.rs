@@ -1,0 +1,160 @@
+//! Taking back batches that were not published: refused while they were loading, or left by a submit
+//! that died. In chunks, since a worker must not wait for a million rows to go.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jobs::Timestamp;
+
+use crate::batches::loading::Loading;
+use crate::db::conn::{Conn, exec, row, rows};
+use crate::db::sets::json;
+use crate::db::signals::Topic;
+use crate::error::Result;
+use crate::people::links;
+use crate::people::resolve::Numbers;
+use crate::reveals::counters::Totals;
+use crate::reveals::ownership::find_lanes;
+use crate::store::Store;
+
+/// How long a batch may be loading without a sign of its submit before it counts as abandoned.
+const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// Rows that go in one transaction.
+const ROWS_AT_ONCE: i64 = 1_000;
+
+impl Store {
+    /// Takes back a batch that was not published.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn abandon(&self, batch: &Loading) -> Result<()> {
+        self.take_back(batch.id, i64::MAX).await
+    }
+
+    /// Takes back batches whose submit died; returns how many.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn sweep_abandoned_batches(&self) -> Result<usize> {
+        let silent_since = (self.now() - ABANDONED_AFTER).0;
+        let abandoned: Vec<(i64,)> = {
+            let mut conn = self.db.read().await?;
+            rows!(
+                conn,
+                "SELECT id FROM batches WHERE published_at IS NULL
+                 AND (loader_seen_at < $1 OR cancelled_at < $1)",
+                silent_since,
+            )?
+        };
+        for (id,) in &abandoned {
+            self.take_back(*id, silent_since).await?;
+        }
+        Ok(abandoned.len())
+    }
+
+    /// Marks the batch first, so that a submit that comes back to life can't go on with what is left
+    /// of it, then removes its rows chunk by chunk.
+    async fn take_back(&self, id: i64, silent_since: i64) -> Result<()> {
+        let now = self.now();
+        let marked = self
+            .db
+            .write(move |conn| {
+                Box::pin(async move {
+                    Ok(exec!(
+                        conn,
+                        "UPDATE batches SET cancelled_at = $2
+                         WHERE id = $1 AND published_at IS NULL
+                           AND (loader_seen_at < $3 OR cancelled_at IS NOT NULL)",
+                        id,
+                        now.0,
+                        silent_since,
+                    )?)
+                })
+            })
+            .await?;
+        if marked == 1 { self.abandon_rows(id).await } else { Ok(()) }
+    }
+
+    /// Removes a batch that nobody sees, chunk by chunk.
+    pub(crate) async fn abandon_rows(&self, id: i64) -> Result<()> {
+        let now = self.now();
+        while self
+            .db
+            .write(move |conn| Box::pin(async move { drop_chunk(conn, id, now).await }))
+            .await?
+        {}
+        Ok(())
+    }
+}
+
+/// Removes some rows; false once the batch itself is gone.
+async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
+    let chunk: Vec<(i64, Option<i64>)> = rows!(
+        conn,
+        "SELECT row_number, reveal_id FROM batch_rows WHERE batch_id = $1
+         ORDER BY row_number LIMIT $2",
+        id,
+        ROWS_AT_ONCE,
+    )?;
+    let Some(&(last, _)) = chunk.last() else {
+        // What the ledger spent must not seem less for it.
+        exec!(
+            conn,
+            "UPDATE provider_gates SET purged_spent = purged_spent +
+                COALESCE((SELECT t.credits_spent FROM batch_totals t
+                          WHERE t.batch_id = $1 AND t.provider = provider_gates.provider), 0)",
+            id,
+        )?;
+        exec!(conn, "DELETE FROM batch_totals WHERE batch_id = $1", id)?;
+        exec!(conn, "DELETE FROM rejected_rows WHERE batch_id = $1", id)?;
+        exec!(conn, "DELETE FROM batches WHERE id = $1", id)?;
+        return Ok(false);
+    };
+    // The lock under which submits look people up: none may take up somebody who is being forgotten.
+    Numbers::lock(conn).await?;
+    let steps: Vec<(i64,)> = rows!(
+        conn,
+        "DELETE FROM row_waterfall WHERE batch_id = $1 AND row_number <= $2 RETURNING reveal_id",
+        id,
+        last,
+    )?;
+    exec!(conn, "DELETE FROM batch_rows WHERE batch_id = $1 AND row_number <= $2", id, last)?;
+    exec!(conn, "DELETE FROM batch_merges WHERE batch_id = $1", id)?;
+    let mut totals = Totals::default();
+    let shown = chunk.into_iter().filter_map(|(_, reveal)| reveal);
+    let people: BTreeSet<i64> = shown.chain(steps.into_iter().map(|(reveal,)| reveal)).collect();
+    let people: Vec<i64> = people.into_iter().collect();
+    find_lanes(conn, &mut totals, &people, now).await?;
+    let unsaid: Option<(i64,)> =
+        row!(conn, "SELECT id FROM batches WHERE id = $1 AND finished_at IS NULL", id)?;
+    let subjects = subjects_of(conn, &people).await?;
+    forget_unasked(conn, &people).await?;
+    // Of a batch that was never there it doesn't count what it said of who is who, either.
+    links::forget(conn, subjects, unsaid.map(|(id,)| id)).await?;
+    totals.flush(conn, now).await?;
+    conn.announce(Topic::Queue);
+    Ok(true)
+}
+
+/// What was refused leaves nothing: people who were never asked for, and whom no row wants.
+async fn forget_unasked(conn: &mut Conn, people: &[i64]) -> Result<()> {
+    exec!(
+        conn,
+        "DELETE FROM reveals WHERE state = 'idle' AND call_id IS NULL
+           AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+           AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id)
+           AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = reveals.id)",
+        json(&people),
+    )?;
+    Ok(())
+}
+
+async fn subjects_of(conn: &mut Conn, people: &[i64]) -> Result<Vec<String>> {
+    let subjects: Vec<(String,)> = rows!(
+        conn,
+        "SELECT r.subject FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)",
+        json(&people),
+    )?;
+    Ok(subjects.into_iter().map(|(subject,)| subject).collect())
+}

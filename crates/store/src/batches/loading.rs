@@ -1,0 +1,76 @@
+//! A batch that is being loaded.
+
+use std::collections::BTreeMap;
+
+use jobs::{BatchId, Credits, Provider, Timestamp};
+
+use crate::error::StoreError;
+use crate::people::links::evidence::Contradiction;
+
+/// What is known of a batch before its first row.
+#[derive(Debug, Clone)]
+pub struct NewBatch {
+    /// For people.
+    pub name: Option<String>,
+    /// The caller's columns; `None` where each row brings its own (JSON Lines).
+    pub header: Option<Vec<String>>,
+    /// Higher ones go first.
+    pub priority: i64,
+    /// Credits that may be reserved and spent, a provider each.
+    pub max_credits: BTreeMap<Provider, Credits>,
+    /// Known results from before this moment are asked for again.
+    pub refresh_before: Option<Timestamp>,
+    /// A waterfall goes on where only numbers were found that are no mobile ones.
+    pub wants_mobile: bool,
+}
+
+/// A batch that is being loaded.
+#[derive(Debug, Clone)]
+pub struct Loading {
+    pub(crate) id: i64,
+    /// Its public id.
+    pub batch_id: BatchId,
+    pub(super) priority: i64,
+    pub(super) refresh_before: Option<Timestamp>,
+    pub(super) wants_mobile: bool,
+}
+
+/// What one chunk of rows came to; sums up over the chunks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Rows put into the ledger.
+    pub rows: i64,
+    /// Rows that share a reveal which is already known, or was made for an earlier row.
+    pub shared: i64,
+    /// Rows of people who were erased; nobody is asked.
+    pub erased: i64,
+    /// Rows of suppressed people; nobody is asked.
+    pub suppressed: i64,
+    /// People who may be asked, by provider: at most so many reservations.
+    pub new_people: BTreeMap<Provider, i64>,
+    /// Rows that contradict each other about who is who, each contradiction under a number of its own.
+    pub contradictions: BTreeMap<u64, Contradiction>,
+}
+
+impl Loaded {
+    /// Adds another chunk's.
+    pub fn add(&mut self, other: Loaded) {
+        self.rows += other.rows;
+        self.shared += other.shared;
+        self.erased += other.erased;
+        self.suppressed += other.suppressed;
+        for (provider, n) in other.new_people {
+            *self.new_people.entry(provider).or_default() += n;
+        }
+        for (number, contradiction) in other.contradictions {
+            self.contradictions.entry(number).or_default().add(contradiction);
+        }
+    }
+}
+
+pub(super) fn swept(batch: &Loading) -> StoreError {
+    StoreError::Lost {
+        what: format!("batch {}", batch.batch_id),
+        why: "its submit was silent for so long that it was taken for dead; submit again",
+    }
+}

@@ -1,0 +1,324 @@
+//! What a submit would come to, without writing anything: looks up who is known, and remembers of
+//! the people it has seen only hashes of their identifiers and a state.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use jobs::identity::choice::{Standing, counting, is_worth_waiting_for};
+use jobs::identity::{Persons, is_address};
+use jobs::{IdentifierKind, Provider, RevealState, Timestamp};
+
+use crate::batches::loading::Loaded;
+use crate::db::conn::{Conn, rows};
+use crate::db::sets::Texts;
+use crate::decode::parse_state;
+use crate::error::Result;
+use crate::people::erased::mark_erased;
+use crate::people::links::evidence::Evidence;
+use crate::people::new_row::{NewRow, NewStep};
+use crate::people::suppressed::SuppressedRows;
+use crate::reveals::displayed_rows::without_mobile;
+use crate::reveals::waterfall::{Step, displayed_step};
+use crate::store::Store;
+
+/// A submit that is only tried out. Where a row far down shows that two people are one, a submit
+/// may come to slightly different numbers.
+#[derive(Debug, Default)]
+pub struct Preview {
+    refresh_before: Option<Timestamp>,
+    wants_mobile: bool,
+    hasher: RandomState,
+    /// People by the hash of provider and identifier. 64 bits: among ten million people, the chance
+    /// that any two are taken for one is one in a hundred thousand, and it is only a preview.
+    by_identifier: HashMap<u64, usize>,
+    /// People by the number of their reveal.
+    by_reveal: HashMap<i64, usize>,
+    people: Vec<Person>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Person {
+    state: RevealState,
+    /// They were found, and only with numbers of another type than is wanted.
+    lacks: bool,
+    /// Nobody waits for them, nor may come to.
+    unclaimed: bool,
+    /// What they may cost is counted.
+    counted: bool,
+}
+
+/// What is known of an identifier: the reveal that a row with it would share.
+type Known<'a> = HashMap<(Provider, &'a Arc<str>), InLedger>;
+
+/// A reveal as the ledger has it.
+#[derive(Debug, Clone)]
+struct InLedger {
+    reveal: i64,
+    subject: String,
+    generation: i64,
+    /// Idle, too, where only batches wait for them that nobody sees yet.
+    state: RevealState,
+    revealed_at: Option<Timestamp>,
+    unclaimed: bool,
+}
+
+impl InLedger {
+    fn standing(&self) -> Standing<'_> {
+        Standing {
+            id: self.reveal,
+            subject: &self.subject,
+            generation: self.generation,
+            state: self.state,
+            revealed_at: self.revealed_at,
+        }
+    }
+}
+
+/// What is known of a chunk of rows.
+struct Looked<'a> {
+    persons: &'a Persons,
+    known: Known<'a>,
+    /// The reveals that were found, and only with numbers of another type than is wanted.
+    lacking: BTreeSet<i64>,
+}
+
+/// Somebody whom a step names: the provider, and their place among the people.
+type Named = (Provider, usize);
+
+impl Preview {
+    /// Begins one; as [`crate::NewBatch::refresh_before`].
+    #[must_use]
+    pub fn new(refresh_before: Option<Timestamp>) -> Self {
+        Preview { refresh_before, ..Preview::default() }
+    }
+
+    /// As [`crate::NewBatch::wants_mobile`].
+    #[must_use]
+    pub fn wanting_mobile(self, wants_mobile: bool) -> Self {
+        Preview { wants_mobile, ..self }
+    }
+}
+
+impl Store {
+    /// What loading these rows would come to, after those that were previewed before.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn preview(
+        &self,
+        preview: &mut Preview,
+        mut new_rows: Vec<NewRow>,
+    ) -> Result<Loaded> {
+        let mut conn = self.db.read().await?;
+        mark_erased(&mut conn, &mut new_rows).await?;
+        let rows = i64::try_from(new_rows.len()).unwrap_or(i64::MAX);
+        new_rows.retain(|row| !row.erased);
+        let live = i64::try_from(new_rows.len()).unwrap_or(i64::MAX);
+        let evidence = Evidence::of_rows(&mut conn, &new_rows).await?;
+        let persons = &evidence.persons;
+        let suppressed = SuppressedRows::of(&mut conn, &new_rows, persons).await?.rows;
+        new_rows.retain(|row| !suppressed.contains(&row.number));
+        let mut known = Known::new();
+        for provider in Provider::ALL {
+            let before = preview.refresh_before;
+            look_up(&mut conn, provider, &new_rows, persons, before, &mut known).await?;
+        }
+        let mut loaded = Loaded {
+            rows,
+            erased: rows - live,
+            suppressed: suppressed.len() as i64,
+            contradictions: evidence.contradictions(&mut conn, None, &new_rows).await?,
+            ..Loaded::default()
+        };
+        // As loading does it: all who are asked by their own identifiers first, so that it doesn't
+        // matter which of two rows of a chunk comes first.
+        let found = known.values().map(|known| known.reveal).filter(|_| preview.wants_mobile);
+        let lacking = without_mobile(&mut conn, found).await?;
+        let looked = Looked { persons, known, lacking };
+        let own: Vec<Vec<Option<Named>>> = new_rows
+            .iter()
+            .map(|row| row.steps.iter().map(|step| preview.resolve(row, step, &looked)).collect())
+            .collect();
+        for (row, own) in new_rows.iter().zip(own) {
+            preview.place(row, own, &looked, &mut loaded);
+        }
+        Ok(loaded)
+    }
+}
+
+impl Preview {
+    /// Counts a row as loading would place it: by the step of its waterfall that it would show.
+    fn place(
+        &mut self,
+        row: &NewRow,
+        own: Vec<Option<Named>>,
+        looked: &Looked<'_>,
+        loaded: &mut Loaded,
+    ) {
+        let steps: Vec<Named> = row
+            .steps
+            .iter()
+            .zip(own)
+            .filter_map(|(step, own)| own.or_else(|| self.find(row, step, looked)))
+            .collect();
+        let stands = |&(_, person): &Named| {
+            let Person { state, lacks, .. } = self.people[person];
+            Step { state, lacks }
+        };
+        let shown = displayed_step(steps.iter().map(stands)).unwrap_or_default();
+        for (place, &(provider, person)) in steps.iter().enumerate().skip(shown) {
+            let person = &mut self.people[person];
+            let asked_now = place == shown && person.state == RevealState::Idle;
+            if asked_now {
+                person.state = RevealState::Queued;
+            }
+            if (person.unclaimed || asked_now) && !person.counted {
+                person.counted = true;
+                *loaded.new_people.entry(provider).or_default() += 1;
+            }
+            loaded.shared += i64::from(place == shown && !asked_now);
+        }
+    }
+
+    /// The person whom a step asks for. Somebody new waits for nobody, until a row shows them.
+    fn resolve(&mut self, row: &NewRow, step: &NewStep, looked: &Looked<'_>) -> Option<Named> {
+        let asks_by = row.asked_by(step)?;
+        let own = step.provider.asks_by().first().copied();
+        let is_own = IdentifierKind::of_encoded(asks_by) == own;
+        let anchors: Vec<&Arc<str>> = if is_own { vec![asks_by] } else { in_strength(row) };
+        let person = match self.behind(&anchors, step.provider, looked) {
+            Some(person) => person,
+            None => self.meet(RevealState::Idle, false, true),
+        };
+        for identifier in looked.persons.with(asks_by) {
+            let hash = self.hasher.hash_one((step.provider, identifier));
+            self.by_identifier.entry(hash).or_insert(person);
+        }
+        Some((step.provider, person))
+    }
+
+    /// Somebody whom a step can't ask for, but whom another row or the ledger knows there.
+    fn find(&mut self, row: &NewRow, step: &NewStep, looked: &Looked<'_>) -> Option<Named> {
+        let person = self.behind(&in_strength(row), step.provider, looked)?;
+        is_worth_waiting_for(self.people[person].state).then_some((step.provider, person))
+    }
+
+    fn behind(
+        &mut self,
+        anchors: &[&Arc<str>],
+        provider: Provider,
+        looked: &Looked<'_>,
+    ) -> Option<usize> {
+        anchors.iter().find_map(|anchor| {
+            self.seen(anchor, provider, looked).or_else(|| self.in_ledger(anchor, provider, looked))
+        })
+    }
+
+    fn seen(&self, anchor: &Arc<str>, provider: Provider, looked: &Looked<'_>) -> Option<usize> {
+        let hash = |identifier| self.hasher.hash_one((provider, identifier));
+        let mut seen = looked.persons.with(anchor).iter().map(|i| self.by_identifier.get(&hash(i)));
+        seen.find_map(|person| person.copied())
+    }
+
+    fn in_ledger(
+        &mut self,
+        anchor: &Arc<str>,
+        provider: Provider,
+        looked: &Looked<'_>,
+    ) -> Option<usize> {
+        let &InLedger { reveal, state, unclaimed, .. } = looked.known.get(&(provider, anchor))?;
+        if let Some(&person) = self.by_reveal.get(&reveal) {
+            return Some(person);
+        }
+        let person = self.meet(state, looked.lacking.contains(&reveal), unclaimed);
+        self.by_reveal.insert(reveal, person);
+        Some(person)
+    }
+
+    fn meet(&mut self, state: RevealState, lacks: bool, unclaimed: bool) -> usize {
+        self.people.push(Person { state, lacks, unclaimed, counted: false });
+        self.people.len() - 1
+    }
+}
+
+/// A row's identifiers, ids before addresses.
+fn in_strength(row: &NewRow) -> Vec<&Arc<str>> {
+    let (addresses, mut ids): (Vec<_>, Vec<_>) =
+        row.identifiers.iter().partition(|identifier| is_address(identifier));
+    ids.extend(addresses);
+    ids
+}
+
+/// Looks up the rows' identifiers, and those of the same persons.
+async fn look_up<'a>(
+    conn: &mut Conn,
+    provider: Provider,
+    new_rows: &'a [NewRow],
+    persons: &'a Persons,
+    refresh_before: Option<Timestamp>,
+    known: &mut Known<'a>,
+) -> Result<()> {
+    let at_provider = |row: &&NewRow| row.steps.iter().any(|step| step.provider == provider);
+    let rows = new_rows.iter().filter(at_provider);
+    let identifiers: BTreeSet<&'a Arc<str>> = rows.flat_map(|row| &row.identifiers).collect();
+    if identifiers.is_empty() {
+        return Ok(());
+    }
+    let all = identifiers.iter().copied().chain(persons.all().iter().flatten()).collect();
+    let reveals = reveals_of(conn, provider, all).await?;
+    for identifier in identifiers {
+        let of_person: Vec<&InLedger> = persons
+            .with(identifier)
+            .iter()
+            .filter_map(|one| reveals.get(&**one))
+            .flatten()
+            .collect();
+        let standings: Vec<Standing> = of_person.iter().map(|reveal| reveal.standing()).collect();
+        let best = counting(&standings, refresh_before);
+        if let Some(best) = best.and_then(|best| of_person.iter().find(|it| it.reveal == best.id)) {
+            known.insert((provider, identifier), (*best).clone());
+        }
+    }
+    Ok(())
+}
+
+type RevealRow = (String, i64, i64, String, Option<i64>, i64);
+
+/// All reveals of each subject.
+async fn reveals_of(
+    conn: &mut Conn,
+    provider: Provider,
+    subjects: BTreeSet<&Arc<str>>,
+) -> Result<HashMap<String, Vec<InLedger>>> {
+    let found: Vec<RevealRow> = rows!(
+        conn,
+        "SELECT r.subject, r.generation, r.id,
+                CASE WHEN l.id IS NOT NULL AND r.state IN ('queued', 'retrying') THEN 'idle' ELSE r.state END,
+                r.revealed_at, CAST(CASE WHEN EXISTS (
+                    SELECT 1 FROM row_waterfall f JOIN batches b ON b.id = f.batch_id
+                    WHERE f.reveal_id = r.id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL)
+                THEN 0 ELSE 1 END AS BIGINT)
+         FROM TEXTS($1) AS e
+         JOIN reveals r ON r.provider = $2 AND r.subject = e.value
+         LEFT JOIN batches l ON l.id = r.lane AND l.published_at IS NULL",
+        Texts::of(&subjects),
+        provider.as_str(),
+    )?;
+    let mut reveals: HashMap<String, Vec<InLedger>> = HashMap::new();
+    for (subject, generation, reveal, state, revealed_at, unclaimed) in found {
+        let state = parse_state(&state, reveal)?;
+        let unclaimed = state == RevealState::Idle && unclaimed == 1;
+        let revealed_at = revealed_at.map(Timestamp);
+        let it = InLedger {
+            reveal,
+            subject: subject.clone(),
+            generation,
+            state,
+            revealed_at,
+            unclaimed,
+        };
+        reveals.entry(subject).or_default().push(it);
+    }
+    Ok(reveals)
+}

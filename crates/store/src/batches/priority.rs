@@ -1,0 +1,40 @@
+//! Another priority for a batch that runs.
+
+use crate::audit::{Action, Entry};
+use crate::db::conn::exec;
+use crate::db::signals::Topic;
+use crate::decode::BatchRef;
+use crate::error::Result;
+use crate::store::Store;
+
+impl Store {
+    /// Sets a batch's priority. People whom several batches want have their turn with the one that is served soonest by
+    /// then.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn set_priority(&self, batch: &BatchRef, priority: i64) -> Result<()> {
+        let (id, batch_id) = (batch.id, batch.batch_id);
+        let (actor, now) = (self.actor(), self.now());
+        self.db.write(move |conn| {
+            Box::pin(async move {
+                // A higher priority moves people here, a lower one away to batches that are before it now.
+                exec!(
+                    conn,
+                    "UPDATE batches SET turns_due = 1
+                     WHERE id = $1 OR (priority > $2 AND published_at IS NOT NULL AND cancelled_at IS NULL
+                        AND unfinished > 0 AND $2 < (SELECT o.priority FROM batches o WHERE o.id = $1))",
+                    id,
+                    priority,
+                )?;
+                exec!(conn, "UPDATE batches SET priority = $2 WHERE id = $1", id, priority)?;
+                let entry = Entry::of(Action::Priority).batch(batch_id);
+                entry.details(format!("priority={priority}")).write(conn, actor, now).await?;
+                conn.announce(Topic::Queue);
+                Ok(())
+            })
+        })
+        .await?;
+        self.sweep_turns().await
+    }
+}

@@ -1,0 +1,155 @@
+//! Rows that a submit left out because they were bad. An export gives them back in their place.
+
+use std::collections::BTreeSet;
+
+use jobs::{Identifier, IdentifierKind};
+use serde_json::Value;
+
+use crate::batches::loading::Loading;
+use crate::db::bulk::columns::{ints, same, texts};
+use crate::db::bulk::each;
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::record::record;
+use crate::db::transaction::Durability;
+use crate::decode::BatchRef;
+use crate::error::Result;
+use crate::store::Store;
+
+/// What goes into one transaction.
+const AT_ONCE: usize = 1_000;
+
+record! {
+    /// A bad row.
+    #[derive(Debug, Clone)]
+    pub struct RejectedRow {
+        /// Its place among the bad rows of its batch, from 1.
+        pub position: i64,
+        /// The number of the good row before it; 0 where there is none.
+        pub after_row: i64,
+        /// The caller's columns, as far as they could be told apart.
+        pub fields: String,
+        /// What is wrong, in words.
+        pub reason: String,
+    }
+}
+
+impl Store {
+    /// Keeps bad rows of a batch that is being loaded. They are durable with [`Store::publish`].
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn load_rejected(&self, batch: &Loading, rejected: Vec<RejectedRow>) -> Result<()> {
+        for some in rejected.chunks(AT_ONCE) {
+            let (id, some) = (batch.id, some.to_vec());
+            self.db
+                .write_with(Durability::WithTheNext, move |conn| {
+                    Box::pin(async move { insert(conn, id, some).await })
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Up to `most` bad rows of a batch, those behind this position, in their order.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn rejected_rows(
+        &self,
+        batch: &BatchRef,
+        after: i64,
+        most: usize,
+    ) -> Result<Vec<RejectedRow>> {
+        let mut conn = self.db.read().await?;
+        Ok(rows!(
+            conn,
+            "SELECT position, after_row, fields, reason FROM rejected_rows
+             WHERE batch_id = $1 AND position > $2 ORDER BY position LIMIT $3",
+            batch.id,
+            after,
+            most as i64,
+        )?)
+    }
+}
+
+async fn insert(conn: &mut Conn, batch: i64, rejected: Vec<RejectedRow>) -> Result<()> {
+    let columns = vec![
+        ("batch", same(batch, rejected.len())),
+        ("position", ints(rejected.iter().map(|row| row.position))),
+        ("after_row", ints(rejected.iter().map(|row| row.after_row))),
+        ("reason", texts(rejected.iter().map(|row| Some(row.reason.as_str())))),
+        ("fields", texts(rejected.into_iter().map(|row| Some(row.fields)))),
+    ];
+    each(
+        conn,
+        "INSERT INTO rejected_rows (batch_id, position, after_row, reason, fields)
+         SELECT e.batch, e.position, e.after_row, e.reason, e.fields FROM ROWS",
+        columns,
+    )
+    .await?;
+    Ok(())
+}
+
+/// Forgets bad rows that name a person by one of these identifiers. They are read whole, since nothing in them is indexed.
+pub(crate) async fn erase(conn: &mut Conn, identifiers: &BTreeSet<String>) -> Result<()> {
+    let (mut batch, mut position) = (0, 0);
+    loop {
+        let some: Vec<(i64, i64, String)> = rows!(
+            conn,
+            "SELECT batch_id, position, fields FROM rejected_rows
+             WHERE batch_id > $1 OR (batch_id = $1 AND position > $2) ORDER BY batch_id, position LIMIT $3",
+            batch,
+            position,
+            AT_ONCE as i64,
+        )?;
+        let Some(last) = some.last() else { return Ok(()) };
+        (batch, position) = (last.0, last.1);
+        for (of, at, _) in some.iter().filter(|(_, _, fields)| names(fields, identifiers)) {
+            exec!(
+                conn,
+                "DELETE FROM rejected_rows WHERE batch_id = $1 AND position = $2",
+                *of,
+                *at
+            )?;
+        }
+    }
+}
+
+/// Whether a cell of a row is one of these identifiers.
+fn names(fields: &str, identifiers: &BTreeSet<String>) -> bool {
+    let cells: Vec<Value> = match serde_json::from_str(fields) {
+        Ok(Value::Array(cells)) => cells,
+        Ok(Value::Object(object)) => object.into_iter().map(|(_, value)| value).collect(),
+        _ => return false,
+    };
+    let is_named = |text: &str| {
+        IdentifierKind::ALL.into_iter().any(|kind| {
+            let parsed = Identifier::parse(kind, text);
+            parsed.is_ok_and(|identifier| identifiers.contains(&identifier.encode()))
+        })
+    };
+    cells.iter().any(|cell| match cell {
+        Value::String(text) => is_named(text),
+        Value::Number(number) => is_named(&number.to_string()),
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_names_a_person_in_any_cell_that_is_an_identifier() {
+        let ann: BTreeSet<String> =
+            ["linkedin.com/in/ann".to_owned(), "clodura:27".to_owned()].into();
+        for fields in
+            [r#"["Ann","https://www.linkedin.com/in/Ann/"]"#, r#"{"id":27}"#, r#"["","27"]"#]
+        {
+            assert!(names(fields, &ann), "{fields}");
+        }
+        for fields in [r#"["ann","linkedin.com/in/anne"]"#, r#"{"id":270}"#, "[]", "no JSON"] {
+            assert!(!names(fields, &ann), "{fields}");
+        }
+    }
+}

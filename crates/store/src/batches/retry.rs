@@ -1,0 +1,181 @@
+//! Asking once more for rows that ended without a result. Whoever is asked again is a new generation
+//! of the person: rows of other batches that show the old one stay as they were, and calls that were
+//! made keep their members for good.
+
+mod people;
+pub(crate) mod rows;
+
+use std::collections::{BTreeMap, HashSet};
+
+use jobs::{Provider, RevealState, Timestamp};
+
+use crate::audit::{Action, Entry};
+use crate::batches::retry::people::People;
+use crate::batches::retry::rows::{RetryStates, RowChange, read_rows, write_rows};
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::signals::Topic;
+use crate::decode::{BatchRef, parse_provider};
+use crate::error::Result;
+use crate::people::resolve::Numbers;
+use crate::reveals::counters::Totals;
+use crate::store::Store;
+
+/// Rows that are looked at by one transaction.
+const ROWS_AT_ONCE: i64 = 1_000;
+
+/// What a retry came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retried {
+    /// Rows that are not finished any more, or show what became known meanwhile.
+    pub rows: i64,
+    /// People whose earlier request is polled first.
+    pub polled_first: i64,
+}
+
+/// People who may have been paid for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PayAgain {
+    /// How many.
+    pub people: i64,
+    /// Of these, whose earlier request is polled once more before they are asked again.
+    pub polled_first: i64,
+}
+
+impl Store {
+    /// How many people of a batch would perhaps be paid for twice if its expired rows were retried.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn pay_again(&self, batch: &BatchRef) -> Result<BTreeMap<Provider, PayAgain>> {
+        let mut conn = self.db.read().await?;
+        let found: Vec<(String, i64, i64)> = rows!(
+            conn,
+            "SELECT r.provider, COUNT(DISTINCT r.id),
+                    COUNT(DISTINCT CASE WHEN c.tracking_id IS NOT NULL THEN r.id END)
+             FROM batch_rows w JOIN reveals r ON r.id = w.reveal_id AND r.state = 'expired'
+             LEFT JOIN calls c ON c.id = r.call_id
+             WHERE w.batch_id = $1 AND w.ended IS NULL GROUP BY r.provider",
+            batch.id,
+        )?;
+        found
+            .into_iter()
+            .map(|(provider, people, polled_first)| {
+                Ok((parse_provider(&provider, batch.id)?, PayAgain { people, polled_first }))
+            })
+            .collect()
+    }
+
+    /// Asks once more for a batch's rows in `states`.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn retry(&self, batch: &BatchRef, states: RetryStates) -> Result<Retried> {
+        let (id, batch_id, now) = (batch.id, batch.batch_id, self.now());
+        let (mut after, mut retried) = (0, Retried::default());
+        while let Some((last, chosen)) = self.next_chosen(id, after, states).await? {
+            after = last;
+            if chosen.is_empty() {
+                continue;
+            }
+            if retried.rows == 0 {
+                self.take_up_again(id).await?;
+            }
+            let first = (retried.rows == 0).then(|| self.actor()).flatten();
+            let chunk = self
+                .db
+                .write(move |conn| {
+                    Box::pin(async move {
+                        let chunk = retry_chunk(conn, id, &chosen, states, now).await?;
+                        if chunk.rows > 0 {
+                            let entry = Entry::of(Action::Retry).batch(batch_id);
+                            entry.details(states.in_words()).write(conn, first, now).await?;
+                        }
+                        Ok(chunk)
+                    })
+                })
+                .await?;
+            retried.rows += chunk.rows;
+            retried.polled_first += chunk.polled_first;
+        }
+        Ok(retried)
+    }
+
+    /// Of a cancelled batch nobody is asked, so it is one no longer.
+    async fn take_up_again(&self, batch: i64) -> Result<()> {
+        self.db.write(move |conn| {
+            Box::pin(async move {
+                exec!(
+                    conn,
+                    "UPDATE batches SET cancelled_at = NULL WHERE id = $1 AND cancelled_at IS NOT NULL",
+                    batch,
+                )?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The next rows of a batch: the number of the last, and those among them that are chosen.
+    async fn next_chosen(
+        &self,
+        batch: i64,
+        after: i64,
+        states: RetryStates,
+    ) -> Result<Option<(i64, Vec<i64>)>> {
+        let mut conn = self.db.read().await?;
+        let found: Vec<(i64, Option<String>, Option<String>)> = rows!(
+            conn,
+            "SELECT w.row_number, w.ended, r.state
+             FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
+             WHERE w.batch_id = $1 AND w.row_number > $2 ORDER BY w.row_number LIMIT $3",
+            batch,
+            after,
+            ROWS_AT_ONCE,
+        )?;
+        let Some(&(last, ..)) = found.last() else { return Ok(None) };
+        let chosen = found
+            .into_iter()
+            .filter(|(_, ended, state)| states.choose(ended.as_deref(), state.as_deref()))
+            .map(|(number, ..)| number)
+            .collect();
+        Ok(Some((last, chosen)))
+    }
+}
+
+async fn retry_chunk(
+    conn: &mut Conn,
+    batch: i64,
+    numbers_of_rows: &[i64],
+    states: RetryStates,
+    now: Timestamp,
+) -> Result<Retried> {
+    let mut numbers = Numbers::lock(conn).await?;
+    let rows = read_rows(conn, batch, numbers_of_rows).await?;
+    let mut people = People::read(conn, batch, &rows, states).await?;
+    let mut changes = Vec::new();
+    let mut totals = Totals::default();
+    let mut payers = HashSet::new();
+    for row in &rows {
+        // What was chosen without a lock may have been answered meanwhile.
+        let Some(was) = people.get(row.shown).cloned() else { continue };
+        if !row.ended && !states.asks_again(was.state) {
+            continue;
+        }
+        let steps: Vec<i64> =
+            row.steps.iter().map(|&step| people.again(step, &mut numbers)).collect();
+        let (shown, kept) = people.shown(&steps).unwrap_or((row.shown, None));
+        let Some(now_shown) = people.get(shown) else { continue };
+        let before = if row.ended { RevealState::Cancelled } else { was.state };
+        totals.moved(batch, (was.provider, before), (now_shown.provider, now_shown.state), 1);
+        let pays = now_shown.new || now_shown.state == RevealState::Idle;
+        let shared = i64::from(!(pays && payers.insert(shown)));
+        changes.push(RowChange { batch, number: row.number, shown, kept, shared, steps });
+    }
+    numbers.save(conn).await?;
+    people.write_new(conn, now).await?;
+    write_rows(conn, &changes).await?;
+    let polled_first = people.start(conn, &mut totals, &changes, now).await?;
+    totals.flush(conn, now).await?;
+    conn.announce(Topic::Queue);
+    Ok(Retried { rows: i64::try_from(changes.len()).unwrap_or(i64::MAX), polled_first })
+}

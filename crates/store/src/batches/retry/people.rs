@@ -1,0 +1,277 @@
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jobs::identity::Persons;
+use jobs::identity::choice::{Standing, asked_by, counting_for_retry, next_generation};
+use jobs::{Provider, RevealState, Timestamp};
+use serde::Serialize;
+
+use crate::batches::retry::rows::{RetryStates, Row, RowChange};
+use crate::db::conn::{Conn, exec, rows, value};
+use crate::db::sets::{Texts, json};
+use crate::decode::{parse_provider, parse_state};
+use crate::error::Result;
+use crate::people::links::evidence::persons_of;
+use crate::people::resolve::Numbers;
+use crate::results::last_poll::poll_first;
+use crate::reveals::counters::Totals;
+use crate::reveals::displayed_rows::without_mobile;
+use crate::reveals::ownership::find_lanes;
+use crate::reveals::waterfall::{Step, displayed_step, kept_step};
+
+/// A reveal of somebody on one of the rows.
+#[derive(Debug, Clone)]
+pub(super) struct Reveal {
+    pub(super) id: i64,
+    pub(super) provider: Provider,
+    pub(super) subject: Arc<str>,
+    pub(super) generation: i64,
+    pub(super) state: RevealState,
+    pub(super) revealed_at: Option<Timestamp>,
+    pub(super) call: Option<i64>,
+    pub(super) tracked: bool,
+    /// Made by this retry.
+    pub(super) new: bool,
+}
+
+impl Reveal {
+    fn standing(&self) -> Standing<'_> {
+        Standing {
+            id: self.id,
+            subject: &self.subject,
+            generation: self.generation,
+            state: self.state,
+            revealed_at: self.revealed_at,
+        }
+    }
+}
+
+/// Everybody on the rows, with all their generations.
+pub(super) struct People {
+    states: RetryStates,
+    /// Those who were found, and only with numbers of another type than the batch wants.
+    lacking: BTreeSet<i64>,
+    persons: Persons,
+    reveals: HashMap<i64, Reveal>,
+    /// By provider and subject, all generations.
+    by_subject: HashMap<(Provider, Arc<str>), Vec<i64>>,
+}
+
+type RevealRow = (i64, String, String, i64, String, Option<i64>, Option<i64>, Option<String>);
+
+impl People {
+    pub(super) async fn read(
+        conn: &mut Conn,
+        batch: i64,
+        rows: &[Row],
+        states: RetryStates,
+    ) -> Result<People> {
+        let ids: BTreeSet<i64> =
+            rows.iter().flat_map(|row| row.steps.iter().copied().chain([row.shown])).collect();
+        let subjects = subjects_of(conn, &ids).await?;
+        let persons = persons_of(conn, subjects).await?;
+        let mut people = People {
+            states,
+            lacking: BTreeSet::new(),
+            persons,
+            reveals: HashMap::new(),
+            by_subject: HashMap::new(),
+        };
+        for found in people.look_up(conn, &ids).await? {
+            people.remember(found);
+        }
+        let wants: i64 = value!(conn, "SELECT wants_mobile FROM batches WHERE id = $1", batch)?;
+        let found = people.reveals.keys().copied().filter(|_| wants == 1);
+        people.lacking = without_mobile(conn, found).await?;
+        Ok(people)
+    }
+
+    /// All reveals of those whom `ids` show, under whichever identifier.
+    async fn look_up(&self, conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<Vec<Reveal>> {
+        let others: Vec<&Arc<str>> = self.persons.all().iter().flatten().collect();
+        let mut all = ids.clone();
+        for provider in Provider::ALL {
+            let found: Vec<(i64,)> = rows!(
+                conn,
+                "SELECT r.id FROM TEXTS($1) AS e JOIN reveals r ON r.provider = $2 AND r.subject = e.value",
+                Texts::of(&others),
+                provider.as_str(),
+            )?;
+            all.extend(found.into_iter().map(|(id,)| id));
+        }
+        let found: Vec<RevealRow> = rows!(
+            conn,
+            "SELECT id, provider, subject, generation, state, revealed_at, call_id,
+                    (SELECT c.tracking_id FROM calls c WHERE c.id = reveals.call_id)
+             FROM reveals WHERE id IN (
+                SELECT n.id FROM IDS($1) AS e JOIN reveals o ON o.id = CAST(e.value AS BIGINT)
+                JOIN reveals n ON n.provider = o.provider AND n.subject = o.subject)
+             ORDER BY id FOR UPDATE",
+            json(&all),
+        )?;
+        let reveal = |(
+            id,
+            provider,
+            subject,
+            generation,
+            state,
+            revealed_at,
+            call,
+            tracking_id,
+        ): RevealRow| {
+            Ok(Reveal {
+                id,
+                provider: parse_provider(&provider, id)?,
+                subject: subject.into(),
+                generation,
+                state: parse_state(&state, id)?,
+                revealed_at: revealed_at.map(Timestamp),
+                call,
+                tracked: tracking_id.is_some(),
+                new: false,
+            })
+        };
+        found.into_iter().map(reveal).collect()
+    }
+
+    fn remember(&mut self, reveal: Reveal) {
+        let key = (reveal.provider, Arc::clone(&reveal.subject));
+        self.by_subject.entry(key).or_default().push(reveal.id);
+        self.reveals.insert(reveal.id, reveal);
+    }
+
+    pub(super) fn get(&self, id: i64) -> Option<&Reveal> {
+        self.reveals.get(&id)
+    }
+
+    /// The reveal that stands in the place of `id` from now on: itself, unless it is to be asked again; then what is
+    /// known or under way of the same person under whichever identifier, else a new one.
+    pub(super) fn again(&mut self, id: i64, numbers: &mut Numbers) -> i64 {
+        let Some(old) = self.reveals.get(&id).filter(|old| self.states.asks_again(old.state))
+        else {
+            return id;
+        };
+        let members = self.persons.with(&old.subject);
+        let of_member =
+            |member: &Arc<str>| self.by_subject.get(&(old.provider, Arc::clone(member)));
+        let all: Vec<&Reveal> = members
+            .iter()
+            .filter_map(of_member)
+            .flatten()
+            .filter_map(|id| self.reveals.get(id))
+            .collect();
+        let standings: Vec<Standing> = all.iter().map(|reveal| reveal.standing()).collect();
+        if let Some(best) = counting_for_retry(&standings, |state| self.states.asks_again(state)) {
+            return best.id;
+        }
+        // Of what may have been paid for, the new call says what it repeats.
+        let expired = all.iter().filter(|reveal| reveal.state == RevealState::Expired);
+        let repeated = expired.max_by_key(|reveal| reveal.generation);
+        let new = Reveal {
+            id: numbers.take(),
+            provider: old.provider,
+            subject: match old.state {
+                RevealState::Failed => {
+                    Arc::clone(asked_by(old.provider, &old.subject, members, &standings))
+                }
+                _ => Arc::clone(&old.subject),
+            },
+            generation: next_generation(&standings),
+            state: RevealState::Idle,
+            revealed_at: None,
+            call: repeated.and_then(|reveal| reveal.call),
+            tracked: repeated.is_some_and(|reveal| reveal.tracked),
+            new: true,
+        };
+        let id = new.id;
+        self.remember(new);
+        id
+    }
+
+    /// The reveal that a row shows, and the one whose numbers it has beside it.
+    pub(super) fn shown(&self, steps: &[i64]) -> Option<(i64, Option<i64>)> {
+        let known: Vec<&Reveal> = steps.iter().filter_map(|id| self.reveals.get(id)).collect();
+        let stands = |reveal: &&Reveal| Step {
+            state: reveal.state,
+            lacks: self.lacking.contains(&reveal.id),
+        };
+        let shown = known.get(displayed_step(known.iter().map(stands))?)?;
+        let kept = kept_step(known.iter().map(stands)).and_then(|nth| known.get(nth));
+        Some((shown.id, kept.map(|reveal| reveal.id)))
+    }
+
+    pub(super) async fn write_new(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
+        #[derive(Serialize)]
+        struct New<'a> {
+            id: i64,
+            provider: Provider,
+            subject: &'a str,
+            generation: i64,
+            repeat_of: Option<i64>,
+        }
+        let mut new: Vec<New> = self
+            .reveals
+            .values()
+            .filter(|reveal| reveal.new)
+            .map(|reveal| New {
+                id: reveal.id,
+                provider: reveal.provider,
+                subject: &reveal.subject,
+                generation: reveal.generation,
+                repeat_of: reveal.call,
+            })
+            .collect();
+        new.sort_unstable_by_key(|reveal| reveal.id);
+        exec!(
+            conn,
+            "INSERT INTO reveals (id, provider, subject, generation, state, repeat_of, updated_at)
+             SELECT CAST(e.value->>'id' AS BIGINT), e.value->>'provider', e.value->>'subject',
+                    CAST(e.value->>'generation' AS BIGINT), 'idle',
+                    CAST(e.value->>'repeat_of' AS BIGINT), CAST($2 AS BIGINT)
+             FROM EACH($1) AS e",
+            json(&new),
+            now.0,
+        )?;
+        Ok(())
+    }
+
+    /// Gives those whom rows show now, and who wait for nobody, their turn. Whose earlier request can
+    /// be polled waits for that; returns how many.
+    pub(super) async fn start(
+        &self,
+        conn: &mut Conn,
+        totals: &mut Totals,
+        changes: &[RowChange],
+        now: Timestamp,
+    ) -> Result<i64> {
+        let (mut idle, mut polled) = (BTreeSet::new(), BTreeSet::new());
+        for change in changes {
+            let Some(reveal) = self.get(change.shown) else { continue };
+            if reveal.state == RevealState::Idle {
+                idle.insert(reveal.id);
+            }
+            if reveal.new && reveal.tracked && reveal.provider.can_be_polled() {
+                polled.insert(reveal.id);
+            }
+        }
+        find_lanes(conn, totals, &Vec::from_iter(idle), now).await?;
+        for provider in Provider::ALL {
+            let ids: Vec<i64> = polled
+                .iter()
+                .filter(|id| self.get(**id).is_some_and(|reveal| reveal.provider == provider))
+                .copied()
+                .collect();
+            poll_first(conn, totals, provider, &ids, now).await?;
+        }
+        Ok(i64::try_from(polled.len()).unwrap_or(i64::MAX))
+    }
+}
+
+async fn subjects_of(conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<Vec<Arc<str>>> {
+    let subjects: Vec<(String,)> = rows!(
+        conn,
+        "SELECT r.subject FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)",
+        json(ids),
+    )?;
+    Ok(subjects.into_iter().map(|(subject,)| subject.into()).collect())
+}

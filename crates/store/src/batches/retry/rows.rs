@@ -1,0 +1,140 @@
+//! The rows that are retried: which they are, and what they show from then on.
+
+use std::collections::HashMap;
+
+use jobs::RevealState;
+use serde::Serialize;
+
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::sets::json;
+use crate::error::Result;
+
+/// Which rows are to be asked for again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RetryStates {
+    /// Refused for good; nothing was paid.
+    pub failed: bool,
+    /// Perhaps paid, and no result came.
+    pub expired: bool,
+    /// Cancelled before they were sent.
+    pub cancelled: bool,
+}
+
+impl RetryStates {
+    pub(super) fn choose(self, ended: Option<&str>, state: Option<&str>) -> bool {
+        match (ended, state) {
+            (Some(ended), _) => self.cancelled && ended == "cancelled",
+            (None, Some("failed")) => self.failed,
+            (None, Some("expired")) => self.expired,
+            _ => false,
+        }
+    }
+
+    /// For the audit log.
+    pub(super) fn in_words(self) -> String {
+        let states =
+            [(self.failed, "failed"), (self.expired, "expired"), (self.cancelled, "cancelled")];
+        let chosen: Vec<&str> =
+            states.into_iter().filter(|(chosen, _)| *chosen).map(|(_, state)| state).collect();
+        format!("states={}", chosen.join(","))
+    }
+
+    pub(super) fn asks_again(self, state: RevealState) -> bool {
+        match state {
+            RevealState::Failed => self.failed,
+            RevealState::Expired => self.expired,
+            _ => false,
+        }
+    }
+}
+
+/// A row on its way: its steps, and what it shows.
+pub(super) struct Row {
+    pub(super) number: i64,
+    pub(super) ended: bool,
+    pub(super) shown: i64,
+    pub(super) steps: Vec<i64>,
+}
+
+/// What a row shows from now on.
+#[derive(Serialize)]
+pub(super) struct RowChange {
+    pub(super) batch: i64,
+    pub(super) number: i64,
+    pub(super) shown: i64,
+    pub(super) kept: Option<i64>,
+    pub(super) shared: i64,
+    #[serde(skip)]
+    pub(super) steps: Vec<i64>,
+}
+
+pub(super) async fn read_rows(conn: &mut Conn, batch: i64, numbers: &[i64]) -> Result<Vec<Row>> {
+    let found: Vec<(i64, Option<String>, i64)> = rows!(
+        conn,
+        "SELECT w.row_number, w.ended, w.reveal_id FROM IDS($1) AS e
+         JOIN batch_rows w ON w.batch_id = $2 AND w.row_number = CAST(e.value AS BIGINT)
+         WHERE w.reveal_id IS NOT NULL ORDER BY w.row_number",
+        json(&numbers),
+        batch,
+    )?;
+    let steps: Vec<(i64, i64)> = rows!(
+        conn,
+        "SELECT f.row_number, f.reveal_id FROM IDS($1) AS e
+         JOIN row_waterfall f ON f.batch_id = $2 AND f.row_number = CAST(e.value AS BIGINT)
+         ORDER BY f.row_number, f.step",
+        json(&numbers),
+        batch,
+    )?;
+    let mut of_row: HashMap<i64, Vec<i64>> = HashMap::new();
+    for (number, reveal) in steps {
+        of_row.entry(number).or_default().push(reveal);
+    }
+    Ok(found
+        .into_iter()
+        .map(|(number, ended, shown)| {
+            let steps = of_row.remove(&number).unwrap_or_else(|| vec![shown]);
+            Row { number, ended: ended.is_some(), shown, steps }
+        })
+        .collect())
+}
+
+pub(super) async fn write_rows(conn: &mut Conn, changes: &[RowChange]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Step {
+        batch: i64,
+        number: i64,
+        step: usize,
+        reveal: i64,
+    }
+    exec!(
+        conn,
+        "UPDATE batch_rows SET ended = NULL, ended_at = NULL,
+            reveal_id = CAST(e.value->>'shown' AS BIGINT), kept_id = CAST(e.value->>'kept' AS BIGINT), shared = CAST(e.value->>'shared' AS BIGINT)
+         FROM EACH($1) AS e
+         WHERE batch_id = CAST(e.value->>'batch' AS BIGINT)
+           AND row_number = CAST(e.value->>'number' AS BIGINT)",
+        json(&changes),
+    )?;
+    let steps: Vec<Step> = changes
+        .iter()
+        .flat_map(|change| {
+            let steps = change.steps.iter().enumerate();
+            steps.map(|(step, &reveal)| Step {
+                batch: change.batch,
+                number: change.number,
+                step,
+                reveal,
+            })
+        })
+        .collect();
+    exec!(
+        conn,
+        "UPDATE row_waterfall SET reveal_id = CAST(e.value->>'reveal' AS BIGINT)
+         FROM EACH($1) AS e
+         WHERE batch_id = CAST(e.value->>'batch' AS BIGINT)
+           AND row_number = CAST(e.value->>'number' AS BIGINT)
+           AND step = CAST(e.value->>'step' AS BIGINT)",
+        json(&steps),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! Putting a batch into the ledger: staged in chunks under a batch that nobody sees, then published. A submit
+//! that dies on the way leaves a batch that is swept.
+
+mod after_publishing;
+pub(crate) mod chunk_size;
+mod chunks;
+mod load;
+mod merge;
+mod place;
+pub(crate) mod publish;
+mod rows;
+mod statistics;
+
+use std::collections::BTreeSet;
+
+use jobs::{BatchId, FileForm, Timestamp};
+use sqlx::PgPool;
+
+use crate::batches::loading::{Loaded, Loading, NewBatch};
+use crate::batches::submit::load::load_chunk;
+use crate::db::conn::{Conn, exec, row, rows};
+use crate::db::sets::json;
+use crate::db::transaction::{BoxFuture, Durability};
+use crate::error::{Result, StoreError};
+use crate::people::new_row::NewRow;
+use crate::store::Store;
+
+impl Store {
+    /// Begins a batch that nobody sees until [`Store::publish`].
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn begin_batch(&self, new: NewBatch) -> Result<Loading> {
+        self.sweep_abandoned_batches().await?;
+        let now = self.now();
+        let batch_id = BatchId::generate();
+        let header = new.header.as_ref().map(json);
+        let NewBatch { priority, refresh_before, wants_mobile, .. } = new;
+        let id = self
+            .db
+            .write(move |conn| {
+                Box::pin(async move { insert_batch(conn, &new, batch_id, header, now).await })
+            })
+            .await?;
+        Ok(Loading { id, batch_id, priority, refresh_before, wants_mobile })
+    }
+
+    /// Puts rows into the batch. One short transaction, durable with [`Store::publish`]: nobody was
+    /// promised anything before.
+    ///
+    /// # Errors
+    /// The database can't be used, or the batch was swept as abandoned.
+    pub async fn load(&self, batch: &Loading, new_rows: Vec<NewRow>) -> Result<Loaded> {
+        let (now, beside) = (self.now(), self.db.beside());
+        let load = |new_rows| loading(batch.clone(), new_rows, now, beside.clone());
+        if self.is_postgres() {
+            self.db.write_anew(Durability::WithTheNext, || load(new_rows.clone())).await
+        } else {
+            self.db.write_with(Durability::WithTheNext, load(new_rows)).await
+        }
+    }
+
+    /// Notes the form in which the batch's file came.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn note_form(&self, batch: &Loading, form: &FileForm) -> Result<()> {
+        let (id, form) = (batch.id, json(form));
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    exec!(conn, "UPDATE batches SET form = $2 WHERE id = $1", id, form)?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Notes the columns of JSON Lines, which are known once all rows were read.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn note_keys(&self, batch: &Loading, keys: &[String]) -> Result<()> {
+        let (id, keys) = (batch.id, json(&keys));
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    exec!(conn, "UPDATE batches SET keys = $2 WHERE id = $1", id, keys)?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Notes the absolute paths of the files that a batch came from.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn note_sources(&self, batch: &Loading, sources: &[String]) -> Result<()> {
+        let (id, sources) = (batch.id, json(&sources));
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    exec!(conn, "UPDATE batches SET sources = $2 WHERE id = $1", id, sources)?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// The files that batches came from: no export may take the place of one.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn sources(&self) -> Result<BTreeSet<String>> {
+        let mut conn = self.db.read().await?;
+        let found: Vec<(i64, String)> =
+            rows!(conn, "SELECT id, sources FROM batches WHERE sources IS NOT NULL")?;
+        let mut all = BTreeSet::new();
+        for (id, text) in found {
+            let paths: Vec<String> =
+                serde_json::from_str(&text).map_err(|_| StoreError::Corrupt {
+                    table: "batches",
+                    column: "sources",
+                    row: id.to_string(),
+                    value: text,
+                })?;
+            all.extend(paths);
+        }
+        Ok(all)
+    }
+}
+
+fn loading(
+    batch: Loading,
+    new_rows: Vec<NewRow>,
+    now: Timestamp,
+    beside: Option<PgPool>,
+) -> impl for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<Loaded>> + Send + 'static {
+    move |conn| Box::pin(async move { load_chunk(conn, &batch, new_rows, now, beside).await })
+}
+
+async fn insert_batch(
+    conn: &mut Conn,
+    new: &NewBatch,
+    batch_id: BatchId,
+    header: Option<String>,
+    now: Timestamp,
+) -> Result<i64> {
+    let id: Option<(i64,)> = row!(
+        conn,
+        "INSERT INTO batches (batch_id, name, header, priority, wants_mobile, created_at, loader_seen_at)
+         VALUES ($1, $2, $3, $4, $6, $5, $5) RETURNING id",
+        batch_id.to_string(),
+        new.name.clone(),
+        header,
+        new.priority,
+        now.0,
+        i64::from(new.wants_mobile),
+    )?;
+    let (id,) = id.ok_or_else(|| StoreError::NotFound("the new batch has no id".into()))?;
+    for (provider, max) in &new.max_credits {
+        exec!(
+            conn,
+            "INSERT INTO batch_totals (batch_id, provider, max_credits) VALUES ($1, $2, $3)",
+            id,
+            provider.as_str(),
+            max.thousandths(),
+        )?;
+    }
+    Ok(id)
+}

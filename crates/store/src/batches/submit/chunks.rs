@@ -1,0 +1,148 @@
+//! Loading as much at once as nobody else has to wait for.
+
+use std::time::{Duration, Instant};
+
+use jobs::Timestamp;
+
+use crate::batches::loading::{Loaded, Loading};
+use crate::batches::submit::chunk_size::Pace;
+use crate::batches::submit::load::load_chunk;
+use crate::db::conn::Conn;
+use crate::db::transaction::Durability;
+use crate::error::Result;
+use crate::people::new_row::NewRow;
+use crate::store::Store;
+
+/// How long a transaction on SQLite takes in more chunks: the pages that they share are written once. Another
+/// process may have begun to wait just after it was looked for one, and waits for all of them to be committed.
+const TRANSACTION_TIME: Duration = Duration::from_millis(60);
+
+impl Store {
+    /// How [`Store::load_some`] begins.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        Pace::of(self.is_postgres())
+    }
+
+    /// Puts the first of the rows into the batch, as many as go into one short transaction, and gives back the
+    /// others. Durable with [`Store::publish`], as [`Store::load`].
+    ///
+    /// # Errors
+    /// The database can't be used, or the batch was swept as abandoned.
+    pub async fn load_some<R>(
+        &self,
+        batch: &Loading,
+        mut rows: R,
+        pace: &mut Pace,
+    ) -> Result<(Loaded, R)>
+    where
+        R: Iterator<Item = NewRow> + Send + 'static,
+    {
+        if self.is_postgres() {
+            let started = Instant::now();
+            let chunk: Vec<NewRow> = rows.by_ref().take(pace.chunk()).collect();
+            let size = chunk.len();
+            let loaded = self.load(batch, chunk).await?;
+            pace.note(size, started.elapsed());
+            return Ok((loaded, rows));
+        }
+        let (batch, before, now) = (batch.clone(), *pace, self.now());
+        let done = self.db.write_with(Durability::WithTheNext, move |conn| {
+            Box::pin(
+                async move { load_chunks(conn, &batch, rows, before, TRANSACTION_TIME, now).await },
+            )
+        });
+        let (loaded, rows, after) = done.await?;
+        *pace = after;
+        Ok((loaded, rows))
+    }
+}
+
+/// Loads chunk after chunk, for so long or until somebody else waits for the database.
+async fn load_chunks<R>(
+    conn: &mut Conn,
+    batch: &Loading,
+    mut rows: R,
+    mut pace: Pace,
+    time: Duration,
+    now: Timestamp,
+) -> Result<(Loaded, R, Pace)>
+where
+    R: Iterator<Item = NewRow> + Send,
+{
+    let begun = Instant::now();
+    let mut loaded = Loaded::default();
+    loop {
+        let started = Instant::now();
+        let chunk: Vec<NewRow> = rows.by_ref().take(pace.chunk()).collect();
+        let size = chunk.len();
+        loaded.add(load_chunk(conn, batch, chunk, now, None).await?);
+        let is_last = size < pace.chunk();
+        pace.note(size, started.elapsed());
+        if is_last || begun.elapsed() > time || conn.is_waited_for() {
+            return Ok((loaded, rows, pace));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jobs::{Clock, Provider};
+
+    use super::*;
+    use crate::batches::loading::NewBatch;
+    use crate::db::sqlite::write_lock::Turns;
+    use crate::people::new_row::NewStep;
+
+    fn ten_rows() -> impl Iterator<Item = NewRow> + Send {
+        (1..=10).map(|number| NewRow {
+            number,
+            fields: "[]".into(),
+            identifiers: [format!("ocean:o{number}").into()].into(),
+            steps: [NewStep { provider: Provider::Ocean, asks_by: Some(0) }].into_iter().collect(),
+            erased: false,
+        })
+    }
+
+    /// How many of the rows one transaction takes that begins with two, and may go on for so long.
+    async fn taken(database: &Path, time: Duration, somebody_waits: bool) -> i64 {
+        let url = format!("sqlite://{}", database.display());
+        let store = Store::connect(&url, true, Clock::manual(Timestamp(0))).await.unwrap();
+        let batch = NewBatch {
+            name: None,
+            header: None,
+            priority: 0,
+            max_credits: Default::default(),
+            refresh_before: None,
+            wants_mobile: false,
+        };
+        let batch = store.begin_batch(batch).await.unwrap();
+        let mut other = Turns::of(database);
+        let turn = if somebody_waits { other.wait() } else { None };
+        assert_eq!(turn.is_some(), somebody_waits);
+        let load = store.db.write(move |conn| {
+            Box::pin(async move {
+                let pace = Pace::beginning_with(2);
+                load_chunks(conn, &batch, ten_rows(), pace, time, Timestamp(0)).await
+            })
+        });
+        let (loaded, rest, _) = load.await.unwrap();
+        assert_eq!(loaded.rows + rest.count() as i64, 10);
+        loaded.rows
+    }
+
+    #[tokio::test]
+    async fn it_goes_on_while_nobody_waits_and_there_is_time() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(taken(&dir.path().join("a.db"), Duration::MAX, false).await, 10);
+        assert_eq!(taken(&dir.path().join("b.db"), Duration::ZERO, false).await, 2);
+    }
+
+    #[tokio::test]
+    async fn another_process_that_waits_is_made_way_for() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(taken(&dir.path().join("a.db"), Duration::MAX, true).await, 2);
+    }
+}

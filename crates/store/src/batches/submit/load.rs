@@ -1,0 +1,224 @@
+//! One chunk of rows: people found or made, rows and steps written, in one short transaction.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use jobs::{Provider, Timestamp};
+use sqlx::PgPool;
+
+use crate::batches::loading::{Loaded, Loading, swept};
+use crate::batches::submit::place::{
+    Found, Step, others_that_load, place_erased, place_rows, place_suppressed, take_over,
+};
+use crate::batches::submit::rows::Rows;
+use crate::db::conn::{Conn, exec, row, rows};
+use crate::db::postgres::open::begin;
+use crate::db::sets::json;
+use crate::db::transaction::Durability;
+use crate::error::{Result, StoreError};
+use crate::people::erased::mark_erased;
+use crate::people::links;
+use crate::people::links::evidence::Evidence;
+use crate::people::new_row::{NewRow, NewStep};
+use crate::people::resolve::{Numbers, People};
+use crate::people::suppressed::SuppressedRows;
+use crate::reveals::counters::Totals;
+use crate::reveals::displayed_rows::without_mobile;
+
+/// So many rows are worth another transaction.
+const MANY: usize = 200;
+
+pub(super) async fn load_chunk(
+    conn: &mut Conn,
+    batch: &Loading,
+    mut new_rows: Vec<NewRow>,
+    now: Timestamp,
+    beside: Option<PgPool>,
+) -> Result<Loaded> {
+    let loading: Option<(i64,)> = row!(
+        conn,
+        "SELECT id FROM batches WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
+        batch.id,
+    )?;
+    if loading.is_none() {
+        return Err(swept(batch));
+    }
+    let mut numbers = Numbers::lock(conn).await?;
+    mark_erased(conn, &mut new_rows).await?;
+    let erased: Vec<NewRow> = new_rows.extract_if(.., |row| row.erased).collect();
+    let mut evidence = Evidence::of_rows(conn, &new_rows).await?;
+    let suppressed = SuppressedRows::of(conn, &new_rows, &evidence.persons).await?;
+    suppressed.remember(conn, now).await?;
+    evidence.leave_out(&suppressed.rows);
+    let suppressed: Vec<NewRow> =
+        new_rows.extract_if(.., |row| suppressed.rows.contains(&row.number)).collect();
+    let mut people = look_up_all(conn, batch, &new_rows, &evidence).await?;
+    let steps = resolve_all(&mut people, &new_rows, &evidence, &mut numbers);
+    numbers.save(conn).await?;
+
+    let mut totals = Totals::default();
+    let contradictions = evidence.contradictions(conn, Some(batch.id), &new_rows).await?;
+    let mut loaded = Loaded { contradictions, ..Loaded::default() };
+    links::save(conn, &evidence.new, Some(batch.id)).await?;
+    let (counted, unclaimed) = counted_and_unclaimed(conn, batch, &people).await?;
+    let loading = others_that_load(conn, batch).await?;
+    let lacking = match batch.wants_mobile {
+        true => without_mobile(conn, people.values().flat_map(People::found)).await?,
+        false => BTreeSet::new(),
+    };
+    let found = Found { steps, counted, unclaimed, loading, lacking };
+    let (rows, waterfall) =
+        place_rows(&mut people, batch, new_rows, found, &mut totals, &mut loaded);
+    let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);
+    let suppressed = place_suppressed(batch, suppressed, &mut totals, &mut loaded);
+    let turns = take_over(conn, batch, &people, &rows).await?;
+    let rows = Rows { waiting: rows, erased: erased_rows, suppressed, waterfall };
+    save(conn, batch, people, rows, now, beside).await?;
+    totals.flush(conn, now).await?;
+    // The batch's own row is locked last, as everywhere: results of shared people lock it, too.
+    let seen = exec!(
+        conn,
+        "UPDATE batches SET loader_seen_at = $2, took_over = CASE WHEN $3 = 1 THEN 1 ELSE took_over END,
+            turns_due = CASE WHEN $4 = 1 THEN 1 ELSE turns_due END
+         WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
+        batch.id,
+        now.0,
+        i64::from(turns.taken_over),
+        i64::from(turns.due),
+    )?;
+    if seen == 1 { Ok(loaded) } else { Err(swept(batch)) }
+}
+
+/// Writes people and their rows: on Postgres, where they are many, at the same time by two transactions, for the
+/// server works on one statement of each. The rows' is committed first, while everybody whom they show is locked. A
+/// server that stops between the two commits leaves rows without people, of a batch that nobody sees, and whose rows
+/// go with it.
+async fn save(
+    conn: &mut Conn,
+    batch: &Loading,
+    people: BTreeMap<Provider, People>,
+    rows: Rows,
+    now: Timestamp,
+    beside: Option<PgPool>,
+) -> Result<()> {
+    if let Some(pool) = beside.filter(|_| rows.waiting.len() >= MANY) {
+        let written = async {
+            let tx = pool.begin_with(begin(Durability::WithTheNext)).await?;
+            let mut other = Conn::transaction(tx);
+            rows.insert(&mut other, batch, now).await?;
+            Ok::<_, StoreError>(other)
+        };
+        let (saved, other) = tokio::join!(save_people(conn, batch, people, now), written);
+        saved?;
+        conn.goes_behind(other?);
+        return Ok(());
+    }
+    save_people(conn, batch, people, now).await?;
+    rows.insert(conn, batch, now).await
+}
+
+async fn save_people(
+    conn: &mut Conn,
+    batch: &Loading,
+    people: BTreeMap<Provider, People>,
+    now: Timestamp,
+) -> Result<()> {
+    for (_, known) in people {
+        known.save(conn, batch.id, now).await?;
+    }
+    Ok(())
+}
+
+async fn look_up_all(
+    conn: &mut Conn,
+    batch: &Loading,
+    new_rows: &[NewRow],
+    evidence: &Evidence,
+) -> Result<BTreeMap<Provider, People>> {
+    let steps = || new_rows.iter().flat_map(|row| &row.steps);
+    let mut people = BTreeMap::new();
+    for provider in steps().map(|step| step.provider).collect::<BTreeSet<Provider>>() {
+        let own = steps().any(|step| step.provider == provider && step.asks_by.is_some());
+        if !own && !anybody_known(conn, provider).await? {
+            continue;
+        }
+        let named = |row: &&NewRow| row.steps.iter().any(|step| step.provider == provider);
+        let mut identifiers: Vec<&Arc<str>> = Vec::with_capacity(new_rows.len());
+        identifiers.extend(new_rows.iter().filter(named).flat_map(|row| &row.identifiers));
+        identifiers.extend(evidence.persons.all().iter().flatten());
+        // In the order of the index, and each once.
+        identifiers.sort_unstable();
+        identifiers.dedup();
+        let known = People::look_up(conn, provider, &identifiers, batch.refresh_before).await?;
+        people.insert(provider, known);
+    }
+    Ok(people)
+}
+
+/// Whether the provider was, or is to be, asked for anybody at all.
+async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result<bool> {
+    // By the index: without an order, Postgres looks through the whole table for nobody.
+    let first: Option<(i64,)> = row!(
+        conn,
+        "SELECT id FROM reveals WHERE provider = $1 ORDER BY subject LIMIT 1",
+        provider.as_str()
+    )?;
+    Ok(first.is_some())
+}
+
+/// A step for each of the rows' in turn; none where nobody is known who can't be asked for.
+fn resolve_all(
+    people: &mut BTreeMap<Provider, People>,
+    live: &[NewRow],
+    evidence: &Evidence,
+    numbers: &mut Numbers,
+) -> Vec<Option<Step>> {
+    let persons = &evidence.persons;
+    let named = || live.iter().flat_map(|row| row.steps.iter().map(move |step| (row, step)));
+    let mut resolve = |(row, step): (&NewRow, &NewStep)| {
+        let provider = step.provider;
+        let known = people.get_mut(&provider)?;
+        let (whom, made) = known.resolve(row, row.asked_by(step)?, persons, numbers);
+        Some(Step { provider, whom, made })
+    };
+    let mut steps = Vec::with_capacity(live.iter().map(|row| row.steps.len()).sum());
+    steps.extend(named().map(&mut resolve));
+    // Afterwards, so that it doesn't matter which of two rows comes first in a chunk.
+    for (found, (row, step)) in steps.iter_mut().zip(named()).filter(|(found, _)| found.is_none()) {
+        let provider = step.provider;
+        let whom = people.get(&provider).and_then(|known| known.find(row, persons));
+        *found = whom.map(|whom| Step { provider, whom, made: false });
+    }
+    steps
+}
+
+/// Of those who wait for nobody: who stands further down in the waterfall of this batch's earlier rows, where what
+/// they may cost is counted, and who in no other's.
+async fn counted_and_unclaimed(
+    conn: &mut Conn,
+    batch: &Loading,
+    people: &BTreeMap<Provider, People>,
+) -> Result<(HashSet<i64>, HashSet<i64>)> {
+    let mut unclaimed: HashSet<i64> = people.values().flat_map(People::idle).collect();
+    if unclaimed.is_empty() {
+        return Ok((HashSet::new(), unclaimed));
+    }
+    let claimed: Vec<(i64, i64)> = rows!(
+        conn,
+        "SELECT f.reveal_id, CAST(MAX(CASE WHEN f.batch_id = $2 THEN 1 ELSE 0 END) AS BIGINT) FROM IDS($1) AS e
+         JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)
+         JOIN batches b ON b.id = f.batch_id
+         WHERE b.id = $2 OR (b.published_at IS NOT NULL AND b.cancelled_at IS NULL)
+         GROUP BY f.reveal_id",
+        json(&unclaimed),
+        batch.id,
+    )?;
+    let mut counted = HashSet::new();
+    for (reveal, by_this_batch) in claimed {
+        unclaimed.remove(&reveal);
+        if by_this_batch == 1 {
+            counted.insert(reveal);
+        }
+    }
+    Ok((counted, unclaimed))
+}

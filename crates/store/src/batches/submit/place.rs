@@ -1,0 +1,221 @@
+//! Which reveal each row shows, and in whose turn it is asked.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use jobs::{Provider, RevealState};
+use smallvec::SmallVec;
+
+use crate::batches::loading::{Loaded, Loading};
+use crate::batches::submit::rows::{NewBatchRow, RowStep};
+use crate::db::conn::{Conn, exec, row, rows};
+use crate::db::sets::json;
+use crate::error::Result;
+use crate::people::new_row::NewRow;
+use crate::people::resolve::{People, Place};
+use crate::reveals::counters::Totals;
+use crate::reveals::waterfall::{Step as Standing, displayed_step, kept_step};
+
+/// What was looked up for a chunk.
+pub(super) struct Found {
+    /// A step for each of the rows' in turn; none where nobody is known who can't be asked for.
+    pub(super) steps: Vec<Option<Step>>,
+    /// Those whose cost was counted with earlier rows.
+    pub(super) counted: HashSet<i64>,
+    /// Those who were known, and wait in nobody's waterfall.
+    pub(super) unclaimed: HashSet<i64>,
+    /// Other batches that are loading, or were when their submit died.
+    pub(super) loading: HashSet<i64>,
+    /// Those who were found, and only with numbers of another type than the batch wants.
+    pub(super) lacking: BTreeSet<i64>,
+}
+
+/// Decides which reveal each row shows, and wakes those that nobody waited for so far.
+pub(super) fn place_rows(
+    people: &mut BTreeMap<Provider, People>,
+    batch: &Loading,
+    new_rows: Vec<NewRow>,
+    mut found: Found,
+    totals: &mut Totals,
+    loaded: &mut Loaded,
+) -> (Vec<NewBatchRow>, Vec<RowStep>) {
+    let (mut rows, mut waterfall) = (Vec::with_capacity(new_rows.len()), Vec::new());
+    let mut all_steps = std::mem::take(&mut found.steps).into_iter();
+    let mut steps: Vec<Step> = Vec::new();
+    for row in new_rows {
+        steps.clear();
+        steps.extend(all_steps.by_ref().take(row.steps.len()).flatten());
+        let mut named = SmallVec::<[(Provider, Place); 2]>::new();
+        steps.retain(|step| {
+            let new = !named.contains(&(step.provider, step.whom));
+            named.push((step.provider, step.whom));
+            new
+        });
+        let stands = |step: &Step| {
+            let known = people.get(&step.provider);
+            let state = known.map_or(RevealState::Idle, |known| known.state(step.whom));
+            let id = known.map(|known| known.id(step.whom));
+            Standing { state, lacks: id.is_some_and(|id| found.lacking.contains(&id)) }
+        };
+        let shown = displayed_step(steps.iter().map(stands)).unwrap_or_default();
+        let kept = kept_step(steps.iter().map(stands)).and_then(|nth| {
+            let step = steps.get(nth)?;
+            people.get(&step.provider).map(|known| known.id(step.whom))
+        });
+        let Some((known, step)) =
+            steps.get(shown).and_then(|step| Some((people.get_mut(&step.provider)?, step)))
+        else {
+            continue;
+        };
+        let reveal = known.id(step.whom);
+        let woken = known.take_turn(step.whom, batch.id, &found.loading);
+        totals.new_rows(batch.id, step.provider, known.state(step.whom), 1);
+        count_new_people(people, &steps[shown..], woken, &mut found, loaded);
+        loaded.rows += 1;
+        // The row that has somebody asked who waited for nobody so far pays; all others share.
+        let shared = i64::from(!woken);
+        loaded.shared += shared;
+        let number = row.number;
+        if steps.len() > 1 {
+            let id = |step: &Step| people.get(&step.provider).map(|known| known.id(step.whom));
+            let in_turn = (0..).zip(steps.iter().filter_map(id));
+            waterfall.extend(in_turn.map(|(step, reveal)| RowStep { number, step, reveal }));
+        }
+        rows.push(NewBatchRow { number, fields: row.fields, reveal: Some(reveal), kept, shared });
+    }
+    (rows, waterfall)
+}
+
+/// Counts those of a row's steps, from the one it shows, who may cost something and weren't counted with an earlier
+/// row.
+fn count_new_people(
+    people: &BTreeMap<Provider, People>,
+    steps: &[Step],
+    woken: bool,
+    found: &mut Found,
+    loaded: &mut Loaded,
+) {
+    for (place, step) in steps.iter().enumerate() {
+        let Some(known) = people.get(&step.provider) else { continue };
+        let id = known.id(step.whom);
+        let asked = step.made || (woken && place == 0) || found.unclaimed.contains(&id);
+        if asked && !known.state(step.whom).is_finished() && found.counted.insert(id) {
+            *loaded.new_people.entry(step.provider).or_default() += 1;
+        }
+    }
+}
+
+/// Rows of people who were erased end at once; of their fields nothing is kept.
+pub(super) fn place_erased(
+    batch: &Loading,
+    erased: Vec<NewRow>,
+    totals: &mut Totals,
+    loaded: &mut Loaded,
+) -> Vec<NewBatchRow> {
+    let rows: Vec<NewBatchRow> =
+        erased.into_iter().filter_map(|row| end(batch, row, totals)).collect();
+    loaded.rows += rows.len() as i64;
+    loaded.erased += rows.len() as i64;
+    rows.into_iter().map(|row| NewBatchRow { fields: "[]".into(), ..row }).collect()
+}
+
+/// Rows of suppressed people end at once; they come back in the export, with their fields.
+pub(super) fn place_suppressed(
+    batch: &Loading,
+    suppressed: Vec<NewRow>,
+    totals: &mut Totals,
+    loaded: &mut Loaded,
+) -> Vec<NewBatchRow> {
+    let rows: Vec<NewBatchRow> =
+        suppressed.into_iter().filter_map(|row| end(batch, row, totals)).collect();
+    loaded.rows += rows.len() as i64;
+    loaded.suppressed += rows.len() as i64;
+    rows
+}
+
+/// A row for which no person is asked.
+fn end(batch: &Loading, row: NewRow, totals: &mut Totals) -> Option<NewBatchRow> {
+    let provider = row.steps.first()?.provider;
+    totals.new_rows(batch.id, provider, RevealState::Cancelled, 1);
+    Some(NewBatchRow {
+        number: row.number,
+        fields: row.fields,
+        reveal: None,
+        kept: None,
+        shared: 0,
+    })
+}
+
+/// In whose turn people are who were known before.
+pub(super) struct Turns {
+    /// Some came over from a batch that nobody sees yet.
+    pub(super) taken_over: bool,
+    /// Some may have their turn sooner with this batch, once it is published; until then it moves nobody who belongs to
+    /// a published one.
+    pub(super) due: bool,
+}
+
+/// People whose turn was to come with another batch that still loads come over to this one.
+pub(super) async fn take_over(
+    conn: &mut Conn,
+    batch: &Loading,
+    people: &BTreeMap<Provider, People>,
+    new_rows: &[NewBatchRow],
+) -> Result<Turns> {
+    let mut turns = Turns { taken_over: false, due: false };
+    let shown: HashSet<i64> =
+        new_rows.iter().filter(|r| r.shared == 1).filter_map(|r| r.reveal).collect();
+    for (provider, known) in people {
+        turns.due |=
+            known.merges() || is_any_slower(conn, batch, *provider, &known.lanes(&shown)).await?;
+        if !known.taken_over().is_empty() {
+            turns.taken_over = true;
+            exec!(
+                conn,
+                "UPDATE reveals SET newcomer = 0, lane = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+                json(&known.taken_over()),
+                batch.id,
+            )?;
+        }
+    }
+    Ok(turns)
+}
+
+/// Whether one of the batches in whose turn people are queued is slower than this one will be: of a lower priority, or
+/// one that will not send them itself.
+async fn is_any_slower(
+    conn: &mut Conn,
+    batch: &Loading,
+    provider: Provider,
+    lanes: &HashMap<i64, i64>,
+) -> Result<bool> {
+    let others: HashSet<i64> = lanes.values().copied().filter(|lane| *lane != batch.id).collect();
+    if others.is_empty() {
+        return Ok(false);
+    }
+    let slower: Option<(i64,)> = row!(
+        conn,
+        "SELECT b.id FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+         LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
+         WHERE b.priority < $3 OR b.cancelled_at IS NOT NULL OR t.at_ceiling = 1 LIMIT 1",
+        json(&others),
+        provider.as_str(),
+        batch.priority,
+    )?;
+    Ok(slower.is_some())
+}
+
+/// Other batches that nobody sees yet. What their submits came to, if they did, isn't known.
+pub(super) async fn others_that_load(conn: &mut Conn, batch: &Loading) -> Result<HashSet<i64>> {
+    let loading: Vec<(i64,)> =
+        rows!(conn, "SELECT id FROM batches WHERE published_at IS NULL AND id <> $1", batch.id)?;
+    Ok(loading.into_iter().map(|(id,)| id).collect())
+}
+
+/// A step of a row's waterfall with the person found or made.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    pub(super) provider: Provider,
+    pub(super) whom: Place,
+    /// The row is the first that names the person.
+    pub(super) made: bool,
+}

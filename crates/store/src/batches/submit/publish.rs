@@ -1,0 +1,167 @@
+//! Publishing a batch: one update makes it visible. With an idempotency key the first batch of that key stays
+//! the only one.
+
+use jobs::BatchId;
+
+use crate::batches::loading::{Loading, swept};
+use crate::batches::submit::merge::{carry_out_merges, has_many_of_its_own, merge_some};
+use crate::db::conn::{Conn, row, rows, value};
+use crate::db::sets::json;
+use crate::db::signals::Topic;
+use crate::error::{Result, StoreError};
+use crate::people::resolve::Numbers;
+use crate::reveals::counters::{Totals, log_end};
+use crate::reveals::ownership::find_lanes;
+use crate::store::Store;
+
+/// How publishing ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    /// The batch is there.
+    Now,
+    /// A batch with the same key and content was there already; this one is gone.
+    Before(BatchId),
+}
+
+impl Store {
+    /// Makes the batch visible, all at once. With an idempotency key, the first batch of that key
+    /// stays the only one.
+    ///
+    /// # Errors
+    /// The key is taken by other content or options; the batch was swept as abandoned.
+    pub async fn publish(
+        &self,
+        batch: &Loading,
+        key: Option<(String, String)>,
+    ) -> Result<Published> {
+        if let Some(before) = self.published_before(batch, key.as_ref()).await? {
+            return Ok(before);
+        }
+        let (id, now) = (batch.id, self.now());
+        // What is more than one short transaction holds comes before, or after it.
+        while self.db.write(move |conn| Box::pin(has_many_of_its_own(conn, id))).await? {
+            self.db
+                .write(move |conn| Box::pin(async move { merge_some(conn, id, now).await }))
+                .await?;
+        }
+        let (loading, (text, hash)) = (batch.clone(), key.clone().unzip());
+        let published = self
+            .db.write(move |conn| {
+                Box::pin(async move {
+                    let waiting = taken_over_by_loading(conn, id).await?;
+                    let mut totals = Totals::default();
+                    carry_out_merges(conn, &mut totals, id, now).await?;
+                    let published: Option<(i64, Option<i64>)> = row!(
+                        conn,
+                        "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
+                            created_at = $2, finished_at = CASE WHEN unfinished = 0 THEN $2 END
+                         WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL
+                         RETURNING total, finished_at",
+                        id,
+                        now.0,
+                        text,
+                        hash,
+                    )?;
+                    // What a batch that was swept said moves nobody.
+                    let published = published.ok_or_else(|| swept(&loading))?;
+                    find_lanes(conn, &mut totals, &waiting, now).await?;
+                    totals.flush(conn, now).await?;
+                    conn.announce(Topic::Queue);
+                    Ok(published)
+                })
+            })
+            .await;
+        match published {
+            Ok((rows, finished_at)) => {
+                if finished_at.is_some() {
+                    log_end(&batch.batch_id.to_string(), rows);
+                }
+                self.see_to_turns(batch.id).await?;
+                self.refresh_statistics(rows).await;
+                Ok(Published::Now)
+            }
+            // Another submit with this key was faster by a moment.
+            Err(error) if error.is_duplicate() => {
+                self.published_before(batch, key.as_ref()).await?.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the batch back if one of the same key is there already.
+    async fn published_before(
+        &self,
+        batch: &Loading,
+        key: Option<&(String, String)>,
+    ) -> Result<Option<Published>> {
+        let Some((key, content_hash)) = key else { return Ok(None) };
+        let Some(before) = self.idempotent_batch(key, content_hash).await? else { return Ok(None) };
+        self.abandon(batch).await?;
+        Ok(Some(Published::Before(before)))
+    }
+
+    /// Whether a batch was published under this key.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn idempotency_key_is_taken(&self, key: &str) -> Result<bool> {
+        let mut conn = self.db.read().await?;
+        let batches: i64 =
+            value!(conn, "SELECT COUNT(*) FROM batches WHERE idempotency_key = $1", key)?;
+        Ok(batches > 0)
+    }
+
+    /// The batch that was published under `key`, if one was.
+    ///
+    /// # Errors
+    /// It had other content or options.
+    pub async fn idempotent_batch(&self, key: &str, content_hash: &str) -> Result<Option<BatchId>> {
+        let mut conn = self.db.read().await?;
+        let found: Option<(String, Option<String>)> = row!(
+            conn,
+            "SELECT batch_id, content_hash FROM batches WHERE idempotency_key = $1",
+            key
+        )?;
+        match found {
+            None => Ok(None),
+            Some((id, hash)) if hash.as_deref() == Some(content_hash) => {
+                Ok(Some(id.parse().map_err(|_| StoreError::Corrupt {
+                    table: "batches",
+                    column: "batch_id",
+                    row: id.clone(),
+                    value: id,
+                })?))
+            }
+            Some((id, _)) => Err(StoreError::Conflict(format!(
+                "the idempotency key {key:?} was used for batch {id} with other content or options; use another key, or submit exactly the same again"
+            ))),
+        }
+    }
+}
+
+/// People of this batch who were taken over by one that still loads: their turn is to come with this one.
+/// They are locked here, before the batch is, and under the lock of those who load.
+async fn taken_over_by_loading(conn: &mut Conn, batch: i64) -> Result<Vec<i64>> {
+    Numbers::lock(conn).await?;
+    let takers: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT id FROM batches WHERE published_at IS NULL AND took_over = 1 AND id <> $1",
+        batch,
+    )?;
+    if takers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let takers: Vec<i64> = takers.into_iter().map(|(id,)| id).collect();
+    // The sum keeps both databases from reading all rows of a batch, which may be a million.
+    let both: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT r.id FROM IDS($1) AS e
+         JOIN reveals r ON r.queue_lane = CAST(e.value AS BIGINT)
+         WHERE EXISTS (SELECT 1 FROM batch_rows w
+                       WHERE w.reveal_id = r.id AND w.batch_id + 0 = $2 AND w.ended IS NULL)
+         ORDER BY r.id FOR UPDATE OF r",
+        json(&takers),
+        batch,
+    )?;
+    Ok(both.into_iter().map(|(id,)| id).collect())
+}

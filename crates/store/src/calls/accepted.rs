@@ -1,0 +1,195 @@
+//! Writing down that orders were taken, all that come together at once. Their people are not touched: whoever was
+//! asked shows as `sending` or `awaiting` by the state of the call they are in.
+
+use std::collections::HashMap;
+
+use jobs::{CallState, Policy, Timestamp};
+
+use crate::calls::claimed::Answer;
+use crate::db::batcher::Item;
+use crate::db::bulk::columns::{Columns, ints, same, texts};
+use crate::db::bulk::each;
+use crate::db::conn::{Conn, rows};
+use crate::db::sets::json;
+use crate::db::signals::Topic;
+use crate::db::transaction::BoxFuture;
+use crate::error::Result;
+use crate::gates::good_answers::Passed;
+use crate::gates::state;
+use crate::results::taken_back::take_back;
+use crate::reveals::counters::Totals;
+use crate::store::Store;
+
+/// An order that was taken, as it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Accepted {
+    now: Timestamp,
+    id: i64,
+    worker: String,
+    probe: bool,
+    tracking_id: Option<String>,
+    http_status: Option<u16>,
+    deadline_at: i64,
+    /// How long after it was sent that is, milliseconds.
+    deadline: i64,
+    poll_at: Option<i64>,
+    /// Somebody else had the call often enough: now it is waited for.
+    insists: bool,
+}
+
+impl Store {
+    /// The provider took the order.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn answer_accepted(
+        &self,
+        answer: Answer,
+        tracking_id: Option<String>,
+        policy: &Policy,
+    ) -> Result<()> {
+        let Answer { call, http_status } = answer;
+        let accepted = Accepted {
+            id: call.id,
+            worker: call.worker.to_string(),
+            probe: call.probe,
+            poll_at: tracking_id.as_ref().map(|_| (self.now() + policy.webhook_grace).0),
+            tracking_id,
+            http_status,
+            deadline_at: (call.sent_at + policy.result_deadline).0,
+            deadline: (call.sent_at + policy.result_deadline).0 - call.sent_at.0,
+            now: self.now(),
+            insists: false,
+        };
+        self.batchers.write(accepted).await?;
+        Passed::of(self.db.attached()).count_accepted(call.provider, self.now());
+        Ok(())
+    }
+}
+
+impl Item for Accepted {
+    /// Writes down orders that were taken; gives the places of those whose results are applied at this
+    /// moment. To wait for them would keep from the others, and from those who wait for these in turn.
+    fn write_all(conn: &mut Conn, accepted: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
+        Box::pin(async move {
+            let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(Vec::new()) };
+            let probes: Vec<i64> =
+                accepted.iter().filter(|one| one.probe).map(|one| one.id).collect();
+            state::open_probed(conn, &probes).await?;
+            let found = lock(conn, &accepted).await?;
+            let is_left = |one: &Accepted| !one.insists && !found.contains_key(&one.id);
+            let locked = accepted.iter().filter(|one| !is_left(one));
+            let (moving, elsewhere): (Vec<_>, Vec<_>) =
+                locked.partition(|one| one.is_sending(&found));
+            write(conn, &moving, now).await?;
+            note(conn, &elsewhere, now).await?;
+            take_back_repeats(conn, &elsewhere, &found, now).await?;
+            if accepted.iter().any(|one| one.poll_at.is_some() && !is_left(one)) {
+                conn.announce(Topic::Polls);
+            }
+            let left = accepted.iter().enumerate().filter(|(_, one)| is_left(one));
+            Ok(left.map(|(place, _)| place).collect())
+        })
+    }
+
+    fn insist(&mut self) {
+        self.insists = true;
+    }
+}
+
+/// By whom a call was sent, and its state.
+type Standing = (String, String);
+
+/// Locks the calls, in the order of their numbers: those that are waited for before any other.
+async fn lock(conn: &mut Conn, accepted: &[Accepted]) -> Result<HashMap<i64, Standing>> {
+    let numbers = |insisting: bool| -> Vec<i64> {
+        accepted.iter().filter(|one| one.insists == insisting).map(|one| one.id).collect()
+    };
+    let (insisting, others) = (numbers(true), numbers(false));
+    let mut found: Vec<(i64, String, String)> = Vec::new();
+    if !insisting.is_empty() {
+        found = rows!(
+            conn,
+            "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
+             JOIN calls c ON c.id = CAST(e.value AS BIGINT) ORDER BY c.id FOR UPDATE",
+            json(&insisting),
+        )?;
+    }
+    if !others.is_empty() {
+        let free: Vec<(i64, String, String)> = rows!(
+            conn,
+            "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
+             JOIN calls c ON c.id = CAST(e.value AS BIGINT) ORDER BY c.id FOR UPDATE SKIP LOCKED",
+            json(&others),
+        )?;
+        found.extend(free);
+    }
+    Ok(found.into_iter().map(|(id, worker, state)| (id, (worker, state))).collect())
+}
+
+impl Accepted {
+    /// Whether the call waits for its answer, and for this worker's.
+    fn is_sending(&self, found: &HashMap<i64, Standing>) -> bool {
+        let standing = found.get(&self.id);
+        standing.is_some_and(|(worker, state)| {
+            *worker == self.worker && state == CallState::Sending.as_str()
+        })
+    }
+}
+
+async fn write(conn: &mut Conn, accepted: &[&Accepted], now: Timestamp) -> Result<()> {
+    each(
+        conn,
+        "UPDATE calls SET state = 'accepted', outcome = 'accepted', tracking_id = e.tracking_id,
+            http_status = e.http_status, finished_at = e.now, deadline_at = e.deadline_at, poll_at = e.poll_at
+         FROM ROWS WHERE calls.id = e.id",
+        columns(accepted, now),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Calls whose webhook was faster, or that were taken for lost: what the answer tells is still worth
+/// having. A call that is known to be paid for is not sent again, whatever UNKNOWN_GRACE says.
+async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Result<()> {
+    each(
+        conn,
+        "UPDATE calls SET tracking_id = COALESCE(calls.tracking_id, e.tracking_id),
+            http_status = e.http_status, finished_at = COALESCE(calls.finished_at, e.now),
+            outcome = CASE WHEN calls.state = 'unknown' THEN 'accepted' ELSE COALESCE(calls.outcome, 'accepted') END,
+            state = CASE WHEN calls.state = 'unknown' THEN 'accepted' ELSE calls.state END,
+            poll_at = CASE WHEN calls.state IN ('accepted', 'unknown') THEN COALESCE(calls.poll_at, e.poll_at) END
+         FROM ROWS WHERE calls.id = e.id",
+        columns(elsewhere, now),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Calls that are to be sent again after UNKNOWN_GRACE: they are waited for after all.
+async fn take_back_repeats(
+    conn: &mut Conn,
+    elsewhere: &[&Accepted],
+    found: &HashMap<i64, Standing>,
+    now: Timestamp,
+) -> Result<()> {
+    let expired = |one: &&&Accepted| {
+        found.get(&one.id).is_some_and(|(_, state)| *state == CallState::Expired.as_str())
+    };
+    let mut totals = Totals::default();
+    for one in elsewhere.iter().filter(expired) {
+        take_back(conn, &mut totals, one.id, one.deadline, now).await?;
+    }
+    totals.flush(conn, now).await
+}
+
+fn columns(accepted: &[&Accepted], now: Timestamp) -> Columns {
+    vec![
+        ("id", ints(accepted.iter().map(|one| one.id))),
+        ("tracking_id", texts(accepted.iter().map(|one| one.tracking_id.as_deref()))),
+        ("http_status", ints(accepted.iter().map(|one| one.http_status.map(i64::from)))),
+        ("deadline_at", ints(accepted.iter().map(|one| one.deadline_at))),
+        ("poll_at", ints(accepted.iter().map(|one| one.poll_at))),
+        ("now", same(now.0, accepted.len())),
+    ]
+}

@@ -1,0 +1,138 @@
+//! Taking people from the queue into calls. One transaction decides whether, how fast, who, and who
+//! pays, and writes the call down as `sending`: what left this transaction may be sent at once, and
+//! what didn't was never claimed.
+
+pub(crate) mod admission;
+mod call_plan;
+mod candidates;
+mod committed;
+mod isolated;
+mod send_slot;
+mod write;
+
+use jobs::gate::Admission as Door;
+use jobs::{Clock, Provider};
+
+use crate::calls::claim::admission::{Admission, admit, earliest};
+use crate::calls::claim::call_plan::{Drafts, draft_calls};
+use crate::calls::claim::committed::{Claimed, Made};
+use crate::calls::claim::isolated::{Aside, promote_due};
+use crate::calls::claim::send_slot::Moment;
+use crate::calls::claim::write::send_drafts;
+use crate::calls::claimed::{ClaimReveals, ClaimedCall, Claims};
+use crate::db::conn::{Conn, exec, row};
+use crate::error::Result;
+use crate::gates::gate::Gate;
+use crate::reveals::counters::Totals;
+use crate::reveals::person_price::reprice;
+use crate::reveals::unclaimed_range;
+use crate::store::Store;
+
+impl Store {
+    /// Claims people for up to `ask.calls` calls.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn claim_reveals(&self, ask: ClaimReveals) -> Result<Claims> {
+        // Looked at first without the gate's lock, which all who send and answer need.
+        if !anybody_waits(&mut self.db.read().await?, ask.provider).await? {
+            return Ok(Claims::default());
+        }
+        let clock = self.clock();
+        loop {
+            let (ask, clock) = (ask.clone(), clock.clone());
+            let made = Made::default();
+            let noted = made.clone();
+            let claimed = self
+                .db
+                .write(move |conn| {
+                    Box::pin(async move {
+                        let claimed = claim(conn, &ask, &clock).await?;
+                        noted.note(&claimed);
+                        Ok(claimed)
+                    })
+                })
+                .await;
+            match claimed {
+                Ok(Claimed::Calls(claims)) => return Ok(claims),
+                Ok(Claimed::Prepared) => {}
+                Err(error) => return self.committed(made.take(), error).await,
+            }
+        }
+    }
+
+    /// Whether the gate still lets a call through that waited for its moment.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn may_leave(&self, call: &ClaimedCall) -> Result<bool> {
+        let gate = Gate::read(&mut self.db.read().await?, call.provider).await?;
+        let open = matches!(gate.breaker.admission(self.now()), Door::Open | Door::Careful);
+        Ok(open || gate.probe_call == Some(call.id))
+    }
+}
+
+/// Whether any batch has rows that show somebody who waits to be asked.
+async fn anybody_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
+    let waiting: Option<(i64,)> = row!(
+        conn,
+        "SELECT batch_id FROM batch_totals WHERE provider = $1 AND queued + retrying > 0 LIMIT 1",
+        provider.as_str(),
+    )?;
+    Ok(waiting.is_some())
+}
+
+async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Claimed> {
+    let gate = Gate::lock(conn, ask.provider).await?;
+    // Only now: whoever has the lock may be slow.
+    let moment = Moment::of(clock);
+    let now = moment.now;
+    learn_plan(conn, ask, &gate).await?;
+    let price = gate.price(ask.provider, ask.price).reserved;
+    if reprice(conn, ask.provider, price).await? {
+        return Ok(Claimed::Prepared);
+    }
+    let mut totals = Totals::default();
+    let aside = Aside::read(conn, ask.provider).await?;
+    if aside.next_due.is_some_and(|at| at <= now)
+        && promote_due(conn, &mut totals, ask.provider, now).await?
+    {
+        totals.flush(conn, now).await?;
+        return Ok(Claimed::Prepared);
+    }
+    let claims = match admit(conn, ask, &gate, &moment).await? {
+        Admission::Wait(again_at) => Claims { again_at, ..Claims::default() },
+        Admission::Paced(again_at) => {
+            Claims { again_at: Some(again_at), paced: true, ..Claims::default() }
+        }
+        Admission::Go(admitted) => {
+            let Drafts { drafts, walked } =
+                draft_calls(conn, &mut totals, ask, &gate, &admitted, aside.apart, now).await?;
+            let probe = admitted.probe;
+            let claims = send_drafts(conn, &mut totals, ask, &gate, drafts, probe, &moment).await?;
+            for way in &walked {
+                unclaimed_range::pass(conn, ask.provider, way).await?;
+            }
+            claims
+        }
+    };
+    totals.flush(conn, now).await?;
+    if claims.paced {
+        return Ok(Claimed::Calls(claims));
+    }
+    let again_at = earliest(claims.again_at, aside.next_due);
+    Ok(Claimed::Calls(Claims { again_at, ..claims }))
+}
+
+/// What numbers cost is asked of the gate when they come: a plan that is set by hand is told it.
+async fn learn_plan(conn: &mut Conn, ask: &ClaimReveals, gate: &Gate) -> Result<()> {
+    if let Some(plan) = ask.price.plan().filter(|plan| gate.tariff != Some(*plan)) {
+        exec!(
+            conn,
+            "UPDATE provider_gates SET tariff = $2 WHERE provider = $1",
+            ask.provider.as_str(),
+            plan.as_str(),
+        )?;
+    }
+    Ok(())
+}

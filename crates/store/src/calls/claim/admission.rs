@@ -1,0 +1,118 @@
+//! Whether anything may be sent now: gate, rate, canary, and what is left of the day.
+
+use jobs::gate::Admission as Door;
+use jobs::{Provider, Timestamp};
+
+use crate::calls::claim::send_slot::Moment;
+use crate::calls::claimed::ClaimReveals;
+use crate::db::conn::{Conn, value};
+use crate::error::Result;
+use crate::gates::gate::Gate;
+
+pub(super) enum Admission {
+    Wait(Option<Timestamp>),
+    Paced(Timestamp),
+    Go(Admitted),
+}
+
+/// How many calls may go at most, and how large.
+pub(super) struct Admitted {
+    pub(super) calls: usize,
+    pub(super) people: usize,
+    pub(super) probe: bool,
+}
+
+/// What gate, canary and rate let through.
+pub(super) async fn admit(
+    conn: &mut Conn,
+    ask: &ClaimReveals,
+    gate: &Gate,
+    moment: &Moment,
+) -> Result<Admission> {
+    let now = moment.now;
+    let (mut calls, mut people, probe) = match gate.breaker.admission(now) {
+        Door::Shut(until) => return Ok(Admission::Wait(until)),
+        Door::Open => (ask.calls, ask.people, false),
+        Door::Careful => (1, SMALL_PROBE, false),
+        Door::Probe { small } => (1, if small { SMALL_PROBE } else { ask.people }, true),
+    };
+    if ask.canary > 0 && gate.canary_url.is_some() && gate.canary_proved_at.is_none() {
+        if anything_out(conn, ask.provider, gate.canary_since).await? {
+            return Ok(Admission::Wait(None));
+        }
+        (calls, people) = (1, people.min(ask.canary));
+    }
+    if gate.unread_since.is_some() {
+        if gate.unread_call_is_out(conn, ask.provider).await? {
+            return Ok(Admission::Wait(None));
+        }
+        (calls, people) = (calls.min(1), people.min(ask.canary.max(SMALL_PROBE)));
+    }
+    if let Some(at) = spare_the_day(conn, ask, gate, now).await? {
+        return Ok(Admission::Wait(Some(at)));
+    }
+    let grant = moment.grant(ask, gate, calls);
+    if grant.requests == 0 {
+        return Ok(Admission::Paced(Timestamp(grant.next_at_ms)));
+    }
+    calls = grant.requests;
+    Ok(Admission::Go(Admitted { calls, people, probe }))
+}
+
+/// When the day's requests run short, a call that would not be full waits so that they last until the
+/// count starts again; a full one goes at once.
+pub(super) async fn spare_the_day(
+    conn: &mut Conn,
+    ask: &ClaimReveals,
+    gate: &Gate,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let (Some(left), Some(resets_at)) = (gate.daily_left, gate.daily_resets_at) else {
+        return Ok(None);
+    };
+    if ask.people == 1 || left >= DAILY_REQUESTS / SHORT_SHARE || resets_at <= now.0 {
+        return Ok(None);
+    }
+    // The rate's cell stands one interval after the last request.
+    let last = gate.tat_us / 1000 - (1000.0 / gate.rate(ask.rate, now)) as i64;
+    let next = last + (resets_at - now.0) / left.max(1);
+    if next <= now.0 {
+        return Ok(None);
+    }
+    let waiting: i64 = value!(
+        conn,
+        "SELECT CAST(COALESCE(SUM(t.queued), 0) AS BIGINT) FROM batch_totals t JOIN batches b ON b.id = t.batch_id
+         WHERE t.provider = $1 AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
+        ask.provider.as_str(),
+    )?;
+    Ok((waiting < ask.people as i64).then_some(Timestamp(next)))
+}
+
+/// A day's requests where the provider doesn't say (Ocean's standard plans).
+pub(super) const DAILY_REQUESTS: i64 = 1_000;
+
+/// Less than this part of a day's requests left: the day is short.
+pub(super) const SHORT_SHARE: i64 = 5;
+
+/// The most people of whom a small probe consists.
+pub(super) const SMALL_PROBE: usize = 1;
+
+/// Whether the results of any call that was sent since then are out or may be. Two questions, since each has an index of its own.
+pub(crate) async fn anything_out(conn: &mut Conn, provider: Provider, since: i64) -> Result<bool> {
+    let out: i64 = value!(
+        conn,
+        "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND deadline_at >= $2 AND sent_at >= $2)
+                            OR EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND state = 'sending' AND sent_at >= $2)
+                          THEN 1 ELSE 0 END AS BIGINT)",
+        provider.as_str(),
+        since,
+    )?;
+    Ok(out == 1)
+}
+
+pub(super) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,54 @@
+//! People who don't simply stand in line: whose backoff isn't over, and who must be asked apart.
+
+use jobs::{Provider, RevealState, Timestamp};
+
+use crate::db::conn::{Conn, row, rows};
+use crate::error::Result;
+use crate::reveals::counters::Totals;
+use crate::reveals::transition::{Change, shift};
+
+/// People whose time has come and who are put back into the queue by one claim.
+const DUE_AT_ONCE: i64 = 2_000;
+
+/// Whether there are such people. They are looked for only then: Postgres plans those statements anew each time, which
+/// takes longer than this one.
+pub(super) struct Aside {
+    /// When the first backoff is over.
+    pub(super) next_due: Option<Timestamp>,
+    /// Some must be asked apart.
+    pub(super) apart: bool,
+}
+
+impl Aside {
+    pub(super) async fn read(conn: &mut Conn, provider: Provider) -> Result<Aside> {
+        let found: Option<(Option<i64>, i64)> = row!(
+            conn,
+            "SELECT (SELECT MIN(retry_at) FROM reveals WHERE provider = $1 AND retry_at IS NOT NULL),
+                    CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals WHERE provider = $1 AND queue_cohort IS NOT NULL)
+                              THEN 1 ELSE 0 END AS BIGINT)",
+            provider.as_str(),
+        )?;
+        let (due, apart) = found.unwrap_or_default();
+        Ok(Aside { next_due: due.map(Timestamp), apart: apart == 1 })
+    }
+}
+
+/// Puts people whose backoff is over back into the queue; whether there were any.
+pub(super) async fn promote_due(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    now: Timestamp,
+) -> Result<bool> {
+    let due: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT id FROM reveals WHERE provider = $1 AND retry_at <= $2
+         ORDER BY retry_at LIMIT $3 FOR UPDATE SKIP LOCKED",
+        provider.as_str(),
+        now.0,
+        DUE_AT_ONCE,
+    )?;
+    let ids: Vec<i64> = due.into_iter().map(|(id,)| id).collect();
+    shift(conn, totals, provider, &ids, Change::to(RevealState::Queued), now).await?;
+    Ok(!ids.is_empty())
+}

@@ -1,0 +1,35 @@
+//! The one moment at which a claim decides.
+
+use std::time::{Duration, Instant};
+
+use jobs::rate::{self, Grant, Leaving};
+use jobs::{Clock, Timestamp};
+
+use crate::calls::claimed::ClaimReveals;
+use crate::gates::gate::Gate;
+
+/// The present, by the ledger's clock and by this process's.
+pub(super) struct Moment {
+    pub(super) now: Timestamp,
+    us: i64,
+    instant: Instant,
+}
+
+impl Moment {
+    pub(super) fn of(clock: &Clock) -> Self {
+        let us = clock.now_us();
+        Moment { now: Timestamp(us.div_euclid(1000)), us, instant: Instant::now() }
+    }
+
+    /// What the rate allows.
+    pub(super) fn grant(&self, ask: &ClaimReveals, gate: &Gate, calls: usize) -> Grant {
+        let per_second = gate.rate(ask.rate, self.now);
+        rate::take(gate.tat_us, self.us, per_second, calls, Leaving::AtItsMoment)
+    }
+
+    /// When this process's clock will show what the ledger's will show as `us`.
+    pub(super) fn instant_of(&self, us: i64) -> Instant {
+        let ahead = u64::try_from(us - self.us).unwrap_or(0);
+        self.instant + Duration::from_micros(ahead)
+    }
+}

@@ -1,0 +1,194 @@
+//! Writing calls down, and taking their cost off rate and quota.
+
+use std::collections::HashMap;
+
+use jobs::rate::Grant;
+use jobs::{CallId, Credits, RevealState, Tariff, Timestamp};
+use serde::Serialize;
+
+use crate::calls::claim::call_plan::Draft;
+use crate::calls::claim::send_slot::Moment;
+use crate::calls::claimed::{ClaimReveals, ClaimedCall, Claims};
+use crate::db::bulk::columns::{credits, ints, same};
+use crate::db::bulk::each;
+use crate::db::bulk::range_update::{REVEAL, each_along};
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::sets::json;
+use crate::error::Result;
+use crate::gates::gate;
+use crate::gates::gate::{Gate, Going};
+use crate::reveals::counters::Totals;
+
+/// Writes the calls down and takes their cost off rate and quota.
+pub(super) async fn send_drafts(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ask: &ClaimReveals,
+    gate: &Gate,
+    drafts: Vec<Draft>,
+    probe: bool,
+    moment: &Moment,
+) -> Result<Claims> {
+    let now = moment.now;
+    if drafts.is_empty() {
+        return Ok(Claims::default());
+    }
+    let isolating = drafts.iter().filter(|draft| draft.isolating).count();
+    let grant = moment.grant(ask, gate, drafts.len());
+    let going = Going {
+        requests: drafts.len(),
+        isolating,
+        tat_us: grant.tat_us,
+        poll_tat_us: None,
+        rate_limit: ask.rate,
+    };
+    gate::count_requests(conn, ask.provider, gate, going, now).await?;
+    let tariff = ask.price.plan().or(gate.tariff);
+    let sent = Sent { probe, number_price: tariff.and_then(Tariff::per_number), now };
+    let calls = write_calls(conn, totals, ask, drafts, sent, &grant, moment).await?;
+    if let Some(call) = calls.first().filter(|_| probe) {
+        exec!(
+            conn,
+            "UPDATE provider_gates SET state = 'probing', probe_call = $2 WHERE provider = $1",
+            ask.provider.as_str(),
+            call.id,
+        )?;
+    }
+    Ok(Claims { calls, again_at: Some(Timestamp(grant.next_at_ms)), paced: true })
+}
+
+/// What the calls of a claim have in common.
+#[derive(Clone, Copy)]
+struct Sent {
+    probe: bool,
+    /// What each number will cost, where numbers are charged and the plan is known.
+    number_price: Option<Credits>,
+    now: Timestamp,
+}
+
+struct NewMember {
+    call: i64,
+    position: i64,
+    reveal: i64,
+    payer: i64,
+    reserved: Credits,
+}
+
+async fn write_calls(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ask: &ClaimReveals,
+    drafts: Vec<Draft>,
+    sent: Sent,
+    grant: &Grant,
+    moment: &Moment,
+) -> Result<Vec<ClaimedCall>> {
+    let Sent { probe, now, .. } = sent;
+    let ids: Vec<CallId> = drafts.iter().map(|_| CallId::generate()).collect();
+    let numbers = insert_calls(conn, ask, &drafts, &ids, sent).await?;
+    let mut calls = Vec::with_capacity(drafts.len());
+    let mut members = Vec::new();
+    let (queued, asked) = ((ask.provider, RevealState::Queued), (ask.provider, RevealState::Asked));
+    for (nth, (call_id, draft)) in ids.into_iter().zip(drafts).enumerate() {
+        let Some(&id) = numbers.get(&call_id.to_string()) else { continue };
+        for (position, (person, payer)) in (0..).zip(draft.people.iter().zip(&draft.payers)) {
+            for &(batch, rows) in &person.rows {
+                totals.moved(batch, queued, asked, rows);
+            }
+            members.push(NewMember {
+                call: id,
+                position,
+                reveal: person.id,
+                payer: *payer,
+                reserved: draft.price,
+            });
+        }
+        calls.push(ClaimedCall {
+            call_id,
+            provider: ask.provider,
+            sent_at: now,
+            leaves_at: moment.instant_of(grant.leaves_at_us(nth)),
+            people: draft.people.into_iter().map(|p| p.subject).collect(),
+            id,
+            worker: ask.worker,
+            probe,
+        });
+    }
+    write_members(conn, &members, now).await?;
+    Ok(calls)
+}
+
+/// Writes down the calls themselves; gives the number of each.
+async fn insert_calls(
+    conn: &mut Conn,
+    ask: &ClaimReveals,
+    drafts: &[Draft],
+    ids: &[CallId],
+    Sent { probe, number_price, now }: Sent,
+) -> Result<HashMap<String, i64>> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        call_id: &'a CallId,
+        people: usize,
+        attempt: i64,
+        repeat_of: Option<i64>,
+    }
+    fn row<'a>((call_id, draft): (&'a CallId, &Draft)) -> Row<'a> {
+        Row {
+            call_id,
+            people: draft.people.len(),
+            attempt: draft.people.iter().map(|p| p.attempts).max().unwrap_or(0) + 1,
+            repeat_of: draft.people.iter().find_map(|p| p.repeat_of),
+        }
+    }
+    let new: Vec<Row> = ids.iter().zip(drafts).map(row).collect();
+    let numbers: Vec<(i64, String)> = rows!(
+        conn,
+        "INSERT INTO calls (call_id, provider, state, worker_id, people, open_people, attempt, probe, sent_at, repeat_of, number_price)
+         SELECT e.value->>'call_id', $2, 'sending', $3, CAST(e.value->>'people' AS BIGINT),
+                CAST(e.value->>'people' AS BIGINT), CAST(e.value->>'attempt' AS BIGINT),
+                CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST(e.value->>'repeat_of' AS BIGINT),
+                CAST($6 AS BIGINT)
+         FROM EACH($1) AS e
+         RETURNING id, call_id",
+        json(&new),
+        ask.provider.as_str(),
+        ask.worker.to_string(),
+        i64::from(probe),
+        now.0,
+        number_price.map(Credits::thousandths),
+    )?;
+    Ok(numbers.into_iter().map(|(id, call_id)| (call_id, id)).collect())
+}
+
+async fn write_members(conn: &mut Conn, members: &[NewMember], now: Timestamp) -> Result<()> {
+    let columns = vec![
+        ("call", ints(members.iter().map(|m| m.call))),
+        ("position", ints(members.iter().map(|m| m.position))),
+        ("reveal", ints(members.iter().map(|m| m.reveal))),
+        ("payer", ints(members.iter().map(|m| m.payer))),
+        ("reserved", credits(members.iter().map(|m| m.reserved))),
+    ];
+    each(
+        conn,
+        "INSERT INTO call_reveals (call_id, position, reveal_id, payer, reserved)
+         SELECT e.call, e.position, e.reveal, e.payer, e.reserved FROM ROWS",
+        columns,
+    )
+    .await?;
+    let columns = vec![
+        ("id", ints(members.iter().map(|m| m.reveal))),
+        ("call", ints(members.iter().map(|m| m.call))),
+        ("now", same(now.0, members.len())),
+    ];
+    each_along(
+        conn,
+        "UPDATE reveals SET state = 'asked', reason = NULL, due_at = NULL, updated_at = e.now,
+            asked_at = COALESCE(asked_at, e.now), call_id = e.call
+         FROM ROWS WHERE reveals.id = e.id",
+        &REVEAL,
+        columns,
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! What a claim asks for, the calls that it gives, and how they were answered.
+
+use std::time::Instant;
+
+use jobs::{CallId, PerPerson, Provider, Timestamp, WorkerId};
+
+/// What came of a call, and the response's status where there was one.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The call.
+    pub call: ClaimedCall,
+    /// Its HTTP status.
+    pub http_status: Option<u16>,
+}
+
+/// What a worker asks the ledger for.
+#[derive(Debug, Clone)]
+pub struct ClaimReveals {
+    /// At which provider.
+    pub provider: Provider,
+    /// Who asks.
+    pub worker: WorkerId,
+    /// How many calls it could send now.
+    pub calls: usize,
+    /// How many people go into one call.
+    pub people: usize,
+    /// What is reserved for each.
+    pub price: PerPerson,
+    /// The user's limit, requests a second.
+    pub rate: f64,
+    /// While no webhook has proved the webhook URL: the most people out, in one call. 0: no such limit.
+    pub canary: usize,
+    /// How soon a balance that was found too low is asked again.
+    pub credits_check_interval: std::time::Duration,
+}
+
+/// A call that is written down and must be sent now, or given back.
+#[derive(Debug, Clone)]
+pub struct ClaimedCall {
+    /// Its public id.
+    pub call_id: CallId,
+    /// Who is asked.
+    pub provider: Provider,
+    /// When it was written down.
+    pub sent_at: Timestamp,
+    /// When it is its turn to leave, by the rate: now, or in a few milliseconds.
+    pub leaves_at: Instant,
+    /// Encoded identifiers, in the order in which they are sent.
+    pub people: Vec<String>,
+    pub(crate) id: i64,
+    pub(crate) worker: WorkerId,
+    /// It tries whether a closed gate may open.
+    pub(crate) probe: bool,
+}
+
+/// What a claim came to.
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    /// Calls to send.
+    pub calls: Vec<ClaimedCall>,
+    /// When another claim may bring more, if nothing happens before.
+    pub again_at: Option<Timestamp>,
+    /// That time is a matter of the rate: nothing that happens brings it nearer.
+    pub paced: bool,
+}

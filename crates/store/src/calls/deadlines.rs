@@ -1,0 +1,180 @@
+//! What time alone decides: results that never came, requests whose worker is gone, and requests of
+//! unknown outcome that the user wants sent again.
+
+mod clock_set_back;
+pub(crate) mod expire;
+mod repeat;
+
+use std::time::Duration;
+
+use jobs::{Policy, Provider, Timestamp};
+
+use crate::calls::deadlines::expire::{AT_ONCE, expire_call, lock_all, looked};
+use crate::calls::deadlines::repeat::repeat_unknown;
+use crate::calls::response::mark_unknown;
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::sets::json;
+use crate::db::signals::Topic;
+use crate::error::Result;
+use crate::reveals::counters::Totals;
+use crate::store::Store;
+
+/// A request that is on its way for so long is lost, even if its worker lives: its handler is gone.
+const LONGEST_REQUEST_MS: i64 = 10 * 60 * 1000;
+
+/// While calls are out, a webhook URL from which nothing came for so long has to be proved anew.
+const WEBHOOK_SILENCE: Duration = Duration::from_secs(3600);
+
+/// How long after its deadline a call's last poll is waited for where nobody can make it: no key, a
+/// closed gate, a broken provider. Longer than any `Retry-After` that is believed.
+const LAST_POLL_PATIENCE: Duration = Duration::from_secs(48 * 3600);
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Calls of workers that are gone; their outcome is unknown now.
+    pub taken_over: usize,
+    /// Calls that expired.
+    pub expired: usize,
+    /// Calls of unknown outcome whose people are asked again.
+    pub repeated: usize,
+    /// Whether the webhook URL has to be proved anew: nothing came through it for an hour.
+    pub webhooks_silent: bool,
+}
+
+impl Store {
+    /// Does what time alone decides.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn sweep_overdue(&self, policy: &Policy) -> Result<Swept> {
+        self.sweep(policy, true).await
+    }
+
+    /// The same. Unless `time_is_sure`, nothing expires and nothing is sent again: a clock that jumped ahead would end
+    /// everybody at once.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn sweep(&self, policy: &Policy, time_is_sure: bool) -> Result<Swept> {
+        self.bring_back_what_is_too_far_ahead(policy).await?;
+        self.sweep_cancelled_batches().await?;
+        self.note_what_is_off(policy).await?;
+        self.sweep_turns().await?;
+        let now = self.now();
+        // Each by itself: all lock gates before calls, and calls before people.
+        let webhooks_silent = self
+            .db
+            .write(move |conn| Box::pin(async move { doubt_webhook_url(conn, now).await }))
+            .await?;
+        let patience = policy.clone();
+        let taken_over = self
+            .db
+            .write(move |conn| Box::pin(async move { take_over(conn, &patience, now).await }))
+            .await?;
+        if !time_is_sure {
+            return Ok(Swept { taken_over, webhooks_silent, ..Swept::default() });
+        }
+        let expired = self
+            .db
+            .write(move |conn| Box::pin(async move { expire_overdue(conn, now).await }))
+            .await?;
+        let repeated = match policy.unknown_grace {
+            Some(grace) => {
+                let (before, most) = (now - grace, policy.max_attempts);
+                self.db
+                    .write(move |conn| {
+                        Box::pin(async move { repeat_unknown(conn, before, most, now).await })
+                    })
+                    .await?
+            }
+            None => 0,
+        };
+        Ok(Swept { taken_over, expired, repeated, webhooks_silent })
+    }
+}
+
+/// Requests of workers that gave no sign for too long: they may have left.
+async fn take_over(conn: &mut Conn, policy: &Policy, now: Timestamp) -> Result<usize> {
+    // The plus keeps SQLite's planner from reading all calls in their order: those on their way have an index.
+    let lost: Vec<(i64, String)> = rows!(
+        conn,
+        "SELECT c.id, c.provider FROM calls c LEFT JOIN workers w ON w.worker_id = c.worker_id
+         WHERE c.state = 'sending' AND (w.worker_id IS NULL OR w.stopped_at IS NOT NULL
+             OR w.heartbeat_at < $1 OR c.sent_at < $2)
+         ORDER BY +c.id LIMIT $3",
+        (now - policy.heartbeat_timeout).0,
+        now.0 - LONGEST_REQUEST_MS,
+        AT_ONCE,
+    )?;
+    let lost = looked(lost)?;
+    // Gates come first in the order of locks. Those that a lost call probes are closed below; others are
+    // left alone, since a worker that was stopped in the middle may keep one.
+    let ids: Vec<i64> = lost.iter().map(|(id, _)| *id).collect();
+    let _: Vec<(String,)> = rows!(
+        conn,
+        "SELECT provider FROM provider_gates
+         WHERE probe_call IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+         ORDER BY provider FOR UPDATE",
+        json(&ids),
+    )?;
+    for &(id, provider) in &lost {
+        mark_unknown(conn, id, "its worker is gone", None, policy, now).await?;
+        exec!(
+            conn,
+            "UPDATE provider_gates SET state = 'closed', closed_until = $3, probe_call = NULL
+             WHERE provider = $1 AND probe_call = $2",
+            provider.as_str(),
+            id,
+            (now + policy.gate_base).0,
+        )?;
+    }
+    if !lost.is_empty() {
+        conn.announce(Topic::Queue);
+    }
+    Ok(lost.len())
+}
+
+/// Calls past their deadline that can't be polled. Those that can are polled a last time first, as long
+/// as there is hope that somebody can.
+async fn expire_overdue(conn: &mut Conn, now: Timestamp) -> Result<usize> {
+    let mut overdue = Vec::new();
+    for provider in Provider::ALL {
+        let found: Vec<(i64, String)> = rows!(
+            conn,
+            "SELECT id, provider FROM calls WHERE provider = $1 AND deadline_at <= $2
+                AND (poll_at IS NULL OR deadline_at <= $3)
+             ORDER BY deadline_at LIMIT $4",
+            provider.as_str(),
+            now.0,
+            (now - LAST_POLL_PATIENCE).0,
+            AT_ONCE,
+        )?;
+        overdue.extend(looked(found)?);
+    }
+    lock_all(conn, &overdue).await?;
+    let mut totals = Totals::default();
+    for &(id, provider) in &overdue {
+        expire_call(conn, &mut totals, provider, id, now).await?;
+    }
+    totals.flush(conn, now).await?;
+    Ok(overdue.len())
+}
+
+/// Results that can't arrive are money lost. If none came by webhook for an hour while calls of a
+/// provider that can't be polled are out, its next calls are small again. A call that was sent before the last webhook
+/// came shows nothing: its own was lost alone.
+async fn doubt_webhook_url(conn: &mut Conn, now: Timestamp) -> Result<bool> {
+    let limit = (now - WEBHOOK_SILENCE).0;
+    let doubted = exec!(
+        conn,
+        "UPDATE provider_gates SET canary_proved_at = NULL, canary_since = $3
+         WHERE provider = $1 AND canary_proved_at < $2 AND webhook_at < $2 AND EXISTS (
+            SELECT 1 FROM calls c WHERE c.provider = provider_gates.provider
+                AND c.deadline_at IS NOT NULL AND c.sent_at < $2 AND c.sent_at >= provider_gates.webhook_at)",
+        Provider::Ocean.as_str(),
+        limit,
+        now.0,
+    )?;
+    Ok(doubted > 0)
+}

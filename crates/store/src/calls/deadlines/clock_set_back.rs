@@ -1,0 +1,72 @@
+//! What a clock that was ahead, and was set back since, has put too far into the future.
+
+use std::time::Duration;
+
+use jobs::{Policy, Provider};
+
+use crate::calls::polls::POLL_LEASE;
+use crate::db::conn::{exec, value};
+use crate::db::signals::Topic;
+use crate::error::Result;
+use crate::store::Store;
+
+/// Besides backoffs: a person whose earlier request is polled first waits a day.
+const LONGEST_WAIT: Duration = Duration::from_secs(25 * 3600);
+
+impl Store {
+    /// Makes due now what no setting could have put so far ahead: heartbeats (a dead worker would never be taken
+    /// over), backoffs and polls.
+    pub(super) async fn bring_back_what_is_too_far_ahead(&self, policy: &Policy) -> Result<()> {
+        let now = self.now();
+        let heartbeat = (now + policy.heartbeat_timeout).0;
+        let backoff = (now + 2 * policy.retry_max + LONGEST_WAIT).0;
+        let longest = policy.poll_interval_max.max(policy.webhook_grace).max(POLL_LEASE);
+        let poll = (now + 2 * longest).0;
+        for provider in Provider::ALL {
+            let ahead: i64 = value!(
+                self.db.read().await?,
+                "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM workers WHERE stopped_at IS NULL AND heartbeat_at > $2)
+                          OR EXISTS (SELECT 1 FROM reveals WHERE provider = $1 AND retry_at > $3)
+                          OR EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND poll_at > $4)
+                        THEN 1 ELSE 0 END AS BIGINT)",
+                provider.as_str(),
+                heartbeat,
+                backoff,
+                poll,
+            )?;
+            if ahead == 0 {
+                continue;
+            }
+            tracing::warn!(%provider, "the clock was set back: what was put too far ahead is due now");
+            self.db.write(move |conn| {
+                Box::pin(async move {
+                    exec!(
+                        conn,
+                        "UPDATE workers SET heartbeat_at = $1 WHERE stopped_at IS NULL AND heartbeat_at > $2",
+                        now.0,
+                        heartbeat,
+                    )?;
+                    exec!(
+                        conn,
+                        "UPDATE calls SET poll_at = $2 WHERE provider = $1 AND poll_at > $3",
+                        provider.as_str(),
+                        now.0,
+                        poll,
+                    )?;
+                    exec!(
+                        conn,
+                        "UPDATE reveals SET due_at = $2 WHERE provider = $1 AND retry_at > $3",
+                        provider.as_str(),
+                        now.0,
+                        backoff,
+                    )?;
+                    conn.announce(Topic::Queue);
+                    conn.announce(Topic::Polls);
+                    Ok(())
+                })
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}

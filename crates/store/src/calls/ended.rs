@@ -1,0 +1,68 @@
+//! Ending a call at its response, and releasing its people.
+
+use jobs::{CallState, Credits, Timestamp};
+
+use crate::calls::claimed::ClaimedCall;
+use crate::db::conn::{Conn, exec, rows};
+use crate::error::Result;
+use crate::reveals::counters::Totals;
+
+/// Everybody in a call who has no answer from it, locked in the order of their numbers.
+pub(super) async fn still_in(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
+    let ids: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id AND r.call_id = m.call_id
+         WHERE m.call_id = $1 AND r.state = 'asked' ORDER BY r.id FOR UPDATE OF r",
+        call,
+    )?;
+    Ok(ids.into_iter().map(|(id,)| id).collect())
+}
+
+/// Ends a call that cost nothing; false if it may have cost something after all, or was ended before.
+/// Its sender may have been silent for so long that it was taken over as `unknown`. Unless a result
+/// came since, or UNKNOWN_GRACE had it repeated (it is `expired` then), the sender knows better.
+pub(super) async fn end_call(
+    conn: &mut Conn,
+    call: &ClaimedCall,
+    state: CallState,
+    outcome: &str,
+    http_status: Option<u16>,
+    now: Timestamp,
+) -> Result<bool> {
+    let moved = exec!(
+        conn,
+        "UPDATE calls SET state = $3, outcome = $4, http_status = $5, finished_at = $6, deadline_at = NULL
+         WHERE id = $1 AND worker_id = $2
+           AND (state = 'sending' OR (state = 'unknown' AND open_people = people))",
+        call.id,
+        call.worker.to_string(),
+        state.as_str(),
+        outcome,
+        http_status.map(i64::from),
+        now.0,
+    )?;
+    Ok(moved == 1)
+}
+
+/// Gives back what the call had reserved. How much it was stays on record: a result may still come.
+pub(super) async fn release(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    call: &ClaimedCall,
+) -> Result<()> {
+    let reserved: Vec<(i64, i64, i64)> = rows!(
+        conn,
+        "SELECT payer, COUNT(*), CAST(SUM(reserved) AS BIGINT) FROM call_reveals
+         WHERE call_id = $1 AND credits IS NULL GROUP BY payer",
+        call.id,
+    )?;
+    for (payer, people, credits) in reserved {
+        totals.reserve(payer, call.provider, -people, -Credits::from_thousandths(credits));
+    }
+    exec!(
+        conn,
+        "UPDATE call_reveals SET reserved = -reserved, credits = 0 WHERE call_id = $1 AND credits IS NULL",
+        call.id,
+    )?;
+    Ok(())
+}

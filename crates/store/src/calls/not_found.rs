@@ -1,0 +1,148 @@
+//! An answer that is a result already: Clodura's 404. Taken down in one step, since a worker that
+//! died between two would leave the person waiting for a webhook that never comes.
+
+mod run;
+
+use jobs::gate::Breaker;
+use jobs::outcome::{Finding, PersonResult};
+use jobs::verdict::{Closing, Next, Until, Verdict};
+use jobs::{GateReason, Policy, Timestamp};
+
+use crate::calls::claimed::Answer;
+use crate::calls::not_found::run::ask_again;
+use crate::calls::response::refused::refuse;
+use crate::db::batcher::Item;
+use crate::db::bulk::columns::ints;
+use crate::db::bulk::each;
+use crate::db::conn::Conn;
+use crate::db::transaction::BoxFuture;
+use crate::error::Result;
+use crate::gates::gate::Gate;
+use crate::gates::not_found::{count, forget_calls};
+use crate::gates::state;
+use crate::results::settle::delivery::Delivery;
+use crate::results::settle::settle;
+use crate::reveals::counters::Totals;
+use crate::store::Store;
+
+impl Store {
+    /// The provider looked at once, and has no number.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn answer_not_found(&self, answer: Answer, policy: &Policy) -> Result<()> {
+        let one = NotFound { answer, policy: policy.clone(), now: self.now() };
+        self.batchers.write(one).await
+    }
+}
+
+/// An answer without a number, as it is written.
+#[derive(Clone)]
+pub(crate) struct NotFound {
+    answer: Answer,
+    policy: Policy,
+    now: Timestamp,
+}
+
+impl Item for NotFound {
+    /// Writes down those who have no number. Where more are said to have none than chance explains, they stay open, and the
+    /// gate closes: the provider's 404 is about the person only as long as not everybody gets it.
+    fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
+        Box::pin(async move {
+            let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
+                return Ok(Vec::new());
+            };
+            let of = |one: &NotFound| one.answer.call.provider;
+            let gates = Gate::lock_all(conn, all.iter().map(of)).await?;
+            let mut totals = Totals::default();
+            let mut believed = Vec::new();
+            for (provider, gate) in gates {
+                let answers: Vec<&NotFound> =
+                    all.iter().filter(|one| of(one) == provider).collect();
+                if gate.not_found().is_doubted(answers.len()) {
+                    doubt(conn, &mut totals, &gate, &answers, now).await?;
+                } else {
+                    let calls: Vec<i64> = answers.iter().map(|one| one.answer.call.id).collect();
+                    count(conn, provider, &calls, now).await?;
+                    if gate.probe_call.is_some_and(|probe| calls.contains(&probe)) {
+                        let breaker =
+                            Breaker { broken_streak: 0, ..gate.breaker.probe_answered(now) };
+                        state::write(conn, provider, &breaker).await?;
+                    }
+                    believed.extend(answers);
+                }
+            }
+            settle_all(conn, &mut totals, &believed, &policy, now).await?;
+            totals.flush(conn, now).await?;
+            Ok(Vec::new())
+        })
+    }
+}
+
+async fn settle_all(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    all: &[&NotFound],
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    settle(conn, totals, all.iter().map(|one| one.delivery()).collect(), policy, now).await?;
+    let told = vec![
+        ("id", ints(all.iter().map(|one| one.answer.call.id))),
+        ("http_status", ints(all.iter().map(|one| one.answer.http_status.map(i64::from)))),
+    ];
+    each(
+        conn,
+        "UPDATE calls SET outcome = COALESCE(calls.outcome, 'not found'), http_status = e.http_status
+         FROM ROWS WHERE calls.id = e.id",
+        told,
+    )
+    .await?;
+    Ok(())
+}
+
+/// Closes the gate, and leaves these people and those of the run open.
+async fn doubt(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    gate: &Gate,
+    answers: &[&NotFound],
+    now: Timestamp,
+) -> Result<()> {
+    for NotFound { answer, policy, .. } in answers {
+        let provider = answer.call.provider;
+        let reason = format!(
+            "404 for everybody: {} in a row, and no order was taken; if these people really have no number, run enqueue resume {provider}",
+            gate.not_found().run + answers.len() as i64,
+        );
+        let closing = Closing {
+            reason: GateReason::EverythingRefused,
+            message: Some(reason),
+            until: Until::Backoff,
+        };
+        let verdict = Verdict { people: Next::Queue, closing: Some(closing), broken: false };
+        refuse(conn, totals, answer, "not found, as everybody", verdict, policy, now).await?;
+    }
+    let provider = answers.first().map(|one| one.answer.call.provider);
+    if let Some((provider, first)) = provider.zip(gate.run_began_with()) {
+        ask_again(conn, totals, provider, first, now).await?;
+        forget_calls(conn, provider).await?;
+    }
+    Ok(())
+}
+
+impl NotFound {
+    fn delivery(&self) -> Delivery {
+        let results =
+            vec![PersonResult { person_id: None, finding: Finding::NotFound, remark: None }];
+        Delivery {
+            inbox: None,
+            call_id: self.answer.call.call_id.to_string(),
+            results,
+            credits_used: None,
+        }
+    }
+}

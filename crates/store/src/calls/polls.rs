@@ -1,0 +1,154 @@
+//! Asking for results whose webhook is late.
+
+mod record;
+
+use std::time::Duration;
+
+use jobs::rate::{self, Leaving};
+use jobs::{CallId, Provider, Timestamp};
+
+use crate::db::conn::{Conn, row, rows};
+use crate::error::Result;
+use crate::gates::gate;
+use crate::gates::gate::{Gate, Going};
+use crate::store::Store;
+
+/// How long a poll may be out before another worker may try it.
+pub(crate) const POLL_LEASE: Duration = Duration::from_secs(120);
+
+/// A tracking id to be polled.
+#[derive(Debug, Clone)]
+pub struct ClaimedPoll {
+    /// Under which id the provider knows the order.
+    pub tracking_id: String,
+    /// The call's public id.
+    pub call_id: String,
+    /// Who is asked.
+    pub provider: Provider,
+    id: i64,
+    lease: String,
+    polls: i64,
+    deadline_at: Option<i64>,
+    sent_at: Timestamp,
+}
+
+/// What a claim of polls came to.
+#[derive(Debug, Clone, Default)]
+pub struct Polls {
+    /// What to ask for.
+    pub polls: Vec<ClaimedPoll>,
+    /// When another claim may bring more, if nothing happens before.
+    pub again_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Claims up to `most` tracking ids that are due, at most `limit` requests a second.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn claim_polls(&self, provider: Provider, most: usize, limit: f64) -> Result<Polls> {
+        let now = self.now();
+        // Looked at first without the gate's lock, which all who send and answer need.
+        match next_poll(&mut self.db.read().await?, provider, now).await? {
+            Some(at) if at <= now => {}
+            again_at => return Ok(Polls { polls: Vec::new(), again_at }),
+        }
+        self.db
+            .write(move |conn| {
+                Box::pin(async move { claim(conn, provider, most, limit, now).await })
+            })
+            .await
+    }
+}
+
+type DueRow = (i64, String, Option<String>, i64, Option<i64>);
+
+async fn claim(
+    conn: &mut Conn,
+    provider: Provider,
+    most: usize,
+    limit: f64,
+    now: Timestamp,
+) -> Result<Polls> {
+    let gate = Gate::lock(conn, provider).await?;
+    if let Some(until) = gate.breaker.lookups_wait(now) {
+        return Ok(Polls { polls: Vec::new(), again_at: until });
+    }
+    let full = gate.rate(limit, now);
+    let share = if reveals_are_due(conn, provider).await? { full / 2.0 } else { full };
+    let take = |cell, per_second, wanted| {
+        rate::take(cell, now.0 * 1000, per_second, wanted, Leaving::AtOnce)
+    };
+    let own = take(gate.poll_tat_us, share, most);
+    let all = take(gate.tat_us, full, own.requests);
+    let lease = CallId::generate().to_string();
+    let found: Vec<DueRow> = rows!(
+        conn,
+        "UPDATE calls SET poll_at = $3, poll_lease = $4, polls = polls + 1 WHERE id IN (
+            SELECT id FROM calls WHERE provider = $1 AND poll_at <= $2
+            ORDER BY poll_at LIMIT $5 FOR UPDATE SKIP LOCKED)
+         RETURNING id, call_id, tracking_id, polls, deadline_at",
+        provider.as_str(),
+        now.0,
+        (now + POLL_LEASE).0,
+        lease.clone(),
+        all.requests as i64,
+    )?;
+    let asked = found.len();
+    let (own, all) = (take(gate.poll_tat_us, share, asked), take(gate.tat_us, full, asked));
+    if asked > 0 {
+        let going = Going {
+            requests: asked,
+            isolating: 0,
+            tat_us: all.tat_us,
+            poll_tat_us: Some(own.tat_us),
+            rate_limit: limit,
+        };
+        gate::count_requests(conn, provider, &gate, going, now).await?;
+    }
+    let again_at = Some(Timestamp(own.next_at_ms.max(all.next_at_ms)));
+    let polls = found
+        .into_iter()
+        .filter_map(|(id, call_id, tracking_id, polls, deadline_at)| {
+            Some(ClaimedPoll {
+                tracking_id: tracking_id?,
+                call_id,
+                provider,
+                id,
+                lease: lease.clone(),
+                polls,
+                deadline_at,
+                sent_at: now,
+            })
+        })
+        .collect();
+    Ok(Polls { polls, again_at })
+}
+
+/// When a poll may be sent, as far as the gate and what is due are concerned.
+async fn next_poll(
+    conn: &mut Conn,
+    provider: Provider,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    if let Some(until) = Gate::read(conn, provider).await?.breaker.lookups_wait(now) {
+        return Ok(until);
+    }
+    let first: Option<(Option<i64>,)> = row!(
+        conn,
+        "SELECT MIN(poll_at) FROM calls WHERE provider = $1 AND poll_at IS NOT NULL",
+        provider.as_str()
+    )?;
+    Ok(first.and_then(|(at,)| at).map(Timestamp))
+}
+
+async fn reveals_are_due(conn: &mut Conn, provider: Provider) -> Result<bool> {
+    let due: Option<(i64,)> = row!(
+        conn,
+        "SELECT t.batch_id FROM batch_totals t JOIN batches b ON b.id = t.batch_id
+         WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
+           AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL LIMIT 1",
+        provider.as_str(),
+    )?;
+    Ok(due.is_some())
+}

@@ -1,0 +1,240 @@
+//! What becomes of the people of a refused call: back into the queue, later, apart from others, or failed.
+
+use jobs::backoff::full_jitter;
+use jobs::gate::{AnswerTo, Breaker};
+use jobs::outcome::BadPerson;
+use jobs::verdict::{Closing, GateReason, Next, Until, Verdict, on_refused_alone};
+use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
+
+use crate::calls::claimed::{Answer, ClaimedCall};
+use crate::calls::ended::{end_call, release, still_in};
+use crate::db::conn::{Conn, exec, row, rows};
+use crate::db::sets::json;
+use crate::db::signals::Topic;
+use crate::error::Result;
+use crate::gates::gate::Gate;
+use crate::gates::{closing, state};
+use crate::reveals::counters::Totals;
+use crate::reveals::transition::{Change, shift};
+
+/// Takes a refusal in; the counts are the caller's to write, last of all.
+pub(crate) async fn refuse(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    answer: &Answer,
+    outcome: &str,
+    verdict: Verdict,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let call = &answer.call;
+    let gate = Gate::lock(conn, call.provider).await?;
+    if !end_call(conn, call, CallState::Refused, outcome, answer.http_status, now).await? {
+        return Ok(());
+    }
+    release(conn, totals, call).await?;
+    let ids = still_in(conn, call.id).await?;
+    let members = members(conn, call.id).await?;
+    let closing = match somebody_named(verdict.people, members.len()) {
+        Next::Queue => {
+            shift(conn, totals, call.provider, &ids, Change::to(RevealState::Queued), now).await?;
+            verdict.closing
+        }
+        Next::Retry { reason } => {
+            retry(conn, totals, call.provider, &ids, &reason, policy, now).await?;
+            verdict.closing
+        }
+        Next::Isolate(bad) => {
+            isolate(conn, totals, call.provider, &members, &ids, &bad, now).await?;
+            verdict.closing
+        }
+        Next::Split { reason } if members.len() > 1 => {
+            split(conn, totals, call, &members, &ids, &reason, now).await?;
+            None
+        }
+        Next::Split { reason } => {
+            refused_alone(conn, totals, &gate, call.provider, &ids, &reason, policy, now).await?
+        }
+    };
+    after_refusal(conn, &gate, call, closing, verdict.broken, outcome, policy, now).await
+}
+
+/// A refusal that names only people who are not in the call names nobody. To ask for all of them
+/// once more would be refused once more.
+pub(super) fn somebody_named(next: Next, people: usize) -> Next {
+    match next {
+        Next::Isolate(bad) if bad.iter().all(|person| person.index >= people) => {
+            let words = bad.into_iter().next().map(|person| person.message);
+            Next::Split { reason: words.unwrap_or_else(|| "a value was refused".to_owned()) }
+        }
+        next => next,
+    }
+}
+
+pub(super) async fn members(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
+    let members: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT reveal_id FROM call_reveals WHERE call_id = $1 ORDER BY position",
+        call
+    )?;
+    Ok(members.into_iter().map(|(id,)| id).collect())
+}
+
+/// Later, all together; who has been refused too often fails.
+pub(super) async fn retry(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    reason: &str,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let attempts: Vec<(i64, i64)> = rows!(
+        conn,
+        "SELECT id, attempts FROM reveals WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+    )?;
+    let (spent, left): (Vec<_>, Vec<_>) =
+        attempts.into_iter().partition(|(_, attempts)| attempts + 1 >= policy.max_attempts);
+    let failed: Vec<i64> = spent.into_iter().map(|(id, _)| id).collect();
+    let step = left.iter().map(|(_, attempts)| *attempts).max().unwrap_or(0);
+    let later: Vec<i64> = left.into_iter().map(|(id, _)| id).collect();
+    let wait = full_jitter(
+        policy.retry_base,
+        policy.retry_max,
+        u32::try_from(step).unwrap_or(u32::MAX - 1),
+        &mut rand::rng(),
+    );
+    let change = Change {
+        reason: Some(reason),
+        due_at: Some(now + wait),
+        attempts: 1,
+        ..Change::to(RevealState::Retrying)
+    };
+    shift(conn, totals, provider, &later, change, now).await?;
+    let gave_up = format!("gave up after {} attempts: {reason}", policy.max_attempts);
+    let change = Change { reason: Some(&gave_up), attempts: 1, ..Change::to(RevealState::Failed) };
+    shift(conn, totals, provider, &failed, change, now).await
+}
+
+/// Who was named fails, each with the provider's words; the others go on.
+pub(super) async fn isolate(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    members: &[i64],
+    sending: &[i64],
+    bad: &[BadPerson],
+    now: Timestamp,
+) -> Result<()> {
+    let mut others: Vec<i64> = sending.to_vec();
+    for person in bad {
+        let Some(id) = members.get(person.index).filter(|id| others.contains(id)).copied() else {
+            continue;
+        };
+        others.retain(|other| *other != id);
+        let reason = format!("refused: {}", person.message);
+        let change =
+            Change { reason: Some(&reason), attempts: 1, ..Change::to(RevealState::Failed) };
+        shift(conn, totals, provider, &[id], change, now).await?;
+    }
+    shift(conn, totals, provider, &others, Change::to(RevealState::Queued), now).await
+}
+
+/// Nobody is named: the halves are asked apart, so that one bad id costs a few requests and never
+/// fails the others.
+pub(super) async fn split(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    call: &ClaimedCall,
+    members: &[i64],
+    sending: &[i64],
+    reason: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let (first, second) = members.split_at(members.len() / 2);
+    for (n, half) in [(0, first), (1, second)] {
+        let half: Vec<i64> = half.iter().filter(|id| sending.contains(id)).copied().collect();
+        let reason = format!("asked apart: {reason}");
+        let change = Change { reason: Some(&reason), ..Change::to(RevealState::Queued) };
+        shift(conn, totals, call.provider, &half, change, now).await?;
+        exec!(
+            conn,
+            "UPDATE reveals SET cohort = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+            json(&half),
+            call.id * 2 + n,
+        )?;
+    }
+    Ok(())
+}
+
+/// A person refused on their own fails, unless everybody is refused: then the fault is not theirs, and the gate closes.
+#[expect(clippy::too_many_arguments, reason = "one decision with everything it rests on")]
+pub(super) async fn refused_alone(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    gate: &Gate,
+    provider: Provider,
+    ids: &[i64],
+    reason: &str,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Option<Closing>> {
+    let closed_for_it = gate.breaker.is_shut_for(GateReason::EverythingRefused);
+    let verdict = on_refused_alone(gate.accepted_at.is_some(), gate.refused_singles, closed_for_it);
+    let first_time: Option<(i64,)> = row!(
+        conn,
+        "SELECT COUNT(*) FROM reveals WHERE attempts = 0
+         AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+    )?;
+    let counts = first_time.is_some_and(|(n,)| n > 0);
+    let reason = format!("refused: {reason}");
+    if verdict.fails {
+        let change =
+            Change { reason: Some(&reason), attempts: 1, ..Change::to(RevealState::Failed) };
+        shift(conn, totals, provider, ids, change, now).await?;
+    } else {
+        retry(conn, totals, provider, ids, &reason, policy, now).await?;
+    }
+    if counts {
+        exec!(
+            conn,
+            "UPDATE provider_gates SET refused_singles = refused_singles + 1 WHERE provider = $1",
+            provider.as_str(),
+        )?;
+    }
+    Ok((verdict.closes && (counts || closed_for_it)).then_some(Closing {
+        reason: GateReason::EverythingRefused,
+        message: Some(reason),
+        until: Until::Backoff,
+    }))
+}
+
+#[expect(clippy::too_many_arguments, reason = "one decision with everything it rests on")]
+pub(super) async fn after_refusal(
+    conn: &mut Conn,
+    gate: &Gate,
+    call: &ClaimedCall,
+    closing: Option<Closing>,
+    broken: bool,
+    outcome: &str,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    if let Some(closing) = closing {
+        return closing::close(conn, call.provider, gate, &closing, policy, now).await;
+    }
+    if broken {
+        return closing::broken(conn, call.provider, gate, Some(call.id), outcome, policy, now)
+            .await;
+    }
+    state::passed(conn, call.provider, AnswerTo::Order).await?;
+    if gate.probe_call == Some(call.id) {
+        let breaker = Breaker { broken_streak: 0, ..gate.breaker.probe_answered(now) };
+        state::write(conn, call.provider, &breaker).await?;
+    }
+    conn.announce(Topic::Queue);
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! SQLite: one writing connection, several reading ones.
+
+mod checkpoint;
+pub(crate) mod close;
+pub(crate) mod connection;
+pub(crate) mod files;
+pub(crate) mod functions;
+pub(crate) mod open;
+mod plan_check;
+mod wait;
+pub(crate) mod write_lock;
+pub(crate) mod writer;

@@ -1,0 +1,38 @@
+//! The files of a SQLite database.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sqlx::sqlite::SqliteConnectOptions;
+
+/// The file of the log beside a database.
+pub(crate) fn log_of(database: &Path) -> PathBuf {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
+/// The absolute path of the file that a URL names. A database in memory would forget what was paid for.
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = percent_decoded(path.split('?').next()?)?;
+    let named = !path.is_empty() && path != ":memory:" && !url.contains("mode=memory");
+    named.then(|| std::path::absolute(path).ok()).flatten()
+}
+
+/// The files of a database: its own, and those that SQLite keeps beside it.
+#[must_use]
+pub fn sqlite_companions(file: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", "-journal"].map(|ending| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(ending);
+        name.into()
+    })
+}
+
+/// As sqlx reads it.
+pub(super) fn percent_decoded(path: &str) -> Option<String> {
+    let options = SqliteConnectOptions::from_str(&format!("sqlite://{path}")).ok()?;
+    Some(options.get_filename().to_str()?.to_owned())
+}

@@ -1,0 +1,12 @@
+//! Whether anybody may send to a provider: circuit breaker, rate, and what the account holds.
+
+pub(crate) mod account;
+pub(crate) mod balance;
+pub(crate) mod closing;
+pub(crate) mod gate;
+pub(crate) mod good_answers;
+pub(crate) mod lookups;
+pub(crate) mod not_found;
+pub(crate) mod pause;
+pub(crate) mod state;
+pub(crate) mod unread_webhooks;

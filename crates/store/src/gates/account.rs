@@ -1,0 +1,57 @@
+//! What is believed of a provider's account between two readings of its balance.
+
+use jobs::{Credits, Provider};
+
+use crate::db::conn::{Conn, row};
+use crate::error::Result;
+use crate::gates::gate::Gate;
+
+/// What all batches together spent at a provider, those that are purged included, and what they hold reserved for people who are out.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Spending {
+    pub(crate) spent: Credits,
+    pub(crate) reserved: Credits,
+}
+
+impl Spending {
+    pub(crate) async fn read(conn: &mut Conn, provider: Provider) -> Result<Self> {
+        let sums: Option<(i64, i64)> = row!(
+            conn,
+            "SELECT CAST(COALESCE(SUM(t.credits_spent), 0) + (
+                        SELECT g.purged_spent FROM provider_gates g WHERE g.provider = $1) AS BIGINT),
+                    CAST(COALESCE(SUM(t.credits_reserved), 0) AS BIGINT)
+             FROM batch_totals t WHERE t.provider = $1",
+            provider.as_str(),
+        )?;
+        let (spent, reserved) = sums.unwrap_or_default();
+        Ok(Spending {
+            spent: Credits::from_thousandths(spent),
+            reserved: Credits::from_thousandths(reserved),
+        })
+    }
+}
+
+/// What an account holds by the last reading and what was spent since.
+pub(crate) struct Account {
+    pub(crate) left: Credits,
+    /// Of these, what people who are out may still cost.
+    pub(crate) reserved: Credits,
+}
+
+impl Account {
+    /// `None` where the balance was never read.
+    pub(crate) async fn read(
+        conn: &mut Conn,
+        provider: Provider,
+        gate: &Gate,
+    ) -> Result<Option<Self>> {
+        let Some(credits) = gate.balance_credits else { return Ok(None) };
+        let Spending { spent, reserved } = Spending::read(conn, provider).await?;
+        Ok(Some(Account { left: credits - (spent - gate.balance_spent), reserved }))
+    }
+
+    /// What may still be reserved; less than nothing, where the account was used for something else.
+    pub(crate) fn room(&self) -> Credits {
+        self.left - self.reserved
+    }
+}

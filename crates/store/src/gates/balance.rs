@@ -1,0 +1,322 @@
+//! What a provider's account holds. Asked seldom: it costs an action, too.
+
+use std::time::Duration;
+
+use jobs::backoff::exponential;
+use jobs::gate::{AnswerTo, backoff};
+use jobs::outcome::{Balance, LookupFailure};
+use jobs::rate::{self, Leaving};
+use jobs::verdict::{Closing, GateReason, Until};
+use jobs::{CallId, Credits, GateState, PerPerson, Policy, Provider, Tariff, Timestamp};
+
+use crate::db::conn::{Conn, exec, row};
+use crate::db::signals::Topic;
+use crate::error::Result;
+use crate::gates::account::Spending;
+use crate::gates::gate::{Gate, Going};
+use crate::gates::lookups::{Lookup, describe, on_failure};
+use crate::gates::{closing, gate, state};
+use crate::store::Store;
+
+/// How long after a reading an account that needs none is read again.
+const REGULARLY: Duration = Duration::from_secs(60 * 60);
+
+/// How long a balance request may be out before another worker may try it.
+const BALANCE_LEASE: Duration = Duration::from_secs(60);
+
+/// The longest wait between two looks at an empty account, unless the interval itself is longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// A balance to be asked for.
+#[derive(Debug, Clone)]
+pub struct ClaimedBalance {
+    /// Whose.
+    pub provider: Provider,
+    sent_at: Timestamp,
+    /// What the ledger had spent by then. What is settled while the answer is on its way was charged before or after
+    /// it was written: taken for later, it makes the account look emptier, never fuller.
+    spent: Credits,
+}
+
+impl Store {
+    /// Claims the request for a balance, if one is due.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn claim_balance(
+        &self,
+        provider: Provider,
+        limit: f64,
+    ) -> Result<(Option<ClaimedBalance>, Option<Timestamp>)> {
+        let now = self.now();
+        // Looked at first without the gate's lock, which all who send and answer need.
+        match due(&Gate::read(&mut self.db.read().await?, provider).await?, now) {
+            Some(at) if at <= now => {}
+            again_at => return Ok((None, again_at)),
+        }
+        self.db
+            .write(move |conn| Box::pin(async move { claim(conn, provider, limit, now).await }))
+            .await
+    }
+
+    /// Whether a balance is being asked for, or about to be, that may open a closed gate.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn balance_is_due(&self) -> Result<bool> {
+        let mut conn = self.db.read().await?;
+        let due: Option<(String,)> = row!(
+            conn,
+            "SELECT provider FROM provider_gates
+             WHERE off_reason IS NULL AND paused = 0 AND balance_due_at IS NOT NULL
+               AND COALESCE(reason, '') <> 'misconfigured'
+               AND (balance_due_at <= $1 OR balance_at IS NULL OR balance_at < closed_at) LIMIT 1",
+            self.now().0,
+        )?;
+        Ok(due.is_some())
+    }
+
+    /// Writes down what the account said.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn record_balance(
+        &self,
+        claimed: ClaimedBalance,
+        result: std::result::Result<Balance, LookupFailure>,
+        http_status: Option<u16>,
+        price: PerPerson,
+        policy: &Policy,
+    ) -> Result<()> {
+        let (now, policy) = (self.now(), policy.clone());
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    record(conn, &claimed, result, http_status, price, &policy, now).await
+                })
+            })
+            .await
+    }
+}
+
+/// When the account is to be asked; `None` if nothing but a change of the gate makes it so.
+fn due(gate: &Gate, now: Timestamp) -> Option<Timestamp> {
+    match gate.breaker.lookups_wait(now) {
+        Some(until) => until,
+        None => {
+            let due = gate.balance_due_at.or(regularly(gate));
+            [due, probes_at(gate)].into_iter().flatten().min().map(Timestamp)
+        }
+    }
+}
+
+/// Nothing asks for a balance: it is read all the same, so that what was spent can be laid beside what the account lost.
+fn regularly(gate: &Gate) -> Option<i64> {
+    gate.balance_at.map(|at| (Timestamp(at) + REGULARLY).0)
+}
+
+/// A gate that was closed for a broken provider is probed by a balance, when its time is up.
+fn probes_at(gate: &Gate) -> Option<i64> {
+    gate.breaker.until.filter(|_| closed_as_broken(gate)).map(|until| until.0)
+}
+
+/// Closed, and not yet on probation.
+fn closed_as_broken(gate: &Gate) -> bool {
+    gate.breaker.state == GateState::Closed && gate.breaker.is_shut_for(GateReason::ProviderBroken)
+}
+
+async fn claim(
+    conn: &mut Conn,
+    provider: Provider,
+    limit: f64,
+    now: Timestamp,
+) -> Result<(Option<ClaimedBalance>, Option<Timestamp>)> {
+    let gate = Gate::lock(conn, provider).await?;
+    match due(&gate, now) {
+        Some(at) if at <= now => {}
+        again_at => return Ok((None, again_at)),
+    }
+    let grant = rate::take(gate.tat_us, now.0 * 1000, gate.rate(limit, now), 1, Leaving::AtOnce);
+    if grant.requests == 0 {
+        return Ok((None, Some(Timestamp(grant.next_at_ms))));
+    }
+    let going = Going {
+        requests: 1,
+        isolating: 0,
+        tat_us: grant.tat_us,
+        poll_tat_us: None,
+        rate_limit: limit,
+    };
+    gate::count_requests(conn, provider, &gate, going, now).await?;
+    exec!(
+        conn,
+        "UPDATE provider_gates SET balance_due_at = $2,
+            closed_until = CASE WHEN $3 = 1 THEN CAST($2 AS BIGINT) ELSE closed_until END
+         WHERE provider = $1",
+        provider.as_str(),
+        (now + BALANCE_LEASE).0,
+        i64::from(probes_at(&gate).is_some()),
+    )?;
+    let spent = Spending::read(conn, provider).await?.spent;
+    Ok((Some(ClaimedBalance { provider, sent_at: now, spent }), None))
+}
+
+async fn record(
+    conn: &mut Conn,
+    claimed: &ClaimedBalance,
+    result: std::result::Result<Balance, LookupFailure>,
+    http_status: Option<u16>,
+    price: PerPerson,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let gate = Gate::lock(conn, claimed.provider).await?;
+    let lookup = Lookup {
+        call_id: &CallId::generate().to_string(),
+        provider: claimed.provider,
+        kind: "balance",
+        attempt: 1,
+        sent_at: claimed.sent_at.0,
+        http_status,
+        tracking_id: None,
+        outcome: result.as_ref().map_or_else(|failure| describe(failure).into(), |_| "read".into()),
+    };
+    Lookup::write_all(conn, vec![lookup], now).await?;
+    match result {
+        Ok(balance) => {
+            state::passed(conn, claimed.provider, AnswerTo::Lookup).await?;
+            note(conn, claimed, &gate, balance, price, policy, now).await
+        }
+        Err(failure) => {
+            let due = now + exponential(policy.gate_base, policy.gate_max, 0);
+            set_due(conn, claimed.provider, Some(due), 0).await?;
+            if closed_as_broken(&gate) && matches!(failure, LookupFailure::Unavailable { .. }) {
+                return reprobe(conn, claimed.provider, &gate, policy, now).await;
+            }
+            on_failure(conn, claimed.provider, &gate, failure, policy, now).await
+        }
+    }
+}
+
+/// The provider is still broken: the next look is twice as far away.
+async fn reprobe(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let step = gate.breaker.step + 1;
+    exec!(
+        conn,
+        "UPDATE provider_gates SET closed_step = $2, closed_until = $3, balance_due_at = NULL WHERE provider = $1",
+        provider.as_str(),
+        step,
+        (now + backoff(policy, step)).0,
+    )?;
+    conn.announce(Topic::Queue);
+    Ok(())
+}
+
+async fn note(
+    conn: &mut Conn,
+    &ClaimedBalance { provider, spent, .. }: &ClaimedBalance,
+    gate: &Gate,
+    balance: Balance,
+    price: PerPerson,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let reserved = Spending::read(conn, provider).await?.reserved;
+    exec!(
+        conn,
+        "INSERT INTO balance_readings (provider, read_at, credits, ledger_spent, reserved) VALUES ($1, $2, $3, $4, $5)",
+        provider.as_str(),
+        now.0,
+        balance.credits.thousandths(),
+        spent.thousandths(),
+        reserved.thousandths(),
+    )?;
+    exec!(
+        conn,
+        "UPDATE provider_gates SET balance_credits = $2, tariff = COALESCE(CAST($3 AS TEXT), tariff), balance_spent = $4, balance_at = $5,
+            daily_left = $6, daily_resets_at = $7
+         WHERE provider = $1",
+        provider.as_str(),
+        balance.credits.thousandths(),
+        balance.tariff.map(Tariff::as_str),
+        spent.thousandths(),
+        now.0,
+        balance.daily.map(|d| d.left),
+        balance.daily.map(|d| (now + d.resets_in).0),
+    )?;
+    let told = balance.tariff.or(gate.tariff);
+    let least = price.price(provider, told, gate.most_phones).least;
+    decide(conn, provider, gate, balance.credits, reserved, least, policy, now).await
+}
+
+/// What a reading means: an empty account is left alone but for balance checks, a filled one resumes.
+#[expect(clippy::too_many_arguments, reason = "one decision with everything it rests on")]
+async fn decide(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    credits: Credits,
+    reserved: Credits,
+    least: Credits,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<()> {
+    let insufficient = gate.breaker.is_shut_for(GateReason::CreditsInsufficient);
+    let unchanged = gate.balance_credits == Some(credits);
+    let step = if unchanged { gate.balance_step + 1 } else { 0 };
+    let longest = LONGEST_WAIT.max(policy.credits_check_interval);
+    let wait = exponential(
+        policy.credits_check_interval,
+        longest,
+        u32::try_from(step).unwrap_or(u32::MAX - 1),
+    );
+    if credits < least && (reserved == Credits::ZERO || insufficient) {
+        // Whoever answers is not broken any more; it is the account that keeps the gate shut now.
+        if !insufficient && (gate.breaker.state == GateState::Open || closed_as_broken(gate)) {
+            let closing = Closing {
+                reason: GateReason::CreditsInsufficient,
+                message: None,
+                until: Until::Fixed,
+            };
+            closing::close(conn, provider, gate, &closing, policy, now).await?;
+        }
+        return set_due(conn, provider, Some(now + wait), step).await;
+    }
+    // A 402 although the balance shows credits: only a change of the balance is news. What it showed
+    // before the 402 is none, or every 402 would be followed by a reading and the next 402.
+    if insufficient && unchanged {
+        return set_due(conn, provider, Some(now + wait), step).await;
+    }
+    if insufficient {
+        state::write(conn, provider, &gate.breaker.ended(now)).await?;
+    }
+    if closed_as_broken(gate) {
+        // That it answers balances says nothing about orders.
+        state::half_open(conn, provider, now).await?;
+    }
+    let low = credits - reserved < least;
+    set_due(conn, provider, low.then(|| now + wait), step).await
+}
+
+async fn set_due(
+    conn: &mut Conn,
+    provider: Provider,
+    due: Option<Timestamp>,
+    step: i64,
+) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE provider_gates SET balance_due_at = $2, balance_step = $3 WHERE provider = $1",
+        provider.as_str(),
+        due.map(|t| t.0),
+        step,
+    )?;
+    conn.announce(Topic::Queue);
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! One gate a provider, shared by all workers and surviving them: whether requests may go.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use jobs::gate::{Breaker, Outage};
+use jobs::learned_rate::{self, Learned};
+use jobs::{Credits, GateReason, OffReason, PerPerson, Price, Provider, Tariff, Timestamp};
+
+use crate::db::conn::{Conn, exec, row};
+use crate::db::record::record;
+use crate::error::{Result, StoreError};
+use crate::gates::good_answers::Passed;
+
+record! {
+    /// A gate as stored. Its words are read by [`Gate`] alone.
+    #[derive(Debug, Clone)]
+    pub(crate) struct GateRow {
+        off_reason: Option<String>,
+        paused: i64,
+        state: String,
+        reason: Option<String>,
+        closed_at: Option<i64>,
+        closed_until: Option<i64>,
+        closed_step: i64,
+        outage_reason: Option<String>,
+        outage_step: i64,
+        broken_streak: i64,
+        broken_lookups: i64,
+        pub(crate) probe_call: Option<i64>,
+        pub(crate) key_fingerprint: Option<String>,
+        pub(crate) accepted_at: Option<i64>,
+        pub(crate) refused_singles: i64,
+        pub(super) orders_taken: i64,
+        pub(super) not_found_known: i64,
+        pub(super) not_found_run: i64,
+        pub(super) not_found_first: Option<i64>,
+        pub(crate) tat_us: i64,
+        pub(crate) poll_tat_us: i64,
+        pub(crate) rate_limit: Option<f64>,
+        pub(crate) found_rate: Option<f64>,
+        pub(crate) found_rate_at: Option<i64>,
+        pub(crate) rate_searching: i64,
+        pub(crate) limited_at: Option<i64>,
+        pub(crate) limited_for: i64,
+        pub(crate) passed: i64,
+        pub(crate) requests_day: i64,
+        pub(crate) isolation_today: i64,
+        pub(crate) daily_left: Option<i64>,
+        pub(crate) daily_resets_at: Option<i64>,
+        pub(crate) balance_credits: Option<Credits>,
+        tariff: Option<String>,
+        pub(crate) most_phones: i64,
+        pub(crate) purged_spent: Credits,
+        pub(crate) balance_spent: Credits,
+        pub(crate) balance_at: Option<i64>,
+        pub(crate) balance_due_at: Option<i64>,
+        pub(crate) balance_step: i64,
+        pub(crate) canary_url: Option<String>,
+        pub(crate) canary_proved_at: Option<i64>,
+        pub(crate) canary_since: i64,
+        pub(crate) webhook_at: Option<i64>,
+        pub(crate) unread_since: Option<i64>,
+    }
+}
+
+/// A gate: what it decides by, and all that is kept beside that.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    pub(crate) breaker: Breaker,
+    /// Why no worker that runs can use the provider.
+    pub(crate) off_reason: Option<OffReason>,
+    /// What its account pays for, as far as a balance told it or a setting says.
+    pub(crate) tariff: Option<Tariff>,
+    row: GateRow,
+}
+
+impl Deref for Gate {
+    type Target = GateRow;
+    fn deref(&self) -> &GateRow {
+        &self.row
+    }
+}
+
+/// A word of a gate's that this version knows.
+fn word<T: FromStr>(provider: Provider, column: &'static str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| StoreError::Corrupt {
+        table: "provider_gates",
+        column,
+        row: provider.to_string(),
+        value: text.to_owned(),
+    })
+}
+
+impl Gate {
+    pub(crate) fn of(row: GateRow, provider: Provider) -> Result<Gate> {
+        let reason = |text: &String| word::<GateReason>(provider, "reason", text);
+        let off = |text: &String| word::<OffReason>(provider, "off_reason", text);
+        let tariff = |text: &String| word::<Tariff>(provider, "tariff", text);
+        let outage = |text: &String| word::<GateReason>(provider, "outage_reason", text);
+        let step = row.outage_step;
+        let outage = row.outage_reason.as_ref().map(outage).transpose()?;
+        Ok(Gate {
+            breaker: Breaker {
+                state: word(provider, "state", &row.state)?,
+                reason: row.reason.as_ref().map(reason).transpose()?,
+                paused: row.paused == 1,
+                closed_at: row.closed_at.map(Timestamp),
+                until: row.closed_until.map(Timestamp),
+                step: row.closed_step,
+                probe_out: row.probe_call.is_some(),
+                broken_streak: row.broken_streak,
+                broken_lookups: row.broken_lookups,
+                outage: outage.map(|reason| Outage { reason, step }),
+            },
+            off_reason: row.off_reason.as_ref().map(off).transpose()?,
+            tariff: row.tariff.as_ref().map(tariff).transpose()?,
+            row,
+        })
+    }
+
+    /// Reads the gate and locks it: every transaction that sends or answers takes it first.
+    pub(crate) async fn lock(conn: &mut Conn, provider: Provider) -> Result<Gate> {
+        let passed = Passed::of(conn.attached()).take(provider).unwrap_or_default();
+        let row: Option<GateRow> = match passed.requests {
+            0 => row!(
+                conn,
+                "SELECT * FROM provider_gates WHERE provider = $1 FOR UPDATE",
+                provider.as_str(),
+            )?,
+            requests => row!(
+                conn,
+                "UPDATE provider_gates SET passed = passed + $2, broken_lookups = 0,
+                    broken_streak = CASE WHEN $4 = 0 THEN broken_streak ELSE 0 END,
+                    accepted_at = COALESCE(CAST($3 AS BIGINT), accepted_at), orders_taken = orders_taken + $4,
+                    refused_singles = CASE WHEN $4 = 0 THEN refused_singles ELSE 0 END,
+                    not_found_known = not_found_known + CASE WHEN $4 = 0 THEN 0 ELSE not_found_run END,
+                    not_found_first = CASE WHEN $4 = 0 THEN not_found_first END,
+                    not_found_run = CASE WHEN $4 = 0 THEN not_found_run ELSE 0 END
+                 WHERE provider = $1 RETURNING *",
+                provider.as_str(),
+                requests,
+                passed.accepted_at,
+                passed.accepted,
+            )?,
+        };
+        Gate::of(row.ok_or_else(|| missing(provider))?, provider)
+    }
+
+    /// Reads the gate as it is at this moment.
+    pub(crate) async fn read(conn: &mut Conn, provider: Provider) -> Result<Gate> {
+        let row: Option<GateRow> =
+            row!(conn, "SELECT * FROM provider_gates WHERE provider = $1", provider.as_str())?;
+        Gate::of(row.ok_or_else(|| missing(provider))?, provider)
+    }
+
+    /// Locks several gates, in the one order in which all do.
+    pub(crate) async fn lock_all(
+        conn: &mut Conn,
+        providers: impl Iterator<Item = Provider>,
+    ) -> Result<BTreeMap<Provider, Gate>> {
+        let by_name: BTreeMap<&str, Provider> = providers.map(|p| (p.as_str(), p)).collect();
+        let mut gates = BTreeMap::new();
+        for provider in by_name.into_values() {
+            gates.insert(provider, Gate::lock(conn, provider).await?);
+        }
+        Ok(gates)
+    }
+
+    /// What a person may cost.
+    pub(crate) fn price(&self, provider: Provider, set: PerPerson) -> Price {
+        set.price(provider, self.tariff, self.most_phones)
+    }
+
+    /// Requests a second that may go: what the user allows, or less if a 429 taught us so.
+    pub(crate) fn rate(&self, limit: f64, now: Timestamp) -> f64 {
+        match (self.found_rate, self.found_rate_at) {
+            (Some(found), Some(at)) => {
+                let found = Learned { per_second: found, searching: self.rate_searching == 1 };
+                learned_rate::recovered(found, now.since(Timestamp(at)), limit)
+            }
+            _ => limit,
+        }
+    }
+}
+
+fn missing(provider: Provider) -> StoreError {
+    StoreError::NotFound(format!("provider_gates has no row for {provider}"))
+}
+
+/// The day (UTC), counted since 1970.
+pub(crate) fn day(now: Timestamp) -> i64 {
+    now.0.div_euclid(86_400_000)
+}
+
+/// Requests that go now.
+pub(crate) struct Going {
+    pub(crate) requests: usize,
+    /// Of these, those that search for a bad id.
+    pub(crate) isolating: usize,
+    /// What the rate's cell stands at then.
+    pub(crate) tat_us: i64,
+    /// Where they are polls: what the cell of polls stands at.
+    pub(crate) poll_tat_us: Option<i64>,
+    /// The user's limit, requests a second.
+    pub(crate) rate_limit: f64,
+}
+
+/// Takes requests off the rate, and counts them among those of the day.
+pub(crate) async fn count_requests(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    going: Going,
+    now: Timestamp,
+) -> Result<()> {
+    let today = day(now);
+    let fresh = i64::from(gate.requests_day != today);
+    exec!(
+        conn,
+        "UPDATE provider_gates SET requests_day = $2,
+            requests_today = CASE WHEN $3 = 1 THEN 0 ELSE requests_today END + $4,
+            isolation_today = CASE WHEN $3 = 1 THEN 0 ELSE isolation_today END + $5,
+            daily_left = daily_left - $4, tat_us = $6, poll_tat_us = COALESCE(CAST($7 AS BIGINT), poll_tat_us),
+            rate_limit = $8
+         WHERE provider = $1",
+        provider.as_str(),
+        today,
+        fresh,
+        going.requests as i64,
+        going.isolating as i64,
+        going.tat_us,
+        going.poll_tat_us,
+        going.rate_limit,
+    )?;
+    Ok(())
+}

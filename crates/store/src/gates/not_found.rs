@@ -1,0 +1,55 @@
+//! Runs of 404s: as long as one may be chance, each is about its person; after that the provider is at fault.
+
+use jobs::not_found::NotFoundRun;
+use jobs::{Provider, Timestamp};
+
+use crate::db::conn::{Conn, exec};
+use crate::error::Result;
+use crate::gates::gate::Gate;
+
+impl Gate {
+    /// The 404s so far.
+    pub(crate) fn not_found(&self) -> NotFoundRun {
+        NotFoundRun {
+            taken: self.orders_taken,
+            known: self.not_found_known,
+            run: self.not_found_run,
+        }
+    }
+
+    /// The lowest id among the calls of the run, unless its people are asked again already.
+    pub(crate) fn run_began_with(&self) -> Option<i64> {
+        self.not_found_first
+    }
+}
+
+/// These calls were answered with 404, and believed.
+pub(crate) async fn count(
+    conn: &mut Conn,
+    provider: Provider,
+    calls: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE provider_gates SET passed = passed + $2, broken_streak = 0, not_found_run = not_found_run + $2,
+            not_found_first = CASE WHEN not_found_first < $3 THEN not_found_first ELSE $3 END,
+            refused_singles = 0, accepted_at = $4
+         WHERE provider = $1",
+        provider.as_str(),
+        i64::try_from(calls.len()).unwrap_or(i64::MAX),
+        calls.iter().min().copied(),
+        now.0,
+    )?;
+    Ok(())
+}
+
+/// The people of the run are asked again.
+pub(crate) async fn forget_calls(conn: &mut Conn, provider: Provider) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE provider_gates SET not_found_first = NULL WHERE provider = $1",
+        provider.as_str(),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! A provider's gate, opened and shut by hand.
+
+use jobs::gate::Resume;
+use jobs::{GateReason, GateState, OffReason, Provider, Timestamp};
+
+use crate::audit::{Action, Entry};
+use crate::db::conn::{Conn, exec};
+use crate::db::signals::Topic;
+use crate::error::Result;
+use crate::gates::gate::Gate;
+use crate::gates::state;
+use crate::store::Store;
+
+/// What resuming a provider came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumed {
+    /// Whether it was paused.
+    pub was_paused: bool,
+    /// Its answers could not be read, so that few were asked; that is over, too.
+    pub was_unread: bool,
+    /// What was done about its gate.
+    pub done: Resume,
+    /// Why its gate was not open besides, if it wasn't.
+    pub was_shut_for: Option<GateReason>,
+    /// Until when it stays closed, where only the pause has ended.
+    pub closed_until: Option<Timestamp>,
+    /// What only a worker can bring.
+    pub still_off: Option<OffReason>,
+}
+
+impl Store {
+    /// Asks nobody at `provider` until [`Store::resume`]; false if that was so already. What is paid
+    /// for is still received.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn pause(&self, provider: Provider) -> Result<bool> {
+        let (actor, now) = (self.actor(), self.now());
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let gate = Gate::lock(conn, provider).await?;
+                    exec!(
+                        conn,
+                        "UPDATE provider_gates SET paused = 1 WHERE provider = $1",
+                        provider.as_str(),
+                    )?;
+                    if !gate.breaker.paused {
+                        Entry::of(Action::Pause).provider(provider).write(conn, actor, now).await?;
+                    }
+                    conn.announce(Topic::Queue);
+                    Ok(!gate.breaker.paused)
+                })
+            })
+            .await
+    }
+
+    /// Ends a pause. A gate that is closed besides, and that time opens, stays closed for that time; one that only
+    /// the user opens, or that was not paused, is tried at once, with one request. The balance is asked afresh.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn resume(&self, provider: Provider) -> Result<Resumed> {
+        let (actor, now) = (self.actor(), self.now());
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let resumed = resume(conn, provider, now).await?;
+                    if resumed.done != Resume::Nothing || resumed.was_unread {
+                        Entry::of(Action::Resume)
+                            .provider(provider)
+                            .write(conn, actor, now)
+                            .await?;
+                    }
+                    Ok(resumed)
+                })
+            })
+            .await
+    }
+}
+
+async fn resume(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<Resumed> {
+    let gate = Gate::lock(conn, provider).await?;
+    let done = gate.breaker.resume(now);
+    if done == Resume::TryNow {
+        state::half_open(conn, provider, now).await?;
+    }
+    exec!(
+        conn,
+        "UPDATE provider_gates SET paused = 0, refused_singles = CASE WHEN $3 = 1 THEN 0 ELSE refused_singles END,
+            not_found_known = not_found_known + CASE WHEN $3 = 1 THEN not_found_run ELSE 0 END,
+            not_found_run = CASE WHEN $3 = 1 THEN 0 ELSE not_found_run END,
+            not_found_first = CASE WHEN $3 = 1 THEN NULL ELSE not_found_first END,
+            balance_due_at = $2, balance_step = 0, unread_since = NULL, unread_numbers = 0
+         WHERE provider = $1",
+        provider.as_str(),
+        now.0,
+        i64::from(done == Resume::TryNow),
+    )?;
+    conn.announce(Topic::Queue);
+    let shut = gate.breaker.state != GateState::Open;
+    Ok(Resumed {
+        was_paused: gate.breaker.paused,
+        was_unread: gate.unread_since.is_some(),
+        done,
+        was_shut_for: gate.breaker.reason.filter(|_| shut),
+        closed_until: gate.breaker.until.filter(|_| shut && done == Resume::Unpause),
+        still_off: gate.off_reason,
+    })
+}

@@ -1,0 +1,105 @@
+//! Webhooks that can't be read: what they bring is paid for and nobody has it. Until one can be read again, one small
+//! call at a time goes to the provider.
+
+use std::collections::BTreeSet;
+
+use jobs::outcome::{Finding, PersonResult};
+use jobs::{Provider, Timestamp};
+
+use crate::db::conn::{Conn, exec, row};
+use crate::error::Result;
+use crate::gates::gate::Gate;
+
+/// What a body shows about whether answers can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Legible {
+    /// It has a number.
+    Number,
+    /// Nobody in it is said to be found.
+    Body,
+    /// Of those who are said to be found, nobody's number can be read.
+    Nothing,
+}
+
+/// What results show; `None` where nothing came.
+pub(crate) fn legible(results: &[PersonResult]) -> Option<Legible> {
+    let any = |wanted: fn(&Finding) -> bool| results.iter().any(|result| wanted(&result.finding));
+    if any(|finding| matches!(finding, Finding::Found { .. })) {
+        Some(Legible::Number)
+    } else if any(|finding| *finding == Finding::Unreadable) {
+        Some(Legible::Nothing)
+    } else {
+        (!results.is_empty()).then_some(Legible::Body)
+    }
+}
+
+impl Gate {
+    /// Whether a small call went out since the webhooks can't be read, and its results are out still.
+    pub(crate) async fn unread_call_is_out(
+        &self,
+        conn: &mut Conn,
+        provider: Provider,
+    ) -> Result<bool> {
+        let Some(since) = self.unread_since else { return Ok(false) };
+        let sending: Option<(i64,)> = row!(
+            conn,
+            "SELECT id FROM calls WHERE provider = $1 AND state = 'sending' LIMIT 1",
+            provider.as_str(),
+        )?;
+        // The one with the latest deadline is the newest.
+        let newest: Option<(i64,)> = row!(
+            conn,
+            "SELECT sent_at FROM calls WHERE provider = $1 AND deadline_at IS NOT NULL
+             ORDER BY deadline_at DESC LIMIT 1",
+            provider.as_str(),
+        )?;
+        Ok(sending.is_some() || newest.is_some_and(|(sent_at,)| sent_at >= since))
+    }
+}
+
+/// A body came for one of these calls that nothing can be read from. Where all its people have their results, it
+/// hides none.
+pub(crate) async fn body_is_unread(
+    conn: &mut Conn,
+    calls: &BTreeSet<(Provider, &str)>,
+    now: Timestamp,
+) -> Result<()> {
+    for (provider, call_id) in calls {
+        exec!(
+            conn,
+            "UPDATE provider_gates SET unread_since = COALESCE(unread_since, $3), unread_numbers = 0
+             WHERE provider = $1 AND EXISTS (
+                SELECT 1 FROM calls c WHERE c.call_id = $2 AND c.provider = $1 AND c.open_people > 0)",
+            provider.as_str(),
+            *call_id,
+            now.0,
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes down what results of a provider showed, the last word of several.
+pub(crate) async fn note(
+    conn: &mut Conn,
+    provider: Provider,
+    legible: Legible,
+    now: Timestamp,
+) -> Result<()> {
+    match legible {
+        Legible::Nothing => exec!(
+            conn,
+            "UPDATE provider_gates SET unread_since = $2, unread_numbers = 1
+             WHERE provider = $1 AND unread_since IS NULL",
+            provider.as_str(),
+            now.0,
+        )?,
+        Legible::Number | Legible::Body => exec!(
+            conn,
+            "UPDATE provider_gates SET unread_since = NULL, unread_numbers = 0
+             WHERE provider = $1 AND unread_since IS NOT NULL AND ($2 = 1 OR unread_numbers = 0)",
+            provider.as_str(),
+            i64::from(legible == Legible::Number),
+        )?,
+    };
+    Ok(())
+}

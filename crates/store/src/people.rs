@@ -1,0 +1,8 @@
+//! Who is who: from the identifiers on rows and in results to people, and who was erased.
+
+pub(crate) mod erased;
+pub(crate) mod links;
+pub(crate) mod new_row;
+pub(crate) mod resolve;
+pub(crate) mod split;
+pub(crate) mod suppressed;

@@ -1,0 +1,84 @@
+//! Who was erased, remembered by keyed hashes only, so that nobody is asked for them again.
+
+use std::collections::BTreeSet;
+
+use hmac::{Hmac, KeyInit, Mac};
+use jobs::Timestamp;
+use sha2::Sha256;
+
+use crate::db::conn::{Conn, exec, row, rows};
+use crate::db::sets::Texts;
+use crate::error::{Result, StoreError};
+use crate::people::new_row::NewRow;
+
+/// What stands in the place of an erased person's identifier.
+pub(crate) const ERASED: &str = "erased:";
+
+/// Turns identifiers into the hashes that are kept of them.
+#[derive(Clone)]
+pub(crate) struct ErasureKey(Hmac<Sha256>);
+
+impl ErasureKey {
+    pub(crate) fn new(secret: &str) -> Result<Self> {
+        // HMAC takes keys of any length; the error is one of the trait only.
+        Hmac::new_from_slice(secret.as_bytes())
+            .map(ErasureKey)
+            .map_err(|_| StoreError::NotFound("the key for erasures can't be used".into()))
+    }
+
+    /// The key of this database, if anybody was ever erased here.
+    pub(crate) async fn read(conn: &mut Conn) -> Result<Option<Self>> {
+        let secret: Option<(String,)> = row!(
+            conn,
+            "SELECT secret FROM secrets WHERE purpose = 'erasure'
+             AND EXISTS (SELECT 1 FROM erasures) ORDER BY id LIMIT 1",
+        )?;
+        secret.map(|(secret,)| ErasureKey::new(&secret)).transpose()
+    }
+
+    /// The hash of an encoded identifier, in hexadecimal digits.
+    pub(crate) fn hash(&self, identifier: &str) -> String {
+        let mut mac = self.0.clone();
+        mac.update(identifier.as_bytes());
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Marks rows of people who were erased, by any identifier that stands on them.
+pub(crate) async fn mark_erased(conn: &mut Conn, new_rows: &mut [NewRow]) -> Result<()> {
+    let Some(key) = ErasureKey::read(conn).await? else { return Ok(()) };
+    let hashes: Vec<Vec<String>> = new_rows
+        .iter()
+        .map(|row| row.identifiers.iter().map(|identifier| key.hash(identifier)).collect())
+        .collect();
+    let all: Vec<&String> = hashes.iter().flatten().collect();
+    let erased: Vec<(String,)> = rows!(
+        conn,
+        "SELECT x.hash FROM TEXTS($1) AS e JOIN erasures x ON x.hash = e.value",
+        Texts::of(&all)
+    )?;
+    let erased: std::collections::HashSet<String> =
+        erased.into_iter().map(|(hash,)| hash).collect();
+    for (row, hashes) in new_rows.iter_mut().zip(&hashes) {
+        row.erased |= hashes.iter().any(|hash| erased.contains(hash));
+    }
+    Ok(())
+}
+
+/// Remembers identifiers by their hashes.
+pub(crate) async fn remember(
+    conn: &mut Conn,
+    key: &ErasureKey,
+    identifiers: &BTreeSet<String>,
+    now: Timestamp,
+) -> Result<()> {
+    let hashes: Vec<String> = identifiers.iter().map(|identifier| key.hash(identifier)).collect();
+    exec!(
+        conn,
+        "INSERT INTO erasures (hash, erased_at) SELECT e.value, CAST($2 AS BIGINT) FROM TEXTS($1) AS e
+         WHERE TRUE ON CONFLICT (hash) DO NOTHING",
+        Texts::of(&hashes),
+        now.0,
+    )?;
+    Ok(())
+}

@@ -1,0 +1,302 @@
+//! The evidence of who is who, as the ledger keeps it: which identifiers were said to be one person's, each pair in both
+//! directions. `jobs::identity` derives persons from it.
+
+pub(crate) mod evidence;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use jobs::identity::{FARTHEST, Links, is_address};
+use jobs::{IdentifierKind, Provider};
+use serde::Serialize;
+
+use crate::db::bulk::columns::{ints, shared};
+use crate::db::bulk::each;
+use crate::db::conn::{Conn, exec, row, rows};
+use crate::db::sets::{Texts, json};
+use crate::error::Result;
+
+/// A pair of identifiers that were said to be one person's, and by which row, if by one.
+#[derive(Debug, Clone)]
+pub(crate) struct NewLink {
+    pub(crate) one: Arc<str>,
+    pub(crate) other: Arc<str>,
+    pub(crate) row: Option<i64>,
+}
+
+/// All evidence that bears on who these identifiers are.
+pub(crate) async fn read(
+    conn: &mut Conn,
+    identifiers: impl IntoIterator<Item = Arc<str>>,
+) -> Result<Links> {
+    let mut links = Links::default();
+    // Nobody has two where all are asked by the same kind of identifier.
+    let (linked, split) = any(conn).await?;
+    if !linked && !split {
+        return Ok(links);
+    }
+    let mut next: BTreeSet<Arc<str>> = identifiers.into_iter().collect();
+    let mut reached: HashSet<Arc<str>> = next.iter().cloned().collect();
+    for _ in 0..FARTHEST {
+        let around: Vec<Arc<str>> = std::mem::take(&mut next).into_iter().collect();
+        if split {
+            for (one, other) in apart(conn, &around).await? {
+                links.part(&one.into(), &other.into());
+            }
+        }
+        for (one, other) in beside(conn, &around).await? {
+            links.join(&one, &other);
+            if reached.insert(Arc::clone(&other)) {
+                next.insert(other);
+            }
+        }
+        if next.is_empty() {
+            break;
+        }
+    }
+    Ok(links)
+}
+
+/// Whether there is any evidence, and anything that was taken apart.
+async fn any(conn: &mut Conn) -> Result<(bool, bool)> {
+    // By the index: without an order, Postgres looks through the whole table for none.
+    let link: Option<(i64,)> = row!(
+        conn,
+        "SELECT CAST(1 AS BIGINT) FROM identity_links WHERE identifier >= '' ORDER BY identifier LIMIT 1"
+    )?;
+    let split: Option<(i64,)> = row!(
+        conn,
+        "SELECT CAST(1 AS BIGINT) FROM identity_splits WHERE identifier >= '' ORDER BY identifier LIMIT 1"
+    )?;
+    Ok((link.is_some(), split.is_some()))
+}
+
+/// What stands beside these identifiers. Of many ids of one kind the first and the last are enough to know that they are
+/// several, so a cell that was filled down a whole file costs no more than any other.
+async fn beside(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(Arc<str>, Arc<str>)>> {
+    let known: Vec<(String,)> = rows!(
+        conn,
+        "SELECT e.value FROM TEXTS($1) AS e
+         WHERE EXISTS (SELECT 1 FROM identity_links l WHERE l.identifier = e.value)",
+        Texts::shared(identifiers.iter().cloned()),
+    )?;
+    let known: Vec<Arc<str>> = known.into_iter().map(|(identifier,)| identifier.into()).collect();
+    let mut found = Vec::new();
+    if known.is_empty() {
+        return Ok(found);
+    }
+    for kind in IdentifierKind::ALL {
+        let (from, to) = range(kind);
+        if kind == IdentifierKind::LinkedinUrl {
+            let ids = known.iter().filter(|identifier| !is_address(identifier)).cloned();
+            let addresses: Vec<(String, String)> = rows!(
+                conn,
+                "SELECT e.value, l.other FROM TEXTS($1) AS e
+                 JOIN identity_links l ON l.identifier = e.value AND l.other >= $2 AND l.other < $3",
+                Texts::shared(ids),
+                from,
+                to,
+            )?;
+            found.extend(addresses.into_iter().map(|(one, other)| (one.into(), other.into())));
+            continue;
+        }
+        let ids: Vec<(String, Option<String>, Option<String>)> = rows!(
+            conn,
+            "SELECT e.value,
+                    (SELECT MIN(l.other) FROM identity_links l
+                     WHERE l.identifier = e.value AND l.other >= $2 AND l.other < $3),
+                    (SELECT MAX(l.other) FROM identity_links l
+                     WHERE l.identifier = e.value AND l.other >= $2 AND l.other < $3)
+             FROM TEXTS($1) AS e",
+            Texts::shared(known.iter().cloned()),
+            from,
+            to,
+        )?;
+        for (one, first, last) in ids {
+            let one: Arc<str> = one.into();
+            let both = first.into_iter().chain(last);
+            found.extend(both.map(|other| (Arc::clone(&one), other.into())));
+        }
+    }
+    Ok(found)
+}
+
+async fn apart(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(String, String)>> {
+    rows!(
+        conn,
+        "SELECT e.value, s.other FROM TEXTS($1) AS e JOIN identity_splits s ON s.identifier = e.value",
+        Texts::shared(identifiers.iter().cloned()),
+    )
+}
+
+/// All that was ever said to be the same person's as this identifier.
+pub(crate) async fn others_of(
+    conn: &mut Conn,
+    identifier: &Arc<str>,
+) -> Result<BTreeSet<Arc<str>>> {
+    let others: Vec<(String,)> =
+        rows!(conn, "SELECT other FROM identity_links WHERE identifier = $1", &**identifier)?;
+    Ok(others.into_iter().map(|(other,)| other.into()).collect())
+}
+
+/// All encoded identifiers of a kind stand between these.
+fn range(kind: IdentifierKind) -> (String, String) {
+    let from = kind.prefix().to_owned();
+    let mut to = from.clone();
+    if let Some(last) = to.pop() {
+        to.push(char::from_u32(u32::from(last) + 1).unwrap_or(last));
+    }
+    (from, to)
+}
+
+/// Keeps evidence, said by rows of `batch` or by an answer.
+pub(crate) async fn save(conn: &mut Conn, new: &[NewLink], batch: Option<i64>) -> Result<()> {
+    let ends = |link: &NewLink| (Arc::clone(&link.one), Arc::clone(&link.other));
+    let turned = |(one, other)| (other, one);
+    let both = || new.iter().flat_map(|link| [ends(link), turned(ends(link))]);
+    let batches = new.iter().flat_map(|link| [link.row.and(batch); 2]);
+    let columns = vec![
+        ("identifier", shared(both().map(|(one, _)| one))),
+        ("other", shared(both().map(|(_, other)| other))),
+        ("batch", ints(batches)),
+        ("number", ints(new.iter().flat_map(|link| [link.row; 2]))),
+    ];
+    each(
+        conn,
+        "INSERT INTO identity_links (identifier, other, batch_id, row_number)
+         SELECT e.identifier, e.other, e.batch, e.number FROM ROWS WHERE TRUE
+         ON CONFLICT (identifier, other) DO NOTHING",
+        columns,
+    )
+    .await?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Pair<'a> {
+    one: &'a str,
+    other: &'a str,
+}
+
+fn pairs<'a>(links: impl IntoIterator<Item = (&'a Arc<str>, &'a Arc<str>)>) -> String {
+    let pair = |(one, other): (&'a Arc<str>, &'a Arc<str>)| Pair { one, other };
+    json(&links.into_iter().map(pair).collect::<Vec<_>>())
+}
+
+/// Removes evidence, each pair in both directions.
+pub(crate) async fn remove<'a>(
+    conn: &mut Conn,
+    links: impl IntoIterator<Item = (&'a Arc<str>, &'a Arc<str>)>,
+) -> Result<()> {
+    let both = links.into_iter().flat_map(|(one, other)| [(one, other), (other, one)]);
+    exec!(
+        conn,
+        "DELETE FROM identity_links WHERE (identifier, other) IN (
+            SELECT e.value->>'one', e.value->>'other' FROM EACH($1) AS e)",
+        pairs(both),
+    )?;
+    Ok(())
+}
+
+/// Which batch and row said that pairs are one person's; neither where an answer did.
+async fn sources(
+    conn: &mut Conn,
+    links: &BTreeSet<(Arc<str>, Arc<str>)>,
+) -> Result<Vec<(Option<i64>, Option<i64>)>> {
+    rows!(
+        conn,
+        "SELECT l.batch_id, l.row_number FROM EACH($1) AS e
+         JOIN identity_links l ON l.identifier = e.value->>'one' AND l.other = e.value->>'other'",
+        pairs(links.iter().map(|(one, other)| (one, other))),
+    )
+}
+
+/// Forgets the evidence about people of whom no reveal is left at any provider; and what only rows of the batch `unsaid`
+/// said, which was taken back.
+pub(crate) async fn forget(
+    conn: &mut Conn,
+    subjects: impl IntoIterator<Item = String>,
+    unsaid: Option<i64>,
+) -> Result<()> {
+    let subjects: BTreeSet<Arc<str>> = subjects.into_iter().map(Into::into).collect();
+    if subjects.is_empty() || !any(conn).await?.0 {
+        return Ok(());
+    }
+    let found: Vec<(String, String, Option<i64>)> = rows!(
+        conn,
+        "SELECT e.value, l.other, l.batch_id FROM TEXTS($1) AS e
+         JOIN identity_links l ON l.identifier = e.value",
+        Texts::shared(subjects.iter().cloned()),
+    )?;
+    let all = found.iter().flat_map(|(one, other, _)| [one.as_str(), other.as_str()]);
+    let known = with_reveals(conn, all.collect()).await?;
+    let gone: Vec<(Arc<str>, Arc<str>)> = found
+        .into_iter()
+        .filter(|(one, other, batch)| {
+            (unsaid.is_some() && *batch == unsaid)
+                || !(known.contains(one.as_str()) || known.contains(other.as_str()))
+        })
+        .map(|(one, other, _)| (one.into(), other.into()))
+        .collect();
+    remove(conn, gone.iter().map(|(one, other)| (one, other))).await
+}
+
+/// Those by which a provider was or is to be asked.
+async fn with_reveals(conn: &mut Conn, identifiers: BTreeSet<&str>) -> Result<HashSet<String>> {
+    let mut known = HashSet::new();
+    for provider in Provider::ALL {
+        let found: Vec<(String,)> = rows!(
+            conn,
+            "SELECT e.value FROM TEXTS($1) AS e
+             WHERE EXISTS (SELECT 1 FROM reveals r WHERE r.provider = $2 AND r.subject = e.value)",
+            Texts::of(&identifiers),
+            provider.as_str(),
+        )?;
+        known.extend(found.into_iter().map(|(identifier,)| identifier));
+    }
+    Ok(known)
+}
+
+/// Forgets everything about identifiers of one person. What contradicted others goes on doing so, under the name that
+/// `hidden` gives it: else an address that led to two people would lead to the other one now.
+pub(crate) async fn erase(
+    conn: &mut Conn,
+    person: &BTreeSet<String>,
+    hidden: impl Fn(&str) -> String,
+) -> Result<()> {
+    let found: Vec<(String, String)> = rows!(
+        conn,
+        "SELECT e.value, l.other FROM TEXTS($1) AS e JOIN identity_links l ON l.identifier = e.value",
+        Texts::of(person),
+    )?;
+    let mut names: HashMap<String, Arc<str>> = HashMap::new();
+    let mut kept = Vec::new();
+    for (one, other) in found.iter().filter(|(_, other)| !person.contains(other)) {
+        let kind = IdentifierKind::of_encoded(one);
+        let Some(kind) = kind.filter(|kind| *kind != IdentifierKind::LinkedinUrl) else { continue };
+        let hide = || format!("{}{}", kind.prefix(), hidden(one)).into();
+        let one = Arc::clone(names.entry(one.clone()).or_insert_with(hide));
+        kept.push(NewLink { one, other: other.as_str().into(), row: None });
+    }
+    for (sql, texts) in [
+        (
+            "DELETE FROM identity_links WHERE identifier IN (SELECT e.value FROM TEXTS($1) AS e)",
+            person,
+        ),
+        (
+            "DELETE FROM identity_splits WHERE identifier IN (SELECT e.value FROM TEXTS($1) AS e)",
+            person,
+        ),
+    ] {
+        exec!(conn, sql, Texts::of(texts))?;
+    }
+    let found: Vec<(Arc<str>, Arc<str>)> =
+        found.into_iter().map(|(one, other)| (one.into(), other.into())).collect();
+    remove(conn, found.iter().map(|(one, other)| (one, other))).await?;
+    exec!(
+        conn,
+        "DELETE FROM identity_splits WHERE other IN (SELECT e.value FROM TEXTS($1) AS e)",
+        Texts::of(person),
+    )?;
+    save(conn, &kept, None).await
+}

@@ -1,0 +1,140 @@
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use jobs::identity::{Links, Persons, is_address};
+
+use crate::db::conn::Conn;
+use crate::error::Result;
+use crate::people::links::{NewLink, read, sources};
+use crate::people::new_row::NewRow;
+
+/// So many rows of a contradiction are named.
+const MOST_NAMED: usize = 10;
+
+/// Rows that say of one identifier that it belongs to several people. They stay several people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contradiction {
+    /// The first of the batch's rows that do.
+    pub rows: BTreeSet<i64>,
+    /// There are more of them.
+    pub more: bool,
+    /// Other batches or answers contradict them, too.
+    pub elsewhere: bool,
+}
+
+impl Contradiction {
+    /// Adds what is known of the same one.
+    pub fn add(&mut self, other: Contradiction) {
+        self.rows.extend(other.rows);
+        self.more |= other.more;
+        self.elsewhere |= other.elsewhere;
+        while self.rows.len() > MOST_NAMED {
+            self.more = true;
+            self.rows.pop_last();
+        }
+    }
+}
+
+/// What rows, and the ledger, say of who is who.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    pub(crate) persons: Persons,
+    /// What the ledger doesn't know yet.
+    pub(crate) new: Vec<NewLink>,
+}
+
+type PairKey = (Arc<str>, Arc<str>);
+
+impl Evidence {
+    pub(crate) async fn of_rows(conn: &mut Conn, new_rows: &[NewRow]) -> Result<Evidence> {
+        let identifiers = new_rows.iter().flat_map(|row| &row.identifiers);
+        let mut links = read(conn, identifiers.cloned()).await?;
+        let mut new = Vec::new();
+        for row in new_rows {
+            for (one, other) in pairs_of(row) {
+                // Of an id with too many addresses it is known already that it joins none of them.
+                if links.is_filled_down(one) || links.is_filled_down(other) {
+                    continue;
+                }
+                if links.join(one, other) {
+                    let (one, other) = (Arc::clone(one), Arc::clone(other));
+                    new.push(NewLink { one, other, row: Some(row.number) });
+                }
+            }
+        }
+        let persons = if links.is_empty() { Persons::default() } else { links.persons() };
+        Ok(Evidence { persons, new })
+    }
+
+    /// Forgets what these rows said: who they ask for is known already.
+    pub(crate) fn leave_out(&mut self, rows: &HashSet<i64>) {
+        self.new.retain(|link| link.row.is_none_or(|row| !rows.contains(&row)));
+    }
+
+    /// The rows that contradict each other or what was known, each contradiction under a number of its own.
+    pub(crate) async fn contradictions(
+        &self,
+        conn: &mut Conn,
+        batch: Option<i64>,
+        new_rows: &[NewRow],
+    ) -> Result<BTreeMap<u64, Contradiction>> {
+        let mut all: BTreeMap<u64, Contradiction> = BTreeMap::new();
+        for found in self.persons.contradictions() {
+            let mut rows = Contradiction::default();
+            for row in new_rows {
+                if pairs_of(row).any(|pair| found.links.contains(&ordered(pair))) {
+                    rows.add(Contradiction {
+                        rows: [row.number].into(),
+                        ..Contradiction::default()
+                    });
+                }
+            }
+            if rows.rows.is_empty() {
+                continue;
+            }
+            for (by, row) in sources(conn, &found.links).await? {
+                match row.filter(|_| by.is_some() && by == batch) {
+                    Some(row) => {
+                        rows.add(Contradiction { rows: [row].into(), ..Contradiction::default() });
+                    }
+                    None => rows.elsewhere = true,
+                }
+            }
+            all.entry(number_of(&found.links)).or_default().add(rows);
+        }
+        Ok(all)
+    }
+}
+
+/// The same for the same address in every chunk; says nothing of whose it is.
+fn number_of(links: &BTreeSet<PairKey>) -> u64 {
+    let addresses: HashSet<&Arc<str>> =
+        links.iter().flat_map(|(one, other)| [one, other]).filter(|one| is_address(one)).collect();
+    let mut hasher = DefaultHasher::new();
+    match addresses.len() {
+        1 => addresses.into_iter().for_each(|address| address.hash(&mut hasher)),
+        _ => links.first().hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+fn ordered((one, other): (&Arc<str>, &Arc<str>)) -> PairKey {
+    let (one, other) = if one < other { (one, other) } else { (other, one) };
+    (Arc::clone(one), Arc::clone(other))
+}
+
+/// The pairs of identifiers that stand on a row.
+fn pairs_of(row: &NewRow) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+    let all = row.identifiers.iter().enumerate();
+    all.flat_map(|(nth, one)| row.identifiers[nth + 1..].iter().map(move |other| (one, other)))
+}
+
+/// Who has these identifiers.
+pub(crate) async fn persons_of(
+    conn: &mut Conn,
+    identifiers: impl IntoIterator<Item = Arc<str>>,
+) -> Result<Persons> {
+    let links: Links = read(conn, identifiers).await?;
+    Ok(if links.is_empty() { Persons::default() } else { links.persons() })
+}

@@ -1,0 +1,40 @@
+//! A row of a batch as it comes: who is wanted, and who is asked for them.
+
+use std::sync::Arc;
+
+use jobs::Provider;
+use smallvec::SmallVec;
+
+/// A row as the ledger keeps it.
+#[derive(Debug, Clone)]
+pub struct NewRow {
+    /// The row's place in the batch, from 1.
+    pub number: i64,
+    /// JSON: an array along the header, or the object as it came.
+    pub fields: String,
+    /// All identifiers of the person that stand on the row, encoded.
+    pub identifiers: SmallVec<[Arc<str>; 1]>,
+    /// The waterfall: who is asked, in turn.
+    pub steps: SmallVec<[NewStep; Provider::ALL.len()]>,
+    /// The person is not to be asked for. Loading sets it for everybody who was erased.
+    pub erased: bool,
+}
+
+impl NewRow {
+    /// The identifier to ask by at a step.
+    #[must_use]
+    pub fn asked_by(&self, step: &NewStep) -> Option<&Arc<str>> {
+        self.identifiers.get(usize::from(step.asks_by?))
+    }
+}
+
+/// One provider of a row's waterfall.
+#[derive(Debug, Clone, Copy)]
+pub struct NewStep {
+    /// Who is asked.
+    pub provider: Provider,
+    /// Which of the row's identifiers to ask by. Where it is none, the step counts only if the person
+    /// is known at this provider all the same, by another row: nobody is paid for twice because one row
+    /// says less.
+    pub asks_by: Option<u8>,
+}

@@ -1,0 +1,265 @@
+//! From the identifiers on a row to the reveal that answers it: shared where the person is known, new where not. Runs
+//! under the lock on `reveal_numbers`, so that the same person is not made twice.
+
+mod save;
+mod sharing;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use jobs::identity::choice::{
+    Standing, asked_by, counting, gives_way, is_worth_waiting_for, next_generation,
+};
+use jobs::identity::{Persons, is_address};
+use jobs::{IdentifierKind, Provider, RevealState, Timestamp};
+use smallvec::SmallVec;
+
+use crate::db::conn::{Conn, exec, row, rows};
+use crate::db::sets::Texts;
+use crate::decode::parse_state;
+use crate::error::{Result, StoreError};
+use crate::people::new_row::NewRow;
+
+/// A reveal as far as sharing is concerned.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) id: i64,
+    pub(crate) state: RevealState,
+    subject: Arc<str>,
+    generation: i64,
+    revealed_at: Option<Timestamp>,
+    lane: Option<i64>,
+    fresh: bool,
+    /// It waited for nobody, and is queued now.
+    woken: bool,
+}
+
+/// A reveal of a chunk, by its place among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place(usize);
+
+type Places = SmallVec<[Place; 2]>;
+
+/// Looked into for each row of a file, which may have millions.
+type Map<K, V> = HashMap<K, V, RandomState>;
+
+/// Everything that is known, or becomes known, about the people of one chunk at one provider.
+pub(crate) struct People {
+    provider: Provider,
+    refresh_before: Option<Timestamp>,
+    reveals: Vec<Known>,
+    /// By subject, all its generations.
+    by_subject: Map<Arc<str>, Places>,
+    /// Reveals that turned out to be another one's person, and are to give way to it.
+    merges: BTreeMap<i64, Place>,
+    /// Known ones that a refresh shares: they are newer than what it finds outdated.
+    raised: BTreeSet<Place>,
+    /// Those whose turn was to come with a batch that nobody sees yet, and comes with another now.
+    taken_over: Vec<i64>,
+}
+
+/// Hands out numbers for new reveals; holding it is the lock that keeps submits apart.
+pub(crate) struct Numbers {
+    next: i64,
+}
+
+impl Numbers {
+    pub(crate) async fn lock(conn: &mut Conn) -> Result<Numbers> {
+        let next: Option<(i64,)> =
+            row!(conn, "SELECT next FROM reveal_numbers WHERE one = 1 FOR UPDATE")?;
+        let (next,) = next.ok_or_else(|| StoreError::NotFound("reveal_numbers is empty".into()))?;
+        Ok(Numbers { next })
+    }
+
+    pub(crate) fn take(&mut self) -> i64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    pub(crate) async fn save(self, conn: &mut Conn) -> Result<()> {
+        exec!(conn, "UPDATE reveal_numbers SET next = $1 WHERE one = 1", self.next)?;
+        Ok(())
+    }
+}
+
+type RevealRow = (i64, String, i64, String, Option<i64>, Option<i64>);
+
+impl Known {
+    fn standing(&self) -> Standing<'_> {
+        Standing {
+            id: self.id,
+            subject: &self.subject,
+            generation: self.generation,
+            state: self.state,
+            revealed_at: self.revealed_at,
+        }
+    }
+}
+
+impl People {
+    /// Looks up the reveals of `identifiers`, which are all that the chunk's people have.
+    pub(crate) async fn look_up(
+        conn: &mut Conn,
+        provider: Provider,
+        identifiers: &[&Arc<str>],
+        refresh_before: Option<Timestamp>,
+    ) -> Result<People> {
+        let many = identifiers.len();
+        let mut people = People {
+            provider,
+            refresh_before,
+            reveals: Vec::with_capacity(many),
+            by_subject: Map::with_capacity_and_hasher(many, RandomState::default()),
+            merges: BTreeMap::new(),
+            raised: BTreeSet::new(),
+            taken_over: Vec::new(),
+        };
+        // Locked, so that their state holds until the rows that show it are counted.
+        let found: Vec<RevealRow> = rows!(
+            conn,
+            "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at, r.lane FROM TEXTS($1) AS e
+             JOIN reveals r ON r.provider = $2 AND r.subject = e.value
+             ORDER BY r.id FOR UPDATE",
+            Texts::shared(identifiers.iter().copied().cloned()),
+            provider.as_str(),
+        )?;
+        for (id, subject, generation, state, revealed_at, lane) in found {
+            people.put(Known {
+                id,
+                state: parse_state(&state, id)?,
+                subject: subject.into(),
+                generation,
+                revealed_at: revealed_at.map(Timestamp),
+                lane,
+                fresh: false,
+                woken: false,
+            });
+        }
+        Ok(people)
+    }
+
+    fn put(&mut self, known: Known) -> Place {
+        let place = Place(self.reveals.len());
+        self.by_subject.entry(Arc::clone(&known.subject)).or_default().push(place);
+        self.reveals.push(known);
+        place
+    }
+
+    /// The reveal for a row that asks by one of its identifiers; and whether it is new.
+    pub(crate) fn resolve(
+        &mut self,
+        row: &NewRow,
+        asks_by: &Arc<str>,
+        persons: &Persons,
+        numbers: &mut Numbers,
+    ) -> (Place, bool) {
+        let anchors = self.anchors(row, asks_by);
+        for anchor in &anchors {
+            let places = self.behind(persons.with(anchor));
+            if let Some(place) = self.counting(&places) {
+                return (place, false);
+            }
+        }
+        let known: SmallVec<[Arc<str>; 4]> =
+            anchors.iter().flat_map(|anchor| persons.with(anchor)).cloned().collect();
+        (self.create(asks_by, &known, numbers), true)
+    }
+
+    /// What decides who a row is, first of all: its own id at the provider; else its other ids, then the address by
+    /// which it asks.
+    fn anchors<'r>(&self, row: &'r NewRow, asks_by: &'r Arc<str>) -> SmallVec<[&'r Arc<str>; 3]> {
+        let own = self.provider.asks_by().first().copied();
+        if row.identifiers.len() == 1 || IdentifierKind::of_encoded(asks_by) == own {
+            return SmallVec::from_slice(&[asks_by]);
+        }
+        in_strength(row).collect()
+    }
+
+    fn counting(&mut self, places: &[Place]) -> Option<Place> {
+        if places.is_empty() {
+            return None;
+        }
+        let all: Vec<Standing> = places.iter().map(|place| self.known(*place).standing()).collect();
+        let winner = counting(&all, self.refresh_before)?;
+        let losers: Vec<i64> =
+            all.iter().filter(|it| gives_way(it, &winner)).map(|it| it.id).collect();
+        let is_newest =
+            all.iter().all(|it| it.id == winner.id || it.generation < winner.generation);
+        let raised = (self.refresh_before.is_some() && !winner.state.is_finished() && !is_newest)
+            .then(|| next_generation(&all));
+        let nth = all.iter().position(|it| it.id == winner.id)?;
+        let place = places[nth];
+        self.merges.extend(losers.into_iter().map(|loser| (loser, place)));
+        if let Some(generation) = raised {
+            self.reveals[place.0].generation = generation;
+            self.raised.insert(place);
+        }
+        Some(place)
+    }
+
+    /// The reveal that is, or will be, worth waiting for behind a row's identifiers.
+    pub(crate) fn find(&self, row: &NewRow, persons: &Persons) -> Option<Place> {
+        in_strength(row).find_map(|anchor| {
+            let mut places = self.behind(persons.with(anchor));
+            places.retain(|place| is_worth_waiting_for(self.state(*place)));
+            let all: Vec<Standing> =
+                places.iter().map(|place| self.known(*place).standing()).collect();
+            let best = counting(&all, None)?;
+            let nth = all.iter().position(|it| it.id == best.id)?;
+            Some(places[nth])
+        })
+    }
+
+    fn behind(&self, person: &[Arc<str>]) -> Places {
+        person
+            .iter()
+            .filter_map(|identifier| self.by_subject.get(identifier))
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    fn create(&mut self, asks_by: &Arc<str>, known: &[Arc<str>], numbers: &mut Numbers) -> Place {
+        let mut places = self.behind(known);
+        if !known.contains(asks_by) {
+            places.extend(self.behind(std::slice::from_ref(asks_by)));
+        }
+        let all: Vec<Standing> = places.iter().map(|place| self.known(*place).standing()).collect();
+        let subject = Arc::clone(asked_by(self.provider, asks_by, known, &all));
+        let generation = next_generation(&all);
+        self.put(Known {
+            id: numbers.take(),
+            state: RevealState::Idle,
+            subject,
+            generation,
+            revealed_at: None,
+            lane: None,
+            fresh: true,
+            woken: false,
+        })
+    }
+
+    fn known(&self, place: Place) -> &Known {
+        &self.reveals[place.0]
+    }
+
+    pub(crate) fn id(&self, place: Place) -> i64 {
+        self.known(place).id
+    }
+
+    pub(crate) fn state(&self, place: Place) -> RevealState {
+        self.known(place).state
+    }
+
+    /// Whether people turned out to be one who are two in the ledger.
+    pub(crate) fn merges(&self) -> bool {
+        !self.merges.is_empty()
+    }
+}
+
+/// A row's identifiers, ids before addresses.
+fn in_strength(row: &NewRow) -> impl Iterator<Item = &Arc<str>> {
+    let ids = row.identifiers.iter().filter(|identifier| !is_address(identifier));
+    ids.chain(row.identifiers.iter().filter(|identifier| is_address(identifier)))
+}

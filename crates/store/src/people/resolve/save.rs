@@ -1,0 +1,104 @@
+//! Writing what resolving a chunk came to: new people, those who are queued now, and who is to give way to whom.
+
+use std::sync::Arc;
+
+use jobs::{RevealState, Timestamp};
+
+use crate::db::bulk::columns::{ints, same, same_text, shared, words};
+use crate::db::bulk::each;
+use crate::db::conn::Conn;
+use crate::error::Result;
+use crate::people::resolve::{Known, People};
+use crate::reveals::unclaimed_range;
+
+impl People {
+    /// Writes what is new and what changed, with `batch`.
+    pub(crate) async fn save(self, conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
+        self.save_new(conn, batch, now).await?;
+        self.wake(conn, now).await?;
+        self.save_raised(conn).await?;
+        self.save_merges(conn, batch).await
+    }
+
+    /// Queues those that waited for nobody.
+    async fn wake(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
+        let woken = |known: &&Known| !known.fresh && known.woken;
+        let woken: Vec<&Known> = self.reveals.iter().filter(woken).collect();
+        let columns = vec![
+            ("id", ints(woken.iter().map(|known| known.id))),
+            ("lane", ints(woken.iter().map(|known| known.lane))),
+            ("now", same(now.0, woken.len())),
+        ];
+        each(
+            conn,
+            "UPDATE reveals SET state = 'queued', newcomer = 0, lane = e.lane, updated_at = e.now FROM ROWS
+             WHERE reveals.id = e.id AND state = 'idle'",
+            columns,
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn save_new(&self, conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
+        let mut fresh: Vec<&Known> = Vec::with_capacity(self.reveals.len());
+        fresh.extend(self.reveals.iter().filter(|known| known.fresh));
+        let comes = |new: &Known| new.state == RevealState::Queued;
+        let columns = vec![
+            ("id", ints(fresh.iter().map(|known| known.id))),
+            ("provider", same_text(self.provider.as_str(), fresh.len())),
+            ("subject", shared(fresh.iter().map(|known| Arc::clone(&known.subject)))),
+            ("generation", ints(fresh.iter().map(|known| known.generation))),
+            ("state", words(fresh.iter().map(|known| Some(known.state.as_str())))),
+            ("lane", ints(fresh.iter().map(|known| known.lane))),
+            ("newcomer", ints(fresh.iter().map(|new| i64::from(comes(new))))),
+            ("now", same(now.0, fresh.len())),
+        ];
+        each(
+            conn,
+            "INSERT INTO reveals (id, provider, subject, generation, state, lane, newcomer, updated_at)
+             SELECT e.id, e.provider, e.subject, e.generation, e.state, e.lane, e.newcomer, e.now FROM ROWS",
+            columns,
+        )
+        .await?;
+        let mut coming = fresh.iter().filter(|new| comes(new)).map(|known| known.id);
+        if let Some(first) = coming.next() {
+            let last = coming.next_back().unwrap_or(first);
+            unclaimed_range::arrive(conn, batch, self.provider, first, last).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes who is to give way to whom once the batch is published: until then it moves nobody.
+    async fn save_merges(&self, conn: &mut Conn, batch: i64) -> Result<()> {
+        let columns = vec![
+            ("batch", same(batch, self.merges.len())),
+            ("loser", ints(self.merges.keys().copied())),
+            ("winner", ints(self.merges.values().map(|place| self.id(*place)))),
+        ];
+        each(
+            conn,
+            "INSERT INTO batch_merges (batch_id, loser, winner)
+             SELECT e.batch, e.loser, e.winner FROM ROWS WHERE TRUE
+             ON CONFLICT (batch_id, loser) DO UPDATE SET winner = excluded.winner",
+            columns,
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn save_raised(&self, conn: &mut Conn) -> Result<()> {
+        let raised: Vec<&Known> = self.raised.iter().map(|place| self.known(*place)).collect();
+        let known = || raised.iter().filter(|known| !known.fresh);
+        let columns = vec![
+            ("id", ints(known().map(|known| known.id))),
+            ("generation", ints(known().map(|known| known.generation))),
+        ];
+        each(
+            conn,
+            "UPDATE reveals SET generation = e.generation FROM ROWS WHERE reveals.id = e.id",
+            columns,
+        )
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Taking identifiers apart that were joined by mistake.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jobs::Timestamp;
+
+use crate::actor::Actor;
+use crate::audit::{Action, Entry};
+use crate::db::bulk::columns::shared;
+use crate::db::bulk::each;
+use crate::db::conn::{Conn, rows};
+use crate::db::sets::Texts;
+use crate::error::Result;
+use crate::people::links::evidence::persons_of;
+use crate::people::links::{others_of, remove};
+use crate::people::resolve::Numbers;
+use crate::store::Store;
+
+/// So many affected rows are named.
+const MOST_ROWS: i64 = 100;
+
+/// What taking apart came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Split {
+    /// Each identifier that was named and joined, and the others that stand for other people from now on; encoded.
+    pub taken_apart: BTreeMap<String, BTreeSet<String>>,
+    /// The first rows that show or list a reveal of what was one person: the batch's public id and the row number. They
+    /// keep it.
+    pub rows: Vec<(String, i64)>,
+    /// How many such rows there are.
+    pub rows_in_all: i64,
+}
+
+impl Store {
+    /// Takes each of these encoded identifiers apart from all others that it was said to be joined with. They are
+    /// different people for every later submit, retry and erasure, whatever files say. Results stay with the identifier
+    /// that was asked, and rows that share a result keep it.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn split(&self, identifiers: BTreeSet<String>) -> Result<Split> {
+        let (now, actor) = (self.now(), self.actor());
+        self.db
+            .write(move |conn| Box::pin(async move { split(conn, &identifiers, actor, now).await }))
+            .await
+    }
+}
+
+async fn split(
+    conn: &mut Conn,
+    identifiers: &BTreeSet<String>,
+    actor: Option<Arc<Actor>>,
+    now: Timestamp,
+) -> Result<Split> {
+    // The lock under which submits look people up.
+    Numbers::lock(conn).await?;
+    let identifiers: Vec<Arc<str>> = identifiers.iter().map(|one| one.as_str().into()).collect();
+    let persons = persons_of(conn, identifiers.iter().cloned()).await?;
+    let mut apart: BTreeSet<(Arc<str>, Arc<str>)> = BTreeSet::new();
+    for one in &identifiers {
+        // Said to be the same person's, though it may have contradicted something else and joined nobody.
+        let mut others: BTreeSet<Arc<str>> = others_of(conn, one).await?;
+        others.extend(persons.with(one).iter().filter(|other| *other != one).cloned());
+        apart.extend(others.into_iter().map(|other| (Arc::clone(one), other)));
+    }
+    if apart.is_empty() {
+        return Ok(Split::default());
+    }
+    remove(conn, apart.iter().map(|(one, other)| (one, other))).await?;
+    save(conn, &apart).await?;
+    let whole: BTreeSet<&Arc<str>> = apart.iter().flat_map(|(one, other)| [one, other]).collect();
+    let (rows, rows_in_all) = rows_of(conn, &whole).await?;
+    let mut taken_apart: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (one, other) in &apart {
+        taken_apart.entry(one.to_string()).or_default().insert(other.to_string());
+    }
+    let entry = Entry::of(Action::Split).details(format!("identifiers={}", apart.len()));
+    entry.write(conn, actor, now).await?;
+    Ok(Split { taken_apart, rows, rows_in_all })
+}
+
+async fn save(conn: &mut Conn, apart: &BTreeSet<(Arc<str>, Arc<str>)>) -> Result<()> {
+    let both = || apart.iter().flat_map(|(one, other)| [(one, other), (other, one)]);
+    let columns = vec![
+        ("identifier", shared(both().map(|(one, _)| Arc::clone(one)))),
+        ("other", shared(both().map(|(_, other)| Arc::clone(other)))),
+    ];
+    each(
+        conn,
+        "INSERT INTO identity_splits (identifier, other)
+         SELECT e.identifier, e.other FROM ROWS WHERE TRUE ON CONFLICT (identifier, other) DO NOTHING",
+        columns,
+    )
+    .await?;
+    Ok(())
+}
+
+/// The first rows of published batches that show or list a reveal by any of these identifiers, and how many there are.
+async fn rows_of(
+    conn: &mut Conn,
+    identifiers: &BTreeSet<&Arc<str>>,
+) -> Result<(Vec<(String, i64)>, i64)> {
+    let found: Vec<(String, i64, i64)> = rows!(
+        conn,
+        "WITH of_them AS (
+            SELECT r.id FROM TEXTS($1) AS e CROSS JOIN provider_gates g
+            CROSS JOIN reveals r WHERE r.provider = g.provider AND r.subject = e.value),
+         named AS (
+            SELECT w.batch_id, w.row_number FROM of_them o JOIN batch_rows w ON w.reveal_id = o.id
+            UNION
+            SELECT f.batch_id, f.row_number FROM of_them o JOIN row_waterfall f ON f.reveal_id = o.id)
+         SELECT b.batch_id, n.row_number, COUNT(*) OVER () FROM named n
+         JOIN batches b ON b.id = n.batch_id AND b.published_at IS NOT NULL
+         ORDER BY b.id, n.row_number LIMIT $2",
+        Texts::of(identifiers),
+        MOST_ROWS,
+    )?;
+    let in_all = found.first().map_or(0, |(_, _, in_all)| *in_all);
+    Ok((found.into_iter().map(|(batch, row, _)| (batch, row)).collect(), in_all))
+}

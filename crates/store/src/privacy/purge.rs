@@ -1,0 +1,217 @@
+//! Forgetting what is finished and old: batches with their rows, people whom no batch shows any more,
+//! and the records of requests. Short transactions, so that workers go on meanwhile.
+
+use std::time::Duration;
+
+use jobs::Timestamp;
+use jobs::duration::display;
+
+use crate::audit::{Action, Entry};
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::sets::json;
+use crate::db::transaction::BoxFuture;
+use crate::error::Result;
+use crate::people::links;
+use crate::people::resolve::Numbers;
+use crate::store::Store;
+
+/// What goes in one transaction.
+const AT_ONCE: i64 = 1_000;
+
+/// Deletes what has these numbers, in one transaction; how many it were.
+type Forget = for<'c> fn(&'c mut Conn, Vec<i64>, Timestamp) -> BoxFuture<'c, Result<i64>>;
+
+macro_rules! forget {
+    ($conn:ident, $table:literal, $ids:ident) => {
+        async move {
+            let gone = exec!(
+                $conn,
+                concat!(
+                    "DELETE FROM ",
+                    $table,
+                    " WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)"
+                ),
+                json(&$ids),
+            )?;
+            Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+        }
+    };
+}
+
+/// What purging came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Batches with all their rows.
+    pub batches: i64,
+    /// People at a provider, with their numbers.
+    pub reveals: i64,
+    /// Requests.
+    pub calls: i64,
+    /// Raw bodies of webhooks.
+    pub webhooks: i64,
+}
+
+impl Store {
+    /// Forgets what was finished longer than `age` ago. Nobody who waits for a result is touched.
+    ///
+    /// # Errors
+    /// The database can't be used. What was forgotten until then stays so; the rest goes next time.
+    pub async fn purge(&self, age: Duration) -> Result<Purged> {
+        let before = self.now() - age;
+        let entry = Entry::of(Action::Purge).details(format!("older_than={}", display(age)));
+        self.audit(entry).await?;
+        Ok(Purged {
+            batches: self.purge_batches(before).await?,
+            reveals: self.purge_reveals(before).await?,
+            calls: self.purge_calls(before).await?,
+            webhooks: self.purge_records(before).await?,
+        })
+    }
+
+    /// A batch that still reserves credits waits for what is out, even if its rows are finished.
+    async fn purge_batches(&self, before: Timestamp) -> Result<i64> {
+        let old: Vec<(i64,)> = {
+            let mut conn = self.db.read().await?;
+            rows!(
+                conn,
+                "SELECT b.id FROM batches b WHERE b.finished_at < $1 AND b.unfinished = 0
+                   AND NOT EXISTS (SELECT 1 FROM batch_totals t
+                                   WHERE t.batch_id = b.id AND t.credits_reserved > 0)
+                 ORDER BY b.id",
+                before.0,
+            )?
+        };
+        let mut purged = 0;
+        for (id,) in old {
+            // From here on it is like a batch that was never published: nobody sees it, and should
+            // this be cut short, it is swept.
+            let hidden = self
+                .db
+                .write(move |conn| {
+                    Box::pin(async move {
+                        Ok(exec!(
+                            conn,
+                            "UPDATE batches SET published_at = NULL, cancelled_at = $2
+                             WHERE id = $1 AND finished_at < $2 AND unfinished = 0",
+                            id,
+                            before.0,
+                        )?)
+                    })
+                })
+                .await?;
+            if hidden == 1 {
+                self.abandon_rows(id).await?;
+                purged += 1;
+            }
+        }
+        Ok(purged)
+    }
+
+    /// Forgets what `find` names, some at a time: those after number $1 from before $2, in the order of
+    /// their numbers, up to $3.
+    async fn forget_old(
+        &self,
+        find: &'static str,
+        forget: Forget,
+        before: Timestamp,
+    ) -> Result<i64> {
+        let (mut after, mut forgotten) = (0, 0);
+        loop {
+            let old: Vec<(i64,)> = {
+                let mut conn = self.db.read().await?;
+                rows!(conn, find, after, before.0, AT_ONCE)?
+            };
+            let Some(&(last,)) = old.last() else { return Ok(forgotten) };
+            after = last;
+            let ids: Vec<i64> = old.into_iter().map(|(id,)| id).collect();
+            forgotten += self.db.write(move |conn| forget(conn, ids, before)).await?;
+        }
+    }
+
+    async fn purge_reveals(&self, before: Timestamp) -> Result<i64> {
+        self.forget_old(
+            "SELECT r.id FROM reveals r
+             WHERE r.id > $1 AND r.updated_at < $2
+               AND r.state NOT IN ('queued', 'asked', 'retrying')
+               AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = r.id)
+               AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = r.id)
+               AND NOT EXISTS (SELECT 1 FROM calls c
+                               WHERE c.id = r.call_id AND c.deadline_at IS NOT NULL)
+             ORDER BY r.id LIMIT $3",
+            |conn, ids, before| Box::pin(forget_reveals(conn, ids, before)),
+            before,
+        )
+        .await
+    }
+
+    /// Calls are kept as long as anybody who was in them: a late webhook must find its people.
+    async fn purge_calls(&self, before: Timestamp) -> Result<i64> {
+        self.forget_old(
+            "SELECT c.id FROM calls c
+             WHERE c.id > $1 AND c.sent_at < $2 AND c.deadline_at IS NULL
+               AND c.state NOT IN ('sending', 'accepted', 'unknown')
+               AND NOT EXISTS (SELECT 1 FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
+                               WHERE m.call_id = c.id)
+             ORDER BY c.id LIMIT $3",
+            |conn, ids, _| Box::pin(forget_calls(conn, ids)),
+            before,
+        )
+        .await
+    }
+
+    /// Raw bodies, lookups and balances; how many bodies it were.
+    async fn purge_records(&self, before: Timestamp) -> Result<i64> {
+        self.forget_old(
+            "SELECT id FROM lookups WHERE id > $1 AND sent_at < $2 ORDER BY id LIMIT $3",
+            |conn, ids, _| Box::pin(forget!(conn, "lookups", ids)),
+            before,
+        )
+        .await?;
+        self.forget_old(
+            "SELECT id FROM balance_readings WHERE id > $1 AND read_at < $2 ORDER BY id LIMIT $3",
+            |conn, ids, _| Box::pin(forget!(conn, "balance_readings", ids)),
+            before,
+        )
+        .await?;
+        self.forget_old(
+            "SELECT id FROM webhook_inbox WHERE id > $1 AND received_at < $2 AND outcome IS NOT NULL
+             ORDER BY id LIMIT $3",
+            |conn, ids, _| Box::pin(forget!(conn, "webhook_inbox", ids)),
+            before,
+        )
+        .await
+    }
+}
+
+/// Looks at everybody once more, under the lock with which submits look people up.
+async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Result<i64> {
+    Numbers::lock(conn).await?;
+    let gone: Vec<(i64, String)> = rows!(
+        conn,
+        "DELETE FROM reveals
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND updated_at < $2
+           AND state NOT IN ('queued', 'asked', 'retrying')
+           AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id)
+           AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = reveals.id)
+         RETURNING id, subject",
+        json(&ids),
+        before.0,
+    )?;
+    let ids: Vec<i64> = gone.iter().map(|(id, ..)| *id).collect();
+    exec!(
+        conn,
+        "DELETE FROM phones WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+    )?;
+    links::forget(conn, gone.into_iter().map(|(_, subject)| subject), None).await?;
+    Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
+}
+
+async fn forget_calls(conn: &mut Conn, ids: Vec<i64>) -> Result<i64> {
+    exec!(
+        conn,
+        "DELETE FROM call_reveals WHERE call_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+    )?;
+    forget!(conn, "calls", ids).await
+}

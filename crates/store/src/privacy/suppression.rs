@@ -1,0 +1,208 @@
+//! The suppression list, as people keep it: entries are added, counted and taken off. Who is on it is asked in `suppressed`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jobs::{Identifier, Provider, Timestamp};
+
+use crate::audit;
+use crate::audit::Action;
+use crate::db::conn::{Conn, rows};
+use crate::db::record::record;
+use crate::db::sets::Texts;
+use crate::error::{Result, StoreError};
+use crate::people::links::evidence::persons_of;
+use crate::people::resolve::Numbers;
+use crate::people::suppressed::{
+    Entry, PURPOSE, SuppressionKey, end_waiting, entry, insert, remove,
+};
+use crate::reveals::counters::Totals;
+use crate::settings::read_or_make;
+use crate::store::Store;
+
+/// What goes into one transaction.
+const AT_ONCE: usize = 5_000;
+
+/// What a list of suppressions names. Has no `Debug`: it is personal data.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Suppression {
+    /// A person, by one of their identifiers.
+    Person(Identifier),
+    /// A number, in E.164.
+    Phone(String),
+}
+
+/// What suppressing came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Suppressed {
+    /// Entries that were not on the list before.
+    pub added: i64,
+    /// Rows that waited for these people, and ended.
+    pub rows: i64,
+}
+
+/// What taking entries off the list came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unsuppressed {
+    /// Entries that were on the list.
+    pub removed: i64,
+    /// Those that stay suppressed, since another entry names the same person.
+    pub still_suppressed: i64,
+}
+
+record! {
+    /// A row of `suppression_list`; the names are the view's.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct SuppressionCount {
+        /// What they are: an identifier's name, or `phone`.
+        pub kind: String,
+        /// How many there are.
+        pub entries: i64,
+        /// When the last was added.
+        pub last_added_at: String,
+    }
+}
+
+impl Suppression {
+    fn kind(&self) -> &'static str {
+        match self {
+            Suppression::Person(identifier) => identifier.kind().as_str(),
+            Suppression::Phone(_) => "phone",
+        }
+    }
+
+    fn hash(&self, key: &SuppressionKey) -> i64 {
+        match self {
+            Suppression::Person(identifier) => key.hash(&identifier.encode()),
+            Suppression::Phone(e164) => key.hash_phone(e164),
+        }
+    }
+}
+
+impl Store {
+    /// Puts people and numbers on the list. Rows that wait for these people end; whoever was asked keeps their course.
+    ///
+    /// # Errors
+    /// The database can't be used. What was added until then stays on the list.
+    pub async fn suppress(&self, list: &[Suppression]) -> Result<Suppressed> {
+        let entry = audit::Entry::of(Action::Suppress).details(format!("entries={}", list.len()));
+        self.audit(entry).await?;
+        let (mut all, now) = (Suppressed::default(), self.now());
+        for some in list.chunks(AT_ONCE) {
+            let some = some.to_vec();
+            let done = self
+                .db
+                .write(move |conn| Box::pin(async move { add(conn, &some, now).await }))
+                .await?;
+            all.added += done.added;
+            all.rows += done.rows;
+        }
+        Ok(all)
+    }
+
+    /// Takes people and numbers off the list. Rows that ended stay as they are.
+    ///
+    /// # Errors
+    /// The database can't be used. What was taken off until then is off the list.
+    pub async fn unsuppress(&self, list: &[Suppression]) -> Result<Unsuppressed> {
+        let entry = audit::Entry::of(Action::Unsuppress).details(format!("entries={}", list.len()));
+        self.audit(entry).await?;
+        let (mut all, now) = (Unsuppressed::default(), self.now());
+        for some in list.chunks(AT_ONCE) {
+            let some = some.to_vec();
+            let done = self
+                .db
+                .write(move |conn| Box::pin(async move { take_off(conn, &some, now).await }))
+                .await?;
+            all.removed += done.removed;
+            all.still_suppressed += done.still_suppressed;
+        }
+        Ok(all)
+    }
+
+    /// How many entries of each kind are on the list.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn suppressions(&self) -> Result<Vec<SuppressionCount>> {
+        let mut conn = self.db.read().await?;
+        Ok(rows!(conn, "SELECT kind, entries, last_added_at FROM suppression_list ORDER BY kind",)?)
+    }
+}
+
+async fn key_of(conn: &mut Conn, now: Timestamp) -> Result<SuppressionKey> {
+    let secret = read_or_make(conn, PURPOSE, now).await?.pop();
+    let missing = || StoreError::NotFound("there is no key for suppressions".into());
+    SuppressionKey::new(&secret.ok_or_else(missing)?)
+}
+
+async fn add(conn: &mut Conn, list: &[Suppression], now: Timestamp) -> Result<Suppressed> {
+    // The lock under which submits look people up: what a submit loads now, it loads as suppressed.
+    Numbers::lock(conn).await?;
+    let key = key_of(conn, now).await?;
+    let listed: BTreeSet<Entry> = list
+        .iter()
+        .map(|one| (one.hash(&key), one.kind()))
+        .map(|(hash, kind)| Entry { hash, origin: hash, kind })
+        .collect();
+    let listed: Vec<Entry> = listed.into_iter().collect();
+    let added = insert(conn, &listed, now).await?;
+    let (people, others) = people_of(conn, &key, list).await?;
+    insert(conn, &others, now).await?;
+    let mut totals = Totals::default();
+    let reveals = waiting_reveals(conn, &people).await?;
+    let rows = end_waiting(conn, &mut totals, &reveals, now).await?;
+    totals.flush(conn, now).await?;
+    Ok(Suppressed { added: i64::try_from(added).unwrap_or(i64::MAX), rows })
+}
+
+/// All identifiers of the people on the list, and entries for those that are not on it themselves.
+async fn people_of(
+    conn: &mut Conn,
+    key: &SuppressionKey,
+    list: &[Suppression],
+) -> Result<(BTreeSet<Arc<str>>, Vec<Entry>)> {
+    let named: Vec<Arc<str>> = list
+        .iter()
+        .filter_map(|one| match one {
+            Suppression::Person(identifier) => Some(identifier.encode().into()),
+            Suppression::Phone(_) => None,
+        })
+        .collect();
+    let persons = persons_of(conn, named.iter().cloned()).await?;
+    let (mut people, mut others) = (BTreeSet::new(), Vec::new());
+    for identifier in &named {
+        let origin = key.hash(identifier);
+        for one in persons.with(identifier) {
+            if one != identifier {
+                others.extend(entry(one, key.hash(one), origin));
+            }
+            people.insert(Arc::clone(one));
+        }
+    }
+    Ok((people, others))
+}
+
+async fn waiting_reveals(conn: &mut Conn, people: &BTreeSet<Arc<str>>) -> Result<Vec<i64>> {
+    let mut waiting = Vec::new();
+    for provider in Provider::ALL {
+        let found: Vec<(i64,)> = rows!(
+            conn,
+            "SELECT r.id FROM TEXTS($1) AS e JOIN reveals r ON r.provider = $2 AND r.subject = e.value
+             WHERE r.state IN ('queued', 'retrying')",
+            Texts::shared(people.iter().cloned()),
+            provider.as_str(),
+        )?;
+        waiting.extend(found.into_iter().map(|(id,)| id));
+    }
+    Ok(waiting)
+}
+
+async fn take_off(conn: &mut Conn, list: &[Suppression], now: Timestamp) -> Result<Unsuppressed> {
+    Numbers::lock(conn).await?;
+    let key = key_of(conn, now).await?;
+    let hashes: BTreeSet<i64> = list.iter().map(|one| one.hash(&key)).collect();
+    let removed = remove(conn, &hashes).await?;
+    let still = SuppressionKey::origins(conn, &hashes).await?.len();
+    Ok(Unsuppressed { removed, still_suppressed: i64::try_from(still).unwrap_or(i64::MAX) })
+}

@@ -1,0 +1,241 @@
+//! A batch's rows, page by page, for eyes: numbers leave the ledger masked here.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use jobs::{Credits, RevealState};
+
+use crate::db::conn::{Conn, rows};
+use crate::db::record::record;
+use crate::db::sets::json;
+use crate::decode::BatchRef;
+use crate::error::Result;
+use crate::store::Store;
+
+/// Rows that one query looks through at most: Postgres looks through all of them before it gives any.
+const WINDOW: i64 = 20_000;
+
+/// The next query looks through so many times as many.
+const GROWTH: i64 = 8;
+
+/// How long a page looks for rows of a rare state before it says how far it came.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Some rows of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowPage {
+    /// The rows, in their order.
+    pub rows: Vec<ShownRow>,
+    /// Where the next page begins: after this row. `None` at the end.
+    pub next_after: Option<i64>,
+}
+
+/// The caller's own columns of a row. Prints nothing of them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Fields(String);
+
+impl Fields {
+    /// As they were submitted: a JSON array, or an object.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A row as `row_status` shows it, with its numbers masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the columns of the view, which the contract explains")]
+pub struct ShownRow {
+    pub row_number: i64,
+    pub person: Option<String>,
+    pub provider: Option<String>,
+    pub state: String,
+    pub reason: Option<String>,
+    pub attempts: i64,
+    pub next_attempt_at: Option<String>,
+    pub phones: Vec<String>,
+    pub credits: Credits,
+    pub shared: bool,
+    pub updated_at: Option<String>,
+    pub fields: Fields,
+}
+
+record! {
+    struct ViewRow {
+        row_number: i64,
+        person: Option<String>,
+        provider: Option<String>,
+        state: Option<String>,
+        reason: Option<String>,
+        attempts: i64,
+        next_attempt_at: Option<String>,
+        phones: Option<String>,
+        credits: Credits,
+        shared: i64,
+        updated_at: Option<String>,
+    }
+}
+
+/// The states that rows can be filtered by: those of the view.
+#[must_use]
+pub fn is_shown_state(state: &str) -> bool {
+    match state.parse() {
+        Ok(RevealState::Idle | RevealState::Asked) => false,
+        Ok(_) => true,
+        Err(_) => ["held", "sending", "awaiting"].contains(&state),
+    }
+}
+
+impl Store {
+    /// Up to `most` rows after row `after`, of `state` if one is given. A state that few rows have
+    /// is looked for a moment, not to the end of a million rows.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn row_page(
+        &self,
+        batch: &BatchRef,
+        after: i64,
+        state: Option<&str>,
+        most: usize,
+    ) -> Result<RowPage> {
+        let started = Instant::now();
+        let mut conn = self.db.read().await?;
+        let last = last_row(&mut conn, batch).await?;
+        let mut page = RowPage { rows: Vec::new(), next_after: None };
+        let mut after = after.max(0);
+        let mut window = most as i64;
+        while after < last {
+            window = window.min(WINDOW);
+            let until = after.saturating_add(window);
+            window *= GROWTH;
+            let wanted = most - page.rows.len();
+            let found = read_window(&mut conn, batch, (after, until), state, wanted).await?;
+            let full = found.len() == wanted;
+            page.rows.extend(found);
+            after = match page.rows.last() {
+                Some(row) if full => row.row_number,
+                _ => until,
+            };
+            if full || started.elapsed() >= PATIENCE {
+                page.next_after = (after < last).then_some(after);
+                break;
+            }
+        }
+        read_fields(&mut conn, batch, &mut page.rows).await?;
+        Ok(page)
+    }
+}
+
+async fn last_row(conn: &mut Conn, batch: &BatchRef) -> Result<i64> {
+    let found: Vec<(Option<i64>,)> =
+        rows!(conn, "SELECT MAX(row_number) FROM batch_rows WHERE batch_id = $1", batch.id)?;
+    Ok(found.first().and_then(|(last,)| *last).unwrap_or(0))
+}
+
+async fn read_window(
+    conn: &mut Conn,
+    batch: &BatchRef,
+    (after, until): (i64, i64),
+    state: Option<&str>,
+    most: usize,
+) -> Result<Vec<ShownRow>> {
+    let id = batch.batch_id.to_string();
+    let found: Vec<ViewRow> = match state {
+        None => rows!(
+            conn,
+            "SELECT row_number, person, provider, state, reason, attempts, next_attempt_at, phones,
+                CAST(ROUND(credits * 1000) AS BIGINT) AS credits, shared, updated_at
+             FROM row_status WHERE batch_id = $1 AND row_number > $2 AND row_number <= $3
+             ORDER BY row_number LIMIT $4",
+            id.as_str(),
+            after,
+            until,
+            most as i64,
+        )?,
+        Some(state) => rows!(
+            conn,
+            "SELECT row_number, person, provider, state, reason, attempts, next_attempt_at, phones,
+                CAST(ROUND(credits * 1000) AS BIGINT) AS credits, shared, updated_at
+             FROM row_status WHERE batch_id = $1 AND row_number > $2 AND row_number <= $3 AND state = $5
+             ORDER BY row_number LIMIT $4",
+            id.as_str(),
+            after,
+            until,
+            most as i64,
+            state,
+        )?,
+    };
+    Ok(found.into_iter().map(ViewRow::masked).collect())
+}
+
+/// The view has none: they are read for the rows of the page alone.
+async fn read_fields(conn: &mut Conn, batch: &BatchRef, rows: &mut [ShownRow]) -> Result<()> {
+    let numbers: Vec<i64> = rows.iter().map(|row| row.row_number).collect();
+    let found: Vec<(i64, String)> = rows!(
+        conn,
+        "SELECT w.row_number, w.fields FROM IDS($1) AS e
+         JOIN batch_rows w ON w.batch_id = $2 AND w.row_number = CAST(e.value AS BIGINT)",
+        json(&numbers),
+        batch.id,
+    )?;
+    let mut fields: HashMap<i64, String> = found.into_iter().collect();
+    for row in rows {
+        row.fields = Fields(fields.remove(&row.row_number).unwrap_or_default());
+    }
+    Ok(())
+}
+
+impl ViewRow {
+    fn masked(self) -> ShownRow {
+        ShownRow {
+            row_number: self.row_number,
+            person: self.person,
+            provider: self.provider,
+            state: self.state.unwrap_or_default(),
+            reason: self.reason,
+            attempts: self.attempts,
+            next_attempt_at: self.next_attempt_at,
+            phones: self.phones.iter().flat_map(|all| all.split(';')).map(mask).collect(),
+            credits: self.credits,
+            shared: self.shared == 1,
+            updated_at: self.updated_at,
+            fields: Fields::default(),
+        }
+    }
+}
+
+/// All digits but the last two, and whatever else a provider wrote, become dots.
+fn mask(number: &str) -> String {
+    let digits: Vec<char> = number.chars().filter(char::is_ascii_digit).collect();
+    let shown = if digits.len() > 4 { digits.len() - 2 } else { digits.len() };
+    "•".repeat(shown).chars().chain(digits.into_iter().skip(shown)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::reports::rows::is_shown_state;
+    use crate::reports::rows::mask;
+
+    #[test]
+    fn two_digits_are_left_of_a_number() {
+        assert_eq!(mask("+4512345678"), "••••••••78");
+        assert_eq!(mask("+1439-570-0805"), "•••••••••05");
+        assert_eq!(mask("12"), "••", "nothing is left of what is hardly a number");
+        assert_eq!(mask("call Bob"), "");
+    }
+
+    #[test]
+    fn filters_are_the_views_words() {
+        assert!(
+            is_shown_state("held") && is_shown_state("not_found") && is_shown_state("awaiting")
+        );
+        assert!(!is_shown_state("idle") && !is_shown_state("asked") && !is_shown_state("' OR 1=1"));
+    }
+}

@@ -1,0 +1,96 @@
+//! What batches and accounts spent, each provider's credits by themselves: they are different currencies.
+
+use std::collections::BTreeMap;
+
+use jobs::reconcile::Reading;
+use jobs::{Credits, Provider, Timestamp};
+use serde::Serialize;
+
+use crate::db::conn::rows;
+use crate::db::record::record;
+use crate::decode::{BatchRef, parse_provider};
+use crate::error::Result;
+use crate::store::Store;
+
+/// Credits of a batch at one provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ProviderCredits {
+    /// What was charged.
+    pub spent: Credits,
+    /// What results that are out may cost, and what people who expired may have cost.
+    pub reserved: Credits,
+    /// The ceiling.
+    pub max: Option<Credits>,
+}
+
+record! {
+    struct SpendRow {
+        id: i64,
+        batch_id: String,
+        provider: String,
+        spent: Credits,
+        reserved: Credits,
+        max_credits: Option<Credits>,
+    }
+}
+
+record! {
+    struct ReadingRow {
+        id: i64,
+        provider: String,
+        read_at: i64,
+        credits: Credits,
+        ledger_spent: Credits,
+        reserved: Credits,
+    }
+}
+
+impl Store {
+    /// What batches spent at each of their providers, by the batches' public ids.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn credits_by_provider(
+        &self,
+        batch: Option<&BatchRef>,
+    ) -> Result<BTreeMap<String, BTreeMap<Provider, ProviderCredits>>> {
+        let mut conn = self.db.read().await?;
+        let found: Vec<SpendRow> = rows!(
+            conn,
+            "SELECT b.id, b.batch_id, t.provider, t.credits_spent AS spent,
+                    t.credits_reserved + t.written_off AS reserved, t.max_credits
+             FROM batches b JOIN batch_totals t ON t.batch_id = b.id
+             WHERE b.published_at IS NOT NULL AND (b.id = $1 OR $1 = 0)",
+            batch.map_or(0, |batch| batch.id),
+        )?;
+        let mut credits: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for SpendRow { id, batch_id, provider, spent, reserved, max_credits: max } in found {
+            let provider = parse_provider(&provider, id)?;
+            let at = ProviderCredits { spent, reserved, max };
+            credits.entry(batch_id).or_default().insert(provider, at);
+        }
+        Ok(credits)
+    }
+
+    /// What accounts said of themselves, in the order of their time.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn balance_readings(&self) -> Result<Vec<Reading>> {
+        let mut conn = self.db.read().await?;
+        let found: Vec<ReadingRow> = rows!(
+            conn,
+            "SELECT id, provider, read_at, credits, ledger_spent, reserved FROM balance_readings ORDER BY id",
+        )?;
+        let reading = |row: ReadingRow| {
+            Ok(Reading {
+                provider: parse_provider(&row.provider, row.id)?,
+                at: Timestamp(row.read_at),
+                credits: row.credits,
+                ledger_spent: row.ledger_spent,
+                reserved: row.reserved,
+            })
+        };
+        found.into_iter().map(reading).collect()
+    }
+}

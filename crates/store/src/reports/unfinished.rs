@@ -1,0 +1,111 @@
+//! What is left to do on this database, and whether waiting will ever end it: what a worker that is
+//! to stop once it is idle has to know.
+
+use std::collections::BTreeMap;
+
+use jobs::{Credits, Provider};
+
+use crate::db::conn::{Conn, rows};
+use crate::decode::parse_provider;
+use crate::error::Result;
+use crate::reports::blocked_reasons::{ShownGate, Why, ceiling, count, needs_somebody, read_gates};
+use crate::store::Store;
+
+/// What is left of all published batches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remaining {
+    /// Rows that are not finished.
+    pub unfinished: i64,
+    /// Why nothing will come of waiting, a line for each cause with what to do. Empty as long as
+    /// anything at all may still move by itself.
+    pub stuck: Vec<String>,
+}
+
+/// The unfinished rows of one batch at one provider.
+struct Open {
+    batch: String,
+    provider: Provider,
+    queued: i64,
+    on_the_way: i64,
+    retrying: i64,
+    at_ceiling: bool,
+    reserved: Credits,
+    max_credits: Option<Credits>,
+    cancelled: bool,
+}
+
+impl Store {
+    /// What is left, from the kept counts: cheap enough to ask after every call.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn remaining(&self) -> Result<Remaining> {
+        let mut conn = self.db.read().await?;
+        let open = read_open(&mut conn).await?;
+        let unfinished = open.iter().map(|o| o.queued + o.on_the_way + o.retrying).sum();
+        if unfinished == 0 {
+            return Ok(Remaining::default());
+        }
+        let gates = read_gates(&mut conn).await?;
+        Ok(Remaining { unfinished, stuck: stuck(&open, &gates).unwrap_or_default() })
+    }
+}
+
+type OpenRow = (String, String, i64, i64, i64, i64, i64, Option<i64>, i64);
+
+async fn read_open(conn: &mut Conn) -> Result<Vec<Open>> {
+    let found: Vec<OpenRow> = rows!(
+        conn,
+        "SELECT b.batch_id, t.provider, t.queued, t.asked, t.retrying, t.at_ceiling,
+                t.credits_reserved, t.max_credits,
+                CAST(CASE WHEN b.cancelled_at IS NULL THEN 0 ELSE 1 END AS BIGINT)
+         FROM batches b JOIN batch_totals t ON t.batch_id = b.id
+         WHERE b.published_at IS NOT NULL AND b.unfinished > 0
+           AND t.queued + t.asked + t.retrying > 0
+         ORDER BY b.id, t.provider DESC",
+    )?;
+    found
+        .into_iter()
+        .map(|(batch, provider, queued, on_the_way, retrying, full, reserved, max, cancelled)| {
+            Ok(Open {
+                provider: parse_provider(&provider, 0)?,
+                batch,
+                queued,
+                on_the_way,
+                retrying,
+                at_ceiling: full == 1,
+                reserved: Credits::from_thousandths(reserved),
+                max_credits: max.map(Credits::from_thousandths),
+                cancelled: cancelled == 1,
+            })
+        })
+        .collect()
+}
+
+/// The causes, if every open row has one; `None` if anything may still move.
+fn stuck(open: &[Open], gates: &[ShownGate]) -> Option<Vec<String>> {
+    let shut: BTreeMap<Provider, Why> =
+        gates.iter().filter_map(|shown| Some((shown.provider, needs_somebody(shown)?))).collect();
+    let mut behind: BTreeMap<(Provider, &str), i64> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for o in open {
+        // A result ends the waiting, and a batch being cancelled is about to end.
+        if o.on_the_way > 0 || o.cancelled {
+            return None;
+        }
+        if shut.contains_key(&o.provider) {
+            *behind.entry((o.provider, "held")).or_default() += o.queued;
+            *behind.entry((o.provider, "retrying")).or_default() += o.retrying;
+        } else if o.at_ceiling && o.retrying == 0 && o.reserved == Credits::ZERO {
+            let why = ceiling(o.provider, &o.batch, o.max_credits);
+            lines.push(format!("batch {}: {} held: {why}", o.batch, count(o.queued, "row")));
+        } else {
+            return None;
+        }
+    }
+    let behind = behind.iter().filter(|(_, n)| **n > 0);
+    let gates = behind.filter_map(|((provider, state), n)| {
+        Some(format!("{provider}: {} {state}: {}", count(*n, "row"), shut.get(provider)?))
+    });
+    Some(gates.chain(lines).collect())
+}

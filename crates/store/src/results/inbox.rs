@@ -1,0 +1,288 @@
+//! Webhooks as they came: stored before they are acknowledged, applied afterwards.
+
+pub(crate) mod new_webhook;
+mod once;
+mod reception;
+mod replay;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jobs::backoff::exponential;
+use jobs::{Provider, Timestamp};
+
+use crate::db::batcher::Item;
+use crate::db::bulk::columns::{Column, ints, texts};
+use crate::db::bulk::each;
+use crate::db::conn::{Conn, exec, row, rows, value};
+use crate::db::signals::Topic;
+use crate::db::transaction::{BoxFuture, Urgency};
+use crate::error::Result;
+use crate::gates::unread_webhooks::body_is_unread;
+use crate::results::inbox::new_webhook::NewWebhook;
+use crate::results::inbox::once::{Arrival, Came, told_apart};
+use crate::store::Store;
+
+/// How long a webhook that could not be applied is left alone: this, then twice as long each time.
+const RETRY_BASE: Duration = Duration::from_secs(1);
+
+const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// A stored webhook that waits to be applied.
+#[derive(Clone)]
+pub struct StoredWebhook {
+    /// Its number in the inbox.
+    pub id: i64,
+    /// Whose URL it came to.
+    pub provider: Provider,
+    /// Which call's URL it came to.
+    pub call_id: String,
+    /// The raw body.
+    pub body: Vec<u8>,
+    /// When it was received.
+    pub received_at: Timestamp,
+}
+
+/// The webhooks that wait to be applied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many they are.
+    pub waiting: i64,
+    /// When the oldest of them was received.
+    pub oldest: Option<Timestamp>,
+    /// How many of them could not be applied when that was tried.
+    pub failing: i64,
+    /// When the first of these is tried again.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// When the next webhook can be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextWebhook {
+    /// Now.
+    Waits,
+    /// Not before this: it could not be applied the last time.
+    PutOff(Timestamp),
+    /// None is there.
+    None,
+}
+
+/// A webhook that could not be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PutOff {
+    /// How often, as yet.
+    pub failures: i64,
+    /// When it is tried again.
+    pub retry_at: Timestamp,
+}
+
+type StoredRow = (i64, i64, String, String, Option<Vec<u8>>);
+
+impl Store {
+    /// Stores a webhook; durable when this returns.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn store_webhook(&self, webhook: NewWebhook) -> Result<()> {
+        let came = (webhook, self.now());
+        if self.is_postgres() {
+            return self.batchers.write(came).await;
+        }
+        // SQLite's one writer groups them anyway; a group of their own would have the next ones wait for two
+        // commits, and for what is written between.
+        self.db.write_statement(move |conn| store_all(conn, vec![came])).await.map(|_| ())
+    }
+
+    /// The oldest webhooks that wait to be applied and were not put off: at most `most`, and about
+    /// `most_bytes`.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn pending_webhooks(
+        &self,
+        most: usize,
+        most_bytes: i64,
+    ) -> Result<Vec<StoredWebhook>> {
+        let now = self.now();
+        let mut conn = self.db.read().await?;
+        let sizes: Vec<(i64, i64)> = rows!(
+            conn,
+            "SELECT id, bytes FROM webhook_inbox
+             WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $2) ORDER BY id LIMIT $1",
+            most as i64,
+            now.0,
+        )?;
+        let mut bytes = 0;
+        let last = sizes
+            .iter()
+            .take_while(|(_, size)| {
+                let fits = bytes == 0 || bytes + size <= most_bytes;
+                bytes += size;
+                fits
+            })
+            .last();
+        let Some((last, _)) = last else { return Ok(Vec::new()) };
+        let found: Vec<StoredRow> = rows!(
+            conn,
+            "SELECT id, received_at, provider, call_id, body FROM webhook_inbox
+             WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $2) AND id <= $1 ORDER BY id",
+            *last,
+            now.0,
+        )?;
+        found.into_iter().map(StoredWebhook::from_row).collect()
+    }
+
+    /// Marks a stored webhook that turned out not to be readable.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn mark_malformed(&self, id: i64) -> Result<()> {
+        let now = self.now();
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    exec!(
+                        conn,
+                        "UPDATE webhook_inbox SET outcome = 'malformed', applied_at = $2
+                     WHERE id = $1 AND outcome IS NULL",
+                        id,
+                        now.0,
+                    )?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Puts off a stored webhook that could not be applied, longer each time: it is kept until it can be.
+    /// Gives `None` if another worker has applied it meanwhile.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn put_off_webhook(&self, id: i64) -> Result<Option<PutOff>> {
+        let now = self.now();
+        self.db.write(move |conn| {
+            Box::pin(async move {
+                let before: Option<(i64,)> = row!(
+                    conn,
+                    "SELECT failures FROM webhook_inbox WHERE id = $1 AND outcome IS NULL FOR UPDATE",
+                    id,
+                )?;
+                let Some((before,)) = before else { return Ok(None) };
+                // From the tenth on it is the longest time anyway.
+                let step = u32::try_from(before.min(10)).unwrap_or_default();
+                let retry_at = now + exponential(RETRY_BASE, RETRY_MAX, step);
+                exec!(
+                    conn,
+                    "UPDATE webhook_inbox SET failures = $2, retry_at = $3 WHERE id = $1",
+                    id,
+                    before + 1,
+                    retry_at.0,
+                )?;
+                Ok(Some(PutOff { failures: before + 1, retry_at }))
+            })
+        })
+        .await
+    }
+
+    /// Whether a webhook waits to be applied, or when one is to be tried again.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn next_webhook(&self) -> Result<NextWebhook> {
+        let now = self.now();
+        let mut conn = self.db.read().await?;
+        let first: Option<(i64,)> = row!(
+            conn,
+            "SELECT id FROM webhook_inbox
+             WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $1) ORDER BY id LIMIT 1",
+            now.0,
+        )?;
+        if first.is_some() {
+            return Ok(NextWebhook::Waits);
+        }
+        let again: Option<i64> =
+            value!(conn, "SELECT MIN(retry_at) FROM webhook_inbox WHERE outcome IS NULL")?;
+        Ok(again.map_or(NextWebhook::None, |at| NextWebhook::PutOff(Timestamp(at))))
+    }
+
+    /// How many webhooks wait, since when the oldest, and how many of them can't be applied.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn inbox_backlog(&self) -> Result<Backlog> {
+        let mut conn = self.db.read().await?;
+        let found: Option<(i64, Option<i64>, i64, Option<i64>)> = row!(
+            conn,
+            "SELECT COUNT(*), MIN(received_at), COUNT(retry_at), MIN(retry_at)
+             FROM webhook_inbox WHERE outcome IS NULL",
+        )?;
+        let (waiting, oldest, failing, retry_at) = found.unwrap_or_default();
+        let (oldest, retry_at) = (oldest.map(Timestamp), retry_at.map(Timestamp));
+        Ok(Backlog { waiting, oldest, failing, retry_at })
+    }
+}
+
+impl Item for (NewWebhook, Timestamp) {
+    /// A provider waits for its 200, and may take too long a wait for a failure.
+    const URGENCY: Urgency = Urgency::Urgent;
+
+    fn write_all(conn: &mut Conn, came: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
+        store_all(conn, came)
+    }
+}
+
+/// Stores webhooks. A body that came to the same address before is not kept again: providers send it until it is taken,
+/// and so may who knows the address.
+pub(crate) fn store_all(
+    conn: &mut Conn,
+    came: Vec<(NewWebhook, Timestamp)>,
+) -> BoxFuture<'_, Result<Vec<usize>>> {
+    Box::pin(async move {
+        let mut webhooks = told_apart(conn, came).await?;
+        webhooks.retain(|(.., arrival)| *arrival != Arrival::Unread);
+        let Some((_, now, _)) = webhooks.last() else { return Ok(Vec::new()) };
+        let unread = webhooks.iter().filter(|(one, ..)| one.malformed);
+        let unread: BTreeSet<_> = unread.map(|(one, ..)| (one.provider, &*one.call_id)).collect();
+        body_is_unread(conn, &unread, *now).await?;
+        let outcome = |(webhook, _, arrival): &Came| match arrival {
+            Arrival::Again => Some("duplicate"),
+            _ => webhook.malformed.then_some("malformed"),
+        };
+        let columns = vec![
+            ("received_at", ints(webhooks.iter().map(|(_, now, _)| now.0))),
+            ("provider", texts(webhooks.iter().map(|(one, ..)| Some(one.provider.as_str())))),
+            ("call_id", texts(webhooks.iter().map(|(one, ..)| Some(&*one.call_id)))),
+            ("bytes", ints(webhooks.iter().map(|(one, ..)| one.body.len() as i64))),
+            ("outcome", texts(webhooks.iter().map(outcome))),
+            ("applied_at", ints(webhooks.iter().map(|one| outcome(one).map(|_| one.1.0)))),
+            (
+                "kept",
+                ints(webhooks.iter().map(|(.., arrival)| i64::from(*arrival == Arrival::First))),
+            ),
+            (
+                "body",
+                Column::Blobs(
+                    webhooks
+                        .into_iter()
+                        .map(
+                            |(one, _, arrival)| {
+                                if arrival == Arrival::First { one.body } else { Vec::new() }
+                            },
+                        )
+                        .collect(),
+                ),
+            ),
+        ];
+        each(
+            conn,
+            "INSERT INTO webhook_inbox (received_at, provider, call_id, bytes, outcome, applied_at, body)
+             SELECT e.received_at, e.provider, e.call_id, e.bytes, e.outcome, e.applied_at,
+                CASE WHEN e.kept = 1 THEN e.body END FROM ROWS",
+            columns,
+        )
+        .await?;
+        conn.announce(Topic::Inbox);
+        Ok(Vec::new())
+    })
+}

@@ -1,0 +1,75 @@
+//! Each body is kept once, however often it comes to the same address.
+
+use std::collections::BTreeSet;
+
+use jobs::Timestamp;
+
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::sets::Texts;
+use crate::error::Result;
+use crate::results::inbox::new_webhook::NewWebhook;
+
+/// What becomes of a body that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It is new.
+    First,
+    /// It is kept already, and was or will be applied.
+    Again,
+    /// It is kept as one that can't be read, and still can't be: nothing is to be written.
+    Unread,
+}
+
+/// A webhook, when it came, and what becomes of it.
+pub(super) type Came = (NewWebhook, Timestamp, Arrival);
+
+/// Tells the bodies that are new from the others. One that was kept as unreadable and can be read now is applied from
+/// where it is kept.
+pub(super) async fn told_apart(
+    conn: &mut Conn,
+    came: Vec<(NewWebhook, Timestamp)>,
+) -> Result<Vec<Came>> {
+    let calls: BTreeSet<&str> = came.iter().map(|(one, _)| &*one.call_id).collect();
+    let known: Vec<(String,)> = rows!(
+        conn,
+        "SELECT e.value FROM TEXTS($1) AS e
+         WHERE EXISTS (SELECT 1 FROM webhook_inbox w WHERE w.call_id = e.value)",
+        Texts::of(calls),
+    )?;
+    let mut told: Vec<Came> = Vec::with_capacity(came.len());
+    for (webhook, now) in came {
+        let same =
+            |(other, ..): &Came| other.call_id == webhook.call_id && other.body == webhook.body;
+        let arrival = if told.iter().any(same) {
+            if webhook.malformed { Arrival::Unread } else { Arrival::Again }
+        } else if known.iter().any(|(call,)| *call == webhook.call_id) {
+            of_kept(conn, &webhook).await?
+        } else {
+            Arrival::First
+        };
+        told.push((webhook, now, arrival));
+    }
+    Ok(told)
+}
+
+async fn of_kept(conn: &mut Conn, webhook: &NewWebhook) -> Result<Arrival> {
+    let kept: Vec<(i64, Option<String>, Option<Vec<u8>>)> = rows!(
+        conn,
+        "SELECT id, outcome, body FROM webhook_inbox WHERE call_id = $1 AND bytes = $2 AND body IS NOT NULL",
+        &*webhook.call_id,
+        webhook.body.len() as i64,
+    )?;
+    let mut same = kept.into_iter().filter(|(.., body)| body.as_ref() == Some(&webhook.body));
+    let Some((id, outcome, _)) = same.next() else { return Ok(Arrival::First) };
+    if webhook.malformed {
+        return Ok(Arrival::Unread);
+    }
+    if outcome.as_deref() == Some("malformed") {
+        exec!(
+            conn,
+            "UPDATE webhook_inbox SET outcome = NULL, applied_at = NULL WHERE id = $1",
+            id
+        )?;
+    }
+    Ok(Arrival::Again)
+}

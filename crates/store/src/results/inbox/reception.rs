@@ -1,0 +1,32 @@
+//! Whether the address of a call takes another body.
+
+use jobs::Timestamp;
+use jobs::reception::{AddressUse, Reception};
+
+use crate::db::conn::row;
+use crate::error::Result;
+use crate::store::Store;
+
+impl Store {
+    /// Whether the address of a call takes another body of so many bytes. Several that come at once may all be let in.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn reception(&self, call_id: &str, bytes: usize) -> Result<Reception> {
+        let now = self.now();
+        let mut conn = self.db.read().await?;
+        let used: Option<(i64, i64, Option<i64>)> = row!(
+            conn,
+            "SELECT (SELECT COUNT(*) FROM webhook_inbox WHERE call_id = $1),
+                    (SELECT CAST(COALESCE(SUM(CASE WHEN body IS NULL THEN 0 ELSE bytes END), 0) AS BIGINT)
+                     FROM webhook_inbox WHERE call_id = $1),
+                    (SELECT MAX(r.revealed_at) FROM calls c
+                     JOIN call_reveals m ON m.call_id = c.id JOIN reveals r ON r.id = m.reveal_id
+                     WHERE c.call_id = $1 AND c.state = 'done')",
+            call_id,
+        )?;
+        let (bodies, bytes_kept, settled_at) = used.unwrap_or_default();
+        let settled_at = settled_at.map(Timestamp);
+        Ok(AddressUse { bodies, bytes: bytes_kept, settled_at }.takes(bytes, now))
+    }
+}

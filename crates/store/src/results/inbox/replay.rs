@@ -1,0 +1,100 @@
+//! Stored webhooks, applied once more: after an upgrade that reads what was kept as unreadable.
+
+use jobs::{Policy, Timestamp};
+
+use crate::audit::{Action, Entry};
+use crate::db::conn::{exec, row, rows};
+use crate::decode::parse_provider;
+use crate::error::Result;
+use crate::results::inbox::{StoredRow, StoredWebhook};
+use crate::results::settle::delivery::{Applied, Delivery};
+use crate::results::settle::settle;
+use crate::reveals::counters::Totals;
+use crate::store::Store;
+
+impl Store {
+    /// Stored webhooks whose outcome is `outcome`, those after number `after` and, if `call` is given, of that call
+    /// only: at most `most`, the oldest first. What waits to be applied and what was erased is not among them.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn stored_webhooks(
+        &self,
+        outcome: &str,
+        call: Option<&str>,
+        after: i64,
+        most: usize,
+    ) -> Result<Vec<StoredWebhook>> {
+        let mut conn = self.db.read().await?;
+        let found: Vec<StoredRow> = rows!(
+            conn,
+            "SELECT /* scan */ id, received_at, provider, call_id, body FROM webhook_inbox
+             WHERE id > $1 AND outcome = $2 AND body IS NOT NULL AND ($3 = '' OR call_id = $3)
+             ORDER BY id LIMIT $4",
+            after,
+            outcome,
+            call.unwrap_or_default(),
+            most as i64,
+        )?;
+        found.into_iter().map(StoredWebhook::from_row).collect()
+    }
+
+    /// Notes in the audit log that stored webhooks of this outcome, or those of one call among them, are applied once more.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn note_replay(&self, outcome: &str, call: Option<&str>) -> Result<()> {
+        let call = call.map(|call| format!(" call={call}")).unwrap_or_default();
+        self.audit(Entry::of(Action::Replay).details(format!("outcome={outcome}{call}"))).await
+    }
+
+    /// Applies a stored webhook once more. One that was applied before and brings nothing new stays as it was. Gives
+    /// `None` if it is gone, or waits to be applied anyway.
+    ///
+    /// # Errors
+    /// The database can't be used; nothing was applied then.
+    pub async fn replay(&self, delivery: Delivery, policy: &Policy) -> Result<Option<Applied>> {
+        let (now, policy) = (self.now(), policy.clone());
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let Some(id) = delivery.inbox else { return Ok(None) };
+                    let mut totals = Totals::default();
+                    let deliveries = vec![delivery];
+                    let before: Option<(String, Option<i64>)> = row!(
+                        conn,
+                        "SELECT outcome, applied_at FROM webhook_inbox
+                     WHERE id = $1 AND outcome IS NOT NULL AND body IS NOT NULL",
+                        id,
+                    )?;
+                    let Some((before, applied_at)) = before else { return Ok(None) };
+                    exec!(conn, "UPDATE webhook_inbox SET outcome = NULL WHERE id = $1", id)?;
+                    let came = settle(conn, &mut totals, deliveries, &policy, now).await?;
+                    if came == [Applied::Duplicate] && before != Applied::Malformed.as_str() {
+                        exec!(
+                            conn,
+                            "UPDATE webhook_inbox SET outcome = $2, applied_at = $3 WHERE id = $1",
+                            id,
+                            before,
+                            applied_at,
+                        )?;
+                    }
+                    totals.flush(conn, now).await?;
+                    Ok(came.into_iter().next())
+                })
+            })
+            .await
+    }
+}
+
+impl StoredWebhook {
+    pub(super) fn from_row((id, at, provider, call_id, body): StoredRow) -> Result<Self> {
+        Ok(StoredWebhook {
+            id,
+            provider: parse_provider(&provider, id)?,
+            call_id,
+            body: body.unwrap_or_default(),
+            received_at: Timestamp(at),
+        })
+    }
+}

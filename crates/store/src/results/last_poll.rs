@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use jobs::{Provider, RevealState, Timestamp};
+
+use crate::db::conn::{Conn, exec};
+use crate::db::sets::json;
+use crate::db::signals::Topic;
+use crate::error::Result;
+use crate::reveals::counters::Totals;
+use crate::reveals::transition::{Change, shift};
+
+/// How long a last poll of the earlier request is waited for before the person is asked again anyway.
+const LAST_POLL: Duration = Duration::from_secs(24 * 3600);
+
+/// What rows show that wait for such a poll.
+const POLLED_FIRST: &str = "the earlier request is polled once more";
+
+/// Has the requests that `ids` would repeat polled a last time; the people wait for what it brings.
+pub(crate) async fn poll_first(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    let change = Change {
+        reason: Some(POLLED_FIRST),
+        due_at: Some(now + LAST_POLL),
+        ..Change::to(RevealState::Retrying)
+    };
+    shift(conn, totals, provider, ids, change, now).await?;
+    exec!(
+        conn,
+        "UPDATE calls SET poll_at = $2, deadline_at = $2
+         WHERE state = 'expired' AND id IN (
+            SELECT r.repeat_of FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT))",
+        json(&ids),
+        now.0,
+    )?;
+    Ok(())
+}
+
+/// The last poll of `call` brought nothing: those who waited for it are asked again.
+pub(crate) async fn polled_in_vain(conn: &mut Conn, call: i64, now: Timestamp) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE calls SET deadline_at = NULL, poll_at = NULL, poll_lease = NULL WHERE id = $1",
+        call,
+    )?;
+    wait_no_longer(conn, call, now).await
+}
+
+/// Nothing will come of `call` for those who wait for its last poll: they are asked again.
+pub(crate) async fn wait_no_longer(conn: &mut Conn, call: i64, now: Timestamp) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE reveals SET due_at = $2 WHERE repeat_of = $1 AND state = 'retrying' AND reason = $3
+         AND id IN (SELECT n.id FROM call_reveals m JOIN reveals o ON o.id = m.reveal_id
+                    JOIN reveals n ON n.provider = o.provider AND n.subject = o.subject
+                    WHERE m.call_id = $1)",
+        call,
+        now.0,
+        POLLED_FIRST,
+    )?;
+    conn.announce(Topic::Queue);
+    Ok(())
+}

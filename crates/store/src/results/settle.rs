@@ -1,0 +1,183 @@
+//! Applying results, whichever way they came: one transaction for all their people. Applying is
+//! idempotent; a better answer replaces a worse one, never the other way round.
+
+mod aliases;
+mod answers;
+pub(crate) mod delivery;
+mod effects;
+mod ledger;
+mod members;
+mod outcome;
+mod write;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jobs::outcome::Finding;
+use jobs::price::EXPECTED_NUMBERS;
+use jobs::{Credits, Policy, Provider, Timestamp};
+
+use crate::db::conn::{Conn, rows};
+use crate::db::sets::Texts;
+use crate::db::signals::Topic;
+use crate::decode::{parse_provider, parse_state};
+use crate::error::Result;
+use crate::people::links::evidence::persons_of;
+use crate::people::resolve::Numbers;
+use crate::results::last_poll::wait_no_longer;
+use crate::results::settle::aliases::learn_aliases;
+use crate::results::settle::delivery::{Applied, Delivery};
+use crate::results::settle::effects::{WEBHOOK_NOTE, discard_erased, tell_gates, write_inbox};
+use crate::results::settle::ledger::{Ledger, Person, subject_of};
+use crate::results::taken_back::take_back;
+use crate::results::throughput::count_results;
+use crate::reveals::charge::bill_again;
+use crate::reveals::counters::Totals;
+use crate::reveals::transition::give_way;
+use crate::store::Store;
+
+impl Store {
+    /// Applies deliveries; returns what came of each, in their order.
+    ///
+    /// # Errors
+    /// The database can't be used; nothing was applied then.
+    pub async fn settle(&self, deliveries: Vec<Delivery>, policy: &Policy) -> Result<Vec<Applied>> {
+        let (now, policy) = (self.now(), policy.clone());
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let mut totals = Totals::default();
+                    let outcomes = settle(conn, &mut totals, deliveries, &policy, now).await?;
+                    totals.flush(conn, now).await?;
+                    Ok(outcomes)
+                })
+            })
+            .await
+    }
+}
+
+/// Applies deliveries; the counts are the caller's to write, last of all: everybody who sends or answers for these
+/// batches waits from there to the commit.
+pub(crate) async fn settle(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    deliveries: Vec<Delivery>,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Vec<Applied>> {
+    let numbers = lock_first(conn, &deliveries, now).await?;
+    let mut ledger = Ledger::read(conn, &deliveries).await?;
+    let outcomes: Vec<Applied> = deliveries.iter().map(|delivery| ledger.take(delivery)).collect();
+    let same = learn_aliases(conn, &mut ledger, numbers).await?;
+    answer_newer(conn, &mut ledger).await?;
+    for call in ledger.unasked_late() {
+        wait_no_longer(conn, call, now).await?;
+    }
+    ledger.write(conn, totals, now).await?;
+    give_way(conn, totals, &same, now).await?;
+    let deadline = i64::try_from(policy.result_deadline.as_millis()).unwrap_or(i64::MAX / 2);
+    for &call in &ledger.taken_after_all {
+        take_back(conn, totals, call, deadline, now).await?;
+    }
+    bill_again(conn, &ledger.answered_late()).await?;
+    write_inbox(conn, &deliveries, &outcomes, now).await?;
+    discard_erased(conn, &ledger, now).await?;
+    tell_gates(conn, &ledger, &deliveries, policy, now).await?;
+    count_results(conn, ledger.results(), now).await?;
+    conn.announce(Topic::Queue);
+    Ok(outcomes)
+}
+
+/// Gates come first in the order of locks, then the numbers under which people are looked up. Those
+/// that these deliveries may need are taken here; it is none of them, most of the time.
+async fn lock_first(
+    conn: &mut Conn,
+    deliveries: &[Delivery],
+    now: Timestamp,
+) -> Result<Option<Numbers>> {
+    let mut results = deliveries.iter().flat_map(|delivery| &delivery.results);
+    let by_webhook = deliveries.iter().any(|delivery| delivery.inbox.is_some());
+    let names: Vec<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
+    let _: Vec<(String,)> = rows!(
+        conn,
+        "SELECT provider FROM provider_gates
+         WHERE provider IN (SELECT c.provider FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value)
+           AND (probe_call IS NOT NULL OR unread_since IS NOT NULL OR $3 = 1 OR most_phones < $5 OR ($4 = 1 AND (
+                (canary_url IS NOT NULL AND canary_proved_at IS NULL)
+                OR (state = 'closed' AND reason = 'credits_pending')
+                OR webhook_at IS NULL OR webhook_at < $2)))
+         ORDER BY provider FOR UPDATE",
+        Texts::of(&names),
+        (now - WEBHOOK_NOTE).0,
+        i64::from(results.any(|result| matches!(result.finding, Finding::OutOfCredits | Finding::Unreadable))),
+        i64::from(by_webhook),
+        most_numbers(deliveries),
+    )?;
+    match learns_aliases(conn, deliveries, &names).await? {
+        true => Numbers::lock(conn).await.map(Some),
+        false => Ok(None),
+    }
+}
+
+/// The most numbers that a person has of whom these tell; 0 where that is no more than expected.
+fn most_numbers(deliveries: &[Delivery]) -> i64 {
+    let results = deliveries.iter().flat_map(|delivery| &delivery.results);
+    let numbers = results.map(|result| match &result.finding {
+        Finding::Found { phones, .. } => phones.len(),
+        _ => 0,
+    });
+    let most = numbers.max().and_then(|most| i64::try_from(most).ok());
+    most.filter(|most| *most > EXPECTED_NUMBERS).unwrap_or(0)
+}
+
+/// Whether somebody is answered under an id by which they were not asked.
+async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]) -> Result<bool> {
+    let asked: Vec<(String, String, String)> = rows!(
+        conn,
+        "SELECT c.call_id, c.provider, r.subject FROM TEXTS($1) AS e
+         JOIN calls c ON c.call_id = e.value AND c.people = 1
+         JOIN call_reveals m ON m.call_id = c.id JOIN reveals r ON r.id = m.reveal_id",
+        Texts::of(names),
+    )?;
+    for (call_id, provider, subject) in asked {
+        let provider = parse_provider(&provider, 0)?;
+        let own = deliveries.iter().filter(|delivery| delivery.call_id == call_id);
+        let mut named = own.flat_map(|d| &d.results).filter_map(|r| subject_of(provider, r));
+        if named.any(|name| name != subject) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A late answer ends all that waits to be asked for the same person, under whichever identifier: it is answered along,
+/// and not paid for a second time. A person for whom rows still waited has none of that.
+async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
+    let late = ledger.late();
+    if late.is_empty() {
+        return Ok(());
+    }
+    let persons = persons_of(conn, late.values().map(|(_, subject)| Arc::clone(subject))).await?;
+    for provider in Provider::ALL {
+        let of_provider = late.iter().filter(|(_, (of, _))| *of == provider);
+        let answered: HashMap<&Arc<str>, i64> = of_provider
+            .flat_map(|(id, (_, subject))| persons.with(subject).iter().map(|one| (one, *id)))
+            .collect();
+        let waiting: Vec<(i64, String, String)> = rows!(
+            conn,
+            "SELECT r.id, r.subject, r.state FROM TEXTS($1) AS e
+             JOIN reveals r ON r.provider = $2 AND r.subject = e.value
+             WHERE r.state IN ('idle', 'queued', 'retrying')
+             ORDER BY r.id FOR UPDATE OF r",
+            Texts::of(answered.keys().collect::<BTreeSet<_>>()),
+            provider.as_str(),
+        )?;
+        for (id, subject, state) in waiting {
+            let person = answered.get(&Arc::from(subject)).and_then(|id| ledger.people.get(id));
+            let Some(person) = person.cloned() else { continue };
+            let twin = Person { state: parse_state(&state, id)?, credits: Credits::ZERO, ..person };
+            ledger.people.entry(id).or_insert(twin);
+        }
+    }
+    Ok(())
+}

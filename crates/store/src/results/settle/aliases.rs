@@ -1,0 +1,111 @@
+//! Ids under which people were answered: evidence of who is who, like a row.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jobs::identity::choice::{Standing, gives_way};
+use jobs::{Provider, RevealState, Timestamp};
+
+use crate::db::conn::{Conn, rows};
+use crate::db::sets::Texts;
+use crate::decode::{parse_provider, parse_state};
+use crate::error::Result;
+use crate::people::links::evidence::persons_of;
+use crate::people::links::{NewLink, read, save};
+use crate::people::resolve::Numbers;
+use crate::results::settle::ledger::{Learned, Ledger};
+
+/// Keeps the ids under which people were answered. What waits under another identifier of the same person is not to be
+/// asked: gives the reveals that make way, and for which.
+pub(super) async fn learn_aliases(
+    conn: &mut Conn,
+    ledger: &mut Ledger,
+    numbers: Option<Numbers>,
+) -> Result<BTreeMap<i64, i64>> {
+    let aliases = std::mem::take(&mut ledger.aliases);
+    if aliases.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // The lock under which submits look people up: none may make the same person meanwhile.
+    if numbers.is_none() {
+        Numbers::lock(conn).await?;
+    }
+    let new = new_links(conn, &aliases).await?;
+    save(conn, &new, None).await?;
+    let mut fresh: HashMap<(Provider, Arc<str>), (i64, RevealState)> = HashMap::new();
+    for alias in &aliases {
+        let Some(person) = ledger.people.get(&alias.reveal) else { continue };
+        // An old answer that comes once more spares nothing that waits for a newer one.
+        use RevealState::{Cancelled, Failed, Found, NotFound};
+        let old = matches!(person.state, Found | NotFound | Failed | Cancelled);
+        if person.new_state.is_some() || !old {
+            let state = person.new_state.unwrap_or(person.state);
+            fresh.insert((alias.provider, alias.subject.as_str().into()), (alias.reveal, state));
+        }
+    }
+    making_way(conn, &fresh).await
+}
+
+/// Two ids of one kind, and what was taken apart by hand, are no evidence.
+async fn new_links(conn: &mut Conn, aliases: &[Learned]) -> Result<Vec<NewLink>> {
+    let ends = |alias: &Learned| -> [Arc<str>; 2] {
+        [alias.subject.as_str().into(), alias.identifier.as_str().into()]
+    };
+    let mut links = read(conn, aliases.iter().flat_map(ends)).await?;
+    let said = aliases.iter().map(ends);
+    let new = said.filter(|[one, other]| links.join(one, other));
+    Ok(new.map(|[one, other]| NewLink { one, other, row: None }).collect())
+}
+
+/// What waits under another identifier of those who were answered, and was not asked for anew since.
+async fn making_way(
+    conn: &mut Conn,
+    answered: &HashMap<(Provider, Arc<str>), (i64, RevealState)>,
+) -> Result<BTreeMap<i64, i64>> {
+    type Row = (i64, String, String, i64, String);
+    let persons = persons_of(conn, answered.keys().map(|(_, subject)| Arc::clone(subject))).await?;
+    let mut making_way = BTreeMap::new();
+    for provider in Provider::ALL {
+        let subjects =
+            || answered.keys().filter(|(of, _)| *of == provider).map(|(_, subject)| subject);
+        let all: Vec<Arc<str>> =
+            subjects().flat_map(|subject| persons.with(subject)).cloned().collect();
+        if all.is_empty() {
+            continue;
+        }
+        let found: Vec<Row> = rows!(
+            conn,
+            "SELECT n.id, n.provider, n.subject, n.generation, n.state FROM TEXTS($1) AS e
+             JOIN reveals n ON n.provider = $2 AND n.subject = e.value",
+            Texts::shared(all),
+            provider.as_str(),
+        )?;
+        let mut reveals: HashMap<Arc<str>, Vec<(i64, i64, RevealState)>> = HashMap::new();
+        for (id, of, subject, generation, state) in found {
+            debug_assert_eq!(parse_provider(&of, id)?, provider);
+            let state = parse_state(&state, id)?;
+            reveals.entry(subject.into()).or_default().push((id, generation, state));
+        }
+        for subject in subjects() {
+            let Some(&(winner, state)) = answered.get(&(provider, Arc::clone(subject))) else {
+                continue;
+            };
+            let standing = |subject, (id, generation, state)| Standing {
+                id,
+                subject,
+                generation,
+                state,
+                revealed_at: None::<Timestamp>,
+            };
+            let own = reveals.get(subject).into_iter().flatten().find(|(id, ..)| *id == winner);
+            let Some(&(id, generation, _)) = own else { continue };
+            let winner = standing(&**subject, (id, generation, state));
+            for other in persons.with(subject) {
+                let others = reveals.get(other).into_iter().flatten();
+                let losers = others.filter(|it| gives_way(&standing(&**other, **it), &winner));
+                making_way.extend(losers.map(|(loser, ..)| (*loser, winner.id)));
+            }
+        }
+    }
+    Ok(making_way)
+}

@@ -1,0 +1,52 @@
+//! Results that came for a call, and what applying them came to.
+
+use jobs::Credits;
+use jobs::outcome::PersonResult;
+
+/// Results that came for a call.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The stored webhook that brought them; `None` for a poll or an immediate answer.
+    pub inbox: Option<i64>,
+    /// The call's public id.
+    pub call_id: String,
+    /// What came.
+    pub results: Vec<PersonResult>,
+    /// What the request was charged, where the provider tells it.
+    pub credits_used: Option<Credits>,
+}
+
+/// What applying a delivery came to; the words of `webhook_log`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// Somebody has a result now who had none.
+    Applied,
+    /// Everything in it was known.
+    Duplicate,
+    /// Applied, after the deadline had passed.
+    Late,
+    /// It names nobody who was asked in that call.
+    UnknownPerson,
+    /// There is no such call.
+    UnknownCall,
+    /// The person was erased; the answer was thrown away.
+    Erased,
+    /// Somebody in it is said to be found, and no number can be read; what else it says was applied.
+    Malformed,
+}
+
+impl Applied {
+    /// The word in `webhook_log`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Applied::Applied => "applied",
+            Applied::Duplicate => "duplicate",
+            Applied::Late => "late",
+            Applied::UnknownPerson => "unknown_person",
+            Applied::UnknownCall => "unknown_call",
+            Applied::Erased => "erased",
+            Applied::Malformed => "malformed",
+        }
+    }
+}

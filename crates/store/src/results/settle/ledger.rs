@@ -1,0 +1,385 @@
+//! What deliveries touch, in memory: who is meant, and what each result changes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use jobs::charge::{newly_used, shares};
+use jobs::outcome::{Finding, PersonResult, Phone};
+use jobs::price::EXPECTED_NUMBERS;
+use jobs::{CallState, Credits, Provider, RevealState, Tariff};
+
+use crate::db::conn::{Conn, rows};
+use crate::db::record::record;
+use crate::db::sets::Texts;
+use crate::decode::{parse_provider, parse_state};
+use crate::error::Result;
+use crate::people::erased::{ERASED, ErasureKey};
+use crate::results::bodies::encoded;
+use crate::results::settle::delivery::{Applied, Delivery};
+use crate::results::settle::members::{MemberRow, Standing, lock_people, members};
+
+pub(super) struct Call {
+    pub(super) id: i64,
+    pub(super) provider: Provider,
+    pub(super) expired: bool,
+    /// What each number costs, where numbers are charged.
+    pub(super) number_price: Option<Credits>,
+    pub(super) members: Vec<usize>,
+}
+
+pub(super) struct Member {
+    pub(super) call: i64,
+    pub(super) position: i64,
+    pub(super) reveal: i64,
+    pub(super) subject: String,
+    pub(super) payer: i64,
+    /// Below zero where the provider had no credits for them, and what was reserved was given back.
+    pub(super) reserved: Credits,
+    pub(super) credits: Option<Credits>,
+    pub(super) expired_call: bool,
+    /// Whether this is the last call that the person was in.
+    pub(super) current: bool,
+    pub(super) changed: bool,
+    /// Whether this is the first answer to it.
+    pub(super) answered: bool,
+    pub(super) spent: Credits,
+    pub(super) found: bool,
+    /// Added to those of whom the provider has no number.
+    pub(super) not_found: i64,
+    /// The provider had no credits for them: they were not asked after all.
+    pub(super) unasked: bool,
+    /// A number came although the provider had said before that it had no credits for them.
+    pub(super) asked_after_all: bool,
+}
+
+#[derive(Clone)]
+pub(super) struct Person {
+    pub(super) provider: Provider,
+    pub(super) state: RevealState,
+    pub(super) new_state: Option<RevealState>,
+    pub(super) credits: Credits,
+    pub(super) phones: Vec<Phone>,
+    /// The provider's own word, where it says more than the state.
+    pub(super) remark: Option<String>,
+}
+
+/// An id under which somebody was answered, other than the one they were asked by.
+pub(super) struct Learned {
+    pub(super) provider: Provider,
+    pub(super) identifier: String,
+    /// The one by which they were asked.
+    pub(super) subject: String,
+    pub(super) reveal: i64,
+}
+
+/// What the deliveries touch, in memory.
+pub(super) struct Ledger {
+    pub(super) calls: HashMap<String, Call>,
+    pub(super) members: Vec<Member>,
+    pub(super) people: BTreeMap<i64, Person>,
+    pub(super) aliases: Vec<Learned>,
+    /// Set where somebody of these was erased.
+    pub(super) erasure_key: Option<ErasureKey>,
+    /// Identifiers under which erased people were answered.
+    pub(super) erased: BTreeSet<String>,
+    /// Stored webhooks that name an erased person among others.
+    pub(super) naming_erased: Vec<i64>,
+    pub(super) out_of_credits: HashSet<Provider>,
+    /// Calls that had expired, and turn out to have been taken by the provider.
+    pub(super) taken_after_all: BTreeSet<i64>,
+}
+
+record! {
+    struct CallRow {
+        id: i64,
+        call_id: String,
+        provider: String,
+        state: String,
+        number_price: Option<Credits>,
+        tariff: Option<String>,
+    }
+}
+
+impl CallRow {
+    /// A call that was sent before the plan was known goes by what is known now, or the dearest.
+    fn call(self) -> Result<(String, Call)> {
+        let provider = parse_provider(&self.provider, self.id)?;
+        let known = self.tariff.and_then(|word| word.parse().ok());
+        let tariff: Tariff = known.unwrap_or(Tariff::dearest(provider));
+        let call = Call {
+            id: self.id,
+            provider,
+            expired: self.state == CallState::Expired.as_str(),
+            number_price: self.number_price.or(tariff.per_number()),
+            members: Vec::new(),
+        };
+        Ok((self.call_id, call))
+    }
+}
+
+impl Ledger {
+    pub(super) async fn read(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Ledger> {
+        let names: HashSet<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
+        let found: Vec<CallRow> = rows!(
+            conn,
+            "SELECT c.id, c.call_id, c.provider, c.state, c.number_price, g.tariff FROM TEXTS($1) AS e
+             JOIN calls c ON c.call_id = e.value JOIN provider_gates g ON g.provider = c.provider
+             ORDER BY c.id FOR UPDATE OF c",
+            Texts::of(&names),
+        )?;
+        let mut calls = HashMap::new();
+        let mut by_number = HashMap::new();
+        for row in found {
+            let (call_id, call) = row.call()?;
+            by_number.insert(call.id, call_id.clone());
+            calls.insert(call_id, call);
+        }
+        let found = members(conn, &by_number.keys().copied().collect()).await?;
+        let people = found.iter().map(|(_, _, reveal, ..)| *reveal).collect();
+        let people = lock_people(conn, &people).await?;
+        let mut ledger = Ledger {
+            calls,
+            members: Vec::with_capacity(found.len()),
+            people: BTreeMap::new(),
+            aliases: Vec::new(),
+            erasure_key: None,
+            erased: BTreeSet::new(),
+            naming_erased: Vec::new(),
+            out_of_credits: HashSet::new(),
+            taken_after_all: BTreeSet::new(),
+        };
+        for row in found {
+            if let Some(standing) = people.get(&row.2) {
+                ledger.remember(row, standing, &by_number)?;
+            }
+        }
+        if ledger.members.iter().any(|member| member.subject.starts_with(ERASED)) {
+            ledger.erasure_key = ErasureKey::read(conn).await?;
+        }
+        for call in ledger.calls.values_mut() {
+            call.members.sort_unstable_by_key(|&m| ledger.members[m].position);
+        }
+        Ok(ledger)
+    }
+
+    fn remember(
+        &mut self,
+        (call, position, reveal, payer, reserved, credits): MemberRow,
+        (subject, state, in_call): &Standing,
+        by_number: &HashMap<i64, String>,
+    ) -> Result<()> {
+        let state = parse_state(state, reveal)?;
+        let Some(owner) = by_number.get(&call).and_then(|name| self.calls.get_mut(name)) else {
+            return Ok(());
+        };
+        owner.members.push(self.members.len());
+        self.people.entry(reveal).or_insert(Person {
+            provider: owner.provider,
+            state,
+            new_state: None,
+            credits: Credits::ZERO,
+            phones: Vec::new(),
+            remark: None,
+        });
+        self.members.push(Member {
+            call,
+            position,
+            reveal,
+            subject: subject.clone(),
+            payer,
+            reserved: Credits::from_thousandths(reserved),
+            credits: credits.map(Credits::from_thousandths),
+            expired_call: owner.expired,
+            current: *in_call == Some(call),
+            changed: false,
+            answered: false,
+            spent: Credits::ZERO,
+            found: false,
+            not_found: 0,
+            unasked: false,
+            asked_after_all: false,
+        });
+        Ok(())
+    }
+
+    /// Places a delivery's results; what it came to.
+    pub(super) fn take(&mut self, delivery: &Delivery) -> Applied {
+        let Some(call) = self.calls.get(&delivery.call_id) else { return Applied::UnknownCall };
+        let (id, provider, expired) = (call.id, call.provider, call.expired);
+        let alone = call.members.len() == 1;
+        let by_subject: HashMap<String, usize> =
+            call.members.iter().map(|&m| (self.members[m].subject.clone(), m)).collect();
+        let sole = call.members.first().copied();
+        let number_price = call.number_price;
+        let shares = self.shares(delivery, call, &by_subject);
+        let (mut applied, mut known, mut erased, mut unread) = (false, false, false, false);
+        for result in whose(delivery, provider, alone, &by_subject) {
+            let subject = subject_of(provider, result);
+            let named = subject.as_ref().and_then(|subject| self.named(subject, &by_subject));
+            let Some(member) = named.or(sole.filter(|_| alone)) else { continue };
+            if expired && result.finding != Finding::OutOfCredits {
+                self.taken_after_all.insert(id);
+            }
+            let charged =
+                shares.get(&member).copied().or_else(|| priced(&result.finding, number_price));
+            match self.place(member, result, charged) {
+                Placed::New => applied = true,
+                Placed::Known => known = true,
+                Placed::Unread => unread = true,
+                Placed::Erased => {
+                    erased = true;
+                    self.erased.extend(subject);
+                    continue;
+                }
+            }
+            if alone && named.is_none() {
+                self.note_alias(provider, subject, member);
+            }
+        }
+        if erased && (applied || known || unread) {
+            self.naming_erased.extend(delivery.inbox);
+        }
+        match (erased, applied, known) {
+            // Kept as what it is, whatever else it says, so that a replay finds it.
+            _ if unread => Applied::Malformed,
+            (true, false, false) => Applied::Erased,
+            (_, true, _) if expired => Applied::Late,
+            (_, true, _) => Applied::Applied,
+            (_, _, true) => Applied::Duplicate,
+            _ if delivery.results.is_empty() => Applied::Duplicate,
+            _ => Applied::UnknownPerson,
+        }
+    }
+
+    /// What `creditsUsed` says each newly found person cost, by their place among the members.
+    fn shares(
+        &self,
+        delivery: &Delivery,
+        call: &Call,
+        by_subject: &HashMap<String, usize>,
+    ) -> BTreeMap<usize, Credits> {
+        let Some((used, price)) = delivery.credits_used.zip(call.number_price) else {
+            return BTreeMap::new();
+        };
+        let alone = call.members.len() == 1;
+        let mut found: BTreeMap<usize, i64> = BTreeMap::new();
+        for result in whose(delivery, call.provider, alone, by_subject) {
+            let subject = subject_of(call.provider, result);
+            let named = subject.and_then(|subject| self.named(&subject, by_subject));
+            let sole = call.members.first().copied().filter(|_| alone);
+            if let Finding::Found { phones, .. } = &result.finding
+                && let Some(member) = named.or(sole)
+                && self.is_charged(member, &result.finding)
+            {
+                found.entry(member).or_insert(i64::try_from(phones.len()).unwrap_or(1));
+            }
+        }
+        let booked: Credits =
+            call.members.iter().filter_map(|&member| self.members[member].credits).sum();
+        let numbers: Vec<i64> = found.values().copied().collect();
+        let newly = newly_used(used, booked, price * numbers.iter().sum::<i64>());
+        found.into_keys().zip(shares(newly, &numbers)).collect()
+    }
+
+    /// The most numbers that a person has by what just came, at each provider where that is more than expected.
+    pub(super) fn most_numbers(&self) -> BTreeMap<Provider, i64> {
+        let mut most = BTreeMap::new();
+        for person in self.people.values() {
+            let numbers = i64::try_from(person.phones.len()).unwrap_or(0);
+            if numbers > EXPECTED_NUMBERS {
+                let so_far = most.entry(person.provider).or_insert(0);
+                *so_far = numbers.max(*so_far);
+            }
+        }
+        most
+    }
+
+    /// The member of a call who is named; an erased one by the hash that stands in their place.
+    fn named(&self, subject: &str, by_subject: &HashMap<String, usize>) -> Option<usize> {
+        let erased = || {
+            let hash = self.erasure_key.as_ref()?.hash(subject);
+            by_subject.get(&format!("{ERASED}{hash}"))
+        };
+        by_subject.get(subject).or_else(erased).copied()
+    }
+
+    fn note_alias(&mut self, provider: Provider, subject: Option<String>, member: usize) {
+        let member = &self.members[member];
+        if let Some(identifier) = subject
+            && identifier != member.subject
+        {
+            let (subject, reveal) = (member.subject.clone(), member.reveal);
+            self.aliases.push(Learned { provider, identifier, subject, reveal });
+        }
+    }
+
+    /// Calls that had expired, and turn out to have cost nothing: there were no credits for them.
+    pub(super) fn unasked_late(&self) -> BTreeSet<i64> {
+        let late = self.members.iter().filter(|m| m.expired_call && m.unasked && m.answered);
+        late.map(|member| member.call).collect()
+    }
+
+    /// Those who have a result now although rows waited for it no longer: their provider, and by what they were asked.
+    pub(super) fn late(&self) -> BTreeMap<i64, (Provider, Arc<str>)> {
+        let answered = |person: &&Person| person.new_state.is_some_and(RevealState::is_finished);
+        let late = |member: &Member| {
+            let person = self.people.get(&member.reveal).filter(answered)?;
+            let subject = Arc::from(member.subject.as_str());
+            (person.state != RevealState::Asked)
+                .then_some((member.reveal, (person.provider, subject)))
+        };
+        self.members.iter().filter_map(late).collect()
+    }
+
+    /// Those whose answer came when nobody waited for it any more: other rows may show them since they were asked.
+    pub(super) fn answered_late(&self) -> BTreeSet<i64> {
+        let late = |p: &Person| p.state != RevealState::Asked && p.new_state.is_some();
+        self.people.iter().filter(|(_, person)| late(person)).map(|(id, _)| *id).collect()
+    }
+
+    /// Who has another state now.
+    pub(super) fn results(&self) -> impl Iterator<Item = (Provider, RevealState)> {
+        self.people.values().filter_map(|person| Some((person.provider, person.new_state?)))
+    }
+}
+
+/// What somebody's numbers cost, each `number_price`.
+fn priced(finding: &Finding, number_price: Option<Credits>) -> Option<Credits> {
+    match finding {
+        Finding::Found { phones, credits: None } => {
+            Some(number_price? * i64::try_from(phones.len()).ok()?)
+        }
+        Finding::Found { credits, .. } => *credits,
+        _ => None,
+    }
+}
+
+/// In a call for one, one result counts: the one that names the person, else the first.
+pub(super) fn whose<'d>(
+    delivery: &'d Delivery,
+    provider: Provider,
+    alone: bool,
+    by_subject: &HashMap<String, usize>,
+) -> Vec<&'d PersonResult> {
+    if !alone {
+        return delivery.results.iter().collect();
+    }
+    let named = delivery
+        .results
+        .iter()
+        .find(|r| subject_of(provider, r).is_some_and(|subject| by_subject.contains_key(&subject)));
+    named.or(delivery.results.first()).into_iter().collect()
+}
+
+pub(super) fn subject_of(provider: Provider, result: &PersonResult) -> Option<String> {
+    encoded(provider, result.person_id.as_deref()?)
+}
+
+/// What a finding came to.
+pub(super) enum Placed {
+    New,
+    Known,
+    Erased,
+    /// Said to be found, and no number can be read.
+    Unread,
+}

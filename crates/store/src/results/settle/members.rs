@@ -1,0 +1,44 @@
+//! Reading whom deliveries may touch.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::db::bulk::contiguous_ids::rows_of;
+use crate::db::conn::Conn;
+use crate::error::Result;
+
+/// Somebody in a call: the call, their place in it, the person, who pays, what is reserved, what it cost.
+pub(super) type MemberRow = (i64, i64, i64, i64, i64, Option<i64>);
+
+/// Who is in these calls.
+pub(super) async fn members(conn: &mut Conn, calls: &BTreeSet<i64>) -> Result<Vec<MemberRow>> {
+    let calls: Vec<i64> = calls.iter().copied().collect();
+    Ok(rows_of!(
+        conn,
+        &calls,
+        "SELECT m.call_id, m.position, m.reveal_id, m.payer, m.reserved, m.credits",
+        "call_reveals m",
+        "m.call_id",
+        ""
+    ))
+}
+
+/// By what somebody is asked, their state, and the call they are or were in last.
+pub(super) type Standing = (String, String, Option<i64>);
+
+/// Locks people in the order of their numbers, and reads how they stand.
+pub(super) async fn lock_people(
+    conn: &mut Conn,
+    ids: &BTreeSet<i64>,
+) -> Result<HashMap<i64, Standing>> {
+    let ids: Vec<i64> = ids.iter().copied().collect();
+    let people: Vec<(i64, String, String, Option<i64>)> = rows_of!(
+        conn,
+        &ids,
+        "SELECT r.id, r.subject, r.state, r.call_id",
+        "reveals r",
+        "r.id",
+        "ORDER BY r.id FOR UPDATE OF r"
+    );
+    let standing = |(id, subject, state, call)| (id, (subject, state, call));
+    Ok(people.into_iter().map(standing).collect())
+}

@@ -1,0 +1,72 @@
+//! A call that was given up, and turns out to have been taken by the provider after all.
+
+use jobs::{Credits, RevealState, Timestamp};
+
+use crate::db::conn::{Conn, exec, row, rows};
+use crate::db::sets::json;
+use crate::db::signals::Topic;
+use crate::decode::parse_provider;
+use crate::error::Result;
+use crate::reveals::charge::bill_again;
+use crate::reveals::counters::Totals;
+use crate::reveals::transition::{Change, shift};
+
+/// Which batch holds how many credits reserved for people of a call who have no result.
+pub(crate) async fn reserved_by_payer(conn: &mut Conn, call: i64) -> Result<Vec<(i64, Credits)>> {
+    let reserved: Vec<(i64, i64)> = rows!(
+        conn,
+        "SELECT payer, CAST(SUM(reserved) AS BIGINT) FROM call_reveals
+         WHERE call_id = $1 AND credits IS NULL GROUP BY payer",
+        call,
+    )?;
+    Ok(reserved.into_iter().map(|(payer, n)| (payer, Credits::from_thousandths(n))).collect())
+}
+
+/// A request that was to be sent again turns out to have been taken by the provider: those of its people who wait for
+/// the repeat wait for its result instead, `deadline` milliseconds from when it was sent. The call must be locked.
+pub(crate) async fn take_back(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    call: i64,
+    deadline: i64,
+    now: Timestamp,
+) -> Result<()> {
+    let expired: Option<(String,)> =
+        row!(conn, "SELECT provider FROM calls WHERE id = $1 AND state = 'expired'", call)?;
+    let Some((provider,)) = expired else { return Ok(()) };
+    let provider = parse_provider(&provider, call)?;
+    let waiting: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id AND r.repeat_of = m.call_id
+         WHERE m.call_id = $1 AND m.credits IS NULL AND r.state IN ('idle', 'queued', 'retrying')
+         ORDER BY r.id FOR UPDATE OF r",
+        call,
+    )?;
+    let ids: Vec<i64> = waiting.into_iter().map(|(id,)| id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    exec!(
+        conn,
+        "UPDATE calls SET state = 'accepted', outcome = 'accepted', deadline_at = sent_at + $2,
+            poll_at = CASE WHEN tracking_id IS NOT NULL THEN CAST($3 AS BIGINT) END
+         WHERE id = $1",
+        call,
+        deadline,
+        now.0,
+    )?;
+    for (payer, credits) in reserved_by_payer(conn, call).await? {
+        totals.write_back(payer, provider, credits);
+    }
+    shift(conn, totals, provider, &ids, Change::to(RevealState::Asked), now).await?;
+    exec!(
+        conn,
+        "UPDATE reveals SET call_id = $2, repeat_of = NULL
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+        call,
+    )?;
+    bill_again(conn, &ids.into_iter().collect()).await?;
+    conn.announce(Topic::Polls);
+    Ok(())
+}

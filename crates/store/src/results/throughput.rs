@@ -1,0 +1,98 @@
+//! How many results came in each minute of the last hours: counted as they are settled, one statement
+//! a transaction, so that showing it never counts reveals.
+
+use std::collections::BTreeMap;
+
+use jobs::{Provider, RevealState, Timestamp};
+use serde::Serialize;
+
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::sets::json;
+use crate::decode::parse_provider;
+use crate::error::Result;
+
+const MINUTE_MS: i64 = 60_000;
+
+/// Minutes that are kept; a slot is used again a day later.
+const SLOTS: i64 = 24 * 60;
+
+/// The results of one provider in one minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Minute {
+    /// Who answered.
+    pub provider: Provider,
+    /// Minutes since 1970.
+    pub minute: i64,
+    /// People with a number.
+    pub found: i64,
+    /// People without.
+    pub not_found: i64,
+}
+
+#[derive(Default, Serialize)]
+struct Count {
+    found: i64,
+    not_found: i64,
+}
+
+/// Counts results of this moment. The last thing that a transaction does: who holds a minute's row
+/// waits for nobody, so no two can wait for each other.
+pub(crate) async fn count_results(
+    conn: &mut Conn,
+    results: impl Iterator<Item = (Provider, RevealState)>,
+    now: Timestamp,
+) -> Result<()> {
+    let mut counts: BTreeMap<Provider, Count> = BTreeMap::new();
+    for (provider, state) in results {
+        match state {
+            RevealState::Found => counts.entry(provider).or_default().found += 1,
+            RevealState::NotFound => counts.entry(provider).or_default().not_found += 1,
+            _ => {}
+        }
+    }
+    if counts.is_empty() {
+        return Ok(());
+    }
+    #[derive(Serialize)]
+    struct Row {
+        provider: Provider,
+        #[serde(flatten)]
+        count: Count,
+    }
+    let counts: Vec<Row> =
+        counts.into_iter().map(|(provider, count)| Row { provider, count }).collect();
+    let minute = now.0.div_euclid(MINUTE_MS);
+    exec!(
+        conn,
+        "INSERT INTO results_per_minute (provider, slot, minute, found, not_found)
+         SELECT e.value->>'provider', CAST($2 AS BIGINT), CAST($3 AS BIGINT),
+                CAST(e.value->>'found' AS BIGINT), CAST(e.value->>'not_found' AS BIGINT)
+         FROM EACH($1) AS e WHERE TRUE
+         ON CONFLICT (provider, slot) DO UPDATE SET
+            found = excluded.found
+                + CASE WHEN results_per_minute.minute = excluded.minute THEN results_per_minute.found ELSE 0 END,
+            not_found = excluded.not_found
+                + CASE WHEN results_per_minute.minute = excluded.minute THEN results_per_minute.not_found ELSE 0 END,
+            minute = excluded.minute",
+        json(&counts),
+        minute.rem_euclid(SLOTS),
+        minute,
+    )?;
+    Ok(())
+}
+
+/// The minutes since `since` in which results came, the oldest first.
+pub(crate) async fn read_minutes(conn: &mut Conn, since: Timestamp) -> Result<Vec<Minute>> {
+    let found: Vec<(String, i64, i64, i64)> = rows!(
+        conn,
+        "SELECT provider, minute, found, not_found FROM results_per_minute WHERE minute >= $1
+         ORDER BY minute, provider DESC",
+        since.0.div_euclid(MINUTE_MS),
+    )?;
+    found
+        .into_iter()
+        .map(|(provider, minute, found, not_found)| {
+            Ok(Minute { provider: parse_provider(&provider, minute)?, minute, found, not_found })
+        })
+        .collect()
+}

@@ -1,0 +1,54 @@
+//! Which row shows what a person costs: the first of the batch that pays. All other rows that show them share it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::db::bulk::columns::ints;
+use crate::db::bulk::each;
+use crate::db::conn::{Conn, rows};
+use crate::db::sets::json;
+use crate::error::Result;
+
+/// Has the first row of whoever pays show what each of these people costs: reveal and payer.
+pub(crate) async fn bill(conn: &mut Conn, paid: &[(i64, i64)]) -> Result<()> {
+    let columns = vec![
+        ("reveal", ints(paid.iter().map(|(reveal, _)| *reveal))),
+        ("payer", ints(paid.iter().map(|(_, payer)| *payer))),
+    ];
+    // The sum keeps both databases from going through all rows of a batch, which may be a million.
+    each(
+        conn,
+        "UPDATE batch_rows SET shared = CASE WHEN batch_id = e.payer AND row_number = (
+            SELECT MIN(w.row_number) FROM batch_rows w
+            WHERE w.reveal_id = e.reveal AND w.batch_id + 0 = e.payer AND w.ended IS NULL) THEN 0 ELSE 1 END
+         FROM ROWS WHERE batch_rows.reveal_id = e.reveal AND batch_rows.ended IS NULL",
+        columns,
+    )
+    .await?;
+    Ok(())
+}
+
+/// The same for people whom other rows show now than when they were asked; who paid is known by their last call.
+pub(crate) async fn bill_again(conn: &mut Conn, reveals: &BTreeSet<i64>) -> Result<()> {
+    if reveals.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<(i64, i64)> = rows!(
+        conn,
+        "SELECT r.id, r.call_id FROM IDS($1) AS e
+         JOIN reveals r ON r.id = CAST(e.value AS BIGINT) WHERE r.call_id IS NOT NULL",
+        json(&reveals),
+    )?;
+    // By the calls, whose members have an index, and each call once.
+    let calls: BTreeSet<i64> = asked.iter().map(|(_, call)| *call).collect();
+    let members: Vec<(i64, i64, i64)> = rows!(
+        conn,
+        "SELECT m.reveal_id, m.call_id, m.payer FROM IDS($1) AS e
+         JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT)",
+        json(&calls),
+    )?;
+    let payers: HashMap<(i64, i64), i64> =
+        members.into_iter().map(|(reveal, call, payer)| ((reveal, call), payer)).collect();
+    let paid: Vec<(i64, i64)> =
+        asked.into_iter().filter_map(|asked| Some((asked.0, *payers.get(&asked)?))).collect();
+    bill(conn, &paid).await
+}

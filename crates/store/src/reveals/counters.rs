@@ -1,0 +1,306 @@
+//! The counts that the views show, kept as differences and written once at the end of each
+//! transaction: in one order, so that two transactions never wait for each other crosswise.
+
+use std::collections::BTreeMap;
+
+use jobs::{Credits, Provider, RevealState, Timestamp};
+use serde::{Serialize, Serializer};
+
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::record::record;
+use crate::db::sets::json;
+use crate::decode::parse_state;
+use crate::error::Result;
+
+record! {
+    /// A batch whose counts were written.
+    struct Written {
+        id: i64,
+        batch_id: String,
+        total: i64,
+        finished_at: Option<i64>,
+    }
+}
+
+/// What changes in `batch_totals` and `batches`.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    providers: BTreeMap<(i64, Provider), ProviderDelta>,
+    batches: BTreeMap<i64, BatchDelta>,
+}
+
+#[derive(Debug, Default, Clone, Serialize)]
+struct ProviderDelta {
+    queued: i64,
+    asked: i64,
+    retrying: i64,
+    found: i64,
+    not_found: i64,
+    failed: i64,
+    expired: i64,
+    cancelled: i64,
+    people_asked: i64,
+    people_found: i64,
+    people_not_found: i64,
+    turn: i64,
+    #[serde(serialize_with = "thousandths")]
+    reserved: Credits,
+    #[serde(serialize_with = "thousandths")]
+    spent: Credits,
+    #[serde(serialize_with = "thousandths")]
+    written_off: Credits,
+}
+
+/// As columns hold them.
+fn thousandths<S: Serializer>(
+    credits: &Credits,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_i64(credits.thousandths())
+}
+
+#[derive(Debug, Default, Clone, Serialize)]
+struct BatchDelta {
+    total: i64,
+    unfinished: i64,
+}
+
+impl ProviderDelta {
+    fn count(&mut self, state: RevealState) -> Option<&mut i64> {
+        Some(match state {
+            RevealState::Idle => return None,
+            RevealState::Queued => &mut self.queued,
+            RevealState::Asked => &mut self.asked,
+            RevealState::Retrying => &mut self.retrying,
+            RevealState::Found => &mut self.found,
+            RevealState::NotFound => &mut self.not_found,
+            RevealState::Failed => &mut self.failed,
+            RevealState::Expired => &mut self.expired,
+            RevealState::Cancelled => &mut self.cancelled,
+        })
+    }
+}
+
+impl Totals {
+    /// `n` rows of `batch` that were not there before, showing `state` at `provider`.
+    pub(crate) fn new_rows(&mut self, batch: i64, provider: Provider, state: RevealState, n: i64) {
+        self.batches.entry(batch).or_default().total += n;
+        self.add(batch, provider, state, n);
+    }
+
+    /// `n` rows of `batch` now show `to` where they showed `from`.
+    pub(crate) fn moved(
+        &mut self,
+        batch: i64,
+        (from_provider, from): (Provider, RevealState),
+        (to_provider, to): (Provider, RevealState),
+        n: i64,
+    ) {
+        self.add(batch, from_provider, from, -n);
+        self.add(batch, to_provider, to, n);
+    }
+
+    /// How many rows of `batch` are to be counted as cancelled.
+    pub(crate) fn cancelled(&self, batch: i64) -> i64 {
+        let of_batch = self.providers.iter().filter(|((of, _), _)| *of == batch);
+        of_batch.map(|(_, delta)| delta.cancelled).sum()
+    }
+
+    fn add(&mut self, batch: i64, provider: Provider, state: RevealState, n: i64) {
+        if let Some(count) = self.provider(batch, provider).count(state) {
+            *count += n;
+        }
+        // A row that is for a moment shown as idle is on its way to another state of unfinished.
+        if !state.is_finished() && state != RevealState::Idle {
+            self.batches.entry(batch).or_default().unfinished += n;
+        }
+    }
+
+    /// `batch` reserves (or, negative, releases) credits for `people` it asks (or did not ask after all).
+    pub(crate) fn reserve(
+        &mut self,
+        batch: i64,
+        provider: Provider,
+        people: i64,
+        credits: Credits,
+    ) {
+        let delta = self.provider(batch, provider);
+        delta.people_asked += people;
+        delta.reserved += credits;
+    }
+
+    /// What `batch` had reserved became `spent`.
+    pub(crate) fn spend(
+        &mut self,
+        batch: i64,
+        provider: Provider,
+        reserved: Credits,
+        spent: Credits,
+        found: bool,
+    ) {
+        let delta = self.provider(batch, provider);
+        delta.reserved -= reserved;
+        delta.spent += spent;
+        delta.people_found += i64::from(found);
+    }
+
+    /// `batch` had a turn beside others of its priority.
+    pub(crate) fn had_turn(&mut self, batch: i64, provider: Provider, turns: i64) {
+        self.provider(batch, provider).turn += turns;
+    }
+
+    /// The provider has no number of so many `people` whom `batch` asked for; negative, where it
+    /// thought better of it.
+    pub(crate) fn not_found(&mut self, batch: i64, provider: Provider, people: i64) {
+        self.provider(batch, provider).people_not_found += people;
+    }
+
+    /// What `batch` had reserved may have been spent, and nobody knows: the person expired.
+    pub(crate) fn write_off(&mut self, batch: i64, provider: Provider, reserved: Credits) {
+        let delta = self.provider(batch, provider);
+        delta.reserved -= reserved;
+        delta.written_off += reserved;
+    }
+
+    /// A late answer says what became of credits that had been written off.
+    pub(crate) fn write_back(&mut self, batch: i64, provider: Provider, reserved: Credits) {
+        self.write_off(batch, provider, -reserved);
+    }
+
+    fn provider(&mut self, batch: i64, provider: Provider) -> &mut ProviderDelta {
+        self.providers.entry((batch, provider)).or_default()
+    }
+
+    /// Writes the differences.
+    pub(crate) async fn flush(self, conn: &mut Conn, now: Timestamp) -> Result<()> {
+        self.flush_providers(conn).await?;
+        self.flush_batches(conn, now).await
+    }
+
+    async fn flush_providers(&self, conn: &mut Conn) -> Result<()> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            batch: i64,
+            provider: Provider,
+            #[serde(flatten)]
+            delta: &'a ProviderDelta,
+        }
+        let rows: Vec<Row> = self
+            .providers
+            .iter()
+            .map(|(&(batch, provider), delta)| Row { batch, provider, delta })
+            .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        // A batch that was purged may still be named by a call that others were in, too.
+        exec!(
+            conn,
+            "INSERT INTO batch_totals (batch_id, provider, queued, asked, retrying, found,
+                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off, turn)
+             SELECT CAST(e.value->>'batch' AS BIGINT), e.value->>'provider',
+                CAST(e.value->>'queued' AS BIGINT), CAST(e.value->>'asked' AS BIGINT), CAST(e.value->>'retrying' AS BIGINT),
+                CAST(e.value->>'found' AS BIGINT), CAST(e.value->>'not_found' AS BIGINT),
+                CAST(e.value->>'failed' AS BIGINT), CAST(e.value->>'expired' AS BIGINT),
+                CAST(e.value->>'cancelled' AS BIGINT), CAST(e.value->>'people_asked' AS BIGINT),
+                CAST(e.value->>'people_found' AS BIGINT), CAST(e.value->>'people_not_found' AS BIGINT),
+                CAST(e.value->>'reserved' AS BIGINT), CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT),
+                CAST(e.value->>'turn' AS BIGINT)
+             FROM EACH($1) AS e JOIN batches b ON b.id = CAST(e.value->>'batch' AS BIGINT) WHERE TRUE
+             ON CONFLICT (batch_id, provider) DO UPDATE SET
+                queued = batch_totals.queued + excluded.queued,
+                asked = batch_totals.asked + excluded.asked,
+                retrying = batch_totals.retrying + excluded.retrying,
+                found = batch_totals.found + excluded.found,
+                not_found = batch_totals.not_found + excluded.not_found,
+                failed = batch_totals.failed + excluded.failed,
+                expired = batch_totals.expired + excluded.expired,
+                cancelled = batch_totals.cancelled + excluded.cancelled,
+                people_asked = batch_totals.people_asked + excluded.people_asked,
+                people_found = batch_totals.people_found + excluded.people_found,
+                people_not_found = batch_totals.people_not_found + excluded.people_not_found,
+                credits_reserved = batch_totals.credits_reserved + excluded.credits_reserved,
+                credits_spent = batch_totals.credits_spent + excluded.credits_spent,
+                written_off = batch_totals.written_off + excluded.written_off,
+                turn = batch_totals.turn + excluded.turn",
+            json(&rows),
+        )?;
+        Ok(())
+    }
+
+    async fn flush_batches(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
+        #[derive(Serialize)]
+        struct Row {
+            id: i64,
+            total: i64,
+            unfinished: i64,
+        }
+        let rows: Vec<Row> = self
+            .batches
+            .iter()
+            .filter(|(_, d)| d.total != 0 || d.unfinished != 0)
+            .map(|(&id, d)| Row { id, total: d.total, unfinished: d.unfinished })
+            .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if rows.len() > 1 {
+            // The update below takes its rows in an order of the planner's. New rows of `batch_totals` hold a lock on
+            // their batch's key, which this one must not wait for.
+            let _: Vec<(i64,)> = rows!(
+                conn,
+                "SELECT id FROM batches WHERE id IN (
+                    SELECT CAST(e.value->>'id' AS BIGINT) FROM EACH($1) AS e) ORDER BY id FOR NO KEY UPDATE",
+                json(&rows),
+            )?;
+        }
+        let written: Vec<Written> = rows!(
+            conn,
+            "UPDATE batches SET
+                total = total + CAST(e.value->>'total' AS BIGINT),
+                unfinished = unfinished + CAST(e.value->>'unfinished' AS BIGINT),
+                finished_at = CASE WHEN published_at IS NULL
+                                     OR unfinished + CAST(e.value->>'unfinished' AS BIGINT) > 0
+                                   THEN NULL ELSE CAST($2 AS BIGINT) END
+             FROM EACH($1) AS e WHERE batches.id = CAST(e.value->>'id' AS BIGINT)
+             RETURNING batches.id AS id, batches.batch_id AS batch_id, batches.total AS total,
+                batches.finished_at AS finished_at",
+            json(&rows),
+            now.0,
+        )?;
+        for batch in written {
+            let fell = self.batches.get(&batch.id).is_some_and(|delta| delta.unfinished < 0);
+            if fell && batch.finished_at.is_some() {
+                log_end(&batch.batch_id, batch.total);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every row of a batch is finished.
+pub(crate) fn log_end(batch_id: &str, rows: i64) {
+    tracing::info!(batch_id, rows, "batch finished");
+}
+
+/// Counts the rows that show `ids`, as leaving their state for another. The reveals must be locked.
+pub(crate) async fn count_rows(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    to: RevealState,
+) -> Result<()> {
+    let counts: Vec<(i64, String, i64)> = rows!(
+        conn,
+        "SELECT w.batch_id, r.state, COUNT(*) FROM IDS($1) AS e
+         JOIN reveals r ON r.id = CAST(e.value AS BIGINT)
+         JOIN batch_rows w ON w.reveal_id = r.id AND w.ended IS NULL
+         GROUP BY w.batch_id, r.state",
+        json(&ids),
+    )?;
+    for (batch, state, n) in counts {
+        totals.moved(batch, (provider, parse_state(&state, batch)?), (provider, to), n);
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! The rows that show somebody, and which reveal a row with a waterfall shows.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::db::bulk::columns::ints;
+use crate::db::bulk::contiguous_ids::rows_of;
+use crate::db::bulk::each;
+use crate::db::conn::{Conn, rows};
+use crate::db::record::record;
+use crate::db::sets::json;
+use crate::decode::{parse_provider, parse_state};
+use crate::error::Result;
+use crate::reveals::counters::Totals;
+use crate::reveals::waterfall::{Move, States, Waterfall, moves, touched};
+
+/// Whom a row shows, its batch, and whether it shares what they cost (1).
+pub(crate) type RowShowing = (i64, i64, i64);
+
+/// The rows that show these people and haven't ended by themselves.
+pub(crate) async fn rows_showing(conn: &mut Conn, ids: &[i64]) -> Result<Vec<RowShowing>> {
+    Ok(rows_of!(
+        conn,
+        ids,
+        "SELECT w.reveal_id, w.batch_id, w.shared",
+        "batch_rows w",
+        "w.reveal_id",
+        "AND w.ended IS NULL"
+    ))
+}
+
+/// Those of `ids` whom rows ask in turn with others. What becomes of anybody else moves no row.
+pub(crate) async fn in_waterfalls(conn: &mut Conn, ids: &[i64]) -> Result<HashSet<i64>> {
+    let listed: Vec<(i64,)> =
+        rows_of!(conn, ids, "SELECT f.reveal_id", "row_waterfall f", "f.reveal_id", "");
+    Ok(listed.into_iter().map(|(id,)| id).collect())
+}
+
+/// Has rows that list any of `ids` show the step that they are at, as these stand now; gives the reveals that rows
+/// began or ceased to show. `ids` must be locked.
+pub(crate) async fn redisplay(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ids: &[i64],
+) -> Result<BTreeSet<i64>> {
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut locked: BTreeSet<i64> = ids.iter().copied().collect();
+    loop {
+        let (rows, states) = read_waterfalls(conn, ids).await?;
+        let moving = moves(&rows, &states);
+        let rows_that_move: HashSet<(i64, i64)> = moving.iter().map(|m| (m.batch, m.row)).collect();
+        let steps = rows.iter().filter(|row| rows_that_move.contains(&(row.batch, row.row)));
+        let missing: BTreeSet<i64> = steps
+            .flat_map(|row| row.steps.iter().copied().chain([row.shown]))
+            .filter(|id| !locked.contains(id))
+            .collect();
+        if missing.is_empty() {
+            write(conn, totals, &moving, &states).await?;
+            return Ok(touched(&moving));
+        }
+        // What decides where a row goes must hold until it is written: it is read once more under the locks.
+        lock_states(conn, &missing).await?;
+        locked.extend(missing);
+    }
+}
+
+record! {
+    struct StepRow {
+        batch_id: i64,
+        row_number: i64,
+        shown: i64,
+        reveal_id: i64,
+        provider: String,
+        state: String,
+        wants_mobile: i64,
+    }
+}
+
+/// Those of these people who were found, and without a number that is, or may be, a mobile one.
+pub(crate) async fn without_mobile(
+    conn: &mut Conn,
+    ids: impl IntoIterator<Item = i64>,
+) -> Result<BTreeSet<i64>> {
+    let ids: BTreeSet<i64> = ids.into_iter().collect();
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    let found: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT r.id FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)
+         WHERE r.state = 'found' AND NOT EXISTS (
+            SELECT 1 FROM phones p WHERE p.reveal_id = r.id AND p.type IN ('mobile', 'fixed_or_mobile'))",
+        json(&ids),
+    )?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
+/// The rows that list any of `ids` and haven't ended, and how all their steps stand.
+pub(crate) async fn read_waterfalls(
+    conn: &mut Conn,
+    ids: &[i64],
+) -> Result<(Vec<Waterfall>, States)> {
+    let steps: Vec<StepRow> = rows!(
+        conn,
+        "SELECT DISTINCT g.batch_id, g.row_number, w.reveal_id AS shown, g.step, g.reveal_id, r.provider, r.state, b.wants_mobile
+         FROM IDS($1) AS e
+         JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)
+         JOIN batch_rows w ON w.batch_id = f.batch_id AND w.row_number = f.row_number AND w.ended IS NULL
+         JOIN row_waterfall g ON g.batch_id = f.batch_id AND g.row_number = f.row_number
+         JOIN reveals r ON r.id = g.reveal_id
+         JOIN batches b ON b.id = f.batch_id
+         ORDER BY g.batch_id, g.row_number, g.step",
+        json(&ids),
+    )?;
+    let mut states = States::new();
+    let mut found: Vec<Waterfall> = Vec::new();
+    let wanting = steps.iter().filter(|step| step.wants_mobile == 1);
+    let lacking = without_mobile(conn, wanting.map(|step| step.reveal_id)).await?;
+    for StepRow { batch_id, row_number, shown, reveal_id, provider, state, wants_mobile, .. } in
+        steps
+    {
+        let lacks = wants_mobile == 1 && lacking.contains(&reveal_id);
+        if let Entry::Vacant(new) = states.entry(reveal_id) {
+            new.insert((parse_provider(&provider, reveal_id)?, parse_state(&state, reveal_id)?));
+        }
+        match found.last_mut() {
+            Some(row) if (row.batch, row.row) == (batch_id, row_number) => {
+                row.steps.push(reveal_id);
+                row.lacking.extend(lacks.then_some(reveal_id));
+            }
+            _ => found.push(Waterfall {
+                batch: batch_id,
+                row: row_number,
+                shown,
+                steps: vec![reveal_id],
+                lacking: lacks.then_some(reveal_id).into_iter().collect(),
+            }),
+        }
+    }
+    Ok((found, states))
+}
+
+/// Locks reveals in the order of their numbers, and reads how they stand.
+pub(crate) async fn lock_states(conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<States> {
+    let found: Vec<(i64, String, String)> = rows!(
+        conn,
+        "SELECT r.id, r.provider, r.state FROM reveals r
+         WHERE r.id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) ORDER BY r.id FOR UPDATE",
+        json(&ids),
+    )?;
+    let standing = |(id, provider, state): (i64, String, String)| {
+        Ok((id, (parse_provider(&provider, id)?, parse_state(&state, id)?)))
+    };
+    found.into_iter().map(standing).collect()
+}
+
+async fn write(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    moving: &[Move],
+    states: &States,
+) -> Result<()> {
+    let mut counts: BTreeMap<(i64, i64, i64), i64> = BTreeMap::new();
+    for moved in moving {
+        *counts.entry((moved.batch, moved.from, moved.to)).or_default() += 1;
+    }
+    for ((batch, from, to), n) in counts {
+        if let (Some(from), Some(to)) = (states.get(&from), states.get(&to)) {
+            totals.moved(batch, *from, *to, n);
+        }
+    }
+    let columns = vec![
+        ("batch", ints(moving.iter().map(|moved| moved.batch))),
+        ("number", ints(moving.iter().map(|moved| moved.row))),
+        ("shows", ints(moving.iter().map(|moved| moved.to))),
+        ("kept", ints(moving.iter().map(|moved| moved.kept))),
+    ];
+    each(
+        conn,
+        "UPDATE batch_rows SET reveal_id = e.shows, kept_id = e.kept
+         FROM ROWS WHERE batch_rows.batch_id = e.batch AND batch_rows.row_number = e.number
+           AND batch_rows.ended IS NULL",
+        columns,
+    )
+    .await?;
+    Ok(())
+}

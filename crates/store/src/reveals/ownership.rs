@@ -1,0 +1,173 @@
+//! Who stands in the queue, and in whose turn: a reveal waits to be asked exactly while a row wants it, with the batch
+//! that is served soonest.
+
+use std::collections::BTreeMap;
+
+use jobs::{Provider, RevealState, Timestamp};
+
+use crate::db::bulk::columns::ints;
+use crate::db::bulk::each;
+use crate::db::conn::{Conn, exec, rows};
+use crate::db::record::record;
+use crate::db::sets::json;
+use crate::db::signals::Topic;
+use crate::decode::parse_provider;
+use crate::error::Result;
+use crate::reveals::charge::bill_again;
+use crate::reveals::counters::{Totals, count_rows};
+use crate::reveals::displayed_rows::lock_states;
+use crate::reveals::waterfall::{States, waits};
+
+record! {
+    struct KeptRow {
+        batch_id: i64,
+        row_number: i64,
+        reveal_id: i64,
+        kept_id: i64,
+        provider: String,
+    }
+}
+
+/// Sees to those of `ids` who wait. Rows of cancelled batches wait for them no longer. Those whom a row shows stand in
+/// the queue, in the lane in which they are served soonest: of a batch with room under its ceiling before one without,
+/// published before one that loads, then by priority. Those whom no row shows are idle.
+pub(crate) async fn find_lanes(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut waiting = lock_states(conn, &ids.iter().copied().collect()).await?;
+    waiting.retain(|_, (_, state)| waits(*state));
+    let ids: Vec<i64> = waiting.keys().copied().collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    show_kept_numbers(conn, totals, &waiting, &ids).await?;
+    end_cancelled_rows(conn, totals, &waiting, &ids, now).await?;
+    let placed = place(conn, &ids).await?;
+    let (mut woken, mut unwanted): (BTreeMap<Provider, Vec<i64>>, Vec<i64>) = Default::default();
+    for (&id, &(provider, state)) in &waiting {
+        match (state, placed.get(&id)) {
+            (RevealState::Idle, Some(Some(_))) => woken.entry(provider).or_default().push(id),
+            (RevealState::Queued | RevealState::Retrying, Some(None)) => unwanted.push(id),
+            _ => {}
+        }
+    }
+    wake(conn, totals, &woken, now).await?;
+    if !unwanted.is_empty() {
+        exec!(
+            conn,
+            "UPDATE reveals SET state = 'idle', reason = NULL, due_at = NULL, updated_at = $2
+             WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+            json(&unwanted),
+            now.0,
+        )?;
+    }
+    Ok(())
+}
+
+/// Rows of cancelled batches that went on past numbers of another type show these again.
+async fn show_kept_numbers(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    waiting: &States,
+    ids: &[i64],
+) -> Result<()> {
+    let kept: Vec<KeptRow> = rows!(
+        conn,
+        "SELECT w.batch_id, w.row_number, w.reveal_id, w.kept_id, r.provider FROM batch_rows w
+         JOIN batches b ON b.id = w.batch_id AND b.cancelled_at IS NOT NULL
+         JOIN reveals r ON r.id = w.kept_id AND r.state = 'found'
+         WHERE w.reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND w.ended IS NULL",
+        json(&ids),
+    )?;
+    for row in &kept {
+        let Some(from) = waiting.get(&row.reveal_id) else { continue };
+        let to = parse_provider(&row.provider, row.kept_id)?;
+        totals.moved(row.batch_id, *from, (to, RevealState::Found), 1);
+    }
+    let columns = vec![
+        ("batch", ints(kept.iter().map(|row| row.batch_id))),
+        ("number", ints(kept.iter().map(|row| row.row_number))),
+    ];
+    each(
+        conn,
+        "UPDATE batch_rows SET reveal_id = kept_id, kept_id = NULL FROM ROWS
+         WHERE batch_rows.batch_id = e.batch AND batch_rows.row_number = e.number",
+        columns,
+    )
+    .await?;
+    bill_again(conn, &kept.iter().map(|row| row.kept_id).collect()).await
+}
+
+/// For the rows of cancelled batches nobody is asked any more.
+async fn end_cancelled_rows(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    waiting: &States,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    let ended: Vec<(i64, i64)> = rows!(
+        conn,
+        "UPDATE batch_rows SET ended = 'cancelled', ended_at = $2
+         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND ended IS NULL
+           AND batch_id IN (SELECT b.id FROM batches b WHERE b.cancelled_at IS NOT NULL)
+         RETURNING batch_id, reveal_id",
+        json(&ids),
+        now.0,
+    )?;
+    for (batch, reveal) in ended {
+        if let Some(&(provider, state)) = waiting.get(&reveal) {
+            totals.moved(batch, (provider, state), (provider, RevealState::Cancelled), 1);
+        }
+    }
+    Ok(())
+}
+
+/// Gives each their lane, or none where no row shows them; an idle one whom no row shows stays as it is.
+async fn place(conn: &mut Conn, ids: &[i64]) -> Result<BTreeMap<i64, Option<i64>>> {
+    // The sum keeps Postgres from reading all rows of a batch: of new tables it doesn't know which index
+    // names fewer.
+    let placed: Vec<(i64, Option<i64>)> = rows!(
+        conn,
+        "UPDATE reveals SET newcomer = 0, lane = (
+            SELECT b.id FROM batch_rows w
+            JOIN batches b ON b.id = w.batch_id + 0 AND b.cancelled_at IS NULL
+            LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = reveals.provider
+            WHERE w.reveal_id = reveals.id AND w.ended IS NULL
+            ORDER BY COALESCE(t.at_ceiling, 0), CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END,
+                     b.priority DESC, b.id LIMIT 1)
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+           AND (state <> 'idle' OR EXISTS (
+                SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id AND w.ended IS NULL))
+         RETURNING id, lane",
+        json(&ids),
+    )?;
+    Ok(placed.into_iter().collect())
+}
+
+/// Those whom a row wants, and who waited for nobody so far, come into the queue.
+async fn wake(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    woken: &BTreeMap<Provider, Vec<i64>>,
+    now: Timestamp,
+) -> Result<()> {
+    for (provider, ids) in woken {
+        count_rows(conn, totals, *provider, ids, RevealState::Queued).await?;
+        exec!(
+            conn,
+            "UPDATE reveals SET state = 'queued', reason = NULL, due_at = NULL, updated_at = $2
+             WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+            json(&ids),
+            now.0,
+        )?;
+        conn.announce(Topic::Queue);
+    }
+    Ok(())
+}

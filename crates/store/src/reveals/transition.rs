@@ -1,0 +1,200 @@
+//! Moving people from state to state, with the rows that show them counted along.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jobs::{Provider, RevealState, Timestamp};
+
+use crate::db::bulk::columns::{ints, same, same_text};
+use crate::db::bulk::each;
+use crate::db::bulk::range_update::{REVEAL, each_along};
+use crate::db::conn::{Conn, exec};
+use crate::db::sets::json;
+use crate::error::Result;
+use crate::reveals::charge::bill_again;
+use crate::reveals::counters::{Totals, count_rows};
+use crate::reveals::displayed_rows::{lock_states, redisplay, rows_showing};
+use crate::reveals::ownership::find_lanes;
+use crate::reveals::waterfall::{States, waits};
+
+/// What is written with a new state.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change<'a> {
+    pub(crate) to: RevealState,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) due_at: Option<Timestamp>,
+    /// Added to the attempts.
+    pub(crate) attempts: i64,
+}
+
+impl Change<'_> {
+    pub(crate) fn to(to: RevealState) -> Self {
+        Change { to, reason: None, due_at: None, attempts: 0 }
+    }
+}
+
+/// Moves `ids`, whatever state they are in. The reveals must be locked.
+pub(crate) async fn shift(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    change: Change<'_>,
+    now: Timestamp,
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    count_rows(conn, totals, provider, ids, change.to).await?;
+    write_state(conn, ids, change, now).await?;
+    match change.to {
+        RevealState::Found | RevealState::NotFound | RevealState::Failed | RevealState::Expired => {
+            follow(conn, totals, ids, &[], now).await
+        }
+        RevealState::Idle | RevealState::Queued | RevealState::Retrying => {
+            find_lanes(conn, totals, ids, now).await
+        }
+        RevealState::Asked | RevealState::Cancelled => Ok(()),
+    }
+}
+
+/// Moves people who had no number back into the queue. The reveals must be locked.
+pub(crate) async fn reopen(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    count_rows(conn, totals, provider, ids, RevealState::Queued).await?;
+    write_state(conn, ids, Change::to(RevealState::Queued), now).await?;
+    exec!(
+        conn,
+        "UPDATE reveals SET revealed_at = NULL WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+    )?;
+    follow(conn, totals, ids, ids, now).await
+}
+
+/// What new states mean for rows and queue: rows that list any of `changed` show the step that they are at; whom rows
+/// show now comes into the queue, and whom none shows any more leaves it, those of `waiting` among them.
+pub(crate) async fn follow(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    changed: &[i64],
+    waiting: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    let touched = redisplay(conn, totals, changed).await?;
+    let queue: BTreeSet<i64> = touched.iter().chain(waiting).copied().collect();
+    find_lanes(conn, totals, &queue.into_iter().collect::<Vec<_>>(), now).await?;
+    bill_again(conn, &touched).await
+}
+
+/// People who turned out to be one: each of the first gives way to the second, as long as it waits. Rows that list it,
+/// at whichever step, list the other instead, and each once.
+pub(crate) async fn give_way(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    pairs: &BTreeMap<i64, i64>,
+    now: Timestamp,
+) -> Result<()> {
+    let all: BTreeSet<i64> = pairs.iter().flat_map(|(loser, winner)| [*loser, *winner]).collect();
+    let states = lock_states(conn, &all).await?;
+    let pairs: Vec<(i64, i64)> = pairs
+        .iter()
+        .filter(|(loser, winner)| loser != winner && states.contains_key(winner))
+        .filter(|(loser, _)| states.get(loser).is_some_and(|(_, state)| waits(*state)))
+        .map(|(loser, winner)| (*loser, *winner))
+        .collect();
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    count_given(conn, totals, &pairs, &states).await?;
+    write_given(conn, &pairs, now).await?;
+    let winners: BTreeSet<i64> = pairs.iter().map(|(_, winner)| *winner).collect();
+    let winners: Vec<i64> = winners.into_iter().collect();
+    let losers: Vec<i64> = pairs.iter().map(|(loser, _)| *loser).collect();
+    follow(conn, totals, &winners, &[&*winners, &losers].concat(), now).await?;
+    bill_again(conn, &winners.into_iter().collect()).await
+}
+
+/// Counts the rows that show those who give way, as showing the others.
+async fn count_given(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    pairs: &[(i64, i64)],
+    states: &States,
+) -> Result<()> {
+    let winners: BTreeMap<i64, i64> = pairs.iter().copied().collect();
+    let losers: Vec<i64> = winners.keys().copied().collect();
+    for (loser, batch, _) in rows_showing(conn, &losers).await? {
+        let winner = winners.get(&loser).and_then(|winner| states.get(winner));
+        if let (Some(from), Some(to)) = (states.get(&loser), winner) {
+            totals.moved(batch, *from, *to, 1);
+        }
+    }
+    Ok(())
+}
+
+async fn write_given(conn: &mut Conn, pairs: &[(i64, i64)], now: Timestamp) -> Result<()> {
+    let losers = || ints(pairs.iter().map(|(loser, _)| *loser));
+    let columns =
+        || vec![("loser", losers()), ("winner", ints(pairs.iter().map(|(_, winner)| *winner)))];
+    each(
+        conn,
+        "UPDATE batch_rows SET reveal_id = e.winner, shared = 1 FROM ROWS WHERE batch_rows.reveal_id = e.loser",
+        columns(),
+    )
+    .await?;
+    each(
+        conn,
+        "UPDATE row_waterfall SET reveal_id = e.winner FROM ROWS WHERE row_waterfall.reveal_id = e.loser",
+        columns(),
+    )
+    .await?;
+    let winners: Vec<i64> = pairs.iter().map(|(_, winner)| *winner).collect();
+    exec!(
+        conn,
+        "DELETE FROM row_waterfall WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+           AND EXISTS (SELECT 1 FROM row_waterfall f
+                       WHERE f.batch_id = row_waterfall.batch_id AND f.row_number = row_waterfall.row_number
+                         AND f.reveal_id = row_waterfall.reveal_id AND f.step < row_waterfall.step)",
+        json(&winners),
+    )?;
+    each(
+        conn,
+        "UPDATE reveals SET state = 'idle', reason = NULL, due_at = NULL, lane = NULL, cohort = NULL,
+            newcomer = 0, updated_at = e.now
+         FROM ROWS WHERE reveals.id = e.loser",
+        vec![("loser", losers()), ("now", same(now.0, pairs.len()))],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn write_state(
+    conn: &mut Conn,
+    ids: &[i64],
+    change: Change<'_>,
+    now: Timestamp,
+) -> Result<()> {
+    let rows = ids.len();
+    let columns = vec![
+        ("id", ints(ids.iter().copied())),
+        ("state", same_text(change.to.as_str(), rows)),
+        ("reason", same_text(change.reason, rows)),
+        ("due_at", same(change.due_at.map(|at| at.0), rows)),
+        ("attempts", same(change.attempts, rows)),
+        ("now", same(now.0, rows)),
+    ];
+    each_along(
+        conn,
+        "UPDATE reveals SET state = e.state, reason = e.reason, due_at = e.due_at, newcomer = 0,
+            attempts = reveals.attempts + e.attempts, updated_at = e.now
+         FROM ROWS WHERE reveals.id = e.id",
+        &REVEAL,
+        columns,
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The ledger: one open database, its clock, and the person or program that acts.
+
+use std::sync::Arc;
+
+use jobs::{Clock, Timestamp};
+
+use crate::actor::Actor;
+use crate::db::batcher::Batchers;
+use crate::db::conn::value;
+use crate::db::database::Database;
+use crate::db::postgres::open::LONGEST_ANSWER;
+use crate::db::signals::{Subscription, Topic};
+use crate::error::Result;
+
+/// The ledger: every operation on batches, reveals, calls and gates goes through it. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) db: Database,
+    /// The ways to write what is many and small.
+    pub(crate) batchers: Batchers,
+    clock: Clock,
+    actor: Option<Arc<Actor>>,
+}
+
+impl Store {
+    /// Opens the database at `url` (`sqlite://FILE`, created if missing, or `postgres://…`) and
+    /// brings its schema up to date unless told not to.
+    ///
+    /// # Errors
+    /// A URL of another kind, a database that can't be reached, a schema newer than this program.
+    pub async fn connect(url: &str, migrate: bool, clock: Clock) -> Result<Store> {
+        Store::open(url, true, migrate, clock).await
+    }
+
+    /// The same for what only reads or changes what is there: a SQLite file that is missing stays so.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`](crate::StoreError::Missing), and those of [`Store::connect`].
+    pub async fn connect_existing(url: &str, migrate: bool, clock: Clock) -> Result<Store> {
+        Store::open(url, false, migrate, clock).await
+    }
+
+    async fn open(url: &str, create: bool, migrate: bool, clock: Clock) -> Result<Store> {
+        let db = Database::open(url, create, migrate).await?;
+        let store = Store { batchers: Batchers::of(db.clone()), db, clock, actor: None };
+        store.follow_database_clock().await?;
+        Ok(store)
+    }
+
+    /// Where the ledger is: a file's absolute path, or a server's address without the password.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        self.db.place()
+    }
+
+    /// Whether this is Postgres (else SQLite).
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        self.db.is_postgres()
+    }
+
+    /// Waits for changes of `topic` from now on.
+    #[must_use]
+    pub fn subscribe(&self, topic: Topic) -> Subscription {
+        self.db.subscribe(topic)
+    }
+
+    /// Ends the use of the ledger: what was asked for is written, other processes know of it, and a SQLite file holds
+    /// everything, with no log beside it unless another process uses it. For programs that are about to end.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+
+    /// The same ledger for a person or program that acts by hand: what is done through it stands in the audit log.
+    #[must_use]
+    pub fn acting_as(&self, actor: Actor) -> Store {
+        Store { actor: Some(Arc::new(actor)), ..self.clone() }
+    }
+
+    /// For whom the audit log is written.
+    pub(crate) fn actor(&self) -> Option<Arc<Actor>> {
+        self.actor.clone()
+    }
+
+    /// The present, by the clock that all workers on this database share.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The clock that all workers on this database share.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    /// Sets the clock by the database's, so that machines whose clocks differ agree on what is due.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    pub async fn follow_database_clock(&self) -> Result<()> {
+        if self.is_postgres() {
+            let mut conn = self.db.read().await?;
+            let asked = self.clock.now();
+            let shared: i64 = value!(
+                conn,
+                "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+            )?;
+            // An answer that was long on its way, as to a machine that slept, tells the past: a clock
+            // set by it would take a call that waited too long for a fresh one.
+            if self.clock.now().since(asked) <= LONGEST_ANSWER {
+                self.clock.follow(Timestamp(shared));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same ledger for reading page after page of it: on SQLite by a connection of its own.
+    pub(crate) fn reading_much(&self) -> Store {
+        Store { db: self.db.reading_much(), ..self.clone() }
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It doesn't.
+    pub async fn ping(&self) -> Result<()> {
+        let mut conn = self.db.read().await?;
+        let _: i64 = value!(conn, "SELECT COUNT(*) FROM provider_gates")?;
+        Ok(())
+    }
+}
