@@ -1,23 +1,41 @@
 //! The ledger: what was submitted, asked, answered and paid, in SQLite or Postgres. It is the queue,
 //! too: a person whose state is `queued` is the queue's entry, and a claim turns people into a call.
 //!
-//! One set of statements serves both databases; `dialect` holds the few words in which they differ.
+//! One set of statements serves both databases; `db/dialect.rs` holds the few words in which they differ.
 
+// From the bottom up: each area imports from those above it in this list only, which `tests/layers` holds.
+
+/// The person or program that acts by hand.
 mod actor;
+/// What was done by hand.
 mod audit;
+/// What a user submits, and does with it afterwards.
 mod batches;
+/// Requests that may cost credits.
 mod calls;
+/// Two databases behind one small interface.
 mod db;
+/// What stored values mean.
 mod decode;
+/// What goes wrong.
 mod error;
+/// Whether anything may be sent to a provider.
 mod gates;
+/// Who is who.
 mod people;
+/// Erasing people, and purging batches.
 mod privacy;
+/// What is read.
 mod reports;
+/// What providers send.
 mod results;
+/// The state of each reveal, and the rows that display it.
 mod reveals;
+/// What the database is used for, and the keys that live in it.
 mod settings;
+/// The open ledger, which the areas add their operations to.
 mod store;
+/// The workers, and what they were set up to do.
 mod workers;
 
 pub use actor::{Actor, Origin};

@@ -1,5 +1,5 @@
 //! Which step of its waterfall a row shows, and which rows show another when people's states change. Values only: the
-//! database is read and written by `shown`.
+//! database is read and written by `displayed_rows`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
