@@ -15,6 +15,7 @@ use crate::db::signals::Topic;
 use crate::error::{Result, StoreError};
 use crate::gates::gate::Gate;
 use crate::gates::{closing, state};
+use crate::results::taken_back::rejoin_accepted;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 use crate::store::Store;
@@ -166,6 +167,7 @@ async fn unsent(conn: &mut Conn, call: &ClaimedCall, why: &str, now: Timestamp) 
     release(conn, &mut totals, call).await?;
     let ids = still_in(conn, call.id).await?;
     shift(conn, &mut totals, call.provider, &ids, Change::to(RevealState::Queued), now).await?;
+    rejoin_accepted(conn, &mut totals, call.provider, &ids, now).await?;
     if gate.probe_call == Some(call.id) {
         state::half_open(conn, call.provider, now).await?;
     }

@@ -1,6 +1,6 @@
 //! A call that was given up, and turns out to have been taken by the provider after all.
 
-use jobs::{Credits, RevealState, Timestamp};
+use jobs::{Credits, Provider, RevealState, Timestamp};
 
 use crate::db::conn::{Conn, exec, row, rows};
 use crate::db::sets::json;
@@ -69,4 +69,35 @@ pub(crate) async fn take_back(
     bill_again(conn, &ids.into_iter().collect()).await?;
     conn.announce(Topic::Polls);
     Ok(())
+}
+
+/// People whose repeat was refused or never sent, and whose first request turned out to be taken while they were in the
+/// repeat: they wait for its result instead. `ids` must be locked.
+pub(crate) async fn rejoin_accepted(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<()> {
+    let waiting: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT r.id FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)
+         JOIN calls c ON c.id = r.repeat_of AND c.state = 'accepted'
+         JOIN call_reveals m ON m.call_id = c.id AND m.reveal_id = r.id AND m.credits IS NULL
+         WHERE r.state IN ('idle', 'queued', 'retrying')",
+        json(&ids),
+    )?;
+    let ids: Vec<i64> = waiting.into_iter().map(|(id,)| id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    shift(conn, totals, provider, &ids, Change::to(RevealState::Asked), now).await?;
+    exec!(
+        conn,
+        "UPDATE reveals SET call_id = repeat_of, repeat_of = NULL, cohort = NULL
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+    )?;
+    bill_again(conn, &ids.into_iter().collect()).await
 }

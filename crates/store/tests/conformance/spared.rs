@@ -15,6 +15,7 @@ on_both!(
     a_webhook_for_some_takes_the_others_back,
     a_repeat_that_was_refused_is_taken_back,
     who_is_in_the_repeat_already_stays_there,
+    who_comes_back_from_the_repeat_waits_for_the_first_request,
     no_credits_and_then_the_number,
     no_credits_and_the_number_at_once,
     an_alias_that_is_only_named_is_not_asked,
@@ -128,6 +129,23 @@ async fn who_is_in_the_repeat_already_stays_there(b: &Bench) {
     assert_eq!(b.states(batch).await, ["awaiting"; 2]);
     b.webhook(&call, vec![found("o1"), found("o2")]).await;
     assert_eq!(b.states(batch).await, ["found"; 2]);
+}
+
+async fn who_comes_back_from_the_repeat_waits_for_the_first_request(b: &Bench) {
+    let (batch, call) = to_be_repeated(b, 3).await;
+    let alone = store::ClaimReveals { people: 1, calls: 1, ..b.ask(Ocean) };
+    let again = b.claim_as(alone.clone()).await.remove(0);
+    let unsent = b.claim_as(alone).await.remove(0);
+    b.accept(&call).await;
+    b.refuse(&again, 429, Refusal::RateLimited { retry_after: Some(SECOND) }).await;
+    b.store.give_back(unsent, "asleep".into()).await.unwrap();
+    b.check("taken after all").await;
+    open_gates(b).await;
+    assert_eq!(b.states(batch).await, ["awaiting"; 3]);
+    assert!(b.claim(Ocean).await.is_empty());
+    b.webhook(&call, vec![found("o1"), found("o2"), found("o3")]).await;
+    b.check("answered").await;
+    assert_eq!(b.states(batch).await, ["found"; 3]);
 }
 
 async fn spent(b: &Bench) -> [i64; 3] {

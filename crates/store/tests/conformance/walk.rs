@@ -42,6 +42,8 @@ struct Walk<'b> {
     polls: Vec<ClaimedPoll>,
     /// Under which ids Clodura answers for addresses.
     trackings: BTreeMap<String, ClaimedCall>,
+    /// Calls that were refused or not sent. A number may come all the same, and cost more than the ceiling has left.
+    refused: BTreeSet<String>,
     /// Calls that the provider had no credits for; a number may come all the same.
     out_of_credits: BTreeSet<String>,
     /// Calls and people of whom the provider said so.
@@ -69,6 +71,7 @@ impl<'b> Walk<'b> {
             sent: Vec::new(),
             polls: Vec::new(),
             trackings: BTreeMap::new(),
+            refused: BTreeSet::new(),
             out_of_credits: BTreeSet::new(),
             not_found: BTreeSet::new(),
         }
@@ -134,6 +137,7 @@ impl<'b> Walk<'b> {
         let b = self.bench;
         let after = self.rng.random_ratio(1, 2).then_some(5 * MINUTE);
         let message = "words".to_owned();
+        let name = call.call_id.to_string();
         self.sent.push(call.clone());
         match self.rng.random_range(0..40) {
             20..40 => {
@@ -144,7 +148,10 @@ impl<'b> Walk<'b> {
                 b.accept_with(&call, tracking.as_deref()).await;
                 return "accept";
             }
-            0..11 if self.rng.random_ratio(1, 3) => b.unknown(&call).await,
+            0..11 if self.rng.random_ratio(1, 3) => {
+                b.unknown(&call).await;
+                return "unknown";
+            }
             0..12 => b.store.give_back(call, "asleep".into()).await.unwrap_or(()),
             12 => b.refuse(&call, 402, Refusal::CreditsPending).await,
             13 => b.refuse(&call, 402, Refusal::CreditsInsufficient).await,
@@ -158,6 +165,7 @@ impl<'b> Walk<'b> {
             17 | 18 => b.refuse_request(&call).await,
             _ => b.refuse(&call, 503, Refusal::Unavailable { message, retry_after: after }).await,
         }
+        self.refused.insert(name);
         "answer"
     }
 
@@ -169,7 +177,7 @@ impl<'b> Walk<'b> {
         let call = call.call_id.to_string();
         match self.rng.random_range(0..8) {
             0..4 => {
-                let before = self.out_of_credits.contains(&call);
+                let before = self.out_of_credits.contains(&call) || self.refused.contains(&call);
                 if before || self.not_found.contains(&(call, subject.to_owned())) {
                     self.bench.second_thoughts.fetch_add(1, Ordering::Relaxed);
                 }

@@ -14,6 +14,7 @@ use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::gates::gate::Gate;
 use crate::gates::{closing, state};
+use crate::results::taken_back::rejoin_accepted;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 
@@ -56,6 +57,7 @@ pub(crate) async fn refuse(
             refused_alone(conn, totals, &gate, call.provider, &ids, &reason, policy, now).await?
         }
     };
+    rejoin_accepted(conn, totals, call.provider, &ids, now).await?;
     after_refusal(conn, &gate, call, closing, verdict.broken, outcome, policy, now).await
 }
 
