@@ -9,6 +9,8 @@ use crate::{books, faults, queries};
 
 /// More than any story asks for.
 const ENOUGH: i64 = 100_000_000;
+/// Longer than the two minutes for which a worker that was killed keeps a poll to itself.
+const IDLE: Duration = Duration::from_secs(200);
 /// All that still happens at the sandbox happens within this time.
 const SETTLED: Duration = Duration::from_secs(60);
 
@@ -75,10 +77,10 @@ impl Story {
     async fn comes_to_its_end(&mut self, mut worker: Process, codes: &[i32]) {
         let started = Instant::now();
         while worker.exit_status().is_none() {
-            if started.elapsed() > LONG {
+            if started.elapsed() > IDLE {
                 let open = "SELECT state, reason, COUNT(*) FROM row_status GROUP BY state, reason";
                 let open = self.scene.db.rows(open).await;
-                self.faults.push(format!("--until-idle did not end within {LONG:?}: {open:?}"));
+                self.faults.push(format!("--until-idle did not end within {IDLE:?}: {open:?}"));
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
