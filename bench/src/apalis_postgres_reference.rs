@@ -12,9 +12,10 @@ use sqlx::postgres::PgPoolOptions;
 
 use crate::apalis_work::{Work, handle};
 use crate::bench::Bench;
-use crate::database::{Database, Kind};
+use crate::database::Database;
+use crate::kind::Kind;
 use crate::people::Task;
-use crate::reference::{Apalis, PATIENCE};
+use crate::apalis::{Apalis, PATIENCE};
 use crate::stack::Sandbox;
 
 /// `tasks` for what is measured as shipped and with requests, `most` for the rest.

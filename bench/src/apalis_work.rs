@@ -12,7 +12,7 @@ use secrecy::SecretString;
 
 use crate::bench::Bench;
 use crate::people::Task;
-use crate::reference::AT_ONCE;
+use crate::apalis::AT_ONCE;
 use crate::stack::Sandbox;
 
 /// Counts what was handled, and holds the way to the provider.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use tokio::sync::Mutex;
 
-use crate::database::Kind;
+use crate::kind::Kind;
 use crate::measurement::Measurement;
-use crate::reference::Apalis;
+use crate::apalis::Apalis;
 
 /// What all measurements share.
 pub struct Bench {

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,32 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row, SqliteConnection};
 
 use crate::bench::Bench;
-
-/// Which database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    Sqlite,
-    Postgres,
-}
-
-impl Kind {
-    /// The target that holds here.
-    pub fn target(self, sqlite: f64, postgres: f64) -> f64 {
-        match self {
-            Kind::Sqlite => sqlite,
-            Kind::Postgres => postgres,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Sqlite => "sqlite",
-            Kind::Postgres => "postgres",
-        })
-    }
-}
+use crate::kind::Kind;
 
 /// A database of its own for one measurement.
 pub struct Database {

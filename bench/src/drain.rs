@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::bench::Bench;
-use crate::database::{Conn, Database, Kind};
+use crate::database::{Conn, Database};
+use crate::kind::Kind;
 use crate::people::{Asked, write_csv};
 use crate::process::Usage;
 use crate::stack::{Results, Sandbox, Worker, enqueue};

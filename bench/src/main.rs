@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
+mod apalis; // what stock apalis comes to
 mod apalis_postgres_reference; // apalis-postgres
 mod apalis_sqlite_reference; // apalis-sqlite
 mod apalis_work; // what its tasks do
@@ -16,6 +17,7 @@ mod cases; // one file a measurement
 mod database; // both databases, created and removed
 mod drain; // submit, then wait for every result
 mod http; // talking to the sandbox and to the worker's listener
+mod kind; // which database
 mod measurement; // what is printed
 mod people; // made-up files
 mod prober; // how long a small write has to wait
@@ -25,7 +27,7 @@ mod stack; // the sandbox and the worker beside it
 
 use bench::Bench;
 use cases::Case;
-use database::Kind;
+use kind::Kind;
 
 /// Measures reveal-queue beside plain database writes and stock apalis. Build the binaries first; scripts/bench does.
 #[derive(Parser)]

@@ -1,7 +1,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::database::Kind;
+use crate::kind::Kind;
 
 /// What one measurement came to.
 #[derive(Serialize)]

@@ -2,11 +2,12 @@ use anyhow::Result;
 
 use super::ocean::describe;
 use crate::bench::Bench;
-use crate::database::Kind;
+use crate::kind::Kind;
 use crate::drain::drain;
 use crate::measurement::Measurement;
 use crate::people::Asked;
-use crate::reference::{self, AT_ONCE};
+use crate::apalis::AT_ONCE;
+use crate::reference;
 use crate::stack::Results;
 
 /// One request a person, one webhook a person.

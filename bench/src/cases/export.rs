@@ -1,7 +1,8 @@
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::database::{Database, Kind};
+use crate::database::Database;
+use crate::kind::Kind;
 use crate::drain::drain;
 use crate::measurement::Measurement;
 use crate::people::Asked;

@@ -3,7 +3,7 @@ use std::io::Write;
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::database::Kind;
+use crate::kind::Kind;
 use crate::drain::drain;
 use crate::measurement::Measurement;
 use crate::people::Asked;

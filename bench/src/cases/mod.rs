@@ -2,7 +2,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::bench::Bench;
-use crate::database::Kind;
+use crate::kind::Kind;
 
 mod clodura;
 mod export;

@@ -1,7 +1,7 @@
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::database::Kind;
+use crate::kind::Kind;
 use crate::drain::{Drained, drain};
 use crate::measurement::Measurement;
 use crate::people::Asked;

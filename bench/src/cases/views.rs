@@ -3,7 +3,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::bench::Bench;
-use crate::database::{Conn, Database, Kind};
+use crate::database::{Conn, Database};
+use crate::kind::Kind;
 use crate::measurement::Measurement;
 use crate::people::{Asked, write_csv};
 use crate::stack::{Results, Sandbox, Worker, enqueue};

@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::views::settled;
 use crate::bench::Bench;
-use crate::database::{Database, Kind};
+use crate::database::Database;
+use crate::kind::Kind;
 use crate::http::{self, Webhook};
 use crate::measurement::{Measurement, percentile};
 use crate::people::{Asked, write_csv};

@@ -8,6 +8,8 @@ mod alias;
 mod board;
 /// The command line.
 pub mod cli;
+/// The ledger that a command works on.
+mod context;
 /// The database that was perhaps meant.
 mod elsewhere;
 /// `enqueue export`.

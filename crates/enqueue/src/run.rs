@@ -3,13 +3,13 @@ use store::{Store, StoreError};
 
 use crate::alias::{self, AliasCommand};
 use crate::cli::{Cli, Command, Global};
+use crate::context::{change, existing, with};
 use crate::failure::Failure;
 use crate::output::say;
 use crate::rotate::{self, RotateCommand};
 use crate::status::StatusArgs;
 use crate::{
-    actor, elsewhere, export, forget, manage, manual, reconcile, replay, signals, status, submit,
-    suppress,
+    elsewhere, export, forget, manage, manual, reconcile, replay, status, submit, suppress,
 };
 
 /// Does what the command line says.
@@ -66,33 +66,6 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// Changes something in the ledger, which is made if there is none.
-pub(crate) async fn change(
-    global: &Global,
-    work: impl AsyncFnOnce(&Store) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let store = Store::connect(global.database()?, !global.no_migrate, Clock::system()).await?;
-    let store = store.acting_as(actor::current());
-    with(&store, signals::unless_stopped(work(&store))).await
-}
-
-/// Reads or changes what is in the ledger; makes none.
-async fn existing(
-    global: &Global,
-    work: impl AsyncFnOnce(&Store) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let store = open_existing(global).await?;
-    let done = with(&store, signals::unless_stopped(work(&store))).await;
-    done.map_err(|failure| elsewhere::hint(global, failure))
-}
-
-async fn open_existing(global: &Global) -> Result<Store, Failure> {
-    let opened =
-        Store::connect_existing(global.database()?, !global.no_migrate, Clock::system()).await;
-    let store = opened.map_err(|error| elsewhere::hint(global, error.into()))?;
-    Ok(store.acting_as(actor::current()))
-}
-
 /// A database that is not there has no batches, which is no failure, unless one is asked for by name.
 async fn status(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
     match Store::connect_existing(global.database()?, !global.no_migrate, Clock::system()).await {
@@ -109,20 +82,6 @@ async fn status(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
         }
         Err(error) => Err(elsewhere::hint(global, error.into())),
     }
-}
-
-/// Works on the ledger, and ends when everything of it is in its place, however the work ended.
-pub(crate) async fn with<T>(
-    store: &Store,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let done = async {
-        store.ping().await?;
-        work.await
-    };
-    let done = done.await;
-    store.close().await;
-    done
 }
 
 async fn migrate(global: &Global) -> Result<(), Failure> {

@@ -2,8 +2,6 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::failure::Failure;
-
 /// Which signal came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
@@ -29,16 +27,5 @@ async fn received(signal: Option<Signal>) {
             signal.recv().await;
         }
         None => std::future::pending().await,
-    }
-}
-
-/// Does the work, unless a signal comes first.
-pub async fn unless_stopped(
-    work: impl Future<Output = Result<(), Failure>>,
-) -> Result<(), Failure> {
-    tokio::select! {
-        biased;
-        done = work => done,
-        stop = stopped() => Err(Failure::Interrupted("interrupted".to_owned(), stop)),
     }
 }

@@ -33,11 +33,12 @@ use store::{Loaded, NewBatch, Preview, Published, Store, sqlite_file};
 pub use args::{Prices, SubmitArgs};
 
 use crate::cli::Global;
+use crate::context::{unless_stopped, with};
 use crate::failure::Failure;
 use crate::input::{Format, Reader};
 use crate::output::{count, print_line, say};
-use crate::signals::{self, stopped};
-use crate::{run, wait};
+use crate::signals::stopped;
+use crate::wait;
 use bad_rows::BadRows;
 use feed::{Feed, FeedError, Input, Order};
 use load::{Sink, load};
@@ -61,7 +62,7 @@ pub async fn submit(mut args: SubmitArgs, global: &Global) -> Result<(), Failure
         return dry_run(&args, reader, global).await;
     }
     let store = Store::connect(global.database()?, !global.no_migrate, Clock::system()).await?;
-    run::with(&store, submit_to(&store, &args, reader)).await
+    with(&store, submit_to(&store, &args, reader)).await
 }
 
 async fn submit_to(store: &Store, args: &SubmitArgs, reader: Reader) -> Result<(), Failure> {
@@ -270,7 +271,7 @@ async fn dry_run(args: &SubmitArgs, reader: Reader, global: &Global) -> Result<(
         false => (format!("sqlite://{}", nowhere.path().join("dry-run.db").display()), true),
     };
     let store = Store::connect(&url, migrate, Clock::system()).await?;
-    run::with(&store, signals::unless_stopped(preview(args, &store, reader))).await
+    with(&store, unless_stopped(preview(args, &store, reader))).await
 }
 
 async fn preview(args: &SubmitArgs, store: &Store, reader: Reader) -> Result<(), Failure> {

@@ -5,99 +5,17 @@
 
 /// Which of a person's reveals counts, and which gives way to it.
 pub mod choice;
+/// Evidence.
+mod links;
 /// From evidence to persons.
 mod persons;
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-
-use crate::IdentifierKind;
-
+pub use self::links::{Links, MOST_ADDRESSES, is_address};
 pub use self::persons::{Contradiction, Persons};
-
-/// More LinkedIn addresses than one person has. An id that stands with more of them is a cell that was filled down, and
-/// joins none of them.
-pub const MOST_ADDRESSES: usize = 20;
 
 /// How far evidence has to be followed from an identifier until nothing further off can change its person: from an
 /// address to its ids, their addresses, the ids behind these, and once more for the one id that may be a partner.
 pub const FARTHEST: usize = 6;
-
-/// Evidence that identifiers are one person's, and what was taken apart by hand. Identifiers are encoded.
-#[derive(Debug, Clone, Default)]
-pub struct Links {
-    joined: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
-    apart: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
-}
-
-impl Links {
-    /// Whether there is no evidence at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.joined.is_empty()
-    }
-
-    /// Notes that two identifiers stand for one person; whether that is new. Two of one kind never do.
-    pub fn join(&mut self, one: &Arc<str>, other: &Arc<str>) -> bool {
-        if kind(one) == kind(other) || self.are_apart(one, other) {
-            return false;
-        }
-        add(&mut self.joined, other, one);
-        add(&mut self.joined, one, other)
-    }
-
-    /// Notes that two identifiers are two people's, whatever is said elsewhere.
-    pub fn part(&mut self, one: &Arc<str>, other: &Arc<str>) {
-        for (one, other) in [(one, other), (other, one)] {
-            add(&mut self.apart, one, other);
-            if let Some(joined) = self.joined.get_mut(one) {
-                joined.remove(other);
-            }
-        }
-    }
-
-    /// Whether two identifiers were taken apart.
-    #[must_use]
-    pub fn are_apart(&self, one: &str, other: &str) -> bool {
-        self.apart.get(one).is_some_and(|apart| apart.contains(other))
-    }
-
-    /// Whether an id stands with more addresses than one person has.
-    #[must_use]
-    pub fn is_filled_down(&self, identifier: &str) -> bool {
-        !is_address(identifier)
-            && self.beside(identifier).filter(|other| is_address(other)).count() > MOST_ADDRESSES
-    }
-
-    /// The identifiers that were said to be the same person's.
-    pub fn beside(&self, identifier: &str) -> impl Iterator<Item = &Arc<str>> {
-        self.joined.get(identifier).into_iter().flatten()
-    }
-
-    /// Who all these identifiers are.
-    #[must_use]
-    pub fn persons(&self) -> Persons {
-        persons::derive(self)
-    }
-}
-
-fn add(
-    links: &mut HashMap<Arc<str>, BTreeSet<Arc<str>>>,
-    one: &Arc<str>,
-    other: &Arc<str>,
-) -> bool {
-    links.entry(Arc::clone(one)).or_default().insert(Arc::clone(other))
-}
-
-fn kind(identifier: &str) -> Option<IdentifierKind> {
-    IdentifierKind::of_encoded(identifier)
-}
-
-/// Whether an encoded identifier is a LinkedIn address. All others are providers' own ids.
-#[must_use]
-pub fn is_address(identifier: &str) -> bool {
-    kind(identifier) == Some(IdentifierKind::LinkedinUrl)
-}
 
 #[cfg(test)]
 mod tests;

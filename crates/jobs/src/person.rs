@@ -1,16 +1,19 @@
 /// What a cell holds, apart from what spreadsheets put around it.
 mod cell;
+/// Why a text is no identifier.
+mod error;
 /// An id that a provider gave.
 mod id;
 /// What names a person in a LinkedIn address.
 mod linkedin;
+/// What all identifiers have in common as texts.
+mod text;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The most characters an identifier may have; the longest real ones have about a hundred.
-pub const LONGEST_IDENTIFIER: usize = 200;
+pub use self::error::{IdentifierError, LONGEST_IDENTIFIER};
 
 /// Which kind of identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,92 +31,6 @@ pub enum IdentifierKind {
 pub struct Identifier {
     kind: IdentifierKind,
     value: String,
-}
-
-/// Why a text is no identifier; written for the person who fills the file, to be read after the
-/// name of the column. It never repeats the text, which is personal data.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IdentifierError {
-    /// Nothing but white space.
-    #[error("is empty")]
-    Empty,
-    /// What stands where nothing is known: `N/A`, `null`, `0`, `/in/unavailable`.
-    #[error("names nobody")]
-    Placeholder,
-    /// `2.75128E+18`.
-    #[error("a spreadsheet shortened this id; format the column as text and export again")]
-    Shortened,
-    /// `2,751,275`.
-    #[error(
-        "a spreadsheet put separators between the digits of this id; \
-         format the column as text and export again"
-    )]
-    Separators,
-    /// `=A2`.
-    #[error("is a formula; put its value in its place and export again")]
-    Formula,
-    /// `j?rgen`, `maria…`, or the marks of a wrong character set.
-    #[error(
-        "has lost letters (?, …, � or the like stands for them); \
-         export the file again as UTF-8, or copy the value anew"
-    )]
-    LettersLost,
-    /// `p1,p2`.
-    #[error("has a comma, semicolon or bar inside; one cell holds one id")]
-    SeveralIds,
-    /// More than [`LONGEST_IDENTIFIER`] characters.
-    #[error("is longer than {LONGEST_IDENTIFIER} characters")]
-    TooLong,
-    /// White space in an id.
-    #[error("has white space inside; one cell holds one id")]
-    WhiteSpace,
-    /// A control or invisible character in an id or slug.
-    #[error("has an invisible character (U+{0:04X}) inside; type it again by hand")]
-    Invisible(u32),
-    /// An address where an id belongs.
-    #[error("is a web address, not an id; a LinkedIn profile belongs in the column linkedin_url")]
-    AddressForId,
-    /// Not an address at linkedin.com.
-    #[error("is no LinkedIn address; write linkedin.com/in/ and the person's name there")]
-    NotLinkedin,
-    /// A shortened link, which only LinkedIn can resolve.
-    #[error("is a short link; open it and copy the address of the profile, linkedin.com/in/…")]
-    ShortLink,
-    /// `/pub/…`, whose slug is another one today.
-    #[error(
-        "is an old public address (/pub/…), which names nobody today; \
-         open it and copy the linkedin.com/in/… address it leads to"
-    )]
-    OldPublicAddress,
-    /// `/sales/…`.
-    #[error(
-        "is a Sales Navigator address, which providers can't read; \
-         use the person's linkedin.com/in/… address (there: ⋯, Copy LinkedIn.com URL)"
-    )]
-    SalesNavigator,
-    /// `/talent/…`, `/recruiter/…`.
-    #[error(
-        "is a Recruiter address, which providers can't read; \
-         use the person's linkedin.com/in/… address (there: Public profile)"
-    )]
-    Recruiter,
-    /// `/company/…`, `/school/…`, `/showcase/…`.
-    #[error("is a company's page, not a person's; use the person's linkedin.com/in/… address")]
-    CompanyPage,
-    /// Any other page at LinkedIn.
-    #[error("is a LinkedIn page, but no profile; use the person's linkedin.com/in/… address")]
-    NotAProfile,
-    /// `/in/` and nothing, or what no profile is called.
-    #[error("is no LinkedIn profile: what follows linkedin.com/in/ is no profile's name")]
-    BadSlug,
-}
-
-impl IdentifierError {
-    /// Whether the text holds nothing, so that the other identifiers of its row count alone.
-    #[must_use]
-    pub fn is_absent(&self) -> bool {
-        matches!(self, IdentifierError::Empty | IdentifierError::Placeholder)
-    }
 }
 
 impl IdentifierKind {
@@ -231,52 +148,6 @@ impl Identifier {
             Some(Identifier { kind, value: value.to_owned() })
         })
     }
-}
-
-/// Takes off what spreadsheets and browsers leave around a text: white space, and characters that
-/// can't be seen.
-fn trim(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c) || is_joiner(c))
-}
-
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
-        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-}
-
-/// Joiners stand inside of Persian and Indic names and of emoji, never around them.
-fn is_joiner(c: char) -> bool {
-    matches!(c, '\u{200c}' | '\u{200d}')
-}
-
-/// Whether signs stand where letters were: a text that was cut short, written in a character set
-/// without them, or read in a wrong one (`jÃ¼rgen`).
-fn letters_were_lost(text: &str) -> bool {
-    if text.is_ascii() {
-        return text.contains("..");
-    }
-    let is_lead = |c| matches!(c, 'Â' | 'â' | 'Ã' | 'ã' | 'Ä' | 'ä' | 'Å' | 'å');
-    let is_trail =
-        |c| matches!(c, '\u{80}'..='\u{bf}' | '\u{2013}'..='\u{203a}' | '€' | '™' | 'ˆ' | '˜');
-    let mut before = None;
-    text.contains("..")
-        || text.chars().any(|c| {
-            let lead = before.replace(c).is_some_and(is_lead);
-            matches!(c, '\u{fffd}' | '…') || (lead && is_trail(c))
-        })
-}
-
-fn not_too_long(text: &str) -> Result<(), IdentifierError> {
-    // Bytes first: counting characters is needed for long texts only.
-    if text.len() > LONGEST_IDENTIFIER && text.chars().count() > LONGEST_IDENTIFIER {
-        return Err(IdentifierError::TooLong);
-    }
-    Ok(())
-}
-
-fn contains_ignoring_case(text: &str, part: &str) -> bool {
-    text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 #[cfg(test)]

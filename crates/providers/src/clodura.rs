@@ -4,17 +4,17 @@ use jobs::outcome::{
     Balance, Finding, LookupFailure, PersonResult, Refusal, RevealOutcome, TrackOutcome,
 };
 use jobs::price::DIRECT_DIAL;
-use jobs::{Credits, Identifier, IdentifierKind, Provider, Tariff};
+use jobs::{Credits, Identifier, IdentifierKind, Tariff};
 use reqwest::header::HeaderName;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::entries::{self, Malformed, Reading, Shape, Word};
 use crate::http::{Account, Answer, InvalidAccount};
 use crate::meaning;
 use crate::numbers::{Numbers, may_be_type};
-use crate::webhook::{self, Shape, Word};
 use crate::words;
 
 /// Where Clodura is reached unless told otherwise.
@@ -152,7 +152,7 @@ struct Accepted {
 /// None leaves the order accepted: its webhook may still come.
 fn tracking_id(answer: &Answer) -> Option<String> {
     let Accepted { tracking_id } = answer.json()?;
-    webhook::id(&tracking_id)
+    entries::id(&tracking_id)
 }
 
 /// A 403 is either a plan without this endpoint (nobody can be asked) or "the request is missing
@@ -181,7 +181,7 @@ fn balance(json: &Value) -> Option<Balance> {
 /// still runs. With several entries a number wins, then whatever is still open.
 fn tracked(answer: &Answer) -> TrackOutcome {
     let json = answer.json::<Value>();
-    let reading = json.and_then(|json| webhook::read_json(Provider::Clodura, &json).ok());
+    let reading = json.and_then(|json| read(&json).ok());
     let results = reading.unwrap_or_default().results;
     let result = results.into_iter().min_by_key(|result| match result.finding {
         Finding::Found { .. } => 0,
@@ -200,8 +200,18 @@ fn tracked(answer: &Answer) -> TrackOutcome {
 /// list), or `people` with `phoneNumbers` by source.
 pub(crate) const SHAPE: Shape = Shape { lists: &["people"], fields: &["personId", "phoneNumbers"] };
 
+/// Reads a webhook, or the answer to a poll.
+pub(crate) fn read(json: &Value) -> Result<Reading, Malformed> {
+    let entries = entries::entries(&SHAPE, json)?;
+    let mut reading = Reading { passed_over: entries.passed_over, ..Reading::default() };
+    for entry in entries.found {
+        reading.results.push(result(entry.fields, entry.overall, &mut reading.odd_fields));
+    }
+    Ok(reading)
+}
+
 /// Reads one person's entry.
-pub(crate) fn result(
+fn result(
     person: &Map<String, Value>,
     overall: Word,
     odd_fields: &mut BTreeSet<String>,
@@ -238,7 +248,7 @@ pub(crate) fn result(
         Finding::NotFound
     };
     let remark = (finding == Finding::NotFound).then(|| remark(&sources)).flatten();
-    PersonResult { person_id: webhook::person_id(person), finding, remark }
+    PersonResult { person_id: entries::person_id(person), finding, remark }
 }
 
 /// What sources said that nothing published names: `Wiza: error`.

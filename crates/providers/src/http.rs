@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{gzip, meaning, words};
+use crate::{acceptance, gzip, retry_after, words};
 
 /// The most that is read of an answer; 500 people's answers are some 50 KiB.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
@@ -153,7 +153,7 @@ impl Account {
             .map_err(|error| Failure::new(error, started.elapsed(), &self.key))?;
         let status = response.status().as_u16();
         let _ = STATUS.try_with(|cell| cell.set(Some(status)));
-        let retry_after = meaning::retry_after(response.headers());
+        let retry_after = retry_after::read(response.headers());
         let challenged = response.headers().contains_key(CF_MITIGATED);
         Ok(Answer { status, retry_after, challenged, body: read(response).await })
     }
@@ -204,7 +204,7 @@ impl Answer {
         let Some(body) = self.body.as_deref().filter(|body| !body.trim_ascii().is_empty()) else {
             return true;
         };
-        json::read(body).is_ok_and(|body| meaning::is_acceptance(&body, fields))
+        json::read(body).is_ok_and(|body| acceptance::is_acceptance(&body, fields))
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Option<T> {

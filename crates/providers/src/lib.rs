@@ -4,10 +4,14 @@
 //! [`webhook::parse`]. What holds for all of them (which failure may have cost money, how a body
 //! is quoted) is decided once, in `meaning` and `words`.
 
+/// Whether a body says that an order was taken.
+mod acceptance;
 /// The body of an order, and the last moment at which it may leave.
 pub mod body;
 /// Clodura: one person a request, results by webhook or poll.
 pub mod clodura;
+/// The people in a body, before any provider's own reading of them.
+mod entries;
 /// Bodies that came compressed.
 pub mod gzip;
 /// The one HTTP client, and how a request becomes an answer or a failure.
@@ -20,6 +24,8 @@ mod numbers;
 pub mod ocean;
 /// Phone numbers in E.164.
 pub mod phone;
+/// How long an answer asks to wait.
+mod retry_after;
 /// The signature in a webhook's address, which is all that tells it from a forgery.
 pub mod signature;
 /// What webhooks say.

@@ -1,19 +1,8 @@
-use std::time::{Duration, UNIX_EPOCH};
-
+use jobs::Credits;
 use jobs::outcome::{LookupFailure, Refusal, RevealOutcome};
-use jobs::{Clock, Credits};
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-
 use serde_json::Value;
 
 use crate::http::{Account, Answer, Failure};
-
-/// What RFC 9111 §1.2.2 has a number of seconds become that is too large to hold.
-const VERY_LONG: f64 = 2_147_483_648.0;
-
-/// From here on a number of seconds is a moment since 1970 (this one is in 2001) and no wait: it would be one of
-/// more than thirty years.
-const EPOCH_SECONDS: f64 = 1e9;
 
 /// What an order for a reveal came to, as far as it is the same for every provider. `Ok` is an
 /// answer that only the provider's own table explains: a 2xx, or a 4xx without a common meaning.
@@ -89,34 +78,6 @@ fn not_the_provider(status: u16) -> String {
     format!("HTTP {status}: a page of a proxy, not an answer of the API")
 }
 
-/// `Retry-After` as seconds or as a date (RFC 9110 §10.2.3); also as a fraction of seconds, and as a moment in
-/// seconds since 1970. A moment counts from the answer's own `Date`, so that a clock that is wrong here does not
-/// matter; one that has passed is zero.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if value.starts_with(|c: char| c.is_ascii_digit())
-        && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-    {
-        let seconds: f64 = value.parse().ok()?;
-        if (EPOCH_SECONDS..EPOCH_SECONDS * 10.0).contains(&seconds) {
-            return Some(Duration::from_secs_f64(seconds).saturating_sub(answered_at(headers)));
-        }
-        return Some(Duration::from_secs_f64(seconds.min(VERY_LONG)));
-    }
-    let until = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
-    Some(until.saturating_sub(answered_at(headers)))
-}
-
-/// When the answer was written, since 1970.
-fn answered_at(headers: &HeaderMap) -> Duration {
-    headers
-        .get(DATE)
-        .and_then(|date| date.to_str().ok())
-        .and_then(|date| httpdate::parse_http_date(date.trim()).ok())
-        .and_then(|date| date.duration_since(UNIX_EPOCH).ok())
-        .unwrap_or_else(|| Clock::system().now().since(jobs::Timestamp(0)))
-}
-
 /// Credits, written as a number or as text; to the nearest thousandth.
 pub(crate) fn credits(value: Option<&Value>) -> Option<Credits> {
     let number = match value? {
@@ -142,75 +103,4 @@ pub(crate) fn number(value: Option<&Value>) -> Option<i64> {
 fn whole(number: f64) -> Option<i64> {
     // The conversion saturates, and turns what is no number into 0.
     number.is_finite().then(|| number.floor() as i64)
-}
-
-/// Whether a body says that an order was taken: an object with one of `fields`, wrapped in `data` at most, that
-/// speaks of no error. An empty object says nothing else.
-pub(crate) fn is_acceptance(body: &Value, fields: &[&str]) -> bool {
-    let object = match body.get("data") {
-        Some(inner @ Value::Object(_)) => inner,
-        _ => body,
-    };
-    let says_nothing = body.as_object().is_some_and(serde_json::Map::is_empty);
-    (says_nothing || fields.iter().any(|field| object.get(*field).is_some()))
-        && !speaks_of_an_error(body)
-        && !speaks_of_an_error(object)
-}
-
-fn speaks_of_an_error(body: &Value) -> bool {
-    let is_error_status = |value: &Value| match value {
-        Value::Number(number) => number.as_u64().is_some_and(|status| status >= 400),
-        Value::String(word) => {
-            let word = word.to_lowercase();
-            ["error", "fail", "denied", "invalid", "forbidden", "unauthorized"]
-                .iter()
-                .any(|bad| word.contains(bad))
-        }
-        _ => false,
-    };
-    let says_something = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-        _ => true,
-    };
-    ["error", "errors"].iter().any(|name| body.get(*name).is_some_and(says_something))
-        || ["success", "ok"].iter().any(|name| body.get(*name) == Some(&Value::Bool(false)))
-        || ["status", "statusCode", "code"]
-            .iter()
-            .any(|name| body.get(*name).is_some_and(is_error_status))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_acceptance_says_so() {
-        let fields = &["trackingId", "status"];
-        for body in [
-            json!({"status": "in progress"}),
-            json!({"trackingId": null}),
-            json!({"trackingId": "t1", "status": "Callback will be triggered", "error": null}),
-            json!({"data": {"trackingId": "t1"}}),
-            json!({}),
-        ] {
-            assert!(is_acceptance(&body, fields), "{body}");
-        }
-        for body in [
-            json!([]),
-            json!("OK"),
-            json!({"detail": "Internal error"}),
-            json!({"status": "error"}),
-            json!({"status": 500}),
-            json!({"status": "failed", "trackingId": null}),
-            json!({"status": "ok", "errors": ["no"]}),
-            json!({"success": false, "data": {"trackingId": "t1"}}),
-        ] {
-            assert!(!is_acceptance(&body, fields), "{body}");
-        }
-    }
 }

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::entries::{self, Malformed, Reading, Shape, Word};
 use crate::http::{Account, Answer, InvalidAccount};
 use crate::meaning;
 use crate::numbers::Numbers;
-use crate::webhook::{self, Shape, Word};
 
 /// Where Ocean is reached unless told otherwise.
 pub const BASE_URL: &str = "https://api.ocean.io";
@@ -192,7 +192,7 @@ fn pool(plan: OceanPlan, phone: Credits, all: Credits) -> (Option<Tariff>, Credi
 }
 
 /// What the request was charged, where the body tells it.
-pub(crate) fn credits_used(body: &Map<String, Value>) -> Option<Credits> {
+fn credits_used(body: &Map<String, Value>) -> Option<Credits> {
     meaning::credits(body.get("creditsUsed")).filter(|used| *used >= Credits::ZERO)
 }
 
@@ -205,11 +205,19 @@ pub(crate) const SHAPE: Shape =
 const FIELDS: [&str; 8] =
     ["personId", "status", "numbers", "phone", "firstName", "lastName", "name", "linkedin"];
 
+/// Reads a webhook.
+pub(crate) fn read(json: &Value) -> Result<Reading, Malformed> {
+    let entries = entries::entries(&SHAPE, json)?;
+    let mut reading = Reading { passed_over: entries.passed_over, ..Reading::default() };
+    reading.credits_used = entries::unwrapped(json, &SHAPE, 2).into_iter().find_map(credits_used);
+    for entry in entries.found {
+        reading.results.push(result(entry.fields, &mut reading.odd_fields));
+    }
+    Ok(reading)
+}
+
 /// Reads one person's entry.
-pub(crate) fn result(
-    entry: &Map<String, Value>,
-    odd_fields: &mut BTreeSet<String>,
-) -> PersonResult {
+fn result(entry: &Map<String, Value>, odd_fields: &mut BTreeSet<String>) -> PersonResult {
     let inner = entry.get("phone").and_then(Value::as_object);
     let status = entry.get("status").filter(|status| !status.is_null());
     let word = Word::of(status.or_else(|| inner.and_then(|phone| phone.get("status"))));
@@ -233,5 +241,5 @@ pub(crate) fn result(
         Word::Other if !numbers.is_empty() => Finding::Unreadable,
         _ => Finding::InProgress,
     };
-    PersonResult { person_id: webhook::person_id(entry), finding, remark: None }
+    PersonResult { person_id: entries::person_id(entry), finding, remark: None }
 }

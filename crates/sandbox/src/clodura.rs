@@ -3,76 +3,22 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use crate::{
     Provider,
-    account::CloduraAccount,
     chance::Chance,
     clock,
-    clodura_request::{self, Ask},
-    clodura_result::{self, Findings},
-    config::{CloduraConfig, Config, Plan},
-    delivery::Work,
-    exchange::{Incoming, Reply},
-    limits::Limiter,
-    ocean::too_many,
+    clodura_request::{self, Ask, message},
+    clodura_result,
+    clodura_state::{Job, Order},
+    config::{Config, Plan},
     parcel::{self, Label},
+    queue::Work,
+    reply::{Incoming, Reply, too_many},
     truth::{Marker, SOURCES, Truth},
     world::World,
 };
-
-/// What Clodura knows about its customer.
-#[derive(Debug)]
-pub(crate) struct Desk {
-    pub(crate) account: CloduraAccount,
-    limiter: Limiter,
-    jobs: Vec<Job>,
-    /// Begins each tracking id: when and by which run of the sandbox it was made, so that no two runs use the same.
-    run: String,
-}
-
-impl Desk {
-    pub(crate) fn new(config: &CloduraConfig, now: Instant) -> Self {
-        let time = clock::since_epoch();
-        let run = Chance::new(u64::from(std::process::id()), "run")
-            .nth(time.as_nanos() as u64)
-            .bits() as u32;
-        Self {
-            account: CloduraAccount::new(config),
-            limiter: Limiter::new(now),
-            jobs: Vec::new(),
-            run: format!("{:08x}{run:08x}", time.as_secs()),
-        }
-    }
-
-    fn tracking_id(&self, index: usize) -> String {
-        format!("{}{index:08x}", self.run)
-    }
-
-    fn index(&self, tracking_id: &str) -> Option<usize> {
-        let digits = tracking_id.strip_prefix(&self.run)?;
-        usize::from_str_radix(digits, 16).ok().filter(|&index| index < self.jobs.len())
-    }
-}
-
-/// One accepted request. The result isn't stored: it follows from the person and the findings.
-#[derive(Debug, Clone)]
-pub(crate) struct Job {
-    pub(crate) person_id: Arc<str>,
-    pub(crate) plan: Plan,
-    pub(crate) via_partners: bool,
-    accepted_at: Instant,
-    findings: Option<Findings>,
-}
-
-/// A job whose result is being made.
-#[derive(Debug)]
-pub(crate) struct Order {
-    index: usize,
-    url: Option<Arc<str>>,
-    early: Option<oneshot::Sender<()>>,
-}
 
 /// `POST /api/v1/search/people/phone/match`
 pub(crate) fn reveal(world: &World, incoming: &Incoming) -> Reply {
@@ -164,11 +110,6 @@ fn admit(world: &World, config: &Config, incoming: &Incoming) -> Result<(), Repl
     taken.map_err(|many| {
         too_many(&clodura.limits, many.wait, &many.limit, message(429, "Rate limit exceeded"))
     })
-}
-
-/// Error bodies aren't documented; this is their usual form.
-pub(crate) fn message(status: u16, text: &str) -> Reply {
-    Reply::json(status, &json!({"message": text}))
 }
 
 fn is_refused_at_once(config: &Config, truth: &Truth, via_partners: bool) -> bool {

@@ -1,13 +1,12 @@
 //! What Clodura accepts as a request for a phone number.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    clodura::message,
     config::CloduraConfig,
-    exchange::Reply,
     linkedin::{self, Address},
     ocean_request::is_web_address,
+    reply::Reply,
     truth::{self, Marker},
 };
 
@@ -70,4 +69,9 @@ fn text<'a>(body: &'a Value, name: &str) -> Result<Option<&'a str>, Reply> {
         Some(Value::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
         Some(_) => Err(message(422, &format!("{name} must be a string"))),
     }
+}
+
+/// Error bodies aren't documented; this is their usual form.
+pub(crate) fn message(status: u16, text: &str) -> Reply {
+    Reply::json(status, &json!({"message": text}))
 }

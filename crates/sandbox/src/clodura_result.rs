@@ -4,41 +4,13 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     chance::Chance,
-    clodura::Job,
+    clodura_state::{Findings, Job},
     config::{Config, Plan},
     truth::{Marker, SOURCES, Truth},
 };
 
 /// A partner of whom no documentation speaks.
 const UNKNOWN_PARTNER: &str = "Nimbusphone";
-
-/// How a search through the sources ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Findings {
-    /// How many sources were asked, from the first.
-    asked: usize,
-    /// How many there are to ask.
-    sources: usize,
-    /// Whether the last one asked had a number.
-    found: bool,
-    plan: Plan,
-}
-
-impl Findings {
-    pub(crate) fn is_found(&self) -> bool {
-        self.found
-    }
-
-    /// Everybody was asked and nobody had a number.
-    pub(crate) fn is_nothing(&self) -> bool {
-        !self.found && self.asked == self.sources
-    }
-
-    /// What the find costs where finds differ in price; nothing without one.
-    pub(crate) fn price(&self) -> Option<u64> {
-        self.found.then(|| SOURCES[self.asked - 1].1)
-    }
-}
 
 /// Asks one source after the other until one has a number or `budget` doesn't cover the next one's price.
 pub(crate) fn search(config: &Config, job: &Job, truth: &Truth, budget: i64) -> Findings {

@@ -3,99 +3,21 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header::CONTENT_TYPE},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::Value;
-use tokio::sync::oneshot;
 
-use crate::{Endpoint, clock, clodura, faults, ocean, stats::InFlight, wire::Link, world::World};
+use crate::{
+    Endpoint, clock, clodura, faults,
+    in_flight::InFlight,
+    ocean,
+    reply::{Incoming, Outcome, Reply},
+    wire::Link,
+    world::World,
+};
 
 /// How long an answer waits for the webhook that has to come before it.
 const EARLY_WAIT: Duration = Duration::from_secs(5);
-
-/// What was sent to a provider.
-pub(crate) struct Incoming {
-    pub(crate) uri: Uri,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-impl Incoming {
-    /// A header's text; an empty one counts as not sent.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
-    }
-}
-
-/// What a provider answers.
-#[derive(Debug, Default)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Bytes,
-    /// Resolves when the webhook that has to come first has been sent.
-    pub(crate) early: Option<oneshot::Receiver<()>>,
-}
-
-impl Reply {
-    pub(crate) fn json(status: u16, body: &Value) -> Self {
-        Self {
-            status,
-            headers: vec![(CONTENT_TYPE.to_string(), "application/json".to_owned())],
-            body: body.to_string().into(),
-            early: None,
-        }
-    }
-
-    pub(crate) fn empty(status: u16) -> Self {
-        Self { status, ..Self::default() }
-    }
-
-    pub(crate) fn header(mut self, name: &str, value: impl ToString) -> Self {
-        self.headers.push((name.to_owned(), value.to_string()));
-        self
-    }
-
-    /// The `Retry-After` in seconds.
-    pub(crate) fn retry_after(&self) -> Option<u64> {
-        let (_, value) =
-            self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
-        value.parse().ok()
-    }
-}
-
-impl IntoResponse for Reply {
-    fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        for (name, value) in self.headers {
-            // Scripts may ask for a header that HTTP can't carry; it is left out.
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
-                response.headers_mut().append(name, value);
-            }
-        }
-        response
-    }
-}
-
-/// How an exchange ends.
-pub(crate) struct Outcome {
-    /// `None` breaks the connection.
-    pub(crate) reply: Option<Reply>,
-    /// How long the end is put off.
-    pub(crate) delay: Duration,
-}
-
-impl From<Reply> for Outcome {
-    fn from(reply: Reply) -> Self {
-        Self { reply: Some(reply), delay: Duration::ZERO }
-    }
-}
 
 /// Answers one request to a provider.
 pub(crate) async fn answer(

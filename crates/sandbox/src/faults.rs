@@ -6,7 +6,7 @@ use crate::{
     Endpoint, Provider,
     chance::Chance,
     config::{Config, RequestFaults},
-    exchange::{Outcome, Reply},
+    reply::{Outcome, Reply},
     world::World,
 };
 

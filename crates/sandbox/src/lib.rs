@@ -21,21 +21,27 @@ mod clock; // the machine's time
 mod clodura; // Clodura's endpoints
 mod clodura_request; // what it accepts
 mod clodura_result; // what it answers in the end
+mod clodura_state; // what it knows about its customer
 mod config; // all knobs together: merging, checking
-mod delivery; // the queue of results and webhooks
+mod delivery; // makes results and sends webhooks when they are due
 mod endpoint; // the endpoints by name
 mod exchange; // one request, from arrival to answer
 mod fault_config; // the knobs for what goes wrong
 mod faults; // what goes wrong with requests
+mod in_flight; // requests that are open
 mod limits; // rate and quota
 mod linkedin; // whom an address means
 mod lock; // locking that never panics
 mod numbers; // made-up phone numbers
 mod ocean; // Ocean's endpoints
 mod ocean_request; // what it accepts
+mod ocean_state; // what it knows about its customer
 mod odd; // bodies that are not as published
 mod parcel; // what goes wrong with webhooks
+mod provider; // which of the two
 mod provider_config; // the knobs of the two providers
+mod queue; // all that is still to happen
+mod reply; // what is sent to a provider, and what it answers
 mod script; // scripted answers
 mod server; // the handle
 mod stats; // counting
@@ -49,7 +55,8 @@ pub use config::{
 };
 pub use endpoint::{Endpoint, Kind};
 pub use numbers::Number;
+pub use provider::Provider;
 pub use script::ScriptedResponse;
 pub use server::{Sandbox, StartError};
 pub use stats::{PeopleFilter, PersonStats, ProviderStats, Stats, WebhookStats};
-pub use truth::{Marker, Provider, SOURCES, Truth};
+pub use truth::{Marker, SOURCES, Truth};

@@ -4,19 +4,20 @@ use std::{sync::Arc, time::Duration};
 
 use axum::extract::Query;
 use serde_json::{Value, json};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use crate::{
     Provider,
-    account::{OceanAccount, Refusal},
+    account::Refusal,
     chance::Chance,
     clock,
-    config::{Config, LimitConfig, OceanBody, OceanConfig, OceanPlan, PendingText},
-    delivery::Work,
-    exchange::{Incoming, Reply},
-    limits::{Limiter, whole_seconds},
+    config::{Config, OceanBody, OceanPlan, PendingText},
+    limits::whole_seconds,
     ocean_request::{self, Ask},
+    ocean_state::Order,
     parcel::{self, Label},
+    queue::Work,
+    reply::{Incoming, Reply, too_many},
     truth::{Marker, Truth},
     world::World,
 };
@@ -29,31 +30,6 @@ const MIGHT_BE_INSUFFICIENT: &str =
     "Credits might be insufficient because of pending phone verifications. Please try again later.";
 const MIGHT_USE_ALL: &str = "Some phone verifications are already in progress and might use all your remaining phone \
                              credits. Please try again later.";
-
-/// What Ocean knows about its customer.
-#[derive(Debug)]
-pub(crate) struct Desk {
-    pub(crate) account: OceanAccount,
-    limiter: Limiter,
-    accepted: u64,
-}
-
-impl Desk {
-    pub(crate) fn new(config: &OceanConfig, now: Instant) -> Self {
-        Self { account: OceanAccount::new(config), limiter: Limiter::new(now), accepted: 0 }
-    }
-}
-
-/// An accepted request whose result is being made.
-#[derive(Debug)]
-pub(crate) struct Order {
-    n: u64,
-    people: Vec<String>,
-    url: Arc<str>,
-    /// The second webhook, for those who were `inProgress` in the first.
-    is_followup: bool,
-    early: Option<oneshot::Sender<()>>,
-}
 
 /// `POST /v2/reveal/phones`
 pub(crate) fn reveal(world: &World, incoming: &Incoming) -> Reply {
@@ -109,12 +85,6 @@ fn admit(world: &World, config: &Config, incoming: &Incoming) -> Result<(), Repl
     let limits = &config.ocean.limits;
     let taken = world.ocean().limiter.take(limits, clock::now());
     taken.map_err(|many| too_many(limits, many.wait, &many.limit, detail(429, "Too many requests")))
-}
-
-/// A 429 with the headers that the configuration wants it to have.
-pub(crate) fn too_many(limits: &LimitConfig, wait: Duration, limit: &str, reply: Reply) -> Reply {
-    let reply = reply.header("x-ratelimit-limit", limit);
-    if limits.send_retry_after { reply.header("retry-after", whole_seconds(wait)) } else { reply }
 }
 
 fn check_token(config: &Config, incoming: &Incoming) -> Result<(), Reply> {

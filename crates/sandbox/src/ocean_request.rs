@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{Locate, OceanConfig},
-    exchange::Reply,
+    reply::Reply,
     truth::Marker,
 };
 

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
-use crate::{chance::Chance, parcel::people};
+use crate::chance::Chance;
 
 /// A way in which a body is odd and can be read all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +127,12 @@ fn packed(text: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let packed = encoder.write_all(text).and_then(|()| encoder.finish());
     packed.unwrap_or_else(|_| text.to_vec()).into()
+}
+
+/// The list of people that both of the shapes with several have.
+pub(crate) fn people(body: &mut Value) -> Option<&mut Vec<Value>> {
+    let name = ["phones", "results", "people"].into_iter().find(|name| body.get(name).is_some())?;
+    body.get_mut(name)?.as_array_mut()
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use crate::{
     Provider,
     chance::Chance,
     config::{Config, WebhookFaults},
-    delivery::{Parcel, Work},
-    odd,
+    odd::{self, people},
+    queue::{Parcel, Work},
     world::World,
 };
 
@@ -94,12 +94,6 @@ fn written(
         return Bytes::copy_from_slice(&bytes[..bytes.len() / 2]);
     }
     text.into()
-}
-
-/// The list of people that both of the shapes with several have.
-pub(crate) fn people(body: &mut Value) -> Option<&mut Vec<Value>> {
-    let name = ["phones", "results", "people"].into_iter().find(|name| body.get(name).is_some())?;
-    body.get_mut(name)?.as_array_mut()
 }
 
 fn reverse_entries(body: &mut Value) {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     Endpoint,
-    exchange::{Outcome, Reply},
+    reply::{Outcome, Reply},
 };
 
 /// One scripted answer.

@@ -18,8 +18,8 @@ use tokio::{
 
 use crate::{
     Config, ConfigError, Endpoint, PeopleFilter, PersonStats, Provider, ScriptedResponse, Stats,
-    Truth, admin, clock, delivery,
-    exchange::{self, Incoming},
+    Truth, admin, clock, delivery, exchange,
+    reply::Incoming,
     wire::{Link, Wires},
     world::World,
 };

@@ -2,14 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::{Endpoint, Provider, clock, config::Config, exchange::Reply, world::World};
+use crate::{Endpoint, Provider, config::Config, reply::Reply};
 
 /// Everything that was counted since the start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -149,27 +148,6 @@ pub(crate) struct Audit {
     pub(crate) unknown_paths: u64,
 }
 
-/// A request that is open; it ends when the answer is out or the client gone.
-pub(crate) struct InFlight {
-    world: Arc<World>,
-    provider: Provider,
-}
-
-impl InFlight {
-    pub(crate) fn begin(world: &Arc<World>, endpoint: Endpoint) -> Self {
-        let provider = endpoint.provider();
-        let config = world.config();
-        world.audit().arrived(&config, provider, clock::now());
-        Self { world: Arc::clone(world), provider }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.world.audit().book(self.provider).in_flight -= 1;
-    }
-}
-
 impl Audit {
     fn book(&mut self, provider: Provider) -> &mut Book {
         match provider {
@@ -178,7 +156,12 @@ impl Audit {
         }
     }
 
-    fn arrived(&mut self, config: &Config, provider: Provider, now: Instant) {
+    /// A request is open no more.
+    pub(crate) fn ended(&mut self, provider: Provider) {
+        self.book(provider).in_flight -= 1;
+    }
+
+    pub(crate) fn arrived(&mut self, config: &Config, provider: Provider, now: Instant) {
         let tolerance = Duration::from_millis(config.limits(provider).retry_after_tolerance_ms);
         let book = self.book(provider);
         book.counts.requests += 1;

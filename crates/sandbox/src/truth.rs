@@ -1,8 +1,6 @@
 //! Who has which numbers: a pure function of the seed, the provider and the identifier, so that a test can ask what the
 //! right answer would have been.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -10,45 +8,8 @@ use crate::{
     config::Config,
     linkedin::{self, Address},
     numbers::{self, Number},
+    provider::Provider,
 };
-
-/// One of the two providers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// Ocean.io
-    Ocean,
-    /// Clodura
-    Clodura,
-}
-
-impl Provider {
-    /// The name in configuration, statistics and addresses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ocean => "ocean",
-            Self::Clodura => "clodura",
-        }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Provider {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "ocean" => Ok(Self::Ocean),
-            "clodura" => Ok(Self::Clodura),
-            _ => Err(format!("no provider {text:?}: it is ocean or clodura")),
-        }
-    }
-}
 
 /// Clodura itself and its partners in the order in which they are asked, with the credits a number found there costs on
 /// the plans that pay by find.

@@ -6,11 +6,11 @@ use std::sync::{
 };
 
 use crate::{
-    Provider, clock, clodura,
+    Provider, clock, clodura_state,
     config::Config,
-    delivery::Queue,
     lock::lock,
-    ocean,
+    ocean_state,
+    queue::Queue,
     script::Scripts,
     stats::{Audit, Stats},
 };
@@ -18,8 +18,8 @@ use crate::{
 /// The state of both providers. Locks are taken one at a time and never across a wait.
 pub(crate) struct World {
     config: RwLock<Arc<Config>>,
-    ocean: Mutex<ocean::Desk>,
-    clodura: Mutex<clodura::Desk>,
+    ocean: Mutex<ocean_state::Desk>,
+    clodura: Mutex<clodura_state::Desk>,
     audit: Mutex<Audit>,
     scripts: Mutex<Scripts>,
     series: [AtomicU64; 2],
@@ -31,8 +31,8 @@ impl World {
     pub(crate) fn new(config: Config, client: reqwest::Client) -> Self {
         let now = clock::now();
         Self {
-            ocean: Mutex::new(ocean::Desk::new(&config.ocean, now)),
-            clodura: Mutex::new(clodura::Desk::new(&config.clodura, now)),
+            ocean: Mutex::new(ocean_state::Desk::new(&config.ocean, now)),
+            clodura: Mutex::new(clodura_state::Desk::new(&config.clodura, now)),
             audit: Mutex::default(),
             scripts: Mutex::default(),
             series: Default::default(),
@@ -50,11 +50,11 @@ impl World {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
-    pub(crate) fn ocean(&self) -> MutexGuard<'_, ocean::Desk> {
+    pub(crate) fn ocean(&self) -> MutexGuard<'_, ocean_state::Desk> {
         lock(&self.ocean)
     }
 
-    pub(crate) fn clodura(&self) -> MutexGuard<'_, clodura::Desk> {
+    pub(crate) fn clodura(&self) -> MutexGuard<'_, clodura_state::Desk> {
         lock(&self.clodura)
     }
 

@@ -14,8 +14,8 @@ use url::Url;
 
 use crate::app::{App, Inner, Limits};
 use crate::config::Config;
+use crate::error::StartError;
 use crate::signing::Signing;
-use crate::start::StartError;
 use crate::supervise::Supervisor;
 
 /// Where the providers are, and with which keys they are asked.

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use jobs::secret_file::SecretFile;
 use jobs::{OceanPlan, PerPerson, Policy, Rate, duration};
 use secrecy::SecretString;
@@ -20,40 +20,6 @@ pub(crate) use self::values::is_this_machine;
 use self::values::{socket_address, web_address};
 use crate::admin::TokensFile;
 use crate::telemetry::LogFormat;
-
-const EXAMPLES: &str = "\
-Examples:
-  worker --sandbox --until-idle     try it; spends nothing
-  worker doctor                     find what is wrong with a set-up
-  worker                            work until SIGTERM
-  worker --role webhooks            receive webhooks and nothing else";
-
-/// Works the queue off: sends people to the providers, takes their webhooks, polls what is late.
-///
-/// Runs until SIGTERM or SIGINT. Every setting is a flag and an environment variable. Any number of
-/// workers may share one Postgres; the rate limits hold over all of them.
-#[derive(Debug, Clone, Parser)]
-#[command(name = "worker", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
-pub struct Cli {
-    /// What to do instead of working.
-    #[command(subcommand)]
-    pub command: Option<Command>,
-
-    #[allow(missing_docs, reason = "what is said here would take the place of the text above")]
-    #[command(flatten)]
-    pub config: Config,
-}
-
-/// What a worker does besides working.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// Finds what is wrong with a set-up before money is spent, and says how to mend it
-    #[command(mut_args(|arg| { let own = ["json", "help"].contains(&arg.get_id().as_str()); arg.hide(!own) }))]
-    #[command(
-        after_help = "Takes every setting of worker, as a flag or from the environment: worker --help."
-    )]
-    Doctor(Box<crate::doctor::Options>),
-}
 
 #[allow(missing_docs, reason = "clap would show it in place of the command's own text")]
 #[derive(Debug, Clone, Args)]

@@ -10,12 +10,16 @@ mod assemble;
 pub mod backend;
 /// How much of webhooks' bodies is held in memory.
 pub mod bodies;
+/// The command line.
+pub mod cli;
 /// Command line and environment.
 pub mod config;
 /// Which connections are open, and which has to go.
 pub mod connections;
 /// `worker doctor`: finds what is wrong with a set-up before money is spent.
 pub mod doctor;
+/// Why a worker could not start.
+pub mod error;
 /// Crashes on order, for tests.
 pub mod failpoint;
 /// `--until-idle`.

@@ -8,7 +8,7 @@ use anyhow::Context;
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::start::StartError;
+use crate::error::StartError;
 
 /// Connections that wait to be accepted, where the system allows so many: a burst of clients must not make a real one
 /// wait a second for its next try.

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use worker::config::{Cli, Command, Config};
+use worker::cli::{Cli, Command};
+use worker::config::Config;
 use worker::doctor::{self, Options};
 use worker::listen::Inherited;
 use worker::start::{Ended, LAST_PATIENCE, run};

@@ -1,12 +1,11 @@
 //! From the command line to a running worker, and its orderly end.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use ::jobs::Clock;
 use anyhow::Context;
 use sandbox::Sandbox;
-use store::{Stamp, Store, StoreError};
+use store::{Stamp, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::bodies::Bodies;
 use crate::config::Config;
+use crate::error::StartError;
 use crate::idle::{self, Idle};
 use crate::jobs::housekeeping;
 use crate::listen::{self, Inherited};
@@ -33,45 +33,6 @@ pub enum Ended {
     Done,
     /// All that is left waits for what waiting alone can't end.
     Stuck(Vec<String>),
-}
-
-/// Why a worker could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The command line or environment contradicts itself or the database; exit code 2.
-    #[error("{0}")]
-    Usage(String),
-    /// Something failed; exit code 1.
-    #[error("{0:#}")]
-    Failed(anyhow::Error),
-}
-
-impl StartError {
-    /// The contract's exit code.
-    #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
-        match self {
-            StartError::Usage(_) => ExitCode::from(2),
-            StartError::Failed(_) => ExitCode::from(1),
-        }
-    }
-}
-
-impl From<anyhow::Error> for StartError {
-    fn from(error: anyhow::Error) -> Self {
-        StartError::Failed(error)
-    }
-}
-
-impl From<StoreError> for StartError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Stamp { .. } | StoreError::Url { .. } => {
-                StartError::Usage(error.to_string())
-            }
-            error => StartError::Failed(error.into()),
-        }
-    }
 }
 
 /// Runs a worker to its end.

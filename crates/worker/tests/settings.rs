@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use clap::{CommandFactory, Parser};
-use worker::config::Cli;
+use worker::cli::Cli;
 
 /// Variable to flag and default.
 type Settings = BTreeMap<String, (String, String)>;

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::csv::{self, Found};
 use super::error::{InputError, Refusal};
 use super::known_headers::trimmed;
+use super::next_record::{self, Found};
 use super::opened::Opened;
 use super::source::{Format, Source};
 
@@ -33,7 +33,7 @@ pub fn read(source: &Source) -> Result<Vec<Cells>, InputError> {
     }
     while let Some(end) = file.first_line()? {
         let line = file.window.line();
-        if csv::is_blank(&file.bytes()[..end.content], file.separator) {
+        if next_record::is_blank(&file.bytes()[..end.content], file.separator) {
             file.window.pass(end.next);
             continue;
         }
@@ -62,7 +62,7 @@ fn separator(file: &mut Opened) -> Result<u8, InputError> {
 
 fn record(file: &mut Opened) -> Result<Vec<(Option<String>, String)>, InputError> {
     let mut fields = Vec::new();
-    let end = match csv::find(file, file.separator, &mut fields)? {
+    let end = match next_record::find(file, file.separator, &mut fields)? {
         Found::Record(end) => end,
         Found::Broken { .. } => {
             return Err(file.refused(Refusal::NoList("has a quote that never ends")));

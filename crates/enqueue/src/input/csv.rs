@@ -4,10 +4,11 @@ use super::columns::Role;
 use super::error::{InputError, Refusal, RowError};
 use super::header::Header;
 use super::identifiers::{Judge, Texts};
-use super::lines::{self, LineEnd};
+use super::lines;
+use super::next_record::{Found, find, is_blank};
 use super::opened::Opened;
-use super::record::{Field, Scan, scan};
-use super::{BadRow, Line, Row};
+use super::record::Field;
+use super::row::{BadRow, Line, Row};
 use export::kept;
 
 /// Reads the next row. None at the end of the file.
@@ -36,42 +37,6 @@ pub fn next(
         }
     }
     Ok(None)
-}
-
-/// What the next record is.
-pub enum Found {
-    /// Well-formed, and ends here.
-    Record(LineEnd),
-    /// Broken by the quote that opens here.
-    Broken {
-        /// The opening quote.
-        quote: usize,
-        /// How it is broken.
-        error: RowError,
-    },
-}
-
-/// Finds the fields of the next record, reading on as far as it takes.
-pub fn find(
-    file: &mut Opened,
-    separator: u8,
-    fields: &mut Vec<Field>,
-) -> Result<Found, InputError> {
-    loop {
-        let ended = file.window.ended();
-        match scan(file.bytes(), separator, ended, fields) {
-            Scan::Record(end) => return Ok(Found::Record(end)),
-            Scan::More { .. } if !ended && !file.window.is_full() => file.more()?,
-            Scan::More { open_quote: Some(quote) } => {
-                return Ok(Found::Broken { quote, error: RowError::UnclosedQuote });
-            }
-            Scan::More { open_quote: None } => return Err(file.refused(Refusal::LineTooLong)),
-            Scan::TextAfterQuote { quote, closed } => {
-                let line = file.window.line() + lines::line_ends(&file.bytes()[..closed]);
-                return Ok(Found::Broken { quote, error: RowError::TextAfterQuote { line } });
-            }
-        }
-    }
 }
 
 /// Reports a quote at the line where it opens and goes on with the line after that, so that one
@@ -181,9 +146,4 @@ fn in_one_cell(raw: &[u8], header: &Header) -> String {
     }
     out.push(']');
     out
-}
-
-/// Whether a line says nothing. Old programs end a file with Ctrl-Z.
-pub fn is_blank(content: &[u8], separator: u8) -> bool {
-    content.iter().all(|byte| *byte != separator && matches!(byte, b' ' | b'\t' | 0x1a))
 }

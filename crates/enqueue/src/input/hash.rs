@@ -1,6 +1,6 @@
 use sha2::{Digest, Sha256};
 
-use super::Row;
+use super::row::Row;
 
 /// A fingerprint of what is enqueued: of the options and the good rows, not of how the file is
 /// written (its name, separator, line ends, quotes). Equal fingerprints mean the same batch.

@@ -1,12 +1,12 @@
 use jobs::IdentifierKind;
 
 use super::columns::{Recognised, Role};
-use super::csv::{self, Found};
 use super::error::{InputError, Names, Refusal};
 use super::head::{self, Head};
 use super::identifiers::Judge;
 use super::known_headers::{is_preferred, trimmed};
 use super::lines::LineEnd;
+use super::next_record::{self, Found};
 use super::opened::Opened;
 
 /// Separators, the likeliest first.
@@ -137,7 +137,7 @@ pub fn read(file: &mut Opened, recognised: &Recognised) -> Result<Header, InputE
 
 fn skip_blank_lines(file: &mut Opened) -> Result<(), InputError> {
     while let Some(end) =
-        file.first_line()?.filter(|end| csv::is_blank(&file.bytes()[..end.content], b','))
+        file.first_line()?.filter(|end| next_record::is_blank(&file.bytes()[..end.content], b','))
     {
         file.window.pass(end.next);
     }
@@ -200,7 +200,7 @@ type NamesAndEnd = Result<(Vec<String>, LineEnd), Refusal>;
 
 fn names_by(file: &mut Opened, separator: u8) -> Result<NamesAndEnd, InputError> {
     let mut fields = Vec::new();
-    let end = match csv::find(file, separator, &mut fields)? {
+    let end = match next_record::find(file, separator, &mut fields)? {
         Found::Record(end) => end,
         Found::Broken { error, .. } => return Ok(Err(Refusal::Header(error))),
     };

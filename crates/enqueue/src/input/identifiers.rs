@@ -5,7 +5,6 @@ use jobs::{Identifier, IdentifierKind, Provider};
 
 use super::columns::Recognised;
 use super::error::{Names, RowError};
-use super::header::Header;
 
 /// The identifiers on one row: at most one of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,8 +108,8 @@ impl Judge {
     }
 
     /// Takes over the names that the columns have in the input.
-    pub fn adopt(&mut self, header: &Header) {
-        self.recognised.adopt(header.recognised().map(|(kind, name, _)| (kind, name)));
+    pub fn adopt<'a>(&mut self, found: impl Iterator<Item = (IdentifierKind, &'a str)>) {
+        self.recognised.adopt(found);
     }
 
     /// One unreadable identifier makes the whole row bad, even beside a good one: the row would

@@ -11,7 +11,7 @@ use super::columns::{Recognised, Role};
 use super::error::{InputError, RowError};
 use super::identifiers::{Fault, Identifiers, Judge, Texts, Waterfall};
 use super::opened::Opened;
-use super::{BadRow, Line, Row};
+use super::row::{BadRow, Line, Row};
 
 /// The keys of all rows so far, in order of their first appearance.
 #[derive(Debug, Default)]

@@ -1,9 +1,9 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::BadRow;
 use super::error::{InputError, Refusal, RowError};
 use super::lines::{self, LineEnd, Window};
+use super::row::BadRow;
 use super::source::{Format, Source};
 use super::workbook;
 

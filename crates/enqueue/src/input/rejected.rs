@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::BadRow;
 use super::error::RowError;
 use super::jsonl;
 use super::opened::Opened;
 use super::record::{Field, Scan, scan};
+use super::row::BadRow;
 use super::source::{Format, Source};
 
 /// The column that says why a row was refused.

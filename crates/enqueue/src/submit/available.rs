@@ -3,8 +3,8 @@ use store::{Store, sqlite_file};
 
 use super::environment::has_key;
 use crate::cli::Global;
+use crate::context::with;
 use crate::failure::Failure;
-use crate::run;
 
 /// The providers that are set up: that a worker of this database could use last, or whose key is in the environment.
 ///
@@ -15,7 +15,7 @@ pub async fn providers(global: &Global) -> Result<Vec<Provider>, Failure> {
     let by_workers = match sqlite_file(url).is_none_or(|file| file.exists()) {
         true => {
             let store = Store::connect(url, !global.no_migrate, Clock::system()).await?;
-            run::with(&store, async { Ok(store.providers_set_up().await?) }).await?
+            with(&store, async { Ok(store.providers_set_up().await?) }).await?
         }
         false => Vec::new(),
     };

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Links, is_address, kind};
+use super::links::{Links, is_address, kind};
 
 /// Which identifiers are one person's. A person has at most one id of each kind, and the addresses that lead to no
 /// other person.
@@ -18,6 +18,14 @@ pub struct Persons {
 pub struct Contradiction {
     /// The pairs of identifiers that were said to be one person's.
     pub links: BTreeSet<(Arc<str>, Arc<str>)>,
+}
+
+impl Links {
+    /// Who all these identifiers are.
+    #[must_use]
+    pub fn persons(&self) -> Persons {
+        derive(self)
+    }
 }
 
 impl Persons {

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::trim;
+use super::text::trim;
 
 /// The text that a cell stands for, without what spreadsheets and editors put around it: white
 /// space, quotes and brackets, `="…"`, a leading `'`, a link's label.

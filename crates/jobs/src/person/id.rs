@@ -1,6 +1,5 @@
-use super::{
-    IdentifierError, contains_ignoring_case, is_invisible, letters_were_lost, not_too_long,
-};
+use super::error::IdentifierError;
+use super::text::{contains_ignoring_case, is_invisible, letters_were_lost, not_too_long};
 
 /// An id as the provider gave it. What a spreadsheet did to it is undone or refused: a damaged id
 /// may be the id of another person.

@@ -2,7 +2,8 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::{IdentifierError, is_invisible, letters_were_lost, not_too_long, trim};
+use super::error::IdentifierError;
+use super::text::{is_invisible, letters_were_lost, not_too_long, trim};
 
 /// The slug of a profile's address in its one form.
 pub(super) fn slug(address: &str) -> Result<String, IdentifierError> {

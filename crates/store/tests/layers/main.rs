@@ -55,97 +55,6 @@ const ROOMS: [(&str, &[&str]); 17] = [
 /// How many files a folder may hold. A file with a folder of its own name counts as one of that folder's.
 const MOST_FILES: usize = 15;
 
-/// Files that import each other in a circle, each with its crate. No new ones may come; these are to go.
-const KNOWN_CIRCLES: [(&str, &[&str]); 12] = [
-    (
-        "bench",
-        &[
-            "apalis_postgres_reference",
-            "apalis_sqlite_reference",
-            "apalis_work",
-            "bench",
-            "database",
-            "measurement",
-            "people",
-            "reference",
-            "stack",
-        ],
-    ),
-    ("enqueue", &["failure", "signals"]),
-    (
-        "enqueue",
-        &[
-            "input",
-            "input/cells",
-            "input/csv",
-            "input/hash",
-            "input/head",
-            "input/header",
-            "input/identifiers",
-            "input/jsonl",
-            "input/opened",
-            "input/rejected",
-        ],
-    ),
-    ("enqueue", &["run", "submit", "submit/available"]),
-    ("jobs", &["identity", "identity/persons"]),
-    ("jobs", &["person", "person/cell", "person/id", "person/linkedin"]),
-    ("providers", &["clodura", "ocean", "webhook"]),
-    ("providers", &["http", "meaning"]),
-    (
-        "sandbox",
-        &[
-            "clodura",
-            "clodura_request",
-            "clodura_result",
-            "delivery",
-            "exchange",
-            "faults",
-            "ocean",
-            "ocean_request",
-            "odd",
-            "parcel",
-            "script",
-            "stats",
-            "world",
-        ],
-    ),
-    ("sandbox", &["config", "endpoint", "fault_config", "provider_config", "truth"]),
-    (
-        "worker",
-        &[
-            "admin",
-            "admin/access",
-            "admin/access/sessions",
-            "admin/actions",
-            "admin/audit",
-            "admin/batch",
-            "admin/batches",
-            "admin/export",
-            "admin/home",
-            "admin/layout",
-            "admin/login",
-            "admin/metrics",
-        ],
-    ),
-    (
-        "worker",
-        &[
-            "assemble",
-            "config",
-            "doctor",
-            "doctor/accounts",
-            "doctor/clocks",
-            "doctor/database",
-            "doctor/disk",
-            "doctor/settings",
-            "doctor/webhook",
-            "listen",
-            "start",
-        ],
-    ),
-];
-
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
@@ -241,15 +150,8 @@ fn no_files_import_each_other_in_a_circle() {
         let source = Source::read(&path.join("src"));
         found.extend(circles(&source).into_iter().map(|circle| (name.clone(), circle)));
     }
-    let known: BTreeSet<(String, Vec<String>)> = KNOWN_CIRCLES
-        .into_iter()
-        .map(|(name, files)| (name.to_owned(), files.iter().map(|&file| file.to_owned()).collect()))
-        .collect();
-    let new: Vec<_> = found.difference(&known).collect();
     assert!(
-        new.is_empty(),
-        "these files import each other in a circle; move what two of them share to a file below both: {new:#?}"
+        found.is_empty(),
+        "these files import each other in a circle; move what two of them share to a file below both: {found:#?}"
     );
-    let gone: Vec<_> = known.difference(&found).collect();
-    assert!(gone.is_empty(), "these circles are no more; take them off KNOWN_CIRCLES: {gone:#?}");
 }

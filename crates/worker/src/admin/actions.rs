@@ -15,7 +15,8 @@ use store::{BatchRef, RetryStates, StoreError};
 use super::access::Visitor;
 use super::layout::{self, Page};
 use super::notice::Notice;
-use super::{Admin, batch, words};
+use super::state::Admin;
+use super::{batch, words};
 
 /// `POST /providers/{provider}/pause`
 pub async fn pause(

@@ -10,7 +10,8 @@ use store::AuditEntry;
 
 use super::access::Visitor;
 use super::layout::Page;
-use super::{Admin, layout, words};
+use super::state::Admin;
+use super::{layout, words};
 
 /// Entries on a page.
 const ENTRIES: usize = 50;

@@ -13,7 +13,8 @@ use super::batches::{batch_age, batch_pill, done, spending};
 use super::layout::Page;
 use super::notice::Notice;
 use super::rows::{self, Wanted};
-use super::{Admin, Seen, charts, layout, live, words};
+use super::state::{Admin, Seen};
+use super::{charts, layout, live, words};
 
 /// `GET /batches/{id}`
 pub async fn show(

@@ -11,7 +11,8 @@ use store::{BatchOverview, Counts};
 
 use super::access::Visitor;
 use super::layout::Page;
-use super::{Admin, MOST_BATCHES, Seen, charts, layout, live, words};
+use super::state::{Admin, MOST_BATCHES, Seen};
+use super::{charts, layout, live, words};
 
 /// Which page is wanted.
 #[derive(Debug, Default, Deserialize)]

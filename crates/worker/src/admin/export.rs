@@ -13,7 +13,8 @@ use store::{ExportPage, Store, StoreError};
 use tokio::sync::mpsc;
 
 use super::access::Visitor;
-use super::{Admin, batch, file_name};
+use super::state::Admin;
+use super::{batch, file_name};
 
 /// Rows that are read at once.
 const PAGE: usize = 4_000;

@@ -12,7 +12,8 @@ use super::access::Visitor;
 use super::charts::Throughput;
 use super::layout::Page;
 use super::notice::Notice;
-use super::{Admin, batches, layout, live, providers, stuck, words};
+use super::state::Admin;
+use super::{batches, layout, live, providers, stuck, words};
 
 /// Since when a worker is taken to be gone.
 const SILENT: std::time::Duration = std::time::Duration::from_secs(60);

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::access::Visitor;
 use super::access::roles::Action;
-use super::{live, login};
+use super::live;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("live.js");
@@ -124,7 +124,7 @@ fn footer(page: &Page) -> Markup {
                 a href="/audit" { "Audit log" }
             }
             @if let Some(visitor) = page.visitor.filter(|visitor| visitor.logged_in) {
-                (login::logout_form(visitor))
+                (logout_form(visitor))
             }
         }
     }
@@ -177,4 +177,14 @@ pub async fn headers(mut response: Response) -> Response {
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// The form that ends a session.
+fn logout_form(visitor: &Visitor) -> Markup {
+    html! {
+        form method="post" action="/logout" {
+            span { (visitor.name) " (" (visitor.role) ")" }
+            button.plain type="submit" { "Log out" }
+        }
+    }
 }

@@ -4,18 +4,16 @@ use std::net::IpAddr;
 
 use axum::Form;
 use axum::extract::{FromRequest, Query, Request, State};
-use axum::http::header::{ACCEPT, SET_COOKIE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::access::{self, Visitor};
+use super::challenge::PATH;
+use super::guard::peer;
 use super::layout::{self, Page};
-use super::{Admin, live};
-
-/// Where the form is.
-pub const PATH: &str = "/login";
+use super::state::Admin;
 
 /// Where to go after the login.
 #[derive(Debug, Default, Deserialize)]
@@ -32,25 +30,6 @@ pub struct Login {
     next: String,
 }
 
-/// Sends a browser to the form; everything else learns what is missing.
-pub fn ask(uri: &Uri, headers: &HeaderMap) -> Response {
-    let html = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
-    let is_page = html.is_some_and(|accept| accept.contains("text/html"));
-    if is_page && !live::is_wanted(headers) {
-        let next = uri.path_and_query().map_or("/", |path| path.as_str());
-        let query: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
-        return Redirect::to(&format!("{PATH}?next={query}")).into_response();
-    }
-    unauthorized()
-}
-
-/// What a program is answered that brings no right token along.
-pub fn unauthorized() -> Response {
-    let challenge = [(WWW_AUTHENTICATE, "Bearer realm=\"reveal-queue\"")];
-    (StatusCode::UNAUTHORIZED, challenge, "a token is needed, such as ADMIN_TOKEN\n")
-        .into_response()
-}
-
 /// `GET /login`
 pub async fn form(State(admin): State<Admin>, Query(wanted): Query<Wanted>) -> Response {
     if !admin.access.asks_for_token() {
@@ -61,7 +40,7 @@ pub async fn form(State(admin): State<Admin>, Query(wanted): Query<Wanted>) -> R
 
 /// `POST /login`
 pub async fn submit(State(admin): State<Admin>, request: Request) -> Response {
-    let (headers, peer) = (request.headers().clone(), access::peer(&request));
+    let (headers, peer) = (request.headers().clone(), peer(&request));
     let login = match Form::<Login>::from_request(request, &()).await {
         Ok(Form(login)) => login,
         Err(refused) => return refused.into_response(),
@@ -88,16 +67,6 @@ async fn begin(
 /// `POST /logout`
 pub async fn logout(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     ([(SET_COOKIE, admin.log_out(&headers))], Redirect::to(PATH)).into_response()
-}
-
-/// The form that ends a session.
-pub fn logout_form(visitor: &Visitor) -> Markup {
-    html! {
-        form method="post" action="/logout" {
-            span { (visitor.name) " (" (visitor.role) ")" }
-            button.plain type="submit" { "Log out" }
-        }
-    }
 }
 
 /// `//evil.example` and `/\evil.example` are other sites to a browser.

@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use store::{Overview, ProviderOverview};
 
-use super::Admin;
+use super::state::Admin;
 use crate::metrics::PREFIX;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

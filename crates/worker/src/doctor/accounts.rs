@@ -5,7 +5,7 @@ use store::{ProviderStatus, Store};
 use super::report::Check;
 use crate::assemble::Accounts;
 use crate::config::Config;
-use crate::start::StartError;
+use crate::error::StartError;
 
 /// A provider's account, as this set-up knows it.
 struct Account {

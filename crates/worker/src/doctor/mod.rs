@@ -23,7 +23,8 @@ use clap::Args;
 
 use crate::assemble::Accounts;
 use crate::config::Config;
-use crate::start::{StartError, start_sandbox};
+use crate::error::StartError;
+use crate::start::start_sandbox;
 use report::Report;
 
 /// How long anything that is asked over the network may take to answer.

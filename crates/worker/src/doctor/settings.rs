@@ -171,7 +171,7 @@ fn addresses(config: &Config) -> Vec<Check> {
 mod tests {
     use super::super::report::Status;
     use super::*;
-    use crate::config::Cli;
+    use crate::cli::Cli;
     use clap::Parser;
 
     fn found(arguments: &[&str]) -> Vec<(Status, String)> {

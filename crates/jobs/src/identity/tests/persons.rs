@@ -4,7 +4,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{id, row};
-use crate::identity::{FARTHEST, Links, MOST_ADDRESSES, Persons, is_address, kind};
+use crate::identity::links::kind;
+use crate::identity::{FARTHEST, Links, MOST_ADDRESSES, Persons, is_address};
 
 fn links(rows: &[&[&str]]) -> Links {
     let rows: Vec<Vec<Arc<str>>> =

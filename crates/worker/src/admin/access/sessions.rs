@@ -8,7 +8,7 @@ use std::time::Duration;
 use jobs::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::Visitor;
+use super::visitor::Visitor;
 
 /// How long a session lasts: a working day.
 pub const LIFE: Duration = Duration::from_secs(12 * 3600);
@@ -20,7 +20,7 @@ type Hash = [u8; 32];
 
 /// All sessions of this process.
 #[derive(Default)]
-pub(super) struct Sessions(Mutex<HashMap<Hash, Session>>);
+pub(crate) struct Sessions(Mutex<HashMap<Hash, Session>>);
 
 struct Session {
     visitor: Visitor,
@@ -29,7 +29,7 @@ struct Session {
 
 impl Sessions {
     /// Begins a session; gives the secret that its cookie holds.
-    pub(super) fn begin(&self, visitor: Visitor, now: Timestamp) -> String {
+    pub(crate) fn begin(&self, visitor: Visitor, now: Timestamp) -> String {
         let secret: [u8; 32] = rand::random();
         let secret = secret.iter().fold(String::with_capacity(64), |mut text, byte| {
             // Writing to a String can't fail.
@@ -49,14 +49,14 @@ impl Sessions {
     }
 
     /// Whose session it is, while it lasts.
-    pub(super) fn find(&self, secret: &str, now: Timestamp) -> Option<Visitor> {
+    pub(crate) fn find(&self, secret: &str, now: Timestamp) -> Option<Visitor> {
         let sessions = self.lock();
         let session = sessions.get(&hash(secret)).filter(|session| now < session.ends);
         session.map(|session| session.visitor.clone())
     }
 
     /// Ends a session.
-    pub(super) fn end(&self, secret: &str) {
+    pub(crate) fn end(&self, secret: &str) {
         self.lock().remove(&hash(secret));
     }
 
@@ -73,7 +73,7 @@ fn hash(secret: &str) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::access::Role;
+    use crate::admin::access::roles::Role;
 
     fn visitor(name: &str) -> Visitor {
         Visitor { name: name.into(), role: Role::Viewer, logged_in: true }

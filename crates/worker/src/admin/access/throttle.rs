@@ -18,7 +18,7 @@ const MOST: usize = 10_000;
 
 /// From where a token is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// An address, or the network of an address of version 6: one machine has all of it.
     Known(IpAddr),
     /// One of many.
@@ -27,7 +27,7 @@ pub(super) enum Source {
 
 impl Source {
     /// The place of an address.
-    pub(super) fn of(address: Option<IpAddr>) -> Self {
+    pub(crate) fn of(address: Option<IpAddr>) -> Self {
         match address.map(|address| address.to_canonical()) {
             Some(IpAddr::V6(address)) => {
                 let network = u128::from(address) >> 64 << 64;
@@ -41,14 +41,14 @@ impl Source {
 
 /// The wrong tokens of a while.
 #[derive(Default)]
-pub(super) struct Throttle(Mutex<HashMap<Source, Timestamp>>);
+pub(crate) struct Throttle(Mutex<HashMap<Source, Timestamp>>);
 
 impl Throttle {
     /// Takes one try from what an address has left.
     ///
     /// # Errors
     /// There is none left; how long until there is.
-    pub(super) fn take(&self, source: Source, now: Timestamp) -> Result<(), Duration> {
+    pub(crate) fn take(&self, source: Source, now: Timestamp) -> Result<(), Duration> {
         let mut tries = self.lock();
         let source = place(&mut tries, source, now);
         let paid = tries.get(&source).copied().unwrap_or(now);
@@ -64,7 +64,7 @@ impl Throttle {
     }
 
     /// Gives a try back: the token was right.
-    pub(super) fn give_back(&self, source: Source, now: Timestamp) {
+    pub(crate) fn give_back(&self, source: Source, now: Timestamp) {
         let mut tries = self.lock();
         let source = place(&mut tries, source, now);
         if let Some(paid) = tries.get_mut(&source) {

@@ -21,12 +21,12 @@ const ADMIN: &str = "admin";
 
 /// One token. What is kept of it is a hash, so that comparing takes the same time for all.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Token {
+pub(crate) struct Token {
     hash: [u8; 32],
     /// Who has it.
-    pub(super) name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// What they may do.
-    pub(super) role: Role,
+    pub(crate) role: Role,
 }
 
 impl Token {
@@ -144,7 +144,7 @@ impl Tokens {
     }
 
     /// Whose token `given` is. Takes the same time however much of it is right, and whosever it is.
-    pub(super) fn find(&self, given: &str) -> Option<&Token> {
+    pub(crate) fn find(&self, given: &str) -> Option<&Token> {
         let given = hash(given);
         self.0.iter().fold(None, |found, token| {
             if bool::from(token.hash.ct_eq(&given)) { Some(token) } else { found }

@@ -1,0 +1,79 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::error::RowError;
+use super::identifiers::{Identifiers, Waterfall};
+use crate::output::harmless;
+
+/// A person to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The place of its file among the sources.
+    pub source: usize,
+    /// The physical line on which it begins, from 1.
+    pub line: u64,
+    /// The caller's own columns, compact: from CSV a JSON array along [`Reader::columns`](super::Reader::columns), from
+    /// JSON Lines an object, its keys in their order and its values as they were written. Read it
+    /// back with [`export::kept`].
+    pub fields: String,
+    /// Who it is.
+    pub identifiers: Identifiers,
+    /// Who is asked, in order; never empty.
+    pub waterfall: Waterfall,
+}
+
+/// A row that can't be enqueued. Displays as `people.csv:17: linkedin_url: is …`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// The place of its file among the sources.
+    pub source: usize,
+    /// The file's name as the user gave it.
+    pub name: Arc<str>,
+    /// The physical line to look at, from 1.
+    pub line: u64,
+    /// The column to look at.
+    pub column: Option<String>,
+    /// What is wrong.
+    pub reason: RowError,
+    /// The record as it stands in the file, without the end of its line.
+    pub raw: Vec<u8>,
+    /// The caller's own columns as [`Row::fields`] has them, as far as they can be told apart.
+    pub fields: String,
+}
+
+impl BadRow {
+    /// Column and reason, without file and line.
+    #[must_use]
+    pub fn message(&self) -> String {
+        self.in_column(&self.reason.to_string())
+    }
+
+    /// The message without what differs between rows with the same fault.
+    #[must_use]
+    pub fn in_general(&self) -> String {
+        self.in_column(&self.reason.in_general())
+    }
+
+    /// A header may hold anything: what could steer a terminal is left out.
+    fn in_column(&self, message: &str) -> String {
+        match &self.column {
+            Some(column) => format!("{}: {message}", harmless(column)),
+            None => message.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for BadRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", harmless(&self.name), self.line, self.message())
+    }
+}
+
+/// What a record of the input turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// A good row.
+    Row(Row),
+    /// A bad one.
+    Bad(BadRow),
+}
