@@ -105,6 +105,8 @@ async fn a_404_for_everybody_is_nobodys_result(kind: Kind) {
     let closed =
         "SELECT COUNT(*) FROM provider_status WHERE gate_reason LIKE 'everything_refused%'";
     scene.until(closed, "1").await;
+    // An order that is taken vouches for the 404s that are written down after it.
+    scene.until("SELECT sending FROM batch_status", "0").await;
     assert_eq!(scene.db.int("SELECT not_found FROM batch_status").await, 0);
     scene.sandbox.clear_script(Endpoint::CloduraReveal);
     scene.until_finished().await;
