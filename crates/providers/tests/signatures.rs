@@ -101,7 +101,7 @@ fn a_released_signature_stays_as_it_is() {
 fn weak_secrets_are_refused() {
     let weak = DatedSecret { secret: SecretString::from("fifteen bytes.."), made_at: NOW };
     assert_eq!(Signer::new(&[], NOW).map(|_| ()), Err(WeakSecret));
-    assert_eq!(Signer::new(&[weak.clone()], NOW).map(|_| ()), Err(WeakSecret));
+    assert_eq!(Signer::new(std::slice::from_ref(&weak), NOW).map(|_| ()), Err(WeakSecret));
     assert_eq!(Signer::new(&[dated("1", 0), weak], NOW).map(|_| ()), Err(WeakSecret));
 }
 

@@ -16,7 +16,9 @@ async fn only_people_without_a_mobile_number_are_asked_twice(kind: Kind) {
     let batch = scene.submit(&rows, &["--want", "mobile"]).await;
     scene.worker().until_idle().await.with_code(0);
     let shown = exported(&scene, &batch.id).await;
-    assert!(shown.iter().all(|row| row["reveal_state"] == "found" && row["reveal_phones"] != ""));
+    assert!(
+        shown.iter().all(|row| row["reveal_state"] == "found" && !row["reveal_phones"].is_empty())
+    );
     let without = format!(
         "SELECT {ROWS} - COUNT(DISTINCT row_number) FROM row_phones
          WHERE provider = 'ocean' AND type IN ('mobile', 'fixed_or_mobile')"

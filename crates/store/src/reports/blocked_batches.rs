@@ -151,7 +151,7 @@ impl Waiting {
         let requests =
             until_done(self.queued, ahead, &beside) as f64 / provider.most_people() as f64;
         let seconds = (requests / rate).ceil();
-        let time = (seconds >= 1.0 && seconds < 1e9).then(|| {
+        let time = (1.0..1e9).contains(&seconds).then(|| {
             format!(", all asked in about {}", display(Duration::from_secs(seconds as u64)))
         });
         let rows = count(self.queued, "row");
