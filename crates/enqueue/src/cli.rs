@@ -1,13 +1,12 @@
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
-use jobs::secret_file::{self, SecretFile};
 
 use crate::alias::AliasCommand;
 use crate::export::ExportArgs;
-use crate::failure::Failure;
 use crate::forget::{EraseArgs, PurgeArgs};
+use crate::global::Global;
 use crate::manage::{CancelArgs, PauseArgs, PriorityArgs, ResumeArgs, RetryArgs};
 use crate::reconcile::ReconcileArgs;
 use crate::replay::ReplayArgs;
@@ -15,7 +14,6 @@ use crate::rotate::RotateCommand;
 use crate::status::StatusArgs;
 use crate::submit::SubmitArgs;
 use crate::suppress::SuppressCommand;
-use crate::telemetry::LogFormat;
 
 /// Submits batches of people whose phone numbers are to be revealed, and manages them.
 ///
@@ -32,74 +30,12 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Over what all commands have in common, below a command's own options.
-const GLOBAL: &str = "Global options";
-
 const EXAMPLES: &str = "\
 Examples:
   enqueue submit people.csv --dry-run
   enqueue submit people.csv --name spring --max-credits ocean=500,clodura=2000
   enqueue status --watch
   enqueue export spring -o spring.revealed.csv";
-
-/// The database where none is named.
-const USUAL_DATABASE: &str = "sqlite://reveal.db";
-
-/// What all commands have in common.
-#[derive(Debug, Args)]
-pub struct Global {
-    /// sqlite://FILE or postgres://USER@HOST/NAME; submit creates a file that is missing
-    /// [default: sqlite://reveal.db]
-    #[arg(
-        long,
-        global = true,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL",
-        help_heading = GLOBAL
-    )]
-    pub database_url: Option<String>,
-
-    /// A file that holds the database's URL, so that no argument or variable holds a password
-    #[arg(
-        long,
-        global = true,
-        env = "DATABASE_URL_FILE",
-        value_parser = SecretFile::read,
-        value_name = "FILE",
-        help_heading = GLOBAL
-    )]
-    pub database_url_file: Option<SecretFile>,
-
-    /// Don't bring the database's schema up to date at start
-    #[arg(long, global = true, help_heading = GLOBAL)]
-    pub no_migrate: bool,
-
-    /// How logs are written; RUST_LOG says which (default: warnings)
-    #[arg(
-        long,
-        global = true,
-        env = "LOG_FORMAT",
-        value_enum,
-        default_value = "text",
-        value_name = "FORMAT",
-        help_heading = GLOBAL
-    )]
-    pub log_format: LogFormat,
-}
-
-impl Global {
-    /// The database.
-    ///
-    /// # Errors
-    /// It is named twice.
-    pub fn database(&self) -> Result<&str, Failure> {
-        let given = self.database_url.as_deref().filter(|url| !url.is_empty());
-        let file = self.database_url_file.as_ref();
-        secret_file::one_of("DATABASE_URL", given.is_some(), file).map_err(Failure::Usage)?;
-        Ok(file.map(SecretFile::text).or(given).unwrap_or(USUAL_DATABASE))
-    }
-}
 
 /// What to do.
 #[derive(Debug, Subcommand)]

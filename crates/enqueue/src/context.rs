@@ -1,8 +1,8 @@
 use jobs::Clock;
 use store::Store;
 
-use crate::cli::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::signals::stopped;
 use crate::{actor, elsewhere};
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use store::{batches_in, sqlite_file};
 
-use crate::cli::Global;
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::{count, say};
 
 const USUAL_NAMES: [&str; 2] = ["reveal.db", "sandbox.db"];

@@ -18,6 +18,8 @@ pub mod export;
 pub mod failure;
 /// `enqueue erase` and `purge`.
 mod forget;
+/// What all commands have in common.
+pub mod global;
 /// What users submit: files in, rows or an error for each bad line out.
 pub mod input;
 /// `enqueue cancel`, `retry`, `pause` and `resume`.

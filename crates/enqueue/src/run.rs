@@ -2,9 +2,10 @@ use jobs::Clock;
 use store::{Store, StoreError};
 
 use crate::alias::{self, AliasCommand};
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command};
 use crate::context::{change, existing, with};
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::output::say;
 use crate::rotate::{self, RotateCommand};
 use crate::status::StatusArgs;

@@ -32,9 +32,9 @@ use store::{Loaded, NewBatch, Preview, Published, Store, sqlite_file};
 
 pub use args::{Prices, SubmitArgs};
 
-use crate::cli::Global;
 use crate::context::{unless_stopped, with};
 use crate::failure::Failure;
+use crate::global::Global;
 use crate::input::{Format, Reader};
 use crate::output::{count, print_line, say};
 use crate::signals::stopped;

@@ -2,9 +2,9 @@ use jobs::{Clock, Provider};
 use store::{Store, sqlite_file};
 
 use super::environment::has_key;
-use crate::cli::Global;
 use crate::context::with;
 use crate::failure::Failure;
+use crate::global::Global;
 
 /// The providers that are set up: that a worker of this database could use last, or whose key is in the environment.
 ///
