@@ -18,7 +18,7 @@ use crate::db::conn::Conn;
 use crate::db::transaction::BoxFuture;
 use crate::error::Result;
 use crate::gates::gate::Gate;
-use crate::gates::not_found::{count, forget_calls};
+use crate::gates::not_found::{count, count_doubted};
 use crate::gates::state;
 use crate::results::settle::delivery::Delivery;
 use crate::results::settle::settle;
@@ -126,12 +126,11 @@ async fn doubt(
         let verdict = Verdict { people: Next::Queue, closing: Some(closing), broken: false };
         refuse(conn, totals, answer, "not found, as everybody", verdict, policy, now).await?;
     }
-    let provider = answers.first().map(|one| one.answer.call.provider);
-    if let Some((provider, first)) = provider.zip(gate.run_began_with()) {
+    let Some(provider) = answers.first().map(|one| one.answer.call.provider) else { return Ok(()) };
+    if let Some(first) = gate.run_began_with() {
         ask_again(conn, totals, provider, first, now).await?;
-        forget_calls(conn, provider).await?;
     }
-    Ok(())
+    count_doubted(conn, provider, answers.len()).await
 }
 
 impl NotFound {

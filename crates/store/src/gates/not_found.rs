@@ -44,12 +44,18 @@ pub(crate) async fn count(
     Ok(())
 }
 
-/// The people of the run are asked again.
-pub(crate) async fn forget_calls(conn: &mut Conn, provider: Provider) -> Result<()> {
+/// So many more 404s of a run were not believed, and its people are asked again. The run is as much longer: a few 404s
+/// that come behind many are no run of their own.
+pub(crate) async fn count_doubted(
+    conn: &mut Conn,
+    provider: Provider,
+    people: usize,
+) -> Result<()> {
     exec!(
         conn,
-        "UPDATE provider_gates SET not_found_first = NULL WHERE provider = $1",
+        "UPDATE provider_gates SET not_found_run = not_found_run + $2, not_found_first = NULL WHERE provider = $1",
         provider.as_str(),
+        i64::try_from(people).unwrap_or(i64::MAX),
     )?;
     Ok(())
 }

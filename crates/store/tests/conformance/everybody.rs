@@ -12,6 +12,7 @@ use crate::harness::{Bench, FAST, HOUR, MINUTE, found, not_found, on_both};
 
 on_both!(
     a_404_for_everybody_is_nobodys_result,
+    many_404s_at_once_leave_none_to_be_believed_behind_them,
     a_404_among_orders_that_are_taken_is_a_result,
     rows_that_went_on_by_such_a_404_come_back,
     who_was_asked_elsewhere_meanwhile_is_left_there,
@@ -90,6 +91,21 @@ async fn a_404_for_everybody_is_nobodys_result(b: &Bench) {
     no_number(b, &next).await;
     assert_eq!(b.count(batch, "not_found").await, 1, "it is about the person again");
     b.check_paid_once().await;
+}
+
+/// Those that are written down together are doubted together; the few behind them are of the same run.
+async fn many_404s_at_once_leave_none_to_be_believed_behind_them(b: &Bench) {
+    let batch = b.submit(&cloduras(200)).await;
+    all_without_number(b, LONGEST - 10).await;
+    let out = claim_some(b, 32).await;
+    let (together, behind) = out.split_at(28);
+    futures::future::join_all(together.iter().map(|call| no_number(b, call))).await;
+    for call in behind {
+        no_number(b, call).await;
+    }
+    b.check("doubted").await;
+    assert_eq!(gate(b, Clodura).await, closed("everything_refused"));
+    assert_eq!(b.count(batch, "not_found").await, 0);
 }
 
 async fn a_404_among_orders_that_are_taken_is_a_result(b: &Bench) {
