@@ -73,7 +73,7 @@ fn duration(seconds: i64) -> String {
         ..120 => count(seconds, "second"),
         120..7_200 => count(up(60), "minute"),
         7_200..172_800 => count(up(3_600), "hour"),
-        _ => count(up(86_400), "day"),
+        _ => format!("{} days", number(up(86_400))),
     }
 }
 
