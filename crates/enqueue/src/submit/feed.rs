@@ -185,7 +185,7 @@ impl Reading {
             run.sort();
         }
         if let Some(sender) = &self.sender
-            && !run.is_empty()
+            && !run.brings_nothing()
             && (sender.blocking_send(run).is_err()
                 || self.runtime.block_on(sender.reserve()).is_err())
         {

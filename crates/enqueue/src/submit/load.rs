@@ -34,7 +34,7 @@ pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loa
         if let Sink::Batch(loading) = sink {
             store.load_rejected(loading, rejected).await?;
         }
-        while !rows.is_empty() {
+        while rows.len() > 0 {
             let taken;
             (taken, rows) = take(store, sink, rows, &mut pace).await?;
             loaded.add(taken);

@@ -67,8 +67,8 @@ impl Packed {
         std::mem::take(&mut self.rejected)
     }
 
-    /// Whether there is nothing to pass on.
-    pub fn is_empty(&self) -> bool {
+    /// Whether nothing was packed. How many rows are left is its length.
+    pub fn brings_nothing(&self) -> bool {
         self.rows.is_empty() && self.rejected.is_empty()
     }
 
