@@ -57,7 +57,7 @@ impl Tariff {
         }
     }
 
-    /// What one person may cost, if nobody has more than `numbers` numbers.
+    /// What one person with `numbers` numbers costs.
     fn per_person(self, numbers: i64) -> Credits {
         match self {
             Tariff::Legacy => Credits::whole(1) * numbers,
@@ -118,8 +118,8 @@ impl PerPerson {
         }
     }
 
-    /// The price at a provider whose account told its tariff, or didn't, and where nobody had more than
-    /// `most_numbers` numbers so far.
+    /// The price at a provider whose account told its tariff, or didn't; `most_numbers` is the most that one person
+    /// had there so far.
     #[must_use]
     pub fn price(self, provider: Provider, told: Option<Tariff>, most_numbers: i64) -> Price {
         if let PerPerson::Fixed(credits) = self {

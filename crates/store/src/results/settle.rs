@@ -119,7 +119,7 @@ async fn lock_first(
     }
 }
 
-/// The most numbers that a person has of whom these tell; 0 where that is no more than expected.
+/// The most numbers of one person in these deliveries; 0 where that is no more than expected.
 fn most_numbers(deliveries: &[Delivery]) -> i64 {
     let results = deliveries.iter().flat_map(|delivery| &delivery.results);
     let numbers = results.map(|result| match &result.finding {

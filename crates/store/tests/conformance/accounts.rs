@@ -44,7 +44,8 @@ async fn left(b: &Bench) -> i64 {
     b.database.number(left).await
 }
 
-/// Whether the account's answer counts them already, nobody can tell: too little is asked rather than too much.
+/// Whether the account's answer counts these two already can't be told. They are taken off: an account that seems
+/// emptier than it is does no harm.
 async fn what_is_booked_while_a_balance_is_asked_makes_no_account_fuller(b: &Bench) {
     let asked = asked(b).await;
     find_two(b, 1).await;

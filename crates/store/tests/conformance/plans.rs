@@ -31,7 +31,7 @@ async fn plan(b: &Bench, tariff: Tariff) {
     b.database.run(&told).await;
 }
 
-/// Somebody with so many numbers.
+/// A person with so many numbers.
 fn with(person: &str, numbers: usize) -> PersonResult {
     let number = |n| {
         let number = format!("+45{n:08}");

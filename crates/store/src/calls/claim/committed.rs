@@ -86,8 +86,8 @@ async fn find(conn: &mut Conn, calls: &[ClaimedCall]) -> Result<Vec<ClaimedCall>
 
 /// What a transaction that claims did.
 pub(super) enum Claimed {
-    /// Put people whose time has come back into the queue, or judged ceilings by a new price. Whom that concerns is
-    /// claimed by the next transaction: batches are looked up by their counts, and counts are written last.
+    /// Queued people whose retry is due, or judged ceilings by a new price. The next transaction claims these people:
+    /// batches are looked up by their counts, and counts are written last.
     Prepared,
     Calls(Claims),
 }

@@ -343,7 +343,7 @@ impl Ledger {
     }
 }
 
-/// What somebody's numbers cost, each `number_price`.
+/// What a person's numbers cost, each `number_price`.
 fn priced(finding: &Finding, number_price: Option<Credits>) -> Option<Credits> {
     match finding {
         Finding::Found { phones, credits: None } => {
