@@ -1,6 +1,8 @@
 //! Ports that nothing else takes between choosing them and listening on them.
 
+use std::fs::File;
 use std::net::TcpListener;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Below what the system hands out for outgoing connections, which would take a port while the
@@ -10,13 +12,20 @@ const COUNT: u32 = 8_000;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A port of 127.0.0.1 that is free, and handed out once in this process.
+/// A locked file for each port that was handed out. The system unlocks them when this process ends.
+static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
+
+/// A port of 127.0.0.1 that is free, and handed out once among all tests on this machine.
 pub fn free_port() -> u16 {
+    let locks = std::env::temp_dir().join("reveal-queue-test-ports");
+    std::fs::create_dir_all(&locks).expect("a folder for locks");
     let offset = std::process::id().wrapping_mul(97);
     for _ in 0..COUNT {
         let n = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(offset) % COUNT;
         let port = u16::try_from(FIRST + n).expect("below 20,000");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let lock = File::create(locks.join(port.to_string())).expect("a file to lock");
+        if lock.try_lock().is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            TAKEN.lock().expect("no panic while it is locked").push(lock);
             return port;
         }
     }

@@ -92,7 +92,7 @@ fn number_ids(body: &mut Value) {
     let as_number = |entry: &mut Value| {
         let id = entry["personId"].as_str().and_then(|id| id.parse::<u64>().ok());
         // A leading zero would be lost.
-        if let Some(id) = id.filter(|id| entry["personId"] == *id) {
+        if let Some(id) = id.filter(|id| entry["personId"] == id.to_string().as_str()) {
             entry["personId"] = id.into();
         }
     };
