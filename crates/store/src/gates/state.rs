@@ -31,7 +31,7 @@ pub(crate) async fn write(conn: &mut Conn, provider: Provider, gate: &Breaker) -
     if open {
         tracing::info!(%provider, "gate opened");
     } else {
-        tracing::info!(%provider, "gate half-open: one small request at a time until one is taken");
+        tracing::info!(%provider, "gate half-open");
     }
     conn.announce(Topic::Queue);
     Ok(())
@@ -63,7 +63,7 @@ pub(crate) async fn half_open(conn: &mut Conn, provider: Provider, now: Timestam
         provider.as_str(),
         now.0,
     )?;
-    tracing::info!(%provider, "gate half-open: one small request at a time until one is taken");
+    tracing::info!(%provider, "gate half-open");
     conn.announce(Topic::Queue);
     Ok(())
 }
