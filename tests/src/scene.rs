@@ -227,7 +227,7 @@ const QUICK: [(&str, &str); 23] = [
     ("HEARTBEAT_TIMEOUT", "3s"),
     ("REQUEST_TIMEOUT", "20s"),
     ("SHUTDOWN_TIMEOUT", "10s"),
-    ("RUST_LOG", "warn,worker=debug,store=debug,providers=debug,enqueue=debug,jobs=debug"),
+    ("RUST_LOG", "warn,worker=debug,store=debug,db=debug,providers=debug,enqueue=debug,jobs=debug"),
     ("NO_COLOR", "1"),
     ("RUST_BACKTRACE", "1"),
     ("LC_ALL", "C.UTF-8"),

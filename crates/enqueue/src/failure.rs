@@ -1,7 +1,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use store::StoreError;
+use store::{DbError, StoreError};
 
 use crate::input::InputError;
 use crate::signals::Stop;
@@ -55,23 +55,29 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
         match error {
-            StoreError::Url { .. } | StoreError::Stamp { .. } => Failure::Usage(message),
+            StoreError::Database(error) => of_database(&error, message),
+            StoreError::Stamp { .. } => Failure::Usage(message),
             StoreError::Conflict(_) => Failure::Refused(message),
-            StoreError::Database(_) => {
-                let advice = advice(&message);
-                Failure::Failed(format!("{message}; {advice}, then try again"))
-            }
-            StoreError::Migrate(_) => Failure::Failed(format!(
-                "{message}; use the newest version of enqueue, or another database"
-            )),
             StoreError::NotFound(_) => Failure::NotFound(message),
-            StoreError::Missing { .. } => Failure::NotFound(format!(
-                "{message}; enqueue submit FILE makes one, or name another by --database-url (DATABASE_URL)"
-            )),
-            StoreError::Unusable { .. } | StoreError::Lost { .. } | StoreError::Corrupt { .. } => {
-                Failure::Failed(message)
-            }
+            StoreError::Lost { .. } | StoreError::Corrupt { .. } => Failure::Failed(message),
         }
+    }
+}
+
+fn of_database(error: &DbError, message: String) -> Failure {
+    match error {
+        DbError::Url { .. } => Failure::Usage(message),
+        DbError::Failed(_) => {
+            let advice = advice(&message);
+            Failure::Failed(format!("{message}; {advice}, then try again"))
+        }
+        DbError::Migrate(_) => Failure::Failed(format!(
+            "{message}; use the newest version of enqueue, or another database"
+        )),
+        DbError::Missing { .. } => Failure::NotFound(format!(
+            "{message}; enqueue submit FILE makes one, or name another by --database-url (DATABASE_URL)"
+        )),
+        DbError::Unusable { .. } => Failure::Failed(message),
     }
 }
 

@@ -1,5 +1,5 @@
 use jobs::Clock;
-use store::{Store, StoreError};
+use store::{DbError, Store, StoreError};
 
 use crate::alias::{self, AliasCommand};
 use crate::cli::{Cli, Command};
@@ -77,7 +77,9 @@ async fn status(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
                 done.map_err(|failure| elsewhere::hint(global, failure)),
             )
         }
-        Err(StoreError::Missing { place }) if args.batch.is_none() && !global.no_migrate => {
+        Err(StoreError::Database(DbError::Missing { place }))
+            if args.batch.is_none() && !global.no_migrate =>
+        {
             status::nothing(&place, args)?;
             elsewhere::say_if_empty(global, Ok(false))
         }

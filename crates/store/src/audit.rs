@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
+use db::{Conn, exec, record, rows};
 use jobs::{BatchId, Provider, Timestamp};
 
 use crate::actor::Actor;
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::record::record;
 use crate::error::Result;
 use crate::store::Store;
 

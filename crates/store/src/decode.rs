@@ -1,6 +1,7 @@
 //! What stored values mean; one that this version can't read is said with its table, column and row.
 
-use jobs::{BatchId, Provider, RevealState};
+use db::bulk::{Column, ints};
+use jobs::{BatchId, Credits, Provider, RevealState};
 
 use crate::error::{Result, StoreError};
 
@@ -37,4 +38,14 @@ pub(crate) fn parse_batch_id(text: &str) -> Result<BatchId> {
         row: text.to_owned(),
         value: text.to_owned(),
     })
+}
+
+/// A column of credits. The database holds thousandths.
+pub(crate) fn credits(values: impl IntoIterator<Item = Credits>) -> Column {
+    ints(values.into_iter().map(Credits::thousandths))
+}
+
+/// Credits of a column that may be empty.
+pub(crate) fn optional_credits(thousandths: Option<i64>) -> Option<Credits> {
+    thousandths.map(Credits::from_thousandths)
 }

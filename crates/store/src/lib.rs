@@ -1,7 +1,7 @@
 //! The ledger: what was submitted, asked, answered and paid, in SQLite or Postgres. It is the queue,
 //! too: a person whose state is `queued` is the queue's entry, and a claim turns people into a call.
 //!
-//! One set of statements serves both databases; `db/dialect.rs` holds the few words in which they differ.
+//! One set of statements serves both databases; the crate `db` runs them.
 
 // From the bottom up: each area imports from those above it in this list only, which `tests/layers` holds.
 
@@ -13,8 +13,6 @@ mod audit;
 mod batches;
 /// Requests that may cost credits.
 mod calls;
-/// Two databases behind one small interface.
-mod db;
 /// What stored values mean.
 mod decode;
 /// What goes wrong.
@@ -31,10 +29,14 @@ mod reports;
 mod results;
 /// The state of each reveal, and the rows that display it.
 mod reveals;
+/// What is kept in the database.
+mod schema;
 /// What the database is used for, and the keys that live in it.
 mod settings;
 /// The open ledger, which the areas add their operations to.
 mod store;
+/// What others may wait for.
+mod topic;
 /// The workers, and what they were set up to do.
 mod workers;
 
@@ -52,10 +54,9 @@ pub use batches::submit::publish::Published;
 pub use calls::claimed::{Answer, ClaimReveals, ClaimedCall, Claims};
 pub use calls::deadlines::Swept;
 pub use calls::polls::{ClaimedPoll, Polls};
-pub use db::signals::{Subscription, Topic};
-pub use db::sqlite::files::{sqlite_companions, sqlite_file};
+pub use db::{DbError, Subscription, sqlite_companions, sqlite_file};
 pub use decode::BatchRef;
-pub use error::{DatabaseError, Result, StoreError};
+pub use error::{Result, StoreError};
 pub use gates::balance::ClaimedBalance;
 pub use gates::pause::Resumed;
 pub use people::links::evidence::Contradiction;
@@ -83,4 +84,5 @@ pub use results::settle::delivery::{Applied, Delivery};
 pub use results::throughput::Minute;
 pub use settings::Stamp;
 pub use store::Store;
+pub use topic::Topic;
 pub use workers::{NewWorker, ProviderSetup};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use db::{Conn, exec, row, rows, value};
 use jobs::Timestamp;
 
 use crate::audit::{Action, Entry};
-use crate::db::conn::{Conn, exec, row, rows, value};
 use crate::error::{Result, StoreError};
 use crate::store::Store;
 

@@ -1,23 +1,25 @@
 //! The ledger: one open database, its clock, and the person or program that acts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use db::{Batchers, Database, Subscription, value};
 use jobs::{Clock, Timestamp};
 
 use crate::actor::Actor;
-use crate::db::batcher::Batchers;
-use crate::db::conn::value;
-use crate::db::database::Database;
-use crate::db::postgres::open::LONGEST_ANSWER;
-use crate::db::signals::{Subscription, Topic};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
+use crate::schema::SCHEMA;
+use crate::topic::Topic;
+
+/// How long the database may take to tell the time.
+const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
 /// The ledger: every operation on batches, reveals, calls and gates goes through it. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pub(crate) db: Database,
+    pub(crate) db: Database<StoreError>,
     /// The ways to write what is many and small.
-    pub(crate) batchers: Batchers,
+    pub(crate) batchers: Batchers<StoreError>,
     clock: Clock,
     actor: Option<Arc<Actor>>,
 }
@@ -41,7 +43,7 @@ impl Store {
     }
 
     async fn open(url: &str, create: bool, migrate: bool, clock: Clock) -> Result<Store> {
-        let db = Database::open(url, create, migrate).await?;
+        let db = Database::open(url, &SCHEMA, create, migrate).await?;
         let store = Store { batchers: Batchers::of(db.clone()), db, clock, actor: None };
         store.follow_database_clock().await?;
         Ok(store)

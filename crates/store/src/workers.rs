@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use db::{Conn, exec, json, rows};
 use jobs::{GateState, OffReason, Policy, Provider, Timestamp, WorkerId};
 
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::decode::parse_provider;
 use crate::error::{Result, StoreError};
 use crate::gates::gate::Gate;
 use crate::gates::state;
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// A worker that starts.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use store::StoreError;
+use store::{DbError, StoreError};
 
 /// Why a worker could not start.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ impl From<anyhow::Error> for StartError {
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Stamp { .. } | StoreError::Url { .. } => {
+            StoreError::Stamp { .. } | StoreError::Database(DbError::Url { .. }) => {
                 StartError::Usage(error.to_string())
             }
             error => StartError::Failed(error.into()),

@@ -17,7 +17,7 @@ pub enum LogFormat {
 /// Starts logging; `RUST_LOG` filters. Colour only on a terminal, and not with `NO_COLOR`.
 pub fn init(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new("warn,worker=info,store=info,providers=info,jobs=info,sandbox=warn")
+        EnvFilter::new("warn,worker=info,store=info,db=info,providers=info,jobs=info,sandbox=warn")
     });
     let colour = std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());

@@ -1,16 +1,16 @@
 //! Cancelling a batch: nothing further of it is sent from the moment it is marked; its rows are ended
 //! chunk by chunk. What is out is still received, kept and shown.
 
+use db::{Conn, exec, row, rows};
 use jobs::Timestamp;
 
 use crate::audit::{Action, Entry};
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::signals::Topic;
 use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::ownership::find_lanes;
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// Rows that are looked at by one transaction.
 const ROWS_AT_ONCE: i64 = 1_000;

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use db::exec;
 use jobs::{Credits, Provider};
 
 use crate::audit::{Action, Entry};
 use crate::batches::loading::Loading;
-use crate::db::conn::exec;
-use crate::db::signals::Topic;
 use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::store::Store;
+use crate::topic::Topic;
 
 impl Loading {
     /// The batch, for what can be done to a published one, too.

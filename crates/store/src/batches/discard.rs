@@ -4,18 +4,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use db::{Conn, exec, json, row, rows};
 use jobs::Timestamp;
 
 use crate::batches::loading::Loading;
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::people::links;
 use crate::people::resolve::Numbers;
 use crate::reveals::counters::Totals;
 use crate::reveals::ownership::find_lanes;
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// How long a batch may be loading without a sign of its submit before it counts as abandoned.
 const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);

@@ -5,13 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use db::{Conn, Texts, rows};
 use jobs::identity::choice::{Standing, counting, is_worth_waiting_for};
 use jobs::identity::{Persons, is_address};
 use jobs::{IdentifierKind, Provider, RevealState, Timestamp};
 
 use crate::batches::loading::Loaded;
-use crate::db::conn::{Conn, rows};
-use crate::db::sets::Texts;
 use crate::decode::parse_state;
 use crate::error::Result;
 use crate::people::erased::mark_erased;

@@ -1,11 +1,12 @@
 //! Another priority for a batch that runs.
 
+use db::exec;
+
 use crate::audit::{Action, Entry};
-use crate::db::conn::exec;
-use crate::db::signals::Topic;
 use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::store::Store;
+use crate::topic::Topic;
 
 impl Store {
     /// Sets a batch's priority. People whom several batches want have their turn with the one that is served soonest by

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use db::bulk::{each, ints, same, texts};
+use db::{Conn, Durability, exec, record, rows};
 use jobs::{Identifier, IdentifierKind};
 use serde_json::Value;
 
 use crate::batches::loading::Loading;
-use crate::db::bulk::columns::{ints, same, texts};
-use crate::db::bulk::each;
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::record::record;
-use crate::db::transaction::Durability;
 use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::store::Store;

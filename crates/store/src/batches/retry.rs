@@ -7,18 +7,18 @@ pub(crate) mod rows;
 
 use std::collections::{BTreeMap, HashSet};
 
+use db::{Conn, exec, rows};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::audit::{Action, Entry};
 use crate::batches::retry::people::People;
 use crate::batches::retry::rows::{RetryStates, RowChange, read_rows, write_rows};
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::signals::Topic;
 use crate::decode::{BatchRef, parse_provider};
 use crate::error::Result;
 use crate::people::resolve::Numbers;
 use crate::reveals::counters::Totals;
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// Rows that are looked at by one transaction.
 const ROWS_AT_ONCE: i64 = 1_000;

@@ -13,14 +13,11 @@ mod statistics;
 
 use std::collections::BTreeSet;
 
+use db::{Beside, BoxFuture, Conn, Durability, exec, json, row, rows};
 use jobs::{BatchId, FileForm, Timestamp};
-use sqlx::PgPool;
 
 use crate::batches::loading::{Loaded, Loading, NewBatch};
 use crate::batches::submit::load::load_chunk;
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::sets::json;
-use crate::db::transaction::{BoxFuture, Durability};
 use crate::error::{Result, StoreError};
 use crate::people::new_row::NewRow;
 use crate::store::Store;
@@ -135,7 +132,7 @@ fn loading(
     batch: Loading,
     new_rows: Vec<NewRow>,
     now: Timestamp,
-    beside: Option<PgPool>,
+    beside: Option<Beside>,
 ) -> impl for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<Loaded>> + Send + 'static {
     move |conn| Box::pin(async move { load_chunk(conn, &batch, new_rows, now, beside).await })
 }

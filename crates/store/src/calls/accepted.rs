@@ -3,22 +3,18 @@
 
 use std::collections::HashMap;
 
+use db::bulk::{Columns, each, ints, same, texts};
+use db::{BoxFuture, Conn, Item, json, rows};
 use jobs::{CallState, Policy, Timestamp};
 
 use crate::calls::claimed::Answer;
-use crate::db::batcher::Item;
-use crate::db::bulk::columns::{Columns, ints, same, texts};
-use crate::db::bulk::each;
-use crate::db::conn::{Conn, rows};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
-use crate::db::transaction::BoxFuture;
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::gates::good_answers::Passed;
 use crate::gates::state;
 use crate::results::taken_back::take_back;
 use crate::reveals::counters::Totals;
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// An order that was taken, as it is written.
 #[derive(Debug, Clone)]
@@ -68,6 +64,8 @@ impl Store {
 }
 
 impl Item for Accepted {
+    type Error = StoreError;
+
     /// Writes down orders that were taken; gives the places of those whose results are applied at this
     /// moment. To wait for them would keep from the others, and from those who wait for these in turn.
     fn write_all(conn: &mut Conn, accepted: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {

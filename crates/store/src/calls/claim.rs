@@ -10,6 +10,7 @@ mod isolated;
 mod send_slot;
 mod write;
 
+use db::{Conn, exec, row};
 use jobs::gate::Admission as Door;
 use jobs::{Clock, Provider};
 
@@ -20,7 +21,6 @@ use crate::calls::claim::isolated::{Aside, promote_due};
 use crate::calls::claim::send_slot::Moment;
 use crate::calls::claim::write::send_drafts;
 use crate::calls::claimed::{ClaimReveals, ClaimedCall, Claims};
-use crate::db::conn::{Conn, exec, row};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 use crate::reveals::counters::Totals;

@@ -7,17 +7,16 @@ mod repeat;
 
 use std::time::Duration;
 
+use db::{Conn, exec, json, rows};
 use jobs::{Policy, Provider, Timestamp};
 
 use crate::calls::deadlines::expire::{AT_ONCE, expire_call, lock_all, looked};
 use crate::calls::deadlines::repeat::repeat_unknown;
 use crate::calls::response::mark_unknown;
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// A request that is on its way for so long is lost, even if its worker lives: its handler is gone.
 const LONGEST_REQUEST_MS: i64 = 10 * 60 * 1000;

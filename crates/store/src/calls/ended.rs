@@ -1,9 +1,9 @@
 //! Ending a call at its response, and releasing its people.
 
+use db::{Conn, exec, rows};
 use jobs::{CallState, Credits, Timestamp};
 
 use crate::calls::claimed::ClaimedCall;
-use crate::db::conn::{Conn, exec, rows};
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 

@@ -3,6 +3,8 @@
 
 mod run;
 
+use db::bulk::{each, ints};
+use db::{BoxFuture, Conn, Item};
 use jobs::gate::Breaker;
 use jobs::outcome::{Finding, PersonResult};
 use jobs::verdict::{Closing, Next, Until, Verdict};
@@ -11,12 +13,7 @@ use jobs::{GateReason, Policy, Timestamp};
 use crate::calls::claimed::Answer;
 use crate::calls::not_found::run::ask_again;
 use crate::calls::response::refused::refuse;
-use crate::db::batcher::Item;
-use crate::db::bulk::columns::ints;
-use crate::db::bulk::each;
-use crate::db::conn::Conn;
-use crate::db::transaction::BoxFuture;
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::gates::gate::Gate;
 use crate::gates::not_found::{count, count_doubted};
 use crate::gates::state;
@@ -45,6 +42,8 @@ pub(crate) struct NotFound {
 }
 
 impl Item for NotFound {
+    type Error = StoreError;
+
     /// Writes down those who have no number. Where more are said to have none than chance explains, they stay open, and the
     /// gate closes: the provider's 404 is about the person only as long as not everybody gets it.
     fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {

@@ -4,10 +4,10 @@ mod record;
 
 use std::time::Duration;
 
+use db::{Conn, row, rows};
 use jobs::rate::{self, Leaving};
 use jobs::{CallId, Provider, Timestamp};
 
-use crate::db::conn::{Conn, row, rows};
 use crate::error::Result;
 use crate::gates::gate;
 use crate::gates::gate::{Gate, Going};

@@ -4,14 +4,13 @@
 
 pub(crate) mod refused;
 
+use db::{Conn, exec};
 use jobs::verdict::Verdict;
 use jobs::{CallState, Policy, RevealState, Timestamp};
 
 use crate::calls::claimed::{Answer, ClaimedCall};
 use crate::calls::ended::{end_call, release, still_in};
 use crate::calls::response::refused::refuse;
-use crate::db::conn::{Conn, exec};
-use crate::db::signals::Topic;
 use crate::error::{Result, StoreError};
 use crate::gates::gate::Gate;
 use crate::gates::{closing, state};
@@ -19,6 +18,7 @@ use crate::results::taken_back::rejoin_accepted;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 use crate::store::Store;
+use crate::topic::Topic;
 
 impl Store {
     /// The request left and its fate is not known: it waits like an accepted one.

@@ -1,8 +1,8 @@
 //! What is believed of a provider's account between two readings of its balance.
 
+use db::{Conn, row};
 use jobs::{Credits, Provider};
 
-use crate::db::conn::{Conn, row};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use db::{Conn, exec, row};
 use jobs::backoff::exponential;
 use jobs::gate::{AnswerTo, backoff};
 use jobs::outcome::{Balance, LookupFailure};
@@ -9,14 +10,13 @@ use jobs::rate::{self, Leaving};
 use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{CallId, Credits, GateState, PerPerson, Policy, Provider, Tariff, Timestamp};
 
-use crate::db::conn::{Conn, exec, row};
-use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::gates::account::Spending;
 use crate::gates::gate::{Gate, Going};
 use crate::gates::lookups::{Lookup, describe, on_failure};
 use crate::gates::{closing, gate, state};
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// How long after a reading an account that needs none is read again.
 const REGULARLY: Duration = Duration::from_secs(60 * 60);

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use db::{Conn, exec};
 use jobs::gate::AnswerTo;
 use jobs::learned_rate::{self, Since};
 use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{GateState, Policy, Provider, Timestamp};
 
-use crate::db::conn::{Conn, exec};
-use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::gates::gate::Gate;
+use crate::topic::Topic;
 
 /// Closes a gate, or keeps it closed for longer.
 pub(crate) async fn close(

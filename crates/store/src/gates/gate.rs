@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::str::FromStr;
 
+use db::{Conn, exec, record, row};
 use jobs::gate::{Breaker, Outage};
 use jobs::learned_rate::{self, Learned};
 use jobs::{Credits, GateReason, OffReason, PerPerson, Price, Provider, Tariff, Timestamp};
 
-use crate::db::conn::{Conn, exec, row};
-use crate::db::record::record;
+use crate::decode::optional_credits;
 use crate::error::{Result, StoreError};
 use crate::gates::good_answers::Passed;
 
@@ -49,11 +49,11 @@ record! {
         pub(crate) isolation_today: i64,
         pub(crate) daily_left: Option<i64>,
         pub(crate) daily_resets_at: Option<i64>,
-        pub(crate) balance_credits: Option<Credits>,
+        pub(crate) balance_credits: Option<Credits> = optional_credits,
         tariff: Option<String>,
         pub(crate) most_phones: i64,
-        pub(crate) purged_spent: Credits,
-        pub(crate) balance_spent: Credits,
+        pub(crate) purged_spent: Credits = Credits::from_thousandths,
+        pub(crate) balance_spent: Credits = Credits::from_thousandths,
         pub(crate) balance_at: Option<i64>,
         pub(crate) balance_due_at: Option<i64>,
         pub(crate) balance_step: i64,

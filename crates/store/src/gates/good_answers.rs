@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use db::Attached;
 use jobs::{Provider, Timestamp};
-
-use crate::db::attached::Attached;
 
 /// Good answers that no gate shows yet; one for each ledger that is open.
 #[derive(Debug, Clone, Default)]

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
+use db::{Conn, exec, json};
 use jobs::outcome::LookupFailure;
 use jobs::verdict::{Closing, GateReason, Until, named_time};
 use jobs::{Policy, Provider, Timestamp};
 use serde::Serialize;
 
-use crate::db::conn::{Conn, exec};
-use crate::db::sets::json;
 use crate::error::Result;
 use crate::gates::closing;
 use crate::gates::gate::Gate;

@@ -1,9 +1,9 @@
 //! Runs of 404s: as long as one may be chance, each is about its person; after that the provider is at fault.
 
+use db::{Conn, exec};
 use jobs::not_found::NotFoundRun;
 use jobs::{Provider, Timestamp};
 
-use crate::db::conn::{Conn, exec};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 

@@ -1,15 +1,15 @@
 //! A provider's gate, opened and shut by hand.
 
+use db::{Conn, exec};
 use jobs::gate::Resume;
 use jobs::{GateReason, GateState, OffReason, Provider, Timestamp};
 
 use crate::audit::{Action, Entry};
-use crate::db::conn::{Conn, exec};
-use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::gates::gate::Gate;
 use crate::gates::state;
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// What resuming a provider came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! Opening a gate, and writing down how it stands.
 
+use db::{Conn, exec, rows};
 use jobs::gate::{AnswerTo, Breaker};
 use jobs::{GateReason, GateState, Provider, Timestamp};
 
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::signals::Topic;
 use crate::decode::parse_provider;
 use crate::error::Result;
+use crate::topic::Topic;
 
 /// Writes down how a gate stands that is open or half-open; what closes is [`super::close`]'s.
 pub(crate) async fn write(conn: &mut Conn, provider: Provider, gate: &Breaker) -> Result<()> {

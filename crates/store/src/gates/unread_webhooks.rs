@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use db::{Conn, exec, row};
 use jobs::outcome::{Finding, PersonResult};
 use jobs::{Provider, Timestamp};
 
-use crate::db::conn::{Conn, exec, row};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use db::{Conn, Texts, exec, row, rows};
 use hmac::{Hmac, KeyInit, Mac};
 use jobs::Timestamp;
 use sha2::Sha256;
 
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::sets::Texts;
 use crate::error::{Result, StoreError};
 use crate::people::new_row::NewRow;
 

@@ -6,14 +6,12 @@ pub(crate) mod evidence;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use db::bulk::{each, ints, shared};
+use db::{Conn, Texts, exec, json, row, rows};
 use jobs::identity::{FARTHEST, Links, is_address};
 use jobs::{IdentifierKind, Provider};
 use serde::Serialize;
 
-use crate::db::bulk::columns::{ints, shared};
-use crate::db::bulk::each;
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::sets::{Texts, json};
 use crate::error::Result;
 
 /// A pair of identifiers that were said to be one person's, and by which row, if by one.
@@ -122,11 +120,11 @@ async fn beside(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(Arc<st
 }
 
 async fn apart(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(String, String)>> {
-    rows!(
+    Ok(rows!(
         conn,
         "SELECT e.value, s.other FROM TEXTS($1) AS e JOIN identity_splits s ON s.identifier = e.value",
         Texts::shared(identifiers.iter().cloned()),
-    )
+    )?)
 }
 
 /// All that was ever said to be the same person's as this identifier.
@@ -203,12 +201,12 @@ async fn sources(
     conn: &mut Conn,
     links: &BTreeSet<(Arc<str>, Arc<str>)>,
 ) -> Result<Vec<(Option<i64>, Option<i64>)>> {
-    rows!(
+    Ok(rows!(
         conn,
         "SELECT l.batch_id, l.row_number FROM EACH($1) AS e
          JOIN identity_links l ON l.identifier = e.value->>'one' AND l.other = e.value->>'other'",
         pairs(links.iter().map(|(one, other)| (one, other))),
-    )
+    )?)
 }
 
 /// Forgets the evidence about people of whom no reveal is left at any provider; and what only rows of the batch `unsaid`

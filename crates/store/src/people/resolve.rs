@@ -7,6 +7,7 @@ mod sharing;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use db::{Conn, Texts, exec, row, rows};
 use foldhash::fast::RandomState;
 use jobs::identity::choice::{
     Standing, asked_by, counting, gives_way, is_worth_waiting_for, next_generation,
@@ -15,8 +16,6 @@ use jobs::identity::{Persons, is_address};
 use jobs::{IdentifierKind, Provider, RevealState, Timestamp};
 use smallvec::SmallVec;
 
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::sets::Texts;
 use crate::decode::parse_state;
 use crate::error::{Result, StoreError};
 use crate::people::new_row::NewRow;

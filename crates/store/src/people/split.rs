@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use db::bulk::{each, shared};
+use db::{Conn, Texts, rows};
 use jobs::Timestamp;
 
 use crate::actor::Actor;
 use crate::audit::{Action, Entry};
-use crate::db::bulk::columns::shared;
-use crate::db::bulk::each;
-use crate::db::conn::{Conn, rows};
-use crate::db::sets::Texts;
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
 use crate::people::links::{others_of, remove};

@@ -4,22 +4,20 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use db::bulk::{each, ints, same, words};
+use db::{Conn, exec, json, row, rows};
 use hmac::{Hmac, KeyInit, Mac};
 use jobs::identity::Persons;
 use jobs::{IdentifierKind, RevealState, Timestamp};
 use sha2::Sha256;
 
-use crate::db::bulk::columns::{ints, same, words};
-use crate::db::bulk::each;
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::error::{Result, StoreError};
 use crate::people::new_row::NewRow;
 use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::lock_states;
 use crate::reveals::ownership::find_lanes;
 use crate::reveals::waterfall::waits;
+use crate::topic::Topic;
 
 /// The reason of rows that end because their person is suppressed.
 pub(crate) const SUPPRESSED: &str = "suppressed";
@@ -153,13 +151,14 @@ pub(crate) async fn insert(conn: &mut Conn, entries: &[Entry], now: Timestamp) -
         ("kind", words(entries.iter().map(|entry| Some(entry.kind)))),
         ("now", same(now.0, entries.len())),
     ];
-    each(
+    let added = each(
         conn,
         "INSERT INTO suppressions (hash, origin, kind, added_at)
          SELECT e.hash, e.origin, e.kind, e.now FROM ROWS WHERE TRUE ON CONFLICT (hash, origin) DO NOTHING",
         columns,
     )
-    .await
+    .await?;
+    Ok(added)
 }
 
 /// Those of these people, by their reveals and subjects, who are suppressed.

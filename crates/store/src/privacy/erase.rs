@@ -6,14 +6,12 @@ mod identity;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use db::{Conn, Texts, exec, json, rows};
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
 use crate::audit::{Action, Entry};
 use crate::batches::rejected;
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::sets::{Texts, json};
-use crate::db::signals::Topic;
 use crate::decode::parse_provider;
 use crate::error::{Result, StoreError};
 use crate::people::erased::{ERASED, ErasureKey, remember};
@@ -24,6 +22,7 @@ use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 use crate::settings::read_or_make;
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// Who is to be erased.
 #[derive(Clone)]

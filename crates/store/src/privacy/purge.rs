@@ -3,13 +3,11 @@
 
 use std::time::Duration;
 
+use db::{BoxFuture, Conn, exec, json, rows};
 use jobs::Timestamp;
 use jobs::duration::display;
 
 use crate::audit::{Action, Entry};
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::sets::json;
-use crate::db::transaction::BoxFuture;
 use crate::error::Result;
 use crate::people::links;
 use crate::people::resolve::Numbers;

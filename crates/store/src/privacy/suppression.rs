@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use db::{Conn, Texts, record, rows};
 use jobs::{Identifier, Provider, Timestamp};
 
 use crate::audit;
 use crate::audit::Action;
-use crate::db::conn::{Conn, rows};
-use crate::db::record::record;
-use crate::db::sets::Texts;
 use crate::error::{Result, StoreError};
 use crate::people::links::evidence::persons_of;
 use crate::people::resolve::Numbers;

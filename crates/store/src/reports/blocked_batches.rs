@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use db::{Conn, record, rows, value};
 use jobs::duration::display;
 use jobs::fairness::until_done;
 use jobs::{Credits, PerPerson, Provider};
 
 use crate::calls::claim::admission::anything_out;
-use crate::db::conn::{Conn, rows, value};
-use crate::db::record::record;
-use crate::decode::parse_provider;
+use crate::decode::{optional_credits, parse_provider};
 use crate::error::Result;
 use crate::gates::account::Account;
 use crate::reports::blocked_reasons::{ShownGate, Why, ceiling, count, read_gates, shut_by};
@@ -29,7 +28,7 @@ record! {
         queued: i64,
         retrying: i64,
         at_ceiling: i64,
-        max_credits: Option<Credits>,
+        max_credits: Option<Credits> = optional_credits,
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
+use db::{Conn, record, rows};
 use jobs::duration::display;
 use jobs::{Credits, GateReason, GateState, OffReason, Provider, Timestamp};
 
-use crate::db::conn::{Conn, rows};
-use crate::db::record::record;
 use crate::decode::parse_provider;
 use crate::error::Result;
 use crate::gates::gate::{Gate, GateRow};

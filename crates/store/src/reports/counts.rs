@@ -1,9 +1,8 @@
 //! Rows and credits as the dashboard shows them, from the counts that are kept of them.
 
+use db::{Conn, record, rows};
 use jobs::{Credits, Provider};
 
-use crate::db::conn::{Conn, rows};
-use crate::db::record::record;
 use crate::decode::parse_provider;
 use crate::error::Result;
 
@@ -27,8 +26,8 @@ record! {
         pub cancelled: i64,
         pub people_asked: i64,
         pub people_found: i64,
-        pub credits_reserved: Credits,
-        pub credits_spent: Credits,
+        pub credits_reserved: Credits = Credits::from_thousandths,
+        pub credits_spent: Credits = Credits::from_thousandths,
     }
 }
 

@@ -8,11 +8,11 @@ pub(crate) mod row;
 
 use std::sync::Arc;
 
+use db::row;
 use jobs::FileForm;
 use tokio::sync::mpsc;
 
 use crate::audit::{Action, Entry};
-use crate::db::conn::row;
 use crate::decode::BatchRef;
 use crate::error::{Result, StoreError};
 use crate::reports::export::page::{ExportPage, Rows};

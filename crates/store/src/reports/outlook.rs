@@ -1,8 +1,8 @@
 //! What is known of a provider before a batch asks it.
 
+use db::row;
 use jobs::{Credits, OffReason, PerPerson, Price, Provider};
 
-use crate::db::conn::row;
 use crate::error::Result;
 use crate::gates::account::Account;
 use crate::gates::gate::Gate;

@@ -6,9 +6,9 @@ pub(crate) mod providers;
 
 use std::time::Duration;
 
+use db::{Conn, row, rows};
 use jobs::Timestamp;
 
-use crate::db::conn::{Conn, row, rows};
 use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::reports::counts::COUNTED;

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use db::{Conn, json, record, rows};
 use jobs::{Credits, RevealState};
 
-use crate::db::conn::{Conn, rows};
-use crate::db::record::record;
-use crate::db::sets::json;
 use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::store::Store;
@@ -76,7 +74,7 @@ record! {
         attempts: i64,
         next_attempt_at: Option<String>,
         phones: Option<String>,
-        credits: Credits,
+        credits: Credits = Credits::from_thousandths,
         shared: i64,
         updated_at: Option<String>,
     }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use db::{record, rows};
 use jobs::reconcile::Reading;
 use jobs::{Credits, Provider, Timestamp};
 use serde::Serialize;
 
-use crate::db::conn::rows;
-use crate::db::record::record;
-use crate::decode::{BatchRef, parse_provider};
+use crate::decode::{BatchRef, optional_credits, parse_provider};
 use crate::error::Result;
 use crate::store::Store;
 
@@ -28,9 +27,9 @@ record! {
         id: i64,
         batch_id: String,
         provider: String,
-        spent: Credits,
-        reserved: Credits,
-        max_credits: Option<Credits>,
+        spent: Credits = Credits::from_thousandths,
+        reserved: Credits = Credits::from_thousandths,
+        max_credits: Option<Credits> = optional_credits,
     }
 }
 
@@ -39,9 +38,9 @@ record! {
         id: i64,
         provider: String,
         read_at: i64,
-        credits: Credits,
-        ledger_spent: Credits,
-        reserved: Credits,
+        credits: Credits = Credits::from_thousandths,
+        ledger_spent: Credits = Credits::from_thousandths,
+        reserved: Credits = Credits::from_thousandths,
     }
 }
 

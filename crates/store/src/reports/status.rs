@@ -1,11 +1,10 @@
 //! How batches and providers stand: the rows of the views, and which batch is meant by a word.
 
+use db::{Conn, record, rows};
 use jobs::{Credits, Provider};
 use serde::Serialize;
 
-use crate::db::conn::{Conn, rows};
-use crate::db::record::record;
-use crate::decode::{BatchRef, parse_batch_id, parse_provider};
+use crate::decode::{BatchRef, optional_credits, parse_batch_id, parse_provider};
 use crate::error::{Result, StoreError};
 use crate::store::Store;
 
@@ -32,8 +31,8 @@ record! {
         pub failed: i64,
         pub expired: i64,
         pub cancelled: i64,
-        pub credits_reserved: Credits,
-        pub credits_spent: Credits,
+        pub credits_reserved: Credits = Credits::from_thousandths,
+        pub credits_spent: Credits = Credits::from_thousandths,
     }
 }
 
@@ -68,7 +67,7 @@ record! {
         pub in_flight: i64,
         pub requests_today: i64,
         pub rate: Option<f64>,
-        pub credits_left: Option<Credits>,
+        pub credits_left: Option<Credits> = optional_credits,
         pub credits_checked_at: Option<String>,
     }
 }

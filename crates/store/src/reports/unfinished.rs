@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use db::{Conn, rows};
 use jobs::{Credits, Provider};
 
-use crate::db::conn::{Conn, rows};
 use crate::decode::parse_provider;
 use crate::error::Result;
 use crate::reports::blocked_reasons::{ShownGate, Why, ceiling, count, needs_somebody, read_gates};

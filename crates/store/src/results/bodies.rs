@@ -1,10 +1,9 @@
 use std::collections::BTreeSet;
 
+use db::{Conn, exec, json, rows};
 use jobs::{Identifier, IdentifierKind, Provider, Timestamp};
 use serde_json::Value;
 
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::sets::json;
 use crate::decode::parse_provider;
 use crate::error::Result;
 

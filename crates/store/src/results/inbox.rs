@@ -8,20 +8,17 @@ mod replay;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use db::bulk::{Column, each, ints, texts};
+use db::{BoxFuture, Conn, Item, Urgency, exec, row, rows, value};
 use jobs::backoff::exponential;
 use jobs::{Provider, Timestamp};
 
-use crate::db::batcher::Item;
-use crate::db::bulk::columns::{Column, ints, texts};
-use crate::db::bulk::each;
-use crate::db::conn::{Conn, exec, row, rows, value};
-use crate::db::signals::Topic;
-use crate::db::transaction::{BoxFuture, Urgency};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::gates::unread_webhooks::body_is_unread;
-use crate::results::inbox::new_webhook::NewWebhook;
+use crate::results::inbox::new_webhook::{NewWebhook, Received};
 use crate::results::inbox::once::{Arrival, Came, told_apart};
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// How long a webhook that could not be applied is left alone: this, then twice as long each time.
 const RETRY_BASE: Duration = Duration::from_secs(1);
@@ -84,7 +81,7 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn store_webhook(&self, webhook: NewWebhook) -> Result<()> {
-        let came = (webhook, self.now());
+        let came = Received { webhook, at: self.now() };
         if self.is_postgres() {
             return self.batchers.write(came).await;
         }
@@ -223,7 +220,9 @@ impl Store {
     }
 }
 
-impl Item for (NewWebhook, Timestamp) {
+impl Item for Received {
+    type Error = StoreError;
+
     /// A provider waits for its 200, and may take too long a wait for a failure.
     const URGENCY: Urgency = Urgency::Urgent;
 
@@ -234,10 +233,7 @@ impl Item for (NewWebhook, Timestamp) {
 
 /// Stores webhooks. A body that came to the same address before is not kept again: providers send it until it is taken,
 /// and so may who knows the address.
-pub(crate) fn store_all(
-    conn: &mut Conn,
-    came: Vec<(NewWebhook, Timestamp)>,
-) -> BoxFuture<'_, Result<Vec<usize>>> {
+pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, Result<Vec<usize>>> {
     Box::pin(async move {
         let mut webhooks = told_apart(conn, came).await?;
         webhooks.retain(|(.., arrival)| *arrival != Arrival::Unread);

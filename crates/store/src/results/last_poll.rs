@@ -1,13 +1,12 @@
 use std::time::Duration;
 
+use db::{Conn, exec, json};
 use jobs::{Provider, RevealState, Timestamp};
 
-use crate::db::conn::{Conn, exec};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
+use crate::topic::Topic;
 
 /// How long a last poll of the earlier request is waited for before the person is asked again anyway.
 const LAST_POLL: Duration = Duration::from_secs(24 * 3600);

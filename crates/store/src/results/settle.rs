@@ -13,13 +13,11 @@ mod write;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use db::{Conn, Texts, rows};
 use jobs::outcome::Finding;
 use jobs::price::EXPECTED_NUMBERS;
 use jobs::{Credits, Policy, Provider, Timestamp};
 
-use crate::db::conn::{Conn, rows};
-use crate::db::sets::Texts;
-use crate::db::signals::Topic;
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
@@ -35,6 +33,7 @@ use crate::reveals::charge::bill_again;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::give_way;
 use crate::store::Store;
+use crate::topic::Topic;
 
 impl Store {
     /// Applies deliveries; returns what came of each, in their order.

@@ -1,15 +1,14 @@
 //! A call that was given up, and turns out to have been taken by the provider after all.
 
+use db::{Conn, exec, json, row, rows};
 use jobs::{Credits, Provider, RevealState, Timestamp};
 
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::decode::parse_provider;
 use crate::error::Result;
 use crate::reveals::charge::bill_again;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
+use crate::topic::Topic;
 
 /// Which batch holds how many credits reserved for people of a call who have no result.
 pub(crate) async fn reserved_by_payer(conn: &mut Conn, call: i64) -> Result<Vec<(i64, Credits)>> {

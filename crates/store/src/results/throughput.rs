@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use db::{Conn, exec, json, rows};
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::sets::json;
 use crate::decode::parse_provider;
 use crate::error::Result;
 

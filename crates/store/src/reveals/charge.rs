@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::db::bulk::columns::ints;
-use crate::db::bulk::each;
-use crate::db::conn::{Conn, rows};
-use crate::db::sets::json;
+use db::bulk::{each, ints};
+use db::{Conn, json, rows};
+
 use crate::error::Result;
 
 /// Has the first row of whoever pays show what each of these people costs: reveal and payer.

@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use db::{Conn, exec, json, record, rows};
 use jobs::{Credits, Provider, RevealState, Timestamp};
 use serde::{Serialize, Serializer};
 
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::record::record;
-use crate::db::sets::json;
 use crate::decode::parse_state;
 use crate::error::Result;
 

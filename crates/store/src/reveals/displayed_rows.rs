@@ -3,12 +3,9 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::db::bulk::columns::ints;
-use crate::db::bulk::contiguous_ids::rows_of;
-use crate::db::bulk::each;
-use crate::db::conn::{Conn, rows};
-use crate::db::record::record;
-use crate::db::sets::json;
+use db::bulk::{each, ints};
+use db::{Conn, json, record, rows, rows_of};
+
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
 use crate::reveals::counters::Totals;

@@ -3,20 +3,17 @@
 
 use std::collections::BTreeMap;
 
+use db::bulk::{each, ints};
+use db::{Conn, exec, json, record, rows};
 use jobs::{Provider, RevealState, Timestamp};
 
-use crate::db::bulk::columns::ints;
-use crate::db::bulk::each;
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::record::record;
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::decode::parse_provider;
 use crate::error::Result;
 use crate::reveals::charge::bill_again;
 use crate::reveals::counters::{Totals, count_rows};
 use crate::reveals::displayed_rows::lock_states;
 use crate::reveals::waterfall::{States, waits};
+use crate::topic::Topic;
 
 record! {
     struct KeptRow {

@@ -1,8 +1,8 @@
 //! What one more person may cost a batch with a ceiling: by that it is judged whether it is full.
 
+use db::{Conn, exec, rows};
 use jobs::{Credits, Provider};
 
-use crate::db::conn::{Conn, exec, rows};
 use crate::error::Result;
 
 /// Writes down what one more person may cost, where a batch with a ceiling waits: whether it is full is judged by that.

@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use db::bulk::{Key, each, each_along, ints, same, same_text};
+use db::{Conn, exec, json};
 use jobs::{Provider, RevealState, Timestamp};
 
-use crate::db::bulk::columns::{ints, same, same_text};
-use crate::db::bulk::each;
-use crate::db::bulk::range_update::{REVEAL, each_along};
-use crate::db::conn::{Conn, exec};
-use crate::db::sets::json;
 use crate::error::Result;
 use crate::reveals::charge::bill_again;
 use crate::reveals::counters::{Totals, count_rows};
 use crate::reveals::displayed_rows::{lock_states, redisplay, rows_showing};
 use crate::reveals::ownership::find_lanes;
 use crate::reveals::waterfall::{States, waits};
+
+/// The key of reveals: their ids.
+pub(crate) const REVEAL: Key = Key { of: "reveals.id", by: "id", within: None };
 
 /// What is written with a new state.
 #[derive(Debug, Clone, Copy)]

@@ -2,9 +2,9 @@
 //! claimed by walking along them, and enter no index of the queue. Whoever comes into the queue in any other way,
 //! or into another batch's lane, is no newcomer any more and is found by that index.
 
+use db::{Conn, exec, rows};
 use jobs::Provider;
 
-use crate::db::conn::{Conn, exec, rows};
 use crate::error::Result;
 
 /// A person taken from the queue: number, subject, attempts, the call to repeat.

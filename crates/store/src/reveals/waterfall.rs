@@ -1,6 +1,9 @@
 //! Which step of its waterfall a row shows, and which rows show another when people's states change. Values only: the
 //! database is read and written by `displayed_rows`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobs::{Provider, RevealState};

@@ -1,5 +1,5 @@
 use jobs::Clock;
-use store::{Stamp, Store, StoreError};
+use store::{DbError, Stamp, Store, StoreError};
 
 use super::report::Check;
 use crate::config::Config;
@@ -32,15 +32,19 @@ async fn open(config: &Config) -> Result<Store, StoreError> {
 
 fn judge(config: &Config, error: &StoreError) -> Check {
     let mend = match error {
-        StoreError::Unusable { found, advice } => return Check::wrong(NAME, found, advice),
+        StoreError::Database(DbError::Unusable { found, advice }) => {
+            return Check::wrong(NAME, found, advice);
+        }
         StoreError::Stamp { .. } if config.sandbox => {
             "leave DATABASE_URL unset, or name a database for the sandbox alone"
         }
         StoreError::Stamp { .. } => "set DATABASE_URL to a database that the sandbox never used",
-        StoreError::Url { .. } => {
+        StoreError::Database(DbError::Url { .. }) => {
             "set DATABASE_URL to sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME"
         }
-        StoreError::Migrate(_) => "install the newer version that made this schema",
+        StoreError::Database(DbError::Migrate(_)) => {
+            "install the newer version that made this schema"
+        }
         _ if config.no_migrate => {
             "let it migrate once (enqueue migrate); if that fails, it says why"
         }

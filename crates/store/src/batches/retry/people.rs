@@ -1,14 +1,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use db::{Conn, Texts, exec, json, rows, value};
 use jobs::identity::Persons;
 use jobs::identity::choice::{Standing, asked_by, counting_for_retry, next_generation};
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
 use crate::batches::retry::rows::{RetryStates, Row, RowChange};
-use crate::db::conn::{Conn, exec, rows, value};
-use crate::db::sets::{Texts, json};
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;

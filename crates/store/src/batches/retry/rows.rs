@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
+use db::{Conn, exec, json, rows};
 use jobs::RevealState;
 use serde::Serialize;
 
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::sets::json;
 use crate::error::Result;
 
 /// Which rows are to be asked for again.

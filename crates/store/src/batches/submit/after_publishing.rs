@@ -1,16 +1,16 @@
 //! What a published batch changes for others, where it is too much for the transaction that publishes it: people give way,
 //! and those whom it shares with slower batches have their turn with it.
 
+use db::{Conn, exec, rows};
 use jobs::Timestamp;
 
 use crate::batches::submit::merge::merge_some;
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::people::resolve::Numbers;
 use crate::reveals::counters::Totals;
 use crate::reveals::ownership::find_lanes;
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// Rows that are looked at by one transaction.
 const ROWS_AT_ONCE: i64 = 1_000;

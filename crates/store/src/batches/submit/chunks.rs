@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use db::{Conn, Durability};
 use jobs::Timestamp;
 
 use crate::batches::loading::{Loaded, Loading};
 use crate::batches::submit::chunk_size::Pace;
 use crate::batches::submit::load::load_chunk;
-use crate::db::conn::Conn;
-use crate::db::transaction::Durability;
 use crate::error::Result;
 use crate::people::new_row::NewRow;
 use crate::store::Store;
@@ -93,8 +92,8 @@ mod tests {
 
     use super::*;
     use crate::batches::loading::NewBatch;
-    use crate::db::sqlite::write_lock::Turns;
     use crate::people::new_row::NewStep;
+    use db::Turns;
 
     fn ten_rows() -> impl Iterator<Item = NewRow> + Send {
         (1..=10).map(|number| NewRow {

@@ -3,18 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use db::{Beside, Conn, Durability, exec, json, row, rows};
 use jobs::{Provider, Timestamp};
-use sqlx::PgPool;
 
 use crate::batches::loading::{Loaded, Loading, swept};
 use crate::batches::submit::place::{
     Found, Step, others_that_load, place_erased, place_rows, place_suppressed, take_over,
 };
 use crate::batches::submit::rows::Rows;
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::postgres::open::begin;
-use crate::db::sets::json;
-use crate::db::transaction::Durability;
 use crate::error::{Result, StoreError};
 use crate::people::erased::mark_erased;
 use crate::people::links;
@@ -33,7 +29,7 @@ pub(super) async fn load_chunk(
     batch: &Loading,
     mut new_rows: Vec<NewRow>,
     now: Timestamp,
-    beside: Option<PgPool>,
+    beside: Option<Beside>,
 ) -> Result<Loaded> {
     let loading: Option<(i64,)> = row!(
         conn,
@@ -99,12 +95,11 @@ async fn save(
     people: BTreeMap<Provider, People>,
     rows: Rows,
     now: Timestamp,
-    beside: Option<PgPool>,
+    beside: Option<Beside>,
 ) -> Result<()> {
-    if let Some(pool) = beside.filter(|_| rows.waiting.len() >= MANY) {
+    if let Some(beside) = beside.filter(|_| rows.waiting.len() >= MANY) {
         let written = async {
-            let tx = pool.begin_with(begin(Durability::WithTheNext)).await?;
-            let mut other = Conn::transaction(tx);
+            let mut other = beside.begin(Durability::WithTheNext).await?;
             rows.insert(&mut other, batch, now).await?;
             Ok::<_, StoreError>(other)
         };

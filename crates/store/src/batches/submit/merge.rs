@@ -4,13 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use db::{Conn, exec, json, record, rows, value};
 use jobs::identity::Persons;
 use jobs::identity::choice::{Standing, counting, gives_way};
 use jobs::{Provider, RevealState, Timestamp};
 
-use crate::db::conn::{Conn, exec, rows, value};
-use crate::db::record::record;
-use crate::db::sets::json;
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;

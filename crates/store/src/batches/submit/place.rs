@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use db::{Conn, exec, json, row, rows};
 use jobs::{Provider, RevealState};
 use smallvec::SmallVec;
 
 use crate::batches::loading::{Loaded, Loading};
 use crate::batches::submit::rows::{NewBatchRow, RowStep};
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::sets::json;
 use crate::error::Result;
 use crate::people::new_row::NewRow;
 use crate::people::resolve::{People, Place};

@@ -1,18 +1,17 @@
 //! Publishing a batch: one update makes it visible. With an idempotency key the first batch of that key stays
 //! the only one.
 
+use db::{Conn, json, row, rows, value};
 use jobs::BatchId;
 
 use crate::batches::loading::{Loading, swept};
 use crate::batches::submit::merge::{carry_out_merges, has_many_of_its_own, merge_some};
-use crate::db::conn::{Conn, row, rows, value};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::error::{Result, StoreError};
 use crate::people::resolve::Numbers;
 use crate::reveals::counters::{Totals, log_end};
 use crate::reveals::ownership::find_lanes;
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// How publishing ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,10 @@
 //! Rows and the steps of their waterfalls, as they are written.
 
+use db::Conn;
+use db::bulk::{each, ints, same, same_text, texts};
 use jobs::Timestamp;
 
 use crate::batches::loading::Loading;
-use crate::db::bulk::columns::{ints, same, same_text, texts};
-use crate::db::bulk::each;
-use crate::db::conn::Conn;
 use crate::error::Result;
 use crate::people::suppressed::SUPPRESSED;
 

@@ -1,6 +1,7 @@
 //! Statistics for Postgres' planner of a batch that was just loaded.
 
-use crate::db::conn::exec;
+use db::exec;
+
 use crate::error::Result;
 use crate::store::Store;
 

@@ -1,11 +1,11 @@
 //! Whether anything may be sent now: gate, rate, canary, and what is left of the day.
 
+use db::{Conn, value};
 use jobs::gate::Admission as Door;
 use jobs::{Provider, Timestamp};
 
 use crate::calls::claim::send_slot::Moment;
 use crate::calls::claimed::ClaimReveals;
-use crate::db::conn::{Conn, value};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use db::{Conn, exec, json, rows};
 use jobs::budget::{Candidate, Room, allocate};
 use jobs::fairness::shares;
 use jobs::{Credits, Price, Provider, Timestamp};
@@ -12,9 +13,6 @@ use crate::calls::claim::candidates::{
     Lane, Picked, credits_left, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full,
 };
 use crate::calls::claimed::ClaimReveals;
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::gates::account::Account;
 use crate::gates::gate::Gate;
@@ -24,6 +22,7 @@ use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::rows_showing;
 use crate::reveals::ownership::find_lanes;
 use crate::reveals::unclaimed_range::Walked;
+use crate::topic::Topic;
 
 /// A call about to be written.
 pub(super) struct Draft {

@@ -1,11 +1,11 @@
 //! Taking people out of the queue: those of one batch, and groups that must be asked apart.
 
+use db::{Conn, record, rows, value};
 use jobs::{Credits, Provider, Timestamp};
 use smallvec::SmallVec;
 
 use crate::calls::claim::admission::DAILY_REQUESTS;
-use crate::db::conn::{Conn, rows, value};
-use crate::db::record::record;
+use crate::decode::optional_credits;
 use crate::error::Result;
 use crate::gates::gate::{Gate, day};
 use crate::reveals::counters::Totals;
@@ -77,7 +77,7 @@ record! {
         next: Option<i64>,
         last: Option<i64>,
         others: i64,
-        credits_left: Option<Credits>,
+        credits_left: Option<Credits> = optional_credits,
     }
 }
 

@@ -4,11 +4,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use db::{Conn, Texts, rows};
 use jobs::backoff::exponential;
 
 use crate::calls::claimed::{ClaimedCall, Claims};
-use crate::db::conn::{Conn, rows};
-use crate::db::sets::Texts;
 use crate::error::{Result, StoreError};
 use crate::gates::gate::Gate;
 use crate::store::Store;

@@ -1,8 +1,8 @@
 //! People who don't simply stand in line: whose backoff isn't over, and who must be asked apart.
 
+use db::{Conn, row, rows};
 use jobs::{Provider, RevealState, Timestamp};
 
-use crate::db::conn::{Conn, row, rows};
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use db::bulk::{each, each_along, ints, same};
+use db::{Conn, exec, json, rows};
 use jobs::rate::Grant;
 use jobs::{CallId, Credits, RevealState, Tariff, Timestamp};
 use serde::Serialize;
@@ -9,15 +11,12 @@ use serde::Serialize;
 use crate::calls::claim::call_plan::Draft;
 use crate::calls::claim::send_slot::Moment;
 use crate::calls::claimed::{ClaimReveals, ClaimedCall, Claims};
-use crate::db::bulk::columns::{credits, ints, same};
-use crate::db::bulk::each;
-use crate::db::bulk::range_update::{REVEAL, each_along};
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::sets::json;
+use crate::decode::credits;
 use crate::error::Result;
 use crate::gates::gate;
 use crate::gates::gate::{Gate, Going};
 use crate::reveals::counters::Totals;
+use crate::reveals::transition::REVEAL;
 
 /// Writes the calls down and takes their cost off rate and quota.
 pub(super) async fn send_drafts(

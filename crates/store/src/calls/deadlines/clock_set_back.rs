@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use db::{exec, value};
 use jobs::{Policy, Provider};
 
 use crate::calls::polls::POLL_LEASE;
-use crate::db::conn::{exec, value};
-use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::store::Store;
+use crate::topic::Topic;
 
 /// Besides backoffs: a person whose earlier request is polled first waits a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(25 * 3600);

@@ -1,16 +1,15 @@
 //! Ending calls without a result.
 
+use db::{Conn, exec, json, row, rows};
 use jobs::{CallState, Provider, RevealState, Timestamp};
 
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::decode::parse_provider;
 use crate::error::Result;
 use crate::results::last_poll::polled_in_vain;
 use crate::results::taken_back::reserved_by_payer;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
+use crate::topic::Topic;
 
 /// Calls that one sweep ends.
 pub(super) const AT_ONCE: i64 = 200;

@@ -1,14 +1,13 @@
 //! Requests of unknown outcome that the user wants sent again.
 
+use db::{Conn, exec, json, rows, value};
 use jobs::{CallState, Provider, RevealState, Timestamp};
 
 use crate::calls::deadlines::expire::{AT_ONCE, end_without_result, lock_all, looked, waiting_on};
-use crate::db::conn::{Conn, exec, rows, value};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
+use crate::topic::Topic;
 
 /// With UNKNOWN_GRACE set, what may never have arrived is asked again, at the user's risk of paying
 /// twice. The old call stays on record, and its webhook would still find its people.

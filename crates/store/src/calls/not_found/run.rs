@@ -3,11 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use db::{Conn, exec, json, record, rows};
 use jobs::{Credits, Provider, RevealState, Timestamp};
 
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::record::record;
-use crate::db::sets::json;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::{lock_states, read_waterfalls};
@@ -54,7 +52,7 @@ pub(super) async fn ask_again(
 
 /// Those whose last answer was a 404 of the run. Who is known under another identifier, or is asked anew, is left out.
 async fn members(conn: &mut Conn, provider: Provider, first: i64) -> Result<Vec<Member>> {
-    rows!(
+    Ok(rows!(
         conn,
         "SELECT m.reveal_id, m.call_id, m.payer, m.reserved
          FROM calls c JOIN call_reveals m ON m.call_id = c.id
@@ -69,7 +67,7 @@ async fn members(conn: &mut Conn, provider: Provider, first: i64) -> Result<Vec<
          ORDER BY m.reveal_id",
         first,
         provider.as_str(),
-    )
+    )?)
 }
 
 /// Whether a person is without a number still, and no row that lists them has asked at a later step.

@@ -1,17 +1,14 @@
 //! Writing down what polls brought, all that come together at once.
 
+use db::bulk::{each, ints, texts};
+use db::{BoxFuture, Conn, Item};
 use jobs::backoff::exponential;
 use jobs::outcome::{Finding, LookupFailure, TrackOutcome};
 use jobs::{Policy, Timestamp};
 
 use crate::calls::deadlines::expire::expire_call;
 use crate::calls::polls::ClaimedPoll;
-use crate::db::batcher::Item;
-use crate::db::bulk::columns::{ints, texts};
-use crate::db::bulk::each;
-use crate::db::conn::Conn;
-use crate::db::transaction::BoxFuture;
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::gates::gate::Gate;
 use crate::gates::good_answers::Passed;
 use crate::gates::lookups::{Lookup, describe, on_failure};
@@ -55,6 +52,8 @@ impl Store {
 }
 
 impl Item for Polled {
+    type Error = StoreError;
+
     /// Writes down what polls brought.
     fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
         Box::pin(async move {

@@ -1,5 +1,6 @@
 //! What becomes of the people of a refused call: back into the queue, later, apart from others, or failed.
 
+use db::{Conn, exec, json, row, rows};
 use jobs::backoff::full_jitter;
 use jobs::gate::{AnswerTo, Breaker};
 use jobs::outcome::BadPerson;
@@ -8,15 +9,13 @@ use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
 use crate::calls::claimed::{Answer, ClaimedCall};
 use crate::calls::ended::{end_call, release, still_in};
-use crate::db::conn::{Conn, exec, row, rows};
-use crate::db::sets::json;
-use crate::db::signals::Topic;
 use crate::error::Result;
 use crate::gates::gate::Gate;
 use crate::gates::{closing, state};
 use crate::results::taken_back::rejoin_accepted;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
+use crate::topic::Topic;
 
 /// Takes a refusal in; the counts are the caller's to write, last of all.
 pub(crate) async fn refuse(

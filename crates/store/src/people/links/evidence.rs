@@ -2,9 +2,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use db::Conn;
 use jobs::identity::{Links, Persons, is_address};
 
-use crate::db::conn::Conn;
 use crate::error::Result;
 use crate::people::links::{NewLink, read, sources};
 use crate::people::new_row::NewRow;

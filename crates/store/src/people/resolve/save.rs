@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use db::Conn;
+use db::bulk::{each, ints, same, same_text, shared, words};
 use jobs::{RevealState, Timestamp};
 
-use crate::db::bulk::columns::{ints, same, same_text, shared, words};
-use crate::db::bulk::each;
-use crate::db::conn::Conn;
 use crate::error::Result;
 use crate::people::resolve::{Known, People};
 use crate::reveals::unclaimed_range;

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::db::conn::{Conn, rows};
+use db::{Conn, rows};
+
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
 

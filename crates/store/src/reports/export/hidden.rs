@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::db::conn::{Conn, rows};
-use crate::db::sets::json;
+use db::{Conn, json, rows};
+
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
 use crate::people::suppressed::SuppressionKey;

@@ -4,10 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use db::{Conn, record, rows};
 use jobs::{Credits, Timestamp};
 
-use crate::db::conn::{Conn, rows};
-use crate::db::record::record;
 use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::people::suppressed::SUPPRESSED;

@@ -4,11 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::{Range, RangeInclusive};
 use std::time::{Duration, Instant};
 
+use db::{Conn, record, rows_of};
 use jobs::Credits;
 
-use crate::db::bulk::contiguous_ids::rows_of;
-use crate::db::conn::Conn;
-use crate::db::record::record;
 use crate::error::Result;
 use crate::reports::export::row::ExportPhone;
 
@@ -24,7 +22,7 @@ record! {
         provider: String,
         state: String,
         reason: Option<String>,
-        credits: Credits,
+        credits: Credits = Credits::from_thousandths,
         revealed_at: Option<i64>,
     }
 }

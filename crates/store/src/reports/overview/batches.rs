@@ -1,11 +1,10 @@
 //! Batches as the dashboard lists them: a number of them with the counts of each provider, by one
 //! query.
 
+use db::{Conn, record, rows};
 use jobs::{Credits, Provider, Timestamp};
 
-use crate::db::conn::{Conn, rows};
-use crate::db::record::record;
-use crate::decode::parse_provider;
+use crate::decode::{optional_credits, parse_provider};
 use crate::error::Result;
 use crate::reports::counts::Counts;
 
@@ -61,7 +60,7 @@ record! {
         cancelled_at: Option<i64>,
         total: i64,
         provider: Option<String>,
-        max_credits: Option<Credits>,
+        max_credits: Option<Credits> = optional_credits,
         at_ceiling: i64,
         counts: Counts,
     }

@@ -1,8 +1,8 @@
 //! How providers stand, for the overview: their gates, what is out at them and who waits for them.
 
+use db::{Conn, row, value};
 use jobs::{Credits, GateState, Provider, Timestamp};
 
-use crate::db::conn::{Conn, row, value};
 use crate::error::Result;
 use crate::reports::blocked_batches::short_of;
 use crate::reports::blocked_reasons::{ShownGate, read_gates, shut_by};

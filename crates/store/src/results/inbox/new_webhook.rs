@@ -1,6 +1,6 @@
 //! A webhook that was received.
 
-use jobs::Provider;
+use jobs::{Provider, Timestamp};
 
 /// A webhook that was received.
 #[derive(Clone)]
@@ -13,4 +13,11 @@ pub struct NewWebhook {
     pub body: Vec<u8>,
     /// Set for a body that can't be applied; it is kept for inspection.
     pub malformed: bool,
+}
+
+/// A webhook, and when it was received.
+#[derive(Clone)]
+pub(crate) struct Received {
+    pub(crate) webhook: NewWebhook,
+    pub(crate) at: Timestamp,
 }

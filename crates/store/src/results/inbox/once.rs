@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use db::{Conn, Texts, exec, rows};
 use jobs::Timestamp;
 
-use crate::db::conn::{Conn, exec, rows};
-use crate::db::sets::Texts;
 use crate::error::Result;
-use crate::results::inbox::new_webhook::NewWebhook;
+use crate::results::inbox::new_webhook::{NewWebhook, Received};
 
 /// What becomes of a body that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +24,8 @@ pub(super) type Came = (NewWebhook, Timestamp, Arrival);
 
 /// Tells the bodies that are new from the others. One that was kept as unreadable and can be read now is applied from
 /// where it is kept.
-pub(super) async fn told_apart(
-    conn: &mut Conn,
-    came: Vec<(NewWebhook, Timestamp)>,
-) -> Result<Vec<Came>> {
-    let calls: BTreeSet<&str> = came.iter().map(|(one, _)| &*one.call_id).collect();
+pub(super) async fn told_apart(conn: &mut Conn, came: Vec<Received>) -> Result<Vec<Came>> {
+    let calls: BTreeSet<&str> = came.iter().map(|one| &*one.webhook.call_id).collect();
     let known: Vec<(String,)> = rows!(
         conn,
         "SELECT e.value FROM TEXTS($1) AS e
@@ -37,7 +33,7 @@ pub(super) async fn told_apart(
         Texts::of(calls),
     )?;
     let mut told: Vec<Came> = Vec::with_capacity(came.len());
-    for (webhook, now) in came {
+    for Received { webhook, at } in came {
         let same =
             |(other, ..): &Came| other.call_id == webhook.call_id && other.body == webhook.body;
         let arrival = if told.iter().any(same) {
@@ -47,7 +43,7 @@ pub(super) async fn told_apart(
         } else {
             Arrival::First
         };
-        told.push((webhook, now, arrival));
+        told.push((webhook, at, arrival));
     }
     Ok(told)
 }

@@ -1,9 +1,9 @@
 //! Whether the address of a call takes another body.
 
+use db::row;
 use jobs::Timestamp;
 use jobs::reception::{AddressUse, Reception};
 
-use crate::db::conn::row;
 use crate::error::Result;
 use crate::store::Store;
 

@@ -1,9 +1,9 @@
 //! Stored webhooks, applied once more: after an upgrade that reads what was kept as unreadable.
 
+use db::{exec, row, rows};
 use jobs::{Policy, Timestamp};
 
 use crate::audit::{Action, Entry};
-use crate::db::conn::{exec, row, rows};
 use crate::decode::parse_provider;
 use crate::error::Result;
 use crate::results::inbox::{StoredRow, StoredWebhook};

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use db::{Conn, Texts, rows};
 use jobs::identity::choice::{Standing, gives_way};
 use jobs::{Provider, RevealState, Timestamp};
 
-use crate::db::conn::{Conn, rows};
-use crate::db::sets::Texts;
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;

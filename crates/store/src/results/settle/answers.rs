@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use db::Conn;
+use db::bulk::{each, each_along, ints, same, texts};
 use jobs::{Provider, RevealState, Timestamp};
 
-use crate::db::bulk::columns::{credits, ints, same, texts};
-use crate::db::bulk::each;
-use crate::db::bulk::range_update::{REVEAL, each_along};
-use crate::db::conn::Conn;
+use crate::decode::credits;
 use crate::error::Result;
 use crate::results::settle::ledger::Person;
 use crate::reveals::counters::{Totals, count_rows};
 use crate::reveals::displayed_rows::rows_showing;
+use crate::reveals::transition::REVEAL;
 
 /// Who has another state now, by their numbers.
 pub(super) struct Answers<'a>(Vec<Answer<'a>>);

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use db::bulk::{Key, each_along, ints, same, texts};
+use db::{Conn, exec};
 use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{Policy, Provider, Timestamp};
 
-use crate::db::bulk::columns::{ints, same, texts};
-use crate::db::bulk::range_update::{Key, each_along};
-use crate::db::conn::{Conn, exec};
 use crate::error::{Result, StoreError};
 use crate::gates::gate::Gate;
 use crate::gates::unread_webhooks::{legible, note};

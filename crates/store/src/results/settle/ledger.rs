@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use db::{Conn, Texts, record, rows};
 use jobs::charge::{newly_used, shares};
 use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::price::EXPECTED_NUMBERS;
 use jobs::{CallState, Credits, Provider, RevealState, Tariff};
 
-use crate::db::conn::{Conn, rows};
-use crate::db::record::record;
-use crate::db::sets::Texts;
-use crate::decode::{parse_provider, parse_state};
+use crate::decode::{optional_credits, parse_provider, parse_state};
 use crate::error::Result;
 use crate::people::erased::{ERASED, ErasureKey};
 use crate::results::bodies::encoded;
@@ -95,7 +93,7 @@ record! {
         call_id: String,
         provider: String,
         state: String,
-        number_price: Option<Credits>,
+        number_price: Option<Credits> = optional_credits,
         tariff: Option<String>,
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::db::bulk::contiguous_ids::rows_of;
-use crate::db::conn::Conn;
+use db::{Conn, rows_of};
+
 use crate::error::Result;
 
 /// Somebody in a call: the call, their place in it, the person, who pays, what is reserved, what it cost.

@@ -3,14 +3,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use db::Conn;
+use db::bulk::{Columns, Key, each, each_along, ints, same, texts, words};
 use jobs::outcome::Phone;
 use jobs::phone_type::{Classified, classify};
 use jobs::{Credits, PhoneType, RevealState, Timestamp};
 
-use crate::db::bulk::columns::{Columns, credits, ints, same, texts, words};
-use crate::db::bulk::each;
-use crate::db::bulk::range_update::{Key, each_along};
-use crate::db::conn::Conn;
+use crate::decode::credits;
 use crate::error::Result;
 use crate::results::settle::answers::Answers;
 use crate::results::settle::ledger::Ledger;

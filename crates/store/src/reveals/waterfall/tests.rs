@@ -1,4 +1,9 @@
-use jobs::RevealState::{Asked, Cancelled, Expired, Failed, Found, Idle, NotFound, Queued, Retrying, self};
+use jobs::RevealState::{
+    self, Asked, Cancelled, Expired, Failed, Found, Idle, NotFound, Queued, Retrying,
+};
+use proptest::prelude::*;
+
+use super::*;
 
 const OCEAN: Provider = Provider::Ocean;
 

@@ -1,0 +1,186 @@
+//! Small writes of one kind that come in while one transaction runs share the next one, so that many of
+//! them cost few statements. If a transaction fails, each of its writes is tried once more alone: one
+//! that can't be written harms no other.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::attached::Attached;
+use crate::conn::Conn;
+use crate::database::Database;
+use crate::error::{DbError, Failure, Result, WorkError};
+use crate::transaction::{BoxFuture, Urgency};
+
+/// Writes that one transaction holds at most.
+const AT_ONCE: usize = 500;
+
+/// How long those that were left for the next transaction wait for others, for whom it would be anyway.
+const COMPANY: Duration = Duration::from_millis(5);
+
+/// After a transaction of many, Postgres' next one waits so long for more: a transaction costs more than the
+/// writes in it. SQLite has no need of it, since its commits are shared by all kinds.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// So many are many.
+const MANY: usize = 8;
+
+/// How often they are left before they insist.
+const PATIENCE: u32 = 8;
+
+/// If so many in a row can't be written one by one, none of them is to blame.
+const ENOUGH: usize = 3;
+
+/// The batchers of an open database, one for each kind of write. Each is started when it is first needed, and ends with
+/// the last of these handles.
+pub struct Batchers<E> {
+    db: Database<E>,
+    started: Attached,
+}
+
+impl<E> Clone for Batchers<E> {
+    fn clone(&self) -> Self {
+        Batchers { db: self.db.clone(), started: self.started.clone() }
+    }
+}
+
+impl<E: WorkError> Batchers<E> {
+    /// Those of `db`; none is started as yet.
+    pub fn of(db: Database<E>) -> Self {
+        Batchers { db, started: Attached::default() }
+    }
+
+    /// Returns once `item` is durable, or with nothing of it done.
+    pub async fn write<T: Item<Error = E>>(&self, item: T) -> Result<(), E> {
+        self.started.get(|| Batcher::<T>::start(&self.db)).write(item).await
+    }
+}
+
+/// A small write that shares a transaction with others of its kind.
+pub trait Item: Clone + Send + 'static {
+    /// What goes wrong with it.
+    type Error: WorkError;
+
+    /// Before which other work they are written.
+    const URGENCY: Urgency = Urgency::Usual;
+
+    /// Writes all of these in one transaction; gives the places of those that it left for the next.
+    fn write_all(
+        conn: &mut Conn,
+        items: Vec<Self>,
+    ) -> BoxFuture<'_, Result<Vec<usize>, Self::Error>>;
+
+    /// Called when it was left for the next transaction often enough: it must be written by that one.
+    fn insist(&mut self) {}
+}
+
+/// The way to the task that writes them.
+struct Batcher<T: Item>(mpsc::UnboundedSender<Waiting<T>>);
+
+/// Writes these in one transaction; gives the places of those that are left for the next.
+async fn write_items<T: Item>(
+    db: &Database<T::Error>,
+    items: Vec<T>,
+) -> Result<Vec<usize>, T::Error> {
+    match T::URGENCY {
+        Urgency::Usual => db.write(move |conn| T::write_all(conn, items)).await,
+        Urgency::Urgent => db.write_statement(move |conn| T::write_all(conn, items)).await,
+    }
+}
+
+struct Waiting<T: Item> {
+    item: T,
+    reply: oneshot::Sender<Result<(), T::Error>>,
+    /// How often it was left for the next transaction.
+    left: u32,
+}
+
+impl<T: Item> Clone for Batcher<T> {
+    fn clone(&self) -> Self {
+        Batcher(self.0.clone())
+    }
+}
+
+impl<T: Item> Batcher<T> {
+    /// Starts the task; it ends with the last way to it.
+    fn start(db: &Database<T::Error>) -> Self {
+        let db = db.clone();
+        let gathers = db.is_postgres();
+        let (sender, mut receiver) = mpsc::unbounded_channel::<Waiting<T>>();
+        tokio::spawn(async move {
+            let mut waiting = Vec::with_capacity(AT_ONCE);
+            loop {
+                let left = !waiting.is_empty();
+                let came = receiver.recv_many(&mut waiting, AT_ONCE);
+                // What was left does not wait long for company.
+                let came = match left {
+                    true => tokio::time::timeout(COMPANY, came).await.unwrap_or(0),
+                    false => came.await,
+                };
+                if came == 0 && !left {
+                    return;
+                }
+                let many = waiting.len() >= MANY;
+                waiting = write_together(&db, waiting).await;
+                if many && gathers {
+                    tokio::time::sleep(GATHER).await;
+                }
+            }
+        });
+        Batcher(sender)
+    }
+
+    async fn write(&self, item: T) -> Result<(), T::Error> {
+        let (reply, written) = oneshot::channel();
+        self.0
+            .send(Waiting { item, reply, left: 0 })
+            .map_err(|_| DbError::from(Failure::Closed))?;
+        written.await.map_err(|_| DbError::from(Failure::Closed))?
+    }
+}
+
+/// Gives those that were left for the next transaction.
+async fn write_together<T: Item>(
+    db: &Database<T::Error>,
+    waiting: Vec<Waiting<T>>,
+) -> Vec<Waiting<T>> {
+    let together = waiting.iter().map(|one| one.item.clone()).collect();
+    let places = match write_items(db, together).await {
+        Ok(places) => places,
+        Err(error) => {
+            match <[Waiting<T>; 1]>::try_from(waiting) {
+                Ok([one]) => _ = one.reply.send(Err(error)),
+                Err(waiting) => write_each(db, waiting).await,
+            }
+            return Vec::new();
+        }
+    };
+    let mut left = Vec::with_capacity(places.len());
+    for (place, mut one) in waiting.into_iter().enumerate() {
+        if places.contains(&place) {
+            one.left += 1;
+            if one.left == PATIENCE {
+                one.item.insist();
+            }
+            left.push(one);
+        } else {
+            // A caller that has gone away has no use for the answer; its work stands.
+            let _ = one.reply.send(Ok(()));
+        }
+    }
+    left
+}
+
+/// One of them may be to blame: each gets its own answer, and keeps none of the others from theirs.
+async fn write_each<T: Item>(db: &Database<T::Error>, waiting: Vec<Waiting<T>>) {
+    let mut in_vain = 0;
+    for Waiting { mut item, reply, .. } in waiting {
+        item.insist();
+        let written = match in_vain {
+            ENOUGH => Err(DbError::shared("nothing can be written down just now").into()),
+            _ => write_items(db, vec![item]).await.map(|_| ()),
+        };
+        in_vain = if written.is_ok() { 0 } else { ENOUGH.min(in_vain + 1) };
+        let _ = reply.send(written);
+    }
+}

@@ -1,0 +1,10 @@
+//! One statement for many rows.
+
+pub(crate) mod columns;
+pub(crate) mod contiguous_ids;
+pub(crate) mod range_update;
+mod statement;
+
+pub use columns::{Column, Columns, ints, same, same_text, shared, texts, words};
+pub use range_update::{Key, each_along};
+pub use statement::each;

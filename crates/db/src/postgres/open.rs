@@ -1,0 +1,241 @@
+//! Connections to a Postgres server: those who read, those who write, and those who tell each other.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
+use sqlx::{Connection, PgConnection, PgPool};
+
+use crate::backend::Backend;
+use crate::error::{DbError, Result};
+use crate::postgres::notify::{Notifier, Teller};
+use crate::redacted_url::shown_url;
+use crate::schema::Schema;
+use crate::signals::Changes;
+use crate::transaction::Durability;
+use crate::unusable;
+
+/// Whatever a transaction touches it finds by an index. Postgres would plan by what it believes of
+/// tables that were empty when it looked last, read them whole, and keep such a plan.
+const BY_INDEX: [(&str, &str); 10] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_bitmapscan", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+    // In the order in which it is written: what is given comes first.
+    ("join_collapse_limit", "1"),
+    ("from_collapse_limit", "1"),
+    // A row that is looked at costs more than the way to the right one.
+    ("random_page_cost", "0.1"),
+    ("cpu_tuple_cost", "1"),
+    ("jit", "off"),
+];
+
+/// Little is read at a time, in the order of an index: starting processes to help would take longer than
+/// reading it, and so would collecting and sorting all that comes after it, or reading a table whole for a
+/// few thousand rows of it, or compiling the query.
+const BY_ITSELF: [(&str, &str); 4] = [
+    ("max_parallel_workers_per_gather", "0"),
+    ("enable_bitmapscan", "off"),
+    ("random_page_cost", "1.1"),
+    ("jit", "off"),
+];
+
+/// What a connection puts out of the server's memory, to make room, goes on to the disk soon. The system would keep it
+/// until the server's next checkpoint wants it there, and have a commit wait behind all of it: 100 to 250 ms while
+/// many rows come in.
+const STEADILY: [(&str, &str); 1] = [("backend_flush_after", "256kB")];
+
+/// A process that was stopped, or whose machine is gone, may hold a lock for which all others wait. The server
+/// ends a transaction in which nothing happens, a statement that takes longer than any of ours, and a connection on
+/// whose other end nobody is.
+/// What the URL says of these goes before.
+const NOT_FOR_EVER: [(&str, &str); 6] = [
+    ("idle_in_transaction_session_timeout", "20s"),
+    ("statement_timeout", "10min"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "30s"),
+];
+
+/// A transaction beside another one meets no lock, unless somebody changes the tables. They may have to wait for the
+/// other one, which waits for this one here, where the server can't see that nobody goes on.
+const IN_TIME: [(&str, &str); 1] = [("lock_timeout", "10s")];
+
+/// Notifications need not reach the disk: who misses one looks by itself a few seconds later.
+const IN_PASSING: [(&str, &str); 1] = [("synchronous_commit", "off")];
+
+/// How long a connection that was well is taken to be so.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+/// How long the server may take to take a notification.
+const LONGEST_ANSWER: Duration = Duration::from_secs(1);
+
+/// How long a server may take to take a connection, or to start.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Connects; also says what the database is called in messages.
+pub(crate) async fn open_postgres(
+    url: &str,
+    schema: &'static Schema,
+    migrate: bool,
+    changes: &Changes,
+) -> Result<(Backend, String)> {
+    let options = parse(url)?.application_name(schema.application).statement_cache_capacity(256);
+    first_connection(&options).await?;
+    let readers = pool_of(4).connect_lazy_with(options.clone().options(BY_ITSELF));
+    if migrate {
+        let migrated = schema.postgres.run(&readers).await;
+        migrated.map_err(|error| unusable::postgres_schema(&options, error))?;
+    }
+    let place = unusable::place(&options);
+    let writing = options.clone().options(BY_INDEX).options(STEADILY).options(limits(&options));
+    let writers = pool_of(12).connect_lazy_with(writing.clone());
+    // Its own: who holds one of the writers' must not wait for another.
+    let beside = pool_of(1).connect_lazy_with(writing.options(IN_TIME));
+    let teller = pool_of(1).acquire_timeout(LONGEST_ANSWER);
+    let notifier = Notifier::start(teller, options.options(IN_PASSING), schema.channel);
+    tokio::spawn(listen(readers.clone(), schema.channel, changes.clone(), notifier.teller()));
+    Ok((Backend::Postgres { writers, beside, readers, notifier }, place))
+}
+
+/// The limits that the URL sets none of its own for.
+fn limits(options: &PgConnectOptions) -> Vec<(&'static str, &'static str)> {
+    let own = options.get_options().unwrap_or_default();
+    NOT_FOR_EVER.into_iter().filter(|(name, _)| !own.contains(name)).collect()
+}
+
+/// What sqlx doesn't know in a URL it would put into the log, value and all: a password whose key was misspelt.
+fn parse(url: &str) -> Result<PgConnectOptions> {
+    let bad = || DbError::Url { url: shown_url(url) };
+    let mut url = url::Url::parse(url).map_err(|_| bad())?;
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        url.query_pairs().into_owned().partition(|(key, _)| is_parameter(key));
+    for (key, _) in &unknown {
+        tracing::warn!(
+            "DATABASE_URL: {key:?} is no parameter of a connection and counts for nothing"
+        );
+    }
+    url.query_pairs_mut().clear().extend_pairs(known);
+    PgConnectOptions::from_str(url.as_str()).map_err(|_| bad())
+}
+
+fn is_parameter(key: &str) -> bool {
+    const KNOWN: [&str; 17] = [
+        "sslmode",
+        "ssl-mode",
+        "sslrootcert",
+        "ssl-root-cert",
+        "ssl-ca",
+        "sslcert",
+        "ssl-cert",
+        "sslkey",
+        "ssl-key",
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "application_name",
+        "options",
+    ];
+    KNOWN.contains(&key) || key.starts_with("options[")
+}
+
+/// A pool would try again until its patience ends, and then name no cause. A server that is starting is waited for.
+async fn first_connection(options: &PgConnectOptions) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(options));
+        let error = match connecting.await {
+            Ok(Ok(mut conn)) => {
+                warn_of_clear_text(&mut conn, options).await;
+                let _ = conn.close().await;
+                return Ok(());
+            }
+            Ok(Err(error)) => error,
+            Err(_) => {
+                sqlx::Error::Io(std::io::Error::other(format!("nothing within {PATIENCE:?}")))
+            }
+        };
+        if !unusable::is_starting(&error) || started.elapsed() > PATIENCE {
+            return Err(unusable::postgres(options, &error));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Without an `sslmode` that insists, a server without TLS gets the password and everything else in clear text.
+async fn warn_of_clear_text(conn: &mut PgConnection, options: &PgConnectOptions) {
+    if !may_fall_back(options) {
+        return;
+    }
+    let encrypted =
+        sqlx::query_scalar::<_, bool>("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+    if encrypted.fetch_optional(conn).await.ok().flatten() == Some(false) {
+        tracing::warn!(
+            host = options.get_host(),
+            "the connection to Postgres is not encrypted; add sslmode=verify-full to DATABASE_URL, or sslmode=disable if the network is trusted"
+        );
+    }
+}
+
+/// Whether a connection that leaves this machine may turn out to be in clear text, unasked.
+fn may_fall_back(options: &PgConnectOptions) -> bool {
+    let asked_for = !matches!(options.get_ssl_mode(), PgSslMode::Prefer | PgSslMode::Allow);
+    let host = options.get_host().trim_matches(['[', ']']);
+    let loopback = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let here =
+        options.get_socket().is_some() || host.starts_with('/') || host == "localhost" || loopback;
+    !asked_for && !here
+}
+
+/// How a transaction begins.
+pub(crate) fn begin(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => "BEGIN",
+        Durability::WithTheNext => "BEGIN; SET LOCAL synchronous_commit = off",
+    }
+}
+
+fn pool_of(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .test_before_acquire(false)
+        // One that was in use just now is hardly dead: asking each time would be one more round trip.
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+}
+
+/// Hands other processes' notifications on to this one. A lost connection is made anew; what was missed
+/// meanwhile is made up for by waking everybody.
+async fn listen(pool: PgPool, channel: &'static str, changes: Changes, own: Teller) {
+    while !pool.is_closed() {
+        if let Ok(mut listener) = PgListener::connect_with(&pool).await
+            && listener.listen(channel).await.is_ok()
+        {
+            changes.wake_all();
+            while let Ok(notification) = listener.recv().await {
+                if own.is(notification.process_id()) {
+                    continue;
+                }
+                changes.wake_one(notification.payload());
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

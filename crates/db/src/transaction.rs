@@ -1,0 +1,26 @@
+//! What is asked of a transaction: how durable it is, and what it goes before.
+
+use std::future::Future;
+use std::pin::Pin;
+
+/// A future that borrows the connection.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Whether a transaction must have reached the disk when it is said to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// It must.
+    Full,
+    /// It may be lost in a power cut: nobody was promised anything as yet. A later full one makes it
+    /// durable, too, since both databases keep their logs in order.
+    WithTheNext,
+}
+
+/// When it is the turn of what waits for SQLite's one writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// After what came before it.
+    Usual,
+    /// Before all that isn't urgent, and committed soon: somebody outside waits for it.
+    Urgent,
+}

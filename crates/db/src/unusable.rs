@@ -1,0 +1,189 @@
+//! A database that can't be opened: what is wrong with it, and what to do. The drivers' own words name neither file
+//! nor host.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::error::{DbError, words};
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+const INVALID_CATALOG_NAME: &str = "3D000";
+
+const INVALID_AUTHORIZATION: &str = "28000";
+
+const INVALID_PASSWORD: &str = "28P01";
+
+const TOO_MANY_CONNECTIONS: &str = "53300";
+
+const CANNOT_CONNECT_NOW: &str = "57P03";
+
+/// Says of a SQLite file, looked at from the outside, why it can't be used. `error` is SQLite's own word.
+pub(crate) fn sqlite(file: &Path, error: DbError) -> DbError {
+    if !matches!(&error, DbError::Failed(_)) && !is_refused_write(&error) {
+        return error;
+    }
+    let directory = file.parent().unwrap_or(Path::new("/"));
+    let (shown, file_shown) = (directory.display(), file.display());
+    let whole = |path: &Path| access(path, Access::READ_OK | Access::WRITE_OK).is_ok();
+    let (found, advice) = if !directory.is_dir() {
+        (
+            format!("there is no directory {shown}"),
+            format!("mkdir -p {shown}, owned by the user of this program; or correct DATABASE_URL"),
+        )
+    } else if file.is_dir() {
+        (format!("{file_shown} is a directory"), "name a file in DATABASE_URL".to_owned())
+    } else if !whole(directory) || access(directory, Access::EXEC_OK).is_err() {
+        (
+            format!("this user can't write to the directory {shown}"),
+            format!(
+                "let the user of this program own {shown}: SQLite keeps files beside the database, so a writable file is not enough"
+            ),
+        )
+    } else if file.exists() && !whole(file) {
+        (
+            format!("this user can't read and write {file_shown}"),
+            format!(
+                "let the user of this program own {file_shown}, and {file_shown}-wal and -shm beside it"
+            ),
+        )
+    } else if error.is_locked() {
+        (
+            format!("{file_shown} can't be used: {}", error.words()),
+            "let the process that keeps it locked go on or end (lslocks shows it)".to_owned(),
+        )
+    } else if error.words().contains("is full") {
+        (
+            format!("{file_shown} can't be used: {}", error.words()),
+            format!("make room on the disk of {shown}"),
+        )
+    } else {
+        (
+            format!("{file_shown} can't be used: {}", error.words()),
+            format!(
+                "see that {file_shown} is a database of this software and that its disk is sound; else restore a backup"
+            ),
+        )
+    };
+    DbError::Unusable { found, advice }
+}
+
+fn is_refused_write(error: &DbError) -> bool {
+    matches!(error, DbError::Migrate(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)))
+        && (error.is_locked() || error.to_string().contains("readonly"))
+}
+
+/// What a Postgres server is called in messages: as much of its address as is no secret.
+pub(crate) fn place(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or(options.get_username());
+    format!("postgres://{}@{}/{database}", options.get_username(), server(options))
+}
+
+fn server(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+/// Whether the server is about to be there.
+pub(crate) fn is_starting(error: &sqlx::Error) -> bool {
+    code_of(error).as_deref() == Some(CANNOT_CONNECT_NOW)
+}
+
+/// Says why a Postgres server can't be used.
+pub(crate) fn postgres(options: &PgConnectOptions, error: &sqlx::Error) -> DbError {
+    let (server, user) = (server(options), options.get_username());
+    let database = options.get_database().unwrap_or(user);
+    let words = words(error);
+    let code = code_of(error);
+    let (found, advice) = match (code.as_deref(), error) {
+        (Some(INVALID_CATALOG_NAME), _) => (
+            format!("there is no database {database:?} at {server}"),
+            format!(
+                "make it (createdb --owner={user} {database}), or correct the name in DATABASE_URL"
+            ),
+        ),
+        (Some(INVALID_PASSWORD | INVALID_AUTHORIZATION), _) => (
+            format!("Postgres at {server} refuses the user {user:?}: {words}"),
+            "correct user and password in DATABASE_URL (letters such as @ / # are written %40 %2F %23 there), or let \
+             Postgres take that user in pg_hba.conf"
+                .to_owned(),
+        ),
+        (Some(INSUFFICIENT_PRIVILEGE), _) => (
+            format!("the role {user:?} lacks a right in the database {database:?} at {server}: {words}"),
+            missing_right(user),
+        ),
+        (Some(TOO_MANY_CONNECTIONS), _) => (
+            format!("Postgres at {server} has no connection left: {words}"),
+            "raise its max_connections, or run fewer programs on it".to_owned(),
+        ),
+        (None, sqlx::Error::Io(io)) => (
+            match io.kind() {
+                ErrorKind::ConnectionRefused => format!("nothing listens at {server}: {words}"),
+                _ => format!("no answer from Postgres at {server}: {words}"),
+            },
+            "start it, or correct host and port in DATABASE_URL; see its listen_addresses, and firewalls on the way"
+                .to_owned(),
+        ),
+        (None, sqlx::Error::Tls(_)) => (
+            format!("no TLS with Postgres at {server}: {words}"),
+            "see sslmode and sslrootcert in DATABASE_URL, and that the server's certificate is for this host"
+                .to_owned(),
+        ),
+        _ => (
+            format!("Postgres at {server} can't be used: {words}"),
+            "see that DATABASE_URL is right and the server is in order".to_owned(),
+        ),
+    };
+    DbError::Unusable { found, advice }
+}
+
+/// The same for a schema that can't be brought up to date.
+pub(crate) fn postgres_schema(options: &PgConnectOptions, error: MigrateError) -> DbError {
+    match &error {
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)
+            if code_of(cause).as_deref() == Some(INSUFFICIENT_PRIVILEGE) =>
+        {
+            let user = options.get_username();
+            DbError::Unusable {
+                found: format!(
+                    "the role {user:?} may not change the schema of {}: {}",
+                    place(options),
+                    words(cause)
+                ),
+                advice: missing_right(user),
+            }
+        }
+        _ => DbError::Migrate(error),
+    }
+}
+
+fn missing_right(role: &str) -> String {
+    format!(
+        "let {role:?} own the database; or run enqueue migrate as its owner, grant {role:?} what is in it, and start this \
+         program with --no-migrate"
+    )
+}
+
+fn code_of(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Failure;
+
+    #[test]
+    fn names_the_directory_that_is_missing() {
+        let error = DbError::Failed(Failure::Closed);
+        let error = sqlite(Path::new("/nowhere/at/all/people.db"), error).to_string();
+        assert!(error.starts_with("there is no directory /nowhere/at/all; mkdir -p "), "{error}");
+    }
+}

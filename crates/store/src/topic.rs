@@ -1,0 +1,22 @@
+//! What others may wait for.
+
+/// What may have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// There may be something to send: a batch was published, a gate opened, a person is due.
+    Queue,
+    /// A webhook was stored.
+    Inbox,
+    /// A result may be asked for soon: an order was taken under a tracking id.
+    Polls,
+}
+
+impl From<Topic> for db::Topic {
+    fn from(topic: Topic) -> Self {
+        match topic {
+            Topic::Queue => "queue",
+            Topic::Inbox => "inbox",
+            Topic::Polls => "polls",
+        }
+    }
+}
