@@ -28,8 +28,15 @@ use crate::output_file::{Output, failed};
 /// Rows that are read at once.
 const PAGE: usize = 4_000;
 
+const EXAMPLES: &str = "\
+Examples:
+  enqueue export spring -o spring.revealed.csv
+  enqueue export spring --wide --states found -o numbers.xlsx
+  enqueue export spring --format jsonl | jq .reveal_phones";
+
 /// Options of `enqueue export`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ExportArgs {
     /// The batch's id, the beginning of it, or its name
     #[arg(value_name = "BATCH")]

@@ -18,8 +18,14 @@ pub struct CancelArgs {
     pub batch: String,
 }
 
+const RETRY_EXAMPLES: &str = "\
+Examples:
+  enqueue retry spring
+  enqueue retry spring --states expired --pay-again";
+
 /// Options of `enqueue retry`.
 #[derive(Debug, Args)]
+#[command(after_help = RETRY_EXAMPLES)]
 pub struct RetryArgs {
     /// The batch's id, the beginning of it, or its name
     #[arg(value_name = "BATCH")]

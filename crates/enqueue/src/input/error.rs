@@ -11,7 +11,7 @@ pub enum InputError {
     /// The file can't be opened or read.
     #[error("{name}: {error}")]
     Unreadable {
-        /// The file, as the user named it.
+        /// The file's absolute path, or its name once it is open.
         name: Arc<str>,
         /// What the system says.
         #[source]

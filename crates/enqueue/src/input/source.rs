@@ -55,12 +55,21 @@ impl Source {
         }
     }
 
+    /// Where it was looked for: the absolute path.
+    fn place(&self) -> Arc<str> {
+        match self {
+            Source::Stdin => self.name(),
+            Source::File(path) => std::path::absolute(path)
+                .map_or_else(|_| self.name(), |p| p.to_string_lossy().into()),
+        }
+    }
+
     pub(super) fn open(&self) -> Result<Box<dyn Read + Send>, InputError> {
         let opened: io::Result<Box<dyn Read + Send>> = match self {
             Source::Stdin => Ok(Box::new(io::stdin())),
             Source::File(path) => File::open(path).map(|file| Box::new(file) as _),
         };
-        opened.map_err(|error| InputError::Unreadable { name: self.name(), error })
+        opened.map_err(|error| InputError::Unreadable { name: self.place(), error })
     }
 }
 

@@ -11,6 +11,21 @@ use jobs::{Clock, OceanPlan, PerPerson, Provider, Timestamp};
 use super::ceilings::Ceilings;
 use crate::input::{ColumnMapping, ContentHasher, Format, Options, Source};
 
+// Headings of the help.
+const READING: &str = "Reading the input";
+const ASKING: &str = "Which providers, and when";
+const COST: &str = "Cost and time";
+const BATCH: &str = "The batch";
+const OUTCOME: &str = "What to do, and what to print";
+
+const EXAMPLES: &str = "\
+Examples:
+  enqueue submit people.csv --dry-run
+  enqueue submit contacts.xlsx --sheet Leads --max-credits ocean=500,clodura=2000
+  enqueue submit people.csv --providers available --want mobile --skip-invalid
+  enqueue submit export.csv --column linkedin_url=\"Profile of the person\" --name spring --wait
+  zcat people.csv.gz | enqueue submit - --format csv";
+
 /// A word of `--providers`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Named {
@@ -41,6 +56,7 @@ enum Want {
 
 /// Options of `enqueue submit`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct SubmitArgs {
     /// CSV with a header, JSON Lines, or an Excel workbook (.xlsx); - is standard input. Several
     /// files make one batch
@@ -48,28 +64,28 @@ pub struct SubmitArgs {
     pub files: Vec<PathBuf>,
 
     /// csv or jsonl [default: by the file's name, else by its content]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(help_heading = READING, long, value_name = "FORMAT")]
     pub format: Option<Format>,
 
     /// The sheet of a workbook [default: the first]
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = READING, long, value_name = "NAME")]
     pub sheet: Option<String>,
 
     /// Another header of a recognised column (ocean_person_id, clodura_person_id, linkedin_url),
     /// as in linkedin_url="Profile of the person"; may be given several times [default: the headers
     /// of the usual exports; what was recognised is printed]
-    #[arg(long = "column", value_name = "NAME=HEADER")]
+    #[arg(help_heading = READING, long = "column", value_name = "NAME=HEADER")]
     pub columns: Vec<ColumnMapping>,
 
     /// The providers to ask, in this order, each once; a later one only where the earlier one has no number. `available`
     /// stands for those that are set up: that a worker of this database could use last, or whose key is in the environment
     /// [default: every provider for which the row has an identifier, as in ocean,clodura]
-    #[arg(long = "providers", value_delimiter = ',', value_name = "NAMES")]
+    #[arg(help_heading = ASKING, long = "providers", value_delimiter = ',', value_name = "NAMES")]
     named: Option<Vec<Named>>,
 
     /// Go on to the next provider where only numbers of another type were found; those stay with the row
     /// [default: a number of any type is enough]
-    #[arg(long, value_enum, value_name = "TYPE")]
+    #[arg(help_heading = ASKING, long, value_enum, value_name = "TYPE")]
     want: Option<Want>,
 
     /// Those that `--providers` came to.
@@ -77,43 +93,43 @@ pub struct SubmitArgs {
     providers: Option<Vec<Provider>>,
 
     /// A name by which the batch is found again
-    #[arg(long, value_name = "TEXT")]
+    #[arg(help_heading = BATCH, long, value_name = "TEXT")]
     pub name: Option<String>,
 
     /// The most credits that the batch may use at each provider, as in ocean=500,clodura=2000; a
     /// bare number where the batch has one provider; the input's first people are asked first then
     /// [default: no ceiling]
-    #[arg(long, value_name = "CREDITS")]
+    #[arg(help_heading = COST, long, value_name = "CREDITS")]
     pub max_credits: Option<Ceilings>,
 
     /// Batches of a higher priority go first; those of one priority share a provider's rate
-    #[arg(long, default_value_t = 0, allow_hyphen_values = true, value_name = "N")]
+    #[arg(help_heading = BATCH, long, default_value_t = 0, allow_hyphen_values = true, value_name = "N")]
     pub priority: i64,
 
     /// The same key with the same content again enqueues nothing and prints the first batch
-    #[arg(long, value_name = "KEY")]
+    #[arg(help_heading = BATCH, long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
 
     /// Enqueue the good rows, and write the bad ones with their reasons to people.rejected.csv
     /// beside people.csv [default: a bad row refuses the whole input]
-    #[arg(long)]
+    #[arg(help_heading = READING, long)]
     pub skip_invalid: bool,
 
     /// Ask again for people whose known result is older than this, as in 90d [default: never]
-    #[arg(long, value_parser = duration::parse, value_name = "AGE")]
+    #[arg(help_heading = ASKING, long, value_parser = duration::parse, value_name = "AGE")]
     pub refresh_after: Option<Duration>,
 
     /// Print an object with batch_id, rows, queued, shared, suppressed, rejected, max_credits_needed and, for each
     /// of the providers, people, worst_case, expected, ceiling, balance, seconds and ready
-    #[arg(long)]
+    #[arg(help_heading = OUTCOME, long)]
     pub json: bool,
 
     /// Say what would come of it and what it would cost, and write nothing
-    #[arg(long, conflicts_with = "wait")]
+    #[arg(help_heading = OUTCOME, long, conflicts_with = "wait")]
     pub dry_run: bool,
 
     /// Stay until the batch is finished
-    #[arg(long)]
+    #[arg(help_heading = OUTCOME, long)]
     pub wait: bool,
 
     /// What people may cost.
@@ -129,15 +145,15 @@ pub struct SubmitArgs {
 #[derive(Debug, Clone, Args)]
 pub struct Pace {
     /// Most requests to Ocean, as the worker has it; what a worker said counts for more
-    #[arg(long, env = "OCEAN_RATE", default_value = "60/m", value_name = "RATE")]
+    #[arg(help_heading = COST, long, env = "OCEAN_RATE", default_value = "60/m", value_name = "RATE")]
     ocean_rate: Rate,
 
     /// Most requests to Clodura, as the worker has it; what a worker said counts for more
-    #[arg(long, env = "CLODURA_RATE", default_value = "5/s", value_name = "RATE")]
+    #[arg(help_heading = COST, long, env = "CLODURA_RATE", default_value = "5/s", value_name = "RATE")]
     clodura_rate: Rate,
 
     /// Most people in one Ocean request, as the worker has it
-    #[arg(long, env = "OCEAN_BATCH_SIZE", default_value = "500", value_name = "N")]
+    #[arg(help_heading = COST, long, env = "OCEAN_BATCH_SIZE", default_value = "500", value_name = "N")]
     ocean_batch_size: NonZero<u16>,
 }
 
@@ -163,18 +179,18 @@ impl Pace {
 #[derive(Debug, Clone, Args)]
 pub struct Prices {
     /// Ocean's plan, as the worker has it: auto (by the last balance), legacy or unified
-    #[arg(long, env = "OCEAN_PLAN", default_value = "auto", value_name = "PLAN")]
+    #[arg(help_heading = COST, long, env = "OCEAN_PLAN", default_value = "auto", value_name = "PLAN")]
     ocean_plan: OceanPlan,
 
     /// What a person may cost at Ocean; auto: the plan's price for the most numbers that one person
     /// had so far, at least 3
     #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value = "auto")]
-    #[arg(value_name = "CREDITS")]
+    #[arg(help_heading = COST, value_name = "CREDITS")]
     ocean_credits_per_person: PerPerson,
 
     /// What a person may cost at Clodura; auto: 1 where the balance shows direct dials, else 20
     #[arg(long, env = "CLODURA_CREDITS_PER_PERSON", default_value = "auto")]
-    #[arg(value_name = "CREDITS")]
+    #[arg(help_heading = COST, value_name = "CREDITS")]
     clodura_credits_per_person: PerPerson,
 }
 

@@ -203,5 +203,5 @@ fn unreadable_files_fail() {
     let desk = Desk::new();
     let ran = desk.run(&["submit", "absent.csv"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.starts_with("enqueue: absent.csv: "), "{ran:?}");
+    assert!(ran.err.starts_with("enqueue: /") && ran.err.contains("/absent.csv: "), "{ran:?}");
 }

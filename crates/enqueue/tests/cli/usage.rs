@@ -1,5 +1,24 @@
 use super::Desk;
 
+/// Long lists of options are in groups, and commands that take many show how they are used.
+#[test]
+fn help_has_groups_and_examples() {
+    let desk = Desk::new();
+    for command in ["submit", "export", "retry"] {
+        let help = desk.ok(&[command, "--help"]).out;
+        let examples = help.split("Examples:").nth(1).unwrap_or_default();
+        assert!(examples.contains(&format!("enqueue {command} ")), "{help}");
+    }
+    let help = desk.ok(&["submit", "--help"]).out;
+    for group in
+        ["Reading the input:", "Which providers, and when:", "Cost and time:", "The batch:"]
+    {
+        assert!(help.contains(group), "no {group}");
+    }
+    let plain = help.split("Options:").nth(1).and_then(|rest| rest.split("Reading").next());
+    assert!(plain.is_some_and(|plain| !plain.contains("--") || plain.contains("--help")), "{help}");
+}
+
 #[test]
 fn help_and_version_are_data() {
     let desk = Desk::new();
