@@ -295,6 +295,7 @@ CREATE TABLE provider_gates (
     not_found_known   BIGINT NOT NULL DEFAULT 0, -- immediate 404s that are about the people: an order was taken after them, or the user said so
     not_found_run     BIGINT NOT NULL DEFAULT 0, -- 404s since
     not_found_first   BIGINT,                  -- the lowest id of the calls that they answered
+    doubted_to        BIGINT,                  -- the last call when 404s were last doubted: those up to it may be answered so
     tat_us            BIGINT NOT NULL DEFAULT 0, -- GCRA: theoretical arrival time, microseconds
     poll_tat_us       BIGINT NOT NULL DEFAULT 0,
     rate_limit        DOUBLE PRECISION,        -- requests a second that the workers are configured for

@@ -8,7 +8,7 @@ use db::{BoxFuture, Conn, Item};
 use jobs::gate::Breaker;
 use jobs::outcome::{Finding, PersonResult};
 use jobs::verdict::{Closing, Next, Until, Verdict};
-use jobs::{GateReason, Policy, Timestamp};
+use jobs::{GateReason, Policy, Provider, Timestamp};
 
 use crate::calls::claimed::Answer;
 use crate::calls::not_found::run::ask_again;
@@ -56,26 +56,45 @@ impl Item for NotFound {
             let mut totals = Totals::default();
             let mut believed = Vec::new();
             for (provider, gate) in gates {
-                let answers: Vec<&NotFound> =
-                    all.iter().filter(|one| of(one) == provider).collect();
+                let (behind, answers): (Vec<_>, Vec<_>) = all
+                    .iter()
+                    .filter(|one| of(one) == provider)
+                    .partition(|one| gate.was_out_when_doubted(one.answer.call.id));
                 if gate.not_found().is_doubted(answers.len()) {
-                    doubt(conn, &mut totals, &gate, &answers, now).await?;
-                } else {
-                    let calls: Vec<i64> = answers.iter().map(|one| one.answer.call.id).collect();
-                    count(conn, provider, &calls, now).await?;
-                    if gate.probe_call.is_some_and(|probe| calls.contains(&probe)) {
-                        let breaker =
-                            Breaker { broken_streak: 0, ..gate.breaker.probe_answered(now) };
-                        state::write(conn, provider, &breaker).await?;
-                    }
-                    believed.extend(answers);
+                    doubt(conn, &mut totals, &gate, &[behind, answers].concat(), now).await?;
+                    continue;
                 }
+                for one in behind {
+                    leave_open(conn, &mut totals, one, None, now).await?;
+                }
+                believe(conn, provider, &gate, &answers, now).await?;
+                believed.extend(answers);
             }
             settle_all(conn, &mut totals, &believed, &policy, now).await?;
             totals.flush(conn, now).await?;
             Ok(Vec::new())
         })
     }
+}
+
+/// These people have no number.
+async fn believe(
+    conn: &mut Conn,
+    provider: Provider,
+    gate: &Gate,
+    answers: &[&NotFound],
+    now: Timestamp,
+) -> Result<()> {
+    let calls: Vec<i64> = answers.iter().map(|one| one.answer.call.id).collect();
+    if calls.is_empty() {
+        return Ok(());
+    }
+    count(conn, provider, &calls, now).await?;
+    if gate.probe_call.is_some_and(|probe| calls.contains(&probe)) {
+        let breaker = Breaker { broken_streak: 0, ..gate.breaker.probe_answered(now) };
+        state::write(conn, provider, &breaker).await?;
+    }
+    Ok(())
 }
 
 async fn settle_all(
@@ -111,25 +130,36 @@ async fn doubt(
     answers: &[&NotFound],
     now: Timestamp,
 ) -> Result<()> {
-    for NotFound { answer, policy, .. } in answers {
-        let provider = answer.call.provider;
+    for one in answers {
         let reason = format!(
-            "404 for everybody: {} in a row, and no order was taken; if these people really have no number, run enqueue resume {provider}",
+            "404 for everybody: {} in a row, and no order was taken; if these people really have no number, run enqueue resume {}",
             gate.not_found().run + answers.len() as i64,
+            one.answer.call.provider,
         );
         let closing = Closing {
             reason: GateReason::EverythingRefused,
             message: Some(reason),
             until: Until::Backoff,
         };
-        let verdict = Verdict { people: Next::Queue, closing: Some(closing), broken: false };
-        refuse(conn, totals, answer, "not found, as everybody", verdict, policy, now).await?;
+        leave_open(conn, totals, one, Some(closing), now).await?;
     }
     let Some(provider) = answers.first().map(|one| one.answer.call.provider) else { return Ok(()) };
     if let Some(first) = gate.run_began_with() {
         ask_again(conn, totals, provider, first, now).await?;
     }
     count_doubted(conn, provider, answers.len()).await
+}
+
+/// The 404 says nothing about the person, who is asked again.
+async fn leave_open(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    one: &NotFound,
+    closing: Option<Closing>,
+    now: Timestamp,
+) -> Result<()> {
+    let verdict = Verdict { people: Next::Queue, closing, broken: false };
+    refuse(conn, totals, &one.answer, "not found, as everybody", verdict, &one.policy, now).await
 }
 
 impl NotFound {

@@ -36,6 +36,7 @@ record! {
         pub(super) not_found_known: i64,
         pub(super) not_found_run: i64,
         pub(super) not_found_first: Option<i64>,
+        pub(super) doubted_to: Option<i64>,
         pub(crate) tat_us: i64,
         pub(crate) poll_tat_us: i64,
         pub(crate) rate_limit: Option<f64>,

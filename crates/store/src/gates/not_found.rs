@@ -17,6 +17,11 @@ impl Gate {
         }
     }
 
+    /// Whether a call was under way when 404s were doubted last, and may have been answered like those.
+    pub(crate) fn was_out_when_doubted(&self, call: i64) -> bool {
+        self.doubted_to.is_some_and(|last| call <= last)
+    }
+
     /// The lowest id among the calls of the run, unless its people are asked again already.
     pub(crate) fn run_began_with(&self) -> Option<i64> {
         self.not_found_first
@@ -45,7 +50,7 @@ pub(crate) async fn count(
 }
 
 /// So many more 404s of a run were not believed, and its people are asked again. The run is as much longer: a few 404s
-/// that come behind many are no run of their own.
+/// that come behind many are no run of their own. Calls that are out now may be answered like these.
 pub(crate) async fn count_doubted(
     conn: &mut Conn,
     provider: Provider,
@@ -53,7 +58,9 @@ pub(crate) async fn count_doubted(
 ) -> Result<()> {
     exec!(
         conn,
-        "UPDATE provider_gates SET not_found_run = not_found_run + $2, not_found_first = NULL WHERE provider = $1",
+        "UPDATE provider_gates SET not_found_run = not_found_run + $2, not_found_first = NULL,
+            doubted_to = (SELECT MAX(c.id) FROM calls c)
+         WHERE provider = $1",
         provider.as_str(),
         i64::try_from(people).unwrap_or(i64::MAX),
     )?;

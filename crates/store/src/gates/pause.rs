@@ -91,6 +91,7 @@ async fn resume(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<R
             not_found_known = not_found_known + CASE WHEN $3 = 1 THEN not_found_run ELSE 0 END,
             not_found_run = CASE WHEN $3 = 1 THEN 0 ELSE not_found_run END,
             not_found_first = CASE WHEN $3 = 1 THEN NULL ELSE not_found_first END,
+            doubted_to = CASE WHEN $3 = 1 THEN NULL ELSE doubted_to END,
             balance_due_at = $2, balance_step = 0, unread_since = NULL, unread_numbers = 0
          WHERE provider = $1",
         provider.as_str(),

@@ -26,8 +26,8 @@ record! {
 }
 
 /// Sees to those of `ids` who wait. Rows of cancelled batches wait for them no longer. Those whom a row shows stand in
-/// the queue, in the lane in which they are served soonest: of a batch with room under its ceiling before one without,
-/// published before one that loads, then by priority. Those whom no row shows are idle.
+/// the queue, in the lane in which they are served soonest: of a published batch before one that loads, since a submit may
+/// die; of one with room under its ceiling before one without; then by priority. Those whom no row shows are idle.
 pub(crate) async fn find_lanes(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -137,7 +137,7 @@ async fn place(conn: &mut Conn, ids: &[i64]) -> Result<BTreeMap<i64, Option<i64>
             JOIN batches b ON b.id = w.batch_id + 0 AND b.cancelled_at IS NULL
             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = reveals.provider
             WHERE w.reveal_id = reveals.id AND w.ended IS NULL
-            ORDER BY COALESCE(t.at_ceiling, 0), CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END,
+            ORDER BY CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END, COALESCE(t.at_ceiling, 0),
                      b.priority DESC, b.id LIMIT 1)
          WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
            AND (state <> 'idle' OR EXISTS (

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobs::Provider::{Clodura, Ocean};
-use jobs::WorkerId;
-use store::ClaimReveals;
+use jobs::{Credits, WorkerId};
+use store::{ClaimReveals, RetryStates};
 use tokio::sync::Barrier;
 
 use crate::harness::people::{Options, clodura, ocean, oceans};
@@ -27,6 +27,8 @@ on_both!(
     a_paused_provider_is_left_alone,
     people_nobody_wants_leave_the_queue,
     people_a_loading_batch_wants_stay,
+    a_submit_that_died_keeps_nobody_from_a_batch_at_its_ceiling,
+    a_retry_takes_people_over_from_a_submit_that_died,
     a_batch_published_first_is_not_held_up_by_one_that_loads,
 );
 
@@ -233,4 +235,31 @@ async fn a_batch_published_first_is_not_held_up_by_one_that_loads(b: &Bench) {
     b.publish(&first).await;
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1", "ocean:o2"]);
     b.store.abandon(&second).await.unwrap();
+}
+
+async fn a_submit_that_died_keeps_nobody_from_a_batch_at_its_ceiling(b: &Bench) {
+    let poor = b.submit_with(&oceans(1..=3), Options::ceiling(Ocean, 1)).await;
+    assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
+    let died = b.begin(Options::default()).await;
+    b.load(&died, &oceans(2..=3)).await;
+    // Whose turn they have is decided once more.
+    let cancelled = b.submit(&oceans(2..=3)).await;
+    b.cancel(cancelled).await;
+    b.check("decided").await;
+    let ceiling = [(Ocean, Credits::whole(100))].into();
+    b.store.set_ceilings(&b.batch_ref(poor).await, &ceiling).await.unwrap();
+    assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o2", "ocean:o3"]);
+}
+
+async fn a_retry_takes_people_over_from_a_submit_that_died(b: &Bench) {
+    let batch = b.submit(&oceans(1..=1)).await;
+    let call = b.claim_one(Ocean).await;
+    b.refuse_people(&call, &[0]).await;
+    assert_eq!(b.states(batch).await, ["failed"]);
+    let died = b.begin(Options::default()).await;
+    b.load(&died, &oceans(1..=1)).await;
+    let failed = RetryStates { failed: true, ..RetryStates::default() };
+    b.store.retry(&b.batch_ref(batch).await, failed).await.unwrap();
+    b.check("retried").await;
+    assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
 }

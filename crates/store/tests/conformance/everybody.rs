@@ -12,6 +12,7 @@ use crate::harness::{Bench, FAST, HOUR, MINUTE, found, not_found, on_both};
 
 on_both!(
     a_404_for_everybody_is_nobodys_result,
+    calls_that_were_out_when_404s_were_doubted_say_nothing_about_people,
     many_404s_at_once_leave_none_to_be_believed_behind_them,
     a_404_among_orders_that_are_taken_is_a_result,
     rows_that_went_on_by_such_a_404_come_back,
@@ -90,6 +91,30 @@ async fn a_404_for_everybody_is_nobodys_result(b: &Bench) {
     let next = claim_some(b, 1).await.remove(0);
     no_number(b, &next).await;
     assert_eq!(b.count(batch, "not_found").await, 1, "it is about the person again");
+    b.check_paid_once().await;
+}
+
+/// The endpoint is back before the last of its wrong answers is written down.
+async fn calls_that_were_out_when_404s_were_doubted_say_nothing_about_people(b: &Bench) {
+    let batch = b.submit(&cloduras(200)).await;
+    all_without_number(b, LONGEST).await;
+    let out = claim_some(b, 12).await;
+    let (first, last) = out.split_at(2);
+    for call in first {
+        no_number(b, call).await;
+    }
+    assert_eq!(gate(b, Clodura).await, closed("everything_refused"));
+    b.advance(MINUTE).await;
+    b.accept(&b.claim_one(Clodura).await).await;
+    assert_eq!(gate(b, Clodura).await, ("open".into(), None));
+    for call in last {
+        no_number(b, call).await;
+        b.check("answered late").await;
+    }
+    assert_eq!(gate(b, Clodura).await, ("open".into(), None), "they close nothing");
+    assert_eq!(b.count(batch, "not_found").await, 0);
+    all_without_number(b, 1).await;
+    assert_eq!(b.count(batch, "not_found").await, 1, "a call that was sent since is believed");
     b.check_paid_once().await;
 }
 

@@ -16,7 +16,7 @@ use crate::results::last_poll::poll_first;
 use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::without_mobile;
 use crate::reveals::ownership::find_lanes;
-use crate::reveals::waterfall::{Step, displayed_step, kept_step};
+use crate::reveals::waterfall::{Step, displayed_step, kept_step, waits};
 
 /// A reveal of somebody on one of the rows.
 #[derive(Debug, Clone)]
@@ -234,8 +234,9 @@ impl People {
         Ok(())
     }
 
-    /// Gives those whom rows show now, and who wait for nobody, their turn. Whose earlier request can
-    /// be polled waits for that; returns how many.
+    /// Gives those whom rows show now their turn with the batch that is served soonest: some waited for nobody so far, some
+    /// with a batch of a lower priority, or one whose submit died. Whose earlier request can be polled waits for that;
+    /// returns how many.
     pub(super) async fn start(
         &self,
         conn: &mut Conn,
@@ -243,17 +244,17 @@ impl People {
         changes: &[RowChange],
         now: Timestamp,
     ) -> Result<i64> {
-        let (mut idle, mut polled) = (BTreeSet::new(), BTreeSet::new());
+        let (mut waiting, mut polled) = (BTreeSet::new(), BTreeSet::new());
         for change in changes {
             let Some(reveal) = self.get(change.shown) else { continue };
-            if reveal.state == RevealState::Idle {
-                idle.insert(reveal.id);
+            if waits(reveal.state) {
+                waiting.insert(reveal.id);
             }
             if reveal.new && reveal.tracked && reveal.provider.can_be_polled() {
                 polled.insert(reveal.id);
             }
         }
-        find_lanes(conn, totals, &Vec::from_iter(idle), now).await?;
+        find_lanes(conn, totals, &Vec::from_iter(waiting), now).await?;
         for provider in Provider::ALL {
             let ids: Vec<i64> = polled
                 .iter()
