@@ -87,7 +87,7 @@ pub struct ResumeArgs {
     #[arg(long, requires = "max_credits", value_name = "BATCH")]
     pub batch: Option<String>,
 
-    /// Its new ceiling, for one provider or more, as in ocean=500,clodura=2000; a bare number where it has one provider
+    /// Its new ceiling, for one provider or more, as in ocean=500,clodura=unlimited; a bare number where it has one provider
     #[arg(long, requires = "batch", value_name = "CREDITS")]
     pub max_credits: Option<Ceilings>,
 }
@@ -229,15 +229,13 @@ async fn raise(store: &Store, batch: &str, ceilings: &Ceilings) -> Result<(), Fa
     let ceilings = ceilings
         .for_some(&providers)
         .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))?;
-    if ceilings.is_empty() {
-        return Err(Failure::Usage(
-            "--max-credits: a ceiling is raised to a number of credits".into(),
-        ));
-    }
     store.set_ceilings(&batch, &ceilings).await?;
     let all: Vec<String> = ceilings
         .iter()
-        .map(|(provider, credits)| format!("{} {provider} credits", credits.grouped()))
+        .map(|(provider, most)| match most {
+            Some(credits) => format!("{} {provider} credits", credits.grouped()),
+            None => format!("any number of {provider} credits"),
+        })
         .collect();
     say(&format!("Batch {} may use {}", batch.batch_id, all.join(" and ")));
     Ok(())

@@ -215,7 +215,10 @@ fn not_kept(error: &std::io::Error) -> Failure {
     ))
 }
 
-fn ceilings_of(args: &SubmitArgs, input: &Input) -> Result<BTreeMap<Provider, Credits>, Failure> {
+fn ceilings_of(
+    args: &SubmitArgs,
+    input: &Input,
+) -> Result<BTreeMap<Provider, Option<Credits>>, Failure> {
     let Some(ceilings) = &args.max_credits else { return Ok(BTreeMap::new()) };
     ceilings
         .for_batch(&input.providers)
@@ -227,7 +230,7 @@ async fn report(
     args: &SubmitArgs,
     input: &Input,
     loaded: &Loaded,
-    ceilings: &BTreeMap<Provider, Credits>,
+    ceilings: &BTreeMap<Provider, Option<Credits>>,
 ) -> Result<Report, Failure> {
     let providers = outlooks(store, args, &loaded.new_people, ceilings).await?;
     let worst_case = |(provider, outlook): (&Provider, &Outlook)| (*provider, outlook.worst_case);

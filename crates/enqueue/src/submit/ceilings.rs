@@ -57,7 +57,7 @@ impl Ceilings {
     pub fn for_batch(
         &self,
         providers: &BTreeSet<Provider>,
-    ) -> Result<BTreeMap<Provider, Credits>, BadCeilings> {
+    ) -> Result<BTreeMap<Provider, Option<Credits>>, BadCeilings> {
         let Ceilings::Each(each) = self else { return self.for_some(providers) };
         let without: Vec<Provider> =
             providers.iter().filter(|provider| !each.contains_key(provider)).copied().collect();
@@ -76,14 +76,11 @@ impl Ceilings {
     pub fn for_some(
         &self,
         providers: &BTreeSet<Provider>,
-    ) -> Result<BTreeMap<Provider, Credits>, BadCeilings> {
+    ) -> Result<BTreeMap<Provider, Option<Credits>>, BadCeilings> {
         match self {
-            Ceilings::Each(ceilings) => Ok(ceilings
-                .iter()
-                .filter_map(|(provider, most)| Some((*provider, (*most)?)))
-                .collect()),
+            Ceilings::Each(ceilings) => Ok(ceilings.clone()),
             Ceilings::Only(credits) if providers.len() == 1 => {
-                Ok(providers.iter().map(|provider| (*provider, *credits)).collect())
+                Ok(providers.iter().map(|provider| (*provider, Some(*credits))).collect())
             }
             Ceilings::Only(_) => Err(BadCeilings::Ambiguous(providers.iter().copied().collect())),
         }
@@ -173,8 +170,9 @@ mod tests {
             "the batch asks clodura, too: write --max-credits ocean=5,clodura=N, \
              with a number of credits for N or unlimited"
         );
-        let five = BTreeMap::from([(Ocean, Credits::whole(5))]);
-        assert_eq!(parse("ocean=5,clodura=Unlimited").unwrap().for_batch(&both), Ok(five.clone()));
+        let five = BTreeMap::from([(Ocean, Some(Credits::whole(5)))]);
+        let unlimited = BTreeMap::from([(Ocean, Some(Credits::whole(5))), (Clodura, None)]);
+        assert_eq!(parse("ocean=5,clodura=Unlimited").unwrap().for_batch(&both), Ok(unlimited));
         assert_eq!(parse("ocean=5").unwrap().for_batch(&BTreeSet::from([Ocean])), Ok(five.clone()));
         assert_eq!(parse("ocean=5").unwrap().for_some(&both), Ok(five));
         assert_eq!(parse("ocean=unlimited").unwrap().to_string(), "ocean=unlimited");
@@ -189,6 +187,6 @@ mod tests {
             "{error}"
         );
         let one = Ceilings::Only(Credits::whole(5)).for_batch(&BTreeSet::from([Clodura]));
-        assert_eq!(one, Ok(BTreeMap::from([(Clodura, Credits::whole(5))])));
+        assert_eq!(one, Ok(BTreeMap::from([(Clodura, Some(Credits::whole(5)))])));
     }
 }

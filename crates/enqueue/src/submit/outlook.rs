@@ -13,7 +13,7 @@ pub async fn outlooks(
     store: &Store,
     args: &SubmitArgs,
     people: &BTreeMap<Provider, i64>,
-    ceilings: &BTreeMap<Provider, Credits>,
+    ceilings: &BTreeMap<Provider, Option<Credits>>,
 ) -> Result<BTreeMap<Provider, Outlook>, Failure> {
     let mut outlooks = BTreeMap::new();
     for (&provider, &people) in people {
@@ -27,7 +27,8 @@ pub async fn outlooks(
             people_per_request: args.pace.people_per_request(provider),
             lacks: known.lacks.unwrap_or_else(|| environment::lacks(provider)),
         };
-        outlooks.insert(provider, outlook(people, ceilings.get(&provider).copied(), &facts));
+        outlooks
+            .insert(provider, outlook(people, ceilings.get(&provider).copied().flatten(), &facts));
     }
     Ok(outlooks)
 }

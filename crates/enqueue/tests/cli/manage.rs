@@ -51,6 +51,10 @@ fn a_ceiling_is_raised() {
     assert_eq!(desk.run(&["resume", "--batch", &id, "--max-credits", "7"]).code, 2);
     let ran = desk.ok(&["resume", "--batch", &id, "--max-credits", "ocean=7"]);
     assert_eq!(ran.err, format!("Batch {id} may use 7 ocean credits\n"));
+    assert!(desk.ok(&["status", &id]).out.contains("ceiling 7"));
+    let ran = desk.ok(&["resume", "--batch", &id, "--max-credits", "ocean=unlimited"]);
+    assert_eq!(ran.err, format!("Batch {id} may use any number of ocean credits\n"));
+    assert!(!desk.ok(&["status", &id]).out.contains("ceiling"));
 }
 
 #[test]

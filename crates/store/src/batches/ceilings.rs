@@ -21,7 +21,7 @@ impl Loading {
 }
 
 impl Store {
-    /// Sets how many credits a batch may use at providers. Whoever waits at the old ceiling has
+    /// Sets how many credits a batch may use at providers; None takes a ceiling away. People who wait at the old ceiling have
     /// their turn again.
     ///
     /// # Errors
@@ -29,7 +29,7 @@ impl Store {
     pub async fn set_ceilings(
         &self,
         batch: &BatchRef,
-        ceilings: &BTreeMap<Provider, Credits>,
+        ceilings: &BTreeMap<Provider, Option<Credits>>,
     ) -> Result<()> {
         let (id, batch_id, ceilings) = (batch.id, batch.batch_id, ceilings.clone());
         let (actor, now) = (self.actor(), self.now());
@@ -46,10 +46,10 @@ impl Store {
                          DO UPDATE SET max_credits = excluded.max_credits",
                         id,
                         provider.as_str(),
-                        max.thousandths(),
+                        max.map(Credits::thousandths),
                     )?;
                     let raised = Entry::of(Action::Ceiling).batch(batch_id).provider(provider);
-                    let raised = raised.details(format!("max_credits={max}"));
+                    let raised = raised.details(max.map_or("max_credits=unlimited".into(), |max| format!("max_credits={max}")));
                     raised.write(conn, actor.clone(), now).await?;
                 }
                 conn.announce(Topic::Queue);

@@ -149,18 +149,18 @@ async fn groups_asked_apart_that_can_t_be_paid_hold_up_nobody(b: &Bench) {
     let poor = b.submit(&oceans(1..=8)).await;
     b.refuse_request(&b.claim_one(Ocean).await).await;
     let poor = b.batch_ref(poor).await;
-    b.store.set_ceilings(&poor, &[(Ocean, Credits::whole(0))].into()).await.unwrap();
+    b.store.set_ceilings(&poor, &[(Ocean, Some(Credits::whole(0)))].into()).await.unwrap();
     b.submit(&oceans(11..=18)).await;
     b.refuse_request(&b.claim_one(Ocean).await).await;
     let one = ClaimReveals { calls: 1, ..b.ask(Ocean) };
     for half in [["ocean:o11", "ocean:o14"], ["ocean:o15", "ocean:o18"]] {
-        b.store.set_ceilings(&poor, &[(Ocean, Credits::whole(0))].into()).await.unwrap();
+        b.store.set_ceilings(&poor, &[(Ocean, Some(Credits::whole(0)))].into()).await.unwrap();
         let call = b.claim_as(one.clone()).await.pop().expect("those who can be paid for");
         assert_eq!([&*call.people[0], &*call.people[3]], half);
         b.check("a half is out").await;
     }
     assert!(b.claim_as(one.clone()).await.is_empty());
-    b.store.set_ceilings(&poor, &[(Ocean, Credits::whole(8))].into()).await.unwrap();
+    b.store.set_ceilings(&poor, &[(Ocean, Some(Credits::whole(8)))].into()).await.unwrap();
     assert_eq!(b.claim(Ocean).await.len(), 2);
 }
 

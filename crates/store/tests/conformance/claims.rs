@@ -246,7 +246,7 @@ async fn a_submit_that_died_keeps_nobody_from_a_batch_at_its_ceiling(b: &Bench) 
     let cancelled = b.submit(&oceans(2..=3)).await;
     b.cancel(cancelled).await;
     b.check("decided").await;
-    let ceiling = [(Ocean, Credits::whole(100))].into();
+    let ceiling = [(Ocean, Some(Credits::whole(100)))].into();
     b.store.set_ceilings(&b.batch_ref(poor).await, &ceiling).await.unwrap();
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o2", "ocean:o3"]);
 }

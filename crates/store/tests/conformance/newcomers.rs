@@ -82,7 +82,7 @@ async fn whoever_is_locked_meanwhile_is_met_later(b: &Bench) {
 async fn whoever_could_not_be_paid_for_is_met_later(b: &Bench) {
     let batch = b.submit_with(&oceans(1..=4), Options::ceiling(Ocean, 1)).await;
     assert_eq!(claim(b, Ocean, 9).await, ["ocean:o1"]);
-    let more = [(Ocean, Credits::whole(9))].into();
+    let more = [(Ocean, Some(Credits::whole(9)))].into();
     b.store.set_ceilings(&b.batch_ref(batch).await, &more).await.unwrap();
     assert_eq!(claim(b, Ocean, 9).await, ["ocean:o2", "ocean:o3", "ocean:o4"]);
 }

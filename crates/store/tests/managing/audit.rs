@@ -42,7 +42,10 @@ async fn every_change_by_hand_is_written_down(b: &Bench) {
     store.pause(Ocean).await.unwrap();
     store.resume(Ocean).await.unwrap();
     store
-        .set_ceilings(&batch, &[(Ocean, Credits::whole(7)), (Clodura, Credits::whole(9))].into())
+        .set_ceilings(
+            &batch,
+            &[(Ocean, Some(Credits::whole(7))), (Clodura, Some(Credits::whole(9)))].into(),
+        )
         .await
         .unwrap();
     store.note_replay("malformed", Some("c1")).await.unwrap();
@@ -101,7 +104,7 @@ async fn what_changes_nothing_is_no_entry(b: &Bench) {
 async fn the_software_itself_writes_no_entry(b: &Bench) {
     let id = b.submit(&oceans(1..=2)).await;
     let batch = b.batch(id).await;
-    b.store.set_ceilings(&batch, &[(Ocean, Credits::whole(7))].into()).await.unwrap();
+    b.store.set_ceilings(&batch, &[(Ocean, Some(Credits::whole(7)))].into()).await.unwrap();
     b.store.purge(24 * HOUR).await.unwrap();
     assert_eq!(entries(b).await, []);
 }
@@ -114,7 +117,7 @@ async fn an_entry_that_cannot_be_written_stops_what_it_tells(b: &Bench) {
     let store = acting(b);
     assert!(store.pause(Ocean).await.is_err());
     assert!(store.cancel(&batch).await.is_err());
-    assert!(store.set_ceilings(&batch, &[(Ocean, Credits::whole(1))].into()).await.is_err());
+    assert!(store.set_ceilings(&batch, &[(Ocean, Some(Credits::whole(1)))].into()).await.is_err());
     let first = store.export_pages(batch, 100).recv().await;
     assert!(first.is_some_and(|page| page.is_err()), "numbers left the ledger unseen");
     let paused = "SELECT COUNT(*) FROM provider_gates WHERE paused = 1";

@@ -95,7 +95,7 @@ async fn a_ceiling_is_what_waiting_does_not_end(b: &Bench) {
     assert_eq!(stuck.len(), 1);
     assert!(stuck[0].contains("2 rows held: its ceiling of 1 credit is reached"), "{stuck:?}");
     b.store
-        .set_ceilings(&b.batch(batch).await, &[(Ocean, jobs::Credits::whole(2))].into())
+        .set_ceilings(&b.batch(batch).await, &[(Ocean, Some(jobs::Credits::whole(2)))].into())
         .await
         .unwrap();
     assert!(b.store.remaining().await.unwrap().stuck.is_empty());

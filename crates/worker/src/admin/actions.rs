@@ -146,7 +146,7 @@ pub async fn ceiling(
     };
     let done = async {
         let batch = admin.app.store.find_batch(&id).await?;
-        let ceilings = BTreeMap::from([(ceiling.provider, max)]);
+        let ceilings = BTreeMap::from([(ceiling.provider, Some(max))]);
         visitor.acting_on(&admin.app.store).set_ceilings(&batch, &ceilings).await?;
         Ok((batch, Notice::CeilingSet(ceiling.provider)))
     };

@@ -26,9 +26,10 @@ impl Walk<'_> {
                     store.resume(provider).await.unwrap();
                 }
             }
-            4 => {
-                store.set_ceilings(&batch, &[(provider, Credits::whole(50))].into()).await.unwrap()
-            }
+            4 => store
+                .set_ceilings(&batch, &[(provider, Some(Credits::whole(50)))].into())
+                .await
+                .unwrap(),
             5 => {
                 let who = format!("{provider}:p{}", 6 + self.done / 8);
                 let whom = Whom::Identifiers([who].into());
