@@ -21,6 +21,8 @@ pub enum Operation {
     Retry { batch: usize, states: &'static str, pay_again: bool },
     /// `enqueue resume --batch --max-credits`
     Raise { batch: usize, credits: i64 },
+    /// `enqueue priority`
+    Priority { batch: usize, priority: i64 },
     /// `enqueue erase`, by an id or an address
     Erase(String),
     /// `enqueue purge --older-than`
@@ -142,7 +144,10 @@ impl<'a> Writer<'a> {
             83..84 => Operation::Hold,
             84..86 => Operation::Release,
             86..88 if f.faults => Operation::TopUp(provider, faults::credits(random)),
-            88..100 => Operation::Wait(random.random_range(10..700)),
+            88..91 => {
+                Operation::Priority { batch, priority: [-2, 0, 2, 7][random.random_range(0..4)] }
+            }
+            91..100 => Operation::Wait(random.random_range(10..700)),
             _ => return None,
         })
     }

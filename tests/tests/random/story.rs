@@ -149,6 +149,9 @@ impl Story {
                 ];
                 (words(&all), Some(*batch), &[0])
             }
+            Operation::Priority { batch, priority } => {
+                (words(&["priority", &name(batch), &priority.to_string()]), Some(*batch), &[0])
+            }
             Operation::Erase(identifier) => {
                 self.model.erased.insert(identifier.clone());
                 let by = if identifier.starts_with("https://") { "--linkedin" } else { "--person" };
