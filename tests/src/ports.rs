@@ -15,19 +15,27 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 /// A locked file for each port that was handed out. The system unlocks them when this process ends.
 static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
-/// A port of 127.0.0.1 that is free, and handed out once among all tests on this machine.
+/// A port of 127.0.0.1 that is free, and handed out once among all tests of this user on this machine.
 pub fn free_port() -> u16 {
-    let locks = std::env::temp_dir().join("reveal-queue-test-ports");
-    std::fs::create_dir_all(&locks).expect("a folder for locks");
     let offset = std::process::id().wrapping_mul(97);
     for _ in 0..COUNT {
         let n = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(offset) % COUNT;
         let port = u16::try_from(FIRST + n).expect("below 20,000");
-        let lock = File::create(locks.join(port.to_string())).expect("a file to lock");
-        if lock.try_lock().is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            TAKEN.lock().expect("no panic while it is locked").push(lock);
+        if lock(port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
     panic!("no port from {FIRST} on is free")
+}
+
+/// Whether no other test has the port. Where the folder of locks is another user's, nobody knows.
+fn lock(port: u16) -> bool {
+    let folder = std::env::temp_dir().join("reveal-queue-test-ports");
+    drop(std::fs::create_dir_all(&folder));
+    let Ok(file) = File::create(folder.join(port.to_string())) else { return true };
+    let free = file.try_lock().is_ok();
+    if free {
+        TAKEN.lock().expect("no panic while it is locked").push(file);
+    }
+    free
 }

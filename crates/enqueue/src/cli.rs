@@ -56,7 +56,7 @@ pub enum Command {
     Pause(PauseArgs),
     /// Ask at a provider again, or raise a batch's ceiling
     Resume(ResumeArgs),
-    /// Lay what the ledger says was spent beside what the accounts say, by provider and day
+    /// Compare what the ledger booked with what the accounts say, by provider and day
     Reconcile(ReconcileArgs),
     /// Erase a person under every identifier that is known to be theirs, and never ask for them again
     Erase(EraseArgs),
@@ -65,7 +65,7 @@ pub enum Command {
     /// Keep the list of people and numbers that are never to be asked for or exported
     #[command(subcommand)]
     Suppress(SuppressCommand),
-    /// Apply stored webhooks once more, after an upgrade that reads them
+    /// Apply stored webhooks once more, after an upgrade that can read them
     Replay(ReplayArgs),
     /// Take identifiers apart that were joined by mistake
     #[command(subcommand)]
