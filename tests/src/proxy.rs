@@ -1,4 +1,4 @@
-//! A wire between two processes that can be cut, mended and listened to.
+//! A wire between two processes that can be cut, restored and listened to.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -57,7 +57,7 @@ impl Proxy {
     }
 
     /// Lets connections through again.
-    pub fn mend(&self) {
+    pub fn restore(&self) {
         self.cut.send_replace(false);
     }
 

@@ -181,7 +181,7 @@ async fn finished(feed: &mut Feed, args: &SubmitArgs) -> Result<Input, Failure> 
             if args.skip_invalid {
                 ""
             } else {
-                "; mend the input, or leave bad rows out by --skip-invalid"
+                "; fix the input, or leave bad rows out by --skip-invalid"
             },
         )));
     }

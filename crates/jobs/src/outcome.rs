@@ -46,7 +46,7 @@ pub enum Refusal {
         /// The provider's `Retry-After`, as sent.
         retry_after: Option<Duration>,
     },
-    /// 400 conflicting tokens, 401, 403, a redirect: nothing will pass until somebody mends it.
+    /// 400 conflicting tokens, 401, 403, a redirect: nothing will pass until somebody fixes it.
     Misconfigured {
         /// The provider's words.
         message: String,

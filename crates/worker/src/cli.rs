@@ -31,7 +31,7 @@ pub struct Cli {
 /// What a worker does besides working.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Finds what is wrong with a set-up before money is spent, and says how to mend it
+    /// Finds what is wrong with a set-up before money is spent, and says how to fix it
     #[command(mut_args(|arg| { let own = ["json", "help"].contains(&arg.get_id().as_str()); arg.hide(!own) }))]
     #[command(
         after_help = "Takes every setting of worker, as a flag or from the environment: worker --help."

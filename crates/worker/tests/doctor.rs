@@ -76,7 +76,7 @@ impl Setup {
         let word = |check: &Value, name: &str| check[name].as_str().unwrap_or_default().to_owned();
         let checks = report["checks"].as_array().expect("checks");
         let troubles = checks.iter().filter(|check| check["status"] != "ok").map(|check| {
-            assert!(!word(check, "mend").is_empty(), "nobody says how to mend {check}");
+            assert!(!word(check, "fix").is_empty(), "nobody says how to fix {check}");
             format!(
                 "{} {}: {}",
                 word(check, "status"),

@@ -66,7 +66,7 @@ impl Away {
 
     async fn end(&mut self) {
         match self {
-            Away::Cut(wire) => wire.mend(),
+            Away::Cut(wire) => wire.restore(),
             Away::Locked(lock) => lock.take().unwrap().close().await.unwrap(),
         }
     }

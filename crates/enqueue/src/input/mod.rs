@@ -26,7 +26,7 @@ mod next_record;
 mod opened;
 /// The fields of one CSV record.
 mod record;
-/// Bad rows, written out for mending.
+/// Bad rows, written out for fixing.
 mod rejected;
 /// What a record turned out to be.
 mod row;

@@ -19,7 +19,7 @@ const REASON: &str = "reveal_reason";
 /// beside the one they came from: `people.rejected.csv` beside `people.csv`.
 ///
 /// The reason comes first, so that it has its place also where a row has too few or too many
-/// fields. The file can be mended and submitted as it is. A row whose quotes are broken would
+/// fields. The file can be fixed and submitted as it is. A row whose quotes are broken would
 /// swallow those after it, so it is kept whole in one quoted field.
 ///
 /// A file appears under its name only by [`Rejected::finish`], and only if it has rows.

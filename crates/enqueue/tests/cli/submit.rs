@@ -28,7 +28,7 @@ fn a_bad_row_refuses_all_and_leaves_nothing() {
     let ran = desk.run(&with(&["submit", "messy.csv"], &MAPPED));
     assert_eq!((ran.code, ran.out.as_str()), (3, ""));
     let expected = include_str!("../input/messy.expected.txt");
-    let last = "enqueue: 9 bad rows of 14: nothing was enqueued; mend the input, or leave bad rows out by \
+    let last = "enqueue: 9 bad rows of 14: nothing was enqueued; fix the input, or leave bad rows out by \
                 --skip-invalid\n";
     assert_eq!(ran.err, format!("{expected}{last}"));
     assert!(desk.status().is_empty());

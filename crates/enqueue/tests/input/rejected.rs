@@ -54,7 +54,7 @@ fn bad_rows_are_written_as_they_were_with_the_reason() {
 }
 
 #[test]
-fn a_mended_file_can_be_submitted_and_rejected_again() {
+fn a_corrected_file_can_be_submitted_and_rejected_again() {
     let folder = TempDir::new().unwrap();
     for (header, row) in [
         ("reveal_reason,id,ocean_person_id", "old,1,"),

@@ -15,7 +15,7 @@ on_both!(
     an_unknown_outcome_waits_like_an_accepted_one,
     pending_credits_close_for_a_while,
     a_webhook_ends_the_wait_for_pending_credits,
-    insufficient_credits_close_until_somebody_mends_it,
+    insufficient_credits_close_until_there_are_more,
     a_day_named_by_a_429_is_sat_out,
     a_429_without_a_time_backs_off,
     a_429_is_not_forgotten_for_another_refusal,
@@ -119,7 +119,7 @@ async fn a_webhook_ends_the_wait_for_pending_credits(b: &Bench) {
     assert_eq!(b.claim_one(Ocean).await.people.len(), 1);
 }
 
-async fn insufficient_credits_close_until_somebody_mends_it(b: &Bench) {
+async fn insufficient_credits_close_until_there_are_more(b: &Bench) {
     let batch = b.submit(&oceans(1..=4)).await;
     b.refuse(&b.claim_one(Ocean).await, 402, Refusal::CreditsInsufficient).await;
     assert_eq!(closed_for(b, "credits_insufficient").await, None);

@@ -163,7 +163,7 @@ async fn a_last_poll_that_nobody_can_make_is_not_waited_for_for_ever(b: &Bench) 
     b.store.record_poll(claimed, Err(refused), Some(401), &b.policy).await.unwrap();
     b.advance(72 * HOUR - 2 * MINUTE - SECOND).await;
     assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 0);
-    assert_eq!(b.states(batch).await, ["awaiting"], "the key may still be mended");
+    assert_eq!(b.states(batch).await, ["awaiting"], "the key may still be fixed");
     b.advance(SECOND).await;
     assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 1);
     b.check("expired").await;

@@ -215,9 +215,9 @@ async fn a_refused_submit_leaves_nothing(b: &Bench) {
     }
     assert_eq!(b.states(kept).await, ["queued"]);
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
-    // What was mended is new, not shared with what was refused.
-    let mended = b.begin(Options::default()).await;
-    let loaded = b.load(&mended, &[ocean("o2").clodura("c2")]).await;
+    // What was fixed is new, not shared with what was refused.
+    let fixed = b.begin(Options::default()).await;
+    let loaded = b.load(&fixed, &[ocean("o2").clodura("c2")]).await;
     assert_eq!((loaded.rows, loaded.shared), (1, 0));
     assert_eq!(loaded.new_people, [(Provider::Ocean, 1), (Provider::Clodura, 1)].into());
 }

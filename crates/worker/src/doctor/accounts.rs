@@ -70,21 +70,21 @@ fn limited(status: Option<&ProviderStatus>) -> Option<String> {
     let status = status.filter(|status| status.gate == "closed")?;
     let reason = status.gate_reason.as_deref()?;
     let asked = reason.starts_with("rate_limited") || reason.starts_with("provider_broken");
-    asked.then(|| status.gate_until.clone().unwrap_or_else(|| "it is mended".to_owned()))
+    asked.then(|| status.gate_until.clone().unwrap_or_else(|| "it is fixed".to_owned()))
 }
 
 /// A gate that somebody or something has closed.
 fn closed(status: &ProviderStatus) -> Option<Check> {
     // A missing key or URL is this set-up's matter, and said there.
     let reason = status.gate_reason.as_deref().filter(|r| !r.starts_with("no_"))?;
-    let mend = match reason {
+    let fix = match reason {
         "paused" => format!("enqueue resume {}", status.provider),
         _ if reason.starts_with("misconfigured") => {
-            format!("mend it and start the worker again, or: enqueue resume {}", status.provider)
+            format!("fix it and start the worker again, or: enqueue resume {}", status.provider)
         }
         _ => "it opens by itself; see enqueue status".to_owned(),
     };
-    Some(Check::warning("gate", format!("{} is {}: {reason}", status.provider, status.gate), mend))
+    Some(Check::warning("gate", format!("{} is {}: {reason}", status.provider, status.gate), fix))
 }
 
 impl Account {
@@ -100,7 +100,7 @@ impl Account {
             ),
             Some(Ok(balance)) => self.judge_balance(balance, config),
             Some(Err(Trouble::Settings(error))) => {
-                Check::wrong(check, error.to_string(), format!("mend {key} or {base}"))
+                Check::wrong(check, error.to_string(), format!("fix {key} or {base}"))
             }
             Some(Err(Trouble::NotAsked(until))) => Check::warning(
                 check,

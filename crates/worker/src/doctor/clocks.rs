@@ -37,11 +37,11 @@ pub(super) async fn check(
 
 fn judge(name: &str, skew: Duration) -> Check {
     let message = format!("{} s apart from {name}", skew.as_secs());
-    let mend = "set this machine's clock, best by NTP";
+    let fix = "set this machine's clock, best by NTP";
     match skew {
         _ if skew < UNNOTICED => Check::ok(NAME, format!("agrees with {name}")),
-        _ if skew < FAR_OFF => Check::warning(NAME, message, mend),
-        _ => Check::wrong(NAME, message, mend),
+        _ if skew < FAR_OFF => Check::warning(NAME, message, fix),
+        _ => Check::wrong(NAME, message, fix),
     }
 }
 

@@ -31,7 +31,7 @@ async fn open(config: &Config) -> Result<Store, StoreError> {
 }
 
 fn judge(config: &Config, error: &StoreError) -> Check {
-    let mend = match error {
+    let fix = match error {
         StoreError::Database(DbError::Unusable { found, advice }) => {
             return Check::wrong(NAME, found, advice);
         }
@@ -52,5 +52,5 @@ fn judge(config: &Config, error: &StoreError) -> Check {
             "see that the database is one of this software and that its disk is sound; else restore a backup"
         }
     };
-    Check::wrong(NAME, error.to_string(), mend)
+    Check::wrong(NAME, error.to_string(), fix)
 }

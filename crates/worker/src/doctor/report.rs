@@ -26,27 +26,27 @@ pub struct Check {
     pub message: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
+    pub fix: Option<String>,
 }
 
 impl Check {
     /// All is well.
     pub fn ok(check: &'static str, message: impl Into<String>) -> Self {
-        Check { check, status: Status::Ok, message: message.into(), mend: None }
+        Check { check, status: Status::Ok, message: message.into(), fix: None }
     }
 
     /// It works, and perhaps not as meant.
     pub fn warning(
         check: &'static str,
         message: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) -> Self {
-        Check { check, status: Status::Warning, message: message.into(), mend: Some(mend.into()) }
+        Check { check, status: Status::Warning, message: message.into(), fix: Some(fix.into()) }
     }
 
     /// It won't work.
-    pub fn wrong(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Check { check, status: Status::Wrong, message: message.into(), mend: Some(mend.into()) }
+    pub fn wrong(check: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Check { check, status: Status::Wrong, message: message.into(), fix: Some(fix.into()) }
     }
 }
 
@@ -108,9 +108,9 @@ fn line(check: &Check, colour: bool) -> String {
         Status::Wrong => ("wrong", 31),
     };
     let mut line = format!("{word:<8} {:<16} {}", check.check, check.message);
-    if let Some(mend) = &check.mend {
+    if let Some(fix) = &check.fix {
         line.push_str(" → ");
-        line.push_str(mend);
+        line.push_str(fix);
     }
     // What a library or a provider says may have line breaks; a check is one line.
     let line = line.replace(['\n', '\r'], " ");
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn a_check_is_one_line() {
-        let check = Check::wrong("database", "first\nsecond", "mend it");
-        assert_eq!(line(&check, false), "wrong    database         first second → mend it");
+        let check = Check::wrong("database", "first\nsecond", "fix it");
+        assert_eq!(line(&check, false), "wrong    database         first second → fix it");
         assert!(line(&check, true).starts_with("\x1b[31mwrong\x1b[0m "));
     }
 }

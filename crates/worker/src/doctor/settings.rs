@@ -31,12 +31,12 @@ pub(super) fn check(config: &Config) -> Vec<Check> {
     found
 }
 
-fn wrong(message: String, mend: &str) -> Option<Check> {
-    Some(Check::wrong(NAME, message, mend))
+fn wrong(message: String, fix: &str) -> Option<Check> {
+    Some(Check::wrong(NAME, message, fix))
 }
 
-fn warning(message: String, mend: &str) -> Option<Check> {
-    Some(Check::warning(NAME, message, mend))
+fn warning(message: String, fix: &str) -> Option<Check> {
+    Some(Check::warning(NAME, message, fix))
 }
 
 /// Durations, each beside what it has to fit.

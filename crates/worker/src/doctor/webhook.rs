@@ -43,34 +43,34 @@ pub(super) async fn check(
         Ok(own) => own,
         Err(error) => {
             let message = format!("can't listen on {}: {error}", config.listen_addr);
-            let mend = "set LISTEN_ADDR to an address of this machine, such as 127.0.0.1:8787";
-            return vec![Check::wrong(REACHED, message, mend)];
+            let fix = "set LISTEN_ADDR to an address of this machine, such as 127.0.0.1:8787";
+            return vec![Check::wrong(REACHED, message, fix)];
         }
     };
     let url = assemble::public_url(config, sandbox, own.as_ref()).ok().flatten();
     let Some(url) = url else { return without_url(accounts).into_iter().collect() };
     let mut found = vec![judge_address(&url, accounts)];
     let Some(store) = store else {
-        let mend = "mend the database first: the signature's key is in it";
-        found.push(Check::warning(REACHED, "not tried", mend));
+        let fix = "fix the database first: the signature's key is in it";
+        found.push(Check::warning(REACHED, "not tried", fix));
         return found;
     };
     found.push(match assemble::receiver(config, store).await {
         Ok(app) => try_it(app, config, own, &url, http).await,
-        Err(error) => Check::wrong(REACHED, error.to_string(), "mend the database first"),
+        Err(error) => Check::wrong(REACHED, error.to_string(), "fix the database first"),
     });
     found
 }
 
 fn without_url(accounts: &Accounts) -> Option<Check> {
-    let mend = "set WEBHOOK_PUBLIC_URL to the https address under which LISTEN_ADDR is reached; docs/webhook-address.md has a recipe for each case";
+    let fix = "set WEBHOOK_PUBLIC_URL to the https address under which LISTEN_ADDR is reached; docs/webhook-address.md has a recipe for each case";
     if accounts.ocean_key.is_some() {
         let message =
             "WEBHOOK_PUBLIC_URL is not set: Ocean answers by webhook only, its rows are held";
-        return Some(Check::wrong(ADDRESS, message, mend));
+        return Some(Check::wrong(ADDRESS, message, fix));
     }
     let message = "WEBHOOK_PUBLIC_URL is not set: Clodura is asked without partners, and polled";
-    Some(Check::warning(ADDRESS, message, mend))
+    Some(Check::warning(ADDRESS, message, fix))
 }
 
 fn judge_address(url: &Url, accounts: &Accounts) -> Check {
@@ -219,7 +219,7 @@ fn judge(trial: &Trial, config: &Config, listened: bool) -> Check {
 fn elsewhere(status: StatusCode, listened: bool, forward: String) -> Check {
     let to = if listened { "LISTEN_ADDR" } else { "the running worker" };
     let code = status.as_u16();
-    let (found, mend) = match status {
+    let (found, fix) = match status {
         _ if status.is_success() => (
             format!(
                 "something that is no worker answers {code} there, even to a forged request: results would be lost"
@@ -242,5 +242,5 @@ fn elsewhere(status: StatusCode, listened: bool, forward: String) -> Check {
             "let POST /webhooks/… pass without login, challenge or filter".to_owned(),
         ),
     };
-    Check::wrong(REACHED, found, mend)
+    Check::wrong(REACHED, found, fix)
 }
