@@ -210,7 +210,7 @@ FROM provider_gates g;
 
 -- The two halves of call_log, with their numbers.
 CREATE VIEW reveal_log AS
-SELECT c.id, c.call_id, c.attempt, c.provider, 'reveal' AS kind, c.people,
+SELECT c.id, c.call_id, c.attempt, c.provider, c.kind, c.people,
        to_char(to_timestamp(c.sent_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS sent_at,
        to_char(to_timestamp(c.finished_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS finished_at,
        c.http_status, COALESCE(c.outcome, c.state) AS outcome, c.tracking_id, o.call_id AS repeat_of

@@ -57,6 +57,12 @@ WITH candidates AS (
     WHERE t.queued > 0
     UNION
     SELECT r.id
+    FROM batch_totals t
+    CROSS JOIN LATERAL (
+        SELECT q.id FROM reveals q WHERE q.lookup_lane = t.batch_id ORDER BY q.id LIMIT 20) r
+    WHERE t.queued > 0 AND t.provider = 'ocean'
+    UNION
+    SELECT r.id
     FROM newcomers n
     JOIN batch_totals t ON t.batch_id = n.batch_id AND t.provider = n.provider
     CROSS JOIN LATERAL (
@@ -102,6 +108,11 @@ held AS (
             FROM (SELECT l.id FROM (
                       SELECT r.id FROM reveals r
                       WHERE r.queue_lane = t.batch_id AND r.provider = t.provider
+                      ORDER BY r.id LIMIT 100) l
+                  UNION ALL
+                  SELECT l.id FROM (
+                      SELECT r.id FROM reveals r
+                      WHERE r.lookup_lane = t.batch_id AND r.provider = t.provider
                       ORDER BY r.id LIMIT 100) l
                   UNION ALL
                   SELECT l.id FROM newcomers n CROSS JOIN LATERAL (

@@ -67,6 +67,7 @@ CREATE TABLE batch_totals (
     people_not_found BIGINT NOT NULL DEFAULT 0,
     credits_reserved BIGINT NOT NULL DEFAULT 0,
     credits_spent    BIGINT NOT NULL DEFAULT 0,
+    credits_looked_up BIGINT NOT NULL DEFAULT 0, -- of what was spent, what looking people up cost
     written_off      BIGINT NOT NULL DEFAULT 0, -- reserved for people who expired: perhaps spent
     turn             BIGINT NOT NULL DEFAULT 0, -- grows with each turn beside others of its priority: the least is next
     max_credits      BIGINT,
@@ -97,13 +98,17 @@ CREATE TABLE reveals (
     revealed_at BIGINT,
     updated_at  BIGINT NOT NULL,
     -- What indexes go by: set only while it matters, so that all other changes of a row leave them alone.
-    queue_lane   BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND cohort IS NULL AND newcomer = 0 THEN lane END) VIRTUAL,
+    queue_lane   BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND cohort IS NULL AND newcomer = 0
+                     AND NOT (provider = 'ocean' AND substr(subject, 1, 16) = 'linkedin.com/in/') THEN lane END) VIRTUAL,
+    lookup_lane  BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND cohort IS NULL -- to be looked up at Ocean first
+                     AND provider = 'ocean' AND substr(subject, 1, 16) = 'linkedin.com/in/' THEN lane END) VIRTUAL,
     queue_cohort BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' THEN cohort END) VIRTUAL,
     retry_at     BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'retrying' THEN due_at END) VIRTUAL,
     ended_badly  BIGINT GENERATED ALWAYS AS (CASE WHEN state IN ('failed', 'expired') THEN id END) VIRTUAL,
     UNIQUE (provider, subject, generation)
 );
 CREATE INDEX reveals_queue ON reveals (queue_lane, provider, id) WHERE queue_lane IS NOT NULL;
+CREATE INDEX reveals_lookup ON reveals (lookup_lane, id) WHERE lookup_lane IS NOT NULL;
 CREATE INDEX reveals_cohort ON reveals (provider, queue_cohort) WHERE queue_cohort IS NOT NULL;
 CREATE INDEX reveals_retrying ON reveals (provider, retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX reveals_ended_badly ON reveals (ended_badly) WHERE ended_badly IS NOT NULL;
@@ -178,11 +183,12 @@ CREATE TABLE row_waterfall (
 ) WITHOUT ROWID;
 CREATE INDEX row_waterfall_reveal ON row_waterfall (reveal_id);
 
--- One request that may cost credits. Written before its first byte leaves; never reused.
+-- One request that may cost credits: a reveal or a lookup. Written before its first byte leaves; never reused.
 CREATE TABLE calls (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     call_id     TEXT   NOT NULL UNIQUE,
     provider    TEXT   NOT NULL,
+    kind        TEXT   NOT NULL DEFAULT 'reveal', -- or lookup: asks for ids, not for numbers
     state       TEXT   NOT NULL,
     worker_id   TEXT   NOT NULL,
     people      BIGINT NOT NULL,

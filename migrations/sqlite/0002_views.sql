@@ -207,7 +207,7 @@ FROM provider_gates g;
 
 -- The two halves of call_log, with their numbers.
 CREATE VIEW reveal_log AS
-SELECT c.id, c.call_id, c.attempt, c.provider, 'reveal' AS kind, c.people,
+SELECT c.id, c.call_id, c.attempt, c.provider, c.kind, c.people,
        strftime('%Y-%m-%dT%H:%M:%fZ', c.sent_at / 1000.0, 'unixepoch') AS sent_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', c.finished_at / 1000.0, 'unixepoch') AS finished_at,
        c.http_status, COALESCE(c.outcome, c.state) AS outcome, c.tracking_id, o.call_id AS repeat_of

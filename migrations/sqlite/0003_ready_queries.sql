@@ -55,6 +55,12 @@ WITH candidates AS (
     WHERE t.queued > 0
     UNION
     SELECT r.id
+    FROM batch_totals t
+    CROSS JOIN reveals r ON r.id IN (
+        SELECT q.id FROM reveals q WHERE q.lookup_lane = t.batch_id ORDER BY q.id LIMIT 20)
+    WHERE t.queued > 0 AND t.provider = 'ocean'
+    UNION
+    SELECT r.id
     FROM newcomers n
     CROSS JOIN batch_totals t ON t.batch_id = n.batch_id AND t.provider = n.provider
     CROSS JOIN reveals r ON r.id IN (
@@ -101,6 +107,11 @@ held AS (
             WHERE q.id IN (SELECT id FROM (
                                SELECT r.id FROM reveals r
                                WHERE r.queue_lane = t.batch_id AND r.provider = t.provider
+                               ORDER BY r.id LIMIT 100)
+                           UNION ALL
+                           SELECT id FROM (
+                               SELECT r.id FROM reveals r
+                               WHERE r.lookup_lane = t.batch_id AND r.provider = t.provider
                                ORDER BY r.id LIMIT 100)
                            UNION ALL
                            SELECT id FROM (

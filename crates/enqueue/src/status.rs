@@ -145,6 +145,8 @@ fn block(shown: &Shown, width: usize) -> String {
     let rows = format!("{}, {done}% done: {}", count(status.total, "row"), states.join(", "));
     let credits = shown.credits.iter().map(|(provider, at)| {
         let spent = format!("{provider}: {} spent", at.spent.counted());
+        let lookup = (!at.lookup.is_zero()).then(|| format!(" (lookup {})", at.lookup.grouped()));
+        let spent = spent + &lookup.unwrap_or_default();
         let reserved = format!(", {} reserved", at.reserved.grouped());
         let ceiling = at.max.map(|most| format!(", ceiling {}", most.grouped()));
         format!("{spent}{reserved}{}", ceiling.unwrap_or_default())
@@ -185,6 +187,7 @@ mod tests {
         let why = "ocean: 80,000 rows held: the account has too few credits; it goes on by itself";
         let at = ProviderCredits {
             spent: status.credits_spent,
+            lookup: jobs::Credits::from_thousandths(50),
             reserved: status.credits_reserved,
             max: Some(jobs::Credits::whole(1_000_000)),
         };

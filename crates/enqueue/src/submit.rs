@@ -15,6 +15,8 @@ mod environment;
 mod feed;
 /// From the reader into the ledger.
 mod load;
+/// `--lookup`.
+mod lookup;
 /// What it will cost and how long it takes.
 mod outlook;
 /// Rows on their way.
@@ -56,6 +58,8 @@ pub async fn submit(mut args: SubmitArgs, global: &Global) -> Result<(), Failure
             "--providers names {provider} more than once; it is asked once, where it is named first"
         ));
     }
+    lookup::check(args.lookup(), &args.waterfall(), args.asks_available())
+        .map_err(Failure::Usage)?;
     let reader = Reader::open(&args.sources(), args.reading())?;
     reader.recognised().iter().for_each(|line| say(line));
     if args.dry_run {
@@ -232,7 +236,7 @@ async fn report(
     loaded: &Loaded,
     ceilings: &BTreeMap<Provider, Option<Credits>>,
 ) -> Result<Report, Failure> {
-    let providers = outlooks(store, args, &loaded.new_people, ceilings).await?;
+    let providers = outlooks(store, args, loaded, ceilings).await?;
     let worst_case = |(provider, outlook): (&Provider, &Outlook)| (*provider, outlook.worst_case);
     Ok(Report {
         batch_id: None,
@@ -295,5 +299,11 @@ fn read(reader: Reader, args: &SubmitArgs) -> Feed {
         Some(_) => Order::AsTheyStand,
         None => Order::AsTheyAreFiled,
     };
-    feed::start(reader, args.waterfall(), args.fingerprint(), args.skip_invalid, order)
+    feed::start(
+        reader,
+        (args.waterfall(), args.lookup()),
+        args.fingerprint(),
+        args.skip_invalid,
+        order,
+    )
 }

@@ -62,6 +62,13 @@ impl Credits {
         self.0 > 0
     }
 
+    /// Whether there are none.
+    #[must_use]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// How often `price` goes into these credits; 0 where there are none, or the price is nothing.
     #[must_use]
     pub const fn divided_by(self, price: Credits) -> i64 {

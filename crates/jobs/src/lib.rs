@@ -27,6 +27,8 @@ pub mod ids;
 pub mod json;
 /// What 429s teach about a provider's limit.
 pub mod learned_rate;
+/// Looking people up at Ocean by their LinkedIn addresses.
+pub mod lookup;
 /// Whether a 404 is about the person who was asked for.
 pub mod not_found;
 /// What a provider's answer means, whichever provider gave it.
@@ -68,4 +70,4 @@ pub use price::{OceanPlan, PerPerson, Price, Tariff};
 pub use provider::Provider;
 pub use reception::Reception;
 pub use secret_file::SecretFile;
-pub use state::{CallState, GateReason, GateState, OffReason, RevealState};
+pub use state::{CallKind, CallState, GateReason, GateState, OffReason, RevealState};

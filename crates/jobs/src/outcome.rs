@@ -34,6 +34,37 @@ pub enum RevealOutcome {
     },
 }
 
+/// What came of looking people up by their LinkedIn addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdLookupOutcome {
+    /// The provider answered.
+    Answered(Matches),
+    /// The request never left: too much time had passed when its first byte was to go.
+    NotSent,
+    /// The provider did not answer the question. Nothing was spent.
+    Refused(Refusal),
+    /// The request left, and no answer came that can be read: matches may have been charged.
+    Unknown {
+        /// What happened, for people.
+        why: String,
+    },
+}
+
+/// Whom a provider matched. Prints counts: who has which id is personal data.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Matches {
+    /// The provider's id of each person, in the order of the request; none where the answer leaves the person out.
+    pub ids: Vec<Option<String>>,
+    /// There are people in the answer, and none with a handle: whose they are shows only when each is asked alone.
+    pub unnamed: bool,
+}
+
+impl std::fmt::Debug for Matches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Matches({} of {})", self.ids.iter().flatten().count(), self.ids.len())
+    }
+}
+
 /// Why a provider did not take an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {

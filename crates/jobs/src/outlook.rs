@@ -4,6 +4,7 @@ use std::num::NonZero;
 
 use serde::Serialize;
 
+use crate::lookup::{MOST_PEOPLE, PRICE_OF_MATCH};
 use crate::{Credits, OffReason, Price};
 
 /// What is known of a provider before it is asked.
@@ -21,8 +22,25 @@ pub struct Facts {
     pub rate: f64,
     /// People in one request.
     pub people_per_request: NonZero<i64>,
+    /// Of the people, those who are looked up first.
+    pub lookups: i64,
     /// What keeps requests from going; `None` if key and, where it is needed, webhook URL are there.
     pub lacks: Option<OffReason>,
+}
+
+/// What looking people up comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Lookup {
+    /// People to be looked up.
+    pub people: i64,
+    /// What they cost if all match.
+    pub worst_case: Credits,
+}
+
+impl Lookup {
+    fn of(people: i64) -> Option<Self> {
+        (people > 0).then(|| Lookup { people, worst_case: PRICE_OF_MATCH * people })
+    }
 }
 
 /// What a batch will come to at one provider.
@@ -30,6 +48,9 @@ pub struct Facts {
 pub struct Outlook {
     /// People to be asked for.
     pub people: i64,
+    /// What looking some of them up comes to; none where nobody is. It is part of what follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<Lookup>,
     /// What they cost if all have as many numbers as is reserved for.
     pub worst_case: Credits,
     /// What they cost if they cost what people cost so far; none before the first result.
@@ -58,10 +79,14 @@ pub fn outlook(people: i64, ceiling: Option<Credits>, facts: &Facts) -> Outlook 
         Credits::from_f64(each * people as f64).unwrap_or(reserved * people)
     });
     let per_request = facts.people_per_request.get();
-    let requests = people / per_request + i64::from(people % per_request > 0);
+    let rounded_up = |people: i64, most: i64| people / most + i64::from(people % most > 0);
+    let lookups = rounded_up(facts.lookups, i64::try_from(MOST_PEOPLE).unwrap_or(i64::MAX));
+    let requests = rounded_up(people, per_request) + lookups;
+    let lookup = Lookup::of(facts.lookups);
     Outlook {
         people,
-        worst_case: reserved * people,
+        lookup,
+        worst_case: reserved * people + lookup.map_or(Credits::ZERO, |lookup| lookup.worst_case),
         expected,
         ceiling,
         ceiling_covers: ceiling.map(|ceiling| ceiling.divided_by(reserved).min(people)),
@@ -85,6 +110,7 @@ mod tests {
             balance: None,
             rate: 1.0,
             people_per_request: NonZero::new(500).unwrap(),
+            lookups: 0,
             lacks: None,
         }
     }
@@ -117,6 +143,14 @@ mod tests {
     fn one_person_a_request_takes_longer() {
         let one = Facts { rate: 5.0, people_per_request: NonZero::new(1).unwrap(), ..facts() };
         assert_eq!(outlook(1_201, None, &one).seconds, 241);
+    }
+
+    #[test]
+    fn lookups_cost_a_little_and_a_request_a_thousand() {
+        let some = outlook(1_200, None, &Facts { lookups: 1_001, ..facts() });
+        let lookup = Lookup { people: 1_001, worst_case: Credits::from_thousandths(50_050) };
+        assert_eq!((some.lookup, some.seconds), (Some(lookup), 5));
+        assert_eq!(some.worst_case, Credits::from_thousandths(36_050_050));
     }
 
     #[test]

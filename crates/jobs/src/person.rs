@@ -132,6 +132,14 @@ impl Identifier {
         Some(url)
     }
 
+    /// The name in a LinkedIn address by which a profile can be looked up; none of a member id (`ACoAA…`).
+    #[must_use]
+    pub fn vanity_handle(&self) -> Option<&str> {
+        let is_handle =
+            self.kind == IdentifierKind::LinkedinUrl && !linkedin::is_member_id(&self.value);
+        is_handle.then_some(&self.value)
+    }
+
     /// The one text under which the ledger keeps it: `ocean:p1`, `clodura:2751`,
     /// `linkedin.com/in/brad-dickey`.
     #[must_use]

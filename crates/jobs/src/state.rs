@@ -83,6 +83,27 @@ impl RevealState {
 }
 
 state_type!(
+    /// What a request that may cost credits asks for.
+    CallKind {
+        /// People's numbers.
+        Reveal => "reveal",
+        /// Which ids people with LinkedIn addresses have.
+        Lookup => "lookup",
+    }
+);
+
+impl CallKind {
+    /// How many of `people` count as asked for their numbers.
+    #[must_use]
+    pub fn people_asked(self, people: i64) -> i64 {
+        match self {
+            CallKind::Reveal => people,
+            CallKind::Lookup => 0,
+        }
+    }
+}
+
+state_type!(
     /// Where one request that may cost credits stands.
     CallState {
         /// Written down, on its way.

@@ -17,6 +17,9 @@ use crate::{acceptance, gzip, retry_after, words};
 /// The most that is read of an answer; 500 people's answers are some 50 KiB.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
+/// The same of a lookup's answer, which holds a thousand people's profiles.
+const LARGEST_LOOKUP: usize = 32 * 1024 * 1024;
+
 /// Cloudflare's mark on an answer of its own.
 const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
 
@@ -113,7 +116,7 @@ impl Account {
     }
 
     pub(crate) async fn get(&self, path: &[&str]) -> Result<Answer, Failure> {
-        self.exchange(self.http.get(self.url(path))).await
+        self.exchange(self.http.get(self.url(path)), LARGEST_BODY).await
     }
 
     pub(crate) async fn post(
@@ -122,7 +125,17 @@ impl Account {
         body: &(impl Serialize + Sync),
     ) -> Result<Answer, Failure> {
         let request = self.http.post(self.url(path)).json(body);
-        self.exchange(crate::body::guard(request, body)).await
+        self.exchange(crate::body::guard(request, body), LARGEST_BODY).await
+    }
+
+    /// The same for an order that is answered with people's profiles.
+    pub(crate) async fn post_for_profiles(
+        &self,
+        path: &[&str],
+        body: &(impl Serialize + Sync),
+    ) -> Result<Answer, Failure> {
+        let request = self.http.post(self.url(path)).json(body);
+        self.exchange(crate::body::guard(request, body), LARGEST_LOOKUP).await
     }
 
     /// The provider's words in an answer, without the key should it be echoed.
@@ -144,7 +157,7 @@ impl Account {
         url
     }
 
-    async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+    async fn exchange(&self, request: RequestBuilder, largest: usize) -> Result<Answer, Failure> {
         let started = Instant::now();
         let response = request
             .header(self.header.clone(), self.header_value.clone())
@@ -155,7 +168,7 @@ impl Account {
         let _ = STATUS.try_with(|cell| cell.set(Some(status)));
         let retry_after = retry_after::read(response.headers());
         let challenged = response.headers().contains_key(CF_MITIGATED);
-        Ok(Answer { status, retry_after, challenged, body: read(response).await })
+        Ok(Answer { status, retry_after, challenged, body: read(response, largest).await })
     }
 }
 
@@ -167,7 +180,7 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// A proxy says that it answered in the provider's place.
     challenged: bool,
-    /// None: broken off, or larger than [`LARGEST_BODY`].
+    /// None: broken off, or larger than may be.
     body: Option<Vec<u8>>,
 }
 
@@ -250,13 +263,13 @@ fn innermost(error: &dyn Error) -> String {
     cause.to_string()
 }
 
-async fn read(mut response: Response) -> Option<Vec<u8>> {
+async fn read(mut response: Response, largest: usize) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.ok()? {
-        if body.len() + chunk.len() > LARGEST_BODY {
+        if body.len() + chunk.len() > largest {
             return None;
         }
         body.extend_from_slice(&chunk);
     }
-    Some(gzip::unpacked(&body, LARGEST_BODY).ok()?.into_owned())
+    Some(gzip::unpacked(&body, largest).ok()?.into_owned())
 }

@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jobs::outcome::{
-    BadPerson, Balance, DailyQuota, Finding, LookupFailure, PersonResult, Refusal, RevealOutcome,
+    BadPerson, Balance, DailyQuota, Finding, IdLookupOutcome, LookupFailure, PersonResult, Refusal,
+    RevealOutcome,
 };
 use jobs::{Credits, OceanPlan, Tariff};
 use reqwest::header::HeaderName;
@@ -15,6 +16,7 @@ use crate::entries::{self, Malformed, Reading, Shape, Word};
 use crate::http::{Account, Answer, InvalidAccount};
 use crate::meaning;
 use crate::numbers::Numbers;
+use crate::profiles;
 
 /// Where Ocean is reached unless told otherwise.
 pub const BASE_URL: &str = "https://api.ocean.io";
@@ -64,6 +66,34 @@ impl Client {
             }
             Ok(answer) => RevealOutcome::Refused(self.refusal(&answer, person_ids.len())),
             Err(outcome) => outcome,
+        }
+    }
+
+    /// Asks which people have these LinkedIn handles, 1 to 1,000 of them: `POST /v2/lookup/people`. Answered at once;
+    /// those who match are charged.
+    pub async fn look_up(&self, handles: &[String]) -> IdLookupOutcome {
+        let question = Question { linkedin_handles: handles, ocean_ids: [] };
+        let exchange = self.account.post_for_profiles(&["v2", "lookup", "people"], &question).await;
+        match meaning::of_order(&self.account, exchange) {
+            Ok(answer) if answer.is_success() => {
+                let json = answer.json();
+                match json.and_then(|json| profiles::matches(&json, handles)) {
+                    Some(matches) => IdLookupOutcome::Answered(matches),
+                    // Not quoted: it may name people.
+                    None => IdLookupOutcome::Unknown {
+                        why: format!("HTTP {}: no list of people can be read", answer.status),
+                    },
+                }
+            }
+            Ok(answer) => IdLookupOutcome::Refused(self.refusal(&answer, handles.len())),
+            Err(RevealOutcome::Refused(refusal)) => IdLookupOutcome::Refused(refusal),
+            Err(RevealOutcome::NotSent) => IdLookupOutcome::NotSent,
+            Err(RevealOutcome::Unknown { why } | RevealOutcome::Undocumented { why, .. }) => {
+                IdLookupOutcome::Unknown { why }
+            }
+            Err(RevealOutcome::Accepted { .. } | RevealOutcome::NotFound) => {
+                IdLookupOutcome::Unknown { why: "an answer to another question".to_owned() }
+            }
         }
     }
 
@@ -122,6 +152,13 @@ struct Order<'a> {
     webhook_url: &'a str,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Question<'a> {
+    linkedin_handles: &'a [String],
+    ocean_ids: [&'a str; 0],
+}
+
 /// A 422's body. An entry of another form must not hide the others, so each is read by itself.
 #[derive(Deserialize)]
 struct ValidationError {
@@ -137,7 +174,8 @@ struct Invalid {
 
 impl Invalid {
     fn place(&self) -> Option<usize> {
-        let list = self.loc.iter().position(|part| part == "personIds")?;
+        let list =
+            self.loc.iter().position(|part| part == "personIds" || part == "linkedinHandles")?;
         meaning::number(self.loc.get(list + 1)).and_then(|place| usize::try_from(place).ok())
     }
 }

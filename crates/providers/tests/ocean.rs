@@ -6,7 +6,8 @@ mod stub;
 use std::time::Duration;
 
 use jobs::outcome::{
-    BadPerson, Balance, DailyQuota, LookupFailure, Refusal, RevealOutcome, RevealOutcome::Refused,
+    BadPerson, Balance, DailyQuota, IdLookupOutcome, LookupFailure, Matches, Refusal,
+    RevealOutcome, RevealOutcome::Refused,
 };
 use jobs::{Credits, OceanPlan, Tariff};
 use serde_json::json;
@@ -318,4 +319,57 @@ async fn no_balance() {
     let retry_after = Some(Duration::from_secs(3));
     let result = balance(429, &[("retry-after", "3")], "").await;
     assert_eq!(result, Err(LookupFailure::RateLimited { retry_after }));
+}
+
+async fn look_up(status: u16, headers: &[(&str, &str)], body: &str) -> IdLookupOutcome {
+    let stub = Stub::start([answer(status, headers, body)]).await;
+    discreet(stub.ocean().look_up(&["ada".to_owned(), "bo".to_owned()]).await)
+}
+
+#[tokio::test]
+async fn looks_people_up_as_documented() {
+    let stub = Stub::start([answer(200, &[], r#"{"people": []}"#)]).await;
+    let _ = stub.ocean().look_up(&["ada".to_owned(), "bo".to_owned()]).await;
+    let request = stub.only_request();
+    assert_eq!(request.line, "POST /v2/lookup/people HTTP/1.1");
+    assert_eq!(request.header("x-api-token"), Some(KEY));
+    assert_eq!(request.json(), json!({"linkedinHandles": ["ada", "bo"], "oceanIds": []}));
+}
+
+#[tokio::test]
+async fn a_lookup_tells_ids_or_why_not() {
+    let matches = Matches { ids: vec![None, Some("o2".to_owned())], unnamed: false };
+    let body = r#"{"people": [{"id": "o2", "linkedinHandle": "bo"}]}"#;
+    assert_eq!(look_up(200, &[], body).await, IdLookupOutcome::Answered(matches));
+    for (status, body) in [
+        (200, ""),
+        (200, "<html>"),
+        (200, r#"{"detail": "no"}"#),
+        (500, ""),
+        (408, ""),
+        (504, body),
+    ] {
+        let outcome = look_up(status, &[], body).await;
+        assert!(matches!(outcome, IdLookupOutcome::Unknown { .. }), "{status} {body}");
+    }
+    let place =
+        r#"{"detail": [{"loc": ["body", "linkedinHandles", 1], "msg": "no", "type": "x"}]}"#;
+    let named = vec![BadPerson { index: 1, message: "no".to_owned() }];
+    let limited = Refusal::RateLimited { retry_after: Some(Duration::from_secs(7)) };
+    for (status, body, refusal) in [
+        (422, place, Refusal::BadPeople(named)),
+        (402, r#"{"detail": "Insufficient phone credits"}"#, Refusal::CreditsInsufficient),
+        (429, "", limited),
+    ] {
+        let outcome = look_up(status, &[("retry-after", "7")], body).await;
+        assert_eq!(outcome, IdLookupOutcome::Refused(refusal), "{status}");
+    }
+    assert!(matches!(
+        look_up(503, &[], "").await,
+        IdLookupOutcome::Refused(Refusal::Unavailable { .. })
+    ));
+    assert!(matches!(
+        look_up(403, &[], "").await,
+        IdLookupOutcome::Refused(Refusal::Misconfigured { .. })
+    ));
 }

@@ -9,6 +9,8 @@ pub(crate) struct OceanAccount {
     pub(crate) one_time: i64,
     pub(crate) recurrent: i64,
     pub(crate) reserved: i64,
+    /// What lookups cost, in thousandths.
+    pub(crate) looked_up: i64,
 }
 
 /// Why a reservation was refused.
@@ -22,11 +24,20 @@ pub(crate) enum Refusal {
 
 impl OceanAccount {
     pub(crate) fn new(config: &OceanConfig) -> Self {
-        Self { one_time: config.one_time, recurrent: config.recurrent, reserved: 0 }
+        Self { one_time: config.one_time, recurrent: config.recurrent, reserved: 0, looked_up: 0 }
     }
 
     pub(crate) fn left(&self) -> i64 {
-        self.one_time.saturating_add(self.recurrent)
+        self.one_time.saturating_add(self.recurrent) - (self.looked_up + 999) / 1_000
+    }
+
+    /// What the balance shows as `oneTime` and `recurrent`. A debt is taken off the other one.
+    pub(crate) fn shown(&self) -> (f64, f64) {
+        let thousandths = |credits: i64| credits.saturating_mul(1_000);
+        let debt = thousandths(self.one_time.min(0)).saturating_sub(self.looked_up);
+        let recurrent = thousandths(self.recurrent).saturating_add(debt);
+        let one_time = thousandths(self.one_time.max(0)).saturating_add(recurrent.min(0));
+        (one_time.max(0) as f64 / 1_000.0, recurrent.max(0) as f64 / 1_000.0)
     }
 
     /// Takes people in, if what is left pays for so much.
@@ -138,7 +149,7 @@ mod tests {
 
     #[test]
     fn ocean_reserves_then_charges_by_number() {
-        let mut account = OceanAccount { one_time: 5, recurrent: 5, reserved: 0 };
+        let mut account = OceanAccount { one_time: 5, recurrent: 5, reserved: 0, looked_up: 0 };
         assert_eq!(account.reserve(11), Err(Refusal::Insufficient));
         assert_eq!(account.reserve(6), Ok(()));
         assert_eq!(account.reserve(5), Err(Refusal::Pending));
@@ -148,6 +159,16 @@ mod tests {
         account.settle(0, 4);
         account.top_up(3);
         assert_eq!(account.left(), 2, "the debt is paid first");
+    }
+
+    #[test]
+    fn lookups_cost_parts_of_credits() {
+        let mut account = OceanAccount { one_time: 5, recurrent: 1, reserved: 0, looked_up: 0 };
+        assert_eq!(account.shown(), (5.0, 1.0));
+        account.looked_up = 50;
+        assert_eq!((account.left(), account.shown()), (5, (5.0, 0.95)));
+        account.looked_up = 1_250;
+        assert_eq!((account.left(), account.shown()), (4, (4.75, 0.0)));
     }
 
     #[test]

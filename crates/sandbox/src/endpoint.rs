@@ -12,6 +12,8 @@ use crate::Provider;
 pub enum Kind {
     /// Asks for phone numbers: the one that costs.
     Reveal,
+    /// Asks which ids people have (Ocean): costs a little.
+    Lookup,
     /// Asks how a request for phone numbers is doing (Clodura).
     Track,
     /// Asks for the credits left.
@@ -24,6 +26,9 @@ pub enum Endpoint {
     /// `POST /v2/reveal/phones`
     #[serde(rename = "ocean.reveal")]
     OceanReveal,
+    /// `POST /v2/lookup/people`
+    #[serde(rename = "ocean.lookup")]
+    OceanLookup,
     /// `GET /v2/credits/balance`
     #[serde(rename = "ocean.balance")]
     OceanBalance,
@@ -42,7 +47,7 @@ impl Endpoint {
     /// Whose it is.
     pub fn provider(self) -> Provider {
         match self {
-            Self::OceanReveal | Self::OceanBalance => Provider::Ocean,
+            Self::OceanReveal | Self::OceanLookup | Self::OceanBalance => Provider::Ocean,
             Self::CloduraReveal | Self::CloduraTrack | Self::CloduraBalance => Provider::Clodura,
         }
     }
@@ -51,6 +56,7 @@ impl Endpoint {
     pub fn kind(self) -> Kind {
         match self {
             Self::OceanReveal | Self::CloduraReveal => Kind::Reveal,
+            Self::OceanLookup => Kind::Lookup,
             Self::CloduraTrack => Kind::Track,
             Self::OceanBalance | Self::CloduraBalance => Kind::Balance,
         }
@@ -60,6 +66,7 @@ impl Endpoint {
     pub fn name(self) -> &'static str {
         match self {
             Self::OceanReveal => "ocean.reveal",
+            Self::OceanLookup => "ocean.lookup",
             Self::OceanBalance => "ocean.balance",
             Self::CloduraReveal => "clodura.reveal",
             Self::CloduraTrack => "clodura.track",

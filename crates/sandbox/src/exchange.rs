@@ -10,7 +10,7 @@ use axum::{
 use crate::{
     Endpoint, clock, clodura, faults,
     in_flight::InFlight,
-    ocean,
+    ocean, ocean_lookup,
     reply::{Incoming, Outcome, Reply},
     wire::Link,
     world::World,
@@ -59,6 +59,7 @@ fn settle(world: &Arc<World>, endpoint: Endpoint, incoming: &Incoming) -> Outcom
 fn process(world: &Arc<World>, endpoint: Endpoint, incoming: &Incoming) -> Reply {
     match endpoint {
         Endpoint::OceanReveal => ocean::reveal(world, incoming),
+        Endpoint::OceanLookup => ocean_lookup::look_up(world, incoming),
         Endpoint::OceanBalance => ocean::balance(world, incoming),
         Endpoint::CloduraReveal => clodura::reveal(world, incoming),
         Endpoint::CloduraTrack => clodura::track(world, incoming),

@@ -34,6 +34,7 @@ mod linkedin; // whom an address means
 mod lock; // locking that never panics
 mod numbers; // made-up phone numbers
 mod ocean; // Ocean's endpoints
+mod ocean_lookup; // its endpoint for people's ids
 mod ocean_request; // what it accepts
 mod ocean_state; // what it knows about its customer
 mod odd; // bodies that are not as published

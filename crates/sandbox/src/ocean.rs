@@ -1,4 +1,4 @@
-//! Ocean.io: `POST /v2/reveal/phones` and `GET /v2/credits/balance`.
+//! Ocean.io: `POST /v2/reveal/phones` and `GET /v2/credits/balance`; what all its endpoints have in common.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::{
 const CONFLICTING_TOKENS: &str = "Conflicting API tokens provided in query parameters and headers";
 const NO_TOKEN: &str = "API token should be provided in headers or query parameters";
 const UNKNOWN_TOKEN: &str = "Current API token is not registered in our database";
-const INSUFFICIENT: &str = "Insufficient phone credits";
+pub(crate) const INSUFFICIENT: &str = "Insufficient phone credits";
 const MIGHT_BE_INSUFFICIENT: &str =
     "Credits might be insufficient because of pending phone verifications. Please try again later.";
 const MIGHT_USE_ALL: &str = "Some phone verifications are already in progress and might use all your remaining phone \
@@ -63,8 +63,8 @@ pub(crate) fn balance(world: &World, incoming: &Incoming) -> Reply {
         return refusal;
     }
     let mut desk = world.ocean();
-    let (one_time, recurrent) = (desk.account.one_time, desk.account.recurrent);
-    let left = json!({"oneTime": one_time.max(0), "recurrent": recurrent.saturating_add(one_time.min(0)).max(0)});
+    let (one_time, recurrent) = desk.account.shown();
+    let left = json!({"oneTime": decimal(one_time), "recurrent": decimal(recurrent)});
     let none = json!({"oneTime": 0, "recurrent": 0});
     let (credits, phone_credits) = match config.ocean.plan {
         OceanPlan::Legacy => (none.clone(), left),
@@ -80,7 +80,12 @@ pub(crate) fn balance(world: &World, incoming: &Incoming) -> Reply {
     Reply::json(200, &body)
 }
 
-fn admit(world: &World, config: &Config, incoming: &Incoming) -> Result<(), Reply> {
+/// A number without a fraction that says nothing.
+fn decimal(number: f64) -> Value {
+    if number.fract() == 0.0 { json!(number as i64) } else { json!(number) }
+}
+
+pub(crate) fn admit(world: &World, config: &Config, incoming: &Incoming) -> Result<(), Reply> {
     check_token(config, incoming)?;
     let limits = &config.ocean.limits;
     let taken = world.ocean().limiter.take(limits, clock::now());
@@ -103,7 +108,7 @@ fn check_token(config: &Config, incoming: &Incoming) -> Result<(), Reply> {
     if known && !config.ocean.faults.wrong_key { Ok(()) } else { Err(detail(403, UNKNOWN_TOKEN)) }
 }
 
-fn detail(status: u16, text: &str) -> Reply {
+pub(crate) fn detail(status: u16, text: &str) -> Reply {
     Reply::json(status, &json!({"detail": text}))
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Ask {
 
 /// Reads a body or answers with 422, naming everything that is wrong with it.
 pub(crate) fn read(config: &OceanConfig, body: &[u8]) -> Result<Ask, Reply> {
-    let mut problems = Problems { locate: config.locate, list: Vec::new() };
+    let mut problems = Problems::new(config.locate);
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         problems.add(json!(["body", 0]), "JSON decode error", "json_invalid");
         return Err(problems.into_reply());
@@ -27,14 +27,18 @@ pub(crate) fn read(config: &OceanConfig, body: &[u8]) -> Result<Ask, Reply> {
     if problems.list.is_empty() { Ok(Ask { people, url }) } else { Err(problems.into_reply()) }
 }
 
-struct Problems {
+pub(crate) struct Problems {
     locate: Locate,
-    list: Vec<Value>,
+    pub(crate) list: Vec<Value>,
 }
 
 impl Problems {
+    pub(crate) fn new(locate: Locate) -> Self {
+        Problems { locate, list: Vec::new() }
+    }
+
     /// Adds a problem at a place like `["body", "personIds", 3]`.
-    fn add(&mut self, place: Value, msg: &str, kind: &str) {
+    pub(crate) fn add(&mut self, place: Value, msg: &str, kind: &str) {
         let mut problem = json!({"msg": msg, "type": kind});
         match (self.locate, place) {
             (Locate::Absent, _) => {}
@@ -47,7 +51,7 @@ impl Problems {
         self.list.push(problem);
     }
 
-    fn into_reply(self) -> Reply {
+    pub(crate) fn into_reply(self) -> Reply {
         Reply::json(422, &json!({"detail": self.list}))
     }
 }

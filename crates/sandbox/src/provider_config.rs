@@ -12,6 +12,9 @@ pub struct OceanConfig {
     pub hit_rate: f64,
     /// Share of those who have two or three.
     pub several_rate: f64,
+    /// Share of LinkedIn handles that a lookup matches; those with a marker always are, those that begin with
+    /// `unlisted-` never.
+    pub match_rate: f64,
     /// The accepted tokens; with none listed, any will do.
     pub keys: Vec<String>,
     /// Which pool pays, and how much for a number.
@@ -177,6 +180,7 @@ impl Default for OceanConfig {
         Self {
             hit_rate: 0.6,
             several_rate: 0.15,
+            match_rate: 0.8,
             keys: Vec::new(),
             plan: OceanPlan::Legacy,
             body: OceanBody::Phones,

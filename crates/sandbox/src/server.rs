@@ -20,6 +20,7 @@ use crate::{
     Config, ConfigError, Endpoint, PeopleFilter, PersonStats, Provider, ScriptedResponse, Stats,
     Truth, admin, clock, delivery, exchange,
     reply::Incoming,
+    truth::matched,
     wire::{Link, Wires},
     world::World,
 };
@@ -114,6 +115,11 @@ impl Sandbox {
     /// Who has which numbers. For Clodura the identifier is a `personId` or a LinkedIn address.
     pub fn truth(&self, provider: Provider, identifier: &str) -> Truth {
         Truth::of(&self.world.config(), provider, identifier)
+    }
+
+    /// Ocean's id of whoever has a LinkedIn handle; `None` where its lookup leaves them out.
+    pub fn matched(&self, handle: &str) -> Option<String> {
+        matched(&self.world.config(), handle)
     }
 
     /// Adds credits to an account; a negative number takes some away.
@@ -220,6 +226,7 @@ fn client() -> Result<reqwest::Client, reqwest::Error> {
 fn router(world: Arc<World>) -> Router {
     Router::new()
         .route("/v2/reveal/phones", provider(MethodFilter::POST, Endpoint::OceanReveal))
+        .route("/v2/lookup/people", provider(MethodFilter::POST, Endpoint::OceanLookup))
         .route("/v2/credits/balance", provider(MethodFilter::GET, Endpoint::OceanBalance))
         .route(
             "/api/v1/search/people/phone/match",

@@ -52,6 +52,16 @@ pub struct ProviderStats {
     pub people_charged: u64,
     /// Of those, paid for in more than one request.
     pub people_charged_again: u64,
+    /// Lookups that were answered (Ocean).
+    pub lookups: u64,
+    /// Most handles in one of them.
+    pub largest_lookup: u64,
+    /// Handles in them.
+    pub looked_up: u64,
+    /// Handles in more than one of them.
+    pub looked_up_again: u64,
+    /// What those that matched cost, in thousandths of a credit; not among the credits charged below.
+    pub lookup_thousandths: u64,
     /// Credits charged.
     pub credits_charged: u64,
     /// Credits left; less than nothing is a debt.
@@ -132,6 +142,7 @@ struct Person {
 struct Book {
     counts: ProviderStats,
     people: HashMap<String, Person>,
+    looked_up: HashMap<String, u32>,
     last_second: VecDeque<Instant>,
     in_flight: u64,
     /// From the first 429 to the end of the latest `Retry-After`.
@@ -210,6 +221,20 @@ impl Audit {
                     book.counts.people += 1;
                 }
             }
+        }
+    }
+
+    /// A lookup of these handles was answered, and cost so many thousandths of a credit.
+    pub(crate) fn looked_up(&mut self, provider: Provider, handles: &[String], thousandths: u64) {
+        let Book { counts, looked_up, .. } = self.book(provider);
+        counts.lookups += 1;
+        counts.largest_lookup = counts.largest_lookup.max(handles.len() as u64);
+        counts.looked_up += handles.len() as u64;
+        counts.lookup_thousandths += thousandths;
+        for handle in handles {
+            let times = looked_up.entry(handle.clone()).or_default();
+            *times += 1;
+            counts.looked_up_again += u64::from(*times == 2);
         }
     }
 

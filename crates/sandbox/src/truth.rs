@@ -163,6 +163,17 @@ pub(crate) fn person_id(identifier: &str) -> String {
     format!("{prefix}{digits}")
 }
 
+/// Ocean's id for whoever has a LinkedIn handle, where a lookup matches it; Clodura's own happens to be the same.
+pub(crate) fn matched(config: &Config, handle: &str) -> Option<String> {
+    let id = person_id(&format!("linkedin.com/in/{handle}"));
+    let chance = || Chance::new(config.seed, "ocean match").of(&id);
+    let is_matched = match Marker::of(&id) {
+        Some(_) => true,
+        None => !handle.starts_with("unlisted-") && chance().hits(config.ocean.match_rate),
+    };
+    is_matched.then_some(id)
+}
+
 const FIRST_NAMES: [&str; 12] = [
     "Moxie", "Testa", "Fable", "Juno", "Lorem", "Ipsum", "Quill", "Ada-Mock", "Zephyr", "Nova",
     "Pixel", "Saga",
@@ -199,6 +210,16 @@ mod tests {
         let marked = clodura("linkedin.com/in/many-foo");
         assert_eq!(marked, clodura(&marked.person_id));
         assert_eq!(marked.numbers.len(), 3);
+    }
+
+    #[test]
+    fn a_handle_is_matched_as_the_address_is_known() {
+        let config = Config::default();
+        let by_address = clodura("linkedin.com/in/found-foo");
+        assert_eq!(matched(&config, "found-foo"), Some(by_address.person_id));
+        assert_eq!(matched(&config, "unlisted-foo"), None);
+        let some = (0..1_000).filter(|n| matched(&config, &format!("p{n}")).is_some()).count();
+        assert!((700..900).contains(&some), "{some}");
     }
 
     #[test]

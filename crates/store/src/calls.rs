@@ -5,6 +5,7 @@ pub(crate) mod claim;
 pub(crate) mod claimed;
 pub(crate) mod deadlines;
 mod ended;
+mod looked_up;
 mod not_found;
 pub(crate) mod polls;
 pub(crate) mod response;

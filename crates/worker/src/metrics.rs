@@ -20,6 +20,8 @@ pub const PREFIX: &str = "reveal_queue";
 pub enum Kind {
     /// People.
     Reveal,
+    /// Which ids people have.
+    Lookup,
     /// A result that is late.
     Track,
     /// What the account holds.
@@ -30,6 +32,7 @@ impl Kind {
     fn as_str(self) -> &'static str {
         match self {
             Kind::Reveal => "reveal",
+            Kind::Lookup => "lookup",
             Kind::Track => "track",
             Kind::Balance => "balance",
         }

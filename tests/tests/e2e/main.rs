@@ -48,6 +48,7 @@ mod identity; // who is who
 mod isolation; // bad ids among good ones
 mod large; // a hundred thousand rows
 mod logs; // what a worker says of what it does
+mod lookup;
 mod main_job; // files in, numbers out
 mod odd; // bodies that are not as published
 mod outage; // providers that are broken in part

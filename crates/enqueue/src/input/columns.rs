@@ -1,7 +1,7 @@
 use std::str::FromStr;
 
 use export::is_reserved;
-use jobs::{IdentifierKind, Provider};
+use jobs::IdentifierKind;
 
 use super::error::{Names, Refusal};
 use super::known_headers::{self, trimmed};
@@ -110,12 +110,6 @@ impl Recognised {
     /// The header of the column for `kind`.
     pub fn header(&self, kind: IdentifierKind) -> &str {
         self.names.iter().find(|(known, _)| *known == kind).map_or(kind.as_str(), |(_, name)| name)
-    }
-
-    /// The headers by which the chosen providers could be asked.
-    pub fn headers_for(&self, providers: &[Provider]) -> Names {
-        let kinds = providers.iter().flat_map(|provider| provider.asks_by());
-        Names(kinds.map(|kind| self.header(*kind).to_owned()).collect())
     }
 
     /// Refuses mappings to headers that are not among `found`.

@@ -241,6 +241,14 @@ pub enum RowError {
         "looks like a report's footer or a note, not a person; delete the lines below the table"
     )]
     Footer,
+    /// An address that can't be looked up, and nothing else.
+    #[error(
+        "is a member id (ACo…), which {provider} can't look up; write the address that the profile itself shows, as in linkedin.com/in/ada-lovelace"
+    )]
+    MemberId {
+        /// Who looks up.
+        provider: Provider,
+    },
     /// Nothing to ask any chosen provider by.
     #[error("no identifier for {}: {empty} {} empty", either(.providers), is_or_are(.empty))]
     NoIdentifier {

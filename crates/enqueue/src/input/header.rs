@@ -78,15 +78,11 @@ impl Header {
     /// Refuses a header under which no row could be good, or that lacks a mapped column.
     pub fn check(&self, judge: &Judge) -> Result<(), Refusal> {
         judge.recognised().check_mappings(self.names.iter().map(String::as_str))?;
-        let of_chosen = judge.providers().iter().flat_map(|provider| provider.asks_by());
-        let mut places = of_chosen.filter(|kind| self.roles.contains(&Role::Identifier(**kind)));
-        if places.next().is_some() {
+        let is_there = |kind| self.roles.contains(&Role::Identifier(kind));
+        if judge.kinds().into_iter().any(is_there) {
             return Ok(());
         }
-        Err(Refusal::NoIdentifier {
-            wanted: judge.recognised().headers_for(judge.providers()),
-            found: Names(self.names.clone()),
-        })
+        Err(Refusal::NoIdentifier { wanted: judge.headers(), found: Names(self.names.clone()) })
     }
 
     /// Refuses a file whose header is not that of the first.

@@ -41,10 +41,20 @@ impl Identifiers {
         [&self.ocean, &self.clodura, &self.linkedin].into_iter().flatten()
     }
 
-    /// The best identifier by which this provider can be asked.
+    /// The best identifier by which this provider can be asked; with `lookup` there also a LinkedIn address whose id is
+    /// looked up first.
     #[must_use]
-    pub fn for_provider(&self, provider: Provider) -> Option<&Identifier> {
-        provider.asks_by().iter().find_map(|kind| self.get(*kind))
+    pub fn for_provider(
+        &self,
+        provider: Provider,
+        lookup: Option<Provider>,
+    ) -> Option<&Identifier> {
+        let own = provider.asks_by().iter().find_map(|kind| self.get(*kind));
+        let looked_up = self
+            .linkedin
+            .as_ref()
+            .filter(|address| lookup == Some(provider) && address.vanity_handle().is_some());
+        own.or(looked_up)
     }
 }
 
@@ -58,10 +68,12 @@ pub struct Waterfall {
 impl Waterfall {
     /// Those of `providers` for which the row has an identifier.
     #[must_use]
-    pub fn of(identifiers: &Identifiers, providers: &[Provider]) -> Self {
+    pub fn of(identifiers: &Identifiers, providers: &[Provider], lookup: Option<Provider>) -> Self {
         let mut waterfall = Waterfall { steps: Provider::ALL, length: 0 };
         for &provider in providers {
-            if identifiers.for_provider(provider).is_some() && !waterfall.contains(&provider) {
+            if identifiers.for_provider(provider, lookup).is_some()
+                && !waterfall.contains(&provider)
+            {
                 waterfall.steps[waterfall.length] = provider;
                 waterfall.length += 1;
             }
@@ -85,6 +97,8 @@ pub type Texts<'a> = [Option<Cow<'a, str>>; 3];
 #[derive(Debug, Clone)]
 pub struct Judge {
     providers: Vec<Provider>,
+    /// Where LinkedIn addresses are looked up, if anywhere.
+    lookup: Option<Provider>,
     recognised: Recognised,
 }
 
@@ -93,13 +107,34 @@ pub type Fault = (Option<String>, RowError);
 
 impl Judge {
     /// A judge for the providers chosen by the user; all of them where none were.
-    pub fn new(providers: Option<Vec<Provider>>, recognised: Recognised) -> Self {
-        Judge { providers: providers.unwrap_or_else(|| Provider::ALL.to_vec()), recognised }
+    pub fn new(
+        providers: Option<Vec<Provider>>,
+        lookup: Option<Provider>,
+        recognised: Recognised,
+    ) -> Self {
+        let providers = providers.unwrap_or_else(|| Provider::ALL.to_vec());
+        Judge { providers, lookup, recognised }
     }
 
-    /// The providers that may be asked.
-    pub fn providers(&self) -> &[Provider] {
-        &self.providers
+    /// The kinds of identifiers by which the chosen providers can be asked, each once.
+    pub fn kinds(&self) -> Vec<IdentifierKind> {
+        let mut kinds: Vec<IdentifierKind> = Vec::new();
+        for provider in &self.providers {
+            let looked_up = (self.lookup == Some(*provider)).then_some(IdentifierKind::LinkedinUrl);
+            for kind in provider.asks_by().iter().copied().chain(looked_up) {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
+            }
+        }
+        kinds
+    }
+
+    /// The headers by which the chosen providers could be asked.
+    pub fn headers(&self) -> Names {
+        Names(
+            self.kinds().into_iter().map(|kind| self.recognised.header(kind).to_owned()).collect(),
+        )
     }
 
     /// Which columns hold identifiers.
@@ -127,8 +162,13 @@ impl Judge {
                 Err(error) => return Err((Some(kind.to_string()), error.into())),
             }
         }
-        let waterfall = Waterfall::of(&identifiers, &self.providers);
+        let waterfall = Waterfall::of(&identifiers, &self.providers, self.lookup);
         if waterfall.is_empty() {
+            let address = identifiers.linkedin.as_ref();
+            if let Some(provider) = self.lookup.filter(|_| address.is_some()) {
+                let kind = IdentifierKind::LinkedinUrl.to_string();
+                return Err((Some(kind), RowError::MemberId { provider }));
+            }
             return Err((None, self.nobody(texts)));
         }
         Ok((identifiers, waterfall))
@@ -143,15 +183,12 @@ impl Judge {
 
     /// Names the columns that are there but empty; where there are none, those that could be.
     fn nobody(&self, texts: &Texts<'_>) -> RowError {
-        let asked_by = |kind| self.providers.iter().any(|p| p.asks_by().contains(&kind));
-        let kinds = IdentifierKind::ALL.into_iter().zip(texts).filter(|(kind, _)| asked_by(*kind));
+        let asked_by = self.kinds();
+        let kinds = IdentifierKind::ALL.into_iter().zip(texts);
+        let kinds = kinds.filter(|(kind, _)| asked_by.contains(kind));
         let present = kinds.filter(|(_, text)| text.is_some()).map(|(kind, _)| kind);
         let present: Vec<_> = present.map(|kind| self.recognised.header(kind).to_owned()).collect();
-        let empty = if present.is_empty() {
-            self.recognised.headers_for(&self.providers)
-        } else {
-            Names(present)
-        };
+        let empty = if present.is_empty() { self.headers() } else { Names(present) };
         RowError::NoIdentifier { providers: self.providers.clone(), empty }
     }
 }

@@ -66,6 +66,8 @@ pub struct Options {
     pub sheet: Option<String>,
     /// The providers to ask, in order; every provider where None.
     pub providers: Option<Vec<Provider>>,
+    /// Where LinkedIn addresses are looked up, if anywhere.
+    pub lookup: Option<Provider>,
 }
 
 /// Reads the rows of all sources, one after the other, holding one record at a time.
@@ -108,7 +110,7 @@ impl Reader {
         }
         let recognised =
             Recognised::new(&options.columns).map_err(|refusal| first_refused(&files, refusal))?;
-        let mut judge = Judge::new(options.providers, recognised);
+        let mut judge = Judge::new(options.providers, options.lookup, recognised);
         let body = match common_format(&mut files, options.format)? {
             Format::Csv => {
                 let header = common_header(&mut files, &judge)?;

@@ -9,6 +9,7 @@ use jobs::duration::{self, Rate};
 use jobs::{Clock, OceanPlan, PerPerson, Provider, Timestamp};
 
 use super::ceilings::Ceilings;
+use super::lookup;
 use crate::input::{ColumnMapping, ContentHasher, Format, Options, Source};
 
 // Headings of the help.
@@ -88,6 +89,12 @@ pub struct SubmitArgs {
     #[arg(help_heading = ASKING, long, value_enum, value_name = "TYPE")]
     want: Option<Want>,
 
+    /// Ask this provider also for rows that have a LinkedIn address and none of its ids: which id the person has is
+    /// looked up first, for 0.05 credits a match, up to 1,000 people a request. Only ocean does that
+    /// [default: LinkedIn addresses serve Clodura alone]
+    #[arg(help_heading = ASKING, long, value_parser = lookup::parse, value_name = "PROVIDER")]
+    lookup: Option<Provider>,
+
     /// Those that `--providers` came to.
     #[arg(skip)]
     providers: Option<Vec<Provider>>,
@@ -120,7 +127,7 @@ pub struct SubmitArgs {
     pub refresh_after: Option<Duration>,
 
     /// Print an object with batch_id, rows, queued, shared, suppressed, rejected, max_credits_needed and, for each
-    /// of the providers, people, worst_case, expected, ceiling, balance, seconds and ready
+    /// of the providers, people, lookup, worst_case, expected, ceiling, balance, seconds and ready
     #[arg(help_heading = OUTCOME, long)]
     pub json: bool,
 
@@ -228,6 +235,7 @@ impl SubmitArgs {
             sheet: self.sheet.clone(),
             columns: self.columns.clone(),
             providers: self.providers.clone(),
+            lookup: self.lookup,
         }
     }
 
@@ -261,6 +269,11 @@ impl SubmitArgs {
         self.providers.clone().unwrap_or_else(|| Provider::ALL.to_vec())
     }
 
+    /// Where LinkedIn addresses are looked up, if anywhere.
+    pub fn lookup(&self) -> Option<Provider> {
+        self.lookup
+    }
+
     /// Whether only a mobile number is enough.
     pub fn wants_mobile(&self) -> bool {
         self.want == Some(Want::Mobile)
@@ -281,6 +294,7 @@ impl SubmitArgs {
         hasher.option("max_credits", ceilings.as_deref().unwrap_or_default());
         hasher.option("priority", &self.priority.to_string());
         hasher.option("want", if self.wants_mobile() { "mobile" } else { "" });
+        hasher.option("lookup", self.lookup.map_or("", Provider::as_str));
         hasher.option("refresh_after", refresh.as_deref().unwrap_or_default());
         hasher
     }

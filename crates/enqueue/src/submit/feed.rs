@@ -70,7 +70,7 @@ pub enum FeedError {
 /// without, the first bad one ends the runs, and the rest is only read for what is wrong with it.
 pub fn start(
     reader: Reader,
-    providers: Vec<Provider>,
+    (providers, lookup): (Vec<Provider>, Option<Provider>),
     fingerprint: ContentHasher,
     keep_bad: bool,
     order: Order,
@@ -92,7 +92,7 @@ pub fn start(
                 rejected: None,
             },
             order,
-            run: Packed::of(&providers),
+            run: Packed::of(&providers, lookup),
             run_length: run_length(0),
             sender: Some(sender),
             runtime,
@@ -215,7 +215,8 @@ mod tests {
         write!(file, "ocean_person_id\n{text}").unwrap();
         let source = Source::File(file.path().to_owned());
         let reader = Reader::open(&[source], Options::default()).unwrap();
-        let mut feed = start(reader, vec![Provider::Ocean], ContentHasher::new(), false, order);
+        let mut feed =
+            start(reader, (vec![Provider::Ocean], None), ContentHasher::new(), false, order);
         let mut runs = Vec::new();
         while let Some(run) = feed.runs.recv().await {
             runs.push(run.map(|row| row.number).collect());

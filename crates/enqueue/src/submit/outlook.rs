@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use jobs::outlook::{Facts, Outlook, outlook};
-use jobs::{Credits, Provider};
-use store::Store;
+use jobs::{Credits, Provider, lookup};
+use store::{Loaded, Store};
 
 use super::{SubmitArgs, environment};
 use crate::failure::Failure;
@@ -12,11 +12,11 @@ use crate::output::{count, number};
 pub async fn outlooks(
     store: &Store,
     args: &SubmitArgs,
-    people: &BTreeMap<Provider, i64>,
+    loaded: &Loaded,
     ceilings: &BTreeMap<Provider, Option<Credits>>,
 ) -> Result<BTreeMap<Provider, Outlook>, Failure> {
     let mut outlooks = BTreeMap::new();
-    for (&provider, &people) in people {
+    for (&provider, &people) in &loaded.new_people {
         let known = store.known_of_provider(provider, args.prices.of(provider)).await?;
         let facts = Facts {
             price: known.price,
@@ -25,6 +25,7 @@ pub async fn outlooks(
             balance: known.balance,
             rate: known.rate.unwrap_or(args.pace.rate(provider)),
             people_per_request: args.pace.people_per_request(provider),
+            lookups: if provider == lookup::PROVIDER { loaded.lookups } else { 0 },
             lacks: known.lacks.unwrap_or_else(|| environment::lacks(provider)),
         };
         outlooks
@@ -41,6 +42,13 @@ pub fn lines(provider: Provider, outlook: &Outlook) -> Vec<String> {
         cost.push_str(&format!(", about {} by results so far", expected.grouped()));
     }
     let mut lines = vec![cost];
+    if let Some(lookup) = outlook.lookup {
+        lines.push(format!(
+            "{provider}: of that {} at most to look up {} by their LinkedIn addresses",
+            lookup.worst_case.counted(),
+            people(lookup.people),
+        ));
+    }
     if let (Some(ceiling), Some(covers)) = (outlook.ceiling, outlook.ceiling_covers) {
         lines.push(format!(
             "{provider}: the ceiling of {} is enough for {} at the worst",
@@ -94,6 +102,7 @@ mod tests {
             balance: Some(Credits::from_thousandths(4_368_800)),
             rate: 1.0,
             people_per_request: NonZero::new(500).unwrap(),
+            lookups: 0,
             lacks: None,
         }
     }

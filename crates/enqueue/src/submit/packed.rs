@@ -15,6 +15,8 @@ pub struct Packed {
     first: i64,
     /// The providers chosen for the batch.
     providers: SmallVec<[Provider; Provider::ALL.len()]>,
+    /// Where LinkedIn addresses are looked up, if anywhere.
+    lookup: Option<Provider>,
     texts: String,
     rows: Vec<PackedRow>,
     taken: usize,
@@ -37,8 +39,9 @@ struct PackedRow {
 
 impl Packed {
     /// Begins with the first row of a batch for which these providers were chosen.
-    pub fn of(providers: &[Provider]) -> Self {
-        Packed { first: 1, providers: SmallVec::from_slice(providers), ..Packed::default() }
+    pub fn of(providers: &[Provider], lookup: Option<Provider>) -> Self {
+        let providers = SmallVec::from_slice(providers);
+        Packed { first: 1, providers, lookup, ..Packed::default() }
     }
 
     /// Begins with the row that follows, with room for so many rows, whose texts are as long as those of the ones
@@ -48,6 +51,7 @@ impl Packed {
         Packed {
             first: before.first + before.rows.len() as i64,
             providers: before.providers.clone(),
+            lookup: before.lookup,
             texts: String::with_capacity((bytes + bytes / 16).min(most_bytes)),
             rows: Vec::with_capacity(rows),
             ..Packed::default()
@@ -83,7 +87,7 @@ impl Packed {
             ends[nth..].fill(self.end());
         }
         let asks_by = Provider::ALL.map(|provider| {
-            let asked = row.identifiers.for_provider(provider);
+            let asked = row.identifiers.for_provider(provider, self.lookup);
             let mut numbered = (0..).zip(row.identifiers.iter());
             numbered.find(|(_, it)| Some(*it) == asked).map(|(nth, _)| nth)
         });
@@ -175,12 +179,12 @@ mod tests {
             clodura: None,
             linkedin: parse(IdentifierKind::LinkedinUrl, linkedin),
         };
-        let waterfall = Waterfall::of(&identifiers, &Provider::ALL);
+        let waterfall = Waterfall::of(&identifiers, &Provider::ALL, None);
         Row { source: 0, line: 1, fields: format!("[{ocean:?}]"), identifiers, waterfall }
     }
 
     fn packed_for(providers: &[Provider], rows: &[Row]) -> Packed {
-        let mut packed = Packed::of(providers);
+        let mut packed = Packed::of(providers, None);
         for row in rows {
             packed.push(row);
         }

@@ -186,7 +186,7 @@ fn is_punctuation(c: char) -> bool {
 }
 
 /// Member ids are bytes in base 64: `ACoAA…`, `ACwAA…`.
-fn is_member_id(slug: &str) -> bool {
+pub(super) fn is_member_id(slug: &str) -> bool {
     let stands_in_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     matches!(slug.as_bytes(), [b'A', b'C', b'a'..=b'z', b'A', b'A', ..])
         && slug.bytes().all(stands_in_id)

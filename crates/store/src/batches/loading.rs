@@ -48,6 +48,8 @@ pub struct Loaded {
     pub suppressed: i64,
     /// People who may be asked, by provider: at most so many reservations.
     pub new_people: BTreeMap<Provider, i64>,
+    /// Of them, those who are looked up first.
+    pub lookups: i64,
     /// Rows that contradict each other about who is who, each contradiction under a number of its own.
     pub contradictions: BTreeMap<u64, Contradiction>,
 }
@@ -59,6 +61,7 @@ impl Loaded {
         self.shared += other.shared;
         self.erased += other.erased;
         self.suppressed += other.suppressed;
+        self.lookups += other.lookups;
         for (provider, n) in other.new_people {
             *self.new_people.entry(provider).or_default() += n;
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use db::{Conn, Texts, rows};
 use jobs::identity::choice::{Standing, counting, is_worth_waiting_for};
 use jobs::identity::{Persons, is_address};
+use jobs::lookup::is_to_be_looked_up;
 use jobs::{IdentifierKind, Provider, RevealState, Timestamp};
 
 use crate::batches::loading::Loaded;
@@ -45,6 +46,8 @@ struct Person {
     unclaimed: bool,
     /// What they may cost is counted.
     counted: bool,
+    /// They are looked up before they can be asked for.
+    to_look_up: bool,
 }
 
 /// What is known of an identifier: the reveal that a row with it would share.
@@ -175,6 +178,7 @@ impl Preview {
             if (person.unclaimed || asked_now) && !person.counted {
                 person.counted = true;
                 *loaded.new_people.entry(provider).or_default() += 1;
+                loaded.lookups += i64::from(person.to_look_up);
             }
             loaded.shared += i64::from(place == shown && !asked_now);
         }
@@ -188,7 +192,13 @@ impl Preview {
         let anchors: Vec<&Arc<str>> = if is_own { vec![asks_by] } else { in_strength(row) };
         let person = match self.behind(&anchors, step.provider, looked) {
             Some(person) => person,
-            None => self.meet(RevealState::Idle, false, true),
+            None => {
+                let mut known = looked.persons.with(asks_by).iter();
+                let is_own = |one: &Arc<str>| IdentifierKind::of_encoded(one) == own;
+                let to_look_up = is_to_be_looked_up(step.provider, asks_by) && !known.any(is_own);
+                let (state, lacks) = (RevealState::Idle, false);
+                self.meet(Person { state, lacks, unclaimed: true, counted: false, to_look_up })
+            }
         };
         for identifier in looked.persons.with(asks_by) {
             let hash = self.hasher.hash_one((step.provider, identifier));
@@ -200,7 +210,8 @@ impl Preview {
     /// Somebody whom a step can't ask for, but whom another row or the ledger knows there.
     fn find(&mut self, row: &NewRow, step: &NewStep, looked: &Looked<'_>) -> Option<Named> {
         let person = self.behind(&in_strength(row), step.provider, looked)?;
-        is_worth_waiting_for(self.people[person].state).then_some((step.provider, person))
+        let Person { state, to_look_up, .. } = self.people[person];
+        (is_worth_waiting_for(state) && !to_look_up).then_some((step.provider, person))
     }
 
     fn behind(
@@ -226,17 +237,21 @@ impl Preview {
         provider: Provider,
         looked: &Looked<'_>,
     ) -> Option<usize> {
-        let &InLedger { reveal, state, unclaimed, .. } = looked.known.get(&(provider, anchor))?;
+        let known = looked.known.get(&(provider, anchor))?;
+        let &InLedger { reveal, state, unclaimed, .. } = known;
         if let Some(&person) = self.by_reveal.get(&reveal) {
             return Some(person);
         }
-        let person = self.meet(state, looked.lacking.contains(&reveal), unclaimed);
+        let lacks = looked.lacking.contains(&reveal);
+        let to_look_up =
+            state != RevealState::Found && is_to_be_looked_up(provider, &known.subject);
+        let person = self.meet(Person { state, lacks, unclaimed, counted: false, to_look_up });
         self.by_reveal.insert(reveal, person);
         Some(person)
     }
 
-    fn meet(&mut self, state: RevealState, lacks: bool, unclaimed: bool) -> usize {
-        self.people.push(Person { state, lacks, unclaimed, counted: false });
+    fn meet(&mut self, person: Person) -> usize {
+        self.people.push(person);
         self.people.len() - 1
     }
 }

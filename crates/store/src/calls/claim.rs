@@ -7,6 +7,8 @@ mod call_plan;
 mod candidates;
 mod committed;
 mod isolated;
+mod lookups;
+mod paying;
 mod send_slot;
 mod write;
 
@@ -107,7 +109,7 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
         }
         Admission::Go(admitted) => {
             let Drafts { drafts, walked } =
-                draft_calls(conn, &mut totals, ask, &gate, &admitted, aside.apart, now).await?;
+                draft_calls(conn, &mut totals, ask, &gate, &admitted, &aside, now).await?;
             let probe = admitted.probe;
             let claims = send_drafts(conn, &mut totals, ask, &gate, drafts, probe, &moment).await?;
             for way in &walked {

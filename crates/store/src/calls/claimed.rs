@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use jobs::{CallId, PerPerson, Provider, Timestamp, WorkerId};
+use jobs::{CallId, CallKind, PerPerson, Provider, Timestamp, WorkerId};
 
 /// What came of a call, and the response's status where there was one.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub struct ClaimedCall {
     pub call_id: CallId,
     /// Who is asked.
     pub provider: Provider,
+    /// For what.
+    pub kind: CallKind,
     /// When it was written down.
     pub sent_at: Timestamp,
     /// When it is its turn to leave, by the rate: now, or in a few milliseconds.

@@ -3,15 +3,15 @@
 
 mod clock_set_back;
 pub(crate) mod expire;
-mod repeat;
+pub(crate) mod repeat;
 
 use std::time::Duration;
 
 use db::{Conn, exec, json, rows};
 use jobs::{Policy, Provider, Timestamp};
 
-use crate::calls::deadlines::expire::{AT_ONCE, expire_call, lock_all, looked};
-use crate::calls::deadlines::repeat::repeat_unknown;
+use crate::calls::deadlines::expire::{AT_ONCE, Looked, expire_call, lock_all, looked};
+use crate::calls::deadlines::repeat::{look_up_again, repeat_unknown};
 use crate::calls::response::mark_unknown;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
@@ -20,6 +20,9 @@ use crate::topic::Topic;
 
 /// A request that is on its way for so long is lost, even if its worker lives: its handler is gone.
 const LONGEST_REQUEST_MS: i64 = 10 * 60 * 1000;
+
+/// What became of a call whose worker gave no sign for too long.
+const GONE: &str = "its worker is gone";
 
 /// While calls are out, a webhook URL from which nothing came for so long has to be proved anew.
 const WEBHOOK_SILENCE: Duration = Duration::from_secs(3600);
@@ -67,10 +70,19 @@ impl Store {
             .write(move |conn| Box::pin(async move { doubt_webhook_url(conn, now).await }))
             .await?;
         let patience = policy.clone();
-        let taken_over = self
+        let (reveals, lookups) = self
             .db
             .write(move |conn| Box::pin(async move { take_over(conn, &patience, now).await }))
             .await?;
+        let taken_over = reveals + lookups.len();
+        if !lookups.is_empty() {
+            let most = policy.max_attempts;
+            self.db
+                .write(move |conn| {
+                    Box::pin(async move { look_up_lost_again(conn, &lookups, most, now).await })
+                })
+                .await?;
+        }
         if !time_is_sure {
             return Ok(Swept { taken_over, webhooks_silent, ..Swept::default() });
         }
@@ -93,12 +105,17 @@ impl Store {
     }
 }
 
-/// Requests of workers that gave no sign for too long: they may have left.
-async fn take_over(conn: &mut Conn, policy: &Policy, now: Timestamp) -> Result<usize> {
+/// Requests of workers that gave no sign for too long: they may have left. How many reveals there were, and the lookups,
+/// which are asked again.
+async fn take_over(
+    conn: &mut Conn,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<(usize, Vec<Looked>)> {
     // The plus keeps SQLite's planner from reading all calls in their order: those on their way have an index.
-    let lost: Vec<(i64, String)> = rows!(
+    let lost: Vec<(i64, String, i64)> = rows!(
         conn,
-        "SELECT c.id, c.provider FROM calls c LEFT JOIN workers w ON w.worker_id = c.worker_id
+        "SELECT c.id, c.provider, CAST(CASE WHEN c.kind = 'lookup' THEN 1 ELSE 0 END AS BIGINT) FROM calls c LEFT JOIN workers w ON w.worker_id = c.worker_id
          WHERE c.state = 'sending' AND (w.worker_id IS NULL OR w.stopped_at IS NOT NULL
              OR w.heartbeat_at < $1 OR c.sent_at < $2)
          ORDER BY +c.id LIMIT $3",
@@ -106,7 +123,12 @@ async fn take_over(conn: &mut Conn, policy: &Policy, now: Timestamp) -> Result<u
         now.0 - LONGEST_REQUEST_MS,
         AT_ONCE,
     )?;
-    let lost = looked(lost)?;
+    let (lookups, reveals): (Vec<_>, Vec<_>) = lost.into_iter().partition(|lost| lost.2 == 1);
+    let without_kind = |lost: Vec<(i64, String, i64)>| {
+        looked(lost.into_iter().map(|(id, provider, _)| (id, provider)).collect())
+    };
+    let (lookups, reveals) = (without_kind(lookups)?, without_kind(reveals)?);
+    let lost: Vec<Looked> = reveals.iter().chain(&lookups).copied().collect();
     // Gates come first in the order of locks. Those that a lost call probes are closed below; others are
     // left alone, since a worker that was stopped in the middle may keep one.
     let ids: Vec<i64> = lost.iter().map(|(id, _)| *id).collect();
@@ -117,8 +139,10 @@ async fn take_over(conn: &mut Conn, policy: &Policy, now: Timestamp) -> Result<u
          ORDER BY provider FOR UPDATE",
         json(&ids),
     )?;
+    for &(id, _) in &reveals {
+        mark_unknown(conn, id, GONE, None, policy, now).await?;
+    }
     for &(id, provider) in &lost {
-        mark_unknown(conn, id, "its worker is gone", None, policy, now).await?;
         exec!(
             conn,
             "UPDATE provider_gates SET state = 'closed', closed_until = $3, probe_call = NULL
@@ -131,7 +155,22 @@ async fn take_over(conn: &mut Conn, policy: &Policy, now: Timestamp) -> Result<u
     if !lost.is_empty() {
         conn.announce(Topic::Queue);
     }
-    Ok(lost.len())
+    Ok((reveals.len(), lookups))
+}
+
+/// Lookups of workers that are gone.
+async fn look_up_lost_again(
+    conn: &mut Conn,
+    lookups: &[Looked],
+    max_attempts: i64,
+    now: Timestamp,
+) -> Result<()> {
+    lock_all(conn, lookups).await?;
+    let mut totals = Totals::default();
+    for &(call, provider) in lookups {
+        look_up_again(conn, &mut totals, (call, provider), (GONE, None), max_attempts, now).await?;
+    }
+    totals.flush(conn, now).await
 }
 
 /// Calls past their deadline that can't be polled. Those that can are polled a last time first, as long

@@ -1,11 +1,27 @@
 //! Ending a call at its response, and releasing its people.
 
 use db::{Conn, exec, rows};
-use jobs::{CallState, Credits, Timestamp};
+use jobs::gate::AnswerTo;
+use jobs::{CallKind, CallState, Credits, Timestamp};
 
 use crate::calls::claimed::ClaimedCall;
 use crate::error::Result;
+use crate::gates::gate::Gate;
 use crate::reveals::counters::Totals;
+
+/// The call as an order whose answer was broken. Lookups say nothing about orders: like polls, they are counted apart.
+pub(super) fn broken_order(gate: &Gate, call: &ClaimedCall) -> Option<i64> {
+    let is_order = call.kind == CallKind::Reveal || gate.probe_call == Some(call.id);
+    is_order.then_some(call.id)
+}
+
+/// To what kind of request a sensible answer to the call came.
+pub(super) fn answer_to(call: &ClaimedCall) -> AnswerTo {
+    match call.kind {
+        CallKind::Reveal => AnswerTo::Order,
+        CallKind::Lookup => AnswerTo::Lookup,
+    }
+}
 
 /// Everybody in a call who has no answer from it, locked in the order of their numbers.
 pub(super) async fn still_in(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
@@ -57,6 +73,7 @@ pub(super) async fn release(
         call.id,
     )?;
     for (payer, people, credits) in reserved {
+        let people = call.kind.people_asked(people);
         totals.reserve(payer, call.provider, -people, -Credits::from_thousandths(credits));
     }
     exec!(

@@ -6,10 +6,12 @@ pub(crate) mod refused;
 
 use db::{Conn, exec};
 use jobs::verdict::Verdict;
-use jobs::{CallState, Policy, RevealState, Timestamp};
+use jobs::{CallKind, CallState, Policy, RevealState, Timestamp};
 
 use crate::calls::claimed::{Answer, ClaimedCall};
-use crate::calls::ended::{end_call, release, still_in};
+use crate::calls::deadlines::expire::lock_all;
+use crate::calls::deadlines::repeat::look_up_again;
+use crate::calls::ended::{broken_order, end_call, release, still_in};
 use crate::calls::response::refused::refuse;
 use crate::error::{Result, StoreError};
 use crate::gates::gate::Gate;
@@ -102,8 +104,17 @@ async fn unknown(
 ) -> Result<()> {
     let call = &answer.call;
     let gate = Gate::lock(conn, call.provider).await?;
-    closing::broken(conn, call.provider, &gate, Some(call.id), why, policy, now).await?;
-    mark_unknown(conn, call.id, why, answer.http_status, policy, now).await
+    closing::broken(conn, call.provider, &gate, broken_order(&gate, call), why, policy, now)
+        .await?;
+    if call.kind == CallKind::Reveal {
+        return mark_unknown(conn, call.id, why, answer.http_status, policy, now).await;
+    }
+    let mut totals = Totals::default();
+    let lookup = (call.id, call.provider);
+    lock_all(conn, &[lookup]).await?;
+    let answered = (why, answer.http_status);
+    look_up_again(conn, &mut totals, lookup, answered, policy.max_attempts, now).await?;
+    totals.flush(conn, now).await
 }
 
 /// From `sending` to `unknown`, unless the call was elsewhere already. Its people show it.

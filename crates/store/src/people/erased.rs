@@ -1,6 +1,6 @@
 //! Who was erased, remembered by keyed hashes only, so that nobody is asked for them again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use db::{Conn, Texts, exec, row, rows};
 use hmac::{Hmac, KeyInit, Mac};
@@ -46,22 +46,28 @@ impl ErasureKey {
 /// Marks rows of people who were erased, by any identifier that stands on them.
 pub(crate) async fn mark_erased(conn: &mut Conn, new_rows: &mut [NewRow]) -> Result<()> {
     let Some(key) = ErasureKey::read(conn).await? else { return Ok(()) };
-    let hashes: Vec<Vec<String>> = new_rows
-        .iter()
-        .map(|row| row.identifiers.iter().map(|identifier| key.hash(identifier)).collect())
-        .collect();
-    let all: Vec<&String> = hashes.iter().flatten().collect();
+    let identifiers = new_rows.iter().flat_map(|row| &row.identifiers).map(|one| &**one);
+    let erased = erased_among(conn, &key, identifiers).await?;
+    for row in new_rows {
+        row.erased |= row.identifiers.iter().any(|one| erased.contains(&**one));
+    }
+    Ok(())
+}
+
+/// Those of these identifiers under which a person was erased.
+pub(crate) async fn erased_among<'a>(
+    conn: &mut Conn,
+    key: &ErasureKey,
+    identifiers: impl Iterator<Item = &'a str>,
+) -> Result<HashSet<String>> {
+    let by_hash: HashMap<String, &str> = identifiers.map(|one| (key.hash(one), one)).collect();
     let erased: Vec<(String,)> = rows!(
         conn,
         "SELECT x.hash FROM TEXTS($1) AS e JOIN erasures x ON x.hash = e.value",
-        Texts::of(&all)
+        Texts::of(by_hash.keys().collect::<Vec<_>>())
     )?;
-    let erased: std::collections::HashSet<String> =
-        erased.into_iter().map(|(hash,)| hash).collect();
-    for (row, hashes) in new_rows.iter_mut().zip(&hashes) {
-        row.erased |= hashes.iter().any(|hash| erased.contains(hash));
-    }
-    Ok(())
+    let identifier = |(hash,): &(String,)| by_hash.get(hash).map(|one| (*one).to_owned());
+    Ok(erased.iter().filter_map(identifier).collect())
 }
 
 /// Remembers identifiers by their hashes.

@@ -13,12 +13,14 @@ use jobs::identity::choice::{
     Standing, asked_by, counting, gives_way, is_worth_waiting_for, next_generation,
 };
 use jobs::identity::{Persons, is_address};
+use jobs::lookup::is_to_be_looked_up;
 use jobs::{IdentifierKind, Provider, RevealState, Timestamp};
 use smallvec::SmallVec;
 
 use crate::decode::parse_state;
 use crate::error::{Result, StoreError};
 use crate::people::new_row::NewRow;
+use crate::reveals::waterfall::waits;
 
 /// A reveal as far as sharing is concerned.
 #[derive(Debug)]
@@ -156,13 +158,25 @@ impl People {
         let anchors = self.anchors(row, asks_by);
         for anchor in &anchors {
             let places = self.behind(persons.with(anchor));
-            if let Some(place) = self.counting(&places) {
+            let Some(place) = self.counting(&places) else { continue };
+            if !self.knows_better(place, asks_by) {
                 return (place, false);
             }
+            let new = self.create(asks_by, persons.with(anchor), numbers);
+            self.merges.insert(self.id(place), new);
+            return (new, true);
         }
         let known: SmallVec<[Arc<str>; 4]> =
             anchors.iter().flat_map(|anchor| persons.with(anchor)).cloned().collect();
         (self.create(asks_by, &known, numbers), true)
+    }
+
+    /// Whether a row has the id that a reveal waits to have looked up: the row asks by it at once.
+    fn knows_better(&self, place: Place, asks_by: &Arc<str>) -> bool {
+        let Known { subject, state, .. } = self.known(place);
+        waits(*state)
+            && is_to_be_looked_up(self.provider, subject)
+            && !is_to_be_looked_up(self.provider, asks_by)
     }
 
     /// What decides who a row is, first of all: its own id at the provider; else its other ids, then the address by
@@ -201,13 +215,21 @@ impl People {
     pub(crate) fn find(&self, row: &NewRow, persons: &Persons) -> Option<Place> {
         in_strength(row).find_map(|anchor| {
             let mut places = self.behind(persons.with(anchor));
-            places.retain(|place| is_worth_waiting_for(self.state(*place)));
+            places.retain(|place| self.is_shared_at(*place));
             let all: Vec<Standing> =
                 places.iter().map(|place| self.known(*place).standing()).collect();
             let best = counting(&all, None)?;
             let nth = all.iter().position(|it| it.id == best.id)?;
             Some(places[nth])
         })
+    }
+
+    /// Whether a row that can't ask the provider shares what another row asks there. What is yet to be looked up is the
+    /// other batch's own matter: not every batch wants that.
+    fn is_shared_at(&self, place: Place) -> bool {
+        let Known { subject, state, .. } = self.known(place);
+        let looked_up = *state == RevealState::Found || !is_to_be_looked_up(self.provider, subject);
+        looked_up && is_worth_waiting_for(*state)
     }
 
     fn behind(&self, person: &[Arc<str>]) -> Places {
@@ -249,6 +271,11 @@ impl People {
 
     pub(crate) fn state(&self, place: Place) -> RevealState {
         self.known(place).state
+    }
+
+    /// Whether the person must be looked up before the provider can be asked.
+    pub(crate) fn is_to_be_looked_up(&self, place: Place) -> bool {
+        is_to_be_looked_up(self.provider, &self.known(place).subject)
     }
 
     /// Whether people turned out to be one who are two in the ledger.

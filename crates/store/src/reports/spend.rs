@@ -16,6 +16,9 @@ use crate::store::Store;
 pub struct ProviderCredits {
     /// What was charged.
     pub spent: Credits,
+    /// Of that, what looking people up by their LinkedIn addresses cost.
+    #[serde(skip_serializing_if = "Credits::is_zero")]
+    pub lookup: Credits,
     /// What results that are out may cost, and what people who expired may have cost.
     pub reserved: Credits,
     /// The ceiling.
@@ -28,6 +31,7 @@ record! {
         batch_id: String,
         provider: String,
         spent: Credits = Credits::from_thousandths,
+        lookup: Credits = Credits::from_thousandths,
         reserved: Credits = Credits::from_thousandths,
         max_credits: Option<Credits> = optional_credits,
     }
@@ -56,17 +60,18 @@ impl Store {
         let mut conn = self.db.read().await?;
         let found: Vec<SpendRow> = rows!(
             conn,
-            "SELECT b.id, b.batch_id, t.provider, t.credits_spent AS spent,
+            "SELECT b.id, b.batch_id, t.provider, t.credits_spent AS spent, t.credits_looked_up AS lookup,
                     t.credits_reserved + t.written_off AS reserved, t.max_credits
              FROM batches b JOIN batch_totals t ON t.batch_id = b.id
              WHERE b.published_at IS NOT NULL AND (b.id = $1 OR $1 = 0)",
             batch.map_or(0, |batch| batch.id),
         )?;
         let mut credits: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        for SpendRow { id, batch_id, provider, spent, reserved, max_credits: max } in found {
-            let provider = parse_provider(&provider, id)?;
-            let at = ProviderCredits { spent, reserved, max };
-            credits.entry(batch_id).or_default().insert(provider, at);
+        for row in found {
+            let SpendRow { spent, lookup, reserved, max_credits: max, .. } = row;
+            let provider = parse_provider(&row.provider, row.id)?;
+            let at = ProviderCredits { spent, lookup, reserved, max };
+            credits.entry(row.batch_id).or_default().insert(provider, at);
         }
         Ok(credits)
     }

@@ -47,6 +47,8 @@ struct ProviderDelta {
     spent: Credits,
     #[serde(serialize_with = "thousandths")]
     written_off: Credits,
+    #[serde(serialize_with = "thousandths")]
+    looked_up: Credits,
 }
 
 /// As columns hold them.
@@ -142,6 +144,18 @@ impl Totals {
         delta.people_found += i64::from(found);
     }
 
+    /// What `batch` had reserved to have a person looked up became `spent`.
+    pub(crate) fn look_up(
+        &mut self,
+        batch: i64,
+        provider: Provider,
+        reserved: Credits,
+        spent: Credits,
+    ) {
+        self.spend(batch, provider, reserved, spent, false);
+        self.provider(batch, provider).looked_up += spent;
+    }
+
     /// `batch` had a turn beside others of its priority.
     pub(crate) fn had_turn(&mut self, batch: i64, provider: Provider, turns: i64) {
         self.provider(batch, provider).turn += turns;
@@ -195,7 +209,7 @@ impl Totals {
         exec!(
             conn,
             "INSERT INTO batch_totals (batch_id, provider, queued, asked, retrying, found,
-                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off, turn)
+                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off, turn, credits_looked_up)
              SELECT CAST(e.value->>'batch' AS BIGINT), e.value->>'provider',
                 CAST(e.value->>'queued' AS BIGINT), CAST(e.value->>'asked' AS BIGINT), CAST(e.value->>'retrying' AS BIGINT),
                 CAST(e.value->>'found' AS BIGINT), CAST(e.value->>'not_found' AS BIGINT),
@@ -203,7 +217,7 @@ impl Totals {
                 CAST(e.value->>'cancelled' AS BIGINT), CAST(e.value->>'people_asked' AS BIGINT),
                 CAST(e.value->>'people_found' AS BIGINT), CAST(e.value->>'people_not_found' AS BIGINT),
                 CAST(e.value->>'reserved' AS BIGINT), CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT),
-                CAST(e.value->>'turn' AS BIGINT)
+                CAST(e.value->>'turn' AS BIGINT), CAST(e.value->>'looked_up' AS BIGINT)
              FROM EACH($1) AS e JOIN batches b ON b.id = CAST(e.value->>'batch' AS BIGINT) WHERE TRUE
              ON CONFLICT (batch_id, provider) DO UPDATE SET
                 queued = batch_totals.queued + excluded.queued,
@@ -220,7 +234,8 @@ impl Totals {
                 credits_reserved = batch_totals.credits_reserved + excluded.credits_reserved,
                 credits_spent = batch_totals.credits_spent + excluded.credits_spent,
                 written_off = batch_totals.written_off + excluded.written_off,
-                turn = batch_totals.turn + excluded.turn",
+                turn = batch_totals.turn + excluded.turn,
+                credits_looked_up = batch_totals.credits_looked_up + excluded.credits_looked_up",
             json(&rows),
         )?;
         Ok(())

@@ -2,7 +2,7 @@
 //! claimed by walking along them, and enter no index of the queue. Whoever comes into the queue in any other way,
 //! or into another batch's lane, is no newcomer any more and is found by that index.
 
-use db::{Conn, exec, rows};
+use db::{Conn, exec, rows, value};
 use jobs::Provider;
 
 use crate::error::Result;
@@ -71,6 +71,28 @@ impl Newcomers {
             provider.as_str(),
             most as i64,
         )?)
+    }
+
+    /// How many of them wait, counted up to `most`.
+    pub(crate) async fn count(
+        &self,
+        conn: &mut Conn,
+        provider: Provider,
+        most: usize,
+    ) -> Result<usize> {
+        let waiting: i64 = value!(
+            conn,
+            "SELECT COUNT(*) FROM (
+                SELECT id FROM reveals
+                WHERE id >= $1 AND id <= $2 AND lane = $3 AND provider || '' = $4 AND state = 'queued' AND newcomer = 1
+                LIMIT $5) q",
+            self.next,
+            self.last,
+            self.batch,
+            provider.as_str(),
+            most as i64,
+        )?;
+        Ok(usize::try_from(waiting).unwrap_or(0))
     }
 
     /// All were looked at, or those up to the number `last`.

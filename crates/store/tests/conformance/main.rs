@@ -25,6 +25,7 @@ mod harness;
 mod identity;
 mod inbox;
 mod isolation;
+mod lookups;
 mod newcomers;
 mod overdue;
 mod paying;

@@ -2,6 +2,8 @@
 
 /// Applies stored webhooks.
 pub mod apply_webhooks;
+/// What came of a call, and how it is written down.
+pub mod call_outcome;
 /// Asks for a provider's balance.
 pub mod check_balance;
 /// Heartbeats, and what time alone decides.

@@ -1,7 +1,7 @@
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
-use jobs::outcome::RevealOutcome;
-use jobs::{Identifier, Provider};
+use jobs::outcome::{IdLookupOutcome, RevealOutcome};
+use jobs::{CallKind, Identifier, Provider, lookup};
 use store::ClaimedCall;
 
 use super::send_call;
@@ -13,9 +13,19 @@ use crate::backend::Ticket;
 /// # Errors
 /// None: the ledger has recorded every outcome.
 pub async fn handle(ticket: Ticket<ClaimedCall>, app: Data<App>) -> Result<(), BoxDynError> {
-    let request = reveal(&app, &ticket.work);
-    send_call::send(&app, &app.store.clock(), &ticket, request).await;
+    let (clock, call) = (app.store.clock(), &ticket.work);
+    match call.kind {
+        CallKind::Reveal => send_call::send(&app, &clock, &ticket, reveal(&app, call)).await,
+        CallKind::Lookup => send_call::send(&app, &clock, &ticket, look_up(&app, call)).await,
+    }
     Ok(())
+}
+
+async fn look_up(app: &App, call: &ClaimedCall) -> IdLookupOutcome {
+    match &app.ocean {
+        Some(client) => client.look_up(&lookup::handles(&call.people)).await,
+        None => IdLookupOutcome::NotSent,
+    }
 }
 
 async fn reveal(app: &App, call: &ClaimedCall) -> RevealOutcome {

@@ -3,8 +3,6 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use jobs::outcome::{Refusal, RevealOutcome};
-use jobs::verdict::on_refusal;
 use jobs::{Clock, Provider};
 use providers::body::Deadline;
 use store::{Answer, ClaimReveals, ClaimedCall, StoreError};
@@ -12,7 +10,7 @@ use store::{Answer, ClaimReveals, ClaimedCall, StoreError};
 use crate::app::App;
 use crate::backend::{Claimed, Source, Ticket};
 use crate::failpoint;
-use crate::metrics::Kind;
+use crate::jobs::call_outcome::Outcome;
 use crate::routine::Routine;
 
 /// If more time than this passes between the commit that wrote a call down and its first byte, the
@@ -59,9 +57,10 @@ impl Source for DueReveals {
 /// leaves the call in a state that says what may have happened, a panic included. Every line about it
 /// has the call's id from the span.
 #[tracing::instrument(name = "call", skip_all, fields(call_id = %ticket.work.call_id, provider = %ticket.work.provider, people = ticket.work.people.len()))]
-pub async fn send<F>(app: &App, clock: &Clock, ticket: &Ticket<ClaimedCall>, request: F)
+pub async fn send<F, O>(app: &App, clock: &Clock, ticket: &Ticket<ClaimedCall>, request: F)
 where
-    F: Future<Output = RevealOutcome>,
+    F: Future<Output = O>,
+    O: Outcome,
 {
     let call = ticket.work.clone();
     let provider = call.provider;
@@ -81,38 +80,34 @@ where
     let (outcome, http_status) =
         match AssertUnwindSafe(providers::http::with_status(request)).catch_unwind().await {
             Ok(answer) => answer,
-            Err(_) => (RevealOutcome::Unknown { why: "the handler panicked".to_owned() }, None),
+            Err(_) => (O::unknown("the handler panicked".to_owned()), None),
         };
     let took = started.elapsed();
-    app.metrics().request(provider, Kind::Reveal, label(&outcome), took);
+    app.metrics().request(provider, O::KIND, outcome.label(), took);
     log(app, provider, &outcome, http_status, took);
     failpoint::reached("answer_read");
     // Not after a refusal: nobody may be sent after them before the gate knows of it.
-    if went_well(&outcome) {
+    if outcome.went_well() {
         ticket.free_slot();
     }
     let answer = Answer { call, http_status };
-    let written = app.persist("an answer", || record(app, answer.clone(), outcome.clone())).await;
+    let written = app.persist("an answer", || outcome.clone().record(app, answer.clone())).await;
     if let Err(error) = written {
         tracing::error!(%error, "an answer could not be written down");
     }
     failpoint::reached("answer_written");
 }
 
-fn went_well(outcome: &RevealOutcome) -> bool {
-    matches!(outcome, RevealOutcome::Accepted { .. } | RevealOutcome::NotFound)
-}
-
-fn log(
+fn log<O: Outcome>(
     app: &App,
     provider: Provider,
-    outcome: &RevealOutcome,
+    outcome: &O,
     http_status: Option<u16>,
     took: Duration,
 ) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let outcome_label = label(outcome);
-    if went_well(outcome) && Routine::covers(provider) {
+    let outcome_label = outcome.label();
+    if outcome.went_well() && Routine::covers(provider) {
         app.routine().request(provider);
         tracing::debug!(http_status, outcome = outcome_label, took_ms, "answered");
     } else {
@@ -140,61 +135,5 @@ pub async fn give_back(app: &App, call: ClaimedCall, why: &'static str) {
         .await;
     if let Err(error) = written {
         tracing::warn!(%call_id, %error, "a call could not be given back");
-    }
-}
-
-async fn record(app: &App, answer: Answer, outcome: RevealOutcome) -> Result<(), StoreError> {
-    let policy = &app.policy;
-    match outcome {
-        RevealOutcome::Accepted { tracking_id } => {
-            app.store.answer_accepted(answer, tracking_id, policy).await
-        }
-        RevealOutcome::Undocumented { tracking_id, why } => {
-            app.store.answer_undocumented(answer, tracking_id, why, policy).await
-        }
-        RevealOutcome::NotSent => {
-            app.store.give_back(answer.call, "not sent within 5 s".to_owned()).await
-        }
-        RevealOutcome::NotFound => app.store.answer_not_found(answer, policy).await,
-        RevealOutcome::Unknown { why } => app.store.answer_unknown(answer, why, policy).await,
-        RevealOutcome::Refused(refusal) => {
-            let text = describe(&refusal);
-            app.store.answer_refused(answer, text, on_refusal(refusal), policy).await
-        }
-    }
-}
-
-/// One word for logs.
-fn label(outcome: &RevealOutcome) -> &'static str {
-    match outcome {
-        RevealOutcome::Accepted { .. } => "accepted",
-        RevealOutcome::Undocumented { .. } => "undocumented",
-        RevealOutcome::NotSent => "not_sent",
-        RevealOutcome::NotFound => "not_found",
-        RevealOutcome::Unknown { .. } => "unknown",
-        RevealOutcome::Refused(refusal) => kind(refusal),
-    }
-}
-
-fn kind(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::CreditsPending => "credits_pending",
-        Refusal::CreditsInsufficient => "credits_insufficient",
-        Refusal::RateLimited { .. } => "rate_limited",
-        Refusal::Misconfigured { .. } => "misconfigured",
-        Refusal::BadPeople(_) => "bad_people",
-        Refusal::BadRequest { .. } => "bad_request",
-        Refusal::Unavailable { .. } => "unavailable",
-    }
-}
-
-/// For the journal: the kind of refusal, and the provider's words.
-fn describe(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Misconfigured { message }
-        | Refusal::BadRequest { message }
-        | Refusal::Unavailable { message, .. } => format!("{}: {message}", kind(refusal)),
-        Refusal::BadPeople(people) => format!("{}: {} named", kind(refusal), people.len()),
-        _ => kind(refusal).to_owned(),
     }
 }

@@ -99,6 +99,7 @@ fn count_new_people(
         let asked = step.made || (woken && place == 0) || found.unclaimed.contains(&id);
         if asked && !known.state(step.whom).is_finished() && found.counted.insert(id) {
             *loaded.new_people.entry(step.provider).or_default() += 1;
+            loaded.lookups += i64::from(known.is_to_be_looked_up(step.whom));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use db::{Conn, value};
 use jobs::gate::Admission as Door;
-use jobs::{Provider, Timestamp};
+use jobs::{Provider, Timestamp, lookup};
 
 use crate::calls::claim::send_slot::Moment;
 use crate::calls::claimed::ClaimReveals;
@@ -19,6 +19,8 @@ pub(super) enum Admission {
 pub(super) struct Admitted {
     pub(super) calls: usize,
     pub(super) people: usize,
+    /// How many people a lookup may have: it needs no webhook, so the canary says nothing about it.
+    pub(super) to_look_up: usize,
     pub(super) probe: bool,
 }
 
@@ -30,7 +32,12 @@ pub(super) async fn admit(
     moment: &Moment,
 ) -> Result<Admission> {
     let now = moment.now;
-    let (mut calls, mut people, probe) = match gate.breaker.admission(now) {
+    let admission = gate.breaker.admission(now);
+    let to_look_up = match admission {
+        Door::Careful | Door::Probe { small: true } => SMALL_PROBE,
+        _ => lookup::MOST_PEOPLE,
+    };
+    let (mut calls, mut people, probe) = match admission {
         Door::Shut(until) => return Ok(Admission::Wait(until)),
         Door::Open => (ask.calls, ask.people, false),
         Door::Careful => (1, SMALL_PROBE, false),
@@ -56,7 +63,7 @@ pub(super) async fn admit(
         return Ok(Admission::Paced(Timestamp(grant.next_at_ms)));
     }
     calls = grant.requests;
-    Ok(Admission::Go(Admitted { calls, people, probe }))
+    Ok(Admission::Go(Admitted { calls, people, to_look_up, probe }))
 }
 
 /// When the day's requests run short, a call that would not be full waits so that they last until the

@@ -1,36 +1,26 @@
 //! Who goes into the calls of a claim, and who pays: first groups that must be asked apart, then people
 //! batch by batch.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
-use db::{Conn, exec, json, rows};
-use jobs::budget::{Candidate, Room, allocate};
+use db::Conn;
 use jobs::fairness::shares;
-use jobs::{Credits, Price, Provider, Timestamp};
+use jobs::lookup::{Next, PRICE_OF_MATCH};
+use jobs::{CallKind, Credits, Price, Timestamp};
 
 use crate::calls::claim::admission::Admitted;
 use crate::calls::claim::candidates::{
-    Lane, Picked, credits_left, due_cohorts, due_lanes, pick_cohort, pick_lane, take_from_full,
+    Lane, Picked, due_cohorts, due_lanes, last_turn, pick_cohort, pick_lane, take_from_full,
 };
+use crate::calls::claim::isolated::Aside;
+use crate::calls::claim::lookups::{draft_lookup, kind_of, next};
+use crate::calls::claim::paying::{Draft, Wallet, pay};
 use crate::calls::claimed::ClaimReveals;
 use crate::error::Result;
 use crate::gates::account::Account;
 use crate::gates::gate::Gate;
-use crate::people::suppressed::{end_waiting, suppressed_among};
-use crate::reveals::charge::bill;
 use crate::reveals::counters::Totals;
-use crate::reveals::displayed_rows::rows_showing;
-use crate::reveals::ownership::find_lanes;
 use crate::reveals::unclaimed_range::Walked;
-use crate::topic::Topic;
-
-/// A call about to be written.
-pub(super) struct Draft {
-    pub(super) people: Vec<Picked>,
-    pub(super) payers: Vec<i64>,
-    pub(super) price: Credits,
-    pub(super) isolating: bool,
-}
 
 /// What was drafted, and how far along their newcomers it went.
 pub(super) struct Drafts {
@@ -38,50 +28,83 @@ pub(super) struct Drafts {
     pub(super) walked: Vec<Walked>,
 }
 
-/// What may still be reserved.
-struct Wallet {
-    /// Batches that are there and not cancelled, as far as they were looked up; `room` has those with a ceiling.
-    wanting: BTreeSet<i64>,
-    room: Room,
-    /// The account ran out.
-    short: bool,
-}
-
-impl Wallet {
-    /// A batch that wants people, and what it may still spend, if it has a ceiling.
-    fn note(&mut self, batch: i64, left: Option<Credits>) {
-        if self.wanting.insert(batch)
-            && let Some(left) = left
-        {
-            self.room.batches.insert(batch, left);
-        }
-    }
-}
-
-/// Fills calls: first groups that must be asked `apart`, if there are any, then people batch by batch.
+/// Fills calls: first groups that must be asked apart, if there are any, then people batch by batch. Where people must
+/// be looked up before, a lookup goes in place of reveals that would not be full.
 pub(super) async fn draft_calls(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
     gate: &Gate,
-    &Admitted { calls, people, .. }: &Admitted,
-    apart: bool,
+    admitted: &Admitted,
+    aside: &Aside,
     now: Timestamp,
 ) -> Result<Drafts> {
+    let &Admitted { calls, people, to_look_up, .. } = admitted;
     let price = gate.price(ask.provider, ask.price);
     let account = Account::read(conn, ask.provider, gate).await?.map(|account| account.room());
-    let room = Room { account, batches: HashMap::new() };
-    let mut wallet = Wallet { wanting: BTreeSet::new(), room, short: false };
+    let mut wallet = Wallet::of(account);
     let mut drafts = Vec::new();
-    if apart {
+    if aside.apart {
         drafts = draft_cohorts(conn, totals, ask, gate, (calls, people, price), &mut wallet, now)
             .await?;
     }
     let mut walked = Vec::new();
     let lanes = due_lanes(conn, ask.provider).await?;
-    let last_turn = lanes.iter().map(|lane| lane.turn).max().unwrap_or(0);
+    let free = calls.saturating_sub(drafts.len());
+    let (next, ready) = next(conn, ask, &lanes, aside, (free, people)).await?;
+    let reveals = match next {
+        Next::Reveal { calls } => calls,
+        Next::Wait => 0,
+        Next::LookUp => {
+            let most = (to_look_up, ready);
+            let lookup =
+                draft_lookup(conn, totals, ask, &lanes, most, price, &mut wallet, now).await?;
+            let reveals = if lookup.is_some() { 0 } else { free };
+            drafts.extend(lookup);
+            reveals
+        }
+    };
+    if reveals > 0 {
+        let most = (drafts.len() + reveals, people);
+        draft_lanes(
+            conn,
+            totals,
+            ask,
+            &lanes,
+            most,
+            price,
+            &mut wallet,
+            &mut drafts,
+            &mut walked,
+            now,
+        )
+        .await?;
+    }
+    for draft in &drafts {
+        for payer in &draft.payers {
+            totals.reserve(*payer, ask.provider, draft.kind.people_asked(1), draft.price);
+        }
+    }
+    Ok(Drafts { drafts, walked })
+}
+
+/// Fills up to so many calls, of so many people each, batch by batch.
+#[expect(clippy::too_many_arguments, reason = "one plan with everything it rests on")]
+async fn draft_lanes(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ask: &ClaimReveals,
+    lanes: &[Lane],
+    (calls, people): (usize, usize),
+    price: Price,
+    wallet: &mut Wallet,
+    drafts: &mut Vec<Draft>,
+    walked: &mut Vec<Walked>,
+    now: Timestamp,
+) -> Result<()> {
+    let last_turn = last_turn(lanes);
     for group in lanes.chunk_by(|one, other| one.priority == other.priority) {
-        let wanted = calls.saturating_sub(drafts.len()) * people + room_in_last(&drafts, people);
+        let wanted = calls.saturating_sub(drafts.len()) * people + room_in_last(drafts, people);
         if wanted == 0 {
             break;
         }
@@ -95,15 +118,15 @@ pub(super) async fn draft_calls(
             if most == 0 {
                 continue;
             }
-            let mut picked = pick_lane(conn, ask.provider, lane, most, &mut walked).await?;
+            let mut picked = pick_lane(conn, ask.provider, lane, most, walked).await?;
             if picked.is_empty() && !wallet.short {
                 take_from_full(conn, totals, ask.provider, lane.batch, most, now).await?;
                 // Who came over is no newcomer here.
                 let mut lane = *lane;
                 lane.others = true;
-                picked = pick_lane(conn, ask.provider, &lane, most, &mut walked).await?;
+                picked = pick_lane(conn, ask.provider, &lane, most, walked).await?;
             }
-            let drafted = pay(conn, totals, ask, picked, price, &mut wallet, now).await?;
+            let drafted = pay(conn, totals, ask, picked, price, wallet, now).await?;
             unused = most - drafted.len();
             if group.len() > 1 && !drafted.is_empty() {
                 totals.had_turn(lane.batch, ask.provider, last_turn + 1 - lane.turn);
@@ -111,15 +134,10 @@ pub(super) async fn draft_calls(
             all_drafted.insert(turn, drafted);
         }
         for drafted in all_drafted.into_values() {
-            merge_drafts(&mut drafts, drafted, people, price.reserved);
+            merge_drafts(drafts, drafted, people, price.reserved);
         }
     }
-    for draft in &drafts {
-        for payer in &draft.payers {
-            totals.reserve(*payer, ask.provider, 1, price.reserved);
-        }
-    }
-    Ok(Drafts { drafts, walked })
+    Ok(())
 }
 
 /// Batches of one priority with their places in the order of turns and their shares of what is `wanted`, the smallest
@@ -156,8 +174,13 @@ async fn draft_cohorts(
         let Some(&last) = cohorts.last() else { break };
         for cohort in cohorts {
             let picked = pick_cohort(conn, ask.provider, cohort, people).await?;
+            let kind = kind_of(ask.provider, &picked);
+            let reserved = match kind {
+                CallKind::Reveal => price.reserved,
+                CallKind::Lookup => PRICE_OF_MATCH,
+            };
             let drafted = pay(conn, totals, ask, picked, price, wallet, now).await?;
-            drafts.extend(into_drafts(drafted, people, price.reserved, true));
+            drafts.extend(into_drafts(kind, drafted, people, reserved, true));
         }
         after = last;
     }
@@ -165,6 +188,7 @@ async fn draft_cohorts(
 }
 
 fn into_drafts(
+    kind: CallKind,
     paid: Vec<(Picked, i64)>,
     people: usize,
     price: Credits,
@@ -177,7 +201,10 @@ fn into_drafts(
                 last.people.push(person);
                 last.payers.push(payer);
             }
-            _ => drafts.push(Draft { people: vec![person], payers: vec![payer], price, isolating }),
+            _ => {
+                let (people, payers) = (vec![person], vec![payer]);
+                drafts.push(Draft { kind, people, payers, price, isolating });
+            }
         }
     }
     drafts
@@ -200,114 +227,5 @@ fn merge_drafts(drafts: &mut Vec<Draft>, paid: Vec<(Picked, i64)>, people: usize
             last.payers.push(payer);
         }
     }
-    drafts.extend(into_drafts(paid.collect(), people, price, false));
-}
-
-/// Finds a payer for each; those without one leave the queue or wait at the ceiling.
-async fn pay(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    ask: &ClaimReveals,
-    mut picked: Vec<Picked>,
-    price: Price,
-    wallet: &mut Wallet,
-    now: Timestamp,
-) -> Result<Vec<(Picked, i64)>> {
-    let people = picked.iter().map(|person| (person.id, person.subject.as_str()));
-    let suppressed = suppressed_among(conn, people).await?;
-    if !suppressed.is_empty() {
-        picked.retain(|person| !suppressed.contains(&person.id));
-        end_waiting(conn, totals, &suppressed, now).await?;
-    }
-    if picked.is_empty() {
-        return Ok(Vec::new());
-    }
-    let candidates = candidates(conn, ask.provider, &mut picked, wallet).await?;
-    let allocation = allocate(&candidates, price, &mut wallet.room);
-    // Those whom only a batch wants that is still loading wait for it.
-    find_lanes(conn, totals, &allocation.unwanted, now).await?;
-    if allocation.account_short {
-        wallet.short = true;
-        ask_balance_soon(conn, ask, now).await?;
-    }
-    let mut by_id: HashMap<i64, Picked> = picked.into_iter().map(|p| (p.id, p)).collect();
-    let paid: Vec<(Picked, i64)> = allocation
-        .paid
-        .into_iter()
-        .filter_map(|(reveal, payer)| Some((by_id.remove(&reveal)?, payer)))
-        .collect();
-    // Whoever was to pay when the rows came may be gone, or at their ceiling.
-    let otherwise = paid.iter().filter(|(person, payer)| person.billed[..] != [*payer]);
-    let otherwise: Vec<(i64, i64)> = otherwise.map(|(person, payer)| (person.id, *payer)).collect();
-    bill(conn, &otherwise).await?;
-    Ok(paid)
-}
-
-/// For each person the batches that want it, in the order in which they pay; and the rows that show it.
-async fn candidates(
-    conn: &mut Conn,
-    provider: Provider,
-    picked: &mut [Picked],
-    wallet: &mut Wallet,
-) -> Result<Vec<Candidate>> {
-    let ids: Vec<i64> = picked.iter().map(|p| p.id).collect();
-    let shown = rows_showing(conn, &ids).await?;
-    let batches: BTreeSet<i64> = shown.iter().map(|(_, batch, _)| *batch).collect();
-    look_up(conn, provider, &batches, wallet).await?;
-    let mut people: HashMap<i64, &mut Picked> = picked.iter_mut().map(|p| (p.id, p)).collect();
-    for (reveal, batch, shared) in shown {
-        if let Some(person) = people.get_mut(&reveal) {
-            person.count_row(batch, shared == 1);
-        }
-    }
-    let candidate = |person: &Picked| Candidate {
-        reveal: person.id,
-        wanted_by: person.batches().filter(|batch| wallet.wanting.contains(batch)).collect(),
-    };
-    Ok(picked.iter().map(candidate).collect())
-}
-
-/// Which of the batches want people, as far as it isn't known.
-async fn look_up(
-    conn: &mut Conn,
-    provider: Provider,
-    batches: &BTreeSet<i64>,
-    wallet: &mut Wallet,
-) -> Result<()> {
-    let unknown: Vec<i64> = batches.difference(&wallet.wanting).copied().collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let wanting: Vec<(i64, Option<i64>)> = rows!(
-        conn,
-        concat!(
-            "SELECT b.id, ",
-            credits_left!(),
-            " FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
-             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
-             WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
-        ),
-        json(&unknown),
-        provider.as_str(),
-    )?;
-    for (batch, left) in wanting {
-        wallet.note(batch, left.map(Credits::from_thousandths));
-    }
-    Ok(())
-}
-
-/// What we believe is too little for the next person: the account is asked, unless it is to be anyway.
-async fn ask_balance_soon(conn: &mut Conn, ask: &ClaimReveals, now: Timestamp) -> Result<()> {
-    let interval = i64::try_from(ask.credits_check_interval.as_millis()).unwrap_or(i64::MAX / 4);
-    exec!(
-        conn,
-        "UPDATE provider_gates SET balance_due_at =
-            CASE WHEN balance_at IS NULL OR balance_at + $3 < $2 THEN $2 ELSE balance_at + $3 END
-         WHERE provider = $1 AND balance_due_at IS NULL",
-        ask.provider.as_str(),
-        now.0,
-        interval,
-    )?;
-    conn.announce(Topic::Queue);
-    Ok(())
+    drafts.extend(into_drafts(CallKind::Reveal, paid.collect(), people, price, false));
 }

@@ -68,6 +68,33 @@ pub(super) struct Lane {
     pub(super) turn: i64,
 }
 
+impl Lane {
+    /// How many people in it can be asked for, counted up to `most`; those who must be looked up first are not among them.
+    pub(super) async fn ready(
+        &self,
+        conn: &mut Conn,
+        provider: Provider,
+        most: usize,
+    ) -> Result<usize> {
+        let mut ready = 0;
+        if self.others {
+            let others: i64 = value!(
+                conn,
+                "SELECT COUNT(*) FROM (
+                    SELECT id FROM reveals WHERE queue_lane = $1 AND provider = $2 LIMIT $3) q",
+                self.batch,
+                provider.as_str(),
+                most as i64,
+            )?;
+            ready = usize::try_from(others).unwrap_or(0);
+        }
+        if let Some(newcomers) = self.newcomers.filter(|_| ready < most) {
+            ready += newcomers.count(conn, provider, most - ready).await?;
+        }
+        Ok(ready)
+    }
+}
+
 record! {
     struct LaneRow {
         batch: i64,
@@ -122,6 +149,11 @@ pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec
         turn: row.turn,
     };
     Ok(lanes.into_iter().map(lane).collect())
+}
+
+/// The greatest turn of any of them.
+pub(super) fn last_turn(lanes: &[Lane]) -> i64 {
+    lanes.iter().map(|lane| lane.turn).max().unwrap_or(0)
 }
 
 /// Up to `most` groups that must be asked apart, those behind `after`. Groups that only batches at
@@ -217,6 +249,22 @@ pub(super) async fn take_from_full(
     )?;
     let shared: Vec<i64> = shared.into_iter().map(|(id,)| id).collect();
     find_lanes(conn, totals, &shared, now).await
+}
+
+/// Who must be looked up before a provider can be asked for them.
+pub(super) async fn pick_to_look_up(
+    conn: &mut Conn,
+    lane: &Lane,
+    most: usize,
+) -> Result<Vec<Picked>> {
+    let picked: Vec<PickedRow> = rows!(
+        conn,
+        "SELECT id, subject, attempts, repeat_of FROM reveals
+         WHERE lookup_lane = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED",
+        lane.batch,
+        most as i64,
+    )?;
+    Ok(picked.into_iter().map(Picked::from).collect())
 }
 
 pub(super) async fn pick_cohort(

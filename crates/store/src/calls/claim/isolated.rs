@@ -1,7 +1,7 @@
 //! People who don't simply stand in line: whose backoff isn't over, and who must be asked apart.
 
 use db::{Conn, row, rows};
-use jobs::{Provider, RevealState, Timestamp};
+use jobs::{Provider, RevealState, Timestamp, lookup};
 
 use crate::error::Result;
 use crate::reveals::counters::Totals;
@@ -17,19 +17,33 @@ pub(super) struct Aside {
     pub(super) next_due: Option<Timestamp>,
     /// Some must be asked apart.
     pub(super) apart: bool,
+    /// Some must be looked up before they can be asked for.
+    pub(super) to_look_up: bool,
+    /// A lookup is on its way.
+    pub(super) lookup_is_out: bool,
 }
 
 impl Aside {
     pub(super) async fn read(conn: &mut Conn, provider: Provider) -> Result<Aside> {
-        let found: Option<(Option<i64>, i64)> = row!(
+        let found: Option<(Option<i64>, i64, i64, i64)> = row!(
             conn,
             "SELECT (SELECT MIN(retry_at) FROM reveals WHERE provider = $1 AND retry_at IS NOT NULL),
                     CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals WHERE provider = $1 AND queue_cohort IS NOT NULL)
+                              THEN 1 ELSE 0 END AS BIGINT),
+                    CAST(CASE WHEN $2 = 1 AND EXISTS (SELECT 1 FROM reveals WHERE lookup_lane > 0)
+                              THEN 1 ELSE 0 END AS BIGINT),
+                    CAST(CASE WHEN $2 = 1 AND EXISTS (SELECT 1 FROM calls WHERE state = 'sending' AND kind = 'lookup')
                               THEN 1 ELSE 0 END AS BIGINT)",
             provider.as_str(),
+            i64::from(provider == lookup::PROVIDER),
         )?;
-        let (due, apart) = found.unwrap_or_default();
-        Ok(Aside { next_due: due.map(Timestamp), apart: apart == 1 })
+        let (due, apart, to_look_up, out) = found.unwrap_or_default();
+        Ok(Aside {
+            next_due: due.map(Timestamp),
+            apart: apart == 1,
+            to_look_up: to_look_up == 1,
+            lookup_is_out: out == 1,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use jobs::rate::Grant;
 use jobs::{CallId, Credits, RevealState, Tariff, Timestamp};
 use serde::Serialize;
 
-use crate::calls::claim::call_plan::Draft;
+use crate::calls::claim::paying::Draft;
 use crate::calls::claim::send_slot::Moment;
 use crate::calls::claimed::{ClaimReveals, ClaimedCall, Claims};
 use crate::decode::credits;
@@ -105,6 +105,7 @@ async fn write_calls(
         calls.push(ClaimedCall {
             call_id,
             provider: ask.provider,
+            kind: draft.kind,
             sent_at: now,
             leaves_at: moment.instant_of(grant.leaves_at_us(nth)),
             people: draft.people.into_iter().map(|p| p.subject).collect(),
@@ -128,6 +129,7 @@ async fn insert_calls(
     #[derive(Serialize)]
     struct Row<'a> {
         call_id: &'a CallId,
+        kind: &'static str,
         people: usize,
         attempt: i64,
         repeat_of: Option<i64>,
@@ -135,6 +137,7 @@ async fn insert_calls(
     fn row<'a>((call_id, draft): (&'a CallId, &Draft)) -> Row<'a> {
         Row {
             call_id,
+            kind: draft.kind.as_str(),
             people: draft.people.len(),
             attempt: draft.people.iter().map(|p| p.attempts).max().unwrap_or(0) + 1,
             repeat_of: draft.people.iter().find_map(|p| p.repeat_of),
@@ -143,8 +146,8 @@ async fn insert_calls(
     let new: Vec<Row> = ids.iter().zip(drafts).map(row).collect();
     let numbers: Vec<(i64, String)> = rows!(
         conn,
-        "INSERT INTO calls (call_id, provider, state, worker_id, people, open_people, attempt, probe, sent_at, repeat_of, number_price)
-         SELECT e.value->>'call_id', $2, 'sending', $3, CAST(e.value->>'people' AS BIGINT),
+        "INSERT INTO calls (call_id, kind, provider, state, worker_id, people, open_people, attempt, probe, sent_at, repeat_of, number_price)
+         SELECT e.value->>'call_id', e.value->>'kind', $2, 'sending', $3, CAST(e.value->>'people' AS BIGINT),
                 CAST(e.value->>'people' AS BIGINT), CAST(e.value->>'attempt' AS BIGINT),
                 CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST(e.value->>'repeat_of' AS BIGINT),
                 CAST($6 AS BIGINT)

@@ -15,7 +15,7 @@ use crate::topic::Topic;
 pub(super) const AT_ONCE: i64 = 200;
 
 /// A call that is looked at, and its provider.
-pub(super) type Looked = (i64, Provider);
+pub(crate) type Looked = (i64, Provider);
 
 pub(super) fn looked(found: Vec<(i64, String)>) -> Result<Vec<Looked>> {
     found.into_iter().map(|(id, provider)| Ok((id, parse_provider(&provider, id)?))).collect()
@@ -23,7 +23,7 @@ pub(super) fn looked(found: Vec<(i64, String)>) -> Result<Vec<Looked>> {
 
 /// Locks calls, and then all people in them, each in the order of their numbers: one call after the other
 /// would lock people in no order, and wait crosswise with a submit that names some of them.
-pub(super) async fn lock_all(conn: &mut Conn, calls: &[Looked]) -> Result<()> {
+pub(crate) async fn lock_all(conn: &mut Conn, calls: &[Looked]) -> Result<()> {
     let ids: Vec<i64> = calls.iter().map(|(id, _)| *id).collect();
     if ids.is_empty() {
         return Ok(());

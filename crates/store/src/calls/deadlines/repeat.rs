@@ -3,7 +3,9 @@
 use db::{Conn, exec, json, rows, value};
 use jobs::{CallState, Provider, RevealState, Timestamp};
 
-use crate::calls::deadlines::expire::{AT_ONCE, end_without_result, lock_all, looked, waiting_on};
+use crate::calls::deadlines::expire::{
+    AT_ONCE, Looked, end_without_result, lock_all, looked, waiting_on,
+};
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
@@ -32,7 +34,11 @@ pub(super) async fn repeat_unknown(
         // Its webhook, or another worker, may have been faster than the lock.
         let state: String = value!(conn, "SELECT state FROM calls WHERE id = $1", call)?;
         if state == CallState::Unknown.as_str() {
-            repeat(conn, &mut totals, provider, call, max_attempts, now).await?;
+            let outcome = "unknown: sent again";
+            let expired =
+                Change { reason: Some("outcome_unknown"), ..Change::to(RevealState::Expired) };
+            repeat(conn, &mut totals, (call, provider), outcome, (max_attempts, expired), now)
+                .await?;
             repeated += 1;
         }
     }
@@ -40,15 +46,45 @@ pub(super) async fn repeat_unknown(
     Ok(repeated)
 }
 
-async fn repeat(
+/// A lookup whose outcome nobody knows is asked again by itself, unlike a reveal, since no webhook will bring its answer.
+/// Ocean has no idempotency key, so those who match may be charged once more. That is a twentieth of a credit, where
+/// giving up would cost the number, and it is bounded by MAX_ATTEMPTS. What the first one may have cost is written off, so
+/// that ceilings hold.
+pub(crate) async fn look_up_again(
     conn: &mut Conn,
     totals: &mut Totals,
-    provider: Provider,
-    call: i64,
+    (call, provider): Looked,
+    (why, http_status): (&str, Option<u16>),
     max_attempts: i64,
     now: Timestamp,
 ) -> Result<()> {
-    end_without_result(conn, totals, provider, call, "unknown: sent again").await?;
+    // Its answer may have been faster.
+    let open = exec!(
+        conn,
+        "UPDATE calls SET http_status = $2, finished_at = $3 WHERE id = $1 AND state = 'sending'",
+        call,
+        http_status.map(i64::from),
+        now.0,
+    )?;
+    if open == 0 {
+        return Ok(());
+    }
+    let reason = format!("lookup: gave up after {max_attempts} attempts: {why}");
+    let failed = Change { reason: Some(&reason), attempts: 1, ..Change::to(RevealState::Failed) };
+    let outcome = format!("unknown: {why}; asked again");
+    repeat(conn, totals, (call, provider), &outcome, (max_attempts, failed), now).await
+}
+
+/// Has the people asked again; those who were too often end as `gave_up`.
+async fn repeat(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    (call, provider): Looked,
+    outcome: &str,
+    (max_attempts, gave_up): (i64, Change<'_>),
+    now: Timestamp,
+) -> Result<()> {
+    end_without_result(conn, totals, provider, call, outcome).await?;
     let ids = waiting_on(conn, call).await?;
     let spent: Vec<(i64,)> = rows!(
         conn,
@@ -59,8 +95,7 @@ async fn repeat(
     )?;
     let spent: Vec<i64> = spent.into_iter().map(|(id,)| id).collect();
     let again: Vec<i64> = ids.into_iter().filter(|id| !spent.contains(id)).collect();
-    let expired = Change { reason: Some("outcome_unknown"), ..Change::to(RevealState::Expired) };
-    shift(conn, totals, provider, &spent, expired, now).await?;
+    shift(conn, totals, provider, &spent, gave_up, now).await?;
     let change = Change { attempts: 1, ..Change::to(RevealState::Queued) };
     shift(conn, totals, provider, &again, change, now).await?;
     exec!(

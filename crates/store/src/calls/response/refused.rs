@@ -2,13 +2,13 @@
 
 use db::{Conn, exec, json, row, rows};
 use jobs::backoff::full_jitter;
-use jobs::gate::{AnswerTo, Breaker};
+use jobs::gate::Breaker;
 use jobs::outcome::BadPerson;
 use jobs::verdict::{Closing, GateReason, Next, Until, Verdict, on_refused_alone};
 use jobs::{CallState, Policy, Provider, RevealState, Timestamp};
 
 use crate::calls::claimed::{Answer, ClaimedCall};
-use crate::calls::ended::{end_call, release, still_in};
+use crate::calls::ended::{answer_to, broken_order, end_call, release, still_in};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 use crate::gates::{closing, state};
@@ -228,10 +228,10 @@ pub(super) async fn after_refusal(
         return closing::close(conn, call.provider, gate, &closing, policy, now).await;
     }
     if broken {
-        return closing::broken(conn, call.provider, gate, Some(call.id), outcome, policy, now)
-            .await;
+        let order = broken_order(gate, call);
+        return closing::broken(conn, call.provider, gate, order, outcome, policy, now).await;
     }
-    state::passed(conn, call.provider, AnswerTo::Order).await?;
+    state::passed(conn, call.provider, answer_to(call)).await?;
     if gate.probe_call == Some(call.id) {
         let breaker = Breaker { broken_streak: 0, ..gate.breaker.probe_answered(now) };
         state::write(conn, call.provider, &breaker).await?;

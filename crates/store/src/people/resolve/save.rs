@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use db::Conn;
 use db::bulk::{each, ints, same, same_text, shared, words};
+use jobs::lookup::is_to_be_looked_up;
 use jobs::{RevealState, Timestamp};
 
 use crate::error::Result;
@@ -41,7 +42,10 @@ impl People {
     async fn save_new(&self, conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
         let mut fresh: Vec<&Known> = Vec::with_capacity(self.reveals.len());
         fresh.extend(self.reveals.iter().filter(|known| known.fresh));
-        let comes = |new: &Known| new.state == RevealState::Queued;
+        // Who is to be looked up is claimed by an index.
+        let comes = |new: &Known| {
+            new.state == RevealState::Queued && !is_to_be_looked_up(self.provider, &new.subject)
+        };
         let columns = vec![
             ("id", ints(fresh.iter().map(|known| known.id))),
             ("provider", same_text(self.provider.as_str(), fresh.len())),

@@ -61,6 +61,7 @@ pub struct Row {
 pub struct Call {
     pub id: i64,
     pub provider: String,
+    pub kind: String,
     pub state: String,
     pub people: i64,
     pub open_people: i64,
@@ -105,7 +106,7 @@ impl Ledger {
         let rows =
             db.all("SELECT batch_id, row_number, reveal_id, shared, ended FROM batch_rows").await;
         let calls: Vec<Call> = db
-            .all("SELECT id, provider, state, people, open_people, deadline_at, poll_at, repeat_of FROM calls")
+            .all("SELECT id, provider, kind, state, people, open_people, deadline_at, poll_at, repeat_of FROM calls")
             .await;
         let members =
             db.all("SELECT call_id, reveal_id, payer, reserved, credits FROM call_reveals").await;

@@ -11,6 +11,10 @@ pub struct Who {
     identifiers: Vec<Identifier>,
     providers: Vec<Provider>,
     erased: bool,
+    /// At Ocean by their address.
+    looked_up: bool,
+    /// A step that the row itself can't ask at.
+    unasked: Option<Provider>,
 }
 
 /// By Ocean's id.
@@ -48,6 +52,18 @@ impl Who {
         self
     }
 
+    /// Ocean is asked which id the address has.
+    pub fn looked_up(mut self) -> Who {
+        self.looked_up = true;
+        self
+    }
+
+    /// The provider is a step for those whom other rows make known there.
+    pub fn unasked(mut self, provider: Provider) -> Who {
+        self.unasked = Some(provider);
+        self
+    }
+
     pub fn erased(mut self) -> Who {
         self.erased = true;
         self
@@ -64,8 +80,12 @@ impl Who {
 
     fn step(&self, provider: Provider) -> Option<NewStep> {
         let of_kind = |kind| self.identifiers.iter().position(|i| i.kind() == kind);
-        let asks_by = provider.asks_by().iter().copied().find_map(of_kind)?;
-        Some(NewStep { provider, asks_by: u8::try_from(asks_by).ok() })
+        let looked_up = || of_kind(IdentifierKind::LinkedinUrl).filter(|_| self.looked_up);
+        let asks_by = provider.asks_by().iter().copied().find_map(of_kind).or_else(looked_up);
+        if asks_by.is_none() && self.unasked != Some(provider) {
+            return None;
+        }
+        Some(NewStep { provider, asks_by: asks_by.and_then(|nth| u8::try_from(nth).ok()) })
     }
 }
 

@@ -1,0 +1,161 @@
+//! Who pays for the people of a claim, and what may still be reserved.
+
+use std::collections::{BTreeSet, HashMap};
+
+use db::{Conn, exec, json, rows};
+use jobs::budget::{Candidate, Room, allocate};
+use jobs::{CallKind, Credits, Price, Provider, Timestamp};
+
+use crate::calls::claim::candidates::{Picked, credits_left};
+use crate::calls::claimed::ClaimReveals;
+use crate::error::Result;
+use crate::people::suppressed::{end_waiting, suppressed_among};
+use crate::reveals::charge::bill;
+use crate::reveals::counters::Totals;
+use crate::reveals::displayed_rows::rows_showing;
+use crate::reveals::ownership::find_lanes;
+use crate::topic::Topic;
+
+/// A call about to be written.
+pub(super) struct Draft {
+    pub(super) kind: CallKind,
+    pub(super) people: Vec<Picked>,
+    pub(super) payers: Vec<i64>,
+    pub(super) price: Credits,
+    pub(super) isolating: bool,
+}
+
+/// What may still be reserved.
+pub(super) struct Wallet {
+    /// Batches that are there and not cancelled, as far as they were looked up; `room` has those with a ceiling.
+    wanting: BTreeSet<i64>,
+    pub(super) room: Room,
+    /// The account ran out.
+    pub(super) short: bool,
+}
+
+impl Wallet {
+    /// With so much in the account, if it is known.
+    pub(super) fn of(account: Option<Credits>) -> Self {
+        let room = Room { account, batches: HashMap::new() };
+        Wallet { wanting: BTreeSet::new(), room, short: false }
+    }
+
+    /// A batch that wants people, and what it may still spend, if it has a ceiling.
+    pub(super) fn note(&mut self, batch: i64, left: Option<Credits>) {
+        if self.wanting.insert(batch)
+            && let Some(left) = left
+        {
+            self.room.batches.insert(batch, left);
+        }
+    }
+}
+
+/// Finds a payer for each; those without one leave the queue or wait at the ceiling.
+pub(super) async fn pay(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    ask: &ClaimReveals,
+    mut picked: Vec<Picked>,
+    price: Price,
+    wallet: &mut Wallet,
+    now: Timestamp,
+) -> Result<Vec<(Picked, i64)>> {
+    let people = picked.iter().map(|person| (person.id, person.subject.as_str()));
+    let suppressed = suppressed_among(conn, people).await?;
+    if !suppressed.is_empty() {
+        picked.retain(|person| !suppressed.contains(&person.id));
+        end_waiting(conn, totals, &suppressed, now).await?;
+    }
+    if picked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let candidates = candidates(conn, ask.provider, &mut picked, wallet).await?;
+    let allocation = allocate(&candidates, price, &mut wallet.room);
+    // Those whom only a batch wants that is still loading wait for it.
+    find_lanes(conn, totals, &allocation.unwanted, now).await?;
+    if allocation.account_short {
+        wallet.short = true;
+        ask_balance_soon(conn, ask, now).await?;
+    }
+    let mut by_id: HashMap<i64, Picked> = picked.into_iter().map(|p| (p.id, p)).collect();
+    let paid: Vec<(Picked, i64)> = allocation
+        .paid
+        .into_iter()
+        .filter_map(|(reveal, payer)| Some((by_id.remove(&reveal)?, payer)))
+        .collect();
+    // Whoever was to pay when the rows came may be gone, or at their ceiling.
+    let otherwise = paid.iter().filter(|(person, payer)| person.billed[..] != [*payer]);
+    let otherwise: Vec<(i64, i64)> = otherwise.map(|(person, payer)| (person.id, *payer)).collect();
+    bill(conn, &otherwise).await?;
+    Ok(paid)
+}
+
+/// For each person the batches that want it, in the order in which they pay; and the rows that show it.
+async fn candidates(
+    conn: &mut Conn,
+    provider: Provider,
+    picked: &mut [Picked],
+    wallet: &mut Wallet,
+) -> Result<Vec<Candidate>> {
+    let ids: Vec<i64> = picked.iter().map(|p| p.id).collect();
+    let shown = rows_showing(conn, &ids).await?;
+    let batches: BTreeSet<i64> = shown.iter().map(|(_, batch, _)| *batch).collect();
+    look_up(conn, provider, &batches, wallet).await?;
+    let mut people: HashMap<i64, &mut Picked> = picked.iter_mut().map(|p| (p.id, p)).collect();
+    for (reveal, batch, shared) in shown {
+        if let Some(person) = people.get_mut(&reveal) {
+            person.count_row(batch, shared == 1);
+        }
+    }
+    let candidate = |person: &Picked| Candidate {
+        reveal: person.id,
+        wanted_by: person.batches().filter(|batch| wallet.wanting.contains(batch)).collect(),
+    };
+    Ok(picked.iter().map(candidate).collect())
+}
+
+/// Which of the batches want people, as far as it isn't known.
+async fn look_up(
+    conn: &mut Conn,
+    provider: Provider,
+    batches: &BTreeSet<i64>,
+    wallet: &mut Wallet,
+) -> Result<()> {
+    let unknown: Vec<i64> = batches.difference(&wallet.wanting).copied().collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let wanting: Vec<(i64, Option<i64>)> = rows!(
+        conn,
+        concat!(
+            "SELECT b.id, ",
+            credits_left!(),
+            " FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
+             WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
+        ),
+        json(&unknown),
+        provider.as_str(),
+    )?;
+    for (batch, left) in wanting {
+        wallet.note(batch, left.map(Credits::from_thousandths));
+    }
+    Ok(())
+}
+
+/// What we believe is too little for the next person: the account is asked, unless it is to be anyway.
+async fn ask_balance_soon(conn: &mut Conn, ask: &ClaimReveals, now: Timestamp) -> Result<()> {
+    let interval = i64::try_from(ask.credits_check_interval.as_millis()).unwrap_or(i64::MAX / 4);
+    exec!(
+        conn,
+        "UPDATE provider_gates SET balance_due_at =
+            CASE WHEN balance_at IS NULL OR balance_at + $3 < $2 THEN $2 ELSE balance_at + $3 END
+         WHERE provider = $1 AND balance_due_at IS NULL",
+        ask.provider.as_str(),
+        now.0,
+        interval,
+    )?;
+    conn.announce(Topic::Queue);
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! People who were erased under an id that a lookup names: nothing is asked of them, and nothing of them is kept.
+
+use std::collections::BTreeSet;
+
+use db::bulk::{each, ints, texts};
+use db::{Conn, exec, json};
+use jobs::{Provider, RevealState, Timestamp};
+
+use crate::calls::looked_up::known::Identified;
+use crate::error::Result;
+use crate::people::erased::{ERASED, ErasureKey, erased_among, remember};
+use crate::reveals::counters::Totals;
+use crate::reveals::transition::{Change, shift};
+
+/// Ends those who were erased; gives the others.
+pub(super) async fn end_erased(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    identified: Vec<Identified>,
+    now: Timestamp,
+) -> Result<Vec<Identified>> {
+    let Some(key) = ErasureKey::read(conn).await? else { return Ok(identified) };
+    let erased = erased_among(conn, &key, identified.iter().map(|one| &*one.id)).await?;
+    let (gone, others): (Vec<_>, Vec<_>) =
+        identified.into_iter().partition(|one| erased.contains(&*one.id));
+    let ids: Vec<i64> = gone.iter().map(|one| one.reveal).collect();
+    if ids.is_empty() {
+        return Ok(others);
+    }
+    let addresses: BTreeSet<String> = gone.iter().map(|one| one.subject.to_string()).collect();
+    remember(conn, &key, &addresses, now).await?;
+    let change = Change { reason: Some("erased"), ..Change::to(RevealState::Cancelled) };
+    shift(conn, totals, provider, &ids, change, now).await?;
+    let hidden = gone.iter().map(|one| Some(format!("{ERASED}{}", key.hash(&one.subject))));
+    each(
+        conn,
+        "UPDATE reveals SET subject = e.subject, lane = NULL, cohort = NULL, repeat_of = NULL
+         FROM ROWS WHERE reveals.id = e.id",
+        vec![("id", ints(ids.iter().copied())), ("subject", texts(hidden))],
+    )
+    .await?;
+    exec!(
+        conn,
+        "UPDATE batch_rows SET ended = 'erased', ended_at = COALESCE(ended_at, $2),
+            fields = CASE WHEN (SELECT b.header FROM batches b WHERE b.id = batch_rows.batch_id) IS NULL
+                          THEN '{}' ELSE '[]' END
+         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+        now.0,
+    )?;
+    Ok(others)
+}
+
+/// Remembers, by their hashes, ids of people who were erased while they were looked up.
+pub(super) async fn remember_ids(
+    conn: &mut Conn,
+    ids: BTreeSet<String>,
+    now: Timestamp,
+) -> Result<()> {
+    match ErasureKey::read(conn).await?.filter(|_| !ids.is_empty()) {
+        Some(key) => remember(conn, &key, &ids, now).await,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,140 @@
+//! People whose id is known now: the reveal that was to be looked up asks by it, or makes way for the one that does.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use db::bulk::{each, ints, shared};
+use db::{Conn, Texts, record, rows};
+use jobs::identity::choice::{Standing, counting, next_generation};
+use jobs::{Provider, RevealState, Timestamp};
+
+use crate::calls::looked_up::same_person::merge_elsewhere;
+use crate::decode::parse_state;
+use crate::error::Result;
+use crate::people::links::{NewLink, read, save};
+use crate::reveals::counters::Totals;
+use crate::reveals::displayed_rows::lock_states;
+use crate::reveals::transition::{Change, give_way, shift};
+
+/// A person whose id is known.
+pub(super) struct Identified {
+    pub(super) reveal: i64,
+    /// The address.
+    pub(super) subject: Arc<str>,
+    pub(super) id: Arc<str>,
+    /// The lookup said so, and no row did.
+    pub(super) is_new: bool,
+}
+
+record! {
+    struct RevealRow {
+        id: i64,
+        subject: String,
+        generation: i64,
+        state: String,
+        revealed_at: Option<i64>,
+    }
+}
+
+/// A reveal that asks by an id.
+struct ById {
+    id: i64,
+    generation: i64,
+    state: RevealState,
+    revealed_at: Option<Timestamp>,
+}
+
+/// Has people asked by their ids. What is known or asked by an id already is not asked anew, whether or not the evidence
+/// joins it with the address: Ocean itself says that it is the same person.
+pub(super) async fn adopt(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    provider: Provider,
+    identified: &[Identified],
+    now: Timestamp,
+) -> Result<()> {
+    if identified.is_empty() {
+        return Ok(());
+    }
+    learn(conn, identified).await?;
+    let mut by_id = reveals_by(conn, provider, identified).await?;
+    let (mut pairs, mut renamed) = (BTreeMap::new(), Vec::new());
+    for one in identified {
+        let known = by_id.entry(Arc::clone(&one.id)).or_default();
+        let standings: Vec<Standing> =
+            known.iter().map(|reveal| reveal.standing(&one.id)).collect();
+        if let Some(winner) = counting(&standings, None) {
+            pairs.insert(one.reveal, winner.id);
+            continue;
+        }
+        let generation = next_generation(&standings);
+        renamed.push((one, generation));
+        let (id, state, revealed_at) = (one.reveal, RevealState::Queued, None);
+        known.push(ById { id, generation, state, revealed_at });
+    }
+    rename(conn, &renamed).await?;
+    let all: Vec<i64> = identified.iter().map(|one| one.reveal).collect();
+    shift(conn, totals, provider, &all, Change::to(RevealState::Queued), now).await?;
+    give_way(conn, totals, &pairs, now).await?;
+    let people = || identified.iter().flat_map(|one| [&one.subject, &one.id]).cloned();
+    merge_elsewhere(conn, totals, provider, people().collect(), now).await
+}
+
+/// Keeps what the lookup said, like a row.
+async fn learn(conn: &mut Conn, identified: &[Identified]) -> Result<()> {
+    let ends = |one: &Identified| [Arc::clone(&one.subject), Arc::clone(&one.id)];
+    let mut links = read(conn, identified.iter().flat_map(ends)).await?;
+    let said = identified.iter().filter(|one| one.is_new).map(ends);
+    let new = said.filter(|[one, other]| links.join(one, other));
+    let new: Vec<NewLink> = new.map(|[one, other]| NewLink { one, other, row: None }).collect();
+    save(conn, &new, None).await
+}
+
+/// The reveals that ask by these ids, locked together with those that are to.
+async fn reveals_by(
+    conn: &mut Conn,
+    provider: Provider,
+    identified: &[Identified],
+) -> Result<HashMap<Arc<str>, Vec<ById>>> {
+    const BY_SUBJECT: &str =
+        "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at FROM TEXTS($1) AS e
+         JOIN reveals r ON r.provider = $2 AND r.subject = e.value ORDER BY r.id";
+    let ids: BTreeSet<Arc<str>> = identified.iter().map(|one| Arc::clone(&one.id)).collect();
+    let texts = || Texts::shared(ids.iter().cloned());
+    let there: Vec<RevealRow> = rows!(conn, BY_SUBJECT, texts(), provider.as_str())?;
+    let all = identified.iter().map(|one| one.reveal).chain(there.iter().map(|row| row.id));
+    lock_states(conn, &all.collect()).await?;
+    let locked: Vec<RevealRow> = rows!(conn, BY_SUBJECT, texts(), provider.as_str())?;
+    let mut by_id: HashMap<Arc<str>, Vec<ById>> = HashMap::new();
+    for row in locked {
+        let state = parse_state(&row.state, row.id)?;
+        let revealed_at = row.revealed_at.map(Timestamp);
+        let reveal = ById { id: row.id, generation: row.generation, state, revealed_at };
+        by_id.entry(row.subject.into()).or_default().push(reveal);
+    }
+    Ok(by_id)
+}
+
+impl ById {
+    fn standing<'a>(&self, subject: &'a str) -> Standing<'a> {
+        let ById { id, generation, state, revealed_at } = *self;
+        Standing { id, subject, generation, state, revealed_at }
+    }
+}
+
+/// Has them ask by their ids. What went wrong with lookups is not held against them.
+async fn rename(conn: &mut Conn, renamed: &[(&Identified, i64)]) -> Result<()> {
+    let columns = vec![
+        ("id", ints(renamed.iter().map(|(one, _)| one.reveal))),
+        ("subject", shared(renamed.iter().map(|(one, _)| Arc::clone(&one.id)))),
+        ("generation", ints(renamed.iter().map(|(_, generation)| *generation))),
+    ];
+    each(
+        conn,
+        "UPDATE reveals SET subject = e.subject, generation = e.generation, attempts = 0, cohort = NULL, repeat_of = NULL
+         FROM ROWS WHERE reveals.id = e.id",
+        columns,
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! What a lookup says about other providers: two reveals of one person that wait there under different identifiers become
+//! one, so that no person is paid for twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use db::{Conn, Texts, record, rows};
+use jobs::identity::choice::{Standing, counting, gives_way};
+use jobs::{Provider, Timestamp};
+
+use crate::decode::parse_state;
+use crate::error::Result;
+use crate::people::links::evidence::persons_of;
+use crate::reveals::counters::Totals;
+use crate::reveals::displayed_rows::lock_states;
+use crate::reveals::transition::give_way;
+
+record! {
+    struct RevealRow {
+        id: i64,
+        subject: String,
+        generation: i64,
+        state: String,
+        revealed_at: Option<i64>,
+    }
+}
+
+/// Of each of these people, the reveals at providers other than `asked`.
+pub(super) async fn merge_elsewhere(
+    conn: &mut Conn,
+    totals: &mut Totals,
+    asked: Provider,
+    identifiers: Vec<Arc<str>>,
+    now: Timestamp,
+) -> Result<()> {
+    let persons = persons_of(conn, identifiers).await?;
+    let mut pairs = BTreeMap::new();
+    for provider in Provider::ALL.into_iter().filter(|provider| *provider != asked) {
+        let found: Vec<RevealRow> = rows!(
+            conn,
+            "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at FROM TEXTS($1) AS e
+             JOIN reveals r ON r.provider = $2 AND r.subject = e.value ORDER BY r.id",
+            Texts::shared(persons.all().iter().flatten().cloned()),
+            provider.as_str(),
+        )?;
+        let states = lock_states(conn, &found.iter().map(|row| row.id).collect()).await?;
+        let mut groups: BTreeMap<&[Arc<str>], Vec<Standing>> = BTreeMap::new();
+        let subjects: Vec<Arc<str>> = found.iter().map(|row| row.subject.as_str().into()).collect();
+        for (row, subject) in found.iter().zip(&subjects) {
+            let state = match states.get(&row.id) {
+                Some((_, state)) => *state,
+                None => parse_state(&row.state, row.id)?,
+            };
+            groups.entry(persons.with(subject)).or_default().push(Standing {
+                id: row.id,
+                subject,
+                generation: row.generation,
+                state,
+                revealed_at: row.revealed_at.map(Timestamp),
+            });
+        }
+        for standings in groups.into_values() {
+            let Some(best) = counting(&standings, None) else { continue };
+            let losers = standings.iter().filter(|reveal| gives_way(reveal, &best));
+            pairs.extend(losers.map(|loser| (loser.id, best.id)));
+        }
+    }
+    give_way(conn, totals, &pairs, now).await
+}

@@ -1,0 +1,132 @@
+use std::future::Future;
+
+use jobs::outcome::{IdLookupOutcome, Refusal, RevealOutcome};
+use jobs::verdict::on_refusal;
+use store::{Answer, StoreError};
+
+use crate::app::App;
+use crate::metrics::Kind;
+
+/// Nothing of the request left.
+const NOT_SENT: &str = "not sent within 5 s";
+
+/// What came of a call, whatever it asked for.
+pub trait Outcome: Clone + Send {
+    /// What was asked for.
+    const KIND: Kind;
+
+    /// It left, and its fate is not known.
+    fn unknown(why: String) -> Self;
+
+    /// Whether the provider did what it was asked for.
+    fn went_well(&self) -> bool;
+
+    /// One word for logs.
+    fn label(&self) -> &'static str;
+
+    /// Writes it down.
+    fn record(
+        self,
+        app: &App,
+        answer: Answer,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+impl Outcome for RevealOutcome {
+    const KIND: Kind = Kind::Reveal;
+
+    fn unknown(why: String) -> Self {
+        RevealOutcome::Unknown { why }
+    }
+
+    fn went_well(&self) -> bool {
+        matches!(self, RevealOutcome::Accepted { .. } | RevealOutcome::NotFound)
+    }
+
+    fn label(&self) -> &'static str {
+        match self {
+            RevealOutcome::Accepted { .. } => "accepted",
+            RevealOutcome::Undocumented { .. } => "undocumented",
+            RevealOutcome::NotSent => "not_sent",
+            RevealOutcome::NotFound => "not_found",
+            RevealOutcome::Unknown { .. } => "unknown",
+            RevealOutcome::Refused(refusal) => kind(refusal),
+        }
+    }
+
+    async fn record(self, app: &App, answer: Answer) -> Result<(), StoreError> {
+        let policy = &app.policy;
+        match self {
+            RevealOutcome::Accepted { tracking_id } => {
+                app.store.answer_accepted(answer, tracking_id, policy).await
+            }
+            RevealOutcome::Undocumented { tracking_id, why } => {
+                app.store.answer_undocumented(answer, tracking_id, why, policy).await
+            }
+            RevealOutcome::NotSent => app.store.give_back(answer.call, NOT_SENT.to_owned()).await,
+            RevealOutcome::NotFound => app.store.answer_not_found(answer, policy).await,
+            RevealOutcome::Unknown { why } => app.store.answer_unknown(answer, why, policy).await,
+            RevealOutcome::Refused(refusal) => refused(app, answer, refusal).await,
+        }
+    }
+}
+
+impl Outcome for IdLookupOutcome {
+    const KIND: Kind = Kind::Lookup;
+
+    fn unknown(why: String) -> Self {
+        IdLookupOutcome::Unknown { why }
+    }
+
+    fn went_well(&self) -> bool {
+        matches!(self, IdLookupOutcome::Answered(_))
+    }
+
+    fn label(&self) -> &'static str {
+        match self {
+            IdLookupOutcome::Answered(_) => "answered",
+            IdLookupOutcome::NotSent => "not_sent",
+            IdLookupOutcome::Unknown { .. } => "unknown",
+            IdLookupOutcome::Refused(refusal) => kind(refusal),
+        }
+    }
+
+    async fn record(self, app: &App, answer: Answer) -> Result<(), StoreError> {
+        match self {
+            IdLookupOutcome::Answered(matches) => app.store.answer_looked_up(answer, matches).await,
+            IdLookupOutcome::NotSent => app.store.give_back(answer.call, NOT_SENT.to_owned()).await,
+            IdLookupOutcome::Unknown { why } => {
+                app.store.answer_unknown(answer, why, &app.policy).await
+            }
+            IdLookupOutcome::Refused(refusal) => refused(app, answer, refusal).await,
+        }
+    }
+}
+
+async fn refused(app: &App, answer: Answer, refusal: Refusal) -> Result<(), StoreError> {
+    let text = describe(&refusal);
+    app.store.answer_refused(answer, text, on_refusal(refusal), &app.policy).await
+}
+
+fn kind(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::CreditsPending => "credits_pending",
+        Refusal::CreditsInsufficient => "credits_insufficient",
+        Refusal::RateLimited { .. } => "rate_limited",
+        Refusal::Misconfigured { .. } => "misconfigured",
+        Refusal::BadPeople(_) => "bad_people",
+        Refusal::BadRequest { .. } => "bad_request",
+        Refusal::Unavailable { .. } => "unavailable",
+    }
+}
+
+/// For the journal: the kind of refusal, and the provider's words.
+fn describe(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Misconfigured { message }
+        | Refusal::BadRequest { message }
+        | Refusal::Unavailable { message, .. } => format!("{}: {message}", kind(refusal)),
+        Refusal::BadPeople(people) => format!("{}: {} named", kind(refusal), people.len()),
+        _ => kind(refusal).to_owned(),
+    }
+}
