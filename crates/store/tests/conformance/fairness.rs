@@ -10,6 +10,7 @@ on_both!(
     a_small_batch_has_its_turn_at_once,
     several_slots_are_shared,
     full_requests_stay_full,
+    a_batch_that_only_shares_keeps_no_place_free,
     a_higher_priority_goes_first,
     a_priority_is_set_while_a_batch_runs,
     shared_people_follow_a_priority,
@@ -52,6 +53,20 @@ async fn several_slots_are_shared(b: &Bench) {
     let calls = claim(b, 32).await;
     let shares = ["a", "b", "c"].map(|name| named(&calls, name));
     assert_eq!(shares, [15, 15, 2]);
+}
+
+/// One request at a time, and batches whose people stand in other batches' lanes: each request has a person.
+async fn a_batch_that_only_shares_keeps_no_place_free(b: &Bench) {
+    let ten = people(clodura, "a", 10);
+    b.submit(&ten).await;
+    b.submit(&ten).await;
+    b.submit(&[&ten[5..], &people(clodura, "b", 5)].concat()).await;
+    b.submit_with(&ten, Options::priority(-1)).await;
+    for n in 1..=15 {
+        assert_eq!(claim(b, 1).await.len(), 1, "request {n}");
+        b.check("claimed").await;
+    }
+    assert!(claim(b, 1).await.is_empty());
 }
 
 async fn full_requests_stay_full(b: &Bench) {

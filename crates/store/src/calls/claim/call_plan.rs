@@ -109,7 +109,7 @@ async fn draft_lanes(
             break;
         }
         let shared = shared_out(group, wanted);
-        // What a batch has no use for goes to the next, the largest of which comes last.
+        // What a batch has no use for goes to the next: some only share people who stand in other lanes.
         let mut unused = wanted - shared.iter().map(|(_, _, share)| share).sum::<usize>();
         let mut all_drafted: BTreeMap<usize, Vec<(Picked, i64)>> = BTreeMap::new();
         for (turn, lane, share) in shared {
@@ -140,8 +140,8 @@ async fn draft_lanes(
     Ok(())
 }
 
-/// Batches of one priority with their places in the order of turns and their shares of what is `wanted`, the smallest
-/// first.
+/// Batches of one priority with their places in the order of turns and their shares of what is `wanted`: the smallest
+/// first, and last those without a share, for what others leave.
 fn shared_out(lanes: &[Lane], wanted: usize) -> Vec<(usize, &Lane, usize)> {
     let waiting: Vec<usize> = lanes.iter().map(|lane| lane.waiting).collect();
     let shares = shares(wanted, &waiting);
@@ -151,7 +151,7 @@ fn shared_out(lanes: &[Lane], wanted: usize) -> Vec<(usize, &Lane, usize)> {
         .enumerate()
         .map(|(turn, (lane, share))| (turn, lane, share))
         .collect();
-    shared.sort_by_key(|(_, lane, _)| lane.waiting);
+    shared.sort_by_key(|(_, lane, share)| (*share == 0, lane.waiting));
     shared
 }
 
