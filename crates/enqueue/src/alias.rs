@@ -6,7 +6,8 @@ use store::{Split, Store};
 
 use crate::failure::Failure;
 use crate::forget::by_id;
-use crate::output::{count, harmless, number, say};
+use crate::output::{count, number, say};
+use jobs::words::harmless;
 
 /// Commands of `enqueue alias`.
 #[derive(Debug, Subcommand)]

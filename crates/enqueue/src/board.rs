@@ -5,9 +5,10 @@ use jobs::duration::display;
 use jobs::{Provider, Timestamp};
 use store::{BatchOverview, BatchProvider, Counts, ProviderOverview};
 
-use crate::output::{count, harmless, number};
+use crate::output::{count, number};
 use crate::screen::{Line, Look, Screen, wrapped};
 use crate::speed::rows_a_second;
+use jobs::words::harmless;
 
 /// Rows finished a second at each provider of a batch, where that can be said.
 pub type Pace = BTreeMap<Provider, f64>;

@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 
 /// Whether the user asked for no colour, by <https://no-color.org>.
@@ -53,15 +52,6 @@ pub fn number(n: i64) -> String {
     text
 }
 
-/// A user's text, fit for a terminal: what could steer one is shown as a space.
-pub fn harmless(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        Cow::Owned(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect())
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,11 +65,5 @@ mod tests {
         assert_eq!(number(999), "999");
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(number(-1_000), "-1,000");
-    }
-
-    #[test]
-    fn a_name_can_not_steer_a_terminal() {
-        assert_eq!(harmless("a\u{1b}[2Jb"), "a [2Jb");
-        assert_eq!(harmless("Frühling"), "Frühling");
     }
 }

@@ -8,10 +8,11 @@ use store::{BatchRef, BatchStatus, ProviderCredits, Store};
 use tokio::time::Instant;
 
 use crate::failure::Failure;
-use crate::output::{count, harmless, is_watched, number, print_line, say};
+use crate::output::{count, is_watched, number, print_line, say};
 use crate::screen::{Look, Screen, wrapped};
 use crate::signals::stopped;
 use crate::watch::{self, LOOK_EVERY};
+use jobs::words::harmless;
 
 /// So much of a name is shown on a terminal.
 const LONGEST_NAME: usize = 40;

@@ -57,6 +57,8 @@ pub mod secret_file;
 pub mod state;
 /// What a refusal means for people and gate.
 pub mod verdict;
+/// Words of others, made fit for logs, tables and pages.
+pub mod words;
 
 pub use clock::{Clock, Timestamp};
 pub use credits::Credits;

@@ -4,6 +4,7 @@ use jobs::outcome::{
     Balance, Finding, LookupFailure, PersonResult, Refusal, RevealOutcome, TrackOutcome,
 };
 use jobs::price::DIRECT_DIAL;
+use jobs::words::{Known, masked};
 use jobs::{Credits, Identifier, IdentifierKind, Tariff};
 use reqwest::header::HeaderName;
 use secrecy::SecretString;
@@ -15,12 +16,14 @@ use crate::entries::{self, Malformed, Reading, Shape, Word};
 use crate::http::{Account, Answer, InvalidAccount};
 use crate::meaning;
 use crate::numbers::{Numbers, may_be_type};
-use crate::words;
 
 /// Where Clodura is reached unless told otherwise.
 pub const BASE_URL: &str = "https://api.clodura.ai";
 
 const KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// A longer tracking id is none: Clodura gives 24 characters.
+const LONGEST_TRACKING_ID: usize = 200;
 
 /// Under which path people are asked for and tracked.
 const PEOPLE: [&str; 4] = ["api", "v1", "search", "people"];
@@ -56,17 +59,15 @@ impl Client {
             return RevealOutcome::Refused(Refusal::BadRequest { message });
         };
         let path = [&PEOPLE[..], &["phone", "match"]].concat();
-        match meaning::of_order(&self.0, self.0.post(&path, &order).await) {
+        match meaning::of_order(self.0.post(&path, &order).await) {
             Ok(answer) if answer.is_success() => {
                 let tracking_id = tracking_id(&answer);
                 match answer.is_documented(&["trackingId", "status"]) {
                     true => RevealOutcome::Accepted { tracking_id },
-                    false => {
-                        RevealOutcome::Undocumented { tracking_id, why: self.0.words(&answer) }
-                    }
+                    false => RevealOutcome::Undocumented { tracking_id, why: answer.words() },
                 }
             }
-            Ok(answer) => self.refusal(&answer),
+            Ok(answer) => refusal(&answer),
             Err(outcome) => outcome,
         }
     }
@@ -82,12 +83,12 @@ impl Client {
             return Ok(TrackOutcome::NothingThere);
         }
         let path = [&PEOPLE[..], &["track", tracking_id]].concat();
-        let answer = meaning::of_lookup(&self.0, self.0.get(&path).await)?;
+        let answer = meaning::of_lookup(self.0.get(&path, Some(tracking_id)).await)?;
         match answer.status {
             200..=299 if answer.is_readable() => Ok(tracked(&answer)),
             // It knows no such order. One id is to blame here, never the provider as a whole.
             400 | 404 | 410 | 422 => Ok(TrackOutcome::NothingThere),
-            _ => Err(LookupFailure::Unavailable { message: self.0.words(&answer) }),
+            _ => Err(LookupFailure::Unavailable { message: answer.words() }),
         }
     }
 
@@ -96,22 +97,22 @@ impl Client {
     /// # Errors
     /// No balance came; see [`LookupFailure`].
     pub async fn balance(&self) -> Result<Balance, LookupFailure> {
-        let exchange = self.0.get(&["api", "v1", "credits"]).await;
-        let answer = meaning::of_lookup(&self.0, exchange)?;
+        let exchange = self.0.get(&["api", "v1", "credits"], None).await;
+        let answer = meaning::of_lookup(exchange)?;
         let balance = answer.json().filter(|_| answer.is_success()).and_then(|json| balance(&json));
-        balance.ok_or_else(|| LookupFailure::Unavailable { message: self.0.words(&answer) })
+        balance.ok_or_else(|| LookupFailure::Unavailable { message: answer.words() })
     }
+}
 
-    fn refusal(&self, answer: &Answer) -> RevealOutcome {
-        let message = self.0.words(answer);
-        RevealOutcome::Refused(match answer.status {
-            402 => Refusal::CreditsInsufficient,
-            403 if names_missing_field(answer) => Refusal::BadRequest { message },
-            403 => Refusal::Misconfigured { message },
-            404 => return RevealOutcome::NotFound,
-            _ => Refusal::BadRequest { message },
-        })
-    }
+fn refusal(answer: &Answer) -> RevealOutcome {
+    let message = answer.words();
+    RevealOutcome::Refused(match answer.status {
+        402 => Refusal::CreditsInsufficient,
+        403 if names_missing_field(answer) => Refusal::BadRequest { message },
+        403 => Refusal::Misconfigured { message },
+        404 => return RevealOutcome::NotFound,
+        _ => Refusal::BadRequest { message },
+    })
 }
 
 #[derive(Serialize)]
@@ -152,7 +153,7 @@ struct Accepted {
 /// None leaves the order accepted: its webhook may still come.
 fn tracking_id(answer: &Answer) -> Option<String> {
     let Accepted { tracking_id } = answer.json()?;
-    entries::id(&tracking_id)
+    entries::id(&tracking_id).filter(|id| id.len() <= LONGEST_TRACKING_ID)
 }
 
 /// A 403 is either a plan without this endpoint (nobody can be asked) or "the request is missing
@@ -247,15 +248,17 @@ fn result(
     } else {
         Finding::NotFound
     };
-    let remark = (finding == Finding::NotFound).then(|| remark(&sources)).flatten();
-    PersonResult { person_id: entries::person_id(person), finding, remark }
+    let person_id = entries::person_id(person);
+    let known = Known::default().with(person_id.as_deref().unwrap_or_default());
+    let remark = (finding == Finding::NotFound).then(|| remark(&sources, &known)).flatten();
+    PersonResult { person_id, finding, remark }
 }
 
 /// What sources said that nothing published names: `Wiza: error`.
-fn remark(sources: &[Source]) -> Option<String> {
+fn remark(sources: &[Source], known: &Known) -> Option<String> {
     let odd = sources.iter().filter(|source| source.word == Word::Other);
     let said: Vec<String> = odd.map(|source| format!("{}: {}", source.name, source.said)).collect();
-    (!said.is_empty()).then(|| words::fit(&said.join(", ")))
+    (!said.is_empty()).then(|| masked(&said.join(", "), known))
 }
 
 /// One source's answer: a status, and numbers under one key for each type.

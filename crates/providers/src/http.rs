@@ -3,6 +3,7 @@ use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
+use jobs::words::{Known, masked};
 use jobs::{duration, json};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, redirect, retry};
@@ -115,8 +116,11 @@ impl Account {
         Ok(Account { http, base, header, header_value, key })
     }
 
-    pub(crate) async fn get(&self, path: &[&str]) -> Result<Answer, Failure> {
-        self.exchange(self.http.get(self.url(path)), LARGEST_BODY).await
+    /// Asks for what stands under a path; `id` is what of it may not be shown.
+    pub(crate) async fn get(&self, path: &[&str], id: Option<&str>) -> Result<Answer, Failure> {
+        let mut known = self.known();
+        id.iter().for_each(|id| known.add(id));
+        self.exchange(self.http.get(self.url(path)), known, LARGEST_BODY).await
     }
 
     pub(crate) async fn post(
@@ -125,7 +129,7 @@ impl Account {
         body: &(impl Serialize + Sync),
     ) -> Result<Answer, Failure> {
         let request = self.http.post(self.url(path)).json(body);
-        self.exchange(crate::body::guard(request, body), LARGEST_BODY).await
+        self.exchange(crate::body::guard(request, body), self.known_of(body), LARGEST_BODY).await
     }
 
     /// The same for an order that is answered with people's profiles.
@@ -135,17 +139,18 @@ impl Account {
         body: &(impl Serialize + Sync),
     ) -> Result<Answer, Failure> {
         let request = self.http.post(self.url(path)).json(body);
-        self.exchange(crate::body::guard(request, body), LARGEST_LOOKUP).await
+        self.exchange(crate::body::guard(request, body), self.known_of(body), LARGEST_LOOKUP).await
     }
 
-    /// The provider's words in an answer, without the key should it be echoed.
-    pub(crate) fn words(&self, answer: &Answer) -> String {
-        words::quote(answer.status, answer.body.as_deref(), &self.key)
+    fn known(&self) -> Known {
+        Known::default().with_key(self.key.expose_secret())
     }
 
-    /// Any words of the provider, made fit to be shown.
-    pub(crate) fn plain(&self, text: &str) -> String {
-        words::plain(text, &self.key)
+    /// What may not be shown of an order.
+    fn known_of(&self, body: &(impl Serialize + Sync)) -> Known {
+        let mut known = self.known();
+        words::texts_of(&serde_json::to_value(body).unwrap_or_default(), &mut known);
+        known
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -157,18 +162,24 @@ impl Account {
         url
     }
 
-    async fn exchange(&self, request: RequestBuilder, largest: usize) -> Result<Answer, Failure> {
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+        known: Known,
+        largest: usize,
+    ) -> Result<Answer, Failure> {
         let started = Instant::now();
         let response = request
             .header(self.header.clone(), self.header_value.clone())
             .send()
             .await
-            .map_err(|error| Failure::new(error, started.elapsed(), &self.key))?;
+            .map_err(|error| Failure::new(error, started.elapsed(), &known))?;
         let status = response.status().as_u16();
         let _ = STATUS.try_with(|cell| cell.set(Some(status)));
         let retry_after = retry_after::read(response.headers());
         let challenged = response.headers().contains_key(CF_MITIGATED);
-        Ok(Answer { status, retry_after, challenged, body: read(response, largest).await })
+        let body = read(response, largest).await;
+        Ok(Answer { status, retry_after, challenged, known, body })
     }
 }
 
@@ -180,11 +191,23 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// A proxy says that it answered in the provider's place.
     challenged: bool,
+    /// What was sent: should the provider repeat it, it isn't shown.
+    known: Known,
     /// None: broken off, or larger than may be.
     body: Option<Vec<u8>>,
 }
 
 impl Answer {
+    /// The provider's words.
+    pub(crate) fn words(&self) -> String {
+        words::quote(self.status, self.body.as_deref(), &self.known)
+    }
+
+    /// A part of them, made fit to be shown.
+    pub(crate) fn fit(&self, text: &str) -> String {
+        masked(text, &self.known)
+    }
+
     pub(crate) fn is_success(&self) -> bool {
         matches!(self.status, 200..=299)
     }
@@ -237,18 +260,18 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    fn new(error: reqwest::Error, after: Duration, key: &SecretString) -> Self {
+    fn new(error: reqwest::Error, after: Duration, known: &Known) -> Self {
         // The address may hold a tracking id and a user's host; it helps nobody in a message.
         let error = error.without_url();
         if crate::body::was_too_late(&error) {
             Failure::TooLate
         } else if error.is_connect() || error.is_builder() {
-            let cause = words::plain(&innermost(&error), key);
+            let cause = masked(&innermost(&error), known);
             Failure::NotSent(format!("no connection: {cause}"))
         } else if error.is_timeout() {
             Failure::Lost(format!("time-out after {}", duration::display(after)))
         } else {
-            let cause = words::plain(&innermost(&error), key);
+            let cause = masked(&innermost(&error), known);
             Failure::Lost(format!("connection lost: {cause}"))
         }
     }

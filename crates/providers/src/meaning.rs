@@ -2,16 +2,13 @@ use jobs::Credits;
 use jobs::outcome::{LookupFailure, Refusal, RevealOutcome};
 use serde_json::Value;
 
-use crate::http::{Account, Answer, Failure};
+use crate::http::{Answer, Failure};
 
 /// What an order for a reveal came to, as far as it is the same for every provider. `Ok` is an
 /// answer that only the provider's own table explains: a 2xx, or a 4xx without a common meaning.
 ///
 /// Where there is doubt, the order counts as taken: asking again may be paid for twice.
-pub(crate) fn of_order(
-    account: &Account,
-    exchange: Result<Answer, Failure>,
-) -> Result<Answer, RevealOutcome> {
+pub(crate) fn of_order(exchange: Result<Answer, Failure>) -> Result<Answer, RevealOutcome> {
     let answer = match exchange {
         Ok(answer) => answer,
         Err(Failure::NotSent(message)) => {
@@ -22,7 +19,7 @@ pub(crate) fn of_order(
         Err(Failure::Lost(why)) => return Err(RevealOutcome::Unknown { why }),
     };
     let retry_after = answer.retry_after;
-    let message = || account.words(&answer);
+    let message = || answer.words();
     let refusal = match answer.status {
         400 | 403 | 404 | 405 if answer.is_from_a_proxy() => {
             Refusal::Unavailable { message: not_the_provider(answer.status), retry_after }
@@ -40,10 +37,7 @@ pub(crate) fn of_order(
 
 /// The same for a question that costs nothing (a balance, a result): here doubt is harmless, it
 /// is simply asked again. `Ok` is a 2xx or a 4xx without a common meaning.
-pub(crate) fn of_lookup(
-    account: &Account,
-    exchange: Result<Answer, Failure>,
-) -> Result<Answer, LookupFailure> {
+pub(crate) fn of_lookup(exchange: Result<Answer, Failure>) -> Result<Answer, LookupFailure> {
     let answer = match exchange {
         Ok(answer) => answer,
         Err(Failure::NotSent(message) | Failure::Lost(message)) => {
@@ -55,7 +49,7 @@ pub(crate) fn of_lookup(
         }
     };
     let retry_after = answer.retry_after;
-    let message = || account.words(&answer);
+    let message = || answer.words();
     Err(match answer.status {
         300..=399 => LookupFailure::Misconfigured { message: redirected(answer.status) },
         403 if answer.is_from_a_proxy() => {

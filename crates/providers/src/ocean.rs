@@ -57,14 +57,14 @@ impl Client {
     pub async fn reveal(&self, person_ids: &[&str], webhook_url: &str) -> RevealOutcome {
         let order = Order { person_ids, webhook_url };
         let exchange = self.account.post(&["v2", "reveal", "phones"], &order).await;
-        match meaning::of_order(&self.account, exchange) {
+        match meaning::of_order(exchange) {
             Ok(answer) if answer.is_success() && answer.is_documented(&["status"]) => {
                 RevealOutcome::Accepted { tracking_id: None }
             }
             Ok(answer) if answer.is_success() => {
-                RevealOutcome::Undocumented { tracking_id: None, why: self.account.words(&answer) }
+                RevealOutcome::Undocumented { tracking_id: None, why: answer.words() }
             }
-            Ok(answer) => RevealOutcome::Refused(self.refusal(&answer, person_ids.len())),
+            Ok(answer) => RevealOutcome::Refused(refusal(&answer, person_ids.len())),
             Err(outcome) => outcome,
         }
     }
@@ -74,7 +74,7 @@ impl Client {
     pub async fn look_up(&self, handles: &[String]) -> IdLookupOutcome {
         let question = Question { linkedin_handles: handles, ocean_ids: [] };
         let exchange = self.account.post_for_profiles(&["v2", "lookup", "people"], &question).await;
-        match meaning::of_order(&self.account, exchange) {
+        match meaning::of_order(exchange) {
             Ok(answer) if answer.is_success() => {
                 let json = answer.json();
                 match json.and_then(|json| profiles::matches(&json, handles)) {
@@ -85,7 +85,7 @@ impl Client {
                     },
                 }
             }
-            Ok(answer) => IdLookupOutcome::Refused(self.refusal(&answer, handles.len())),
+            Ok(answer) => IdLookupOutcome::Refused(refusal(&answer, handles.len())),
             Err(RevealOutcome::Refused(refusal)) => IdLookupOutcome::Refused(refusal),
             Err(RevealOutcome::NotSent) => IdLookupOutcome::NotSent,
             Err(RevealOutcome::Unknown { why } | RevealOutcome::Undocumented { why, .. }) => {
@@ -102,9 +102,9 @@ impl Client {
     /// # Errors
     /// No balance came; see [`LookupFailure`].
     pub async fn balance(&self) -> Result<Balance, LookupFailure> {
-        let exchange = self.account.get(&["v2", "credits", "balance"]).await;
-        let answer = meaning::of_lookup(&self.account, exchange)?;
-        let message = self.account.words(&answer);
+        let exchange = self.account.get(&["v2", "credits", "balance"], None).await;
+        let answer = meaning::of_lookup(exchange)?;
+        let message = answer.words();
         if answer.status == 400 && is_token_conflict(&answer) {
             return Err(LookupFailure::Misconfigured { message });
         }
@@ -114,35 +114,35 @@ impl Client {
             .and_then(|json| balance(&json, self.plan));
         balance.ok_or(LookupFailure::Unavailable { message })
     }
+}
 
-    fn refusal(&self, answer: &Answer, people: usize) -> Refusal {
-        let message = self.account.words(answer);
-        match answer.status {
-            400 if is_token_conflict(answer) => Refusal::Misconfigured { message },
-            402 if is_pending(answer) => Refusal::CreditsPending,
-            402 => Refusal::CreditsInsufficient,
-            403 => Refusal::Misconfigured { message },
-            422 => match self.bad_people(answer, people) {
-                bad if bad.is_empty() => Refusal::BadRequest { message },
-                bad => Refusal::BadPeople(bad),
-            },
-            _ => Refusal::BadRequest { message },
+fn refusal(answer: &Answer, people: usize) -> Refusal {
+    let message = answer.words();
+    match answer.status {
+        400 if is_token_conflict(answer) => Refusal::Misconfigured { message },
+        402 if is_pending(answer) => Refusal::CreditsPending,
+        402 => Refusal::CreditsInsufficient,
+        403 => Refusal::Misconfigured { message },
+        422 => match bad_people(answer, people) {
+            bad if bad.is_empty() => Refusal::BadRequest { message },
+            bad => Refusal::BadPeople(bad),
+        },
+        _ => Refusal::BadRequest { message },
+    }
+}
+
+/// The people whom a 422 names by their place, as in `["body", "personIds", 3]`. Places that
+/// were not in the request say nothing and are left out.
+fn bad_people(answer: &Answer, people: usize) -> Vec<BadPerson> {
+    let Some(ValidationError { detail }) = answer.json() else { return Vec::new() };
+    let mut bad: Vec<BadPerson> = Vec::new();
+    for error in detail.iter().filter_map(|entry| Invalid::deserialize(entry).ok()) {
+        let Some(index) = error.place().filter(|index| *index < people) else { continue };
+        if bad.iter().all(|person| person.index != index) {
+            bad.push(BadPerson { index, message: answer.fit(&error.msg) });
         }
     }
-
-    /// The people whom a 422 names by their place, as in `["body", "personIds", 3]`. Places that
-    /// were not in the request say nothing and are left out.
-    fn bad_people(&self, answer: &Answer, people: usize) -> Vec<BadPerson> {
-        let Some(ValidationError { detail }) = answer.json() else { return Vec::new() };
-        let mut bad: Vec<BadPerson> = Vec::new();
-        for error in detail.iter().filter_map(|entry| Invalid::deserialize(entry).ok()) {
-            let Some(index) = error.place().filter(|index| *index < people) else { continue };
-            if bad.iter().all(|person| person.index != index) {
-                bad.push(BadPerson { index, message: self.account.plain(&error.msg) });
-            }
-        }
-        bad
-    }
+    bad
 }
 
 #[derive(Serialize)]

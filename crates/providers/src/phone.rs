@@ -1,6 +1,7 @@
 use std::sync::LazyLock;
 
 use jobs::outcome::Phone;
+use jobs::words::label;
 use phonenumber::metadata::{DATABASE, Database};
 use phonenumber::{Metadata, Mode, Type};
 
@@ -29,7 +30,7 @@ pub fn phone(raw: &str, kind: Option<&str>) -> Phone {
     let kind = kind.map(str::trim).filter(|kind| !kind.is_empty());
     let Written { number, extension } = Written::of(raw);
     let e164 = e164_of(&number);
-    Phone { raw: raw.to_owned(), e164, extension, kind: kind.map(str::to_owned) }
+    Phone { raw: raw.to_owned(), e164, extension, kind: kind.map(label) }
 }
 
 /// Normalises a number that is written internationally (`+…`, or `00…`) to E.164.

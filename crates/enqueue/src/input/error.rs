@@ -3,6 +3,7 @@ use std::io;
 use std::sync::Arc;
 
 use jobs::person::IdentifierError;
+use jobs::words::harmless;
 use jobs::{IdentifierKind, Provider};
 
 /// Why a whole input is refused or can't be read.
@@ -177,6 +178,7 @@ impl Refusal {
 
 /// The flag that maps a column, as it is typed in a shell.
 fn flag(kind: IdentifierKind, header: &str) -> String {
+    let header = harmless(header);
     let header = if header.contains(['"', '$', '`', '\\', '!']) {
         format!("'{}'", header.replace('\'', "'\\''"))
     } else {

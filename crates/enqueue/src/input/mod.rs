@@ -49,9 +49,9 @@ pub use rejected::Rejected;
 pub use row::{BadRow, Line, Row};
 pub use source::{Format, Source, UnknownFormat};
 
-use crate::output::harmless;
 use columns::Recognised;
 use identifiers::Judge;
+use jobs::words::harmless;
 use opened::Opened;
 use record::Field;
 

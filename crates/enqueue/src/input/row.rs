@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::error::RowError;
 use super::identifiers::{Identifiers, Waterfall};
-use crate::output::harmless;
+use jobs::words::harmless;
 
 /// A person to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]

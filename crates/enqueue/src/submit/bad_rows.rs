@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::input::BadRow;
-use crate::output::{count, harmless};
+use crate::output::count;
+use jobs::words::harmless;
 
 /// How many different faults are told apart; the rest is counted.
 const MOST_FAULTS: usize = 1_000;

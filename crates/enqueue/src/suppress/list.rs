@@ -3,7 +3,7 @@ use providers::phone::to_e164;
 use store::Suppression;
 
 use crate::input::{Cells, header_key, known_header};
-use crate::output::harmless;
+use jobs::words::harmless;
 
 /// Headers under which files have numbers, as [`header_key`] gives them.
 const PHONES: [&str; 22] = [
