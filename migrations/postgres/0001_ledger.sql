@@ -400,3 +400,19 @@ END
 $$;
 CREATE TRIGGER audit_entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entries
     FOR EACH STATEMENT EXECUTE FUNCTION audit_entries_refuse();
+
+-- The planner's statistics hold values of columns, and outlive the rows that they came from. No plan goes by these columns, so
+-- what is personal in them, or secret, is never sampled. Identifiers are another matter: people are found by them, so their
+-- statistics are taken anew when a person was erased.
+ALTER TABLE secrets ALTER COLUMN secret SET STATISTICS 0;
+ALTER TABLE batches ALTER COLUMN name SET STATISTICS 0, ALTER COLUMN header SET STATISTICS 0,
+    ALTER COLUMN keys SET STATISTICS 0, ALTER COLUMN sources SET STATISTICS 0;
+ALTER TABLE batch_rows ALTER COLUMN fields SET STATISTICS 0;
+ALTER TABLE rejected_rows ALTER COLUMN fields SET STATISTICS 0, ALTER COLUMN reason SET STATISTICS 0;
+ALTER TABLE reveals ALTER COLUMN reason SET STATISTICS 0;
+ALTER TABLE calls ALTER COLUMN outcome SET STATISTICS 0, ALTER COLUMN tracking_id SET STATISTICS 0;
+ALTER TABLE lookups ALTER COLUMN outcome SET STATISTICS 0, ALTER COLUMN tracking_id SET STATISTICS 0;
+ALTER TABLE phones ALTER COLUMN raw SET STATISTICS 0, ALTER COLUMN e164 SET STATISTICS 0,
+    ALTER COLUMN extension SET STATISTICS 0;
+ALTER TABLE webhook_inbox ALTER COLUMN body SET STATISTICS 0;
+ALTER TABLE provider_gates ALTER COLUMN message SET STATISTICS 0;

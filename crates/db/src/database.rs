@@ -16,10 +16,12 @@ use crate::postgres::notify::Notifier;
 use crate::postgres::open::{begin, open_postgres};
 use crate::redacted_url::shown_url;
 use crate::schema::Schema;
+use crate::scrubbed::{Scrubbed, Traces};
 use crate::signals::{Changes, Subscription, Topic, Topics};
 use crate::sqlite::close::close_sqlite;
 use crate::sqlite::files::sqlite_file;
 use crate::sqlite::open::open_sqlite;
+use crate::sqlite::scrub::scrub;
 use crate::transaction::{BoxFuture, Durability, Urgency};
 
 /// How often work is begun anew that Postgres gives up because it and others wait for each other.
@@ -212,6 +214,17 @@ impl<E: WorkError> Database<E> {
             }
         }
         self.write_with(durability, work()).await
+    }
+
+    /// Makes sure that what was deleted is in no byte of a SQLite file or its log; `None` for a server.
+    ///
+    /// # Errors
+    /// The file can't be used.
+    pub async fn scrub_file(&self, traces: Arc<Traces>) -> Result<Option<Scrubbed>> {
+        let Backend::Sqlite { readers, .. } = &self.backend else { return Ok(None) };
+        let path = readers.path().to_owned();
+        let scrubbing = tokio::task::spawn_blocking(move || scrub(&path, &traces));
+        scrubbing.await.map_err(|_| Failure::Panicked)?.map(Some)
     }
 
     /// Says to all processes what was committed.

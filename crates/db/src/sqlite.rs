@@ -8,6 +8,8 @@ pub(crate) mod functions;
 pub(crate) mod open;
 pub(crate) mod other_file;
 mod plan_check;
+mod remains;
+pub(crate) mod scrub;
 mod wait;
 pub(crate) mod write_lock;
 pub(crate) mod writer;

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
+use std::io::BufRead;
 use std::time::Duration;
 
 use clap::Args;
 use jobs::{Identifier, IdentifierKind, duration};
-use store::{Erased, Store, Whom};
+use store::{Erased, Erasure, Purge, Scrubbed, Store, Traces, Whom};
 
 use crate::failure::Failure;
 use crate::output::{count, number, say};
@@ -12,7 +13,8 @@ use crate::output::{count, number, say};
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("whom").required(true).args(["person", "linkedin", "phone"]))]
 pub struct EraseArgs {
-    /// Ocean's or Clodura's id of the person; ocean:ID or clodura:ID where it has to be told apart
+    /// Ocean's or Clodura's id of the person; ocean:ID or clodura:ID where it has to be told apart.
+    /// For each of the three `-` reads a line from standard input, so that it stands in no shell history
     #[arg(long, value_name = "ID")]
     pub person: Option<String>,
 
@@ -39,7 +41,8 @@ pub struct PurgeArgs {
 
 /// `enqueue erase`.
 pub async fn erase(store: &Store, args: &EraseArgs) -> Result<(), Failure> {
-    let people = store.identify(&args.whom()?).await?;
+    let whom = args.whom(&mut std::io::stdin().lock())?;
+    let people = store.identify(&whom).await?;
     if people.is_empty() {
         return Err(Failure::Failed(
             "nobody is known to have this number; nothing was erased (by --person or --linkedin \
@@ -54,20 +57,46 @@ pub async fn erase(store: &Store, args: &EraseArgs) -> Result<(), Failure> {
             number(people.len() as i64)
         )));
     }
-    let mut all = Erased::default();
+    let mut all = Erasure::default();
     for person in &people {
-        all = sum(all, store.erase(person).await?);
+        let Erasure { erased, traces } = store.erase(person).await?;
+        all.erased = sum(all.erased, erased);
+        all.traces.merge(traces);
     }
+    let Erasure { erased, traces } = all;
     say(&format!(
         "Erased: {} at providers, {}, {}, {}; remembered by {} not to be asked for again",
-        count(all.reveals, "reveal"),
-        count(all.rows, "row"),
-        count(all.phones, "number"),
-        count(all.bodies, "raw body"),
-        count(all.identifiers, "hash"),
+        count(erased.reveals, "reveal"),
+        count(erased.rows, "row"),
+        count(erased.phones, "number"),
+        count(erased.bodies, "raw body"),
+        count(erased.identifiers, "hash"),
     ));
-    say("Exports and files of rejected rows that were written before are yours to delete.");
+    scrub(store, traces).await?;
+    say(
+        "Exports, files of rejected rows and backups that were written before are yours to delete.",
+    );
     Ok(())
+}
+
+/// Removes copies of what is gone from the database's files, and says where that can't be done.
+async fn scrub(store: &Store, traces: Traces) -> Result<(), Failure> {
+    let left = match store.scrub(traces).await? {
+        Scrubbed::Clean => return Ok(()),
+        Scrubbed::Packed => {
+            say("The database file held copies in its unused parts; it was written anew.");
+            return Ok(());
+        }
+        Scrubbed::InUse => {
+            "another program uses the database file, so its log or its unused parts may still hold copies of what is \
+             gone from the tables; stop the workers, then run this command again"
+        }
+        Scrubbed::InStatistics => {
+            "the server's statistics still hold what is gone from the tables, and this user may not renew them; have \
+             the owner of the tables run: ANALYZE reveals, identity_links, identity_splits"
+        }
+    };
+    Err(Failure::Failed(left.into()))
 }
 
 fn sum(a: Erased, b: Erased) -> Erased {
@@ -81,17 +110,21 @@ fn sum(a: Erased, b: Erased) -> Erased {
 }
 
 impl EraseArgs {
-    fn whom(&self) -> Result<Whom, Failure> {
+    /// Who is meant; where that is `-`, by a line of `input`.
+    fn whom(&self, input: &mut impl BufRead) -> Result<Whom, Failure> {
         let bad = |what: &str, why: String| Failure::Usage(format!("--{what} {why}"));
         if let Some(id) = &self.person {
-            return Ok(Whom::Identifiers(by_id(id).map_err(|why| bad("person", why))?));
+            let id = given("person", id, input)?;
+            return Ok(Whom::Identifiers(by_id(&id).map_err(|why| bad("person", why))?));
         }
         if let Some(url) = &self.linkedin {
-            let profile = Identifier::parse(IdentifierKind::LinkedinUrl, url)
+            let url = given("linkedin", url, input)?;
+            let profile = Identifier::parse(IdentifierKind::LinkedinUrl, &url)
                 .map_err(|error| bad("linkedin", error.to_string()))?;
             return Ok(Whom::Identifiers(BTreeSet::from([profile.encode()])));
         }
-        let raw = self.phone.clone().unwrap_or_default().trim().to_owned();
+        let raw = given("phone", self.phone.as_deref().unwrap_or_default(), input)?;
+        let raw = raw.trim().to_owned();
         let digits: String = raw.chars().filter(char::is_ascii_digit).collect();
         if digits.len() < 5 {
             return Err(bad("phone", "is no phone number".to_owned()));
@@ -99,6 +132,22 @@ impl EraseArgs {
         let e164 = raw.starts_with('+').then(|| format!("+{digits}"));
         Ok(Whom::Phone { e164, raw })
     }
+}
+
+/// What was given, or the line on standard input that stands for it.
+fn given(option: &str, text: &str, input: &mut impl BufRead) -> Result<String, Failure> {
+    if text.trim() != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut line = String::new();
+    let read = input.read_line(&mut line);
+    read.map_err(|error| Failure::Failed(format!("standard input can't be read: {error}")))?;
+    if line.trim().is_empty() {
+        return Err(Failure::Usage(format!(
+            "--{option} - reads a line from standard input, and there was none"
+        )));
+    }
+    Ok(line)
 }
 
 /// The encoded identifiers that an id may be.
@@ -122,7 +171,7 @@ pub fn ids(text: &str) -> Result<Vec<Identifier>, String> {
 
 /// `enqueue purge`.
 pub async fn purge(store: &Store, args: &PurgeArgs) -> Result<(), Failure> {
-    let purged = store.purge(args.older_than).await?;
+    let Purge { purged, traces } = store.purge(args.older_than).await?;
     say(&format!(
         "Purged: {}, {}, {}, {}",
         count(purged.batches, "batch"),
@@ -130,12 +179,34 @@ pub async fn purge(store: &Store, args: &PurgeArgs) -> Result<(), Failure> {
         count(purged.calls, "request"),
         count(purged.webhooks, "raw body"),
     ));
-    Ok(())
+    scrub(store, traces).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn args(person: Option<&str>, phone: Option<&str>) -> EraseArgs {
+        EraseArgs {
+            person: person.map(str::to_owned),
+            linkedin: None,
+            phone: phone.map(str::to_owned),
+            everybody: false,
+        }
+    }
+
+    #[test]
+    fn a_dash_stands_for_a_line_of_standard_input() {
+        let whom = args(Some("-"), None).whom(&mut &b"ocean:p1\nocean:p2\n"[..]).unwrap();
+        let Whom::Identifiers(identifiers) = whom else { unreachable!() };
+        assert_eq!(identifiers, BTreeSet::from(["ocean:p1".to_owned()]));
+        let whom = args(None, Some("-")).whom(&mut &b"+45 1234 5678"[..]).unwrap();
+        let Whom::Phone { e164, raw } = whom else { unreachable!() };
+        assert_eq!((e164.as_deref(), raw.as_str()), (Some("+4512345678"), "+45 1234 5678"));
+        for nothing in ["", "\n", " \n ocean:p1"] {
+            assert!(args(Some("-"), None).whom(&mut nothing.as_bytes()).is_err());
+        }
+    }
 
     #[test]
     fn an_id_may_be_of_either_provider() {

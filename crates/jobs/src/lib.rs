@@ -67,7 +67,7 @@ pub use file_form::{FileForm, FileFormat, LineEnd};
 pub use ids::{BatchId, CallId, WorkerId};
 pub use person::{Identifier, IdentifierKind};
 pub use phone_type::PhoneType;
-pub use policy::Policy;
+pub use policy::{Policy, Retention};
 pub use price::{OceanPlan, PerPerson, Price, Tariff};
 pub use provider::Provider;
 pub use reception::Reception;

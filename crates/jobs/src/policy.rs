@@ -28,6 +28,30 @@ pub struct Policy {
     pub max_attempts: i64,
     /// `HEARTBEAT_TIMEOUT`: a worker silent for that long is gone.
     pub heartbeat_timeout: Duration,
+    /// What is kept for a time only.
+    pub retention: Retention,
+}
+
+/// How long what is finished is kept; `None`: for good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// `RETAIN_BODIES`: bodies of webhooks as they came.
+    pub bodies: Option<Duration>,
+    /// `RETAIN_CALLS`: the log of requests whose people are gone, of polls, balances and webhooks.
+    pub calls: Option<Duration>,
+    /// `RETAIN_PEOPLE`: batches with their rows, and people with their numbers.
+    pub people: Option<Duration>,
+}
+
+impl Retention {
+    /// How often to look for what is old enough; `None`: never.
+    #[must_use]
+    pub fn interval(&self) -> Option<Duration> {
+        const LONGEST: Duration = Duration::from_secs(3600);
+        const SHORTEST: Duration = Duration::from_secs(1);
+        let shortest = [self.bodies, self.calls, self.people].into_iter().flatten().min()?;
+        Some((shortest / 10).clamp(SHORTEST, LONGEST))
+    }
 }
 
 impl Default for Policy {
@@ -46,6 +70,22 @@ impl Default for Policy {
             gate_max: 3600 * SECOND,
             max_attempts: 8,
             heartbeat_timeout: 30 * SECOND,
+            retention: Retention::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_shortest_is_looked_for_often_enough() {
+        let hours = |n: u64| Some(Duration::from_secs(n * 3600));
+        let interval = |bodies, people| Retention { bodies, calls: None, people }.interval();
+        assert_eq!(interval(None, None), None);
+        assert_eq!(interval(hours(24 * 30), hours(2)), Some(Duration::from_secs(720)));
+        assert_eq!(interval(None, hours(24 * 30)), hours(1));
+        assert_eq!(interval(Some(Duration::ZERO), None), Some(Duration::from_secs(1)));
     }
 }

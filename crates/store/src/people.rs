@@ -2,6 +2,7 @@
 
 pub(crate) mod erased;
 pub(crate) mod links;
+pub(crate) mod marks;
 pub(crate) mod new_row;
 pub(crate) mod resolve;
 pub(crate) mod split;

@@ -2,4 +2,6 @@
 
 pub(crate) mod erase;
 pub(crate) mod purge;
+mod retention;
+mod scrub;
 pub(crate) mod suppression;

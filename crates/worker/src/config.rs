@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jobs::secret_file::SecretFile;
-use jobs::{OceanPlan, PerPerson, Policy, Rate, duration};
+use jobs::{OceanPlan, PerPerson, Policy, Rate, Retention, duration};
 use secrecy::SecretString;
 use url::Url;
 
@@ -214,6 +214,19 @@ pub struct Config {
     #[arg(long, env = "HEARTBEAT_TIMEOUT", default_value = "30s", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub heartbeat_timeout: Duration,
 
+    /// How long bodies of webhooks are kept after they came; never: for good
+    #[arg(long, env = "RETAIN_BODIES", default_value = "never", help_heading = "Retention")]
+    pub retain_bodies: Grace,
+
+    /// How long the log of polls, balances, webhooks, and requests without people is kept; never: for good
+    #[arg(long, env = "RETAIN_CALLS", default_value = "never", help_heading = "Retention")]
+    pub retain_calls: Grace,
+
+    /// How long finished batches and people with their numbers are kept; asking for them again pays
+    /// again; never: for good
+    #[arg(long, env = "RETAIN_PEOPLE", default_value = "never", help_heading = "Retention")]
+    pub retain_people: Grace,
+
     /// How long a provider may take to answer a request; its outcome is unknown after that
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "60s", value_parser = duration::parse, help_heading = "Results, retries and gates")]
     pub request_timeout: Duration,
@@ -305,6 +318,11 @@ impl Config {
             gate_max: self.gate_max,
             max_attempts: self.max_attempts,
             heartbeat_timeout: self.heartbeat_timeout,
+            retention: Retention {
+                bodies: self.retain_bodies.0,
+                calls: self.retain_calls.0,
+                people: self.retain_people.0,
+            },
         }
     }
 }

@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::backend::{Feed, Leased, Source};
 use crate::jobs::{
-    apply_webhooks, check_balance, housekeeping, reveal_clodura, reveal_ocean, send_call,
-    track_clodura,
+    apply_webhooks, check_balance, housekeeping, retention, reveal_clodura, reveal_ocean,
+    send_call, track_clodura,
 };
 
 /// A worker that fails is started again so many times; what it was doing is decided by the ledger.
@@ -77,6 +77,7 @@ impl Runner {
         register!(runner, "apply-webhooks", source, 1, Topic::Inbox, apply_webhooks::handle);
 
         runner.feeds.push(app.supervisor.spawn("sweeps", housekeeping::sweeps(app.clone())));
+        runner.feeds.push(app.supervisor.spawn("retention", retention::retire(app.clone())));
         runner
     }
 

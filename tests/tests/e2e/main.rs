@@ -40,6 +40,7 @@ mod checks; // what must hold at the end of every story
 mod crashes; // a death at each boundary
 mod credits; // ceilings, cancelled batches
 mod crm; // from a CRM and back
+mod erased; // people who are forgotten
 mod exits; // exit codes and what is said with them
 mod fairness; // batches that share a rate
 mod files; // what people's files are like

@@ -64,7 +64,7 @@ impl Sqlite {
         let conn = Connection::open_with_flags(path, flags)?;
         conn.busy_timeout(Duration::ZERO)?;
         conn.execute_batch(&format!(
-            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -{cache_kib};
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -{cache_kib};
              PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 268435456;
              PRAGMA wal_autocheckpoint = 0;",
         ))?;

@@ -100,6 +100,7 @@ async fn open_once(
     let options = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
+        .pragma("secure_delete", "ON")
         // Migrating and the switch to WAL want the lock at a moment when another process may start, too.
         .busy_timeout(OPENING_PATIENCE);
     let first = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;

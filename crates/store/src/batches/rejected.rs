@@ -1,15 +1,12 @@
 //! Rows that a submit left out because they were bad. An export gives them back in their place.
 
-use std::collections::BTreeSet;
-
 use db::bulk::{each, ints, same, texts};
 use db::{Conn, Durability, exec, record, rows};
-use jobs::{Identifier, IdentifierKind};
-use serde_json::Value;
 
 use crate::batches::loading::Loading;
 use crate::decode::BatchRef;
 use crate::error::Result;
+use crate::people::marks::Marks;
 use crate::store::Store;
 
 /// What goes into one transaction.
@@ -87,8 +84,8 @@ async fn insert(conn: &mut Conn, batch: i64, rejected: Vec<RejectedRow>) -> Resu
     Ok(())
 }
 
-/// Forgets bad rows that name a person by one of these identifiers. They are read whole, since nothing in them is indexed.
-pub(crate) async fn erase(conn: &mut Conn, identifiers: &BTreeSet<String>) -> Result<()> {
+/// Forgets bad rows that name a person. They are read whole, since nothing in them is indexed.
+pub(crate) async fn erase(conn: &mut Conn, marks: &Marks) -> Result<()> {
     let (mut batch, mut position) = (0, 0);
     loop {
         let some: Vec<(i64, i64, String)> = rows!(
@@ -101,52 +98,13 @@ pub(crate) async fn erase(conn: &mut Conn, identifiers: &BTreeSet<String>) -> Re
         )?;
         let Some(last) = some.last() else { return Ok(()) };
         (batch, position) = (last.0, last.1);
-        for (of, at, _) in some.iter().filter(|(_, _, fields)| names(fields, identifiers)) {
+        for (of, at, _) in some.iter().filter(|(_, _, fields)| marks.are_in(fields)) {
             exec!(
                 conn,
                 "DELETE FROM rejected_rows WHERE batch_id = $1 AND position = $2",
                 *of,
                 *at
             )?;
-        }
-    }
-}
-
-/// Whether a cell of a row is one of these identifiers.
-fn names(fields: &str, identifiers: &BTreeSet<String>) -> bool {
-    let cells: Vec<Value> = match serde_json::from_str(fields) {
-        Ok(Value::Array(cells)) => cells,
-        Ok(Value::Object(object)) => object.into_iter().map(|(_, value)| value).collect(),
-        _ => return false,
-    };
-    let is_named = |text: &str| {
-        IdentifierKind::ALL.into_iter().any(|kind| {
-            let parsed = Identifier::parse(kind, text);
-            parsed.is_ok_and(|identifier| identifiers.contains(&identifier.encode()))
-        })
-    };
-    cells.iter().any(|cell| match cell {
-        Value::String(text) => is_named(text),
-        Value::Number(number) => is_named(&number.to_string()),
-        _ => false,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_names_a_person_in_any_cell_that_is_an_identifier() {
-        let ann: BTreeSet<String> =
-            ["linkedin.com/in/ann".to_owned(), "clodura:27".to_owned()].into();
-        for fields in
-            [r#"["Ann","https://www.linkedin.com/in/Ann/"]"#, r#"{"id":27}"#, r#"["","27"]"#]
-        {
-            assert!(names(fields, &ann), "{fields}");
-        }
-        for fields in [r#"["ann","linkedin.com/in/anne"]"#, r#"{"id":270}"#, "[]", "no JSON"] {
-            assert!(!names(fields, &ann), "{fields}");
         }
     }
 }

@@ -70,6 +70,17 @@ pub(crate) async fn erased_among<'a>(
     Ok(erased.iter().filter_map(identifier).collect())
 }
 
+/// The same, where a person was erased at all.
+pub(crate) async fn those_erased(
+    conn: &mut Conn,
+    identifiers: &BTreeSet<String>,
+) -> Result<HashSet<String>> {
+    match ErasureKey::read(conn).await? {
+        Some(key) => erased_among(conn, &key, identifiers.iter().map(String::as_str)).await,
+        None => Ok(HashSet::new()),
+    }
+}
+
 /// Remembers identifiers by their hashes.
 pub(crate) async fn remember(
     conn: &mut Conn,

@@ -3,10 +3,12 @@
 //! asked for again and a later answer is known as theirs and thrown away.
 
 mod identity;
+mod rows;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use db::{Conn, Texts, exec, json, rows};
+use db::{Conn, Texts, Traces, exec, json, rows};
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
@@ -16,6 +18,7 @@ use crate::decode::parse_provider;
 use crate::error::{Result, StoreError};
 use crate::people::erased::{ERASED, ErasureKey, remember};
 use crate::people::links;
+use crate::people::marks::Marks;
 use crate::people::resolve::Numbers;
 use crate::results::bodies;
 use crate::reveals::counters::Totals;
@@ -72,6 +75,15 @@ impl std::fmt::Debug for Identity {
     }
 }
 
+/// What erasing came to, and what is to be looked for afterwards.
+#[derive(Debug, Clone, Default)]
+pub struct Erasure {
+    /// How much went.
+    pub erased: Erased,
+    /// What stood there; see [`Store::scrub`].
+    pub traces: Traces,
+}
+
 impl Store {
     /// The people who are meant: one for each identifier or holder of the number, less those who are
     /// known to be the same. Somebody nobody was asked for is there, too, with what was given.
@@ -94,27 +106,48 @@ impl Store {
         Ok(people)
     }
 
-    /// Erases a person. One transaction: all of it or nothing.
+    /// Erases a person. One transaction: all of it or nothing. Copies that the database may keep outside of its rows are
+    /// another matter: [`Store::scrub`].
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn erase(&self, person: &Identity) -> Result<Erased> {
+    pub async fn erase(&self, person: &Identity) -> Result<Erasure> {
         let (known, now) = (person.0.clone(), self.now());
         let actor = self.actor();
+        let elsewhere = self.elsewhere(&known).await?;
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    let erased = erase(conn, known, now).await?;
-                    let entry = Entry::of(Action::Erase).details(erased.in_words());
+                    let erasure = erase(conn, known, elsewhere, now).await?;
+                    let entry = Entry::of(Action::Erase).details(erasure.erased.in_words());
                     entry.write(conn, actor, now).await?;
-                    Ok(erased)
+                    Ok(erasure)
                 })
             })
             .await
     }
+
+    /// Reads through what no index leads to, before anything is locked.
+    async fn elsewhere(&self, known: &BTreeSet<String>) -> Result<Elsewhere> {
+        let mut conn = self.db.read().await?;
+        let marks = Marks::of(&identity::person(&mut conn, known).await?);
+        let rows = rows::naming(&mut conn, &marks).await?;
+        Ok(Elsewhere { rows, bodies: bodies::naming(&mut conn, &marks).await? })
+    }
 }
 
-async fn erase(conn: &mut Conn, known: BTreeSet<String>, now: Timestamp) -> Result<Erased> {
+/// Where else a person may be named: rows that show somebody else or nobody, and bodies of others' requests.
+struct Elsewhere {
+    rows: Vec<rows::Place>,
+    bodies: Vec<i64>,
+}
+
+async fn erase(
+    conn: &mut Conn,
+    known: BTreeSet<String>,
+    elsewhere: Elsewhere,
+    now: Timestamp,
+) -> Result<Erasure> {
     // The lock under which submits look people up: nobody may make the person anew meanwhile.
     Numbers::lock(conn).await?;
     let secret = read_or_make(conn, "erasure", now).await?.pop();
@@ -124,27 +157,46 @@ async fn erase(conn: &mut Conn, known: BTreeSet<String>, now: Timestamp) -> Resu
     let identifiers = identity::person(conn, &known).await?;
     remember(conn, &key, &identifiers, now).await?;
     let ids = reveals_of(conn, &identifiers).await?;
+    let (mut marks, mut traces) = (Marks::of(&identifiers), Traces::default());
+    let cells = rows::note(conn, &ids, &mut marks, &mut traces).await?;
     // Calls are locked before reveals, as everywhere.
-    forget_requests(conn, &ids).await?;
-    let bodies = bodies::erase(conn, &ids, &identifiers, now).await?;
+    words::forget(conn, &ids, &marks, &cells).await?;
+    let bodies = bodies::erase(conn, &ids, &marks, &elsewhere.bodies, now).await?;
     let reveals = lock_reveals(conn, &ids).await?;
     end_reveals(conn, &key, &reveals, now).await?;
-    let rows = empty_rows(conn, &ids, now).await?;
-    rejected::erase(conn, &identifiers).await?;
-    let phones = exec!(
-        conn,
-        "DELETE FROM phones WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-    )?;
+    let rows = rows::empty(conn, &ids, &elsewhere.rows, now).await?;
+    let phones = delete_phones(conn, &ids, &mut marks, &mut traces).await?;
+    rejected::erase(conn, &marks).await?;
     links::erase(conn, &identifiers, |one| format!("{ERASED}{}", key.hash(one))).await?;
+    marks.stored().for_each(|text| traces.add(&text));
     conn.announce(Topic::Queue);
-    Ok(Erased {
+    let erased = Erased {
         identifiers: count(identifiers.len() as u64),
         reveals: count(ids.len() as u64),
         rows: count(rows),
-        phones: count(phones),
+        phones,
         bodies,
-    })
+    };
+    Ok(Erasure { erased, traces })
+}
+
+async fn delete_phones(
+    conn: &mut Conn,
+    reveals: &[i64],
+    marks: &mut Marks,
+    traces: &mut Traces,
+) -> Result<i64> {
+    let phones: Vec<(String, Option<String>)> = rows!(
+        conn,
+        "DELETE FROM phones WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+         RETURNING raw, e164",
+        json(&reveals),
+    )?;
+    for number in phones.iter().flat_map(|(raw, e164)| [Some(raw), e164.as_ref()]).flatten() {
+        marks.add_phone(number);
+        traces.add(number);
+    }
+    Ok(count(phones.len() as u64))
 }
 
 fn count(n: u64) -> i64 {
@@ -223,43 +275,4 @@ async fn end_reveals(
         json(&subjects),
     )?;
     totals.flush(conn, now).await
-}
-
-/// Ends the person's rows; of their columns nothing is kept.
-async fn empty_rows(conn: &mut Conn, reveals: &[i64], now: Timestamp) -> Result<u64> {
-    Ok(exec!(
-        conn,
-        "UPDATE batch_rows SET ended = 'erased', ended_at = COALESCE(ended_at, $2),
-            fields = CASE WHEN (SELECT b.header FROM batches b WHERE b.id = batch_rows.batch_id) IS NULL
-                          THEN '{}' ELSE '[]' END
-         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&reveals),
-        now.0,
-    )?)
-}
-
-/// Takes the provider's names of requests that were for this person only.
-async fn forget_requests(conn: &mut Conn, reveals: &[i64]) -> Result<()> {
-    let alone: Vec<(i64, String)> = rows!(
-        conn,
-        "SELECT /* scan */ id, call_id FROM calls WHERE people = 1 AND id IN (
-            SELECT m.call_id FROM call_reveals m
-            WHERE m.reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e))
-         ORDER BY id FOR UPDATE",
-        json(&reveals),
-    )?;
-    let (ids, names): (Vec<i64>, Vec<String>) = alone.into_iter().unzip();
-    exec!(
-        conn,
-        "UPDATE calls SET tracking_id = NULL, poll_at = NULL, poll_lease = NULL
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-    )?;
-    exec!(
-        conn,
-        "UPDATE /* scan */ lookups SET tracking_id = NULL
-         WHERE tracking_id IS NOT NULL AND call_id IN (SELECT e.value FROM TEXTS($1) AS e)",
-        Texts::of(&names),
-    )?;
-    Ok(())
 }

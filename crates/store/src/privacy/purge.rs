@@ -1,23 +1,41 @@
 //! Forgetting what is finished and old: batches with their rows, people whom no batch shows any more,
 //! and the records of requests. Short transactions, so that workers go on meanwhile.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use db::{BoxFuture, Conn, exec, json, rows};
+use db::{BoxFuture, Conn, Traces, exec, json, rows};
 use jobs::Timestamp;
 use jobs::duration::display;
 
 use crate::audit::{Action, Entry};
 use crate::error::Result;
 use crate::people::links;
+use crate::people::marks::Marks;
 use crate::people::resolve::Numbers;
+use crate::results::bodies::note_purge;
 use crate::store::Store;
 
-/// What goes in one transaction.
-const AT_ONCE: i64 = 1_000;
+/// How what is old is forgotten: how much in one transaction, and how long others have the database to themselves between two.
+#[derive(Clone, Copy)]
+pub(super) struct Steps {
+    pub(super) at_once: i64,
+    pub(super) rest: Duration,
+}
 
-/// Deletes what has these numbers, in one transaction; how many it were.
-type Forget = for<'c> fn(&'c mut Conn, Vec<i64>, Timestamp) -> BoxFuture<'c, Result<i64>>;
+/// By hand: quickly.
+const BY_HAND: Steps = Steps { at_once: 1_000, rest: Duration::ZERO };
+
+/// Deletes what has these numbers, in one transaction.
+pub(super) type Forget =
+    for<'c> fn(&'c mut Conn, Vec<i64>, Timestamp) -> BoxFuture<'c, Result<Forgotten>>;
+
+/// How many went, and what stood there.
+#[derive(Default)]
+pub(super) struct Forgotten {
+    pub(super) gone: i64,
+    pub(super) texts: Vec<String>,
+}
 
 macro_rules! forget {
     ($conn:ident, $table:literal, $ids:ident) => {
@@ -31,7 +49,7 @@ macro_rules! forget {
                 ),
                 json(&$ids),
             )?;
-            Ok(i64::try_from(gone).unwrap_or(i64::MAX))
+            Ok(Forgotten { gone: i64::try_from(gone).unwrap_or(i64::MAX), texts: Vec::new() })
         }
     };
 }
@@ -49,25 +67,40 @@ pub struct Purged {
     pub webhooks: i64,
 }
 
+/// What purging came to, and what is to be looked for afterwards.
+#[derive(Debug, Clone, Default)]
+pub struct Purge {
+    /// How much went.
+    pub purged: Purged,
+    /// What stood there; see [`Store::scrub`].
+    pub traces: Traces,
+}
+
 impl Store {
-    /// Forgets what was finished longer than `age` ago. Nobody who waits for a result is touched.
+    /// Forgets what was finished longer than `age` ago. Nobody who waits for a result is touched. Copies that the database
+    /// may keep outside of its rows are another matter: [`Store::scrub`].
     ///
     /// # Errors
     /// The database can't be used. What was forgotten until then stays so; the rest goes next time.
-    pub async fn purge(&self, age: Duration) -> Result<Purged> {
+    pub async fn purge(&self, age: Duration) -> Result<Purge> {
         let before = self.now() - age;
         let entry = Entry::of(Action::Purge).details(format!("older_than={}", display(age)));
         self.audit(entry).await?;
-        Ok(Purged {
-            batches: self.purge_batches(before).await?,
-            reveals: self.purge_reveals(before).await?,
-            calls: self.purge_calls(before).await?,
-            webhooks: self.purge_records(before).await?,
-        })
+        let mut traces = Traces::default();
+        let purged = Purged {
+            batches: self.purge_batches(before, BY_HAND).await?,
+            reveals: self.purge_reveals(before, BY_HAND, &mut traces).await?,
+            calls: self.purge_calls(before, BY_HAND).await?,
+            webhooks: {
+                self.purge_lookups(before, BY_HAND).await?;
+                self.purge_webhooks(before, BY_HAND).await?
+            },
+        };
+        Ok(Purge { purged, traces })
     }
 
     /// A batch that still reserves credits waits for what is out, even if its rows are finished.
-    async fn purge_batches(&self, before: Timestamp) -> Result<i64> {
+    pub(super) async fn purge_batches(&self, before: Timestamp, steps: Steps) -> Result<i64> {
         let old: Vec<(i64,)> = {
             let mut conn = self.db.read().await?;
             rows!(
@@ -100,6 +133,7 @@ impl Store {
             if hidden == 1 {
                 self.abandon_rows(id).await?;
                 purged += 1;
+                tokio::time::sleep(steps.rest).await;
             }
         }
         Ok(purged)
@@ -107,26 +141,36 @@ impl Store {
 
     /// Forgets what `find` names, some at a time: those after number $1 from before $2, in the order of
     /// their numbers, up to $3.
-    async fn forget_old(
+    pub(super) async fn forget_old(
         &self,
         find: &'static str,
         forget: Forget,
         before: Timestamp,
+        steps: Steps,
+        traces: &mut Traces,
     ) -> Result<i64> {
-        let (mut after, mut forgotten) = (0, 0);
+        let (mut after, mut gone) = (0, 0);
         loop {
             let old: Vec<(i64,)> = {
                 let mut conn = self.db.read().await?;
-                rows!(conn, find, after, before.0, AT_ONCE)?
+                rows!(conn, find, after, before.0, steps.at_once)?
             };
-            let Some(&(last,)) = old.last() else { return Ok(forgotten) };
+            let Some(&(last,)) = old.last() else { return Ok(gone) };
             after = last;
             let ids: Vec<i64> = old.into_iter().map(|(id,)| id).collect();
-            forgotten += self.db.write(move |conn| forget(conn, ids, before)).await?;
+            let forgotten = self.db.write(move |conn| forget(conn, ids, before)).await?;
+            gone += forgotten.gone;
+            forgotten.texts.iter().for_each(|text| traces.add(text));
+            tokio::time::sleep(steps.rest).await;
         }
     }
 
-    async fn purge_reveals(&self, before: Timestamp) -> Result<i64> {
+    pub(super) async fn purge_reveals(
+        &self,
+        before: Timestamp,
+        steps: Steps,
+        traces: &mut Traces,
+    ) -> Result<i64> {
         self.forget_old(
             "SELECT r.id FROM reveals r
              WHERE r.id > $1 AND r.updated_at < $2
@@ -138,12 +182,16 @@ impl Store {
              ORDER BY r.id LIMIT $3",
             |conn, ids, before| Box::pin(forget_reveals(conn, ids, before)),
             before,
+            steps,
+            traces,
         )
         .await
     }
 
     /// Calls are kept as long as anybody who was in them: a late webhook must find its people.
-    async fn purge_calls(&self, before: Timestamp) -> Result<i64> {
+    pub(super) async fn purge_calls(&self, before: Timestamp, steps: Steps) -> Result<i64> {
+        // First: what comes for a call that is gone is recognised by it.
+        self.db.write(move |conn| Box::pin(async move { note_purge(conn, before).await })).await?;
         self.forget_old(
             "SELECT c.id FROM calls c
              WHERE c.id > $1 AND c.sent_at < $2 AND c.deadline_at IS NULL
@@ -153,36 +201,52 @@ impl Store {
              ORDER BY c.id LIMIT $3",
             |conn, ids, _| Box::pin(forget_calls(conn, ids)),
             before,
+            steps,
+            &mut Traces::default(),
         )
         .await
     }
 
-    /// Raw bodies, lookups and balances; how many bodies it were.
-    async fn purge_records(&self, before: Timestamp) -> Result<i64> {
+    /// Polls and balances.
+    pub(super) async fn purge_lookups(&self, before: Timestamp, steps: Steps) -> Result<()> {
         self.forget_old(
             "SELECT id FROM lookups WHERE id > $1 AND sent_at < $2 ORDER BY id LIMIT $3",
             |conn, ids, _| Box::pin(forget!(conn, "lookups", ids)),
             before,
+            steps,
+            &mut Traces::default(),
         )
         .await?;
         self.forget_old(
             "SELECT id FROM balance_readings WHERE id > $1 AND read_at < $2 ORDER BY id LIMIT $3",
             |conn, ids, _| Box::pin(forget!(conn, "balance_readings", ids)),
             before,
+            steps,
+            &mut Traces::default(),
         )
         .await?;
+        Ok(())
+    }
+
+    /// Webhooks with their bodies; how many it were.
+    async fn purge_webhooks(&self, before: Timestamp, steps: Steps) -> Result<i64> {
         self.forget_old(
-            "SELECT id FROM webhook_inbox WHERE id > $1 AND received_at < $2 AND outcome IS NOT NULL
-             ORDER BY id LIMIT $3",
+            "SELECT i.id FROM webhook_inbox i
+             WHERE i.id > $1 AND i.outcome IS NOT NULL
+               AND (i.received_at < $2 OR (i.outcome <> 'unknown_call'
+                    AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.call_id = i.call_id)))
+             ORDER BY i.id LIMIT $3",
             |conn, ids, _| Box::pin(forget!(conn, "webhook_inbox", ids)),
             before,
+            steps,
+            &mut Traces::default(),
         )
         .await
     }
 }
 
 /// Looks at everybody once more, under the lock with which submits look people up.
-async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Result<i64> {
+async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Result<Forgotten> {
     Numbers::lock(conn).await?;
     let gone: Vec<(i64, String)> = rows!(
         conn,
@@ -196,16 +260,20 @@ async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Re
         before.0,
     )?;
     let ids: Vec<i64> = gone.iter().map(|(id, ..)| *id).collect();
-    exec!(
+    let phones: Vec<(String, Option<String>)> = rows!(
         conn,
-        "DELETE FROM phones WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        "DELETE FROM phones WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+         RETURNING raw, e164",
         json(&ids),
     )?;
-    links::forget(conn, gone.into_iter().map(|(_, subject)| subject), None).await?;
-    Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
+    let subjects: BTreeSet<String> = gone.into_iter().map(|(_, subject)| subject).collect();
+    let phones = phones.into_iter().flat_map(|(raw, e164)| [Some(raw), e164]).flatten();
+    let texts = Marks::of(&subjects).stored().chain(phones).collect();
+    links::forget(conn, subjects, None).await?;
+    Ok(Forgotten { gone: i64::try_from(ids.len()).unwrap_or(i64::MAX), texts })
 }
 
-async fn forget_calls(conn: &mut Conn, ids: Vec<i64>) -> Result<i64> {
+async fn forget_calls(conn: &mut Conn, ids: Vec<i64>) -> Result<Forgotten> {
     exec!(
         conn,
         "DELETE FROM call_reveals WHERE call_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",

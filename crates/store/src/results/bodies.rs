@@ -1,20 +1,33 @@
+//! Taking people out of raw bodies, and keeping none that can't be matched any more.
+
+mod strip;
+
 use std::collections::BTreeSet;
 
-use db::{Conn, exec, json, rows};
-use jobs::{Identifier, IdentifierKind, Provider, Timestamp};
-use serde_json::Value;
+use db::{Conn, Texts, exec, json, row, rows};
+use jobs::{CallId, Identifier, IdentifierKind, Provider, Timestamp};
 
 use crate::decode::parse_provider;
 use crate::error::Result;
+use crate::people::erased::ERASED;
+use crate::people::marks::Marks;
+use crate::results::bodies::strip::{Rest, without};
 
 type BodyRow = (i64, String, i64, Option<String>, Option<Vec<u8>>);
 
-/// Takes a person out of the raw bodies of the calls they were in. Bodies about them alone are
-/// deleted; from those about several their entry is cut out. Returns how many it were.
+/// The setting that holds up to which moment requests may have been purged.
+const PURGED: &str = "purged_before";
+
+/// How many bodies are looked through at once.
+const AT_ONCE: i64 = 100;
+
+/// Takes a person out of the raw bodies of the calls they were in, and of those that name them elsewhere. Bodies about
+/// them alone are deleted; from those about several their entry is cut out. Returns how many it were.
 pub(crate) async fn erase(
     conn: &mut Conn,
     reveals: &[i64],
-    identifiers: &BTreeSet<String>,
+    marks: &Marks,
+    elsewhere: &[i64],
     now: Timestamp,
 ) -> Result<i64> {
     let found: Vec<BodyRow> = rows!(
@@ -26,23 +39,69 @@ pub(crate) async fn erase(
             WHERE m.reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e))",
         json(&reveals),
     )?;
+    let own: BTreeSet<i64> = found.iter().map(|(id, ..)| *id).collect();
     let mut changed = 0;
     for (id, provider, people, outcome, body) in found {
         let provider = parse_provider(&provider, id)?;
+        let gone = |text: &str| names(provider, marks, text);
         let body = body.unwrap_or_default();
-        let gone = |person: &str| {
-            encoded(provider, person).is_some_and(|identifier| identifiers.contains(&identifier))
+        let rest = if people > 1 { without(&body, gone) } else { Rest::Nothing };
+        changed += take_out(conn, id, rest, outcome.is_none().then_some(now)).await?;
+    }
+    for id in elsewhere.iter().filter(|id| !own.contains(id)) {
+        let others: Option<(String, Option<String>, Option<Vec<u8>>)> = row!(
+            conn,
+            "SELECT provider, outcome, body FROM webhook_inbox WHERE id = $1 AND body IS NOT NULL",
+            *id,
+        )?;
+        let Some((provider, outcome, body)) = others else { continue };
+        let provider = parse_provider(&provider, *id)?;
+        let body = body.unwrap_or_default();
+        let rest = match without(&body, |text| names(provider, marks, text)) {
+            Rest::Unreadable if !marks.stand_in(&String::from_utf8_lossy(&body)) => continue,
+            rest => rest,
         };
-        let rest = if people > 1 { without(&body, gone) } else { None };
-        if rest.as_ref().is_some_and(|rest| *rest == body) {
-            continue;
-        }
-        changed += 1;
-        // What waits to be applied can't be once it is gone.
-        let done = rest.is_none() && outcome.is_none();
-        write(conn, id, rest, done.then_some(now)).await?;
+        changed += take_out(conn, *id, rest, outcome.is_none().then_some(now)).await?;
     }
     Ok(changed)
+}
+
+fn names(provider: Provider, marks: &Marks, text: &str) -> bool {
+    // An id says not by itself whose it is.
+    let is_id = encoded(provider, text).is_some_and(|identifier| marks.has(&identifier));
+    is_id || (text.to_ascii_lowercase().contains("linkedin") && marks.identifies(text))
+}
+
+/// Which stored bodies hold one of the person's identifiers, whoever was asked for.
+pub(crate) async fn naming(conn: &mut Conn, marks: &Marks) -> Result<Vec<i64>> {
+    let texts = aho_corasick::AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(marks.needles())
+        .ok();
+    let (mut after, mut naming) = (0, Vec::new());
+    loop {
+        let some: Vec<(i64, Vec<u8>)> = rows!(
+            conn,
+            "SELECT id, body FROM webhook_inbox WHERE id > $1 AND body IS NOT NULL ORDER BY id LIMIT $2",
+            after,
+            AT_ONCE,
+        )?;
+        let Some((last, _)) = some.last() else { return Ok(naming) };
+        after = *last;
+        let named =
+            some.iter().filter(|(_, body)| texts.as_ref().is_some_and(|t| t.is_match(body)));
+        naming.extend(named.map(|(id, _)| *id));
+    }
+}
+
+async fn take_out(conn: &mut Conn, id: i64, rest: Rest, waiting: Option<Timestamp>) -> Result<i64> {
+    match rest {
+        Rest::Same => return Ok(0),
+        Rest::Cut(body) => write(conn, id, Some(body), None).await?,
+        // What waits to be applied can't be once it is gone.
+        Rest::Nothing | Rest::Unreadable => write(conn, id, None, waiting).await?,
+    }
+    Ok(1)
 }
 
 /// Cuts people out of a stored body.
@@ -54,8 +113,19 @@ pub(crate) async fn cut_out(
     let found: Vec<(Vec<u8>,)> =
         rows!(conn, "SELECT body FROM webhook_inbox WHERE id = $1 AND body IS NOT NULL", inbox)?;
     for (body,) in found {
-        write(conn, inbox, without(&body, &gone), None).await?;
+        take_out(conn, inbox, without(&body, &gone), None).await?;
     }
+    Ok(())
+}
+
+/// Keeps nothing of stored bodies but that they came.
+pub(crate) async fn drop_bodies(conn: &mut Conn, inbox: &[i64]) -> Result<()> {
+    exec!(
+        conn,
+        "UPDATE webhook_inbox SET body = NULL
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&inbox),
+    )?;
     Ok(())
 }
 
@@ -87,54 +157,53 @@ pub(crate) fn encoded(provider: Provider, person_id: &str) -> Option<String> {
     Identifier::parse(kind, person_id).ok().map(|id| id.encode())
 }
 
-/// The body without the entries of those who are `gone`; None where it is not of a shape in which
-/// entries can be told apart.
-fn without(body: &[u8], gone: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
-    let mut value: Value = serde_json::from_slice(body).ok()?;
-    let lists: Vec<&mut Vec<Value>> =
-        value.as_object_mut()?.values_mut().filter_map(Value::as_array_mut).collect();
-    if lists.is_empty() {
-        return None;
-    }
-    let mut cut = false;
-    for list in lists {
-        let before = list.len();
-        list.retain(|entry| !person_id(entry).is_some_and(|person| gone(&person)));
-        cut |= list.len() != before;
-    }
-    if cut { serde_json::to_vec(&value).ok() } else { Some(body.to_vec()) }
+/// Notes that requests from before this moment may be gone. What still comes for them names people who were forgotten.
+pub(crate) async fn note_purge(conn: &mut Conn, before: Timestamp) -> Result<()> {
+    exec!(
+        conn,
+        "INSERT INTO settings (name, value) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET value = CASE
+            WHEN CAST(settings.value AS BIGINT) < CAST(excluded.value AS BIGINT) THEN excluded.value
+            ELSE settings.value END",
+        PURGED,
+        before.0.to_string(),
+    )?;
+    Ok(())
 }
 
-fn person_id(entry: &Value) -> Option<String> {
-    match entry.get("personId")? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
+/// Of these calls, which this ledger does not have, those that it may have purged. One that is younger is another
+/// matter: it was made after a backup that was restored since, and its body is all that is left of what it cost.
+pub(crate) async fn purged<'a>(conn: &mut Conn, unknown: &[&'a str]) -> Result<BTreeSet<&'a str>> {
+    if unknown.is_empty() {
+        return Ok(BTreeSet::new());
     }
+    let before: Option<(String,)> =
+        row!(conn, "SELECT value FROM settings WHERE name = $1", PURGED)?;
+    let before = before.and_then(|(text,)| text.parse().ok()).map(Timestamp);
+    let made_at = |call: &str| call.parse::<CallId>().ok().map(CallId::made_at);
+    let is_purged = |call: &&str| before.zip(made_at(call)).is_some_and(|(before, at)| at < before);
+    Ok(unknown.iter().copied().filter(is_purged).collect())
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::results::bodies::without;
-
-    #[test]
-    fn cuts_one_person_out() {
-        let body = br#"{"phones": [{"personId": "p1", "numbers": ["+45"]}, {"personId": "p2"}]}"#;
-        let rest = without(body, |person| person == "p1").unwrap();
-        assert_eq!(rest, br#"{"phones":[{"personId":"p2"}]}"#);
-    }
-
-    #[test]
-    fn leaves_others_as_they_were() {
-        let body = br#"{"phones": [{"personId": 2751}]}"#;
-        assert_eq!(without(body, |person| person == "p1").as_deref(), Some(body.as_slice()));
-        assert_eq!(without(body, |person| person == "2751").unwrap(), br#"{"phones":[]}"#);
-    }
-
-    #[test]
-    fn gives_up_on_other_shapes() {
-        for body in ["", "[1]", "{}", r#"{"personId": "p1"}"#] {
-            assert_eq!(without(body.as_bytes(), |_| true), None, "{body}");
-        }
-    }
+/// Of these calls, those whose bodies are kept only as far as they can be read: a person in them was erased, or the call
+/// was purged.
+pub(crate) async fn forgotten<'a>(
+    conn: &mut Conn,
+    calls: &BTreeSet<&'a str>,
+) -> Result<BTreeSet<&'a str>> {
+    let known: Vec<(String, i64)> = rows!(
+        conn,
+        "SELECT c.call_id, (SELECT COUNT(*) FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
+                            WHERE m.call_id = c.id AND r.subject LIKE $2)
+         FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value",
+        Texts::of(calls),
+        format!("{ERASED}%"),
+    )?;
+    let unknown: Vec<&str> =
+        calls.iter().copied().filter(|call| known.iter().all(|(one, _)| one != call)).collect();
+    let mut forgotten = purged(conn, &unknown).await?;
+    forgotten.extend(
+        calls.iter().filter(|call| known.iter().any(|(one, erased)| one == **call && *erased > 0)),
+    );
+    Ok(forgotten)
 }

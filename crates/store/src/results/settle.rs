@@ -25,7 +25,9 @@ use crate::people::resolve::Numbers;
 use crate::results::last_poll::wait_no_longer;
 use crate::results::settle::aliases::learn_aliases;
 use crate::results::settle::delivery::{Applied, Delivery};
-use crate::results::settle::effects::{WEBHOOK_NOTE, discard_erased, tell_gates, write_inbox};
+use crate::results::settle::effects::{
+    WEBHOOK_NOTE, discard_erased, discard_strangers, tell_gates, write_inbox,
+};
 use crate::results::settle::ledger::{Ledger, Person, subject_of};
 use crate::results::taken_back::take_back;
 use crate::results::throughput::count_results;
@@ -81,6 +83,7 @@ pub(crate) async fn settle(
     bill_again(conn, &ledger.answered_late()).await?;
     write_inbox(conn, &deliveries, &outcomes, now).await?;
     discard_erased(conn, &ledger, now).await?;
+    discard_strangers(conn, &ledger, &deliveries).await?;
     tell_gates(conn, &ledger, &deliveries, policy, now).await?;
     count_results(conn, ledger.results(), now).await?;
     conn.announce(Topic::Queue);

@@ -60,7 +60,7 @@ async fn purged_batches_make_no_account_fuller(b: &Bench) {
     b.advance(20 * HOUR).await;
     read(b, 100).await;
     b.advance(10 * HOUR).await;
-    assert_eq!(b.store.purge(24 * HOUR).await.unwrap().batches, 1);
+    assert_eq!(b.store.purge(24 * HOUR).await.unwrap().purged.batches, 1);
     assert_eq!(left(b).await, 100);
     read(b, 100).await;
     let days = by_day(&b.store.balance_readings().await.unwrap());

@@ -117,7 +117,7 @@ async fn erase(b: &Bench, identifier: &str) -> i64 {
     let people = b.store.identify(&whom).await.unwrap();
     let erased = b.store.erase(&people[0]).await.unwrap();
     b.check("erased").await;
-    erased.identifiers
+    erased.erased.identifiers
 }
 
 async fn erasing_one_leaves_who_only_shares_an_address(b: &Bench) {

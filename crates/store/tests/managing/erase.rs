@@ -6,7 +6,7 @@ use jobs::Provider::{Clodura, Ocean};
 use store::{Applied, Delivery, Erased, NewWebhook, Whom};
 
 use crate::harness::people::{clodura, linkedin, ocean, oceans};
-use crate::harness::{Bench, found, not_found, on_both};
+use crate::harness::{Bench, HOUR, found, not_found, on_both};
 
 on_both!(
     nothing_of_the_person_stays,
@@ -18,6 +18,12 @@ on_both!(
     stored_bodies_lose_one_entry,
     a_number_leads_to_those_who_have_it,
     somebody_unknown_is_remembered,
+    rows_that_show_another_person_lose_their_columns,
+    rejected_rows_are_known_by_the_own_address,
+    words_of_providers_go_along,
+    bodies_of_other_requests_lose_the_entry,
+    a_body_of_a_purged_request_is_not_kept,
+    no_byte_of_many_is_left,
 );
 
 /// Erases whoever has an identifier.
@@ -25,7 +31,7 @@ async fn erase(b: &Bench, identifier: &str) -> Erased {
     let whom = Whom::Identifiers(BTreeSet::from([identifier.to_owned()]));
     let people = b.store.identify(&whom).await.unwrap();
     assert_eq!(people.len(), 1);
-    let erased = b.store.erase(&people[0]).await.unwrap();
+    let erased = b.store.erase(&people[0]).await.unwrap().erased;
     b.check("erased").await;
     erased
 }
@@ -60,9 +66,18 @@ async fn webhook(
     body: &str,
     results: Vec<jobs::outcome::PersonResult>,
 ) -> Applied {
-    let call_id = call.call_id.to_string();
+    webhook_to(b, call.provider, call.call_id.to_string(), body, results).await
+}
+
+async fn webhook_to(
+    b: &Bench,
+    provider: jobs::Provider,
+    call_id: String,
+    body: &str,
+    results: Vec<jobs::outcome::PersonResult>,
+) -> Applied {
     let body = body.as_bytes().to_vec();
-    let new = NewWebhook { provider: call.provider, call_id, body, malformed: false };
+    let new = NewWebhook { provider, call_id, body, malformed: false };
     b.store.store_webhook(new).await.unwrap();
     let stored = b.store.pending_webhooks(10, 1 << 20).await.unwrap().pop().unwrap();
     let delivery =
@@ -191,4 +206,112 @@ async fn somebody_unknown_is_remembered(b: &Bench) {
     let batch = b.submit(&oceans(1..=1)).await;
     assert_eq!(b.states(batch).await, ["cancelled"]);
     assert!(b.is_finished(batch).await);
+}
+
+async fn rows_that_show_another_person_lose_their_columns(b: &Bench) {
+    // The address stands with two ids, so it joins neither of them.
+    let batch = b.submit(&[clodura("xc1").linkedin("jane"), clodura("xc2").linkedin("jane")]).await;
+    let other = b.submit(&[linkedin("jane")]).await;
+    erase(b, "linkedin.com/in/jane").await;
+    assert!(!is_named(b, "in/jane").await);
+    assert_eq!(b.states(batch).await, ["queued", "queued"]);
+    assert_eq!(b.states(other).await, ["cancelled"]);
+}
+
+async fn rejected_rows_are_known_by_the_own_address(b: &Bench) {
+    let batch = b.begin(Default::default()).await;
+    b.load(&batch, &oceans(1..=1)).await;
+    let rejected = |position, fields: &str| store::RejectedRow {
+        position,
+        after_row: 1,
+        fields: fields.into(),
+        reason: "no identifier".into(),
+    };
+    let rejected = vec![
+        rejected(1, r#"["Jane@X.example",""]"#),
+        rejected(2, r#"["bob@x.example","rep@y.example"]"#),
+    ];
+    b.store.load_rejected(&batch, rejected).await.unwrap();
+    b.publish(&batch).await;
+    b.database.run(r#"UPDATE batches SET header = '["Email","Owner"]'"#).await;
+    b.database.run(r#"UPDATE batch_rows SET fields = '["jane@x.example","rep@y.example"]'"#).await;
+    erase(b, "ocean:o1").await;
+    let left: Vec<(i64,)> = b.database.all("SELECT position FROM rejected_rows").await;
+    assert_eq!(left, [(2,)]);
+}
+
+async fn words_of_providers_go_along(b: &Bench) {
+    b.submit(&oceans(1..=2)).await;
+    b.submit(&[clodura("xc1")]).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    for sql in [
+        "UPDATE calls SET outcome = 'accepted perhaps: HTTP 200: Jane Doe (o1) was found'",
+        "UPDATE provider_gates SET message = 'HTTP 403: o1 is not yours'",
+        "UPDATE reveals SET reason = 'asked apart: HTTP 422: o1 is no id' WHERE subject = 'ocean:o2'",
+    ] {
+        b.database.run(sql).await;
+    }
+    erase(b, "ocean:o1").await;
+    let outcome: (String,) = b.database.one("SELECT outcome FROM calls").await;
+    assert_eq!(outcome.0, "accepted perhaps: HTTP 200");
+    let messages: Vec<(String,)> =
+        b.database.all("SELECT DISTINCT message FROM provider_gates").await;
+    assert_eq!(messages, [("HTTP 403".to_owned(),)]);
+    let reason = "SELECT reason FROM reveals WHERE subject = 'ocean:o2'";
+    assert_eq!(b.database.one::<(String,)>(reason).await.0, "asked apart: HTTP 422");
+}
+
+async fn bodies_of_other_requests_lose_the_entry(b: &Bench) {
+    b.submit(&oceans(1..=1)).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    let body = r#"{"phones": [{"personId": "o1"}, {"personId": "o9", "numbers": ["+4511"]}]}"#;
+    assert_eq!(webhook(b, &call, body, vec![found("o1"), found("o9")]).await, Applied::Applied);
+    assert_eq!(erase(b, "ocean:o9").await.bodies, 1);
+    assert_eq!(bodies(b).await, [r#"{"phones":[{"personId":"o1"}]}"#]);
+    // The same once they are erased, now in an unknown request.
+    let unknown = jobs::CallId::generate().to_string();
+    let applied = webhook_to(b, Ocean, unknown, body, vec![found("o1"), found("o9")]).await;
+    assert_eq!(applied, Applied::UnknownCall);
+    assert_eq!(bodies(b).await[1], r#"{"phones":[{"personId":"o1"}]}"#);
+}
+
+async fn a_body_of_a_purged_request_is_not_kept(b: &Bench) {
+    b.submit(&oceans(1..=1)).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    b.webhook(&call, vec![found("o1")]).await;
+    b.advance(48 * HOUR).await;
+    assert_eq!(b.store.purge(HOUR).await.unwrap().purged.calls, 1);
+    let body = r#"{"phones": [{"personId": "o1"}]}"#;
+    assert_eq!(webhook(b, &call, body, vec![found("o1")]).await, Applied::UnknownCall);
+    let broken = r#"{"phones": [{"personId": "o1""#.as_bytes().to_vec();
+    let (provider, call_id) = (Ocean, call.call_id.to_string());
+    let new = NewWebhook { provider, call_id, body: broken, malformed: true };
+    b.store.store_webhook(new).await.unwrap();
+    assert_eq!(bodies(b).await, ["", ""]);
+}
+
+/// Rows in no order, so that pages of indexes are split in many places.
+async fn no_byte_of_many_is_left(b: &Bench) {
+    let name = |n: u64| format!("x{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let people: Vec<_> =
+        (1..=3_000).map(|n| clodura(&name(n)).linkedin(&format!("in-{}", name(n)))).collect();
+    b.submit(&people).await;
+    let mut traces = store::Traces::default();
+    for n in (1..=3_000).step_by(10) {
+        let whom = Whom::Identifiers(BTreeSet::from([format!("clodura:{}", name(n))]));
+        let person = b.store.identify(&whom).await.unwrap().remove(0);
+        traces.merge(b.store.erase(&person).await.unwrap().traces);
+    }
+    let scrubbed = b.store.scrub(traces).await.unwrap();
+    assert!(matches!(scrubbed, store::Scrubbed::Clean | store::Scrubbed::Packed), "{scrubbed:?}");
+    let Some(file) = b.database.url.strip_prefix("sqlite://") else { return };
+    for file in [file.to_owned(), format!("{file}-wal")] {
+        let bytes = std::fs::read(&file).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let left = (1..=3_000).step_by(10).map(name).filter(|name| text.contains(name)).count();
+        assert_eq!(left, 0, "{file}");
+    }
 }

@@ -62,19 +62,19 @@ const JUMP: Duration = Duration::from_secs(600);
 const DOUBT: Duration = Duration::from_secs(3600);
 
 /// Whether the ledger's clock moves as this process's time does.
-struct Steady {
+pub(super) struct Steady {
     shown: Timestamp,
     at: Instant,
     doubtful_until: Option<Instant>,
 }
 
 impl Steady {
-    fn new(shown: Timestamp) -> Self {
+    pub(super) fn new(shown: Timestamp) -> Self {
         Steady { shown, at: Instant::now(), doubtful_until: None }
     }
 
     /// Whether what the clock shows may end what is overdue.
-    fn is_sure(&mut self, shows: Timestamp, at: Instant) -> bool {
+    pub(super) fn is_sure(&mut self, shows: Timestamp, at: Instant) -> bool {
         let ahead = shows.since(self.shown).saturating_sub(at.saturating_duration_since(self.at));
         (self.shown, self.at) = (shows, at);
         if ahead > JUMP {

@@ -8,6 +8,8 @@ pub mod call_outcome;
 pub mod check_balance;
 /// Heartbeats, and what time alone decides.
 pub mod housekeeping;
+/// Forgets what is finished and older than the settings say.
+pub mod retention;
 /// Sends people to Clodura, one a request.
 pub mod reveal_clodura;
 /// Sends people to Ocean, many a request.

@@ -6,6 +6,7 @@ use db::{Conn, Texts, exec, rows};
 use jobs::Timestamp;
 
 use crate::error::Result;
+use crate::results::bodies::forgotten;
 use crate::results::inbox::new_webhook::{NewWebhook, Received};
 
 /// What becomes of a body that came.
@@ -17,6 +18,8 @@ pub(super) enum Arrival {
     Again,
     /// It is kept as one that can't be read, and still can't be: nothing is to be written.
     Unread,
+    /// It can't be read, and people of its call were erased or purged: that it came is all that may be kept.
+    Forgotten,
 }
 
 /// A webhook, when it came, and what becomes of it.
@@ -32,11 +35,23 @@ pub(super) async fn told_apart(conn: &mut Conn, came: Vec<Received>) -> Result<V
          WHERE EXISTS (SELECT 1 FROM webhook_inbox w WHERE w.call_id = e.value)",
         Texts::of(calls),
     )?;
+    let malformed: BTreeSet<&str> = came
+        .iter()
+        .map(|one| &one.webhook)
+        .filter(|one| one.malformed)
+        .map(|one| &*one.call_id)
+        .collect();
+    let forgotten = match malformed.is_empty() {
+        true => BTreeSet::new(),
+        false => forgotten(conn, &malformed).await?.into_iter().map(str::to_owned).collect(),
+    };
     let mut told: Vec<Came> = Vec::with_capacity(came.len());
     for Received { webhook, at } in came {
         let same =
             |(other, ..): &Came| other.call_id == webhook.call_id && other.body == webhook.body;
-        let arrival = if told.iter().any(same) {
+        let arrival = if webhook.malformed && forgotten.contains(&*webhook.call_id) {
+            Arrival::Forgotten
+        } else if told.iter().any(same) {
             if webhook.malformed { Arrival::Unread } else { Arrival::Again }
         } else if known.iter().any(|(call,)| *call == webhook.call_id) {
             of_kept(conn, &webhook).await?

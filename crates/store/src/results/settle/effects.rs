@@ -12,8 +12,8 @@ use crate::error::{Result, StoreError};
 use crate::gates::gate::Gate;
 use crate::gates::unread_webhooks::{legible, note};
 use crate::gates::{closing, state};
-use crate::people::erased::remember;
-use crate::results::bodies::{cut_out, encoded};
+use crate::people::erased::{remember, those_erased};
+use crate::results::bodies::{cut_out, drop_bodies, encoded, purged};
 use crate::results::settle::delivery::{Applied, Delivery};
 use crate::results::settle::ledger::Ledger;
 
@@ -63,6 +63,46 @@ pub(super) async fn discard_erased(conn: &mut Conn, ledger: &Ledger, now: Timest
     };
     for &inbox in &ledger.naming_erased {
         cut_out(conn, inbox, gone).await?;
+    }
+    Ok(())
+}
+
+/// Bodies that nobody can be matched to are kept for those who look for them, without people who were erased; and not at
+/// all where the call was purged, since all of its people were.
+pub(super) async fn discard_strangers(
+    conn: &mut Conn,
+    ledger: &Ledger,
+    deliveries: &[Delivery],
+) -> Result<()> {
+    let of_unknown = |delivery: &&Delivery| !ledger.calls.contains_key(&delivery.call_id);
+    let unknown: Vec<&str> =
+        deliveries.iter().filter(of_unknown).map(|delivery| delivery.call_id.as_str()).collect();
+    let purged = purged(conn, &unknown).await?;
+    let is_empty = |call: &str| ledger.calls.get(call).is_some_and(|call| call.members.is_empty());
+    let of_purged = deliveries
+        .iter()
+        .filter(|one| purged.contains(one.call_id.as_str()) || is_empty(&one.call_id));
+    let inbox: Vec<i64> = of_purged.filter_map(|delivery| delivery.inbox).collect();
+    if !inbox.is_empty() {
+        drop_bodies(conn, &inbox).await?;
+    }
+    if ledger.strangers.is_empty() {
+        return Ok(());
+    }
+    for stranger in ledger.strangers.iter().filter(|one| one.was_purged) {
+        cut_out(conn, stranger.inbox, |person| person == stranger.person_id).await?;
+    }
+    let named =
+        |person: &str| Provider::ALL.into_iter().filter_map(|of| encoded(of, person)).collect();
+    let all: BTreeSet<String> =
+        ledger.strangers.iter().flat_map(|one| -> Vec<String> { named(&one.person_id) }).collect();
+    let erased = those_erased(conn, &all).await?;
+    let is_erased = |person: &str| -> bool {
+        let identifiers: Vec<String> = named(person);
+        identifiers.iter().any(|identifier| erased.contains(identifier))
+    };
+    for stranger in ledger.strangers.iter().filter(|one| is_erased(&one.person_id)) {
+        cut_out(conn, stranger.inbox, is_erased).await?;
     }
     Ok(())
 }

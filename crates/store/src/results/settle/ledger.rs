@@ -20,9 +20,22 @@ pub(super) struct Call {
     pub(super) id: i64,
     pub(super) provider: Provider,
     pub(super) expired: bool,
+    /// How many people it was sent for; some may be purged since.
+    pub(super) people: i64,
     /// What each number costs, where numbers are charged.
     pub(super) number_price: Option<Credits>,
     pub(super) members: Vec<usize>,
+}
+
+impl Call {
+    /// In a call for one, its address decides whose result it is.
+    fn is_for_one(&self) -> bool {
+        self.people == 1 && self.members.len() == 1
+    }
+
+    fn has_lost_people(&self) -> bool {
+        self.members.len() < usize::try_from(self.people).unwrap_or_default()
+    }
 }
 
 pub(super) struct Member {
@@ -70,6 +83,14 @@ pub(super) struct Learned {
     pub(super) reveal: i64,
 }
 
+/// Who is named in a stored webhook without having been asked for in its call: ids as they came.
+pub(super) struct Stranger {
+    pub(super) inbox: i64,
+    pub(super) person_id: String,
+    /// They may have been in the call, which lost people to a purge.
+    pub(super) was_purged: bool,
+}
+
 /// What the deliveries touch, in memory.
 pub(super) struct Ledger {
     pub(super) calls: HashMap<String, Call>,
@@ -82,6 +103,8 @@ pub(super) struct Ledger {
     pub(super) erased: BTreeSet<String>,
     /// Stored webhooks that name an erased person among others.
     pub(super) naming_erased: Vec<i64>,
+    /// Stored webhooks that name people who were not in their call, or whose call isn't there.
+    pub(super) strangers: Vec<Stranger>,
     pub(super) out_of_credits: HashSet<Provider>,
     /// Calls that had expired, and turn out to have been taken by the provider.
     pub(super) taken_after_all: BTreeSet<i64>,
@@ -93,6 +116,7 @@ record! {
         call_id: String,
         provider: String,
         state: String,
+        people: i64,
         number_price: Option<Credits> = optional_credits,
         tariff: Option<String>,
     }
@@ -108,6 +132,7 @@ impl CallRow {
             id: self.id,
             provider,
             expired: self.state == CallState::Expired.as_str(),
+            people: self.people,
             number_price: self.number_price.or(tariff.per_number()),
             members: Vec::new(),
         };
@@ -120,7 +145,7 @@ impl Ledger {
         let names: HashSet<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
         let found: Vec<CallRow> = rows!(
             conn,
-            "SELECT c.id, c.call_id, c.provider, c.state, c.number_price, g.tariff FROM TEXTS($1) AS e
+            "SELECT c.id, c.call_id, c.provider, c.state, c.people, c.number_price, g.tariff FROM TEXTS($1) AS e
              JOIN calls c ON c.call_id = e.value JOIN provider_gates g ON g.provider = c.provider
              ORDER BY c.id FOR UPDATE OF c",
             Texts::of(&names),
@@ -143,6 +168,7 @@ impl Ledger {
             erasure_key: None,
             erased: BTreeSet::new(),
             naming_erased: Vec::new(),
+            strangers: Vec::new(),
             out_of_credits: HashSet::new(),
             taken_after_all: BTreeSet::new(),
         };
@@ -202,9 +228,13 @@ impl Ledger {
 
     /// Places a delivery's results; what it came to.
     pub(super) fn take(&mut self, delivery: &Delivery) -> Applied {
-        let Some(call) = self.calls.get(&delivery.call_id) else { return Applied::UnknownCall };
+        let Some(call) = self.calls.get(&delivery.call_id) else {
+            delivery.results.iter().for_each(|result| self.note_stranger(delivery, result, false));
+            return Applied::UnknownCall;
+        };
         let (id, provider, expired) = (call.id, call.provider, call.expired);
-        let alone = call.members.len() == 1;
+        let lost_people = call.has_lost_people();
+        let alone = call.is_for_one();
         let by_subject: HashMap<String, usize> =
             call.members.iter().map(|&m| (self.members[m].subject.clone(), m)).collect();
         let sole = call.members.first().copied();
@@ -214,7 +244,10 @@ impl Ledger {
         for result in whose(delivery, provider, alone, &by_subject) {
             let subject = subject_of(provider, result);
             let named = subject.as_ref().and_then(|subject| self.named(subject, &by_subject));
-            let Some(member) = named.or(sole.filter(|_| alone)) else { continue };
+            let Some(member) = named.or(sole.filter(|_| alone)) else {
+                self.note_stranger(delivery, result, lost_people);
+                continue;
+            };
             if expired && result.finding != Finding::OutOfCredits {
                 self.taken_after_all.insert(id);
             }
@@ -249,6 +282,12 @@ impl Ledger {
         }
     }
 
+    fn note_stranger(&mut self, delivery: &Delivery, result: &PersonResult, was_purged: bool) {
+        if let Some((inbox, person_id)) = delivery.inbox.zip(result.person_id.clone()) {
+            self.strangers.push(Stranger { inbox, person_id, was_purged });
+        }
+    }
+
     /// What `creditsUsed` says each newly found person cost, by their place among the members.
     fn shares(
         &self,
@@ -259,7 +298,7 @@ impl Ledger {
         let Some((used, price)) = delivery.credits_used.zip(call.number_price) else {
             return BTreeMap::new();
         };
-        let alone = call.members.len() == 1;
+        let alone = call.is_for_one();
         let mut found: BTreeMap<usize, i64> = BTreeMap::new();
         for result in whose(delivery, call.provider, alone, by_subject) {
             let subject = subject_of(call.provider, result);

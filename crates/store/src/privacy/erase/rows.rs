@@ -1,0 +1,110 @@
+//! A person's rows: those that show them, and others that name them.
+
+use std::collections::BTreeSet;
+
+use db::{Conn, Texts, Traces, exec, json, rows};
+use jobs::Timestamp;
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::people::marks::Marks;
+
+/// How many rows are looked at in one go.
+const AT_ONCE: i64 = 1_000;
+
+/// A row of a batch.
+#[derive(Clone, Serialize)]
+pub(super) struct Place {
+    batch: i64,
+    number: i64,
+}
+
+/// The rows in which an identifier of the person stands, whomever they show: those of a suppressed person show nobody, and those
+/// that contradict others may show somebody else.
+pub(super) async fn naming(conn: &mut Conn, marks: &Marks) -> Result<Vec<Place>> {
+    let escaped =
+        |needle: String| needle.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+    let needles = Texts::of(marks.needles().into_iter().map(escaped));
+    let (mut batch, mut number, mut naming) = (0, 0, Vec::new());
+    loop {
+        let some: Vec<(i64, i64, String)> = rows!(
+            conn,
+            r"SELECT /* scan */ w.batch_id, w.row_number, w.fields FROM batch_rows w
+              WHERE (w.batch_id > $2 OR (w.batch_id = $2 AND w.row_number > $3))
+                AND EXISTS (SELECT 1 FROM TEXTS($1) AS e
+                            WHERE LOWER(w.fields) LIKE '%' || e.value || '%' ESCAPE '\')
+              ORDER BY w.batch_id, w.row_number LIMIT $4",
+            needles.clone(),
+            batch,
+            number,
+            AT_ONCE,
+        )?;
+        let Some(last) = some.last() else { return Ok(naming) };
+        (batch, number) = (last.0, last.1);
+        let named = some.into_iter().filter(|(_, _, fields)| marks.identify(fields));
+        naming.extend(named.map(|(batch, number, _)| Place { batch, number }));
+    }
+}
+
+/// Notes what stands in the rows that show the person, before it goes.
+pub(super) async fn note(
+    conn: &mut Conn,
+    reveals: &[i64],
+    marks: &mut Marks,
+    traces: &mut Traces,
+) -> Result<BTreeSet<String>> {
+    let found: Vec<(String, Option<String>)> = rows!(
+        conn,
+        "SELECT w.fields, b.header FROM batch_rows w JOIN batches b ON b.id = w.batch_id
+         WHERE w.reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&reveals),
+    )?;
+    let mut cells = BTreeSet::new();
+    for (fields, header) in found {
+        marks.add_emails(header.as_deref(), &fields);
+        cells.extend(cells_of(&fields));
+        traces.add(&fields);
+    }
+    Ok(cells)
+}
+
+/// The texts in a row's cells, in small letters.
+fn cells_of(fields: &str) -> Vec<String> {
+    use serde_json::Value;
+    let cells: Vec<Value> = match serde_json::from_str(fields) {
+        Ok(Value::Array(cells)) => cells,
+        Ok(Value::Object(object)) => object.into_iter().map(|(_, value)| value).collect(),
+        _ => Vec::new(),
+    };
+    cells.iter().filter_map(|cell| cell.as_str().map(str::to_lowercase)).collect()
+}
+
+/// Ends the person's rows; of their columns nothing is kept, nor of those of other rows that name them.
+pub(super) async fn empty(
+    conn: &mut Conn,
+    reveals: &[i64],
+    naming: &[Place],
+    now: Timestamp,
+) -> Result<u64> {
+    let ended = exec!(
+        conn,
+        "UPDATE batch_rows SET ended = 'erased', ended_at = COALESCE(ended_at, $2),
+            fields = CASE WHEN (SELECT b.header FROM batches b WHERE b.id = batch_rows.batch_id) IS NULL
+                          THEN '{}' ELSE '[]' END
+         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&reveals),
+        now.0,
+    )?;
+    let others = exec!(
+        conn,
+        "UPDATE batch_rows SET
+            fields = CASE WHEN (SELECT b.header FROM batches b WHERE b.id = batch_rows.batch_id) IS NULL
+                          THEN '{}' ELSE '[]' END
+         FROM EACH($1) AS e
+         WHERE batch_rows.batch_id = CAST(e.value->>'batch' AS BIGINT)
+           AND batch_rows.row_number = CAST(e.value->>'number' AS BIGINT)
+           AND batch_rows.fields NOT IN ('{}', '[]')",
+        json(&naming),
+    )?;
+    Ok(ended + others)
+}

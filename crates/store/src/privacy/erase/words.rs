@@ -1,0 +1,173 @@
+//! What providers said about a person, in the outcomes of their requests and in the reasons of those who were asked
+//! together with them.
+
+use std::collections::BTreeSet;
+
+use db::{Conn, Texts, exec, json, rows};
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::people::marks::Marks;
+
+/// A shorter word of a row says nothing about a person.
+const SHORTEST: usize = 3;
+
+#[derive(Serialize)]
+struct Said {
+    id: i64,
+    said: String,
+}
+
+/// Takes the provider's names of requests that were for this person only, and its words about all that they were in.
+pub(super) async fn forget(
+    conn: &mut Conn,
+    reveals: &[i64],
+    marks: &Marks,
+    cells: &BTreeSet<String>,
+) -> Result<()> {
+    let calls: Vec<(i64, String, i64, Option<String>)> = rows!(
+        conn,
+        "SELECT /* scan */ id, call_id, people, outcome FROM calls WHERE id IN (
+            SELECT m.call_id FROM call_reveals m
+            WHERE m.reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e))
+         ORDER BY id FOR UPDATE",
+        json(&reveals),
+    )?;
+    let alone: Vec<i64> =
+        calls.iter().filter(|(_, _, people, _)| *people == 1).map(|(id, ..)| *id).collect();
+    exec!(
+        conn,
+        "UPDATE calls SET tracking_id = NULL, poll_at = NULL, poll_lease = NULL
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&alone),
+    )?;
+    let outcomes: Vec<Said> = calls
+        .iter()
+        .filter_map(|(id, .., outcome)| status_alone(*id, outcome.as_deref()?))
+        .collect();
+    exec!(
+        conn,
+        "UPDATE calls SET outcome = e.value->>'said' FROM EACH($1) AS e
+         WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",
+        json(&outcomes),
+    )?;
+    let names: Vec<&str> = calls.iter().map(|(_, name, ..)| name.as_str()).collect();
+    forget_lookups(conn, &names).await?;
+    let calls: Vec<i64> = calls.iter().map(|(id, ..)| *id).collect();
+    forget_reasons(conn, &calls, marks, cells).await?;
+    forget_messages(conn, marks, cells).await
+}
+
+async fn forget_lookups(conn: &mut Conn, calls: &[&str]) -> Result<()> {
+    let lookups: Vec<(i64, Option<String>)> = rows!(
+        conn,
+        "SELECT /* scan */ l.id, l.outcome FROM lookups l
+         WHERE l.kind = 'track' AND l.call_id IN (SELECT e.value FROM TEXTS($1) AS e)",
+        Texts::of(calls),
+    )?;
+    let said: Vec<Said> = lookups
+        .into_iter()
+        .map(|(id, outcome)| {
+            let outcome = outcome.unwrap_or_default();
+            status_alone(id, &outcome).unwrap_or(Said { id, said: outcome })
+        })
+        .collect();
+    exec!(
+        conn,
+        "UPDATE lookups SET tracking_id = NULL, outcome = e.value->>'said' FROM EACH($1) AS e
+         WHERE lookups.id = CAST(e.value->>'id' AS BIGINT)",
+        json(&said),
+    )?;
+    Ok(())
+}
+
+/// Others who were asked in the same requests keep why they are where they are, unless it names the person.
+async fn forget_reasons(
+    conn: &mut Conn,
+    calls: &[i64],
+    marks: &Marks,
+    cells: &BTreeSet<String>,
+) -> Result<()> {
+    let reasons: Vec<(i64, String)> = rows!(
+        conn,
+        "SELECT DISTINCT r.id, r.reason FROM IDS($1) AS e
+         JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT) JOIN reveals r ON r.id = m.reveal_id
+         WHERE r.reason LIKE '%HTTP%' ORDER BY r.id",
+        json(&calls),
+    )?;
+    let naming = reasons.iter().filter(|(_, reason)| is_about(reason, marks, cells));
+    let said: Vec<Said> = naming.filter_map(|(id, reason)| status_alone(*id, reason)).collect();
+    exec!(
+        conn,
+        "UPDATE reveals SET reason = e.value->>'said' FROM EACH($1) AS e
+         WHERE reveals.id = CAST(e.value->>'id' AS BIGINT)",
+        json(&said),
+    )?;
+    Ok(())
+}
+
+/// A gate goes on saying why it is closed, unless that names the person.
+async fn forget_messages(conn: &mut Conn, marks: &Marks, cells: &BTreeSet<String>) -> Result<()> {
+    let messages: Vec<(String, String)> = rows!(
+        conn,
+        "SELECT provider, message FROM provider_gates WHERE message IS NOT NULL ORDER BY provider",
+    )?;
+    for (provider, message) in messages {
+        if is_about(&message, marks, cells) {
+            exec!(
+                conn,
+                "UPDATE provider_gates SET message = $2 WHERE provider = $1",
+                provider,
+                status_alone(0, &message).map(|said| said.said),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text has an identifier of the person, or a word of their rows.
+fn is_about(text: &str, marks: &Marks, cells: &BTreeSet<String>) -> bool {
+    let lower = text.to_lowercase();
+    marks.stand_in(text)
+        || cells
+            .iter()
+            .any(|cell| cell.chars().count() >= SHORTEST && lower.contains(cell.as_str()))
+}
+
+/// What is said up to the status of HTTP; None where that is all. What stands behind it are the provider's words.
+fn status_alone(id: i64, text: &str) -> Option<Said> {
+    const STATUS: &str = "HTTP ";
+    let at = text.find(STATUS)? + STATUS.len();
+    let end = text[at..].find(|c: char| !c.is_ascii_digit())? + at;
+    Some(Said { id, said: text[..end].to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_outcome_the_status_stays() {
+        for (text, rest) in [
+            ("refused: HTTP 422: Jane Doe is unknown", Some("refused: HTTP 422")),
+            ("unknown: HTTP 500", None),
+            ("unknown: its worker is gone", None),
+            (
+                "accepted perhaps: undocumented answer: HTTP 200: x",
+                Some("accepted perhaps: undocumented answer: HTTP 200"),
+            ),
+        ] {
+            assert_eq!(status_alone(1, text).map(|said| said.said).as_deref(), rest, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_about_a_person_by_a_word_of_their_rows() {
+        let marks = Marks::of(&["ocean:o1".to_owned()].into());
+        let cells = BTreeSet::from(["jane doe".to_owned(), "de".to_owned()]);
+        for text in ["Jane Doe was not found", "no such id: o1"] {
+            assert!(is_about(text, &marks, &cells), "{text}");
+        }
+        assert!(!is_about("no such id: o12, indeed", &marks, &cells));
+    }
+}

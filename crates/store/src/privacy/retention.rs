@@ -1,0 +1,124 @@
+//! Forgetting by itself what is finished and older than the settings say: the same as by hand, in smaller steps with rests
+//! between them, and each kind of data at its own age.
+
+use std::time::Duration;
+
+use db::{Conn, Traces, exec, json};
+use jobs::Retention;
+
+use crate::error::Result;
+use crate::privacy::purge::{Forgotten, Purged, Steps};
+use crate::store::Store;
+
+/// What goes in one transaction: others wait for it.
+const AT_ONCE: i64 = 200;
+
+impl Store {
+    /// Forgets what `retention` gives no more time, unless it was done within `interval`, by whichever worker. Nothing is
+    /// touched that waits for a result or that one may still come for.
+    ///
+    /// # Errors
+    /// The database can't be used. What was forgotten until then stays so; the rest goes next time.
+    pub async fn retire(
+        &self,
+        retention: &Retention,
+        interval: Duration,
+        rest: Duration,
+    ) -> Result<Purged> {
+        let mut gone = Purged::default();
+        if !self.takes_turn(interval).await? {
+            return Ok(gone);
+        }
+        let (now, steps) = (self.now(), Steps { at_once: AT_ONCE, rest });
+        let mut traces = Traces::default();
+        if let Some(age) = retention.people {
+            gone.batches = self.purge_batches(now - age, steps).await?;
+            gone.reveals = self.purge_reveals(now - age, steps, &mut traces).await?;
+        }
+        // A body names people, so it is kept no longer than they are.
+        if let Some(age) = [retention.bodies, retention.people].into_iter().flatten().min() {
+            gone.webhooks = self.drop_old_bodies(age, steps).await?;
+        }
+        if let Some(age) = retention.calls {
+            gone.calls = self.purge_calls(now - age, steps).await?;
+            self.purge_lookups(now - age, steps).await?;
+            self.drop_old_webhooks(age, steps).await?;
+        }
+        // A file is written anew by hand only: nobody else could write meanwhile.
+        if self.is_postgres() && gone.reveals > 0 {
+            self.scrub(traces).await?;
+        }
+        Ok(gone)
+    }
+
+    /// Whether it is this worker's turn: one of all looks, and not sooner than after `interval`.
+    async fn takes_turn(&self, interval: Duration) -> Result<bool> {
+        let now = self.now();
+        let taken = self.db.write(move |conn| {
+            Box::pin(async move {
+                Ok(exec!(
+                    conn,
+                    "INSERT INTO settings (name, value) VALUES ('retired_at', $1)
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value
+                     WHERE CAST(settings.value AS BIGINT) <= CAST($2 AS BIGINT)
+                        OR CAST(settings.value AS BIGINT) > CAST(excluded.value AS BIGINT)",
+                    now.0.to_string(),
+                    (now - interval).0,
+                )?)
+            })
+        });
+        Ok(taken.await? == 1)
+    }
+
+    /// Bodies that were applied, or that can't be, of requests that wait for nothing any more. That they came stays in the log.
+    async fn drop_old_bodies(&self, age: Duration, steps: Steps) -> Result<i64> {
+        self.forget_old(
+            "SELECT i.id FROM webhook_inbox i
+             WHERE i.id > $1 AND i.outcome IS NOT NULL AND i.body IS NOT NULL
+               AND (i.received_at < $2 OR (i.outcome <> 'unknown_call'
+                    AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.call_id = i.call_id)))
+               AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.call_id = i.call_id
+                               AND (c.deadline_at IS NOT NULL OR c.state IN ('sending', 'accepted', 'unknown')))
+             ORDER BY i.id LIMIT $3",
+            |conn, ids, _| Box::pin(drop_bodies(conn, ids)),
+            self.now() - age,
+            steps,
+            &mut Traces::default(),
+        )
+        .await
+    }
+
+    /// The log of webhooks of which no body is kept.
+    async fn drop_old_webhooks(&self, age: Duration, steps: Steps) -> Result<i64> {
+        self.forget_old(
+            "SELECT i.id FROM webhook_inbox i
+             WHERE i.id > $1 AND i.received_at < $2 AND i.outcome IS NOT NULL AND i.body IS NULL
+               AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.call_id = i.call_id)
+             ORDER BY i.id LIMIT $3",
+            |conn, ids, _| Box::pin(drop_webhooks(conn, ids)),
+            self.now() - age,
+            steps,
+            &mut Traces::default(),
+        )
+        .await
+    }
+}
+
+async fn drop_bodies(conn: &mut Conn, ids: Vec<i64>) -> Result<Forgotten> {
+    let gone = exec!(
+        conn,
+        "UPDATE webhook_inbox SET body = NULL
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND outcome IS NOT NULL",
+        json(&ids),
+    )?;
+    Ok(Forgotten { gone: i64::try_from(gone).unwrap_or(i64::MAX), texts: Vec::new() })
+}
+
+async fn drop_webhooks(conn: &mut Conn, ids: Vec<i64>) -> Result<Forgotten> {
+    let gone = exec!(
+        conn,
+        "DELETE FROM webhook_inbox WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&ids),
+    )?;
+    Ok(Forgotten { gone: i64::try_from(gone).unwrap_or(i64::MAX), texts: Vec::new() })
+}

@@ -1,0 +1,88 @@
+//! Makes sure that what was erased or purged is nowhere in the database's files, as far as they are ours, nor in a
+//! server's statistics.
+
+use std::sync::Arc;
+
+use db::{Conn, Scrubbed, Texts, Traces, exec, value};
+
+use crate::error::Result;
+use crate::store::Store;
+
+/// A table with columns by which people are looked up. Plans go by their statistics, which hold some of their values; all
+/// other columns with personal data have none (see `migrations/postgres`). Of an empty table Postgres takes no statistics
+/// and keeps the old ones, so there is a row that names no one while they are taken, which nobody else sees.
+struct LookedUp {
+    if_empty: &'static str,
+    analyze: &'static str,
+    then: &'static str,
+}
+
+const LOOKED_UP: [LookedUp; 3] = [
+    LookedUp {
+        if_empty: "INSERT INTO reveals (id, provider, subject, state, updated_at)
+                   SELECT 0, '', '', 'cancelled', 0 WHERE NOT EXISTS (SELECT 1 FROM reveals)",
+        analyze: "ANALYZE reveals (subject)",
+        then: "DELETE FROM reveals WHERE id = 0",
+    },
+    LookedUp {
+        if_empty: "INSERT INTO identity_links (identifier, other)
+                   SELECT '', '' WHERE NOT EXISTS (SELECT 1 FROM identity_links)",
+        analyze: "ANALYZE identity_links (identifier, other)",
+        then: "DELETE FROM identity_links WHERE identifier = '' AND other = ''",
+    },
+    LookedUp {
+        if_empty: "INSERT INTO identity_splits (identifier, other)
+                   SELECT '', '' WHERE NOT EXISTS (SELECT 1 FROM identity_splits)",
+        analyze: "ANALYZE identity_splits (identifier, other)",
+        then: "DELETE FROM identity_splits WHERE identifier = '' AND other = ''",
+    },
+];
+
+impl Store {
+    /// Looks for what stood in rows that are gone where a database may still have it, and removes it: from the log and the
+    /// unused parts of a SQLite file, which is written anew if need be, and from the statistics of Postgres.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn scrub(&self, traces: Traces) -> Result<Scrubbed> {
+        if traces.is_empty() {
+            return Ok(Scrubbed::Clean);
+        }
+        let traces = Arc::new(traces);
+        match self.db.scrub_file(Arc::clone(&traces)).await? {
+            Some(scrubbed) => Ok(scrubbed),
+            None => self.refresh_samples(&traces).await,
+        }
+    }
+
+    /// Each table by itself, so that none is kept from others for longer than its own sample takes.
+    async fn refresh_samples(&self, traces: &Traces) -> Result<Scrubbed> {
+        for table in &LOOKED_UP {
+            self.db
+                .write(move |conn| {
+                    Box::pin(async move {
+                        for statement in [table.if_empty, table.analyze, table.then] {
+                            exec!(conn, statement)?;
+                        }
+                        Ok(())
+                    })
+                })
+                .await?;
+        }
+        let mut conn = self.db.read().await?;
+        let left = traces.texts().is_some() && are_in_statistics(&mut conn, traces).await?;
+        Ok(if left { Scrubbed::InStatistics } else { Scrubbed::Clean })
+    }
+}
+
+async fn are_in_statistics(conn: &mut Conn, traces: &Traces) -> Result<bool> {
+    let found: i64 = value!(
+        conn,
+        "SELECT COUNT(*) FROM TEXTS($1) AS e JOIN pg_stats s
+            ON s.tablename IN ('reveals', 'identity_links', 'identity_splits')
+           AND (e.value = ANY (CAST(CAST(s.most_common_vals AS text) AS text[]))
+                OR e.value = ANY (CAST(CAST(s.histogram_bounds AS text) AS text[])))",
+        Texts::of(traces.iter()),
+    )?;
+    Ok(found > 0)
+}

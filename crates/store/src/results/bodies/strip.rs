@@ -1,0 +1,109 @@
+//! A body without one person's entries.
+
+use jobs::json;
+use serde_json::Value;
+
+/// What is left of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// All of it: the person isn't named.
+    Same,
+    /// The other entries.
+    Cut(Vec<u8>),
+    /// Nothing: it is about the person alone.
+    Nothing,
+    /// It can't be read, so that nobody can be told apart in it.
+    Unreadable,
+}
+
+/// Takes out what is about the person whom `gone` knows by an id or an address. Wherever an object has it in a field, or
+/// stands under it as its name, the whole object goes.
+pub(super) fn without(body: &[u8], gone: impl Fn(&str) -> bool) -> Rest {
+    let Ok(mut json) = json::read(body) else { return Rest::Unreadable };
+    let mut cut = false;
+    if strip(&mut json, &gone, &mut cut) {
+        return Rest::Nothing;
+    }
+    match (cut, serde_json::to_vec(&json)) {
+        (false, _) => Rest::Same,
+        (true, Ok(rest)) => Rest::Cut(rest),
+        (true, Err(_)) => Rest::Unreadable,
+    }
+}
+
+/// Whether a value is to go as a whole; else what is to go inside of it is gone.
+fn strip(value: &mut Value, gone: &impl Fn(&str) -> bool, cut: &mut bool) -> bool {
+    match value {
+        Value::Array(entries) => {
+            let before = entries.len();
+            entries.retain_mut(|entry| !(is_gone(entry, gone) || strip(entry, gone, cut)));
+            *cut |= entries.len() != before;
+            false
+        }
+        Value::Object(fields) => {
+            if fields.values().any(|field| is_gone(field, gone)) {
+                return true;
+            }
+            let before = fields.len();
+            fields.retain(|name, field| !(gone(name) || strip(field, gone, cut)));
+            *cut |= fields.len() != before;
+            false
+        }
+        _ => false,
+    }
+}
+
+fn is_gone(value: &Value, gone: &impl Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => gone(text),
+        Value::Number(number) => gone(&number.to_string()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rest(body: &str, person: &str) -> Rest {
+        without(body.as_bytes(), |text| text == person)
+    }
+
+    fn cut(text: &str) -> Rest {
+        Rest::Cut(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn cuts_one_person_out() {
+        let body = r#"{"phones": [{"personId": "p1", "numbers": ["+45"]}, {"personId": "p2"}]}"#;
+        assert_eq!(rest(body, "p1"), cut(r#"{"phones":[{"personId":"p2"}]}"#));
+        let wrapped = format!(r#"{{"data": {body}, "n": 2}}"#);
+        assert_eq!(
+            rest(&wrapped, "p2"),
+            cut(r#"{"data":{"phones":[{"numbers":["+45"],"personId":"p1"}]},"n":2}"#)
+        );
+        assert_eq!(
+            rest(r#"[{"id": 2751, "at": {"x": []}}, {"id": 1}]"#, "2751"),
+            cut(r#"[{"id":1}]"#)
+        );
+        assert_eq!(
+            rest(r#"{"people": {"p1": {}, "p2": {}}}"#, "p1"),
+            cut(r#"{"people":{"p2":{}}}"#)
+        );
+    }
+
+    #[test]
+    fn leaves_others_as_they_were() {
+        for body in [r#"{"phones": [{"personId": 2751}]}"#, "{}", r#"["p12"]"#] {
+            assert_eq!(rest(body, "p1"), Rest::Same, "{body}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_is_about_one_person() {
+        assert_eq!(rest(r#"{"personId": "p1", "phoneNumbers": []}"#, "p1"), Rest::Nothing);
+        for body in ["", "p1"] {
+            assert_eq!(rest(body, "p1"), Rest::Unreadable, "{body}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+use std::time::{Duration, Instant};
+
+use crate::app::App;
+use crate::jobs::housekeeping::Steady;
+
+/// How long others have the database to themselves between two steps.
+const REST: Duration = Duration::from_millis(50);
+
+/// Forgets what is finished and older than the settings say, until the worker is told to stop. What is deleted is gone
+/// for good, so a clock that jumped is not believed.
+pub async fn retire(app: App) {
+    let retention = app.policy.retention;
+    let Some(interval) = retention.interval() else {
+        app.stopping.cancelled().await;
+        return;
+    };
+    let mut steady = Steady::new(app.store.now());
+    loop {
+        if steady.is_sure(app.store.now(), Instant::now()) {
+            tokio::select! {
+                () = app.stopping.cancelled() => return,
+                retired = app.store.retire(&retention, interval, REST) => match retired {
+                    Ok(gone) if gone != store::Purged::default() => tracing::info!(
+                        batches = gone.batches,
+                        people = gone.reveals,
+                        requests = gone.calls,
+                        bodies = gone.webhooks,
+                        "forgot what was kept long enough",
+                    ),
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "what was kept long enough can't be forgotten"),
+                },
+            }
+        }
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
