@@ -1,4 +1,4 @@
-//! What is kept in memory beside an open database: one value of each type, made when it is first asked for.
+//! State kept in memory with an open database: one value of each type, made when it is first asked for.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;

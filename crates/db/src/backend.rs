@@ -10,5 +10,5 @@ use crate::sqlite::writer::Writer;
 #[derive(Clone)]
 pub(crate) enum Backend {
     Sqlite { writer: Writer, readers: Readers },
-    Postgres { writers: PgPool, beside: PgPool, readers: PgPool, notifier: Notifier },
+    Postgres { writers: PgPool, parallel: PgPool, readers: PgPool, notifier: Notifier },
 }

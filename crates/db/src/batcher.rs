@@ -1,6 +1,5 @@
-//! Small writes of one kind that come in while one transaction runs share the next one, so that many of
-//! them cost few statements. If a transaction fails, each of its writes is tried once more alone: one
-//! that can't be written harms no other.
+//! Group commit: small writes of one kind that come in while a transaction runs share the next one, so that many of them cost
+//! few statements. If a transaction fails, each of its writes is tried once more alone, so that one that fails harms no other.
 
 use std::time::Duration;
 
@@ -15,20 +14,20 @@ use crate::transaction::{BoxFuture, Urgency};
 /// Writes that one transaction holds at most.
 const AT_ONCE: usize = 500;
 
-/// How long those that were left for the next transaction wait for others, for whom it would be anyway.
-const COMPANY: Duration = Duration::from_millis(5);
+/// How long deferred writes wait for others that would need a transaction anyway.
+const LINGER: Duration = Duration::from_millis(5);
 
-/// After a transaction of many, Postgres' next one waits so long for more: a transaction costs more than the
-/// writes in it. SQLite has no need of it, since its commits are shared by all kinds.
+/// After a transaction of many, Postgres' next one waits so long for more: a transaction costs more than the writes in it.
+/// SQLite doesn't need it, since all kinds of writes share its commits.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// So many are many.
 const MANY: usize = 8;
 
-/// How often they are left before they insist.
+/// How often a write is deferred before it waits for locks.
 const PATIENCE: u32 = 8;
 
-/// If so many in a row can't be written one by one, none of them is to blame.
+/// If so many in a row can't be written one by one, the cause is not one of them.
 const ENOUGH: usize = 3;
 
 /// The batchers of an open database, one for each kind of write. Each is started when it is first needed, and ends with
@@ -64,20 +63,20 @@ pub trait Item: Clone + Send + 'static {
     /// Before which other work they are written.
     const URGENCY: Urgency = Urgency::Usual;
 
-    /// Writes all of these in one transaction; gives the places of those that it left for the next.
+    /// Writes all of these in one transaction; gives the places of those that it deferred to the next.
     fn write_all(
         conn: &mut Conn,
         items: Vec<Self>,
     ) -> BoxFuture<'_, Result<Vec<usize>, Self::Error>>;
 
-    /// Called when it was left for the next transaction often enough: it must be written by that one.
-    fn insist(&mut self) {}
+    /// Called when it was deferred often enough: the next transaction must write it, and wait for locks.
+    fn wait_for_locks(&mut self) {}
 }
 
 /// The way to the task that writes them.
 struct Batcher<T: Item>(mpsc::UnboundedSender<Waiting<T>>);
 
-/// Writes these in one transaction; gives the places of those that are left for the next.
+/// Writes these in one transaction; gives the places of those that are deferred to the next.
 async fn write_items<T: Item>(
     db: &Database<T::Error>,
     items: Vec<T>,
@@ -91,8 +90,8 @@ async fn write_items<T: Item>(
 struct Waiting<T: Item> {
     item: T,
     reply: oneshot::Sender<Result<(), T::Error>>,
-    /// How often it was left for the next transaction.
-    left: u32,
+    /// How often it was deferred.
+    deferred: u32,
 }
 
 impl<T: Item> Clone for Batcher<T> {
@@ -110,14 +109,13 @@ impl<T: Item> Batcher<T> {
         tokio::spawn(async move {
             let mut waiting = Vec::with_capacity(AT_ONCE);
             loop {
-                let left = !waiting.is_empty();
+                let deferred = !waiting.is_empty();
                 let came = receiver.recv_many(&mut waiting, AT_ONCE);
-                // What was left does not wait long for company.
-                let came = match left {
-                    true => tokio::time::timeout(COMPANY, came).await.unwrap_or(0),
+                let came = match deferred {
+                    true => tokio::time::timeout(LINGER, came).await.unwrap_or(0),
                     false => came.await,
                 };
-                if came == 0 && !left {
+                if came == 0 && !deferred {
                     return;
                 }
                 let many = waiting.len() >= MANY;
@@ -133,13 +131,13 @@ impl<T: Item> Batcher<T> {
     async fn write(&self, item: T) -> Result<(), T::Error> {
         let (reply, written) = oneshot::channel();
         self.0
-            .send(Waiting { item, reply, left: 0 })
+            .send(Waiting { item, reply, deferred: 0 })
             .map_err(|_| DbError::from(Failure::Closed))?;
         written.await.map_err(|_| DbError::from(Failure::Closed))?
     }
 }
 
-/// Gives those that were left for the next transaction.
+/// Gives those that were deferred.
 async fn write_together<T: Item>(
     db: &Database<T::Error>,
     waiting: Vec<Waiting<T>>,
@@ -155,27 +153,27 @@ async fn write_together<T: Item>(
             return Vec::new();
         }
     };
-    let mut left = Vec::with_capacity(places.len());
+    let mut deferred = Vec::with_capacity(places.len());
     for (place, mut one) in waiting.into_iter().enumerate() {
         if places.contains(&place) {
-            one.left += 1;
-            if one.left == PATIENCE {
-                one.item.insist();
+            one.deferred += 1;
+            if one.deferred == PATIENCE {
+                one.item.wait_for_locks();
             }
-            left.push(one);
+            deferred.push(one);
         } else {
-            // A caller that has gone away has no use for the answer; its work stands.
+            // The caller may be gone; its work stands.
             let _ = one.reply.send(Ok(()));
         }
     }
-    left
+    deferred
 }
 
-/// One of them may be to blame: each gets its own answer, and keeps none of the others from theirs.
+/// Writes one after the other, so that one that fails harms no other.
 async fn write_each<T: Item>(db: &Database<T::Error>, waiting: Vec<Waiting<T>>) {
     let mut in_vain = 0;
     for Waiting { mut item, reply, .. } in waiting {
-        item.insist();
+        item.wait_for_locks();
         let written = match in_vain {
             ENOUGH => Err(DbError::shared("nothing can be written down just now").into()),
             _ => write_items(db, vec![item]).await.map(|_| ()),

@@ -1,4 +1,4 @@
-//! One connection, whichever database it leads to, and how statements are run on it.
+//! One connection to either database, and the macros that run statements on it.
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -13,8 +13,8 @@ pub struct Conn {
     inner: Inner,
     topics: Topics,
     attached: Attached,
-    /// Another transaction that is committed just before this one.
-    ahead: Option<Transaction<'static, Postgres>>,
+    /// Another transaction, which is committed just before this one.
+    commits_first: Option<Transaction<'static, Postgres>>,
 }
 
 enum Inner {
@@ -50,7 +50,12 @@ impl Conn {
     }
 
     fn new(inner: Inner) -> Self {
-        Conn { inner, topics: Topics::default(), attached: Attached::default(), ahead: None }
+        Conn {
+            inner,
+            topics: Topics::default(),
+            attached: Attached::default(),
+            commits_first: None,
+        }
     }
 
     #[doc(hidden)]
@@ -65,8 +70,8 @@ impl Conn {
 
     /// Commits what it did, if it is a transaction of Postgres'.
     pub(crate) async fn commit(self) -> Result<()> {
-        if let Some(ahead) = self.ahead {
-            ahead.commit().await?;
+        if let Some(first) = self.commits_first {
+            first.commit().await?;
         }
         if let Inner::Transaction(tx) = self.inner {
             tx.commit().await?;
@@ -76,9 +81,9 @@ impl Conn {
 
     /// Has the other transaction committed just before this one, while this one still holds its locks; and not at
     /// all, if this one fails.
-    pub fn goes_behind(&mut self, other: Conn) {
+    pub fn commit_after(&mut self, other: Conn) {
         if let Inner::Transaction(tx) = other.inner {
-            self.ahead = Some(tx);
+            self.commits_first = Some(tx);
         }
     }
 
@@ -92,16 +97,16 @@ impl Conn {
         &self.attached
     }
 
-    /// Wakes those who wait for `topic` once this transaction is committed.
+    /// Wakes the subscriptions to `topic` once this transaction is committed.
     pub fn announce(&mut self, topic: impl Into<Topic>) {
         self.topics.insert(topic.into());
     }
 
-    /// Whether another process waits for this transaction to end, as far as it can be known: on Postgres nobody
-    /// waits for a whole one.
+    /// Whether another process waits for this transaction to end, as far as it can be known. On Postgres transactions wait
+    /// for rows, not for whole transactions.
     pub fn is_waited_for(&mut self) -> bool {
         match self.raw() {
-            Raw::Sqlite(conn) => conn.turns.is_taken(),
+            Raw::Sqlite(conn) => conn.write_lock.is_taken(),
             Raw::Postgres(_) => false,
         }
     }

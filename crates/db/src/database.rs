@@ -1,4 +1,4 @@
-//! An open database: reading, writing in transactions, and hearing of changes.
+//! An open database: reading, writing in transactions, and subscribing to changes.
 
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
@@ -14,7 +14,7 @@ use crate::conn::Conn;
 use crate::error::{DbError, Failure, Result, WorkError};
 use crate::postgres::notify::Notifier;
 use crate::postgres::open::{begin, open_postgres};
-use crate::redacted_url::shown_url;
+use crate::redacted_url::redacted_url;
 use crate::schema::Schema;
 use crate::scrubbed::{Scrubbed, Traces};
 use crate::signals::{Changes, Subscription, Topic, Topics};
@@ -24,7 +24,7 @@ use crate::sqlite::open::open_sqlite;
 use crate::sqlite::scrub::scrub;
 use crate::transaction::{BoxFuture, Durability, Urgency};
 
-/// How often work is begun anew that Postgres gives up because it and others wait for each other.
+/// How often work is tried that Postgres aborts because of a deadlock.
 const DEADLOCKS_IN_A_ROW: u32 = 5;
 
 /// How long the end of a program waits until other processes know what it wrote.
@@ -51,12 +51,12 @@ impl<E> Clone for Database<E> {
     }
 }
 
-/// The way to a transaction at the same time as another one, on Postgres.
+/// Begins a second transaction at the same time as another one, on Postgres.
 #[derive(Clone)]
-pub struct Beside(PgPool);
+pub struct ParallelWriter(PgPool);
 
-impl Beside {
-    /// Begins it. It is committed by the other one ([`Conn::goes_behind`]).
+impl ParallelWriter {
+    /// Begins it. The other one commits it ([`Conn::commit_after`]).
     ///
     /// # Errors
     /// The database can't be used.
@@ -83,7 +83,7 @@ impl<E: WorkError> Database<E> {
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             open_postgres(url, schema, migrate, &changes).await?
         } else {
-            return Err(DbError::Url { url: shown_url(url) });
+            return Err(DbError::Url { url: redacted_url(url) });
         };
         Ok(Database { backend, changes, attached, place: place.into(), error: PhantomData })
     }
@@ -114,17 +114,17 @@ impl<E: WorkError> Database<E> {
         match &self.backend {
             Backend::Sqlite { writer, readers } => close_sqlite(writer, readers).await,
             Backend::Postgres { notifier, .. } => {
-                // Only a courtesy: others look for themselves every few seconds. The server may be away.
-                let _ = tokio::time::timeout(NOTIFYING, notifier.told()).await;
+                // Other processes look by themselves every few seconds, so that this may fail.
+                let _ = tokio::time::timeout(NOTIFYING, notifier.flush()).await;
             }
         }
     }
 
     /// Postgres' connection for a transaction beside another one.
-    pub fn beside(&self) -> Option<Beside> {
+    pub fn parallel_writer(&self) -> Option<ParallelWriter> {
         match &self.backend {
             Backend::Sqlite { .. } => None,
-            Backend::Postgres { beside, .. } => Some(Beside(beside.clone())),
+            Backend::Postgres { parallel, .. } => Some(ParallelWriter(parallel.clone())),
         }
     }
 
@@ -154,7 +154,7 @@ impl<E: WorkError> Database<E> {
         self.write_with(Durability::Full, work).await
     }
 
-    /// The same for one statement that somebody outside waits for: before other work that waits for SQLite's
+    /// The same for one statement that another system waits for: before other work that waits for SQLite's
     /// one writer, and without the trips to Postgres around it, where it is a transaction by itself.
     pub async fn write_statement<T, F>(&self, work: F) -> Result<T, E>
     where
@@ -168,7 +168,7 @@ impl<E: WorkError> Database<E> {
             Backend::Postgres { writers, notifier, .. } => {
                 let mut conn = Conn::postgres(writers.acquire().await.map_err(DbError::from)?);
                 let value = unless_it_panics(work(&mut conn)).await?;
-                self.tell(notifier, conn.take_topics());
+                self.notify(notifier, conn.take_topics());
                 Ok(value)
             }
         }
@@ -189,15 +189,14 @@ impl<E: WorkError> Database<E> {
                 let value = unless_it_panics(work(&mut conn)).await?;
                 let topics = conn.take_topics();
                 conn.commit().await?;
-                self.tell(notifier, topics);
+                self.notify(notifier, topics);
                 Ok(value)
             }
         }
     }
 
-    /// The same for work that can be begun anew, should Postgres have given it up because it and others waited
-    /// for each other. All lock in one order, as far as it is known beforehand whom they touch; that of a
-    /// waterfall's next step isn't.
+    /// The same for work that can be repeated, should Postgres have aborted it because of a deadlock. All transactions lock
+    /// in one order, as far as it is known beforehand which rows they touch.
     pub async fn write_anew<T, F>(
         &self,
         durability: Durability,
@@ -227,14 +226,14 @@ impl<E: WorkError> Database<E> {
         scrubbing.await.map_err(|_| Failure::Panicked)?.map(Some)
     }
 
-    /// Says to all processes what was committed.
-    fn tell(&self, notifier: &Notifier, topics: Topics) {
+    /// Notifies all processes of what was committed.
+    fn notify(&self, notifier: &Notifier, topics: Topics) {
         self.changes.wake(&topics);
-        notifier.tell(topics);
+        notifier.notify(topics);
     }
 }
 
-/// What runs out of one write must not take the task along that writes for others. Its transaction is rolled back.
+/// A panic in one write must not end the task that writes for others. The transaction is rolled back.
 async fn unless_it_panics<T, E: WorkError>(work: BoxFuture<'_, Result<T, E>>) -> Result<T, E> {
     let panicked = |_| Err(DbError::from(Failure::Panicked).into());
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(panicked)

@@ -1,5 +1,4 @@
-//! The little in which the two databases' statements differ. Each is written once, in words that both
-//! forms are made from.
+//! Where the two databases' statements differ. Each statement is written once, and translated to both.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -25,7 +25,7 @@ mod unusable;
 pub use attached::Attached;
 pub use batcher::{Batchers, Item};
 pub use conn::Conn;
-pub use database::{Beside, Database};
+pub use database::{Database, ParallelWriter};
 pub use error::{DbError, Failure, Result, WorkError};
 pub use schema::Schema;
 pub use scrubbed::{Scrubbed, Traces};
@@ -33,7 +33,7 @@ pub use sets::{Texts, json};
 pub use signals::{Subscription, Topic};
 pub use sqlite::files::{sqlite_companions, sqlite_file};
 pub use sqlite::other_file::number_in_file;
-pub use sqlite::write_lock::{Turn, Turns};
+pub use sqlite::write_lock::{WriteGuard, WriteLock};
 pub use transaction::{BoxFuture, Durability, Urgency};
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ pub mod macros {
     pub use rusqlite;
     pub use sqlx;
 
-    pub use crate::bulk::contiguous_ids::{Numbers, in_runs};
+    pub use crate::bulk::contiguous_ids::{Ids, in_ranges};
     pub use crate::conn::Raw;
     pub use crate::dialect::Dialect;
     pub use crate::record::{Field, Places, Record};

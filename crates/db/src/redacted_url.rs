@@ -5,7 +5,7 @@ const LEFT_OUT: &str = "…";
 
 /// The address without its password. People write passwords into all places of it: behind the user, into the query,
 /// into `host=… password=…`, with letters in them that end the part. So only what is known to be harmless is kept.
-pub(crate) fn shown_url(text: &str) -> String {
+pub(crate) fn redacted_url(text: &str) -> String {
     let Some(scheme) = scheme_of(text) else { return without_scheme(text) };
     match text[scheme.len() + 1..].strip_prefix("//") {
         _ if scheme == "sqlite" => without_query(text),
@@ -87,8 +87,8 @@ mod tests {
             ("./data/people.db", "./data/people.db"),
             ("", ""),
         ] {
-            assert_eq!(shown_url(given), shown, "{given}");
-            assert!(!shown_url(given).contains("geh") && !shown_url(given).contains("eim"));
+            assert_eq!(redacted_url(given), shown, "{given}");
+            assert!(!redacted_url(given).contains("geh") && !redacted_url(given).contains("eim"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A set of texts as one parameter, for `TEXTS($1)`.
+//! Sets of values as one parameter: of texts for `TEXTS($1)`, as JSON for `EACH($1)` and `IDS($1)`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How those who wait for work learn that there may be some.
+//! In-process notifications: a transaction that may have made work wakes the tasks that wait for it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ impl Changes {
         }
     }
 
-    /// Wakes those who wait for the topic of this name, if there are any.
+    /// Wakes the subscriptions to the topic of this name, if there are any.
     pub(crate) fn wake_one(&self, topic: &str) {
         let senders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         senders.get(topic).into_iter().for_each(send);

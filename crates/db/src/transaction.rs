@@ -11,16 +11,16 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub enum Durability {
     /// It must.
     Full,
-    /// It may be lost in a power cut: nobody was promised anything as yet. A later full one makes it
+    /// It may be lost in a power cut, because nothing was acknowledged yet. A later full one makes it
     /// durable, too, since both databases keep their logs in order.
     WithTheNext,
 }
 
-/// When it is the turn of what waits for SQLite's one writer.
+/// In which order transactions get SQLite's one writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
-    /// After what came before it.
+    /// In the order in which they came.
     Usual,
-    /// Before all that isn't urgent, and committed soon: somebody outside waits for it.
+    /// Before all that isn't urgent, and committed soon: another system waits for it.
     Urgent,
 }

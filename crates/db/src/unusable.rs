@@ -1,5 +1,5 @@
-//! A database that can't be opened: what is wrong with it, and what to do. The drivers' own words name neither file
-//! nor host.
+//! What is wrong with a database that can't be opened, and what to do about it. The drivers' messages name neither file nor
+//! host.
 
 use std::io::ErrorKind;
 use std::path::Path;

@@ -83,7 +83,7 @@ pub fn nothing(place: &str, args: &StatusArgs) -> Result<(), Failure> {
 async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Vec<Shown>, Failure> {
     let statuses = store.batch_status(batch).await?;
     let mut credits = store.credits_by_provider(batch).await?;
-    let mut holds: BTreeMap<String, Vec<String>> = store.held_up_by().await?;
+    let mut holds: BTreeMap<String, Vec<String>> = store.blocked_by().await?;
     Ok(statuses
         .into_iter()
         .map(|status| {

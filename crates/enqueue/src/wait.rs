@@ -44,7 +44,7 @@ async fn watch(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
             return Ok(());
         }
         if holds_at.is_none_or(|at| at.elapsed() >= HOLDS_EVERY) {
-            let all = store.held_up_by().await?;
+            let all = store.blocked_by().await?;
             holds = all.get(&status.batch_id).cloned().unwrap_or_default();
             holds_at = Some(Instant::now());
         }

@@ -56,7 +56,7 @@ async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Seen, Failure> 
             }
         },
     };
-    Ok(Seen { overview, batches, held: store.held_up_by().await? })
+    Ok(Seen { overview, batches, held: store.blocked_by().await? })
 }
 
 fn note(speeds: &mut Speeds, batches: &[BatchOverview]) -> HashMap<String, Pace> {

@@ -34,11 +34,11 @@ async fn look(app: &App) -> store::Result<Option<Idle>> {
     if app.store.next_webhook().await? != NextWebhook::None {
         return Ok(None);
     }
-    let remaining = app.store.remaining().await?;
-    if remaining.unfinished == 0 {
+    let open = app.store.unfinished().await?;
+    if open.unfinished == 0 {
         return Ok(Some(Idle::Finished));
     }
     // A balance that is being read may open the gate that everybody waits at.
-    let stuck = !remaining.stuck.is_empty() && !app.store.balance_is_due().await?;
-    Ok(stuck.then_some(Idle::Stuck(remaining.stuck)))
+    let stuck = !open.stuck.is_empty() && !app.store.balance_is_due().await?;
+    Ok(stuck.then_some(Idle::Stuck(open.stuck)))
 }

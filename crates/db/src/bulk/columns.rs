@@ -49,7 +49,7 @@ impl Column {
     }
 
     /// The values of some rows.
-    pub(super) fn some(&self, rows: Range<usize>) -> Column {
+    pub(super) fn slice(&self, rows: Range<usize>) -> Column {
         match self {
             Column::Same(value, _) => Column::Same(*value, rows.len()),
             Column::SameText(value, _) => Column::SameText(value.clone(), rows.len()),

@@ -1,5 +1,5 @@
-//! A statement for many rows of a table whose keys may follow each other: it goes along the table from the first to the
-//! last, and takes what is written to each from its place in a list.
+//! A statement for many rows of a table whose keys may be contiguous. It runs once for each range of keys, and takes the value
+//! for each row from its place in a list.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ pub struct Key {
     pub within: Option<&'static str>,
 }
 
-/// Runs `sql` for all rows, once for those whose keys follow each other and whose texts are the same; gives the number of
+/// Runs `sql` for all rows, once for each range with contiguous keys and the same texts; gives the number of
 /// rows it changed.
 pub async fn each_along(
     conn: &mut Conn,
@@ -35,10 +35,11 @@ pub async fn each_along(
     let mut changed = 0;
     for part in parts(rows, follows) {
         changed += match part {
-            Part::Run(rows) => Run::of(&columns, rows).write(conn, sql, key).await?,
+            Part::Range(rows) => IdRange::of(&columns, rows).write(conn, sql, key).await?,
             Part::Others(rows) => {
-                let some = columns.iter().map(|(name, column)| (*name, column.some(rows.clone())));
-                each(conn, sql, some.collect()).await?
+                let slices =
+                    columns.iter().map(|(name, column)| (*name, column.slice(rows.clone())));
+                each(conn, sql, slices.collect()).await?
             }
         }
     }
@@ -46,7 +47,7 @@ pub async fn each_along(
 }
 
 impl Key {
-    /// Whether a row belongs to the run that the one before it is of, as far as this column says.
+    /// Whether a row belongs to the range that the one before it is of, as far as this column says.
     fn follows(&self, name: &str, column: &Column, row: usize) -> bool {
         match column {
             Column::Same(..) | Column::SameText(..) => true,
@@ -62,28 +63,28 @@ impl Key {
 }
 
 /// Rows whose keys follow each other.
-struct Run {
+struct IdRange {
     first: i64,
     last: i64,
     columns: Vec<(&'static str, Value)>,
 }
 
-/// What the rows of a run hold in a column.
+/// What the rows of a range hold in a column.
 enum Value {
     Number(Option<i64>),
     Text(Option<String>),
     Numbers(Vec<i64>),
 }
 
-impl Run {
-    fn of(columns: &Columns, rows: Range<usize>) -> Run {
+impl IdRange {
+    fn of(columns: &Columns, rows: Range<usize>) -> IdRange {
         let values = columns.iter().map(|(name, column)| (*name, Value::of(column, rows.clone())));
         let mut columns: Vec<(&str, Value)> = values.collect();
         let (first, last) = match columns.remove(0).1 {
             Value::Numbers(keys) => (keys[0], keys[keys.len() - 1]),
             _ => (1, 0),
         };
-        Run { first, last, columns }
+        IdRange { first, last, columns }
     }
 
     async fn write(&self, conn: &mut Conn, sql: &'static str, key: &Key) -> Result<u64> {
@@ -162,7 +163,7 @@ impl Value {
             Column::SameText(value, _) => Value::Text(value.clone()),
             Column::Ints(values) => Value::of_numbers(&values[rows]),
             Column::Texts(values) => Value::Text(values[rows.start].clone()),
-            // Never of a run.
+            // Never of a range.
             _ => Value::Text(None),
         }
     }
@@ -203,13 +204,13 @@ mod tests {
             ("age", ints([1, 0])),
             ("at", same(5, 2)),
         ];
-        let run = Run::of(&columns, 0..2);
+        let range = IdRange::of(&columns, 0..2);
         assert_eq!(
-            run.translate(sql, &KEY, Dialect::Sqlite),
+            range.translate(sql, &KEY, Dialect::Sqlite),
             "UPDATE OR FAIL people SET state = ?3, age = nth(?4, people.id - ?1), at = ?5  WHERE people.id BETWEEN ?1 AND ?2"
         );
         assert_eq!(
-            run.translate(sql, &KEY, Dialect::Postgres),
+            range.translate(sql, &KEY, Dialect::Postgres),
             "UPDATE people SET state = CAST($3 AS text), age = (CAST($4 AS bigint[]))[people.id - CAST($1 AS bigint) + 1], \
              at = CAST($5 AS bigint)  WHERE people.id BETWEEN CAST($1 AS bigint) AND CAST($2 AS bigint)"
         );

@@ -1,6 +1,6 @@
-//! One statement for many rows. In it, `FROM ROWS` stands for the rows and `e.name` for a column of
-//! theirs. Postgres takes each column as an array, and runs it once; SQLite runs it once a row, or for a
-//! few rows that it inserts, which costs it less than taking a set apart.
+//! One statement for many rows. `FROM ROWS` stands for the rows, and `e.name` for one of their columns. Postgres takes each
+//! column as an array and runs the statement once. SQLite runs it once a row, or once for a few rows that it inserts, which
+//! costs it less than unpacking a set.
 
 use crate::bulk::columns::{Column, Columns, parameter};
 use crate::conn::{Conn, Raw};

@@ -1,6 +1,5 @@
-//! Telling other processes what changed, on Postgres: after the commit, and what comes together at once.
-//! A transaction that tells by itself keeps all others that do from committing until it is on the disk,
-//! so that no two of them would ever share a wait for it.
+//! Notifies other processes of changes, on Postgres: after the commit, several changes at once. Transactions that notify by
+//! themselves commit one after the other, so no two of them would ever share a wait for the disk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,28 +12,28 @@ use tokio::sync::{mpsc, oneshot};
 use crate::sets::Texts;
 use crate::signals::Topics;
 
-/// Once others were told, what changes within this time is told together: they learn of it so much later.
+/// After a notification, changes within this time are sent together, and so much later.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// The way to the task that tells.
+/// The way to the task that notifies.
 #[derive(Clone)]
 pub(crate) struct Notifier {
-    sender: mpsc::UnboundedSender<News>,
-    teller: Teller,
+    sender: mpsc::UnboundedSender<Message>,
+    id: NotifierId,
 }
 
-enum News {
+enum Message {
     Changed(Topics),
-    /// Somebody waits until all before it was told.
-    Awaited(oneshot::Sender<()>),
+    /// Answered once everything before it was sent.
+    Flush(oneshot::Sender<()>),
 }
 
-/// The connection by which this process tells: its number at the server.
+/// The server's number of the connection by which this process notifies.
 #[derive(Clone, Default)]
-pub(crate) struct Teller(Arc<AtomicU32>);
+pub(crate) struct NotifierId(Arc<AtomicU32>);
 
-impl Teller {
-    /// Whether a notification came from there: then this process knows already.
+impl NotifierId {
+    /// Whether a notification came from this process, which knows already.
     pub(crate) fn is(&self, process: u32) -> bool {
         self.0.load(Ordering::Relaxed) == process
     }
@@ -53,59 +52,55 @@ impl Notifier {
         options: PgConnectOptions,
         channel: &'static str,
     ) -> Self {
-        let teller = Teller::default();
-        let connected = teller.clone();
+        let id = NotifierId::default();
+        let connected = id.clone();
         let pool = pool.after_connect(move |conn, _| {
-            let teller = connected.clone();
-            Box::pin(async move { teller.is_now(conn).await })
+            let id = connected.clone();
+            Box::pin(async move { id.is_now(conn).await })
         });
         let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(tell_all(pool.connect_lazy_with(options), channel, receiver));
-        Notifier { sender, teller }
+        tokio::spawn(run(pool.connect_lazy_with(options), channel, receiver));
+        Notifier { sender, id }
     }
 
-    /// Has others told, soon.
-    pub(crate) fn tell(&self, topics: Topics) {
+    /// Notifies other processes soon.
+    pub(crate) fn notify(&self, topics: Topics) {
         if !topics.is_empty() {
-            // Nobody takes it only when the program ends.
-            let _ = self.sender.send(News::Changed(topics));
+            // The task has ended only when the program does.
+            let _ = self.sender.send(Message::Changed(topics));
         }
     }
 
-    /// Returns once others were told of everything before, or can't be.
-    pub(crate) async fn told(&self) {
+    /// Returns once everything before was sent, or could not be.
+    pub(crate) async fn flush(&self) {
         let (told, done) = oneshot::channel();
-        if self.sender.send(News::Awaited(told)).is_ok() {
+        if self.sender.send(Message::Flush(told)).is_ok() {
             let _ = done.await;
         }
     }
 
-    /// Who tells for this process.
-    pub(crate) fn teller(&self) -> Teller {
-        self.teller.clone()
+    /// By which this process knows its own notifications.
+    pub(crate) fn id(&self) -> NotifierId {
+        self.id.clone()
     }
 }
 
-async fn tell_all(
-    pool: PgPool,
-    channel: &'static str,
-    mut receiver: mpsc::UnboundedReceiver<News>,
-) {
+async fn run(pool: PgPool, channel: &'static str, mut receiver: mpsc::UnboundedReceiver<Message>) {
     let mut news = Vec::new();
     while receiver.recv_many(&mut news, usize::MAX).await > 0 {
         let mut topics = Topics::default();
         let mut awaited = Vec::new();
         for one in news.drain(..) {
             match one {
-                News::Changed(some) => topics.extend(some),
-                News::Awaited(told) => awaited.push(told),
+                Message::Changed(some) => topics.extend(some),
+                Message::Flush(told) => awaited.push(told),
             }
         }
         if !topics.is_empty() {
             notify(&pool, channel, topics).await;
         }
         for told in awaited {
-            // Who doesn't wait for it any more need not know.
+            // The receiver may be gone.
             let _ = told.send(());
         }
         tokio::time::sleep(GATHER).await;

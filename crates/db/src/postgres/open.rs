@@ -1,4 +1,4 @@
-//! Connections to a Postgres server: those who read, those who write, and those who tell each other.
+//! Connections to a Postgres server: for reading, for writing, and for notifications.
 
 #[cfg(test)]
 mod tests;
@@ -12,33 +12,32 @@ use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::backend::Backend;
 use crate::error::{DbError, Result};
-use crate::postgres::notify::{Notifier, Teller};
-use crate::redacted_url::shown_url;
+use crate::postgres::notify::{Notifier, NotifierId};
+use crate::redacted_url::redacted_url;
 use crate::schema::Schema;
 use crate::signals::Changes;
 use crate::transaction::Durability;
 use crate::unusable;
 
-/// Whatever a transaction touches it finds by an index. Postgres would plan by what it believes of
-/// tables that were empty when it looked last, read them whole, and keep such a plan.
+/// A transaction finds everything by an index. Left alone, Postgres would plan with statistics of tables that were empty when
+/// it last looked, scan them, and keep such a plan.
 const BY_INDEX: [(&str, &str); 10] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("enable_bitmapscan", "off"),
     ("max_parallel_workers_per_gather", "0"),
-    // In the order in which it is written: what is given comes first.
+    // Joins are done in the order in which they are written: the parameters come first.
     ("join_collapse_limit", "1"),
     ("from_collapse_limit", "1"),
-    // A row that is looked at costs more than the way to the right one.
+    // Reading a row costs more than finding the right one.
     ("random_page_cost", "0.1"),
     ("cpu_tuple_cost", "1"),
     ("jit", "off"),
 ];
 
-/// Little is read at a time, in the order of an index: starting processes to help would take longer than
-/// reading it, and so would collecting and sorting all that comes after it, or reading a table whole for a
-/// few thousand rows of it, or compiling the query.
+/// Readers read little at a time, in the order of an index. Parallel workers, sorting everything that follows, scanning a table
+/// for a few thousand rows, or compiling the query would all take longer.
 const BY_ITSELF: [(&str, &str); 4] = [
     ("max_parallel_workers_per_gather", "0"),
     ("enable_bitmapscan", "off"),
@@ -46,15 +45,12 @@ const BY_ITSELF: [(&str, &str); 4] = [
     ("jit", "off"),
 ];
 
-/// What a connection puts out of the server's memory, to make room, goes on to the disk soon. The system would keep it
-/// until the server's next checkpoint wants it there, and have a commit wait behind all of it: 100 to 250 ms while
-/// many rows come in.
+/// Pages that a connection evicts are written to the disk soon. The system would keep them until the server's next checkpoint,
+/// and a commit would wait behind all of them: 100 to 250 ms while many rows come in.
 const STEADILY: [(&str, &str); 1] = [("backend_flush_after", "256kB")];
 
-/// A process that was stopped, or whose machine is gone, may hold a lock for which all others wait. The server
-/// ends a transaction in which nothing happens, a statement that takes longer than any of ours, and a connection on
-/// whose other end nobody is.
-/// What the URL says of these goes before.
+/// A process that was stopped, or whose machine is gone, may hold a lock for which all others wait. So the server ends idle
+/// transactions, statements that take longer than any of ours, and dead connections. Values in the URL take precedence.
 const NOT_FOR_EVER: [(&str, &str); 6] = [
     ("idle_in_transaction_session_timeout", "20s"),
     ("statement_timeout", "10min"),
@@ -64,11 +60,11 @@ const NOT_FOR_EVER: [(&str, &str); 6] = [
     ("tcp_user_timeout", "30s"),
 ];
 
-/// A transaction beside another one meets no lock, unless somebody changes the tables. They may have to wait for the
-/// other one, which waits for this one here, where the server can't see that nobody goes on.
+/// The parallel transaction meets no lock, unless the tables are altered at the same time. That would wait for the first
+/// transaction, which waits for the parallel one in this process, where the server can't see the deadlock.
 const IN_TIME: [(&str, &str); 1] = [("lock_timeout", "10s")];
 
-/// Notifications need not reach the disk: who misses one looks by itself a few seconds later.
+/// Notifications need not reach the disk: a process that misses one looks by itself a few seconds later.
 const IN_PASSING: [(&str, &str); 1] = [("synchronous_commit", "off")];
 
 /// How long a connection that was well is taken to be so.
@@ -97,12 +93,12 @@ pub(crate) async fn open_postgres(
     let place = unusable::place(&options);
     let writing = options.clone().options(BY_INDEX).options(STEADILY).options(limits(&options));
     let writers = pool_of(12).connect_lazy_with(writing.clone());
-    // Its own: who holds one of the writers' must not wait for another.
-    let beside = pool_of(1).connect_lazy_with(writing.options(IN_TIME));
-    let teller = pool_of(1).acquire_timeout(LONGEST_ANSWER);
-    let notifier = Notifier::start(teller, options.options(IN_PASSING), schema.channel);
-    tokio::spawn(listen(readers.clone(), schema.channel, changes.clone(), notifier.teller()));
-    Ok((Backend::Postgres { writers, beside, readers, notifier }, place))
+    // A pool of its own: a transaction must not wait for a second connection of the pool that it has one of.
+    let parallel = pool_of(1).connect_lazy_with(writing.options(IN_TIME));
+    let notifying = pool_of(1).acquire_timeout(LONGEST_ANSWER);
+    let notifier = Notifier::start(notifying, options.options(IN_PASSING), schema.channel);
+    tokio::spawn(listen(readers.clone(), schema.channel, changes.clone(), notifier.id()));
+    Ok((Backend::Postgres { writers, parallel, readers, notifier }, place))
 }
 
 /// The limits that the URL sets none of its own for.
@@ -113,7 +109,7 @@ fn limits(options: &PgConnectOptions) -> Vec<(&'static str, &'static str)> {
 
 /// What sqlx doesn't know in a URL it would put into the log, value and all: a password whose key was misspelt.
 fn parse(url: &str) -> Result<PgConnectOptions> {
-    let bad = || DbError::Url { url: shown_url(url) };
+    let bad = || DbError::Url { url: redacted_url(url) };
     let mut url = url::Url::parse(url).map_err(|_| bad())?;
     let (known, unknown): (Vec<_>, Vec<_>) =
         url.query_pairs().into_owned().partition(|(key, _)| is_parameter(key));
@@ -223,7 +219,7 @@ fn pool_of(connections: u32) -> PgPoolOptions {
 
 /// Hands other processes' notifications on to this one. A lost connection is made anew; what was missed
 /// meanwhile is made up for by waking everybody.
-async fn listen(pool: PgPool, channel: &'static str, changes: Changes, own: Teller) {
+async fn listen(pool: PgPool, channel: &'static str, changes: Changes, own: NotifierId) {
     while !pool.is_closed() {
         if let Ok(mut listener) = PgListener::connect_with(&pool).await
             && listener.listen(channel).await.is_ok()

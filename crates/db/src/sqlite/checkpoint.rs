@@ -1,5 +1,5 @@
-//! Moves what SQLite's log holds into the database file, on a thread and a connection of its own: no
-//! commit waits for it. SQLite itself would do it in the commit that makes the log long.
+//! Checkpoints: moves SQLite's log into the database file, on a thread and a connection of its own, so that no commit waits
+//! for it. SQLite itself would do it in the commit that makes the log long.
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -22,8 +22,8 @@ use crate::transaction::Durability;
 /// written again before it is moved, and the longer other commits wait for the disk meanwhile.
 const LONG: c_int = 12_288;
 
-/// How often the log is moved beside those who write, at most, and how short such a pass is when little
-/// was left: what they wrote meanwhile is little, too.
+/// How often the log is moved while others write, at most. A pass shorter than `SHORT` had little to move, so that little was
+/// written meanwhile, too.
 const PASSES: usize = 6;
 
 const SHORT: Duration = Duration::from_millis(15);
@@ -61,17 +61,17 @@ impl Checkpoints {
 
     /// Has the log moved whatever its length.
     pub(crate) fn now(&self) {
-        self.tell(c_int::MAX);
+        self.request(c_int::MAX);
     }
 
     /// Called by the writing thread after a commit that was as durable as said.
     pub(crate) fn after_commit(&self, durability: Durability) {
         if durability == Durability::WithTheNext || PAGES.get() > LONG {
-            self.tell(PAGES.get());
+            self.request(PAGES.get());
         }
     }
 
-    fn tell(&self, pages: c_int) {
+    fn request(&self, pages: c_int) {
         if let Some(commits) = &self.commits {
             // If the thread has yet to see to an earlier one, it will see to this one, too.
             let _ = commits.try_send(pages);
@@ -113,8 +113,8 @@ fn run(conn: &Connection, database: &Path, log: &Path, commits: &Receiver<c_int>
     }
 }
 
-/// First beside those who write, and to the disk, until little is left; then once more while they are
-/// kept out for a moment: else the log never starts anew under load.
+/// Moves the log while others write, until little is left. Then once more while writers are kept out briefly: otherwise the log
+/// never starts anew under load.
 fn checkpoint(conn: &Connection, database: Option<&File>) {
     for _ in 0..PASSES {
         let started = Instant::now();

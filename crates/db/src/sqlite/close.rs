@@ -1,4 +1,4 @@
-//! Leaving a SQLite file: whole and alone, so that a plain copy of it is a backup.
+//! Closing a SQLite file so that it is complete without a log, and a plain copy of it is a backup.
 
 use std::path::Path;
 
@@ -26,8 +26,8 @@ pub(crate) async fn close_sqlite(writer: &Writer, readers: &Readers) {
     let _ = closed.await;
 }
 
-/// Two processes that leave at the same moment may each take the other for one that stays: then the log is left to
-/// nobody. Whoever finds it opens the file once more and closes it.
+/// Two processes that close at the same time may each take the other for one that stays, and leave the log. If it is still
+/// there, the file is opened once more and closed.
 fn put_log_away(database: &Path) {
     let log = log_of(database);
     for _ in 0..LOOKS {

@@ -1,5 +1,5 @@
-//! One connection to a SQLite file. Statements run on the thread that asks: a trip to another thread
-//! and back would cost more than most of them take.
+//! One connection to a SQLite file. Statements run on the calling thread: a trip to another thread and back would cost more
+//! than most of them take.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::record::{Places, Record};
 use crate::schema::Schema;
 use crate::sqlite::functions::nth;
 use crate::sqlite::plan_check::reads_all;
-use crate::sqlite::write_lock::Turns;
+use crate::sqlite::write_lock::WriteLock;
 
 /// How many statements are kept prepared: all that a worker uses.
 const PREPARED: usize = 256;
@@ -39,7 +39,7 @@ pub(crate) const WRITER_CACHE_KIB: u32 = 24 * 1024;
 /// How long a reader waits where SQLite has it wait: while a log is recovered after a crash.
 const READER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long those who read may take to finish when the database is closed.
+/// How long reads may take to finish when the database is closed.
 const LAST_READS: Duration = Duration::from_secs(1);
 
 /// A statement that takes longer is worth a line in the log.
@@ -48,9 +48,9 @@ const SLOW: Duration = Duration::from_secs(1);
 /// A connection.
 pub struct Sqlite {
     pub(crate) conn: Connection,
-    /// Whose turn it is to write.
-    pub(crate) turns: Turns,
-    /// It serves whoever awaits it on a thread of the runtime's, who must not keep others waiting.
+    /// Held while a transaction begins.
+    pub(crate) write_lock: WriteLock,
+    /// Its statements run on a thread of the runtime, which must be told that they block.
     shares_thread: bool,
     /// What is said of its tables, where statements are checked by it.
     schema: Option<&'static Schema>,
@@ -70,7 +70,7 @@ impl Sqlite {
         ))?;
         nth(&conn)?;
         conn.set_prepared_statement_cache_capacity(PREPARED);
-        Ok(Sqlite { conn, turns: Turns::of(path), shares_thread: false, schema: None })
+        Ok(Sqlite { conn, write_lock: WriteLock::of(path), shares_thread: false, schema: None })
     }
 
     /// The same, with each statement's plan checked in debug builds.
@@ -189,7 +189,7 @@ pub(crate) struct Readers {
 /// A connection for reading; free for the next one when it is dropped.
 pub(crate) struct Reader {
     pub(crate) conn: OwnedMutexGuard<Sqlite>,
-    // After the connection: who gets the slot finds it free.
+    // Dropped after the connection, so that the next holder of the slot finds it free.
     _slot: OwnedSemaphorePermit,
 }
 
@@ -203,7 +203,7 @@ impl Readers {
         &self.path
     }
 
-    /// One more, with a larger cache, for one who asks for the next page after the other.
+    /// One more, with a larger cache, for reading page after page.
     pub(crate) fn one_more(&self) -> Self {
         Readers::new(self.path.clone(), self.schema, 1, LARGE_CACHE_KIB)
     }
@@ -222,8 +222,8 @@ impl Readers {
         Ok(Reader { conn, _slot: slot })
     }
 
-    /// Hands out no more connections, and closes those that are free or become free within a moment. One that is
-    /// used for longer is closed by the one who uses it.
+    /// Hands out no more connections, and closes those that are free or become free soon. One that is used for longer is
+    /// closed when it is dropped.
     pub(crate) async fn close(&self) {
         let all = u32::try_from(READERS).unwrap_or(u32::MAX);
         let _ = tokio::time::timeout(LAST_READS, self.slots.acquire_many(all)).await;

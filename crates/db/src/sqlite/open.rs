@@ -12,22 +12,22 @@ use crate::attached::Attached;
 use crate::backend::Backend;
 use crate::conn::Conn;
 use crate::error::{DbError, Result};
-use crate::redacted_url::shown_url;
+use crate::redacted_url::redacted_url;
 use crate::schema::Schema;
 use crate::signals::Changes;
 use crate::sqlite::checkpoint;
 use crate::sqlite::checkpoint::Checkpoints;
 use crate::sqlite::connection::{Readers, Sqlite, WRITER_CACHE_KIB};
 use crate::sqlite::files::sqlite_file;
-use crate::sqlite::write_lock::Turns;
+use crate::sqlite::write_lock::WriteLock;
 use crate::sqlite::writer::Writer;
 use crate::unusable;
 
 /// How long a database that another process is setting up is waited for.
 const OPENING_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Opens the file; where it is missing, creates it if `create` says so. Several processes may do so at once: who comes second finds it
-/// locked for a moment, also where SQLite doesn't wait by itself, or a table there that was missing just now.
+/// Opens the file; where it is missing, creates it if `create` says so. Several processes may do so at once: the second finds it
+/// locked for a moment, also where SQLite doesn't wait by itself, or finds a table that was missing just now.
 pub(crate) async fn open_sqlite(
     url: &str,
     schema: &'static Schema,
@@ -36,7 +36,7 @@ pub(crate) async fn open_sqlite(
     changes: &Changes,
     attached: &Attached,
 ) -> Result<Backend> {
-    let file = sqlite_file(url).ok_or_else(|| DbError::Url { url: shown_url(url) })?;
+    let file = sqlite_file(url).ok_or_else(|| DbError::Url { url: redacted_url(url) })?;
     if !file.exists() {
         if !create {
             return Err(DbError::Missing { place: file.display().to_string() });
@@ -48,8 +48,8 @@ pub(crate) async fn open_sqlite(
     opened.map_err(|error| unusable::sqlite(&file, error))
 }
 
-/// Who can read the file can read people's numbers, so it is its owner's alone, whatever the umask says. SQLite gives
-/// its companions the same mode.
+/// The file may hold personal data, so only its owner may read it, whatever the umask says. SQLite gives its companions the
+/// same mode.
 fn create_private(file: &Path) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
         // Never closed: closing any handle of a file drops all locks that its process holds on it (POSIX), those of a
@@ -110,8 +110,9 @@ async fn open_once(
     let conn = Sqlite::open(path, WRITER_CACHE_KIB)?.checked_by(schema);
     checkpoint::watch(&conn.conn);
     let conn = Conn::sqlite(conn).with_attached(attached);
-    let writer = Writer::start(conn, Turns::of(path), Checkpoints::start(path)?, changes.clone())?;
-    // Only now: whoever closes a file last puts its log away, and the next one sets it up again.
+    let writer =
+        Writer::start(conn, WriteLock::of(path), Checkpoints::start(path)?, changes.clone())?;
+    // Closed only now: the last connection that closes removes the log, and the next one would create it again.
     first.close().await;
     Ok(Backend::Sqlite { writer, readers: Readers::of(path.to_owned(), schema) })
 }

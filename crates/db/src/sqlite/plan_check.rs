@@ -9,12 +9,12 @@ use rusqlite::types::Null;
 
 use crate::schema::Schema;
 
-/// Said in a statement where that is meant: what it reads is limited, or somebody asks for it once in a while.
+/// Marks a statement that scans on purpose: it reads a limited part, or runs seldom.
 const MEANT: &str = "/* scan */";
 
 static SEEN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
-/// Says which step of the statement reads a large table whole, if one does.
+/// The step of the statement that reads a large table whole, if one does.
 pub(crate) fn reads_all(conn: &Connection, schema: &Schema, sql: &str) -> Option<String> {
     if sql.contains(MEANT)
         || !SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(sql.to_owned())

@@ -1,4 +1,4 @@
-//! Whose turn it is to write, among the processes that share a SQLite file. SQLite's own lock goes to
+//! A fair lock for writing, among the processes that share a SQLite file. SQLite's own lock goes to
 //! the process that happens to ask when it is free: one that takes it again and again would keep the others from it for
 //! many transactions on end.
 
@@ -9,37 +9,37 @@ use std::time::{Duration, Instant};
 use crate::sqlite::files::log_of;
 use crate::sqlite::wait::{LOOK_AGAIN, wait_a_moment};
 
-/// How long the turn is waited for: longer than others keep it, unless they were stopped in the middle.
+/// How long the lock is waited for: longer than others hold it, unless they were stopped in the middle.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The way to the turn: a lock on the database's log, which SQLite itself never locks.
-pub struct Turns {
+/// A lock on the database's log file, which SQLite itself never locks.
+pub struct WriteLock {
     log: PathBuf,
     file: Option<File>,
 }
 
-/// Nobody else who asks for the turn begins to write before this is dropped.
-pub struct Turn<'a>(&'a File);
+/// The lock is held: no other process that uses it begins to write before this is dropped.
+pub struct WriteGuard<'a>(&'a File);
 
-impl Turns {
-    /// The turns of a database.
+impl WriteLock {
+    /// The lock of a database; not held as yet.
     pub fn of(database: &Path) -> Self {
-        Turns { log: log_of(database), file: None }
+        WriteLock { log: log_of(database), file: None }
     }
 
-    /// Waits for the turn. Nothing is lost without it but the order: not where others keep it for too
-    /// long, nor where there are no such locks.
-    pub fn wait(&mut self) -> Option<Turn<'_>> {
+    /// Waits for the lock. Writing without it only loses fairness, so none is given where others hold it for too long, or
+    /// where the file system has no such locks.
+    pub fn wait(&mut self) -> Option<WriteGuard<'_>> {
         self.wait_for(PATIENCE)
     }
 
-    /// Whether somebody has the turn. Asked by who is writing, after the turn: another process has it then, and
-    /// waits for the lock. Where there are no such locks nobody knows, so others are made way for.
+    /// Whether another process holds it, and so waits to write. Asked while writing, after the lock was given back. True
+    /// where there are no such locks: then others may wait.
     pub fn is_taken(&mut self) -> bool {
         self.wait_for(Duration::ZERO).is_none()
     }
 
-    fn wait_for(&mut self, patience: Duration) -> Option<Turn<'_>> {
+    fn wait_for(&mut self, patience: Duration) -> Option<WriteGuard<'_>> {
         if self.file.is_none() {
             self.file = File::open(&self.log).ok();
         }
@@ -47,7 +47,7 @@ impl Turns {
         let started = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Some(Turn(file)),
+                Ok(()) => return Some(WriteGuard(file)),
                 Err(TryLockError::WouldBlock) if started.elapsed() < patience => {
                     wait_a_moment(LOOK_AGAIN);
                 }
@@ -57,7 +57,7 @@ impl Turns {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for WriteGuard<'_> {
     fn drop(&mut self) {
         // Fails where there was no lock.
         let _ = self.0.unlock();
@@ -69,17 +69,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_one_process_turn_at_a_time() {
+    fn one_process_holds_it_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let database = dir.path().join("people.db");
-        let (mut one, mut other) = (Turns::of(&database), Turns::of(&database));
+        let (mut one, mut other) = (WriteLock::of(&database), WriteLock::of(&database));
         assert!(one.wait().is_none(), "there is no log as yet");
         File::create(dir.path().join("people.db-wal")).unwrap();
         assert!(!other.is_taken());
-        let turn = one.wait();
-        assert!(turn.is_some());
+        let guard = one.wait();
+        assert!(guard.is_some());
         assert!(other.is_taken());
-        drop(turn);
+        drop(guard);
         assert!(!other.is_taken());
         assert!(other.wait_for(Duration::ZERO).is_some());
     }

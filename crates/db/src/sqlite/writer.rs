@@ -1,9 +1,10 @@
-//! SQLite's one writing connection. Small transactions that arrive together share one commit, and so
-//! one wait for the disk: one that fails takes back its own work only, and each caller is answered after
-//! the commit that holds its work.
+//! SQLite's one writing connection. Small transactions that arrive together share one commit, and so one wait for the disk.
+//! One that fails takes back its own work only. Each caller is answered after the commit that holds its work.
 
 mod job;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +20,7 @@ use crate::signals::Changes;
 use crate::sqlite::checkpoint::Checkpoints;
 use crate::sqlite::connection::no_thread;
 use crate::sqlite::wait::{LOOK_AGAIN, wait_a_moment};
-use crate::sqlite::write_lock::Turns;
+use crate::sqlite::write_lock::WriteLock;
 use crate::sqlite::writer::job::{Job, TypedJob};
 use crate::sqlite::writer::queue::Queue;
 use crate::transaction::{BoxFuture, Durability, Urgency};
@@ -28,7 +29,7 @@ use crate::{exec, value};
 /// How long a commit waits for more work to share it with.
 const GROUP_TIME: Duration = Duration::from_millis(10);
 
-/// The same, where somebody outside waits for it.
+/// The same, where a job is urgent.
 const URGENT_TIME: Duration = Duration::from_millis(2);
 
 /// How much work one commit holds at most.
@@ -58,12 +59,12 @@ impl Writer {
     /// Starts the thread that owns the connection. It ends when this is closed, or with the last `Writer`.
     pub(crate) fn start(
         conn: Conn,
-        turns: Turns,
+        write_lock: WriteLock,
         checkpoints: Checkpoints,
         changes: Changes,
     ) -> Result<Self> {
         let (sender, jobs) = channel();
-        let writing = Writing { conn, turns, jobs: Queue::of(jobs), checkpoints, changes };
+        let writing = Writing { conn, write_lock, jobs: Queue::of(jobs), checkpoints, changes };
         let handle = thread::Builder::new()
             .name("db-writer".into())
             .spawn(move || block_on(writing.run()))
@@ -109,7 +110,7 @@ impl Writer {
 /// The writing thread: on SQLite, what is awaited here never waits for anything else.
 struct Writing {
     conn: Conn,
-    turns: Turns,
+    write_lock: WriteLock,
     jobs: Queue,
     checkpoints: Checkpoints,
     changes: Changes,
@@ -143,10 +144,10 @@ impl Writing {
     }
 
     /// Commits the first job, and with it those of its kind that have come or come while it runs; fewer
-    /// where one is urgent, because whoever waits for it waits for them, too.
+    /// where one is urgent, because its caller waits for all of them.
     async fn write_group(&mut self, first: Box<dyn Job>) {
         let conn = &mut self.conn;
-        if let Err(error) = begin(conn, &mut self.turns).await {
+        if let Err(error) = begin(conn, &mut self.write_lock).await {
             first.answer(Err(error));
             return;
         }
@@ -157,7 +158,7 @@ impl Writing {
         let mut time = GROUP_TIME;
         while let Some(mut job) = next.take_if(|job| job.durability() == durability) {
             let ran = match done.is_empty() {
-                true => run_first(conn, &mut self.turns, &mut job).await,
+                true => run_first(conn, &mut self.write_lock, &mut job).await,
                 false => run_in_savepoint(conn, &mut job).await,
             };
             if job.is_urgent() {
@@ -223,10 +224,14 @@ async fn commit(conn: &mut Conn) -> Result<()> {
 
 /// The first job needs no savepoint, which costs a copy of each page that it touches: if it fails, all
 /// there is to take back is its own.
-async fn run_first(conn: &mut Conn, turns: &mut Turns, job: &mut Box<dyn Job>) -> Result<()> {
+async fn run_first(
+    conn: &mut Conn,
+    write_lock: &mut WriteLock,
+    job: &mut Box<dyn Job>,
+) -> Result<()> {
     if !job.run(conn).await {
         exec!(conn, "ROLLBACK")?;
-        begin(conn, turns).await?;
+        begin(conn, write_lock).await?;
     }
     Ok(())
 }
@@ -240,12 +245,12 @@ async fn run_in_savepoint(conn: &mut Conn, job: &mut Box<dyn Job>) -> Result<()>
     Ok(())
 }
 
-/// Takes the write lock, when it is this process' turn. Asks again a few times each millisecond, because
+/// Begins a transaction that writes. Tries again a few times each millisecond, because
 /// SQLite's own busy handler sleeps up to 100 ms between two looks, and another process that writes much
 /// leaves short gaps only.
-async fn begin(conn: &mut Conn, turns: &mut Turns) -> Result<()> {
+async fn begin(conn: &mut Conn, write_lock: &mut WriteLock) -> Result<()> {
     let started = Instant::now();
-    let _turn = turns.wait();
+    let _guard = write_lock.wait();
     loop {
         match exec!(conn, "BEGIN IMMEDIATE") {
             Err(error) if error.is_locked() && started.elapsed() < LOCK_PATIENCE => {
@@ -253,87 +258,5 @@ async fn begin(conn: &mut Conn, turns: &mut Turns) -> Result<()> {
             }
             begun => return begun.map(|_| ()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use crate::conn::Conn;
-    use crate::database::Database;
-    use crate::error::{DbError, Failure, Result};
-    use crate::tests::PEOPLE;
-    use crate::transaction::BoxFuture;
-    use crate::{exec, value};
-
-    type Order = Arc<Mutex<Vec<&'static str>>>;
-
-    /// Work that notes when it was done.
-    fn note(
-        order: &Order,
-        what: &'static str,
-    ) -> impl for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<()>> + Send + 'static {
-        let order = Arc::clone(order);
-        move |_| {
-            order.lock().unwrap().push(what);
-            Box::pin(async { Ok(()) })
-        }
-    }
-
-    /// What another system waits for is written before all that came earlier.
-    #[tokio::test]
-    async fn what_is_urgent_goes_first() {
-        let dir = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", dir.path().join("people.db").display());
-        let store = Database::<DbError>::open(&url, &PEOPLE, true, true).await.unwrap();
-        let (hold, held) = std::sync::mpsc::channel::<()>();
-        let order = Order::default();
-        let first = store.write(move |_| {
-            held.recv().unwrap();
-            Box::pin(async { Ok(()) })
-        });
-        let done = tokio::join!(
-            first,
-            store.write(note(&order, "usual")),
-            store.write(note(&order, "usual, too")),
-            store.write_statement(note(&order, "urgent")),
-            // All are asked for in this order; now they may begin.
-            async { hold.send(()).unwrap() },
-        );
-        assert!(done.0.is_ok() && done.1.is_ok() && done.2.is_ok() && done.3.is_ok());
-        assert_eq!(*order.lock().unwrap(), ["urgent", "usual", "usual, too"]);
-    }
-
-    /// What runs out of a caller's work must not take the work of others along.
-    #[tokio::test]
-    async fn a_panicking_write_harms_no_other() {
-        let dir = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", dir.path().join("people.db").display());
-        let store = Database::<DbError>::open(&url, &PEOPLE, true, true).await.unwrap();
-        let made = store.write(|conn| {
-            Box::pin(async move { exec!(conn, "CREATE TABLE people (id BIGINT PRIMARY KEY)") })
-        });
-        made.await.unwrap();
-        let writes = (0..60_i64).map(|n| {
-            store.write(move |conn| {
-                Box::pin(async move {
-                    exec!(conn, "INSERT INTO people (id) VALUES ($1)", n)?;
-                    assert!(n % 4 != 0, "somebody's bug");
-                    Ok(n)
-                })
-            })
-        });
-        for (n, written) in (0..).zip(futures::future::join_all(writes).await) {
-            match written {
-                Ok(answer) => assert_eq!(answer, n),
-                Err(error) => {
-                    assert!(n % 4 == 0 && matches!(error, DbError::Failed(Failure::Panicked)))
-                }
-            }
-        }
-        let mut conn = store.read().await.unwrap();
-        let kept: i64 = value!(conn, "SELECT COUNT(*) FROM people /* scan */").unwrap();
-        assert_eq!(kept, 45);
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use store::{Loaded, Loading, Pace, Preview, Store};
+use store::{ChunkSize, Loaded, Loading, Preview, Store};
 
 use super::feed::Feed;
 use super::packed::Packed;
@@ -28,7 +28,7 @@ pub enum Sink {
 pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loaded, Failure> {
     let progress = Progress::new();
     let mut loaded = Loaded::default();
-    let mut pace = store.pace();
+    let mut chunk_size = store.chunk_size();
     while let Some(mut rows) = next_run(store, sink, feed).await? {
         let rejected = rows.take_rejected();
         if let Sink::Batch(loading) = sink {
@@ -36,7 +36,7 @@ pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loa
         }
         while rows.len() > 0 {
             let taken;
-            (taken, rows) = take(store, sink, rows, &mut pace).await?;
+            (taken, rows) = take(store, sink, rows, &mut chunk_size).await?;
             loaded.add(taken);
             progress.show(&loaded);
             if !store.is_postgres() && matches!(sink, Sink::Batch(_)) {
@@ -66,12 +66,12 @@ async fn take(
     store: &Store,
     sink: &mut Sink,
     mut rows: Packed,
-    pace: &mut Pace,
+    chunk_size: &mut ChunkSize,
 ) -> Result<(Loaded, Packed), Failure> {
     Ok(match sink {
-        Sink::Batch(loading) => store.load_some(loading, rows, pace).await?,
+        Sink::Batch(loading) => store.load_chunks(loading, rows, chunk_size).await?,
         Sink::Preview(preview) => {
-            let chunk = rows.by_ref().take(pace.chunk()).collect();
+            let chunk = rows.by_ref().take(chunk_size.rows()).collect();
             (store.preview(preview, chunk).await?, rows)
         }
         Sink::Nowhere => (Loaded::default(), Packed::default()),

@@ -13,7 +13,7 @@ mod statistics;
 
 use std::collections::BTreeSet;
 
-use db::{Beside, BoxFuture, Conn, Durability, exec, json, row, rows};
+use db::{BoxFuture, Conn, Durability, ParallelWriter, exec, json, row, rows};
 use jobs::{BatchId, FileForm, Timestamp};
 
 use crate::batches::loading::{Loaded, Loading, NewBatch};
@@ -48,8 +48,8 @@ impl Store {
     /// # Errors
     /// The database can't be used, or the batch was swept as abandoned.
     pub async fn load(&self, batch: &Loading, new_rows: Vec<NewRow>) -> Result<Loaded> {
-        let (now, beside) = (self.now(), self.db.beside());
-        let load = |new_rows| loading(batch.clone(), new_rows, now, beside.clone());
+        let (now, parallel) = (self.now(), self.db.parallel_writer());
+        let load = |new_rows| loading(batch.clone(), new_rows, now, parallel.clone());
         if self.is_postgres() {
             self.db.write_anew(Durability::WithTheNext, || load(new_rows.clone())).await
         } else {
@@ -132,9 +132,9 @@ fn loading(
     batch: Loading,
     new_rows: Vec<NewRow>,
     now: Timestamp,
-    beside: Option<Beside>,
+    parallel: Option<ParallelWriter>,
 ) -> impl for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<Loaded>> + Send + 'static {
-    move |conn| Box::pin(async move { load_chunk(conn, &batch, new_rows, now, beside).await })
+    move |conn| Box::pin(async move { load_chunk(conn, &batch, new_rows, now, parallel).await })
 }
 
 async fn insert_batch(

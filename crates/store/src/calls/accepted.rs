@@ -30,7 +30,7 @@ pub(crate) struct Accepted {
     deadline: i64,
     poll_at: Option<i64>,
     /// Somebody else had the call often enough: now it is waited for.
-    insists: bool,
+    waits_for_locks: bool,
 }
 
 impl Store {
@@ -55,7 +55,7 @@ impl Store {
             deadline_at: (call.sent_at + policy.result_deadline).0,
             deadline: (call.sent_at + policy.result_deadline).0 - call.sent_at.0,
             now: self.now(),
-            insists: false,
+            waits_for_locks: false,
         };
         self.batchers.write(accepted).await?;
         Passed::of(self.db.attached()).count_accepted(call.provider, self.now());
@@ -75,23 +75,23 @@ impl Item for Accepted {
                 accepted.iter().filter(|one| one.probe).map(|one| one.id).collect();
             state::open_probed(conn, &probes).await?;
             let found = lock(conn, &accepted).await?;
-            let is_left = |one: &Accepted| !one.insists && !found.contains_key(&one.id);
-            let locked = accepted.iter().filter(|one| !is_left(one));
+            let is_deferred = |one: &Accepted| !one.waits_for_locks && !found.contains_key(&one.id);
+            let locked = accepted.iter().filter(|one| !is_deferred(one));
             let (moving, elsewhere): (Vec<_>, Vec<_>) =
                 locked.partition(|one| one.is_sending(&found));
             write(conn, &moving, now).await?;
             note(conn, &elsewhere, now).await?;
             take_back_repeats(conn, &elsewhere, &found, now).await?;
-            if accepted.iter().any(|one| one.poll_at.is_some() && !is_left(one)) {
+            if accepted.iter().any(|one| one.poll_at.is_some() && !is_deferred(one)) {
                 conn.announce(Topic::Polls);
             }
-            let left = accepted.iter().enumerate().filter(|(_, one)| is_left(one));
+            let left = accepted.iter().enumerate().filter(|(_, one)| is_deferred(one));
             Ok(left.map(|(place, _)| place).collect())
         })
     }
 
-    fn insist(&mut self) {
-        self.insists = true;
+    fn wait_for_locks(&mut self) {
+        self.waits_for_locks = true;
     }
 }
 
@@ -100,17 +100,17 @@ type Standing = (String, String);
 
 /// Locks the calls, in the order of their numbers: those that are waited for before any other.
 async fn lock(conn: &mut Conn, accepted: &[Accepted]) -> Result<HashMap<i64, Standing>> {
-    let numbers = |insisting: bool| -> Vec<i64> {
-        accepted.iter().filter(|one| one.insists == insisting).map(|one| one.id).collect()
+    let numbers = |waiting: bool| -> Vec<i64> {
+        accepted.iter().filter(|one| one.waits_for_locks == waiting).map(|one| one.id).collect()
     };
-    let (insisting, others) = (numbers(true), numbers(false));
+    let (waiting, others) = (numbers(true), numbers(false));
     let mut found: Vec<(i64, String, String)> = Vec::new();
-    if !insisting.is_empty() {
+    if !waiting.is_empty() {
         found = rows!(
             conn,
             "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
              JOIN calls c ON c.id = CAST(e.value AS BIGINT) ORDER BY c.id FOR UPDATE",
-            json(&insisting),
+            json(&waiting),
         )?;
     }
     if !others.is_empty() {

@@ -38,8 +38,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn held_up_by(&self) -> Result<BTreeMap<String, Vec<String>>> {
-        let held = self.why_held_up().await?.into_iter();
+    pub async fn blocked_by(&self) -> Result<BTreeMap<String, Vec<String>>> {
+        let held = self.blocked_reasons().await?.into_iter();
         Ok(held.map(|(batch, lines)| (batch, lines.iter().map(Why::to_string).collect())).collect())
     }
 
@@ -47,7 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn why_held_up(&self) -> Result<BTreeMap<String, Vec<Why>>> {
+    pub async fn blocked_reasons(&self) -> Result<BTreeMap<String, Vec<Why>>> {
         let now = self.now();
         let mut conn = self.db.read().await?;
         let waiting: Vec<Waiting> = rows!(

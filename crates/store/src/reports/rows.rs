@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowPage {
     /// The rows, in their order.
-    pub rows: Vec<ShownRow>,
+    pub rows: Vec<DisplayedRow>,
     /// Where the next page begins: after this row. `None` at the end.
     pub next_after: Option<i64>,
 }
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Fields {
 /// A row as `row_status` shows it, with its numbers masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the columns of the view, which the contract explains")]
-pub struct ShownRow {
+pub struct DisplayedRow {
     pub row_number: i64,
     pub person: Option<String>,
     pub provider: Option<String>,
@@ -82,7 +82,7 @@ record! {
 
 /// The states that rows can be filtered by: those of the view.
 #[must_use]
-pub fn is_shown_state(state: &str) -> bool {
+pub fn is_displayed_state(state: &str) -> bool {
     match state.parse() {
         Ok(RevealState::Idle | RevealState::Asked) => false,
         Ok(_) => true,
@@ -143,7 +143,7 @@ async fn read_window(
     (after, until): (i64, i64),
     state: Option<&str>,
     most: usize,
-) -> Result<Vec<ShownRow>> {
+) -> Result<Vec<DisplayedRow>> {
     let id = batch.batch_id.to_string();
     let found: Vec<ViewRow> = match state {
         None => rows!(
@@ -174,7 +174,7 @@ async fn read_window(
 }
 
 /// The view has none: they are read for the rows of the page alone.
-async fn read_fields(conn: &mut Conn, batch: &BatchRef, rows: &mut [ShownRow]) -> Result<()> {
+async fn read_fields(conn: &mut Conn, batch: &BatchRef, rows: &mut [DisplayedRow]) -> Result<()> {
     let numbers: Vec<i64> = rows.iter().map(|row| row.row_number).collect();
     let found: Vec<(i64, String)> = rows!(
         conn,
@@ -191,8 +191,8 @@ async fn read_fields(conn: &mut Conn, batch: &BatchRef, rows: &mut [ShownRow]) -
 }
 
 impl ViewRow {
-    fn masked(self) -> ShownRow {
-        ShownRow {
+    fn masked(self) -> DisplayedRow {
+        DisplayedRow {
             row_number: self.row_number,
             person: self.person,
             provider: self.provider,
@@ -218,7 +218,7 @@ fn mask(number: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::reports::rows::is_shown_state;
+    use crate::reports::rows::is_displayed_state;
     use crate::reports::rows::mask;
 
     #[test]
@@ -232,8 +232,14 @@ mod tests {
     #[test]
     fn filters_are_the_views_words() {
         assert!(
-            is_shown_state("held") && is_shown_state("not_found") && is_shown_state("awaiting")
+            is_displayed_state("held")
+                && is_displayed_state("not_found")
+                && is_displayed_state("awaiting")
         );
-        assert!(!is_shown_state("idle") && !is_shown_state("asked") && !is_shown_state("' OR 1=1"));
+        assert!(
+            !is_displayed_state("idle")
+                && !is_displayed_state("asked")
+                && !is_displayed_state("' OR 1=1")
+        );
     }
 }

@@ -13,7 +13,7 @@ use crate::store::Store;
 
 /// What is left of all published batches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Remaining {
+pub struct Unfinished {
     /// Rows that are not finished.
     pub unfinished: i64,
     /// Why nothing will come of waiting, a line for each cause with what to do. Empty as long as
@@ -39,15 +39,15 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn remaining(&self) -> Result<Remaining> {
+    pub async fn unfinished(&self) -> Result<Unfinished> {
         let mut conn = self.db.read().await?;
         let open = read_open(&mut conn).await?;
         let unfinished = open.iter().map(|o| o.queued + o.on_the_way + o.retrying).sum();
         if unfinished == 0 {
-            return Ok(Remaining::default());
+            return Ok(Unfinished::default());
         }
         let gates = read_gates(&mut conn).await?;
-        Ok(Remaining { unfinished, stuck: stuck(&open, &gates).unwrap_or_default() })
+        Ok(Unfinished { unfinished, stuck: stuck(&open, &gates).unwrap_or_default() })
     }
 }
 

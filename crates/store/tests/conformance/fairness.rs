@@ -115,7 +115,7 @@ async fn a_status_says_what_a_batch_waits_behind(b: &Bench) {
     b.submit(&people(clodura, "b", 200)).await;
     let small = b.submit(&people(clodura, "c", 100)).await;
     b.database.run("UPDATE provider_gates SET rate_limit = 5, found_rate = NULL").await;
-    let held = b.store.held_up_by().await.expect("reads");
+    let held = b.store.blocked_by().await.expect("reads");
     let id = b.batch_ref(small).await.batch_id.to_string();
     assert_eq!(
         held[&id],

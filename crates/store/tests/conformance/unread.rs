@@ -59,7 +59,7 @@ async fn spending_stops_until_an_answer_can_be_read(b: &Bench) {
     assert!(b.claim_as(ask(b)).await.is_empty(), "its results are out");
     unreadable(b, &small, b"<html>").await;
     assert!(b.claim_as(ask(b)).await.is_empty(), "its results still are");
-    let held = b.store.held_up_by().await.unwrap();
+    let held = b.store.blocked_by().await.unwrap();
     assert!(held.values().flatten().any(|line| line.contains("can't be read")), "{held:?}");
     let readable = b.webhook(&small, vec![found(id(&small, 0))]).await;
     assert_eq!(readable, Applied::Applied);

@@ -40,7 +40,7 @@ async fn without_a_key_a_provider_is_off(b: &Bench) {
     assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_key"));
     assert_eq!(b.shown(batch).await[0].reason.as_deref(), Some("no_key"));
     assert_eq!(b.states(batch).await, ["held"; 2]);
-    assert!(!b.store.remaining().await.unwrap().stuck.is_empty(), "waiting ends nothing");
+    assert!(!b.store.unfinished().await.unwrap().stuck.is_empty(), "waiting ends nothing");
     b.register(WorkerId::generate(), Some("key"), Some("url")).await;
     assert_eq!(off_reason(b, Ocean).await, None);
     assert_eq!(b.claim(Ocean).await.len() + b.claim(Clodura).await.len(), 2);

@@ -2,7 +2,7 @@
 
 use jobs::Provider::{self, Clodura, Ocean};
 use jobs::outcome::Refusal;
-use store::{ClaimReveals, Loaded, NewBatch, Preview, Remaining};
+use store::{ClaimReveals, Loaded, NewBatch, Preview, Unfinished};
 
 use crate::harness::people::{Options, Who, clodura, linkedin, ocean, oceans, rows};
 use crate::harness::{Bench, HOUR, found, not_found, on_both};
@@ -52,25 +52,25 @@ async fn a_batch_is_found_by_id_name_and_beginning(b: &Bench) {
 }
 
 async fn nothing_is_left_of_finished_batches(b: &Bench) {
-    assert_eq!(b.store.remaining().await.unwrap(), Remaining::default());
+    assert_eq!(b.store.unfinished().await.unwrap(), Unfinished::default());
     let loading = b.begin(Options::default()).await;
     b.load(&loading, &oceans(5..=6)).await;
-    assert_eq!(b.store.remaining().await.unwrap(), Remaining::default());
+    assert_eq!(b.store.unfinished().await.unwrap(), Unfinished::default());
     b.submit(&oceans(1..=2)).await;
-    assert_eq!(b.store.remaining().await.unwrap().unfinished, 2);
+    assert_eq!(b.store.unfinished().await.unwrap().unfinished, 2);
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
     b.webhook(&call, vec![found("o1"), not_found("o2")]).await;
-    assert_eq!(b.store.remaining().await.unwrap(), Remaining::default());
+    assert_eq!(b.store.unfinished().await.unwrap(), Unfinished::default());
 }
 
 async fn a_pause_is_what_waiting_does_not_end(b: &Bench) {
     b.submit(&[ocean("o1"), ocean("o2"), clodura("c1")]).await;
     b.store.pause(Ocean).await.unwrap();
-    let left = b.store.remaining().await.unwrap();
+    let left = b.store.unfinished().await.unwrap();
     assert_eq!((left.unfinished, left.stuck.len()), (3, 0));
     b.store.pause(Clodura).await.unwrap();
-    let left = b.store.remaining().await.unwrap();
+    let left = b.store.unfinished().await.unwrap();
     assert_eq!(
         left.stuck,
         [
@@ -80,7 +80,7 @@ async fn a_pause_is_what_waiting_does_not_end(b: &Bench) {
     );
     let resumed = b.store.resume(Ocean).await.unwrap();
     assert!(resumed.was_paused && resumed.was_shut_for.is_none());
-    assert!(b.store.remaining().await.unwrap().stuck.is_empty());
+    assert!(b.store.unfinished().await.unwrap().stuck.is_empty());
 }
 
 async fn a_ceiling_is_what_waiting_does_not_end(b: &Bench) {
@@ -88,17 +88,20 @@ async fn a_ceiling_is_what_waiting_does_not_end(b: &Bench) {
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
     assert!(b.claim(Ocean).await.is_empty());
-    assert!(b.store.remaining().await.unwrap().stuck.is_empty(), "the one that is out may free it");
+    assert!(
+        b.store.unfinished().await.unwrap().stuck.is_empty(),
+        "the one that is out may free it"
+    );
     b.webhook(&call, vec![found("o1")]).await;
     assert!(b.claim(Ocean).await.is_empty());
-    let stuck = b.store.remaining().await.unwrap().stuck;
+    let stuck = b.store.unfinished().await.unwrap().stuck;
     assert_eq!(stuck.len(), 1);
     assert!(stuck[0].contains("2 rows held: its ceiling of 1 credit is reached"), "{stuck:?}");
     b.store
         .set_ceilings(&b.batch(batch).await, &[(Ocean, Some(jobs::Credits::whole(2)))].into())
         .await
         .unwrap();
-    assert!(b.store.remaining().await.unwrap().stuck.is_empty());
+    assert!(b.store.unfinished().await.unwrap().stuck.is_empty());
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o2"]);
 }
 
@@ -108,20 +111,20 @@ async fn what_is_out_may_still_move(b: &Bench) {
     b.accept(&call).await;
     b.store.pause(Ocean).await.unwrap();
     b.store.pause(Clodura).await.unwrap();
-    assert_eq!(b.store.remaining().await.unwrap().stuck.len(), 0);
+    assert_eq!(b.store.unfinished().await.unwrap().stuck.len(), 0);
     b.webhook(&call, vec![found("o1")]).await;
-    assert_eq!(b.store.remaining().await.unwrap().stuck.len(), 1);
+    assert_eq!(b.store.unfinished().await.unwrap().stuck.len(), 1);
 }
 
 async fn a_batch_says_what_holds_it_up(b: &Bench) {
     let batch = b.submit(&oceans(1..=2)).await;
     let id = b.batch(batch).await.batch_id.to_string();
-    assert!(b.store.held_up_by().await.unwrap().is_empty());
+    assert!(b.store.blocked_by().await.unwrap().is_empty());
     b.store.pause(Ocean).await.unwrap();
-    let held = b.store.held_up_by().await.unwrap();
+    let held = b.store.blocked_by().await.unwrap();
     assert_eq!(held[&id], ["ocean: 2 rows held: paused; enqueue resume ocean"]);
     b.store.worker_stopped(b.worker).await.unwrap();
-    let held = b.store.held_up_by().await.unwrap();
+    let held = b.store.blocked_by().await.unwrap();
     assert_eq!(held[&id][0], "no worker is running; start worker");
 }
 
@@ -134,7 +137,7 @@ async fn rows_behind_a_gate_are_called_what_they_show(b: &Bench) {
     let limit = Refusal::RateLimited { retry_after: Some(HOUR) };
     b.refuse(&b.claim_one(Ocean).await, 429, limit).await;
     assert_eq!(b.states(batch).await, ["retrying"; 3]);
-    let held = b.store.held_up_by().await.unwrap();
+    let held = b.store.blocked_by().await.unwrap();
     assert_eq!(held[&id], ["ocean: 3 rows retrying: rate limited; next try in 1h"]);
     b.store.pause(Ocean).await.unwrap();
     assert_eq!(b.states(batch).await, ["retrying", "held", "held"]);
@@ -142,8 +145,8 @@ async fn rows_behind_a_gate_are_called_what_they_show(b: &Bench) {
         "ocean: 2 rows held: paused; enqueue resume ocean",
         "ocean: 1 row retrying: paused; enqueue resume ocean",
     ];
-    assert_eq!(b.store.held_up_by().await.unwrap()[&id], paused);
-    assert_eq!(b.store.remaining().await.unwrap().stuck, paused);
+    assert_eq!(b.store.blocked_by().await.unwrap()[&id], paused);
+    assert_eq!(b.store.unfinished().await.unwrap().stuck, paused);
 }
 
 async fn a_preview_counts_as_loading_does(b: &Bench) {

@@ -1,7 +1,7 @@
 //! The user's own columns, of which a row shows two: those by which a person tells who a row is.
 
 use export::kept;
-use store::ShownRow;
+use store::DisplayedRow;
 
 /// So many.
 const SHOWN: usize = 2;
@@ -36,7 +36,7 @@ impl Own {
     }
 
     /// What a row has in them. A row that was erased has nothing.
-    pub fn values(&self, row: &ShownRow) -> Vec<String> {
+    pub fn values(&self, row: &DisplayedRow) -> Vec<String> {
         let mut all = kept::texts(row.fields.json(), &self.names).unwrap_or_default();
         self.shown
             .iter()

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use serde::Deserialize;
-use store::{BatchOverview, Counts, RowPage, ShownRow, is_shown_state};
+use store::{BatchOverview, Counts, DisplayedRow, RowPage, is_displayed_state};
 
 use super::access::roles::{Action, Role};
 use super::own::Own;
@@ -46,7 +46,7 @@ impl Wanted {
 
     /// The state that is asked for, if there is such a one.
     pub fn state(&self) -> Option<&str> {
-        self.state.as_deref().filter(|state| is_shown_state(state))
+        self.state.as_deref().filter(|state| is_displayed_state(state))
     }
 
     fn trail(&self) -> Vec<i64> {
@@ -156,7 +156,7 @@ fn no_rows(wanted: &Wanted, page: &RowPage) -> Markup {
     }
 }
 
-fn row_of(row: &ShownRow, own: &Own, people: bool) -> Markup {
+fn row_of(row: &DisplayedRow, own: &Own, people: bool) -> Markup {
     let class = match row.state.as_str() {
         "found" => "good",
         "failed" => "bad",
@@ -186,7 +186,7 @@ fn row_of(row: &ShownRow, own: &Own, people: bool) -> Markup {
 }
 
 /// Who it is, without what all addresses begin with.
-fn person(row: &ShownRow) -> String {
+fn person(row: &DisplayedRow) -> String {
     let person = row.person.as_deref().unwrap_or("–");
     words::short(person.strip_prefix("https://www.").unwrap_or(person), 80)
 }

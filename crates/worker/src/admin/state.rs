@@ -60,7 +60,7 @@ impl Admin {
         let store = &self.app.store;
         let read = async {
             let overview = store.overview(MOST_BATCHES).await?;
-            let held = store.why_held_up().await?;
+            let held = store.blocked_reasons().await?;
             Ok(Seen { overview, held })
         };
         self.seen.get(read).await

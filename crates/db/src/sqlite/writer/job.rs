@@ -1,4 +1,4 @@
-//! One piece of work for the writing connection, and whoever waits for it.
+//! One job for the writing connection, and the caller that waits for it.
 
 use std::panic::AssertUnwindSafe;
 
@@ -45,7 +45,7 @@ where
     fn run<'a>(&'a mut self, conn: &'a mut Conn) -> BoxFuture<'a, bool> {
         Box::pin(async move {
             let Some(work) = self.work.take() else { return false };
-            // A bug in one caller's work must not take the others' along.
+            // A panic in one caller's work must not fail the others'.
             let result = AssertUnwindSafe(work(conn))
                 .catch_unwind()
                 .await
@@ -63,7 +63,7 @@ where
             (Err(_), Some(Err(own))) => Err(own),
             (Err(error), _) => Err(error.into()),
         };
-        // A caller that has gone away has no use for the answer; its work stands.
+        // The caller may be gone; its work stands.
         let _ = self.reply.send(result);
     }
 }

@@ -1,4 +1,4 @@
-//! Work that waits for the writing connection: what somebody outside waits for, then all else as it came.
+//! Jobs that wait for the writing connection: urgent ones first, then all others in the order in which they came.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};

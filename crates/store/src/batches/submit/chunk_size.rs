@@ -1,4 +1,4 @@
-//! How many rows are looked up and written together, and for how long others are kept waiting.
+//! How many rows are looked up and written together, so that others wait only briefly.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -16,26 +16,29 @@ const FIRST_CHUNK: usize = 1_000;
 /// How few or many rows a chunk has.
 const CHUNK_ROWS: RangeInclusive<usize> = 200..=10_000;
 
-/// How many rows make a chunk; found by how long they take.
+/// How many rows make a chunk, adapted to the time that they take.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub struct ChunkSize {
     chunk: usize,
     aim: Duration,
 }
 
-impl Pace {
+impl ChunkSize {
     pub(crate) fn of(is_postgres: bool) -> Self {
-        Pace { chunk: FIRST_CHUNK, aim: if is_postgres { POSTGRES_CHUNK_TIME } else { CHUNK_TIME } }
+        ChunkSize {
+            chunk: FIRST_CHUNK,
+            aim: if is_postgres { POSTGRES_CHUNK_TIME } else { CHUNK_TIME },
+        }
     }
 
     #[cfg(test)]
     pub(super) fn beginning_with(chunk: usize) -> Self {
-        Pace { chunk, aim: CHUNK_TIME }
+        ChunkSize { chunk, aim: CHUNK_TIME }
     }
 
     /// How many rows the next chunk has.
     #[must_use]
-    pub fn chunk(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.chunk
     }
 
@@ -57,9 +60,9 @@ mod tests {
     use super::*;
 
     fn after(chunk: usize, rows: usize, took: Duration) -> usize {
-        let mut pace = Pace { chunk, aim: CHUNK_TIME };
-        pace.note(rows, took);
-        pace.chunk()
+        let mut chunk_size = ChunkSize { chunk, aim: CHUNK_TIME };
+        chunk_size.note(rows, took);
+        chunk_size.rows()
     }
 
     #[test]

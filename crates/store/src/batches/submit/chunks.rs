@@ -1,4 +1,4 @@
-//! Loading as much at once as nobody else has to wait for.
+//! Loads as many rows at once as keeps no other process waiting.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use db::{Conn, Durability};
 use jobs::Timestamp;
 
 use crate::batches::loading::{Loaded, Loading};
-use crate::batches::submit::chunk_size::Pace;
+use crate::batches::submit::chunk_size::ChunkSize;
 use crate::batches::submit::load::load_chunk;
 use crate::error::Result;
 use crate::people::new_row::NewRow;
@@ -17,10 +17,10 @@ use crate::store::Store;
 const TRANSACTION_TIME: Duration = Duration::from_millis(60);
 
 impl Store {
-    /// How [`Store::load_some`] begins.
+    /// The size with which [`Store::load_chunks`] begins.
     #[must_use]
-    pub fn pace(&self) -> Pace {
-        Pace::of(self.is_postgres())
+    pub fn chunk_size(&self) -> ChunkSize {
+        ChunkSize::of(self.is_postgres())
     }
 
     /// Puts the first of the rows into the batch, as many as go into one short transaction, and gives back the
@@ -28,44 +28,44 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used, or the batch was swept as abandoned.
-    pub async fn load_some<R>(
+    pub async fn load_chunks<R>(
         &self,
         batch: &Loading,
         mut rows: R,
-        pace: &mut Pace,
+        chunk_size: &mut ChunkSize,
     ) -> Result<(Loaded, R)>
     where
         R: Iterator<Item = NewRow> + Send + 'static,
     {
         if self.is_postgres() {
             let started = Instant::now();
-            let chunk: Vec<NewRow> = rows.by_ref().take(pace.chunk()).collect();
+            let chunk: Vec<NewRow> = rows.by_ref().take(chunk_size.rows()).collect();
             let size = chunk.len();
             let loaded = self.load(batch, chunk).await?;
-            pace.note(size, started.elapsed());
+            chunk_size.note(size, started.elapsed());
             return Ok((loaded, rows));
         }
-        let (batch, before, now) = (batch.clone(), *pace, self.now());
+        let (batch, before, now) = (batch.clone(), *chunk_size, self.now());
         let done = self.db.write_with(Durability::WithTheNext, move |conn| {
-            Box::pin(
-                async move { load_chunks(conn, &batch, rows, before, TRANSACTION_TIME, now).await },
-            )
+            Box::pin(async move {
+                load_in_turn(conn, &batch, rows, before, TRANSACTION_TIME, now).await
+            })
         });
         let (loaded, rows, after) = done.await?;
-        *pace = after;
+        *chunk_size = after;
         Ok((loaded, rows))
     }
 }
 
-/// Loads chunk after chunk, for so long or until somebody else waits for the database.
-async fn load_chunks<R>(
+/// Loads chunk after chunk, for so long or until another process waits for the database.
+async fn load_in_turn<R>(
     conn: &mut Conn,
     batch: &Loading,
     mut rows: R,
-    mut pace: Pace,
+    mut chunk_size: ChunkSize,
     time: Duration,
     now: Timestamp,
-) -> Result<(Loaded, R, Pace)>
+) -> Result<(Loaded, R, ChunkSize)>
 where
     R: Iterator<Item = NewRow> + Send,
 {
@@ -73,13 +73,13 @@ where
     let mut loaded = Loaded::default();
     loop {
         let started = Instant::now();
-        let chunk: Vec<NewRow> = rows.by_ref().take(pace.chunk()).collect();
+        let chunk: Vec<NewRow> = rows.by_ref().take(chunk_size.rows()).collect();
         let size = chunk.len();
         loaded.add(load_chunk(conn, batch, chunk, now, None).await?);
-        let is_last = size < pace.chunk();
-        pace.note(size, started.elapsed());
+        let is_last = size < chunk_size.rows();
+        chunk_size.note(size, started.elapsed());
         if is_last || begun.elapsed() > time || conn.is_waited_for() {
-            return Ok((loaded, rows, pace));
+            return Ok((loaded, rows, chunk_size));
         }
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::batches::loading::NewBatch;
     use crate::people::new_row::NewStep;
-    use db::Turns;
+    use db::WriteLock;
 
     fn ten_rows() -> impl Iterator<Item = NewRow> + Send {
         (1..=10).map(|number| NewRow {
@@ -118,13 +118,13 @@ mod tests {
             wants_mobile: false,
         };
         let batch = store.begin_batch(batch).await.unwrap();
-        let mut other = Turns::of(database);
+        let mut other = WriteLock::of(database);
         let turn = if somebody_waits { other.wait() } else { None };
         assert_eq!(turn.is_some(), somebody_waits);
         let load = store.db.write(move |conn| {
             Box::pin(async move {
-                let pace = Pace::beginning_with(2);
-                load_chunks(conn, &batch, ten_rows(), pace, time, Timestamp(0)).await
+                let chunk_size = ChunkSize::beginning_with(2);
+                load_in_turn(conn, &batch, ten_rows(), chunk_size, time, Timestamp(0)).await
             })
         });
         let (loaded, rest, _) = load.await.unwrap();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use db::{Beside, Conn, Durability, exec, json, row, rows};
+use db::{Conn, Durability, ParallelWriter, exec, json, row, rows};
 use jobs::{Provider, Timestamp};
 
 use crate::batches::loading::{Loaded, Loading, swept};
@@ -29,7 +29,7 @@ pub(super) async fn load_chunk(
     batch: &Loading,
     mut new_rows: Vec<NewRow>,
     now: Timestamp,
-    beside: Option<Beside>,
+    parallel: Option<ParallelWriter>,
 ) -> Result<Loaded> {
     let loading: Option<(i64,)> = row!(
         conn,
@@ -69,7 +69,7 @@ pub(super) async fn load_chunk(
     let suppressed = place_suppressed(batch, suppressed, &mut totals, &mut loaded);
     let turns = take_over(conn, batch, &people, &rows).await?;
     let rows = Rows { waiting: rows, erased: erased_rows, suppressed, waterfall };
-    save(conn, batch, people, rows, now, beside).await?;
+    save(conn, batch, people, rows, now, parallel).await?;
     totals.flush(conn, now).await?;
     // The batch's own row is locked last, as everywhere: results of shared people lock it, too.
     let seen = exec!(
@@ -85,27 +85,26 @@ pub(super) async fn load_chunk(
     if seen == 1 { Ok(loaded) } else { Err(swept(batch)) }
 }
 
-/// Writes people and their rows: on Postgres, where they are many, at the same time by two transactions, for the
-/// server works on one statement of each. The rows' is committed first, while everybody whom they show is locked. A
-/// server that stops between the two commits leaves rows without people, of a batch that nobody sees, and whose rows
-/// go with it.
+/// Writes people and their rows. On Postgres, many rows are written by a second transaction at the same time, because the
+/// server works on one statement of each. The rows are committed first, while all people in them are locked. If the server
+/// stops between the two commits, rows without people are left in a batch that is not visible and will be swept.
 async fn save(
     conn: &mut Conn,
     batch: &Loading,
     people: BTreeMap<Provider, People>,
     rows: Rows,
     now: Timestamp,
-    beside: Option<Beside>,
+    parallel: Option<ParallelWriter>,
 ) -> Result<()> {
-    if let Some(beside) = beside.filter(|_| rows.waiting.len() >= MANY) {
+    if let Some(parallel) = parallel.filter(|_| rows.waiting.len() >= MANY) {
         let written = async {
-            let mut other = beside.begin(Durability::WithTheNext).await?;
+            let mut other = parallel.begin(Durability::WithTheNext).await?;
             rows.insert(&mut other, batch, now).await?;
             Ok::<_, StoreError>(other)
         };
         let (saved, other) = tokio::join!(save_people(conn, batch, people, now), written);
         saved?;
-        conn.goes_behind(other?);
+        conn.commit_after(other?);
         return Ok(());
     }
     save_people(conn, batch, people, now).await?;
