@@ -51,7 +51,7 @@ fn empty_log(sqlite: &mut Sqlite) -> Result<bool> {
     let started = Instant::now();
     loop {
         let busy = {
-            let _turn = sqlite.turns.wait();
+            let _lock = sqlite.write_lock.wait();
             sqlite.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
         };
         match busy.map_err(DbError::from) {
@@ -65,7 +65,7 @@ fn empty_log(sqlite: &mut Sqlite) -> Result<bool> {
 
 /// Writes the file anew, without what is unused. Nobody else can write meanwhile.
 fn pack(sqlite: &mut Sqlite) -> Result<()> {
-    let _turn = sqlite.turns.wait();
+    let _lock = sqlite.write_lock.wait();
     sqlite.conn.busy_timeout(LOCK_PATIENCE)?;
     // As large as the database, so not in memory.
     let packed = sqlite.conn.execute_batch("PRAGMA temp_store = FILE; VACUUM");
