@@ -16,7 +16,7 @@ use std::sync::Arc;
 use db::{Conn, Texts, rows};
 use jobs::outcome::Finding;
 use jobs::price::EXPECTED_NUMBERS;
-use jobs::{Credits, Policy, Provider, Timestamp};
+use jobs::{Policy, Provider, Timestamp};
 
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
@@ -28,12 +28,13 @@ use crate::results::settle::delivery::{Applied, Delivery};
 use crate::results::settle::effects::{
     WEBHOOK_NOTE, discard_erased, discard_strangers, tell_gates, write_inbox,
 };
-use crate::results::settle::ledger::{Ledger, Person, subject_of};
+use crate::results::settle::ledger::{Ledger, subject_of};
 use crate::results::taken_back::take_back;
 use crate::results::throughput::count_results;
 use crate::reveals::charge::bill_again;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::give_way;
+use crate::reveals::waterfall::waits;
 use crate::store::Store;
 use crate::topic::Topic;
 
@@ -152,8 +153,8 @@ async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]
     Ok(false)
 }
 
-/// A late answer ends all that waits to be asked for the same person, under whichever identifier: it is answered along,
-/// and not paid for a second time. A person for whom rows still waited has none of that.
+/// A late answer is one to every newer request for the same person, under whichever identifier: what waits is not paid for
+/// a second time, and what is out, or came to less, shows it.
 async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
     let late = ledger.late();
     if late.is_empty() {
@@ -165,20 +166,23 @@ async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
         let answered: HashMap<&Arc<str>, i64> = of_provider
             .flat_map(|(id, (_, subject))| persons.with(subject).iter().map(|one| (one, *id)))
             .collect();
-        let waiting: Vec<(i64, String, String)> = rows!(
+        let found: Vec<(i64, String, String, i64)> = rows!(
             conn,
-            "SELECT r.id, r.subject, r.state FROM TEXTS($1) AS e
+            "SELECT r.id, r.subject, r.state, r.generation FROM TEXTS($1) AS e
              JOIN reveals r ON r.provider = $2 AND r.subject = e.value
-             WHERE r.state IN ('idle', 'queued', 'retrying')
-             ORDER BY r.id FOR UPDATE OF r",
+             WHERE r.state <> 'cancelled' ORDER BY r.id FOR UPDATE OF r",
             Texts::of(answered.keys().collect::<BTreeSet<_>>()),
             provider.as_str(),
         )?;
-        for (id, subject, state) in waiting {
-            let person = answered.get(&Arc::from(subject)).and_then(|id| ledger.people.get(id));
-            let Some(person) = person.cloned() else { continue };
-            let twin = Person { state: parse_state(&state, id)?, credits: Credits::ZERO, ..person };
-            ledger.people.entry(id).or_insert(twin);
+        let generations: HashMap<i64, i64> =
+            found.iter().map(|(id, .., generation)| (*id, *generation)).collect();
+        for (id, subject, state, generation) in found {
+            let Some(answer) = answered.get(&Arc::from(subject)) else { continue };
+            let state = parse_state(&state, id)?;
+            let is_newer = generations.get(answer).is_some_and(|older| generation > *older);
+            if is_newer || waits(state) {
+                ledger.answer_along(id, state, *answer);
+            }
         }
     }
     Ok(())

@@ -22,7 +22,8 @@ pub(crate) async fn reserved_by_payer(conn: &mut Conn, call: i64) -> Result<Vec<
 }
 
 /// A request that was to be sent again turns out to have been taken by the provider: those of its people who wait for
-/// the repeat wait for its result instead, `deadline` milliseconds from when it was sent. The call must be locked.
+/// a repeat wait for its result instead, `deadline` milliseconds from when it was sent. Those who are in a repeat may
+/// come back to it ([`rejoin_accepted`]). The call must be locked.
 pub(crate) async fn take_back(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -34,17 +35,22 @@ pub(crate) async fn take_back(
         row!(conn, "SELECT provider FROM calls WHERE id = $1 AND state = 'expired'", call)?;
     let Some((provider,)) = expired else { return Ok(()) };
     let provider = parse_provider(&provider, call)?;
-    let waiting: Vec<(i64,)> = rows!(
+    // Of requests that a response or a webhook can still answer, only UNKNOWN_GRACE asks again under the same reveal,
+    // perhaps not for the first time.
+    let repeated: Vec<(i64, String)> = rows!(
         conn,
-        "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id AND r.repeat_of = m.call_id
-         WHERE m.call_id = $1 AND m.credits IS NULL AND r.state IN ('idle', 'queued', 'retrying')
+        "SELECT r.id, r.state FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
+         WHERE m.call_id = $1 AND m.credits IS NULL AND r.state IN ('idle', 'queued', 'retrying', 'asked')
          ORDER BY r.id FOR UPDATE OF r",
         call,
     )?;
-    let ids: Vec<i64> = waiting.into_iter().map(|(id,)| id).collect();
-    if ids.is_empty() {
+    if repeated.is_empty() {
         return Ok(());
     }
+    let (asked, ids): (Vec<_>, Vec<_>) =
+        repeated.into_iter().partition(|(_, state)| *state == RevealState::Asked.as_str());
+    let [asked, ids] =
+        [asked, ids].map(|of| of.into_iter().map(|(id, _)| id).collect::<Vec<i64>>());
     exec!(
         conn,
         "UPDATE calls SET state = 'accepted', outcome = 'accepted', deadline_at = sent_at + $2,
@@ -57,6 +63,14 @@ pub(crate) async fn take_back(
     for (payer, credits) in reserved_by_payer(conn, call).await? {
         totals.write_back(payer, provider, credits);
     }
+    exec!(
+        conn,
+        "UPDATE reveals SET repeat_of = $2
+         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+           AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.id = reveals.repeat_of AND c.id > $2 AND c.state = 'accepted')",
+        json(&asked),
+        call,
+    )?;
     shift(conn, totals, provider, &ids, Change::to(RevealState::Asked), now).await?;
     exec!(
         conn,
@@ -70,8 +84,8 @@ pub(crate) async fn take_back(
     Ok(())
 }
 
-/// People whose repeat was refused or never sent, and whose first request turned out to be taken while they were in the
-/// repeat: they wait for its result instead. `ids` must be locked.
+/// People who come back from a repeat, and whose earlier request turned out to be taken meanwhile: they wait for its
+/// result instead. `ids` must be locked.
 pub(crate) async fn rejoin_accepted(
     conn: &mut Conn,
     totals: &mut Totals,

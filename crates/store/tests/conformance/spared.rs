@@ -16,6 +16,13 @@ on_both!(
     a_repeat_that_was_refused_is_taken_back,
     who_is_in_the_repeat_already_stays_there,
     who_comes_back_from_the_repeat_waits_for_the_first_request,
+    a_late_answer_counts_for_a_request_that_is_out,
+    a_late_answer_counts_for_a_request_that_came_to_less,
+    a_late_answer_and_a_newer_one_come_together,
+    who_comes_back_from_the_repeat_waits_for_a_request_that_was_answered_in_part,
+    a_repeat_of_unknown_outcome_gives_way_to_the_first_request,
+    a_repeat_of_a_repeat_is_taken_back,
+    a_request_that_was_answered_in_part_is_not_repeated,
     no_credits_and_then_the_number,
     no_credits_and_the_number_at_once,
     an_alias_that_is_only_named_is_not_asked,
@@ -146,6 +153,115 @@ async fn who_comes_back_from_the_repeat_waits_for_the_first_request(b: &Bench) {
     b.webhook(&call, vec![found("o1"), found("o2"), found("o3")]).await;
     b.check("answered").await;
     assert_eq!(b.states(batch).await, ["found"; 3]);
+}
+
+/// A person who expired, was asked for again, and is in the second call: batch, first call, second call.
+async fn asked_again(b: &Bench) -> (i64, ClaimedCall, ClaimedCall) {
+    let batch = b.submit(&[ocean("o1")]).await;
+    let first = b.claim_one(Ocean).await;
+    b.accept(&first).await;
+    b.advance(24 * HOUR).await;
+    b.store.sweep_overdue(&b.policy).await.unwrap();
+    b.store.retry(&b.batch_ref(batch).await, ALL).await.unwrap();
+    (batch, first, b.claim_one(Ocean).await)
+}
+
+async fn a_late_answer_counts_for_a_request_that_is_out(b: &Bench) {
+    let (batch, first, again) = asked_again(b).await;
+    b.webhook(&first, vec![found("o1")]).await;
+    b.check("answered late").await;
+    assert_eq!(b.states(batch).await, ["found"]);
+    b.refuse(&again, 429, Refusal::RateLimited { retry_after: Some(SECOND) }).await;
+    b.check("refused").await;
+    open_gates(b).await;
+    assert!(b.claim(Ocean).await.is_empty(), "the number is there");
+    assert_eq!(b.shown(batch).await[0].phones.as_deref(), Some("+45 o1"));
+    assert_eq!(spent(b).await[0], 1);
+}
+
+async fn a_late_answer_counts_for_a_request_that_came_to_less(b: &Bench) {
+    let (batch, first, again) = asked_again(b).await;
+    b.accept(&again).await;
+    b.advance(24 * HOUR).await;
+    b.store.sweep_overdue(&b.policy).await.unwrap();
+    assert_eq!(b.states(batch).await, ["expired"]);
+    b.webhook(&first, vec![found("o1")]).await;
+    b.check("answered late").await;
+    assert_eq!(b.states(batch).await, ["found"]);
+    b.webhook(&again, vec![not_found("o1")]).await;
+    b.check("the second one has less").await;
+    let shown = b.shown(batch).await.remove(0);
+    assert_eq!((&*shown.state, shown.phones.as_deref()), ("found", Some("+45 o1")));
+}
+
+async fn a_late_answer_and_a_newer_one_come_together(b: &Bench) {
+    let (batch, first, again) = asked_again(b).await;
+    b.accept(&again).await;
+    let delivery = |call: &ClaimedCall, result| store::Delivery {
+        inbox: None,
+        call_id: call.call_id.to_string(),
+        results: vec![result],
+        credits_used: None,
+    };
+    let both = vec![delivery(&first, found("o1")), delivery(&again, not_found("o1"))];
+    b.store.settle(both, &b.policy).await.unwrap();
+    b.check("answered").await;
+    let shown = b.shown(batch).await.remove(0);
+    assert_eq!((&*shown.state, shown.phones.as_deref()), ("found", Some("+45 o1")));
+}
+
+async fn who_comes_back_from_the_repeat_waits_for_a_request_that_was_answered_in_part(b: &Bench) {
+    let (batch, call) = to_be_repeated(b, 2).await;
+    let again = b.claim_one(Ocean).await;
+    b.webhook(&call, vec![not_found("o2")]).await;
+    b.check("taken after all").await;
+    b.store.give_back(again, "asleep".into()).await.unwrap();
+    b.check("back from the repeat").await;
+    assert_eq!(b.states(batch).await, ["awaiting", "not_found"]);
+    assert!(b.claim(Ocean).await.is_empty());
+}
+
+async fn repeat(b: &Bench) -> usize {
+    let policy = jobs::Policy { unknown_grace: Some(HOUR), ..b.policy.clone() };
+    b.advance(HOUR).await;
+    let swept = b.store.sweep_overdue(&policy).await.unwrap();
+    b.check("swept").await;
+    swept.repeated
+}
+
+async fn a_repeat_of_unknown_outcome_gives_way_to_the_first_request(b: &Bench) {
+    let (batch, call) = to_be_repeated(b, 1).await;
+    open_gates(b).await;
+    let again = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    b.unknown(&again).await;
+    assert_eq!(repeat(b).await, 1);
+    open_gates(b).await;
+    assert_eq!(b.states(batch).await, ["awaiting"]);
+    assert!(b.claim(Ocean).await.is_empty());
+    b.webhook(&call, vec![found("o1")]).await;
+    assert_eq!(b.states(batch).await, ["found"]);
+}
+
+async fn a_repeat_of_a_repeat_is_taken_back(b: &Bench) {
+    let (batch, call) = to_be_repeated(b, 1).await;
+    b.unknown(&b.claim_one(Ocean).await).await;
+    assert_eq!(repeat(b).await, 1);
+    assert_eq!(b.states(batch).await, ["queued"]);
+    b.accept(&call).await;
+    b.check("the first was taken").await;
+    assert_eq!(b.states(batch).await, ["awaiting"]);
+    assert!(b.claim(Ocean).await.is_empty());
+}
+
+async fn a_request_that_was_answered_in_part_is_not_repeated(b: &Bench) {
+    let batch = b.submit(&oceans(1..=2)).await;
+    let call = b.claim_one(Ocean).await;
+    b.unknown(&call).await;
+    b.webhook(&call, vec![found("o1")]).await;
+    assert_eq!(repeat(b).await, 0);
+    assert_eq!(b.states(batch).await, ["found", "awaiting"]);
+    assert!(b.claim(Ocean).await.is_empty());
 }
 
 async fn spent(b: &Bench) -> [i64; 3] {

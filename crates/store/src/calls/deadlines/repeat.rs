@@ -1,18 +1,20 @@
 //! Requests of unknown outcome that the user wants sent again.
 
 use db::{Conn, exec, json, rows, value};
-use jobs::{CallState, Provider, RevealState, Timestamp};
+use jobs::{Provider, RevealState, Timestamp};
 
 use crate::calls::deadlines::expire::{
     AT_ONCE, Looked, end_without_result, lock_all, looked, waiting_on,
 };
 use crate::error::Result;
+use crate::results::taken_back::rejoin_accepted;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 use crate::topic::Topic;
 
 /// With UNKNOWN_GRACE set, what may never have arrived is asked again, at the user's risk of paying
-/// twice. The old call stays on record, and its webhook would still find its people.
+/// twice. A request of which a result came did arrive. The old call stays on record, and its webhook
+/// would still find its people.
 pub(super) async fn repeat_unknown(
     conn: &mut Conn,
     before: Timestamp,
@@ -20,7 +22,7 @@ pub(super) async fn repeat_unknown(
     now: Timestamp,
 ) -> Result<usize> {
     const UNKNOWN: &str = "SELECT id, provider FROM calls
-         WHERE provider = $1 AND state = 'unknown' AND sent_at <= $2 AND tracking_id IS NULL
+         WHERE provider = $1 AND state = 'unknown' AND sent_at <= $2 AND tracking_id IS NULL AND open_people = people
          ORDER BY sent_at LIMIT $3";
     let mut old = Vec::new();
     for provider in Provider::ALL {
@@ -32,8 +34,10 @@ pub(super) async fn repeat_unknown(
     let mut repeated = 0;
     for &(call, provider) in &old {
         // Its webhook, or another worker, may have been faster than the lock.
-        let state: String = value!(conn, "SELECT state FROM calls WHERE id = $1", call)?;
-        if state == CallState::Unknown.as_str() {
+        const OPEN: &str = "SELECT CAST(CASE WHEN state = 'unknown' AND open_people = people THEN 1 ELSE 0 END AS BIGINT)
+             FROM calls WHERE id = $1";
+        let open: i64 = value!(conn, OPEN, call)?;
+        if open == 1 {
             let outcome = "unknown: sent again";
             let expired =
                 Change { reason: Some("outcome_unknown"), ..Change::to(RevealState::Expired) };
@@ -98,9 +102,12 @@ async fn repeat(
     shift(conn, totals, provider, &spent, gave_up, now).await?;
     let change = Change { attempts: 1, ..Change::to(RevealState::Queued) };
     shift(conn, totals, provider, &again, change, now).await?;
+    // Of those who were sent again before, an earlier request may have turned out to be taken.
+    rejoin_accepted(conn, totals, provider, &again, now).await?;
     exec!(
         conn,
-        "UPDATE reveals SET repeat_of = $2, cohort = NULL WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        "UPDATE reveals SET repeat_of = $2, cohort = NULL
+         WHERE state <> 'asked' AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&again),
         call,
     )?;

@@ -368,6 +368,25 @@ impl Ledger {
         self.members.iter().filter_map(late).collect()
     }
 
+    /// Has the answer to one reveal of a person count for another one, too, where it says more.
+    pub(super) fn answer_along(&mut self, id: i64, state: RevealState, answered: i64) {
+        let Some(answer) = self.people.get(&answered).cloned() else { return };
+        let other = self.people.entry(id).or_insert(Person {
+            state,
+            new_state: None,
+            credits: Credits::ZERO,
+            phones: Vec::new(),
+            ..answer.clone()
+        });
+        let standing = other.new_state.unwrap_or(other.state);
+        if let Some(to) = answer.new_state
+            && to.rank() > standing.rank()
+        {
+            (other.new_state, other.phones) = (Some(to), answer.phones);
+            other.remark = answer.remark;
+        }
+    }
+
     /// Those whose answer came when nobody waited for it any more: other rows may show them since they were asked.
     pub(super) fn answered_late(&self) -> BTreeSet<i64> {
         let late = |p: &Person| p.state != RevealState::Asked && p.new_state.is_some();
