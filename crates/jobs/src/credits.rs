@@ -64,7 +64,6 @@ impl Credits {
 
     /// Whether there are none.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
     pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }

@@ -4,9 +4,9 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::{io, iter};
 
 use aho_corasick::AhoCorasick;
 
@@ -28,7 +28,7 @@ pub(super) fn remains(file: &File, texts: &AhoCorasick) -> io::Result<bool> {
         for (n, page) in bytes.chunks_exact(layout.page).enumerate() {
             let number = first + n;
             let parts = match free.contains(&number) {
-                true => vec![0..page.len()],
+                true => iter::once(0..page.len()).collect(),
                 false => unused(page, number, layout.usable),
             };
             if parts.into_iter().any(|part| texts.is_match(&page[part])) {

@@ -66,7 +66,7 @@ impl Known {
         out
     }
 
-    fn hide_key<'a>(&self, text: &str, hidden: &mut [Option<&'a str>]) {
+    fn hide_key(&self, text: &str, hidden: &mut [Option<&str>]) {
         let ends: Vec<usize> =
             self.key.char_indices().map(|(at, _)| at).chain([self.key.len()]).collect();
         let window = KEY_PART.min(ends.len() - 1);

@@ -57,7 +57,7 @@ fn is_domain(word: &str) -> bool {
     !others.is_empty()
         && top.chars().count() >= 2
         && (in_one_case(true) || in_one_case(false))
-        && others.iter().all(|label| is_label(label))
+        && others.iter().all(is_label)
         && others.iter().any(|label| label.chars().count() > 1)
 }
 
