@@ -1,4 +1,4 @@
-//! Whether anybody may send to a provider: circuit breaker, rate, and what the account holds.
+//! Whether requests may be sent to a provider: circuit breaker, rate, and what the account holds.
 
 pub(crate) mod account;
 pub(crate) mod balance;

@@ -19,7 +19,7 @@ mod decode;
 mod error;
 /// Whether anything may be sent to a provider.
 mod gates;
-/// Who is who.
+/// From identifiers to people.
 mod people;
 /// Erasing people, and purging batches.
 mod privacy;

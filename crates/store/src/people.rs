@@ -1,4 +1,4 @@
-//! Who is who: from the identifiers on rows and in results to people, and who was erased.
+//! From the identifiers on rows and in results to people, and who was erased.
 
 pub(crate) mod erased;
 pub(crate) mod links;

@@ -79,7 +79,7 @@ impl Store {
         Store { actor: Some(Arc::new(actor)), ..self.clone() }
     }
 
-    /// For whom the audit log is written.
+    /// The actor that the audit log names.
     pub(crate) fn actor(&self) -> Option<Arc<Actor>> {
         self.actor.clone()
     }

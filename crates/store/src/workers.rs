@@ -1,4 +1,4 @@
-//! Who works on this database, and what they bring along: keys, rates, a webhook URL.
+//! The workers on this database, and their settings: keys, rates, a webhook URL.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

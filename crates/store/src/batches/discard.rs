@@ -75,7 +75,7 @@ impl Store {
         if marked == 1 { self.abandon_rows(id).await } else { Ok(()) }
     }
 
-    /// Removes a batch that nobody sees, chunk by chunk.
+    /// Removes an invisible batch, chunk by chunk.
     pub(crate) async fn abandon_rows(&self, id: i64) -> Result<()> {
         let now = self.now();
         while self
@@ -110,7 +110,7 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
         exec!(conn, "DELETE FROM batches WHERE id = $1", id)?;
         return Ok(false);
     };
-    // The lock under which submits look people up: none may take up somebody who is being forgotten.
+    // The lock under which submits look people up: none may take up a person who is being forgotten.
     Numbers::lock(conn).await?;
     let steps: Vec<(i64,)> = rows!(
         conn,
@@ -136,7 +136,7 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
     Ok(true)
 }
 
-/// What was refused leaves nothing: people who were never asked for, and whom no row wants.
+/// Removes people who were never asked for, and whom no row wants.
 async fn forget_unasked(conn: &mut Conn, people: &[i64]) -> Result<()> {
     exec!(
         conn,

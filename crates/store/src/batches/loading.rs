@@ -42,9 +42,9 @@ pub struct Loaded {
     pub rows: i64,
     /// Rows that share a reveal which is already known, or was made for an earlier row.
     pub shared: i64,
-    /// Rows of people who were erased; nobody is asked.
+    /// Rows of erased people, who are not asked for.
     pub erased: i64,
-    /// Rows of suppressed people; nobody is asked.
+    /// Rows of suppressed people, who are not asked for.
     pub suppressed: i64,
     /// People who may be asked, by provider: at most so many reservations.
     pub new_people: BTreeMap<Provider, i64>,

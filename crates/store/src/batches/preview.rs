@@ -42,7 +42,7 @@ struct Person {
     state: RevealState,
     /// They were found, and only with numbers of another type than is wanted.
     lacks: bool,
-    /// Nobody waits for them, nor may come to.
+    /// No row wants them, nor may come to.
     unclaimed: bool,
     /// What they may cost is counted.
     counted: bool,
@@ -59,7 +59,7 @@ struct InLedger {
     reveal: i64,
     subject: String,
     generation: i64,
-    /// Idle, too, where only batches wait for them that nobody sees yet.
+    /// Idle, too, where only loading batches want them.
     state: RevealState,
     revealed_at: Option<Timestamp>,
     unclaimed: bool,
@@ -85,7 +85,7 @@ struct Looked<'a> {
     lacking: BTreeSet<i64>,
 }
 
-/// Somebody whom a step names: the provider, and their place among the people.
+/// A person whom a step names: the provider, and the place among the people.
 type Named = (Provider, usize);
 
 impl Preview {
@@ -184,7 +184,7 @@ impl Preview {
         }
     }
 
-    /// The person whom a step asks for. Somebody new waits for nobody, until a row shows them.
+    /// The person whom a step asks for. A new person is idle until a row displays them.
     fn resolve(&mut self, row: &NewRow, step: &NewStep, looked: &Looked<'_>) -> Option<Named> {
         let asks_by = row.asked_by(step)?;
         let own = step.provider.asks_by().first().copied();
@@ -207,7 +207,7 @@ impl Preview {
         Some((step.provider, person))
     }
 
-    /// Somebody whom a step can't ask for, but whom another row or the ledger knows there.
+    /// A person whom a step can't ask for, but whom another row or the ledger knows there.
     fn find(&mut self, row: &NewRow, step: &NewStep, looked: &Looked<'_>) -> Option<Named> {
         let person = self.behind(&in_strength(row), step.provider, looked)?;
         let Person { state, to_look_up, .. } = self.people[person];

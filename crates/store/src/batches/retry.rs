@@ -100,7 +100,7 @@ impl Store {
         Ok(retried)
     }
 
-    /// Of a cancelled batch nobody is asked, so it is one no longer.
+    /// A cancelled batch asks for no person, so it is taken up again.
     async fn take_up_again(&self, batch: i64) -> Result<()> {
         self.db.write(move |conn| {
             Box::pin(async move {

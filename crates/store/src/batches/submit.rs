@@ -1,4 +1,4 @@
-//! Putting a batch into the ledger: staged in chunks under a batch that nobody sees, then published. A submit
+//! Putting a batch into the ledger: staged in chunks under an invisible batch, then published. A submit
 //! that dies on the way leaves a batch that is swept.
 
 mod after_publishing;
@@ -23,7 +23,7 @@ use crate::people::new_row::NewRow;
 use crate::store::Store;
 
 impl Store {
-    /// Begins a batch that nobody sees until [`Store::publish`].
+    /// Begins a batch, which is invisible until [`Store::publish`].
     ///
     /// # Errors
     /// The database can't be used.

@@ -29,7 +29,7 @@ pub(crate) struct Accepted {
     /// How long after it was sent that is, milliseconds.
     deadline: i64,
     poll_at: Option<i64>,
-    /// Somebody else had the call often enough: now it is waited for.
+    /// Another transaction had the call locked often enough: now the lock is waited for.
     waits_for_locks: bool,
 }
 
@@ -95,7 +95,7 @@ impl Item for Accepted {
     }
 }
 
-/// By whom a call was sent, and its state.
+/// The worker that sent a call, and its state.
 type Standing = (String, String);
 
 /// Locks the calls, in the order of their numbers: those that are waited for before any other.

@@ -18,7 +18,7 @@ pub struct Answer {
 pub struct ClaimReveals {
     /// At which provider.
     pub provider: Provider,
-    /// Who asks.
+    /// The worker that asks.
     pub worker: WorkerId,
     /// How many calls it could send now.
     pub calls: usize,
@@ -39,7 +39,7 @@ pub struct ClaimReveals {
 pub struct ClaimedCall {
     /// Its public id.
     pub call_id: CallId,
-    /// Who is asked.
+    /// The provider that is asked.
     pub provider: Provider,
     /// For what.
     pub kind: CallKind,

@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// The same. Unless `time_is_sure`, nothing expires and nothing is sent again: a clock that jumped ahead would end
-    /// everybody at once.
+    /// all at once.
     ///
     /// # Errors
     /// The database can't be used.
@@ -174,7 +174,7 @@ async fn look_up_lost_again(
 }
 
 /// Calls past their deadline that can't be polled. Those that can are polled a last time first, as long
-/// as there is hope that somebody can.
+/// as a worker may still come that can.
 async fn expire_overdue(conn: &mut Conn, now: Timestamp) -> Result<usize> {
     let mut overdue = Vec::new();
     for provider in Provider::ALL {

@@ -23,7 +23,7 @@ pub struct ClaimedPoll {
     pub tracking_id: String,
     /// The call's public id.
     pub call_id: String,
-    /// Who is asked.
+    /// The provider that is asked.
     pub provider: Provider,
     id: i64,
     lease: String,

@@ -36,7 +36,7 @@ impl Store {
             .await
     }
 
-    /// The provider answered with a 2xx that nobody documented: it may have taken the order, which is never sent
+    /// The provider answered with an undocumented 2xx: it may have taken the order, which is never sent
     /// again, and the next one waits.
     ///
     /// # Errors

@@ -277,7 +277,7 @@ async fn decide(
         u32::try_from(step).unwrap_or(u32::MAX - 1),
     );
     if credits < least && (reserved == Credits::ZERO || insufficient) {
-        // Whoever answers is not broken any more; it is the account that keeps the gate shut now.
+        // The provider answers again, so that only the empty account keeps the gate shut now.
         if !insufficient && (gate.breaker.state == GateState::Open || closed_as_broken(gate)) {
             let closing = Closing {
                 reason: GateReason::CreditsInsufficient,

@@ -143,7 +143,7 @@ pub(crate) async fn broken(
     Ok(())
 }
 
-/// An answer that nobody documented, to a request that may have been taken: the next one waits. A result of that
+/// An undocumented response to a request that may have been taken: the next one waits. A result of that
 /// request, which would show that it was taken, opens the gate at once.
 pub(crate) async fn undocumented(
     conn: &mut Conn,

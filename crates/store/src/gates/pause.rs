@@ -29,7 +29,7 @@ pub struct Resumed {
 }
 
 impl Store {
-    /// Asks nobody at `provider` until [`Store::resume`]; false if that was so already. What is paid
+    /// Sends nothing to `provider` until [`Store::resume`]; false if that was so already. What is paid
     /// for is still received.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Webhooks that can't be read: what they bring is paid for and nobody has it. Until one can be read again, one small
+//! Webhooks that can't be read: their results are paid for and lost. Until one can be read again, one small
 //! call at a time goes to the provider.
 
 use std::collections::BTreeSet;
@@ -15,9 +15,9 @@ use crate::gates::gate::Gate;
 pub(crate) enum Legible {
     /// It has a number.
     Number,
-    /// Nobody in it is said to be found.
+    /// It says of no person that they were found.
     Body,
-    /// Of those who are said to be found, nobody's number can be read.
+    /// People were found, and none of their numbers can be read.
     Nothing,
 }
 

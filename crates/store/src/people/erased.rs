@@ -1,4 +1,4 @@
-//! Who was erased, remembered by keyed hashes only, so that nobody is asked for them again.
+//! Erased people, remembered by keyed hashes only, so that they are never asked for again.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -25,7 +25,7 @@ impl ErasureKey {
             .map_err(|_| StoreError::NotFound("the key for erasures can't be used".into()))
     }
 
-    /// The key of this database, if anybody was ever erased here.
+    /// The key of this database, if any person was ever erased here.
     pub(crate) async fn read(conn: &mut Conn) -> Result<Option<Self>> {
         let secret: Option<(String,)> = row!(
             conn,

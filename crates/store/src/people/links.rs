@@ -28,7 +28,7 @@ pub(crate) async fn read(
     identifiers: impl IntoIterator<Item = Arc<str>>,
 ) -> Result<Links> {
     let mut links = Links::default();
-    // Nobody has two where all are asked by the same kind of identifier.
+    // No person has two where all are asked by the same kind of identifier.
     let (linked, split) = any(conn).await?;
     if !linked && !split {
         return Ok(links);

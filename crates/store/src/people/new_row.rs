@@ -16,7 +16,7 @@ pub struct NewRow {
     pub identifiers: SmallVec<[Arc<str>; 1]>,
     /// The waterfall: who is asked, in turn.
     pub steps: SmallVec<[NewStep; Provider::ALL.len()]>,
-    /// The person is not to be asked for. Loading sets it for everybody who was erased.
+    /// The person is not to be asked for. Loading sets it for erased people.
     pub erased: bool,
 }
 
@@ -31,7 +31,7 @@ impl NewRow {
 /// One provider of a row's waterfall.
 #[derive(Debug, Clone, Copy)]
 pub struct NewStep {
-    /// Who is asked.
+    /// The provider that is asked.
     pub provider: Provider,
     /// Which of the row's identifiers to ask by. Where it is none, the step counts only if the person
     /// is known at this provider all the same, by another row: nobody is paid for twice because one row

@@ -32,7 +32,7 @@ pub(crate) struct Known {
     revealed_at: Option<Timestamp>,
     lane: Option<i64>,
     fresh: bool,
-    /// It waited for nobody, and is queued now.
+    /// It was idle, and is queued now.
     woken: bool,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct People {
     merges: BTreeMap<i64, Place>,
     /// Known ones that a refresh shares: they are newer than what it finds outdated.
     raised: BTreeSet<Place>,
-    /// Those whose turn was to come with a batch that nobody sees yet, and comes with another now.
+    /// Those taken over from batches that still load.
     taken_over: Vec<i64>,
 }
 

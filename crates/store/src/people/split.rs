@@ -57,7 +57,7 @@ async fn split(
     let persons = persons_of(conn, identifiers.iter().cloned()).await?;
     let mut apart: BTreeSet<(Arc<str>, Arc<str>)> = BTreeSet::new();
     for one in &identifiers {
-        // Said to be the same person's, though it may have contradicted something else and joined nobody.
+        // Said to be the same person's, though it may have contradicted something else and joined none.
         let mut others: BTreeSet<Arc<str>> = others_of(conn, one).await?;
         others.extend(persons.with(one).iter().filter(|other| *other != one).cloned());
         apart.extend(others.into_iter().map(|other| (Arc::clone(one), other)));

@@ -1,4 +1,4 @@
-//! Who is suppressed: people and numbers that are never to be asked for or exported, remembered by keyed hashes only. Asked
+//! Suppressed people and numbers, which are never to be asked for or exported, remembered by keyed hashes only. Asked
 //! by submits before a row is loaded, by claims before a request leaves, and by exports.
 
 use std::collections::{BTreeSet, HashMap, HashSet};

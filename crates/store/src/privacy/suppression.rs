@@ -1,4 +1,4 @@
-//! The suppression list, as people keep it: entries are added, counted and taken off. Who is on it is asked in `suppressed`.
+//! The suppression list, as people keep it: entries are added, counted and taken off. Look-ups in it are in `suppressed`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl Suppression {
 }
 
 impl Store {
-    /// Puts people and numbers on the list. Rows that wait for these people end; whoever was asked keeps their course.
+    /// Puts people and numbers on the list. Rows that wait for these people end; requests that are out are not affected.
     ///
     /// # Errors
     /// The database can't be used. What was added until then stays on the list.

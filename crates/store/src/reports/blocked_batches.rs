@@ -95,7 +95,7 @@ impl Store {
     }
 }
 
-/// A gate that lets nobody through.
+/// A gate that lets no request through.
 #[derive(Clone)]
 struct Shut {
     why: Why,
@@ -157,7 +157,7 @@ impl Waiting {
         Some(Why::new(format!("{provider}: {rows} waiting {others}{}", time.unwrap_or_default())))
     }
 
-    /// Rows behind a shut gate, by what they show. Whoever was refused themselves is `retrying` there, too.
+    /// Rows behind a shut gate, by what they show. People who were refused themselves are `retrying` there, too.
     fn behind(&self, provider: Provider, Shut { why, shown_as }: &Shut) -> Vec<Why> {
         let (mut held, mut retrying, mut waiting) = (0, self.retrying, 0);
         let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! What keeps a provider's people from being asked, in words for whoever reads a status.
+//! Why a provider's people are not being asked, in words for the status.
 
 use std::fmt;
 

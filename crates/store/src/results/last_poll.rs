@@ -39,7 +39,7 @@ pub(crate) async fn poll_first(
     Ok(())
 }
 
-/// The last poll of `call` brought nothing: those who waited for it are asked again.
+/// The last poll of `call` brought nothing: the people who waited for it are asked again.
 pub(crate) async fn polled_in_vain(conn: &mut Conn, call: i64, now: Timestamp) -> Result<()> {
     exec!(
         conn,
@@ -49,7 +49,7 @@ pub(crate) async fn polled_in_vain(conn: &mut Conn, call: i64, now: Timestamp) -
     wait_no_longer(conn, call, now).await
 }
 
-/// Nothing will come of `call` for those who wait for its last poll: they are asked again.
+/// No last poll of `call` can be made: the people who wait for it are asked again.
 pub(crate) async fn wait_no_longer(conn: &mut Conn, call: i64, now: Timestamp) -> Result<()> {
     exec!(
         conn,

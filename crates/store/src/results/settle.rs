@@ -133,7 +133,7 @@ fn most_numbers(deliveries: &[Delivery]) -> i64 {
     most.filter(|most| *most > EXPECTED_NUMBERS).unwrap_or(0)
 }
 
-/// Whether somebody is answered under an id by which they were not asked.
+/// Whether a result names an id that its person was not asked by.
 async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]) -> Result<bool> {
     let asked: Vec<(String, String, String)> = rows!(
         conn,

@@ -18,7 +18,7 @@ const SLOTS: i64 = 24 * 60;
 /// The results of one provider in one minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Minute {
-    /// Who answered.
+    /// The provider that answered.
     pub provider: Provider,
     /// Minutes since 1970.
     pub minute: i64,

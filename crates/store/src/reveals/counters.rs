@@ -161,13 +161,13 @@ impl Totals {
         self.provider(batch, provider).turn += turns;
     }
 
-    /// The provider has no number of so many `people` whom `batch` asked for; negative, where it
+    /// The provider has no number of so many `people` that `batch` asked for; negative, where it
     /// thought better of it.
     pub(crate) fn not_found(&mut self, batch: i64, provider: Provider, people: i64) {
         self.provider(batch, provider).people_not_found += people;
     }
 
-    /// What `batch` had reserved may have been spent, and nobody knows: the person expired.
+    /// What `batch` had reserved may or may not have been spent: the person expired.
     pub(crate) fn write_off(&mut self, batch: i64, provider: Provider, reserved: Credits) {
         let delta = self.provider(batch, provider);
         delta.reserved -= reserved;

@@ -1,4 +1,4 @@
-//! The rows that show somebody, and which reveal a row with a waterfall shows.
+//! The rows that display a reveal, and which reveal a row with a waterfall displays.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::waterfall::{Move, States, Waterfall, moves, touched};
 
-/// Whom a row shows, its batch, and whether it shares what they cost (1).
+/// The reveal that a row displays, its batch, and whether it shares the charge (1).
 pub(crate) type RowShowing = (i64, i64, i64);
 
 /// The rows that show these people and haven't ended by themselves.
@@ -26,7 +26,7 @@ pub(crate) async fn rows_showing(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Row
     ))
 }
 
-/// Those of `ids` whom rows ask in turn with others. What becomes of anybody else moves no row.
+/// Those of `ids` that are steps of waterfalls. Changes of any other move no row.
 pub(crate) async fn in_waterfalls(conn: &mut Conn, ids: &[i64]) -> Result<HashSet<i64>> {
     let listed: Vec<(i64,)> =
         rows_of!(conn, ids, "SELECT f.reveal_id", "row_waterfall f", "f.reveal_id", "");

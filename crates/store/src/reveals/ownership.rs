@@ -27,7 +27,7 @@ record! {
 
 /// Sees to those of `ids` who wait. Rows of cancelled batches wait for them no longer. Those whom a row shows stand in
 /// the queue, in the lane in which they are served soonest: of a published batch before one that loads, since a submit may
-/// die; of one with room under its ceiling before one without; then by priority. Those whom no row shows are idle.
+/// die; of one with room under its ceiling before one without; then by priority. Those that no row displays are idle.
 pub(crate) async fn find_lanes(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -101,7 +101,7 @@ async fn show_kept_numbers(
     bill_again(conn, &kept.iter().map(|row| row.kept_id).collect()).await
 }
 
-/// For the rows of cancelled batches nobody is asked any more.
+/// Ends the rows of cancelled batches.
 async fn end_cancelled_rows(
     conn: &mut Conn,
     totals: &mut Totals,

@@ -118,7 +118,7 @@ pub(crate) async fn give_way(
     bill_again(conn, &winners.into_iter().collect()).await
 }
 
-/// Counts the rows that show those who give way, as showing the others.
+/// Counts the rows that display the losers of a merge as displaying the winners.
 async fn count_given(
     conn: &mut Conn,
     totals: &mut Totals,

@@ -18,7 +18,7 @@ use crate::reveals::displayed_rows::without_mobile;
 use crate::reveals::ownership::find_lanes;
 use crate::reveals::waterfall::{Step, displayed_step, kept_step, waits};
 
-/// A reveal of somebody on one of the rows.
+/// A reveal of a person on one of the rows.
 #[derive(Debug, Clone)]
 pub(super) struct Reveal {
     pub(super) id: i64,
@@ -85,7 +85,7 @@ impl People {
         Ok(people)
     }
 
-    /// All reveals of those whom `ids` show, under whichever identifier.
+    /// All reveals of the people in `ids`, under any identifier.
     async fn look_up(&self, conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<Vec<Reveal>> {
         let others: Vec<&Arc<str>> = self.persons.all().iter().flatten().collect();
         let mut all = ids.clone();

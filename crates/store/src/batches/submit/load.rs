@@ -149,9 +149,9 @@ async fn look_up_all(
     Ok(people)
 }
 
-/// Whether the provider was, or is to be, asked for anybody at all.
+/// Whether any reveal exists at the provider.
 async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result<bool> {
-    // By the index: without an order, Postgres looks through the whole table for nobody.
+    // By the index: without an order, Postgres scans the whole table where there is none.
     let first: Option<(i64,)> = row!(
         conn,
         "SELECT id FROM reveals WHERE provider = $1 ORDER BY subject LIMIT 1",
@@ -160,7 +160,7 @@ async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result<bool> {
     Ok(first.is_some())
 }
 
-/// A step for each of the rows' in turn; none where nobody is known who can't be asked for.
+/// A step for each step of the rows, in order; none where the person is unknown and can't be asked for.
 fn resolve_all(
     people: &mut BTreeMap<Provider, People>,
     live: &[NewRow],

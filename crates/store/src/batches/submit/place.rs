@@ -16,19 +16,19 @@ use crate::reveals::waterfall::{Step as Standing, displayed_step, kept_step};
 
 /// What was looked up for a chunk.
 pub(super) struct Found {
-    /// A step for each of the rows' in turn; none where nobody is known who can't be asked for.
+    /// A step for each step of the rows, in order; none where the person is unknown and can't be asked for.
     pub(super) steps: Vec<Option<Step>>,
     /// Those whose cost was counted with earlier rows.
     pub(super) counted: HashSet<i64>,
-    /// Those who were known, and wait in nobody's waterfall.
+    /// Those who were known, and are in no waterfall.
     pub(super) unclaimed: HashSet<i64>,
     /// Other batches that are loading, or were when their submit died.
     pub(super) loading: HashSet<i64>,
-    /// Those who were found, and only with numbers of another type than the batch wants.
+    /// Those found only with numbers of another type than the batch wants.
     pub(super) lacking: BTreeSet<i64>,
 }
 
-/// Decides which reveal each row shows, and wakes those that nobody waited for so far.
+/// Decides which reveal each row displays, and queues those that were idle.
 pub(super) fn place_rows(
     people: &mut BTreeMap<Provider, People>,
     batch: &Loading,
@@ -70,7 +70,7 @@ pub(super) fn place_rows(
         totals.new_rows(batch.id, step.provider, known.state(step.whom), 1);
         count_new_people(people, &steps[shown..], woken, &mut found, loaded);
         loaded.rows += 1;
-        // The row that has somebody asked who waited for nobody so far pays; all others share.
+        // The row that queues an idle person pays; all others share.
         let shared = i64::from(!woken);
         loaded.shared += shared;
         let number = row.number;
@@ -147,7 +147,7 @@ fn end(batch: &Loading, row: NewRow, totals: &mut Totals) -> Option<NewBatchRow>
 
 /// In whose turn people are who were known before.
 pub(super) struct Turns {
-    /// Some came over from a batch that nobody sees yet.
+    /// Some were taken over from a batch that still loads.
     pub(super) taken_over: bool,
     /// Some may have their turn sooner with this batch, once it is published; until then it moves nobody who belongs to
     /// a published one.
@@ -204,7 +204,7 @@ async fn is_any_slower(
     Ok(slower.is_some())
 }
 
-/// Other batches that nobody sees yet. What their submits came to, if they did, isn't known.
+/// Other batches that still load, and may never be published.
 pub(super) async fn others_that_load(conn: &mut Conn, batch: &Loading) -> Result<HashSet<i64>> {
     let loading: Vec<(i64,)> =
         rows!(conn, "SELECT id FROM batches WHERE published_at IS NULL AND id <> $1", batch.id)?;

@@ -61,7 +61,7 @@ impl Store {
                         text,
                         hash,
                     )?;
-                    // What a batch that was swept said moves nobody.
+                    // The evidence of a batch that was swept merges no people.
                     let published = published.ok_or_else(|| swept(&loading))?;
                     find_lanes(conn, &mut totals, &waiting, now).await?;
                     totals.flush(conn, now).await?;
@@ -139,7 +139,7 @@ impl Store {
 }
 
 /// People of this batch who were taken over by one that still loads: their turn is to come with this one.
-/// They are locked here, before the batch is, and under the lock of those who load.
+/// They are locked here, before the batch is, and under the lock of loading batches.
 async fn taken_over_by_loading(conn: &mut Conn, batch: i64) -> Result<Vec<i64>> {
     Numbers::lock(conn).await?;
     let takers: Vec<(i64,)> = rows!(

@@ -101,7 +101,7 @@ pub(super) const DAILY_REQUESTS: i64 = 1_000;
 /// Less than this part of a day's requests left: the day is short.
 pub(super) const SHORT_SHARE: i64 = 5;
 
-/// The most people of whom a small probe consists.
+/// The most people in a small probe.
 pub(super) const SMALL_PROBE: usize = 1;
 
 /// Whether the results of any call that was sent since then are out or may be. Two questions, since each has an index of its own.

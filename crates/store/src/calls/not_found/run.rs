@@ -1,5 +1,5 @@
 //! People of a run of 404s that turned out to be a fault of the provider's: they come back into the queue. A 404 is
-//! never charged, so asking them again pays for nobody twice.
+//! never charged, so asking them again charges no person twice.
 
 use std::collections::BTreeSet;
 
@@ -81,7 +81,7 @@ fn is_last_word(id: i64, waterfalls: &[Waterfall], states: &States) -> bool {
         })
 }
 
-/// The calls were refused, and asked nobody.
+/// Notes the calls as refused: no person was asked.
 async fn take_back(
     conn: &mut Conn,
     totals: &mut Totals,

@@ -120,7 +120,7 @@ impl Polled {
     }
 }
 
-/// Whoever still waits is polled again, unless this was the last poll. A result may say no more than
+/// People who still wait are polled again, unless this was the last poll. A result may say no more than
 /// that the person is still being looked for; a call that is done is left alone by both.
 async fn end_or_repeat(
     conn: &mut Conn,

@@ -60,7 +60,7 @@ pub(crate) async fn refuse(
     after_refusal(conn, &gate, call, closing, verdict.broken, outcome, policy, now).await
 }
 
-/// A refusal that names only people who are not in the call names nobody. To ask for all of them
+/// A refusal that names only people outside of the call names none of it. To ask for all of them
 /// once more would be refused once more.
 pub(super) fn somebody_named(next: Next, people: usize) -> Next {
     match next {
@@ -119,7 +119,7 @@ pub(super) async fn retry(
     shift(conn, totals, provider, &failed, change, now).await
 }
 
-/// Who was named fails, each with the provider's words; the others go on.
+/// The people who were named fail, each with the provider's words; the others go on.
 pub(super) async fn isolate(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -143,7 +143,7 @@ pub(super) async fn isolate(
     shift(conn, totals, provider, &others, Change::to(RevealState::Queued), now).await
 }
 
-/// Nobody is named: the halves are asked apart, so that one bad id costs a few requests and never
+/// No person is named: the halves become isolation groups, so that one bad id costs a few requests and never
 /// fails the others.
 pub(super) async fn split(
     conn: &mut Conn,
@@ -170,7 +170,7 @@ pub(super) async fn split(
     Ok(())
 }
 
-/// A person refused on their own fails, unless everybody is refused: then the fault is not theirs, and the gate closes.
+/// A person who is refused alone fails, unless all are refused: then the fault is not theirs, and the gate closes.
 #[expect(clippy::too_many_arguments, reason = "one decision with everything it rests on")]
 pub(super) async fn refused_alone(
     conn: &mut Conn,

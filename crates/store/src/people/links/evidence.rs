@@ -130,7 +130,7 @@ fn pairs_of(row: &NewRow) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
     all.flat_map(|(nth, one)| row.identifiers[nth + 1..].iter().map(move |other| (one, other)))
 }
 
-/// Who has these identifiers.
+/// The people with these identifiers.
 pub(crate) async fn persons_of(
     conn: &mut Conn,
     identifiers: impl IntoIterator<Item = Arc<str>>,

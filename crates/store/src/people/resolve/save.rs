@@ -1,4 +1,4 @@
-//! Writing what resolving a chunk came to: new people, those who are queued now, and who is to give way to whom.
+//! Writing what resolving a chunk came to: new people, those who are queued now, and reveals to be merged.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ impl People {
         self.save_merges(conn, batch).await
     }
 
-    /// Queues those that waited for nobody.
+    /// Queues those that were idle.
     async fn wake(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
         let woken = |known: &&Known| !known.fresh && known.woken;
         let woken: Vec<&Known> = self.reveals.iter().filter(woken).collect();
@@ -71,7 +71,7 @@ impl People {
         Ok(())
     }
 
-    /// Notes who is to give way to whom once the batch is published: until then it moves nobody.
+    /// Notes which reveals are merged once the batch is published.
     async fn save_merges(&self, conn: &mut Conn, batch: i64) -> Result<()> {
         let columns = vec![
             ("batch", same(batch, self.merges.len())),

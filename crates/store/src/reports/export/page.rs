@@ -1,4 +1,4 @@
-//! One page of an export: its rows, whom they show, and what they show of them.
+//! One page of an export: its rows, and the people that they display.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;

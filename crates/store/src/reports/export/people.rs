@@ -1,4 +1,4 @@
-//! The people whom rows of an export show.
+//! The people that rows of an export display.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::{Range, RangeInclusive};
@@ -57,7 +57,7 @@ struct Phone {
     country: Option<Word>,
 }
 
-/// Somebody.
+/// A person.
 pub(super) struct Shown<'a> {
     pub(super) provider: &'a str,
     pub(super) state: &'a str,

@@ -13,10 +13,10 @@ use crate::reveals::counters::{Totals, count_rows};
 use crate::reveals::displayed_rows::rows_showing;
 use crate::reveals::transition::REVEAL;
 
-/// Who has another state now, by their numbers.
+/// The reveals that have another state now, by their ids.
 pub(super) struct Answers<'a>(Vec<Answer<'a>>);
 
-/// Somebody's number, as they were, and their state now.
+/// A reveal's id, the person as they were, and the state now.
 type Answer<'a> = (i64, &'a Person, RevealState);
 
 impl<'a> Answers<'a> {
@@ -26,7 +26,7 @@ impl<'a> Answers<'a> {
         Answers(answered.collect())
     }
 
-    /// Who is finished, and who waits once more.
+    /// The finished, and those that wait once more.
     pub(super) fn ids(&self) -> (Vec<i64>, Vec<i64>) {
         let (ended, waiting): (Vec<_>, Vec<_>) =
             self.0.iter().partition(|(_, _, to)| to.is_finished());
@@ -34,7 +34,7 @@ impl<'a> Answers<'a> {
         (ids(ended), ids(waiting))
     }
 
-    /// Whom each state is that of.
+    /// The reveal of each state.
     fn moves(&self) -> BTreeMap<(Provider, RevealState), Vec<i64>> {
         let mut moves: BTreeMap<_, Vec<i64>> = BTreeMap::new();
         for (id, person, to) in &self.0 {

@@ -19,19 +19,19 @@ pub struct Delivery {
 /// What applying a delivery came to; the words of `webhook_log`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
-    /// Somebody has a result now who had none.
+    /// A person without a result has one now.
     Applied,
     /// Everything in it was known.
     Duplicate,
     /// Applied, after the deadline had passed.
     Late,
-    /// It names nobody who was asked in that call.
+    /// It names no person of that call.
     UnknownPerson,
     /// There is no such call.
     UnknownCall,
     /// The person was erased; the answer was thrown away.
     Erased,
-    /// Somebody in it is said to be found, and no number can be read; what else it says was applied.
+    /// A person in it was found, and no number can be read; the rest of it was applied.
     Malformed,
 }
 

@@ -150,7 +150,7 @@ pub(super) async fn tell_gates(
     for (provider, legible) in unread {
         note(conn, provider, legible, now).await?;
     }
-    // A result for the call that probes a gate says that it was taken, whoever waits for its response.
+    // A result for the call that probes a gate shows that it was taken, whatever its response will be.
     let calls: Vec<i64> = ledger.calls.values().map(|call| call.id).collect();
     state::open_probed(conn, &calls).await?;
     for (provider, numbers) in ledger.most_numbers() {

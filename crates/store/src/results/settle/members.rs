@@ -1,4 +1,4 @@
-//! Reading whom deliveries may touch.
+//! Reads the people whom deliveries may change.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,10 +6,10 @@ use db::{Conn, rows_of};
 
 use crate::error::Result;
 
-/// Somebody in a call: the call, their place in it, the person, who pays, what is reserved, what it cost.
+/// A person in a call: the call, the place in it, the reveal, the paying batch, what is reserved, what was charged.
 pub(super) type MemberRow = (i64, i64, i64, i64, i64, Option<i64>);
 
-/// Who is in these calls.
+/// The people in these calls.
 pub(super) async fn members(conn: &mut Conn, calls: &BTreeSet<i64>) -> Result<Vec<MemberRow>> {
     let calls: Vec<i64> = calls.iter().copied().collect();
     Ok(rows_of!(
@@ -22,7 +22,7 @@ pub(super) async fn members(conn: &mut Conn, calls: &BTreeSet<i64>) -> Result<Ve
     ))
 }
 
-/// By what somebody is asked, their state, and the call they are or were in last.
+/// The identifier that a person is asked by, the state, and the call they are or were in last.
 pub(super) type Standing = (String, String, Option<i64>);
 
 /// Locks people in the order of their numbers, and reads how they stand.

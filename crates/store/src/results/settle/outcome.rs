@@ -62,7 +62,7 @@ impl Ledger {
             if first_answer {
                 self.out_of_credits.insert(person.provider);
             }
-            // Whoever is in another call by now is not asked a third time.
+            // A person who is in another call by now is not asked a third time.
             if first_answer && member.current && !standing.is_finished() {
                 person.new_state = Some(RevealState::Queued);
             }

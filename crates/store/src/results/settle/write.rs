@@ -69,7 +69,7 @@ impl Ledger {
                 .phones
                 .iter()
                 .filter(|p| seen.insert((p.e164.as_ref().unwrap_or(&p.raw), p.extension.as_ref())));
-            // Whoever was still waited for has none yet: they need not be looked for.
+            // People who were still waited for have none yet, so none are looked for.
             let of = if person.state == RevealState::Asked { &mut first } else { &mut others };
             of.extend((0..).zip(once).map(|(position, phone)| (reveal, position, phone)));
         }
