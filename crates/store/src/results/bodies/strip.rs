@@ -1,6 +1,7 @@
 //! A body without one person's entries.
 
 use jobs::json;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// What is left of a body.
@@ -19,8 +20,12 @@ pub(super) enum Rest {
 /// Takes out what is about the person whom `gone` knows by an id or an address. Wherever an object has it in a field, or
 /// stands under it as its name, the whole object goes.
 pub(super) fn without(body: &[u8], gone: impl Fn(&str) -> bool) -> Rest {
-    let Ok(mut json) = json::read(body) else { return Rest::Unreadable };
-    let mut cut = false;
+    let mut json = match json::read(body) {
+        Ok(json @ (Value::Array(_) | Value::Object(_))) => json,
+        _ => return Rest::Unreadable,
+    };
+    // Of a body that is no good JSON, what could be read is kept: the rest may name the person.
+    let mut cut = serde_json::from_slice::<IgnoredAny>(body).is_err();
     if strip(&mut json, &gone, &mut cut) {
         return Rest::Nothing;
     }
@@ -105,5 +110,7 @@ mod tests {
         for body in ["", "p1"] {
             assert_eq!(rest(body, "p1"), Rest::Unreadable, "{body}");
         }
+        let broken = r#"{"phones": [{"personId": "p2"}], "score": NaN}"#;
+        assert_eq!(rest(broken, "p1"), cut(r#"{"phones":[{"personId":"p2"}],"score":null}"#));
     }
 }
