@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use end_to_end::{Kind, Row, Scene};
+use end_to_end::{Kind, Row, Scene, eventually};
 use sandbox::Config;
 
 on_both!(a_small_batch_behind_a_large_one_is_asked_within_seconds);
@@ -26,12 +26,17 @@ async fn a_small_batch_behind_a_large_one_is_asked_within_seconds(kind: Kind) {
     let published = Instant::now();
     scene.until(&asked(&small.id), "1").await;
     assert!(published.elapsed() < Duration::from_secs(10), "{:?}", published.elapsed());
-    let status = scene.enqueue(&["status", &small.id]).await.with_code(0);
-    let text = format!("{}{}", status.stdout, status.stderr);
-    assert!(text.contains("waiting beside another batch of the same priority"), "{text}");
+    // At first both may wait for the canary.
+    until_status_says(&scene, &small.id, "waiting beside another batch of the same priority").await;
     scene.enqueue(&["priority", &small.id, "3"]).await.with_code(0);
-    let status = scene.enqueue(&["status", &large.id]).await.with_code(0);
-    let text = format!("{}{}", status.stdout, status.stderr);
-    assert!(text.contains("of a higher priority"), "{text}");
+    until_status_says(&scene, &large.id, "of a higher priority").await;
     worker.stop().await.with_code(0);
+}
+
+async fn until_status_says(scene: &Scene, batch: &str, words: &str) {
+    eventually(words, || async {
+        let status = scene.enqueue(&["status", batch]).await.with_code(0);
+        format!("{}{}", status.stdout, status.stderr).contains(words).then_some(())
+    })
+    .await;
 }
