@@ -2,6 +2,7 @@
 //! a second time.
 
 mod alone;
+mod by_subject;
 mod erased;
 mod known;
 mod same_person;

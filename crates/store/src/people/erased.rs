@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use db::{Conn, Texts, exec, row, rows};
+use db::{Conn, Texts, exec, json, row, rows};
 use hmac::{Hmac, KeyInit, Mac};
 use jobs::Timestamp;
 use sha2::Sha256;
@@ -10,7 +10,7 @@ use sha2::Sha256;
 use crate::error::{Result, StoreError};
 use crate::people::new_row::NewRow;
 
-/// What stands in the place of an erased person's identifier.
+/// How the placeholder of an erased person's identifier begins.
 pub(crate) const ERASED: &str = "erased:";
 
 /// Turns identifiers into the hashes that are kept of them.
@@ -41,6 +41,24 @@ impl ErasureKey {
         mac.update(identifier.as_bytes());
         mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
     }
+
+    /// What stands in the place of an identifier of an erased person.
+    pub(crate) fn placeholder(&self, identifier: &str) -> String {
+        format!("{ERASED}{}", self.hash(identifier))
+    }
+}
+
+/// Ends the rows that show these people; of their columns nothing is kept. Gives how many there were.
+pub(crate) async fn end_rows(conn: &mut Conn, reveals: &[i64], now: Timestamp) -> Result<u64> {
+    Ok(exec!(
+        conn,
+        "UPDATE batch_rows SET ended = 'erased', ended_at = COALESCE(ended_at, $2),
+            fields = CASE WHEN (SELECT b.header FROM batches b WHERE b.id = batch_rows.batch_id) IS NULL
+                          THEN '{}' ELSE '[]' END
+         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        json(&reveals),
+        now.0,
+    )?)
 }
 
 /// Marks rows of people who were erased, by any identifier that stands on them.

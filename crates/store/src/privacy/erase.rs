@@ -16,7 +16,7 @@ use crate::audit::{Action, Entry};
 use crate::batches::rejected;
 use crate::decode::parse_provider;
 use crate::error::{Result, StoreError};
-use crate::people::erased::{ERASED, ErasureKey, remember};
+use crate::people::erased::{ErasureKey, remember};
 use crate::people::links;
 use crate::people::marks::Marks;
 use crate::people::resolve::Numbers;
@@ -167,7 +167,7 @@ async fn erase(
     let rows = rows::empty(conn, &ids, &elsewhere.rows, now).await?;
     let phones = delete_phones(conn, &ids, &mut marks, &mut traces).await?;
     rejected::erase(conn, &marks).await?;
-    links::erase(conn, &identifiers, |one| format!("{ERASED}{}", key.hash(one))).await?;
+    links::erase(conn, &identifiers, |one| key.placeholder(one)).await?;
     marks.stored().for_each(|text| traces.add(&text));
     conn.announce(Topic::Queue);
     let erased = Erased {
@@ -263,10 +263,7 @@ async fn end_reveals(
     }
     let subjects: Vec<Row> = reveals
         .iter()
-        .map(|reveal| Row {
-            id: reveal.id,
-            subject: format!("{ERASED}{}", key.hash(&reveal.subject)),
-        })
+        .map(|reveal| Row { id: reveal.id, subject: key.placeholder(&reveal.subject) })
         .collect();
     exec!(
         conn,

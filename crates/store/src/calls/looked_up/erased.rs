@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use db::Conn;
 use db::bulk::{each, ints, texts};
-use db::{Conn, exec, json};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::calls::looked_up::known::Identified;
 use crate::error::Result;
-use crate::people::erased::{ERASED, ErasureKey, erased_among, remember};
+use crate::people::erased::{ErasureKey, end_rows, erased_among, remember};
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 
@@ -32,7 +32,7 @@ pub(super) async fn end_erased(
     remember(conn, &key, &addresses, now).await?;
     let change = Change { reason: Some("erased"), ..Change::to(RevealState::Cancelled) };
     shift(conn, totals, provider, &ids, change, now).await?;
-    let hidden = gone.iter().map(|one| Some(format!("{ERASED}{}", key.hash(&one.subject))));
+    let hidden = gone.iter().map(|one| Some(key.placeholder(&one.subject)));
     each(
         conn,
         "UPDATE reveals SET subject = e.subject, lane = NULL, cohort = NULL, repeat_of = NULL
@@ -40,15 +40,7 @@ pub(super) async fn end_erased(
         vec![("id", ints(ids.iter().copied())), ("subject", texts(hidden))],
     )
     .await?;
-    exec!(
-        conn,
-        "UPDATE batch_rows SET ended = 'erased', ended_at = COALESCE(ended_at, $2),
-            fields = CASE WHEN (SELECT b.header FROM batches b WHERE b.id = batch_rows.batch_id) IS NULL
-                          THEN '{}' ELSE '[]' END
-         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-        now.0,
-    )?;
+    end_rows(conn, &ids, now).await?;
     Ok(others)
 }
 

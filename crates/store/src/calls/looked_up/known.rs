@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use db::bulk::{each, ints, shared};
-use db::{Conn, Texts, record, rows};
+use db::{Conn, Texts};
 use jobs::identity::choice::{Standing, counting, next_generation};
 use jobs::{Provider, RevealState, Timestamp};
 
+use crate::calls::looked_up::by_subject::reveals_by;
 use crate::calls::looked_up::same_person::merge_elsewhere;
 use crate::decode::parse_state;
 use crate::error::Result;
@@ -24,16 +25,6 @@ pub(super) struct Identified {
     pub(super) id: Arc<str>,
     /// The lookup said so, and no row did.
     pub(super) is_new: bool,
-}
-
-record! {
-    struct RevealRow {
-        id: i64,
-        subject: String,
-        generation: i64,
-        state: String,
-        revealed_at: Option<i64>,
-    }
 }
 
 /// A reveal that asks by an id.
@@ -57,7 +48,7 @@ pub(super) async fn adopt(
         return Ok(());
     }
     learn(conn, identified).await?;
-    let mut by_id = reveals_by(conn, provider, identified).await?;
+    let mut by_id = locked_by_id(conn, provider, identified).await?;
     let (mut pairs, mut renamed) = (BTreeMap::new(), Vec::new());
     for one in identified {
         let known = by_id.entry(Arc::clone(&one.id)).or_default();
@@ -91,20 +82,17 @@ async fn learn(conn: &mut Conn, identified: &[Identified]) -> Result<()> {
 }
 
 /// The reveals that ask by these ids, locked together with those that are to.
-async fn reveals_by(
+async fn locked_by_id(
     conn: &mut Conn,
     provider: Provider,
     identified: &[Identified],
 ) -> Result<HashMap<Arc<str>, Vec<ById>>> {
-    const BY_SUBJECT: &str =
-        "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at FROM TEXTS($1) AS e
-         JOIN reveals r ON r.provider = $2 AND r.subject = e.value ORDER BY r.id";
     let ids: BTreeSet<Arc<str>> = identified.iter().map(|one| Arc::clone(&one.id)).collect();
     let texts = || Texts::shared(ids.iter().cloned());
-    let there: Vec<RevealRow> = rows!(conn, BY_SUBJECT, texts(), provider.as_str())?;
+    let there = reveals_by(conn, provider, texts()).await?;
     let all = identified.iter().map(|one| one.reveal).chain(there.iter().map(|row| row.id));
     lock_states(conn, &all.collect()).await?;
-    let locked: Vec<RevealRow> = rows!(conn, BY_SUBJECT, texts(), provider.as_str())?;
+    let locked = reveals_by(conn, provider, texts()).await?;
     let mut by_id: HashMap<Arc<str>, Vec<ById>> = HashMap::new();
     for row in locked {
         let state = parse_state(&row.state, row.id)?;

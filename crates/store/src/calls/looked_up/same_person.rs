@@ -4,26 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use db::{Conn, Texts, record, rows};
+use db::{Conn, Texts};
 use jobs::identity::choice::{Standing, counting, gives_way};
 use jobs::{Provider, Timestamp};
 
+use crate::calls::looked_up::by_subject::reveals_by;
 use crate::decode::parse_state;
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
 use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::lock_states;
 use crate::reveals::transition::give_way;
-
-record! {
-    struct RevealRow {
-        id: i64,
-        subject: String,
-        generation: i64,
-        state: String,
-        revealed_at: Option<i64>,
-    }
-}
 
 /// Of each of these people, the reveals at providers other than `asked`.
 pub(super) async fn merge_elsewhere(
@@ -36,13 +27,8 @@ pub(super) async fn merge_elsewhere(
     let persons = persons_of(conn, identifiers).await?;
     let mut pairs = BTreeMap::new();
     for provider in Provider::ALL.into_iter().filter(|provider| *provider != asked) {
-        let found: Vec<RevealRow> = rows!(
-            conn,
-            "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at FROM TEXTS($1) AS e
-             JOIN reveals r ON r.provider = $2 AND r.subject = e.value ORDER BY r.id",
-            Texts::shared(persons.all().iter().flatten().cloned()),
-            provider.as_str(),
-        )?;
+        let subjects = Texts::shared(persons.all().iter().flatten().cloned());
+        let found = reveals_by(conn, provider, subjects).await?;
         let states = lock_states(conn, &found.iter().map(|row| row.id).collect()).await?;
         let mut groups: BTreeMap<&[Arc<str>], Vec<Standing>> = BTreeMap::new();
         let subjects: Vec<Arc<str>> = found.iter().map(|row| row.subject.as_str().into()).collect();

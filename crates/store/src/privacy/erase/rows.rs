@@ -7,6 +7,7 @@ use jobs::Timestamp;
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::people::erased::end_rows;
 use crate::people::marks::Marks;
 
 /// How many rows are looked at in one go.
@@ -86,15 +87,7 @@ pub(super) async fn empty(
     naming: &[Place],
     now: Timestamp,
 ) -> Result<u64> {
-    let ended = exec!(
-        conn,
-        "UPDATE batch_rows SET ended = 'erased', ended_at = COALESCE(ended_at, $2),
-            fields = CASE WHEN (SELECT b.header FROM batches b WHERE b.id = batch_rows.batch_id) IS NULL
-                          THEN '{}' ELSE '[]' END
-         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&reveals),
-        now.0,
-    )?;
+    let ended = end_rows(conn, reveals, now).await?;
     let others = exec!(
         conn,
         "UPDATE batch_rows SET

@@ -1,0 +1,31 @@
+//! The reveals that ask by given identifiers.
+
+use db::{Conn, Texts, record, rows};
+use jobs::Provider;
+
+use crate::error::Result;
+
+record! {
+    pub(super) struct RevealRow {
+        pub(super) id: i64,
+        pub(super) subject: String,
+        pub(super) generation: i64,
+        pub(super) state: String,
+        pub(super) revealed_at: Option<i64>,
+    }
+}
+
+/// All generations of the reveals at a provider that ask by these identifiers, by number; not locked.
+pub(super) async fn reveals_by(
+    conn: &mut Conn,
+    provider: Provider,
+    subjects: Texts,
+) -> Result<Vec<RevealRow>> {
+    Ok(rows!(
+        conn,
+        "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at FROM TEXTS($1) AS e
+         JOIN reveals r ON r.provider = $2 AND r.subject = e.value ORDER BY r.id",
+        subjects,
+        provider.as_str(),
+    )?)
+}
