@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 pub use self::known::Known;
 
-/// Enough for a sentence; the whole of it is nobody's reading.
+/// The longest text that is kept, in characters: enough for a sentence.
 pub const LONGEST: usize = 300;
 
 /// The longest name of a type, a source or a field.
