@@ -42,6 +42,23 @@ impl Database {
         }
     }
 
+    /// Hands the database to a role of its own that may do nothing else, and gives the URL for that. Ends with the database.
+    pub async fn own_role(&self) -> String {
+        let (server, name) = self.server.as_ref().expect("a database of Postgres");
+        for sql in [
+            format!(
+                "CREATE ROLE {name} LOGIN PASSWORD '{name}' NOSUPERUSER NOCREATEDB NOCREATEROLE"
+            ),
+            format!("ALTER DATABASE {name} OWNER TO {name}"),
+            format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC"),
+        ] {
+            admin(server, &sql).await.expect("a role can be made");
+        }
+        let (_, place) = server.split_once('@').expect("a user");
+        let (place, _) = place.rsplit_once('/').expect("the URL names a database");
+        format!("postgres://{name}:{name}@{place}/{name}")
+    }
+
     /// All rows of a query, as text; NULL is the empty text.
     pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         self.try_rows(sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}"))
@@ -145,8 +162,11 @@ impl Drop for Database {
         // A runtime can't be waited for inside of another.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-            runtime.block_on(admin(&server, &sql)).map_err(std::io::Error::other)
+            let dropping = async {
+                admin(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+                admin(&server, &format!("DROP ROLE IF EXISTS {name}")).await
+            };
+            runtime.block_on(dropping).map_err(std::io::Error::other)
         });
         if let Ok(Err(error)) = dropping.join() {
             eprintln!("a test database was left behind: {error}");

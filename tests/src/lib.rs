@@ -13,6 +13,7 @@ mod database; // a SQLite file, or a Postgres database of one's own
 mod http; // requests as a provider or a stranger would send them
 mod leaks; // what must never be in a log
 mod people; // files of people, and what is true of them
+mod pgbouncer; // a pooler before the server
 mod ports; // free ports that nothing else takes meanwhile
 mod process; // children: output, signals, end
 mod proxy; // a wire that can be cut and listened to
@@ -24,6 +25,7 @@ pub use binaries::{binary, repository};
 pub use database::{Database, Kind};
 pub use http::{Reply, get, open, post};
 pub use people::{Row, csv_of, expected, read_csv};
+pub use pgbouncer::PgBouncer;
 pub use ports::free_port;
 pub use process::{Ended, Process};
 pub use proxy::Proxy;

@@ -2,3 +2,4 @@
 
 pub(crate) mod notify;
 pub(crate) mod open;
+mod pooler;

@@ -21,6 +21,8 @@ const INVALID_PASSWORD: &str = "28P01";
 
 const TOO_MANY_CONNECTIONS: &str = "53300";
 
+const PROTOCOL_VIOLATION: &str = "08P01";
+
 const CANNOT_CONNECT_NOW: &str = "57P03";
 
 /// Says of a SQLite file, looked at from the outside, why it can't be used. `error` is SQLite's own word.
@@ -123,6 +125,10 @@ pub(crate) fn postgres(options: &PgConnectOptions, error: &sqlx::Error) -> DbErr
             format!("Postgres at {server} has no connection left: {words}"),
             "raise its max_connections, or run fewer programs on it".to_owned(),
         ),
+        (Some(PROTOCOL_VIOLATION), _) if words.contains("startup parameter") => (
+            format!("PgBouncer at {server} refuses a setting of the connection: {words}"),
+            "take options out of DATABASE_URL, or name the database's own address there".to_owned(),
+        ),
         (None, sqlx::Error::Io(io)) => (
             match io.kind() {
                 ErrorKind::ConnectionRefused => format!("nothing listens at {server}: {words}"),
@@ -142,6 +148,33 @@ pub(crate) fn postgres(options: &PgConnectOptions, error: &sqlx::Error) -> DbErr
         ),
     };
     DbError::Unusable { found, advice }
+}
+
+/// Says that a pooler gives the server's sessions to one connection after the other.
+pub(crate) fn shared_sessions(options: &PgConnectOptions) -> DbError {
+    DbError::Unusable {
+        found: format!(
+            "a pooler such as PgBouncer at {} gives a session to another connection after each transaction, and this \
+             program needs sessions of its own, for notifications, settings and prepared statements",
+            server(options)
+        ),
+        advice: "set pool_mode = session for this database in PgBouncer, or name the database's own address in \
+                 DATABASE_URL"
+            .to_owned(),
+    }
+}
+
+/// Says that a pooler gives this program too few of the server's sessions.
+pub(crate) fn no_second_session(options: &PgConnectOptions) -> DbError {
+    DbError::Unusable {
+        found: format!(
+            "{} takes a connection, and gives it no session or no second one",
+            server(options)
+        ),
+        advice:
+            "if it is PgBouncer, raise its default_pool_size: each process of this software has up to 19 connections"
+                .to_owned(),
+    }
 }
 
 /// The same for a schema that can't be brought up to date.

@@ -53,6 +53,7 @@ mod lookup;
 mod main_job; // files in, numbers out
 mod odd; // bodies that are not as published
 mod outage; // providers that are broken in part
+mod postgres; // poolers, roles
 mod rejected; // bad rows
 mod suppress; // opt-outs
 mod unknown; // requests of unknown outcome

@@ -56,7 +56,11 @@ impl Notifier {
         let connected = id.clone();
         let pool = pool.after_connect(move |conn, _| {
             let id = connected.clone();
-            Box::pin(async move { id.is_now(conn).await })
+            Box::pin(async move {
+                // Notifications need not reach the disk: a process that misses one looks by itself a few seconds later.
+                sqlx::raw_sql("SET synchronous_commit = off").execute(&mut *conn).await?;
+                id.is_now(conn).await
+            })
         });
         let (sender, receiver) = mpsc::unbounded_channel();
         tokio::spawn(run(pool.connect_lazy_with(options), channel, receiver));

@@ -8,11 +8,12 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 use crate::backend::Backend;
 use crate::error::{DbError, Result};
 use crate::postgres::notify::{Notifier, NotifierId};
+use crate::postgres::pooler::{self, Pooling};
 use crate::redacted_url::redacted_url;
 use crate::schema::Schema;
 use crate::signals::Changes;
@@ -64,9 +65,6 @@ const NOT_FOR_EVER: [(&str, &str); 6] = [
 /// transaction, which waits for the parallel one in this process, where the server can't see the deadlock.
 const IN_TIME: [(&str, &str); 1] = [("lock_timeout", "10s")];
 
-/// Notifications need not reach the disk: a process that misses one looks by itself a few seconds later.
-const IN_PASSING: [(&str, &str); 1] = [("synchronous_commit", "off")];
-
 /// How long a connection that was well is taken to be so.
 const TRUSTED: Duration = Duration::from_secs(1);
 
@@ -83,20 +81,25 @@ pub(crate) async fn open_postgres(
     migrate: bool,
     changes: &Changes,
 ) -> Result<(Backend, String)> {
-    let options = parse(url)?.application_name(schema.application).statement_cache_capacity(256);
+    let options = parse(url)?
+        .application_name(schema.application)
+        .statement_cache_capacity(256)
+        // Nothing is read as text, and PgBouncer refuses to start with it.
+        .extra_float_digits(None);
     first_connection(&options).await?;
-    let readers = pool_of(4).connect_lazy_with(options.clone().options(BY_ITSELF));
+    let readers = with_settings(pool_of(4), &BY_ITSELF).connect_lazy_with(options.clone());
     if migrate {
         let migrated = schema.postgres.run(&readers).await;
         migrated.map_err(|error| unusable::postgres_schema(&options, error))?;
     }
     let place = unusable::place(&options);
-    let writing = options.clone().options(BY_INDEX).options(STEADILY).options(limits(&options));
-    let writers = pool_of(12).connect_lazy_with(writing.clone());
+    let writing = [&BY_INDEX[..], &STEADILY, &limits(&options)].concat();
+    let in_time = [&writing[..], &IN_TIME].concat();
+    let writers = with_settings(pool_of(12), &writing).connect_lazy_with(options.clone());
     // A pool of its own: a transaction must not wait for a second connection of the pool that it has one of.
-    let parallel = pool_of(1).connect_lazy_with(writing.options(IN_TIME));
+    let parallel = with_settings(pool_of(1), &in_time).connect_lazy_with(options.clone());
     let notifying = pool_of(1).acquire_timeout(LONGEST_ANSWER);
-    let notifier = Notifier::start(notifying, options.options(IN_PASSING), schema.channel);
+    let notifier = Notifier::start(notifying, options, schema.channel);
     tokio::spawn(listen(readers.clone(), schema.channel, changes.clone(), notifier.id()));
     Ok((Backend::Postgres { writers, parallel, readers, notifier }, place))
 }
@@ -149,23 +152,32 @@ fn is_parameter(key: &str) -> bool {
 async fn first_connection(options: &PgConnectOptions) -> Result<()> {
     let started = Instant::now();
     loop {
-        let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(options));
-        let error = match connecting.await {
-            Ok(Ok(mut conn)) => {
-                warn_of_clear_text(&mut conn, options).await;
-                let _ = conn.close().await;
-                return Ok(());
-            }
-            Ok(Err(error)) => error,
-            Err(_) => {
-                sqlx::Error::Io(std::io::Error::other(format!("nothing within {PATIENCE:?}")))
-            }
+        let error = match connect_once(options).await {
+            Ok(Pooling::Session) => return Ok(()),
+            Ok(Pooling::Shared) => return Err(unusable::shared_sessions(options)),
+            Ok(Pooling::Exhausted) => return Err(unusable::no_second_session(options)),
+            Err(error) => error,
         };
         if !unusable::is_starting(&error) || started.elapsed() > PATIENCE {
             return Err(unusable::postgres(options, &error));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+async fn connect_once(options: &PgConnectOptions) -> sqlx::Result<Pooling> {
+    let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(options)).await;
+    let late = |_| {
+        let late = std::io::Error::other(format!("nothing within {PATIENCE:?}"));
+        Err(sqlx::Error::Io(late))
+    };
+    let mut conn = connecting.unwrap_or_else(late)?;
+    let pooling = pooler::pooling(&mut conn, options, PATIENCE).await?;
+    if matches!(pooling, Pooling::Session) {
+        warn_of_clear_text(&mut conn, options).await;
+    }
+    let _ = conn.close().await;
+    Ok(pooling)
 }
 
 /// Without an `sslmode` that insists, a server without TLS gets the password and everything else in clear text.
@@ -215,6 +227,17 @@ fn pool_of(connections: u32) -> PgPoolOptions {
                 Ok(true)
             })
         })
+}
+
+/// Sends the settings when a connection is made. PgBouncer refuses them among the parameters with which one starts.
+fn with_settings(pool: PgPoolOptions, settings: &[(&str, &str)]) -> PgPoolOptions {
+    let sql: String =
+        settings.iter().map(|(name, value)| format!("SET {name} = '{value}';")).collect();
+    pool.after_connect(move |conn, _| Box::pin(run(conn, sql.clone())))
+}
+
+async fn run(conn: &mut PgConnection, sql: String) -> sqlx::Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map(drop)
 }
 
 /// Hands other processes' notifications on to this one. A lost connection is made anew; what was missed

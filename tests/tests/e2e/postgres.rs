@@ -1,0 +1,78 @@
+//! Postgres as people run it: behind a pooler, and as a role that owns its database and nothing else.
+
+use end_to_end::{Kind, PgBouncer, Row, Scene};
+use sandbox::Config;
+
+use crate::checks::{books_are_closed, equals_truth, nobody};
+
+fn people() -> Vec<Row> {
+    (0..300).map(|n| Row::both(format!("o{n}"), format!("c{n}"))).collect()
+}
+
+/// From the schema to the export.
+async fn works(scene: &Scene) {
+    scene.enqueue(&["migrate"]).await.with_code(0);
+    let rows = people();
+    let batch = scene.submit(&rows, &[]).await;
+    // Another process than the worker: it is told of the batch by a notification.
+    let worker = scene.worker().start().await;
+    let later: Vec<Row> = (0..5).map(|n| Row::ocean(format!("later{n}"))).collect();
+    let second = scene.submit(&later, &[]).await;
+    scene.until_finished().await;
+    worker.stop().await.with_code(0);
+    equals_truth(scene, &batch.id, &rows, nobody).await;
+    equals_truth(scene, &second.id, &later, nobody).await;
+    books_are_closed(scene).await;
+    assert_eq!(scene.charged_again(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn works_behind_pgbouncer_that_keeps_sessions() {
+    let mut scene = Scene::new(Kind::Postgres, Config::instant()).await;
+    let bouncer = PgBouncer::start(&scene.db.url, "session", 60).await;
+    scene.set("DATABASE_URL", bouncer.url(&scene.db.url));
+    works(&scene).await;
+    bouncer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refuses_pgbouncer_that_shares_sessions() {
+    for mode in ["transaction", "statement"] {
+        let mut scene = Scene::new(Kind::Postgres, Config::instant()).await;
+        let bouncer = PgBouncer::start(&scene.db.url, mode, 60).await;
+        scene.set("DATABASE_URL", bouncer.url(&scene.db.url));
+        for _ in 0..5 {
+            let said = scene.enqueue(&["migrate"]).await.with_code(1).stderr;
+            let names = ["PgBouncer", "pool_mode = session", "DATABASE_URL"];
+            assert!(names.iter().all(|name| said.contains(name)), "{mode}: {said}");
+        }
+        let said = scene.worker().until_idle().await.with_code(1).stderr;
+        assert!(said.contains("pool_mode = session"), "{mode}: {said}");
+        assert_eq!(
+            scene.db.int("SELECT COUNT(*) FROM pg_tables WHERE tablename = 'calls'").await,
+            0
+        );
+        bouncer.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn says_that_pgbouncer_has_too_few_sessions() {
+    let mut scene = Scene::new(Kind::Postgres, Config::instant()).await;
+    let bouncer = PgBouncer::start(&scene.db.url, "session", 1).await;
+    scene.set("DATABASE_URL", bouncer.url(&scene.db.url));
+    let said = scene.enqueue(&["migrate"]).await.with_code(1).stderr;
+    assert!(said.contains("default_pool_size"), "{said}");
+    bouncer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn works_as_a_role_that_owns_its_database_and_nothing_else() {
+    let mut scene = Scene::new(Kind::Postgres, Config::instant()).await;
+    let url = scene.db.own_role().await;
+    scene.set("DATABASE_URL", url);
+    works(&scene).await;
+    let superuser = "SELECT COUNT(*) FROM pg_roles r JOIN pg_tables t ON t.tableowner = r.rolname
+        WHERE t.tablename = 'calls' AND r.rolsuper";
+    assert_eq!(scene.db.int(superuser).await, 0, "the schema is the role's own");
+}
