@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::doctor::Options;
+use crate::{doctor, health};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,5 +36,7 @@ pub enum Command {
     #[command(
         after_help = "Takes every setting of worker, as a flag or from the environment: worker --help."
     )]
-    Doctor(Box<Options>),
+    Doctor(Box<doctor::Options>),
+    /// Ends with code 0 if the worker on ADMIN_ADDR answers: the health check of images
+    Healthcheck(health::Options),
 }

@@ -22,6 +22,8 @@ pub mod doctor;
 pub mod error;
 /// Crashes on order, for tests.
 pub mod failpoint;
+/// `worker healthcheck`: whether a worker answers.
+pub mod health;
 /// `--until-idle`.
 pub mod idle;
 /// One file a job.

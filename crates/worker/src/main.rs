@@ -5,19 +5,24 @@ use std::process::ExitCode;
 use clap::Parser;
 use worker::cli::{Cli, Command};
 use worker::config::Config;
-use worker::doctor::{self, Options};
+use worker::doctor;
+use worker::health;
 use worker::listen::Inherited;
 use worker::start::{Ended, LAST_PATIENCE, run};
-use worker::telemetry;
+use worker::telemetry::{self, LogFormat};
 
 fn main() -> ExitCode {
     let inherited = Inherited::take();
     let cli = Cli::parse();
-    let config = match &cli.command {
-        Some(Command::Doctor(options)) => &options.config,
-        None => &cli.config,
-    };
-    telemetry::init(config.log_format);
+    match cli.command {
+        Some(Command::Healthcheck(options)) => check_health(&options),
+        Some(Command::Doctor(options)) => start(options.config.log_format, examine(*options)),
+        None => start(cli.config.log_format, work(cli.config, inherited)),
+    }
+}
+
+fn start(log_format: LogFormat, program: impl Future<Output = ExitCode>) -> ExitCode {
+    telemetry::init(log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -25,10 +30,7 @@ fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    let code = match cli.command {
-        Some(Command::Doctor(options)) => runtime.block_on(examine(*options)),
-        None => runtime.block_on(work(cli.config, inherited)),
-    };
+    let code = runtime.block_on(program);
     runtime.shutdown_timeout(LAST_PATIENCE);
     code
 }
@@ -50,12 +52,22 @@ async fn work(config: Config, inherited: Inherited) -> ExitCode {
     }
 }
 
-async fn examine(options: Options) -> ExitCode {
+async fn examine(options: doctor::Options) -> ExitCode {
     match doctor::examine(&options).await {
         Ok(report) => report.print(options.json),
         Err(error) => {
             eprintln!("worker doctor: {error}");
             error.exit_code()
+        }
+    }
+}
+
+fn check_health(options: &health::Options) -> ExitCode {
+    match health::check(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("worker healthcheck: {error}");
+            ExitCode::from(1)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use end_to_end::{Ended, Kind, LONG, Process, Row, Scene, repository};
+use end_to_end::{Ended, Kind, LONG, Process, Row, Scene, binary, repository};
 use sandbox::{Config, Provider};
 
 use crate::checks::{equals_truth, exported, nobody};
@@ -146,4 +146,20 @@ async fn ready_queries_run_unchanged(kind: Kind) {
     assert!(count >= 5, "{count} queries");
     worker.stop().await.with_code(0);
     assert_eq!(exported(&scene, &batch.id).await.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_healthcheck_tells_whether_a_worker_answers() {
+    let scene = Scene::new(Kind::Sqlite, Config::instant()).await;
+    let worker = scene.worker().start().await;
+    let admin = worker.admin.clone();
+    let healthcheck = || {
+        let mut command = Command::new(binary("worker"));
+        command.args(["healthcheck", "--admin-addr", &admin]);
+        Process::start(command, None)
+    };
+    healthcheck().ended(LONG).await.with_code(0);
+    worker.stop().await.with_code(0);
+    let said = healthcheck().ended(LONG).await.with_code(1).stderr;
+    assert!(said.starts_with("worker healthcheck: "), "{said}");
 }

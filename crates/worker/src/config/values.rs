@@ -33,7 +33,7 @@ pub(crate) fn is_this_machine(url: &Url) -> bool {
 }
 
 /// An address to listen on.
-pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:8787".to_owned())
 }
 
