@@ -28,7 +28,7 @@ fmt:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
-    shellcheck scripts/demo scripts/random-operations scripts/test scripts/postgres scripts/need scripts/enqueue-batch scripts/check-migrations scripts/check-readme .ci/run
+    shellcheck scripts/demo scripts/random-operations scripts/test scripts/postgres scripts/need scripts/enqueue-batch scripts/check-migrations scripts/check-readme scripts/check-image scripts/image scripts/package scripts/release .ci/run deploy/debian/* deploy/docker/init.sh
 
 # Licences, sources and known vulnerabilities of the dependencies.
 deny:
