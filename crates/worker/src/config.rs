@@ -16,8 +16,8 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use self::values::Grace;
-pub(crate) use self::values::{is_this_machine, socket_address};
 use self::values::web_address;
+pub(crate) use self::values::{is_this_machine, socket_address};
 use crate::admin::TokensFile;
 use crate::telemetry::LogFormat;
 
