@@ -17,10 +17,11 @@ async fn lock(other: &mut Transaction<'static, Postgres>, sql: &str) {
     done.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// Returns once somebody waits for a lock of `other`'s.
+/// Returns once another transaction waits for a lock of `other`'s. `pg_stat_activity` would show each look the sessions
+/// of the first one: a transaction sees one picture of it.
 async fn somebody_waits(other: &mut Transaction<'static, Postgres>) {
-    const WAITING: &str = "SELECT COUNT(*) FROM pg_stat_activity
-         WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    const WAITING: &str = "SELECT COUNT(*) FROM pg_locks
+         WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
     let looking = async {
         while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut **other).await.unwrap() == 0 {
             tokio::task::yield_now().await;
