@@ -217,19 +217,19 @@ SELECT c.id, c.call_id, c.attempt, c.provider, c.kind, c.people,
 FROM calls c
 LEFT JOIN calls o ON o.id = c.repeat_of;
 
-CREATE VIEW lookup_log AS
-SELECT l.id, l.call_id, l.attempt, l.provider, l.kind, CASE WHEN l.kind = 'track' THEN 1 ELSE 0 END AS people,
-       to_char(to_timestamp(l.sent_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS sent_at,
-       to_char(to_timestamp(l.finished_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS finished_at,
-       l.http_status, l.outcome, l.tracking_id, NULL AS repeat_of
-FROM lookups l;
+CREATE VIEW free_request_log AS
+SELECT f.id, f.call_id, f.attempt, f.provider, f.kind, CASE WHEN f.kind = 'track' THEN 1 ELSE 0 END AS people,
+       to_char(to_timestamp(f.sent_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS sent_at,
+       to_char(to_timestamp(f.finished_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS finished_at,
+       f.http_status, f.outcome, f.tracking_id, NULL AS repeat_of
+FROM free_requests f;
 
 CREATE VIEW call_log AS
 SELECT call_id, attempt, provider, kind, people, sent_at, finished_at, http_status, outcome, tracking_id, repeat_of
 FROM reveal_log
 UNION ALL
 SELECT call_id, attempt, provider, kind, people, sent_at, finished_at, http_status, outcome, tracking_id, repeat_of
-FROM lookup_log;
+FROM free_request_log;
 
 CREATE VIEW webhook_log AS
 SELECT to_char(to_timestamp(received_at / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS received_at, provider, call_id, outcome, bytes,

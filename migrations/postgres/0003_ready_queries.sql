@@ -45,30 +45,30 @@ WITH candidates AS (
     FROM provider_gates g
     CROSS JOIN LATERAL (
         SELECT q.id FROM reveals q
-        WHERE q.provider = g.provider AND q.queue_cohort IS NOT NULL
-        ORDER BY q.queue_cohort LIMIT 500) r
+        WHERE q.provider = g.provider AND q.queue_group IS NOT NULL
+        ORDER BY q.queue_group LIMIT 500) r
     UNION
     SELECT r.id
     FROM batch_totals t
     CROSS JOIN LATERAL (
         SELECT q.id FROM reveals q
-        WHERE q.queue_lane = t.batch_id AND q.provider = t.provider
+        WHERE q.queue_owner = t.batch_id AND q.provider = t.provider
         ORDER BY q.id LIMIT 20) r
     WHERE t.queued > 0
     UNION
     SELECT r.id
     FROM batch_totals t
     CROSS JOIN LATERAL (
-        SELECT q.id FROM reveals q WHERE q.lookup_lane = t.batch_id ORDER BY q.id LIMIT 20) r
+        SELECT q.id FROM reveals q WHERE q.lookup_owner = t.batch_id ORDER BY q.id LIMIT 20) r
     WHERE t.queued > 0 AND t.provider = 'ocean'
     UNION
     SELECT r.id
-    FROM newcomers n
+    FROM unclaimed_ranges n
     JOIN batch_totals t ON t.batch_id = n.batch_id AND t.provider = n.provider
     CROSS JOIN LATERAL (
         SELECT q.id FROM reveals q
-        WHERE q.id >= n.next AND q.id <= n.last AND q.lane = n.batch_id AND q.provider = n.provider
-          AND q.state = 'queued' AND q.newcomer = 1
+        WHERE q.id >= n.next AND q.id <= n.last AND q.owner = n.batch_id AND q.provider = n.provider
+          AND q.state = 'queued' AND q.unclaimed = 1
         ORDER BY q.id LIMIT 20) r
     WHERE t.queued > 0
 ),
@@ -107,18 +107,18 @@ held AS (
            (SELECT MIN(w.row_number)
             FROM (SELECT l.id FROM (
                       SELECT r.id FROM reveals r
-                      WHERE r.queue_lane = t.batch_id AND r.provider = t.provider
+                      WHERE r.queue_owner = t.batch_id AND r.provider = t.provider
                       ORDER BY r.id LIMIT 100) l
                   UNION ALL
                   SELECT l.id FROM (
                       SELECT r.id FROM reveals r
-                      WHERE r.lookup_lane = t.batch_id AND r.provider = t.provider
+                      WHERE r.lookup_owner = t.batch_id AND r.provider = t.provider
                       ORDER BY r.id LIMIT 100) l
                   UNION ALL
-                  SELECT l.id FROM newcomers n CROSS JOIN LATERAL (
+                  SELECT l.id FROM unclaimed_ranges n CROSS JOIN LATERAL (
                       SELECT r.id FROM reveals r
-                      WHERE r.id >= n.next AND r.id <= n.last AND r.lane = n.batch_id AND r.provider = n.provider
-                        AND r.state = 'queued' AND r.newcomer = 1
+                      WHERE r.id >= n.next AND r.id <= n.last AND r.owner = n.batch_id AND r.provider = n.provider
+                        AND r.state = 'queued' AND r.unclaimed = 1
                       ORDER BY r.id LIMIT 100) l
                   WHERE n.batch_id = t.batch_id AND n.provider = t.provider) q
             -- The plus keeps the planner from reading the whole batch beside: its people have an index.
@@ -162,4 +162,4 @@ SELECT call_id, attempt, provider, kind, people, sent_at, finished_at, http_stat
 FROM (SELECT * FROM reveal_log ORDER BY id DESC LIMIT 100) r
 UNION ALL
 SELECT call_id, attempt, provider, kind, people, sent_at, finished_at, http_status, outcome, tracking_id, repeat_of
-FROM (SELECT * FROM lookup_log ORDER BY id DESC LIMIT 100) l;
+FROM (SELECT * FROM free_request_log ORDER BY id DESC LIMIT 100) l;

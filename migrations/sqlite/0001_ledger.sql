@@ -19,11 +19,11 @@ CREATE TABLE secrets (
 
 -- Numbers for reveals are handed out from here, a block at a time. The row is locked while a chunk
 -- of rows is resolved to reveals, so two submits at once cannot make the same person twice.
-CREATE TABLE reveal_numbers (
+CREATE TABLE reveal_ids (
     one  BIGINT PRIMARY KEY CHECK (one = 1),
     next BIGINT NOT NULL
 );
-INSERT INTO reveal_numbers (one, next) VALUES (1, 1);
+INSERT INTO reveal_ids (one, next) VALUES (1, 1);
 
 CREATE TABLE batches (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -40,7 +40,7 @@ CREATE TABLE batches (
     created_at      BIGINT NOT NULL,
     loader_seen_at  BIGINT NOT NULL,           -- a batch that is loading and silent was abandoned
     took_over       BIGINT NOT NULL DEFAULT 0, -- 1: while loading, it took people over from others that load
-    turns_due       BIGINT NOT NULL DEFAULT 0, -- 1: once it is published, people whom it shares may have their turn sooner
+    owners_due      BIGINT NOT NULL DEFAULT 0, -- 1: once it is published, it may become the owner of people whom it shares
     published_at    BIGINT,                    -- NULL while it is loading: nobody sees or claims it
     finished_at     BIGINT,
     cancelled_at    BIGINT,
@@ -69,7 +69,7 @@ CREATE TABLE batch_totals (
     credits_spent    BIGINT NOT NULL DEFAULT 0,
     credits_looked_up BIGINT NOT NULL DEFAULT 0, -- of what was spent, what looking people up cost
     written_off      BIGINT NOT NULL DEFAULT 0, -- reserved for people who expired: perhaps spent
-    turn             BIGINT NOT NULL DEFAULT 0, -- grows with each turn beside others of its priority: the least is next
+    served           BIGINT NOT NULL DEFAULT 0, -- how often while others of its priority waited: the least is next
     max_credits      BIGINT,
     person_price     BIGINT NOT NULL DEFAULT 0, -- what one more person may cost, as of the last claim
     at_ceiling       BIGINT NOT NULL GENERATED ALWAYS AS ( -- 1: one more person might pass max_credits
@@ -87,10 +87,10 @@ CREATE TABLE reveals (
     state       TEXT   NOT NULL,
     reason      TEXT,
     attempts    BIGINT NOT NULL DEFAULT 0,
-    due_at      BIGINT,                        -- when a retrying one has its turn again
-    lane        BIGINT,                        -- the batch in whose turn it is sent
-    newcomer    BIGINT NOT NULL DEFAULT 0,     -- 1: came with the batch of its lane, and is found by its number
-    cohort      BIGINT,                        -- people who must be asked together, apart from others
+    due_at      BIGINT,                        -- when a retrying one is queued again
+    owner       BIGINT,                        -- the batch for which it is queued
+    unclaimed   BIGINT NOT NULL DEFAULT 0,     -- 1: came with its owner and was never claimed; found by its unclaimed range
+    isolation_group BIGINT,                    -- people who are asked together, isolated from others
     call_id     BIGINT,                        -- the call it is in, or was in last
     repeat_of   BIGINT,                        -- the call that its next one repeats
     credits     BIGINT NOT NULL DEFAULT 0,
@@ -98,24 +98,24 @@ CREATE TABLE reveals (
     revealed_at BIGINT,
     updated_at  BIGINT NOT NULL,
     -- What indexes go by: set only while it matters, so that all other changes of a row leave them alone.
-    queue_lane   BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND cohort IS NULL AND newcomer = 0
-                     AND NOT (provider = 'ocean' AND substr(subject, 1, 16) = 'linkedin.com/in/') THEN lane END) VIRTUAL,
-    lookup_lane  BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND cohort IS NULL -- to be looked up at Ocean first
-                     AND provider = 'ocean' AND substr(subject, 1, 16) = 'linkedin.com/in/' THEN lane END) VIRTUAL,
-    queue_cohort BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' THEN cohort END) VIRTUAL,
+    queue_owner  BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND isolation_group IS NULL AND unclaimed = 0
+                     AND NOT (provider = 'ocean' AND substr(subject, 1, 16) = 'linkedin.com/in/') THEN owner END) VIRTUAL,
+    lookup_owner  BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND isolation_group IS NULL -- to be looked up at Ocean first
+                     AND provider = 'ocean' AND substr(subject, 1, 16) = 'linkedin.com/in/' THEN owner END) VIRTUAL,
+    queue_group  BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' THEN isolation_group END) VIRTUAL,
     retry_at     BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'retrying' THEN due_at END) VIRTUAL,
     ended_badly  BIGINT GENERATED ALWAYS AS (CASE WHEN state IN ('failed', 'expired') THEN id END) VIRTUAL,
     UNIQUE (provider, subject, generation)
 );
-CREATE INDEX reveals_queue ON reveals (queue_lane, provider, id) WHERE queue_lane IS NOT NULL;
-CREATE INDEX reveals_lookup ON reveals (lookup_lane, id) WHERE lookup_lane IS NOT NULL;
-CREATE INDEX reveals_cohort ON reveals (provider, queue_cohort) WHERE queue_cohort IS NOT NULL;
+CREATE INDEX reveals_queue ON reveals (queue_owner, provider, id) WHERE queue_owner IS NOT NULL;
+CREATE INDEX reveals_lookup ON reveals (lookup_owner, id) WHERE lookup_owner IS NOT NULL;
+CREATE INDEX reveals_isolated ON reveals (provider, queue_group) WHERE queue_group IS NOT NULL;
 CREATE INDEX reveals_retrying ON reveals (provider, retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX reveals_ended_badly ON reveals (ended_badly) WHERE ended_badly IS NOT NULL;
 
--- The numbers of the people who came with a batch, from the first whose turn is still to come: they are claimed by walking
--- along them, and need no index of the queue.
-CREATE TABLE newcomers (
+-- The ids of the people who came with a batch, from the first that was never claimed: claims read them as a range, without
+-- an index of the queue.
+CREATE TABLE unclaimed_ranges (
     batch_id BIGINT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
     provider TEXT NOT NULL,
     next     BIGINT NOT NULL,
@@ -224,7 +224,7 @@ CREATE TABLE call_reveals (
 ) WITHOUT ROWID;
 
 -- Requests that cost no credits: polls of a tracking id and balances.
-CREATE TABLE lookups (
+CREATE TABLE free_requests (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     call_id     TEXT   NOT NULL,
     provider    TEXT   NOT NULL,
@@ -294,7 +294,7 @@ CREATE TABLE provider_gates (
     probe_call        BIGINT,                  -- the call whose acceptance or result opens it
     key_fingerprint   TEXT,
     broken_streak     BIGINT NOT NULL DEFAULT 0, -- broken answers to orders since one was answered well
-    broken_lookups    BIGINT NOT NULL DEFAULT 0, -- the same of polls and balances
+    broken_free_requests BIGINT NOT NULL DEFAULT 0, -- the same of polls and balances
     accepted_at       BIGINT,                  -- when it last took an order
     refused_singles   BIGINT NOT NULL DEFAULT 0, -- people refused on their own since it last took an order
     orders_taken      BIGINT NOT NULL DEFAULT 0,

@@ -43,30 +43,30 @@ WITH candidates AS (
     FROM provider_gates g
     CROSS JOIN reveals r ON r.id IN (
         SELECT q.id FROM reveals q
-        WHERE q.provider = g.provider AND q.queue_cohort IS NOT NULL
-        ORDER BY q.queue_cohort LIMIT 500)
+        WHERE q.provider = g.provider AND q.queue_group IS NOT NULL
+        ORDER BY q.queue_group LIMIT 500)
     UNION
     SELECT r.id
     FROM batch_totals t
     CROSS JOIN reveals r ON r.id IN (
         SELECT q.id FROM reveals q
-        WHERE q.queue_lane = t.batch_id AND q.provider = t.provider
+        WHERE q.queue_owner = t.batch_id AND q.provider = t.provider
         ORDER BY q.id LIMIT 20)
     WHERE t.queued > 0
     UNION
     SELECT r.id
     FROM batch_totals t
     CROSS JOIN reveals r ON r.id IN (
-        SELECT q.id FROM reveals q WHERE q.lookup_lane = t.batch_id ORDER BY q.id LIMIT 20)
+        SELECT q.id FROM reveals q WHERE q.lookup_owner = t.batch_id ORDER BY q.id LIMIT 20)
     WHERE t.queued > 0 AND t.provider = 'ocean'
     UNION
     SELECT r.id
-    FROM newcomers n
+    FROM unclaimed_ranges n
     CROSS JOIN batch_totals t ON t.batch_id = n.batch_id AND t.provider = n.provider
     CROSS JOIN reveals r ON r.id IN (
         SELECT q.id FROM reveals q
-        WHERE q.id >= n.next AND q.id <= n.last AND q.lane = n.batch_id AND +q.provider = n.provider
-          AND q.state = 'queued' AND q.newcomer = 1
+        WHERE q.id >= n.next AND q.id <= n.last AND q.owner = n.batch_id AND +q.provider = n.provider
+          AND q.state = 'queued' AND q.unclaimed = 1
         ORDER BY q.id LIMIT 20)
     WHERE t.queued > 0
 ),
@@ -106,18 +106,18 @@ held AS (
             FROM reveals q CROSS JOIN batch_rows w ON w.reveal_id = q.id AND w.batch_id = t.batch_id AND w.ended IS NULL
             WHERE q.id IN (SELECT id FROM (
                                SELECT r.id FROM reveals r
-                               WHERE r.queue_lane = t.batch_id AND r.provider = t.provider
+                               WHERE r.queue_owner = t.batch_id AND r.provider = t.provider
                                ORDER BY r.id LIMIT 100)
                            UNION ALL
                            SELECT id FROM (
                                SELECT r.id FROM reveals r
-                               WHERE r.lookup_lane = t.batch_id AND r.provider = t.provider
+                               WHERE r.lookup_owner = t.batch_id AND r.provider = t.provider
                                ORDER BY r.id LIMIT 100)
                            UNION ALL
                            SELECT id FROM (
-                               SELECT r.id FROM newcomers n CROSS JOIN reveals r ON r.id >= n.next AND r.id <= n.last
-                               WHERE n.batch_id = t.batch_id AND n.provider = t.provider AND r.lane = n.batch_id
-                                 AND +r.provider = n.provider AND r.state = 'queued' AND r.newcomer = 1
+                               SELECT r.id FROM unclaimed_ranges n CROSS JOIN reveals r ON r.id >= n.next AND r.id <= n.last
+                               WHERE n.batch_id = t.batch_id AND n.provider = t.provider AND r.owner = n.batch_id
+                                 AND +r.provider = n.provider AND r.state = 'queued' AND r.unclaimed = 1
                                ORDER BY r.id LIMIT 100))) AS first_in_line
     FROM batch_totals t
     JOIN batches b ON b.id = t.batch_id AND b.published_at IS NOT NULL
@@ -158,4 +158,4 @@ SELECT call_id, attempt, provider, kind, people, sent_at, finished_at, http_stat
 FROM (SELECT * FROM reveal_log ORDER BY id DESC LIMIT 100) r
 UNION ALL
 SELECT call_id, attempt, provider, kind, people, sent_at, finished_at, http_status, outcome, tracking_id, repeat_of
-FROM (SELECT * FROM lookup_log ORDER BY id DESC LIMIT 100) l;
+FROM (SELECT * FROM free_request_log ORDER BY id DESC LIMIT 100) l;

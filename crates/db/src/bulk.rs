@@ -6,5 +6,5 @@ pub(crate) mod range_update;
 mod statement;
 
 pub use columns::{Column, Columns, ints, same, same_text, shared, texts, words};
-pub use range_update::{Key, each_along};
-pub use statement::each;
+pub use range_update::{Key, write_ranges};
+pub use statement::write_rows;

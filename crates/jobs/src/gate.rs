@@ -31,7 +31,7 @@ pub struct Breaker {
     /// Broken answers to orders since one was answered well.
     pub broken_streak: i64,
     /// The same of polls and balances, which say nothing about orders.
-    pub broken_lookups: i64,
+    pub broken_free_requests: i64,
     /// What it was closed for before it closed for something else, while no order was taken since.
     pub outage: Option<Outage>,
 }
@@ -53,7 +53,7 @@ pub enum AnswerTo {
     /// Another order.
     Order,
     /// A poll or a balance.
-    Lookup,
+    FreeRequest,
 }
 
 /// What a reveal finds at a gate.
@@ -97,7 +97,7 @@ impl Breaker {
             return Admission::Shut(None);
         }
         match self.state {
-            GateState::Open if self.broken_streak > 0 || self.broken_lookups > 0 => {
+            GateState::Open if self.broken_streak > 0 || self.broken_free_requests > 0 => {
                 Admission::Careful
             }
             GateState::Open => Admission::Open,
@@ -128,7 +128,7 @@ impl Breaker {
 
     /// Until when requests that cost nothing must wait; `None` if they need not.
     #[must_use]
-    pub fn lookups_wait(&self, now: Timestamp) -> Option<Option<Timestamp>> {
+    pub fn free_requests_wait(&self, now: Timestamp) -> Option<Option<Timestamp>> {
         let shut = self.state != GateState::Open && self.reason.is_some_and(GateReason::blocks_all);
         (shut && !self.is_over(now)).then_some(self.until)
     }
@@ -139,7 +139,7 @@ impl Breaker {
         let before = match to {
             AnswerTo::Probe => return true,
             AnswerTo::Order => self.broken_streak,
-            AnswerTo::Lookup => self.broken_lookups,
+            AnswerTo::FreeRequest => self.broken_free_requests,
         };
         self.state == GateState::Open && before + 1 >= BROKEN_STREAK
     }

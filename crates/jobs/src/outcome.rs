@@ -36,7 +36,7 @@ pub enum RevealOutcome {
 
 /// What came of looking people up by their LinkedIn addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdLookupOutcome {
+pub enum LookupOutcome {
     /// The provider answered.
     Answered(Matches),
     /// The request never left: too much time had passed when its first byte was to go.
@@ -109,7 +109,7 @@ pub struct BadPerson {
 
 /// What a request for a result or a balance came to, when it brought neither.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LookupFailure {
+pub enum FreeRequestFailure {
     /// 429.
     RateLimited {
         /// The provider's `Retry-After`, as sent.

@@ -10,7 +10,7 @@ const AHEAD: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leaving {
     /// Each at its moment, which may be a little ahead: what writing it down takes doesn't cost it its turn.
-    AtItsMoment,
+    AtItsSlot,
     /// As soon as they are claimed: ahead of their moments only where those are close to each other.
     AtOnce,
 }
@@ -31,7 +31,7 @@ pub struct Grant {
 impl Grant {
     /// When the `nth` of the granted requests may leave, counted from 0: microseconds since 1970.
     #[must_use]
-    pub fn leaves_at_us(&self, nth: usize) -> i64 {
+    pub fn send_slot_us(&self, nth: usize) -> i64 {
         self.first_us + i64::try_from(nth).unwrap_or(i64::MAX).saturating_mul(self.interval_us)
     }
 }
@@ -70,7 +70,7 @@ fn us(time: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Leaving::{AtItsMoment, AtOnce};
+    use super::Leaving::{AtItsSlot, AtOnce};
     use super::*;
     use proptest::prelude::*;
 
@@ -84,15 +84,12 @@ mod tests {
 
     #[test]
     fn what_is_claimed_ahead_leaves_at_its_moment() {
-        let first = take(0, 10_000_000, 100.0, 5, AtItsMoment);
+        let first = take(0, 10_000_000, 100.0, 5, AtItsSlot);
         assert_eq!(first.requests, 3);
-        let moments: Vec<i64> = (0..3).map(|n| first.leaves_at_us(n)).collect();
+        let moments: Vec<i64> = (0..3).map(|n| first.send_slot_us(n)).collect();
         assert_eq!(moments, [10_000_000, 10_010_000, 10_020_000]);
         // Claimed late, but within the time ahead: no moment is lost.
-        assert_eq!(
-            take(first.tat_us, 10_029_000, 100.0, 1, AtItsMoment).leaves_at_us(0),
-            10_030_000
-        );
+        assert_eq!(take(first.tat_us, 10_029_000, 100.0, 1, AtItsSlot).send_slot_us(0), 10_030_000);
     }
 
     proptest! {
@@ -104,12 +101,12 @@ mod tests {
             let (mut tat, mut now, mut sent, mut last) = (0, 1_000_000_000, 0usize, 0);
             for (wait, wanted) in steps {
                 now += wait;
-                let grant = take(tat, now, rate, wanted, AtItsMoment);
+                let grant = take(tat, now, rate, wanted, AtItsSlot);
                 tat = grant.tat_us;
                 sent += grant.requests;
                 prop_assert!(grant.next_at_ms * 1000 > now);
                 for n in 0..grant.requests {
-                    let moment = grant.leaves_at_us(n);
+                    let moment = grant.send_slot_us(n);
                     prop_assert!(moment >= now && moment - last >= interval_us(rate));
                     last = moment;
                 }
@@ -120,8 +117,8 @@ mod tests {
 
         #[test]
         fn the_next_time_named_is_a_time_at_which_one_may_go(rate in 0.1f64..5000.0, wanted in 1usize..50) {
-            let grant = take(0, 5_000_000, rate, wanted, AtItsMoment);
-            prop_assert!(take(grant.tat_us, grant.next_at_ms * 1000, rate, 1, AtItsMoment).requests == 1);
+            let grant = take(0, 5_000_000, rate, wanted, AtItsSlot);
+            prop_assert!(take(grant.tat_us, grant.next_at_ms * 1000, rate, 1, AtItsSlot).requests == 1);
         }
     }
 }

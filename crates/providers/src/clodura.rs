@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use jobs::outcome::{
-    Balance, Finding, LookupFailure, PersonResult, Refusal, RevealOutcome, TrackOutcome,
+    Balance, Finding, FreeRequestFailure, PersonResult, Refusal, RevealOutcome, TrackOutcome,
 };
 use jobs::price::DIRECT_DIAL;
 use jobs::words::{Known, masked};
@@ -76,31 +76,31 @@ impl Client {
     /// `GET /api/v1/search/people/track/{trackingId}`.
     ///
     /// # Errors
-    /// No answer about this order came; see [`LookupFailure`].
-    pub async fn track(&self, tracking_id: &str) -> Result<TrackOutcome, LookupFailure> {
+    /// No answer about this order came; see [`FreeRequestFailure`].
+    pub async fn track(&self, tracking_id: &str) -> Result<TrackOutcome, FreeRequestFailure> {
         // A path can't carry these; Clodura has given out no such id.
         if matches!(tracking_id, "" | "." | "..") || tracking_id.contains(char::is_control) {
             return Ok(TrackOutcome::NothingThere);
         }
         let path = [&PEOPLE[..], &["track", tracking_id]].concat();
-        let answer = meaning::of_lookup(self.0.get(&path, Some(tracking_id)).await)?;
+        let answer = meaning::of_free_request(self.0.get(&path, Some(tracking_id)).await)?;
         match answer.status {
             200..=299 if answer.is_readable() => Ok(tracked(&answer)),
             // It knows no such order. One id is to blame here, never the provider as a whole.
             400 | 404 | 410 | 422 => Ok(TrackOutcome::NothingThere),
-            _ => Err(LookupFailure::Unavailable { message: answer.words() }),
+            _ => Err(FreeRequestFailure::Unavailable { message: answer.words() }),
         }
     }
 
     /// What is left of the credits: `GET /api/v1/credits`.
     ///
     /// # Errors
-    /// No balance came; see [`LookupFailure`].
-    pub async fn balance(&self) -> Result<Balance, LookupFailure> {
+    /// No balance came; see [`FreeRequestFailure`].
+    pub async fn balance(&self) -> Result<Balance, FreeRequestFailure> {
         let exchange = self.0.get(&["api", "v1", "credits"], None).await;
-        let answer = meaning::of_lookup(exchange)?;
+        let answer = meaning::of_free_request(exchange)?;
         let balance = answer.json().filter(|_| answer.is_success()).and_then(|json| balance(&json));
-        balance.ok_or_else(|| LookupFailure::Unavailable { message: answer.words() })
+        balance.ok_or_else(|| FreeRequestFailure::Unavailable { message: answer.words() })
     }
 }
 

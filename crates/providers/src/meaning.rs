@@ -1,5 +1,5 @@
 use jobs::Credits;
-use jobs::outcome::{LookupFailure, Refusal, RevealOutcome};
+use jobs::outcome::{FreeRequestFailure, Refusal, RevealOutcome};
 use serde_json::Value;
 
 use crate::http::{Answer, Failure};
@@ -37,28 +37,30 @@ pub(crate) fn of_order(exchange: Result<Answer, Failure>) -> Result<Answer, Reve
 
 /// The same for a question that costs nothing (a balance, a result): here doubt is harmless, it
 /// is simply asked again. `Ok` is a 2xx or a 4xx without a common meaning.
-pub(crate) fn of_lookup(exchange: Result<Answer, Failure>) -> Result<Answer, LookupFailure> {
+pub(crate) fn of_free_request(
+    exchange: Result<Answer, Failure>,
+) -> Result<Answer, FreeRequestFailure> {
     let answer = match exchange {
         Ok(answer) => answer,
         Err(Failure::NotSent(message) | Failure::Lost(message)) => {
-            return Err(LookupFailure::Unavailable { message });
+            return Err(FreeRequestFailure::Unavailable { message });
         }
         // Only orders have a time by which they must leave.
         Err(Failure::TooLate) => {
-            return Err(LookupFailure::Unavailable { message: "not sent in time".to_owned() });
+            return Err(FreeRequestFailure::Unavailable { message: "not sent in time".to_owned() });
         }
     };
     let retry_after = answer.retry_after;
     let message = || answer.words();
     Err(match answer.status {
-        300..=399 => LookupFailure::Misconfigured { message: redirected(answer.status) },
+        300..=399 => FreeRequestFailure::Misconfigured { message: redirected(answer.status) },
         403 if answer.is_from_a_proxy() => {
-            LookupFailure::Unavailable { message: not_the_provider(answer.status) }
+            FreeRequestFailure::Unavailable { message: not_the_provider(answer.status) }
         }
-        401 | 403 => LookupFailure::Misconfigured { message: message() },
-        429 => LookupFailure::RateLimited { retry_after },
+        401 | 403 => FreeRequestFailure::Misconfigured { message: message() },
+        429 => FreeRequestFailure::RateLimited { retry_after },
         200..=299 | 400..=407 | 409..=499 => return Ok(answer),
-        _ => LookupFailure::Unavailable { message: message() },
+        _ => FreeRequestFailure::Unavailable { message: message() },
     })
 }
 

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jobs::outcome::{
-    BadPerson, Balance, DailyQuota, Finding, IdLookupOutcome, LookupFailure, PersonResult, Refusal,
-    RevealOutcome,
+    BadPerson, Balance, DailyQuota, Finding, FreeRequestFailure, LookupOutcome, PersonResult,
+    Refusal, RevealOutcome,
 };
 use jobs::{Credits, OceanPlan, Tariff};
 use reqwest::header::HeaderName;
@@ -71,28 +71,28 @@ impl Client {
 
     /// Asks which people have these LinkedIn handles, 1 to 1,000 of them: `POST /v2/lookup/people`. Answered at once;
     /// those who match are charged.
-    pub async fn look_up(&self, handles: &[String]) -> IdLookupOutcome {
+    pub async fn look_up(&self, handles: &[String]) -> LookupOutcome {
         let question = Question { linkedin_handles: handles, ocean_ids: [] };
         let exchange = self.account.post_for_profiles(&["v2", "lookup", "people"], &question).await;
         match meaning::of_order(exchange) {
             Ok(answer) if answer.is_success() => {
                 let json = answer.json();
                 match json.and_then(|json| profiles::matches(&json, handles)) {
-                    Some(matches) => IdLookupOutcome::Answered(matches),
+                    Some(matches) => LookupOutcome::Answered(matches),
                     // Not quoted: it may name people.
-                    None => IdLookupOutcome::Unknown {
+                    None => LookupOutcome::Unknown {
                         why: format!("HTTP {}: no list of people can be read", answer.status),
                     },
                 }
             }
-            Ok(answer) => IdLookupOutcome::Refused(refusal(&answer, handles.len())),
-            Err(RevealOutcome::Refused(refusal)) => IdLookupOutcome::Refused(refusal),
-            Err(RevealOutcome::NotSent) => IdLookupOutcome::NotSent,
+            Ok(answer) => LookupOutcome::Refused(refusal(&answer, handles.len())),
+            Err(RevealOutcome::Refused(refusal)) => LookupOutcome::Refused(refusal),
+            Err(RevealOutcome::NotSent) => LookupOutcome::NotSent,
             Err(RevealOutcome::Unknown { why } | RevealOutcome::Undocumented { why, .. }) => {
-                IdLookupOutcome::Unknown { why }
+                LookupOutcome::Unknown { why }
             }
             Err(RevealOutcome::Accepted { .. } | RevealOutcome::NotFound) => {
-                IdLookupOutcome::Unknown { why: "an answer to another question".to_owned() }
+                LookupOutcome::Unknown { why: "an answer to another question".to_owned() }
             }
         }
     }
@@ -100,19 +100,19 @@ impl Client {
     /// What is left of the credits that pay for phones, and of the day's requests: `GET /v2/credits/balance`.
     ///
     /// # Errors
-    /// No balance came; see [`LookupFailure`].
-    pub async fn balance(&self) -> Result<Balance, LookupFailure> {
+    /// No balance came; see [`FreeRequestFailure`].
+    pub async fn balance(&self) -> Result<Balance, FreeRequestFailure> {
         let exchange = self.account.get(&["v2", "credits", "balance"], None).await;
-        let answer = meaning::of_lookup(exchange)?;
+        let answer = meaning::of_free_request(exchange)?;
         let message = answer.words();
         if answer.status == 400 && is_token_conflict(&answer) {
-            return Err(LookupFailure::Misconfigured { message });
+            return Err(FreeRequestFailure::Misconfigured { message });
         }
         let balance = answer
             .json()
             .filter(|_| answer.is_success())
             .and_then(|json| balance(&json, self.plan));
-        balance.ok_or(LookupFailure::Unavailable { message })
+        balance.ok_or(FreeRequestFailure::Unavailable { message })
     }
 }
 

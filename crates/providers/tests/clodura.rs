@@ -6,7 +6,8 @@ mod stub;
 use std::time::Duration;
 
 use jobs::outcome::{
-    Balance, Finding, LookupFailure, Refusal, RevealOutcome, RevealOutcome::Refused, TrackOutcome,
+    Balance, Finding, FreeRequestFailure, Refusal, RevealOutcome, RevealOutcome::Refused,
+    TrackOutcome,
 };
 use jobs::{Credits, Identifier, IdentifierKind};
 use serde_json::{Value, json};
@@ -30,12 +31,12 @@ async fn asked(person: &Identifier, webhook: Option<&str>, partners: bool) -> Va
     stub.only_request().json()
 }
 
-async fn track(status: u16, body: &str) -> Result<TrackOutcome, LookupFailure> {
+async fn track(status: u16, body: &str) -> Result<TrackOutcome, FreeRequestFailure> {
     let stub = Stub::start([answer(status, &[], body)]).await;
     discreet(stub.clodura().track("688a").await)
 }
 
-async fn balance(status: u16, body: &str) -> Result<Balance, LookupFailure> {
+async fn balance(status: u16, body: &str) -> Result<Balance, FreeRequestFailure> {
     let stub = Stub::start([answer(status, &[("Retry-After", "3")], body)]).await;
     discreet(stub.clodura().balance().await)
 }
@@ -217,13 +218,13 @@ async fn nothing_to_track() {
     }
     for status in [302, 401, 403] {
         let result = track(status, "").await;
-        assert!(matches!(result, Err(LookupFailure::Misconfigured { .. })), "{status}");
+        assert!(matches!(result, Err(FreeRequestFailure::Misconfigured { .. })), "{status}");
     }
     for status in [402, 408, 500, 503] {
         let result = track(status, "").await;
-        assert!(matches!(result, Err(LookupFailure::Unavailable { .. })), "{status}");
+        assert!(matches!(result, Err(FreeRequestFailure::Unavailable { .. })), "{status}");
     }
-    assert_eq!(track(429, "").await, Err(LookupFailure::RateLimited { retry_after: None }));
+    assert_eq!(track(429, "").await, Err(FreeRequestFailure::RateLimited { retry_after: None }));
 }
 
 #[tokio::test]
@@ -255,14 +256,14 @@ async fn the_balance_of_other_plans() {
     let negative = [r#"{"remainingCredits": -1}"#, r#"{"directDials": 3, "maxDirectDials": -1}"#];
     for body in negative {
         let result = balance(200, body).await;
-        assert!(matches!(result, Err(LookupFailure::Unavailable { .. })), "{body}");
+        assert!(matches!(result, Err(FreeRequestFailure::Unavailable { .. })), "{body}");
     }
     for (status, body) in [(200, "{}"), (200, "no"), (404, ""), (500, "")] {
         let result = balance(status, body).await;
-        assert!(matches!(result, Err(LookupFailure::Unavailable { .. })), "{status} {body}");
+        assert!(matches!(result, Err(FreeRequestFailure::Unavailable { .. })), "{status} {body}");
     }
     let result = balance(401, "").await;
-    assert!(matches!(result, Err(LookupFailure::Misconfigured { .. })));
+    assert!(matches!(result, Err(FreeRequestFailure::Misconfigured { .. })));
     let retry_after = Some(Duration::from_secs(3));
-    assert_eq!(balance(429, "").await, Err(LookupFailure::RateLimited { retry_after }));
+    assert_eq!(balance(429, "").await, Err(FreeRequestFailure::RateLimited { retry_after }));
 }

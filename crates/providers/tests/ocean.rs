@@ -6,7 +6,7 @@ mod stub;
 use std::time::Duration;
 
 use jobs::outcome::{
-    BadPerson, Balance, DailyQuota, IdLookupOutcome, LookupFailure, Matches, Refusal,
+    BadPerson, Balance, DailyQuota, FreeRequestFailure, LookupOutcome, Matches, Refusal,
     RevealOutcome, RevealOutcome::Refused,
 };
 use jobs::{Credits, OceanPlan, Tariff};
@@ -24,7 +24,7 @@ async fn balance(
     status: u16,
     headers: &[(&str, &str)],
     body: &str,
-) -> Result<Balance, LookupFailure> {
+) -> Result<Balance, FreeRequestFailure> {
     let stub = Stub::start([answer(status, headers, body)]).await;
     discreet(stub.ocean().balance().await)
 }
@@ -102,7 +102,7 @@ async fn a_proxy_s_answer_is_not_the_provider_s() {
         assert!(matches!(outcome, RevealOutcome::Unknown { .. }), "{status}: {outcome:?}");
     }
     let challenged = balance(403, &[("cf-mitigated", "challenge")], page).await;
-    assert!(matches!(challenged, Err(LookupFailure::Unavailable { .. })), "{challenged:?}");
+    assert!(matches!(challenged, Err(FreeRequestFailure::Unavailable { .. })), "{challenged:?}");
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn conflicting_tokens() {
     assert_eq!(reveal(400, &[], &body).await, misconfigured(&expected));
     assert_eq!(
         balance(400, &[], &body).await,
-        Err(LookupFailure::Misconfigured { message: expected })
+        Err(FreeRequestFailure::Misconfigured { message: expected })
     );
     assert_eq!(reveal(400, &[], r#"{"detail": "bad"}"#).await, bad_request("HTTP 400: bad"));
 }
@@ -289,7 +289,7 @@ async fn a_balance_with_fields_missing() {
     }
     for no_balance in ["{}", "[]", "null", "<html>", ""] {
         let result = balance(200, &[], no_balance).await;
-        assert!(matches!(result, Err(LookupFailure::Unavailable { .. })), "{no_balance}");
+        assert!(matches!(result, Err(FreeRequestFailure::Unavailable { .. })), "{no_balance}");
     }
 }
 
@@ -310,18 +310,18 @@ async fn a_plan_that_is_set_decides_which_pool_pays() {
 async fn no_balance() {
     for status in [401, 403, 301] {
         let result = balance(status, &[], "").await;
-        assert!(matches!(result, Err(LookupFailure::Misconfigured { .. })), "{status}");
+        assert!(matches!(result, Err(FreeRequestFailure::Misconfigured { .. })), "{status}");
     }
     for status in [400, 402, 404, 408, 422, 500, 502, 503] {
         let result = balance(status, &[], "").await;
-        assert!(matches!(result, Err(LookupFailure::Unavailable { .. })), "{status}");
+        assert!(matches!(result, Err(FreeRequestFailure::Unavailable { .. })), "{status}");
     }
     let retry_after = Some(Duration::from_secs(3));
     let result = balance(429, &[("retry-after", "3")], "").await;
-    assert_eq!(result, Err(LookupFailure::RateLimited { retry_after }));
+    assert_eq!(result, Err(FreeRequestFailure::RateLimited { retry_after }));
 }
 
-async fn look_up(status: u16, headers: &[(&str, &str)], body: &str) -> IdLookupOutcome {
+async fn look_up(status: u16, headers: &[(&str, &str)], body: &str) -> LookupOutcome {
     let stub = Stub::start([answer(status, headers, body)]).await;
     discreet(stub.ocean().look_up(&["ada".to_owned(), "bo".to_owned()]).await)
 }
@@ -340,7 +340,7 @@ async fn looks_people_up_as_documented() {
 async fn a_lookup_tells_ids_or_why_not() {
     let matches = Matches { ids: vec![None, Some("o2".to_owned())], unnamed: false };
     let body = r#"{"people": [{"id": "o2", "linkedinHandle": "bo"}]}"#;
-    assert_eq!(look_up(200, &[], body).await, IdLookupOutcome::Answered(matches));
+    assert_eq!(look_up(200, &[], body).await, LookupOutcome::Answered(matches));
     for (status, body) in [
         (200, ""),
         (200, "<html>"),
@@ -350,7 +350,7 @@ async fn a_lookup_tells_ids_or_why_not() {
         (504, body),
     ] {
         let outcome = look_up(status, &[], body).await;
-        assert!(matches!(outcome, IdLookupOutcome::Unknown { .. }), "{status} {body}");
+        assert!(matches!(outcome, LookupOutcome::Unknown { .. }), "{status} {body}");
     }
     let place =
         r#"{"detail": [{"loc": ["body", "linkedinHandles", 1], "msg": "no", "type": "x"}]}"#;
@@ -362,14 +362,14 @@ async fn a_lookup_tells_ids_or_why_not() {
         (429, "", limited),
     ] {
         let outcome = look_up(status, &[("retry-after", "7")], body).await;
-        assert_eq!(outcome, IdLookupOutcome::Refused(refusal), "{status}");
+        assert_eq!(outcome, LookupOutcome::Refused(refusal), "{status}");
     }
     assert!(matches!(
         look_up(503, &[], "").await,
-        IdLookupOutcome::Refused(Refusal::Unavailable { .. })
+        LookupOutcome::Refused(Refusal::Unavailable { .. })
     ));
     assert!(matches!(
         look_up(403, &[], "").await,
-        IdLookupOutcome::Refused(Refusal::Misconfigured { .. })
+        LookupOutcome::Refused(Refusal::Misconfigured { .. })
     ));
 }

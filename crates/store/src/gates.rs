@@ -3,9 +3,10 @@
 pub(crate) mod account;
 pub(crate) mod balance;
 pub(crate) mod closing;
+pub(crate) mod free_requests;
 pub(crate) mod gate;
 pub(crate) mod good_answers;
-pub(crate) mod lookups;
+
 pub(crate) mod not_found;
 pub(crate) mod pause;
 pub(crate) mod state;

@@ -18,7 +18,7 @@ pub(crate) static SCHEMA: Schema = Schema {
         "phones",
         "identity_links",
         "webhook_inbox",
-        "lookups",
+        "free_requests",
     ],
     // What is under way at a moment, which is never much.
     small_indexes: &["calls_sending", "webhook_inbox_pending"],

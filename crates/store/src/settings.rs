@@ -134,7 +134,7 @@ async fn dated_or_make(
     now: Timestamp,
 ) -> Result<Vec<(String, Timestamp)>> {
     // One row that every database has serves as the lock: two processes must not make two keys.
-    let _: Option<(i64,)> = row!(conn, "SELECT next FROM reveal_numbers WHERE one = 1 FOR UPDATE")?;
+    let _: Option<(i64,)> = row!(conn, "SELECT next FROM reveal_ids WHERE one = 1 FOR UPDATE")?;
     let usable = usable(conn, purpose, now).await?;
     if !usable.is_empty() {
         return Ok(usable);

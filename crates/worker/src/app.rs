@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::metrics::Metrics;
-use crate::persist::{Patience, persist};
+use crate::retry_write::{Patience, retry_write};
 use crate::routine::Routine;
 use crate::signing::Signing;
 use crate::supervise::Supervisor;
@@ -126,12 +126,16 @@ impl App {
     ///
     /// # Errors
     /// What is not the database's absence: the write was fenced off, or it would never succeed.
-    pub async fn persist<T, F, Fut>(&self, what: &'static str, write: F) -> Result<T, StoreError>
+    pub async fn retry_write<T, F, Fut>(
+        &self,
+        what: &'static str,
+        write: F,
+    ) -> Result<T, StoreError>
     where
         F: Fn() -> Fut,
         Fut: Future<Output = Result<T, StoreError>>,
     {
         let others_succeed = || async { self.store.heartbeat(self.worker).await.is_ok() };
-        persist(what, Patience::USUAL, write, StoreError::is_temporary, others_succeed).await
+        retry_write(what, Patience::USUAL, write, StoreError::is_temporary, others_succeed).await
     }
 }

@@ -28,14 +28,14 @@ use crate::supervise::Supervisor;
 const SLOW_POLL: Duration = Duration::from_secs(5);
 /// After a claim that brought nothing, changes are not looked at again sooner than this.
 const QUIET: Duration = Duration::from_millis(10);
-/// How long a source that has plenty waits for more free slots: one claim for many is cheaper.
+/// How long a source with more work than slots waits for more free slots: one claim for many is cheaper.
 const GATHER: Duration = Duration::from_millis(3);
 /// So many slots are many: the work in each is small, and claiming it costs about as much.
 const MANY: usize = 8;
 
 /// What was claimed, with the slot that it takes up.
 #[derive(Clone)]
-pub struct Ticket<T> {
+pub struct Job<T> {
     /// The work.
     pub work: T,
     /// apalis wants its tasks to be `Clone`; the slot is free when the last clone is gone, if not before.
@@ -44,7 +44,7 @@ pub struct Ticket<T> {
     _unfinished: TaskTrackerToken,
 }
 
-impl<T> Ticket<T> {
+impl<T> Job<T> {
     /// Lets somebody else have the slot: what is left to do takes up none.
     pub fn free_slot(&self) {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -74,24 +74,24 @@ pub trait Source: Send + 'static {
 }
 
 /// An apalis backend that hands out what a source claimed.
-pub struct Leased<T>(Arc<Mutex<mpsc::UnboundedReceiver<Ticket<T>>>>);
+pub struct ClaimedQueue<T>(Arc<Mutex<mpsc::UnboundedReceiver<Job<T>>>>);
 
-impl<T> Clone for Leased<T> {
+impl<T> Clone for ClaimedQueue<T> {
     fn clone(&self) -> Self {
-        Leased(Arc::clone(&self.0))
+        ClaimedQueue(Arc::clone(&self.0))
     }
 }
 
-impl<T> Leased<T> {
+impl<T> ClaimedQueue<T> {
     /// What was claimed and not begun when the workers stopped.
     pub fn left_over(&self) -> Vec<T> {
         let mut receiver = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::iter::from_fn(|| receiver.try_recv().ok()).map(|ticket| ticket.work).collect()
+        std::iter::from_fn(|| receiver.try_recv().ok()).map(|job| job.work).collect()
     }
 }
 
-impl<T: Send + 'static> Backend for Leased<T> {
-    type Task = Task<Ticket<T>>;
+impl<T: Send + 'static> Backend for ClaimedQueue<T> {
+    type Task = Task<Job<T>>;
     type Error = Infallible;
 
     fn poll_ready(
@@ -108,11 +108,11 @@ impl<T: Send + 'static> Backend for Leased<T> {
         _: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, Infallible>>> {
         let mut receiver = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        receiver.poll_recv(cx).map(|ticket| ticket.map(|ticket| Ok(Task::new(ticket))))
+        receiver.poll_recv(cx).map(|job| job.map(|job| Ok(Task::new(job))))
     }
 
     /// A worker that its Monitor restarts must find the channel open; what is left over at the end
-    /// is given back by [`Leased::left_over`].
+    /// is given back by [`ClaimedQueue::left_over`].
     fn poll_close(
         &mut self,
         _: &mut Context<'_>,
@@ -122,8 +122,8 @@ impl<T: Send + 'static> Backend for Leased<T> {
     }
 }
 
-impl<T: Send + 'static> BackendConfig for Leased<T> {
-    type Args = Ticket<T>;
+impl<T: Send + 'static> BackendConfig for ClaimedQueue<T> {
+    type Args = Job<T>;
     type Id = u64;
     type Kind = Ephemeral;
     type Config = ();
@@ -160,36 +160,35 @@ pub struct Feed {
 
 impl Feed {
     /// Starts claiming; the backend hands out what was claimed.
-    pub fn start<S: Source>(self, source: S) -> (Leased<S::Work>, tokio::task::JoinHandle<()>) {
+    pub fn start<S: Source>(
+        self,
+        source: S,
+    ) -> (ClaimedQueue<S::Work>, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (name, supervisor) = (self.name, self.supervisor.clone());
         let feed = supervisor.spawn(name, self.run(source, sender));
-        (Leased(Arc::new(Mutex::new(receiver))), feed)
+        (ClaimedQueue(Arc::new(Mutex::new(receiver))), feed)
     }
 
     /// Claims until it is to stop. A database that is away is waited for here: an error that reached
     /// apalis would cancel what is in flight.
-    async fn run<S: Source>(
-        mut self,
-        mut source: S,
-        sender: mpsc::UnboundedSender<Ticket<S::Work>>,
-    ) {
-        let (mut failures, mut plenty) = (0, false);
-        while let Some(mut slots) = self.free_slots(plenty).await {
+    async fn run<S: Source>(mut self, mut source: S, sender: mpsc::UnboundedSender<Job<S::Work>>) {
+        let (mut failures, mut saturated) = (0, false);
+        while let Some(mut slots) = self.free_slots(saturated).await {
             match source.claim(slots.num_permits()).await {
                 Ok(claimed) => {
                     failures = 0;
-                    plenty = claimed.work.len() >= slots.num_permits();
+                    saturated = claimed.work.len() >= slots.num_permits();
                     let none = claimed.work.is_empty();
                     for work in claimed.work {
                         let Some(slot) = slots.split(1) else { break };
                         let slot = Arc::new(Mutex::new(Some(slot)));
                         let _unfinished = self.unfinished.token();
                         // Fails only once nobody works any more; the process is ending then.
-                        let _ = sender.send(Ticket { work, slot, _unfinished });
+                        let _ = sender.send(Job { work, slot, _unfinished });
                     }
                     drop(slots);
-                    if !plenty {
+                    if !saturated {
                         self.rest(claimed.again_at, claimed.paced, none).await;
                     }
                 }
@@ -204,9 +203,9 @@ impl Feed {
         }
     }
 
-    /// All slots that are free, at least one, and where there is plenty to do rather all that
+    /// All slots that are free, at least one, and where there is more work than slots rather all that
     /// there are; `None` when it is time to stop.
-    async fn free_slots(&self, plenty: bool) -> Option<OwnedSemaphorePermit> {
+    async fn free_slots(&self, saturated: bool) -> Option<OwnedSemaphorePermit> {
         let first = tokio::select! {
             biased;
             () = self.stopping.cancelled() => return None,
@@ -214,7 +213,7 @@ impl Feed {
         };
         let mut slots = first;
         let others = u32::try_from(self.all).unwrap_or(u32::MAX).saturating_sub(1);
-        if plenty && self.all >= MANY {
+        if saturated && self.all >= MANY {
             let more = Arc::clone(&self.slots).acquire_many_owned(others);
             if let Ok(Ok(more)) = tokio::time::timeout(GATHER, more).await {
                 slots.merge(more);

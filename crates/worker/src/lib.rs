@@ -4,12 +4,12 @@
 pub mod admin;
 /// What every job needs.
 pub mod app;
-/// From settings to what the jobs need.
-mod assemble;
 /// The bridge between apalis and the ledger.
 pub mod backend;
 /// How much of webhooks' bodies is held in memory.
 pub mod bodies;
+/// From settings to what the jobs need.
+mod bootstrap;
 /// The command line.
 pub mod cli;
 /// Command line and environment.
@@ -35,7 +35,7 @@ pub mod metrics;
 /// How many files may be open.
 mod open_files;
 /// Writing down what must not be lost.
-mod persist;
+mod retry_write;
 /// What goes well is one line a minute.
 pub mod routine;
 /// The registration list.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobs::outcome::LookupFailure;
+use jobs::outcome::FreeRequestFailure;
 use jobs::{Provider, Timestamp};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -146,18 +146,18 @@ impl Metrics {
     }
 
     /// A request that costs no credits ended.
-    pub fn lookup<T>(
+    pub fn free_request<T>(
         &self,
         provider: Provider,
         kind: Kind,
-        result: &Result<T, LookupFailure>,
+        result: &Result<T, FreeRequestFailure>,
         took: Duration,
     ) {
         let outcome = match result {
             Ok(_) => "answered",
-            Err(LookupFailure::RateLimited { .. }) => "rate_limited",
-            Err(LookupFailure::Misconfigured { .. }) => "misconfigured",
-            Err(LookupFailure::Unavailable { .. }) => "unavailable",
+            Err(FreeRequestFailure::RateLimited { .. }) => "rate_limited",
+            Err(FreeRequestFailure::Misconfigured { .. }) => "misconfigured",
+            Err(FreeRequestFailure::Unavailable { .. }) => "unavailable",
         };
         self.request(provider, kind, outcome, took);
     }

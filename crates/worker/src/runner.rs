@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::backend::{Feed, Leased, Source};
+use crate::backend::{ClaimedQueue, Feed, Source};
 use crate::jobs::{
     apply_webhooks, check_balance, housekeeping, retention, reveal_clodura, reveal_ocean,
     send_call, track_clodura,
@@ -30,7 +30,7 @@ pub struct Runner {
     app: App,
     feeds: Vec<JoinHandle<()>>,
     unfinished: TaskTracker,
-    reveals: Vec<Leased<ClaimedCall>>,
+    reveals: Vec<ClaimedQueue<ClaimedCall>>,
     monitor: Monitor,
 }
 
@@ -140,7 +140,7 @@ impl Runner {
         source: S,
         slots: usize,
         topic: Topic,
-    ) -> Leased<S::Work> {
+    ) -> ClaimedQueue<S::Work> {
         let semaphore = Arc::new(Semaphore::new(slots));
         let feed = Feed {
             name,
@@ -179,7 +179,7 @@ impl Runner {
         if let Err(error) = monitor.run_with_signal(finished).await {
             tracing::warn!(%error, "a worker ended with an error");
         }
-        let left = reveals.iter().flat_map(Leased::left_over);
+        let left = reveals.iter().flat_map(ClaimedQueue::left_over);
         let give_back =
             left.map(|call| send_call::give_back(&app, call, "stopped before it was sent"));
         if tokio::time::timeout(at_the_end, futures::future::join_all(give_back)).await.is_err() {

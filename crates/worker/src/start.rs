@@ -21,7 +21,7 @@ use crate::runner::Runner;
 use crate::server::Patience;
 use crate::spool::Spool;
 use crate::webhooks::Webhooks;
-use crate::{admin, assemble, open_files, server, webhooks};
+use crate::{admin, bootstrap, open_files, server, webhooks};
 
 /// Connections to the dashboard and the metrics.
 const ADMIN_CONNECTIONS: usize = 256;
@@ -63,7 +63,8 @@ async fn run_on(
     };
     let admin_listener = listen::bind(config.admin_addr, "ADMIN_ADDR").await?;
     let sandbox = start_sandbox(&config).await?;
-    let app = assemble::worker(&config, store.clone(), sandbox.as_ref(), listener.as_ref()).await?;
+    let app =
+        bootstrap::worker(&config, store.clone(), sandbox.as_ref(), listener.as_ref()).await?;
     // Before anybody is told that this process is ready, and may tell it to stop.
     let stop = StopSignals::listen().context("signals can't be listened for")?;
     announce(&app, &config, listener.as_ref(), &admin_listener);

@@ -7,7 +7,7 @@ use rusqlite::ToSql;
 
 use crate::bulk::columns::{Column, Columns};
 use crate::bulk::contiguous_ids::{Part, parts};
-use crate::bulk::statement::{each, with_values};
+use crate::bulk::statement::{with_values, write_rows};
 use crate::conn::{Conn, Raw};
 use crate::dialect::Dialect;
 use crate::error::Result;
@@ -24,7 +24,7 @@ pub struct Key {
 
 /// Runs `sql` for all rows, once for each range with contiguous keys and the same texts; gives the number of
 /// rows it changed.
-pub async fn each_along(
+pub async fn write_ranges(
     conn: &mut Conn,
     sql: &'static str,
     key: &Key,
@@ -39,7 +39,7 @@ pub async fn each_along(
             Part::Others(rows) => {
                 let slices =
                     columns.iter().map(|(name, column)| (*name, column.slice(rows.clone())));
-                each(conn, sql, slices.collect()).await?
+                write_rows(conn, sql, slices.collect()).await?
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::error::Result;
 const AT_ONCE: usize = 16;
 
 /// Runs `sql` for all rows; gives the number of rows it changed.
-pub async fn each(conn: &mut Conn, sql: &'static str, columns: Columns) -> Result<u64> {
+pub async fn write_rows(conn: &mut Conn, sql: &'static str, columns: Columns) -> Result<u64> {
     let rows = columns.first().map_or(0, |(_, column)| column.len());
     if rows == 0 {
         return Ok(0);

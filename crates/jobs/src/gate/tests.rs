@@ -17,7 +17,7 @@ fn open() -> Breaker {
         step: 0,
         probe_out: false,
         broken_streak: 0,
-        broken_lookups: 0,
+        broken_free_requests: 0,
         outage: None,
     }
 }
@@ -45,7 +45,7 @@ fn what_a_reveal_finds() {
     for (gate, want) in [
         (open(), Admission::Open),
         (Breaker { broken_streak: 1, ..open() }, Admission::Careful),
-        (Breaker { broken_lookups: 1, ..open() }, Admission::Careful),
+        (Breaker { broken_free_requests: 1, ..open() }, Admission::Careful),
         (Breaker { paused: true, ..open() }, Admission::Shut(None)),
         (at(RateLimited, Some(later)), Admission::Shut(Some(later))),
         (at(RateLimited, Some(NOW)), probe(false)),
@@ -81,13 +81,13 @@ fn the_step_is_kept_on_probation() {
 
 #[test]
 fn five_broken_answers_in_a_row_close_it() {
-    for (orders, lookups, to, breaks) in [
+    for (orders, free_requests, to, breaks) in [
         (3, 9, AnswerTo::Order, false),
         (4, 0, AnswerTo::Order, true),
-        (9, 3, AnswerTo::Lookup, false),
-        (0, 4, AnswerTo::Lookup, true),
+        (9, 3, AnswerTo::FreeRequest, false),
+        (0, 4, AnswerTo::FreeRequest, true),
     ] {
-        let gate = Breaker { broken_streak: orders, broken_lookups: lookups, ..open() };
+        let gate = Breaker { broken_streak: orders, broken_free_requests: free_requests, ..open() };
         assert_eq!(gate.breaks(to), breaks, "{gate:?}");
         let shut = close(&gate, RateLimited, Until::Backoff, NOW);
         assert!(!shut.breaks(to));
@@ -111,12 +111,12 @@ fn answers_to_earlier_requests_make_it_no_worse() {
 fn polls_and_balances_wait_for_some_of_it() {
     let later = NOW + MINUTE;
     let limited = close(&open(), RateLimited, Until::After(MINUTE), NOW);
-    assert_eq!(limited.lookups_wait(NOW), Some(Some(later)));
-    assert_eq!(limited.lookups_wait(later), None);
-    assert_eq!(close(&open(), CreditsPending, Until::Backoff, NOW).lookups_wait(NOW), None);
+    assert_eq!(limited.free_requests_wait(NOW), Some(Some(later)));
+    assert_eq!(limited.free_requests_wait(later), None);
+    assert_eq!(close(&open(), CreditsPending, Until::Backoff, NOW).free_requests_wait(NOW), None);
     let wrong = close(&open(), Misconfigured, Until::Fixed, NOW);
-    assert_eq!(wrong.lookups_wait(later), Some(None));
-    assert_eq!(half_open(&wrong).lookups_wait(NOW), None);
+    assert_eq!(wrong.free_requests_wait(later), Some(None));
+    assert_eq!(half_open(&wrong).free_requests_wait(NOW), None);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_clock_that_is_set_back_lengthens_nothing() {
     let gate = close(&open(), RateLimited, Until::After(MINUTE), NOW);
     let two_days_before = NOW - 2880 * MINUTE;
     assert_eq!(gate.admission(two_days_before), Admission::Probe { small: false });
-    assert_eq!(gate.lookups_wait(two_days_before), None);
+    assert_eq!(gate.free_requests_wait(two_days_before), None);
     let again = close(&gate, RateLimited, Until::After(MINUTE), two_days_before);
     assert_eq!(again.until, Some(two_days_before + MINUTE));
 }

@@ -8,7 +8,7 @@ use crate::audit::{Action, Entry};
 use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
-use crate::reveals::ownership::find_lanes;
+use crate::reveals::ownership::assign_owners;
 use crate::store::Store;
 use crate::topic::Topic;
 
@@ -129,7 +129,7 @@ impl Store {
 /// rows ended.
 async fn end_chunk(conn: &mut Conn, batch: i64, people: &[i64], now: Timestamp) -> Result<i64> {
     let mut totals = Totals::default();
-    find_lanes(conn, &mut totals, people, now).await?;
+    assign_owners(conn, &mut totals, people, now).await?;
     let ended = totals.cancelled(batch);
     totals.flush(conn, now).await?;
     conn.announce(Topic::Queue);

@@ -10,9 +10,9 @@ use jobs::Timestamp;
 use crate::batches::loading::Loading;
 use crate::error::Result;
 use crate::people::links;
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::reveals::counters::Totals;
-use crate::reveals::ownership::find_lanes;
+use crate::reveals::ownership::assign_owners;
 use crate::store::Store;
 use crate::topic::Topic;
 
@@ -111,7 +111,7 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
         return Ok(false);
     };
     // The lock under which submits look people up: none may take up a person who is being forgotten.
-    Numbers::lock(conn).await?;
+    RevealIds::lock(conn).await?;
     let steps: Vec<(i64,)> = rows!(
         conn,
         "DELETE FROM row_waterfall WHERE batch_id = $1 AND row_number <= $2 RETURNING reveal_id",
@@ -124,7 +124,7 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
     let shown = chunk.into_iter().filter_map(|(_, reveal)| reveal);
     let people: BTreeSet<i64> = shown.chain(steps.into_iter().map(|(reveal,)| reveal)).collect();
     let people: Vec<i64> = people.into_iter().collect();
-    find_lanes(conn, &mut totals, &people, now).await?;
+    assign_owners(conn, &mut totals, &people, now).await?;
     let unsaid: Option<(i64,)> =
         row!(conn, "SELECT id FROM batches WHERE id = $1 AND finished_at IS NULL", id)?;
     let subjects = subjects_of(conn, &people).await?;

@@ -315,7 +315,7 @@ async fn reveals_of(
                 THEN 0 ELSE 1 END AS BIGINT)
          FROM TEXTS($1) AS e
          JOIN reveals r ON r.provider = $2 AND r.subject = e.value
-         LEFT JOIN batches l ON l.id = r.lane AND l.published_at IS NULL",
+         LEFT JOIN batches l ON l.id = r.owner AND l.published_at IS NULL",
         Texts::of(&subjects),
         provider.as_str(),
     )?;

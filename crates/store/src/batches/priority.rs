@@ -22,7 +22,7 @@ impl Store {
                 // A higher priority moves people here, a lower one away to batches that are before it now.
                 exec!(
                     conn,
-                    "UPDATE batches SET turns_due = 1
+                    "UPDATE batches SET owners_due = 1
                      WHERE id = $1 OR (priority > $2 AND published_at IS NOT NULL AND cancelled_at IS NULL
                         AND unfinished > 0 AND $2 < (SELECT o.priority FROM batches o WHERE o.id = $1))",
                     id,
@@ -36,6 +36,6 @@ impl Store {
             })
         })
         .await?;
-        self.sweep_turns().await
+        self.sweep_owners_due().await
     }
 }

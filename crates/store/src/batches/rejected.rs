@@ -1,6 +1,6 @@
 //! Rows that a submit left out because they were bad. An export gives them back in their place.
 
-use db::bulk::{each, ints, same, texts};
+use db::bulk::{ints, same, texts, write_rows};
 use db::{Conn, Durability, exec, record, rows};
 
 use crate::batches::loading::Loading;
@@ -74,7 +74,7 @@ async fn insert(conn: &mut Conn, batch: i64, rejected: Vec<RejectedRow>) -> Resu
         ("reason", texts(rejected.iter().map(|row| Some(row.reason.as_str())))),
         ("fields", texts(rejected.into_iter().map(|row| Some(row.fields)))),
     ];
-    each(
+    write_rows(
         conn,
         "INSERT INTO rejected_rows (batch_id, position, after_row, reason, fields)
          SELECT e.batch, e.position, e.after_row, e.reason, e.fields FROM ROWS",

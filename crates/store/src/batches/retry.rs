@@ -15,7 +15,7 @@ use crate::batches::retry::people::People;
 use crate::batches::retry::rows::{RetryStates, RowChange, read_rows, write_rows};
 use crate::decode::{BatchRef, parse_provider};
 use crate::error::Result;
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::reveals::counters::Totals;
 use crate::store::Store;
 use crate::topic::Topic;
@@ -149,7 +149,7 @@ async fn retry_chunk(
     states: RetryStates,
     now: Timestamp,
 ) -> Result<Retried> {
-    let mut numbers = Numbers::lock(conn).await?;
+    let mut ids = RevealIds::lock(conn).await?;
     let rows = read_rows(conn, batch, numbers_of_rows).await?;
     let mut people = People::read(conn, batch, &rows, states).await?;
     let mut changes = Vec::new();
@@ -161,8 +161,7 @@ async fn retry_chunk(
         if !row.ended && !states.asks_again(was.state) {
             continue;
         }
-        let steps: Vec<i64> =
-            row.steps.iter().map(|&step| people.again(step, &mut numbers)).collect();
+        let steps: Vec<i64> = row.steps.iter().map(|&step| people.again(step, &mut ids)).collect();
         let (shown, kept) = people.shown(&steps).unwrap_or((row.shown, None));
         let Some(now_shown) = people.get(shown) else { continue };
         let before = if row.ended { RevealState::Cancelled } else { was.state };
@@ -171,7 +170,7 @@ async fn retry_chunk(
         let shared = i64::from(!(pays && payers.insert(shown)));
         changes.push(RowChange { batch, number: row.number, shown, kept, shared, steps });
     }
-    numbers.save(conn).await?;
+    ids.save(conn).await?;
     people.write_new(conn, now).await?;
     write_rows(conn, &changes).await?;
     let polled_first = people.start(conn, &mut totals, &changes, now).await?;

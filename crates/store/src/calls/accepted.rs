@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use db::bulk::{Columns, each, ints, same, texts};
+use db::bulk::{Columns, ints, same, texts, write_rows};
 use db::{BoxFuture, Conn, Item, json, rows};
 use jobs::{CallState, Policy, Timestamp};
 
 use crate::calls::claimed::Answer;
 use crate::error::{Result, StoreError};
-use crate::gates::good_answers::Passed;
+use crate::gates::good_answers::GoodAnswers;
 use crate::gates::state;
 use crate::results::taken_back::take_back;
 use crate::reveals::counters::Totals;
@@ -58,7 +58,7 @@ impl Store {
             waits_for_locks: false,
         };
         self.batchers.write(accepted).await?;
-        Passed::of(self.db.attached()).count_accepted(call.provider, self.now());
+        GoodAnswers::of(self.db.attached()).count_accepted(call.provider, self.now());
         Ok(())
     }
 }
@@ -136,7 +136,7 @@ impl Accepted {
 }
 
 async fn write(conn: &mut Conn, accepted: &[&Accepted], now: Timestamp) -> Result<()> {
-    each(
+    write_rows(
         conn,
         "UPDATE calls SET state = 'accepted', outcome = 'accepted', tracking_id = e.tracking_id,
             http_status = e.http_status, finished_at = e.now, deadline_at = e.deadline_at, poll_at = e.poll_at
@@ -150,7 +150,7 @@ async fn write(conn: &mut Conn, accepted: &[&Accepted], now: Timestamp) -> Resul
 /// Calls whose webhook was faster, or that were taken for lost: what the answer tells is still worth
 /// having. A call that is known to be paid for is not sent again, whatever UNKNOWN_GRACE says.
 async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Result<()> {
-    each(
+    write_rows(
         conn,
         "UPDATE calls SET tracking_id = COALESCE(calls.tracking_id, e.tracking_id),
             http_status = e.http_status, finished_at = COALESCE(calls.finished_at, e.now),

@@ -1,6 +1,6 @@
-//! Taking people from the queue into calls. One transaction decides whether, how fast, who, and who
-//! pays, and writes the call down as `sending`: what left this transaction may be sent at once, and
-//! what didn't was never claimed.
+//! Takes people from the queue into calls. One transaction decides whether and how fast to send, which people, and which
+//! batch pays, and writes the call down as `sending`. A call that was committed may be sent at once. One that was not
+//! committed was never claimed.
 
 pub(crate) mod admission;
 mod call_plan;
@@ -13,15 +13,15 @@ mod send_slot;
 mod write;
 
 use db::{Conn, exec, row};
-use jobs::gate::Admission as Door;
+use jobs::gate::Admission as GateState;
 use jobs::{Clock, Provider};
 
 use crate::calls::claim::admission::{Admission, admit, earliest};
-use crate::calls::claim::call_plan::{Drafts, draft_calls};
+use crate::calls::claim::call_plan::{Plan, plan_calls};
 use crate::calls::claim::committed::{Claimed, Made};
-use crate::calls::claim::isolated::{Aside, promote_due};
-use crate::calls::claim::send_slot::Moment;
-use crate::calls::claim::write::send_drafts;
+use crate::calls::claim::isolated::{OffQueue, promote_due};
+use crate::calls::claim::send_slot::ClaimTime;
+use crate::calls::claim::write::write_planned;
 use crate::calls::claimed::{ClaimReveals, ClaimedCall, Claims};
 use crate::error::Result;
 use crate::gates::gate::Gate;
@@ -63,18 +63,19 @@ impl Store {
         }
     }
 
-    /// Whether the gate still lets a call through that waited for its moment.
+    /// Whether the gate still lets a call through that waited for its send slot.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn may_leave(&self, call: &ClaimedCall) -> Result<bool> {
         let gate = Gate::read(&mut self.db.read().await?, call.provider).await?;
-        let open = matches!(gate.breaker.admission(self.now()), Door::Open | Door::Careful);
+        let open =
+            matches!(gate.breaker.admission(self.now()), GateState::Open | GateState::Careful);
         Ok(open || gate.probe_call == Some(call.id))
     }
 }
 
-/// Whether any batch has rows that show somebody who waits to be asked.
+/// Whether any batch has rows that wait to be asked.
 async fn anybody_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
     let waiting: Option<(i64,)> = row!(
         conn,
@@ -86,34 +87,35 @@ async fn anybody_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
 
 async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Claimed> {
     let gate = Gate::lock(conn, ask.provider).await?;
-    // Only now: whoever has the lock may be slow.
-    let moment = Moment::of(clock);
-    let now = moment.now;
+    // Read only now, since the lock may have been waited for.
+    let time = ClaimTime::of(clock);
+    let now = time.now;
     learn_plan(conn, ask, &gate).await?;
     let price = gate.price(ask.provider, ask.price).reserved;
     if reprice(conn, ask.provider, price).await? {
         return Ok(Claimed::Prepared);
     }
     let mut totals = Totals::default();
-    let aside = Aside::read(conn, ask.provider).await?;
-    if aside.next_due.is_some_and(|at| at <= now)
+    let off_queue = OffQueue::read(conn, ask.provider).await?;
+    if off_queue.next_due.is_some_and(|at| at <= now)
         && promote_due(conn, &mut totals, ask.provider, now).await?
     {
         totals.flush(conn, now).await?;
         return Ok(Claimed::Prepared);
     }
-    let claims = match admit(conn, ask, &gate, &moment).await? {
+    let claims = match admit(conn, ask, &gate, &time).await? {
         Admission::Wait(again_at) => Claims { again_at, ..Claims::default() },
         Admission::Paced(again_at) => {
             Claims { again_at: Some(again_at), paced: true, ..Claims::default() }
         }
         Admission::Go(admitted) => {
-            let Drafts { drafts, walked } =
-                draft_calls(conn, &mut totals, ask, &gate, &admitted, &aside, now).await?;
+            let Plan { planned, cursors } =
+                plan_calls(conn, &mut totals, ask, &gate, &admitted, &off_queue, now).await?;
             let probe = admitted.probe;
-            let claims = send_drafts(conn, &mut totals, ask, &gate, drafts, probe, &moment).await?;
-            for way in &walked {
-                unclaimed_range::pass(conn, ask.provider, way).await?;
+            let claims =
+                write_planned(conn, &mut totals, ask, &gate, planned, probe, &time).await?;
+            for cursor in &cursors {
+                unclaimed_range::advance(conn, ask.provider, cursor).await?;
             }
             claims
         }
@@ -122,7 +124,7 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
     if claims.paced {
         return Ok(Claimed::Calls(claims));
     }
-    let again_at = earliest(claims.again_at, aside.next_due);
+    let again_at = earliest(claims.again_at, off_queue.next_due);
     Ok(Claimed::Calls(Claims { again_at, ..claims }))
 }
 

@@ -46,7 +46,7 @@ pub struct ClaimedCall {
     /// When it was written down.
     pub sent_at: Timestamp,
     /// When it is its turn to leave, by the rate: now, or in a few milliseconds.
-    pub leaves_at: Instant,
+    pub send_slot: Instant,
     /// Encoded identifiers, in the order in which they are sent.
     pub people: Vec<String>,
     pub(crate) id: i64,

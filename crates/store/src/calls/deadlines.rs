@@ -62,7 +62,7 @@ impl Store {
         self.bring_back_what_is_too_far_ahead(policy).await?;
         self.sweep_cancelled_batches().await?;
         self.note_what_is_off(policy).await?;
-        self.sweep_turns().await?;
+        self.sweep_owners_due().await?;
         let now = self.now();
         // Each by itself: all lock gates before calls, and calls before people.
         let webhooks_silent = self

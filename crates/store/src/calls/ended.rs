@@ -19,7 +19,7 @@ pub(super) fn broken_order(gate: &Gate, call: &ClaimedCall) -> Option<i64> {
 pub(super) fn answer_to(call: &ClaimedCall) -> AnswerTo {
     match call.kind {
         CallKind::Reveal => AnswerTo::Order,
-        CallKind::Lookup => AnswerTo::Lookup,
+        CallKind::Lookup => AnswerTo::FreeRequest,
     }
 }
 

@@ -10,7 +10,7 @@ mod same_person;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use db::bulk::{Key, each_along, ints};
+use db::bulk::{Key, ints, write_ranges};
 use db::{Conn, exec, json, record, row, rows};
 use jobs::lookup::{NO_MATCH, PRICE_OF_MATCH, is_to_be_looked_up};
 use jobs::outcome::Matches;
@@ -28,7 +28,7 @@ use crate::gates::gate::Gate;
 use crate::gates::state;
 use crate::people::erased::ERASED;
 use crate::people::links::evidence::persons_of;
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::people::suppressed::{end_waiting, suppressed_among};
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, REVEAL, shift};
@@ -78,7 +78,7 @@ async fn take(
     let call = &answer.call;
     Gate::lock(conn, call.provider).await?;
     // The lock under which submits look people up: none may make the same person meanwhile.
-    Numbers::lock(conn).await?;
+    RevealIds::lock(conn).await?;
     let found: Option<(String,)> =
         row!(conn, "SELECT state FROM calls WHERE id = $1 FOR UPDATE", call.id)?;
     let state = found.map(|(state,)| state);
@@ -95,7 +95,7 @@ async fn take(
     let ids = erased.filter_map(|member| member.identifier(matches)).collect();
     remember_ids(conn, ids, now).await?;
     state::open_probed(conn, &[call.id]).await?;
-    state::passed(conn, call.provider, answer_to(call)).await?;
+    state::note_success(conn, call.provider, answer_to(call)).await?;
     conn.announce(Topic::Queue);
     Ok(())
 }
@@ -149,7 +149,7 @@ async fn book(
         ("credits", spent()),
     ];
     let key = Key { of: "call_reveals.position", by: "position", within: Some("call") };
-    each_along(
+    write_ranges(
         conn,
         "UPDATE call_reveals SET credits = e.credits
          FROM ROWS WHERE call_reveals.call_id = e.call AND call_reveals.position = e.position",
@@ -159,7 +159,7 @@ async fn book(
     .await?;
     let columns =
         vec![("id", ints(members.iter().map(|member| member.reveal_id))), ("credits", spent())];
-    each_along(
+    write_ranges(
         conn,
         "UPDATE reveals SET credits = reveals.credits + e.credits FROM ROWS WHERE reveals.id = e.id",
         &REVEAL,
@@ -231,7 +231,7 @@ async fn sort_out(
     }
     exec!(
         conn,
-        "UPDATE reveals SET cohort = NULL, revealed_at = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        "UPDATE reveals SET isolation_group = NULL, revealed_at = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&unmatched),
         now.0,
     )?;

@@ -3,7 +3,7 @@
 
 mod run;
 
-use db::bulk::{each, ints};
+use db::bulk::{ints, write_rows};
 use db::{BoxFuture, Conn, Item};
 use jobs::gate::Breaker;
 use jobs::outcome::{Finding, PersonResult};
@@ -112,7 +112,7 @@ async fn settle_all(
         ("id", ints(all.iter().map(|one| one.answer.call.id))),
         ("http_status", ints(all.iter().map(|one| one.answer.http_status.map(i64::from)))),
     ];
-    each(
+    write_rows(
         conn,
         "UPDATE calls SET outcome = COALESCE(calls.outcome, 'not found'), http_status = e.http_status
          FROM ROWS WHERE calls.id = e.id",

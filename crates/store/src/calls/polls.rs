@@ -71,7 +71,7 @@ async fn claim(
     now: Timestamp,
 ) -> Result<Polls> {
     let gate = Gate::lock(conn, provider).await?;
-    if let Some(until) = gate.breaker.lookups_wait(now) {
+    if let Some(until) = gate.breaker.free_requests_wait(now) {
         return Ok(Polls { polls: Vec::new(), again_at: until });
     }
     let full = gate.rate(limit, now);
@@ -131,7 +131,7 @@ async fn next_poll(
     provider: Provider,
     now: Timestamp,
 ) -> Result<Option<Timestamp>> {
-    if let Some(until) = Gate::read(conn, provider).await?.breaker.lookups_wait(now) {
+    if let Some(until) = Gate::read(conn, provider).await?.breaker.free_requests_wait(now) {
         return Ok(until);
     }
     let first: Option<(Option<i64>,)> = row!(

@@ -5,15 +5,15 @@ use std::time::Duration;
 use db::{Conn, exec, row};
 use jobs::backoff::exponential;
 use jobs::gate::{AnswerTo, backoff};
-use jobs::outcome::{Balance, LookupFailure};
+use jobs::outcome::{Balance, FreeRequestFailure};
 use jobs::rate::{self, Leaving};
 use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{CallId, Credits, GateState, PerPerson, Policy, Provider, Tariff, Timestamp};
 
 use crate::error::Result;
 use crate::gates::account::Spending;
+use crate::gates::free_requests::{FreeRequest, describe, on_failure};
 use crate::gates::gate::{Gate, Going};
-use crate::gates::lookups::{Lookup, describe, on_failure};
 use crate::gates::{closing, gate, state};
 use crate::store::Store;
 use crate::topic::Topic;
@@ -83,7 +83,7 @@ impl Store {
     pub async fn record_balance(
         &self,
         claimed: ClaimedBalance,
-        result: std::result::Result<Balance, LookupFailure>,
+        result: std::result::Result<Balance, FreeRequestFailure>,
         http_status: Option<u16>,
         price: PerPerson,
         policy: &Policy,
@@ -101,7 +101,7 @@ impl Store {
 
 /// When the account is to be asked; `None` if nothing but a change of the gate makes it so.
 fn due(gate: &Gate, now: Timestamp) -> Option<Timestamp> {
-    match gate.breaker.lookups_wait(now) {
+    match gate.breaker.free_requests_wait(now) {
         Some(until) => until,
         None => {
             let due = gate.balance_due_at.or(regularly(gate));
@@ -164,14 +164,14 @@ async fn claim(
 async fn record(
     conn: &mut Conn,
     claimed: &ClaimedBalance,
-    result: std::result::Result<Balance, LookupFailure>,
+    result: std::result::Result<Balance, FreeRequestFailure>,
     http_status: Option<u16>,
     price: PerPerson,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
     let gate = Gate::lock(conn, claimed.provider).await?;
-    let lookup = Lookup {
+    let free_request = FreeRequest {
         call_id: &CallId::generate().to_string(),
         provider: claimed.provider,
         kind: "balance",
@@ -181,16 +181,17 @@ async fn record(
         tracking_id: None,
         outcome: result.as_ref().map_or_else(|failure| describe(failure).into(), |_| "read".into()),
     };
-    Lookup::write_all(conn, vec![lookup], now).await?;
+    FreeRequest::write_all(conn, vec![free_request], now).await?;
     match result {
         Ok(balance) => {
-            state::passed(conn, claimed.provider, AnswerTo::Lookup).await?;
+            state::note_success(conn, claimed.provider, AnswerTo::FreeRequest).await?;
             note(conn, claimed, &gate, balance, price, policy, now).await
         }
         Err(failure) => {
             let due = now + exponential(policy.gate_base, policy.gate_max, 0);
             set_due(conn, claimed.provider, Some(due), 0).await?;
-            if closed_as_broken(&gate) && matches!(failure, LookupFailure::Unavailable { .. }) {
+            if closed_as_broken(&gate) && matches!(failure, FreeRequestFailure::Unavailable { .. })
+            {
                 return reprobe(conn, claimed.provider, &gate, policy, now).await;
             }
             on_failure(conn, claimed.provider, &gate, failure, policy, now).await

@@ -123,14 +123,14 @@ pub(crate) async fn broken(
     let to = match call {
         Some(_) if gate.probe_call == call => AnswerTo::Probe,
         Some(_) => AnswerTo::Order,
-        None => AnswerTo::Lookup,
+        None => AnswerTo::FreeRequest,
     };
     exec!(
         conn,
-        "UPDATE provider_gates SET broken_streak = broken_streak + 1 - $2, broken_lookups = broken_lookups + $2
+        "UPDATE provider_gates SET broken_streak = broken_streak + 1 - $2, broken_free_requests = broken_free_requests + $2
          WHERE provider = $1",
         provider.as_str(),
-        i64::from(to == AnswerTo::Lookup),
+        i64::from(to == AnswerTo::FreeRequest),
     )?;
     if gate.breaker.breaks(to) {
         let closing = Closing {

@@ -11,7 +11,7 @@ use jobs::{Credits, GateReason, OffReason, PerPerson, Price, Provider, Tariff, T
 
 use crate::decode::optional_credits;
 use crate::error::{Result, StoreError};
-use crate::gates::good_answers::Passed;
+use crate::gates::good_answers::GoodAnswers;
 
 record! {
     /// A gate as stored. Its words are read by [`Gate`] alone.
@@ -27,7 +27,7 @@ record! {
         outage_reason: Option<String>,
         outage_step: i64,
         broken_streak: i64,
-        broken_lookups: i64,
+        broken_free_requests: i64,
         pub(crate) probe_call: Option<i64>,
         pub(crate) key_fingerprint: Option<String>,
         pub(crate) accepted_at: Option<i64>,
@@ -112,7 +112,7 @@ impl Gate {
                 step: row.closed_step,
                 probe_out: row.probe_call.is_some(),
                 broken_streak: row.broken_streak,
-                broken_lookups: row.broken_lookups,
+                broken_free_requests: row.broken_free_requests,
                 outage: outage.map(|reason| Outage { reason, step }),
             },
             off_reason: row.off_reason.as_ref().map(off).transpose()?,
@@ -123,8 +123,8 @@ impl Gate {
 
     /// Reads the gate and locks it: every transaction that sends or answers takes it first.
     pub(crate) async fn lock(conn: &mut Conn, provider: Provider) -> Result<Gate> {
-        let passed = Passed::of(conn.attached()).take(provider).unwrap_or_default();
-        let row: Option<GateRow> = match passed.requests {
+        let answers = GoodAnswers::of(conn.attached()).take(provider).unwrap_or_default();
+        let row: Option<GateRow> = match answers.requests {
             0 => row!(
                 conn,
                 "SELECT * FROM provider_gates WHERE provider = $1 FOR UPDATE",
@@ -132,7 +132,7 @@ impl Gate {
             )?,
             requests => row!(
                 conn,
-                "UPDATE provider_gates SET passed = passed + $2, broken_lookups = 0,
+                "UPDATE provider_gates SET passed = passed + $2, broken_free_requests = 0,
                     broken_streak = CASE WHEN $4 = 0 THEN broken_streak ELSE 0 END,
                     accepted_at = COALESCE(CAST($3 AS BIGINT), accepted_at), orders_taken = orders_taken + $4,
                     refused_singles = CASE WHEN $4 = 0 THEN refused_singles ELSE 0 END,
@@ -142,8 +142,8 @@ impl Gate {
                  WHERE provider = $1 RETURNING *",
                 provider.as_str(),
                 requests,
-                passed.accepted_at,
-                passed.accepted,
+                answers.accepted_at,
+                answers.accepted,
             )?,
         };
         Gate::of(row.ok_or_else(|| missing(provider))?, provider)

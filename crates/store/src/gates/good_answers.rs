@@ -1,6 +1,5 @@
-//! What good answers mean for a provider's gate. Counted in memory and written by whoever locks the gate
-//! next: who writes down what people were told keeps nobody from the gate. What is lost of it in a crash
-//! makes a rate grow a little later.
+//! Counts good responses in memory, until the next transaction that locks the gate writes them. Recording a response needs no
+//! lock on the gate that way. Counts lost in a crash only make a rate grow a little later.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use db::Attached;
 use jobs::{Provider, Timestamp};
 
-/// Good answers that no gate shows yet; one for each ledger that is open.
+/// Good responses that are not yet in the gate's row; one value for each open ledger.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Passed(Arc<Mutex<BTreeMap<Provider, Count>>>);
+pub(crate) struct GoodAnswers(Arc<Mutex<BTreeMap<Provider, Count>>>);
 
 /// Good answers of one provider.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,10 +21,10 @@ pub(crate) struct Count {
     pub(crate) accepted_at: Option<i64>,
 }
 
-impl Passed {
+impl GoodAnswers {
     /// Those of an open database.
     pub(crate) fn of(attached: &Attached) -> Self {
-        attached.get(Passed::default)
+        attached.get(GoodAnswers::default)
     }
 
     /// A request was answered sensibly.

@@ -43,8 +43,8 @@ pub(crate) async fn open(conn: &mut Conn, provider: Provider) -> Result<()> {
         conn,
         "UPDATE provider_gates SET state = 'open', reason = NULL, message = NULL, blocks_all = 0,
             closed_until = NULL, closed_step = 0, probe_call = NULL, broken_streak = 0,
-            broken_lookups = 0, outage_reason = NULL, outage_step = 0, not_found_run = 0, not_found_first = NULL
-         WHERE provider = $1 AND (state <> 'open' OR broken_streak > 0 OR broken_lookups > 0)",
+            broken_free_requests = 0, outage_reason = NULL, outage_step = 0, not_found_run = 0, not_found_first = NULL
+         WHERE provider = $1 AND (state <> 'open' OR broken_streak > 0 OR broken_free_requests > 0)",
         provider.as_str(),
     )?;
     if opened > 0 {
@@ -69,15 +69,15 @@ pub(crate) async fn half_open(conn: &mut Conn, provider: Provider, now: Timestam
 }
 
 /// The provider answered sensibly: counted for the rate, and what was broken of that kind works again.
-pub(crate) async fn passed(conn: &mut Conn, provider: Provider, to: AnswerTo) -> Result<()> {
+pub(crate) async fn note_success(conn: &mut Conn, provider: Provider, to: AnswerTo) -> Result<()> {
     exec!(
         conn,
         "UPDATE provider_gates SET passed = passed + 1,
-            broken_lookups = CASE WHEN $2 = 1 THEN 0 ELSE broken_lookups END,
+            broken_free_requests = CASE WHEN $2 = 1 THEN 0 ELSE broken_free_requests END,
             broken_streak = CASE WHEN $2 = 1 THEN broken_streak ELSE 0 END
          WHERE provider = $1",
         provider.as_str(),
-        i64::from(to == AnswerTo::Lookup),
+        i64::from(to == AnswerTo::FreeRequest),
     )?;
     Ok(())
 }

@@ -6,7 +6,7 @@ pub(crate) mod evidence;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use db::bulk::{each, ints, shared};
+use db::bulk::{ints, shared, write_rows};
 use db::{Conn, Texts, exec, json, row, rows};
 use jobs::identity::{FARTHEST, Links, is_address};
 use jobs::{IdentifierKind, Provider};
@@ -159,7 +159,7 @@ pub(crate) async fn save(conn: &mut Conn, new: &[NewLink], batch: Option<i64>) -
         ("batch", ints(batches)),
         ("number", ints(new.iter().flat_map(|link| [link.row; 2]))),
     ];
-    each(
+    write_rows(
         conn,
         "INSERT INTO identity_links (identifier, other, batch_id, row_number)
          SELECT e.identifier, e.other, e.batch, e.number FROM ROWS WHERE TRUE

@@ -1,5 +1,5 @@
 //! From the identifiers on a row to the reveal that answers it: shared where the person is known, new where not. Runs
-//! under the lock on `reveal_numbers`, so that the same person is not made twice.
+//! under the lock on `reveal_ids`, so that the same person is not made twice.
 
 mod save;
 mod sharing;
@@ -30,7 +30,7 @@ pub(crate) struct Known {
     subject: Arc<str>,
     generation: i64,
     revealed_at: Option<Timestamp>,
-    lane: Option<i64>,
+    owner: Option<i64>,
     fresh: bool,
     /// It was idle, and is queued now.
     woken: bool,
@@ -61,16 +61,16 @@ pub(crate) struct People {
 }
 
 /// Hands out numbers for new reveals; holding it is the lock that keeps submits apart.
-pub(crate) struct Numbers {
+pub(crate) struct RevealIds {
     next: i64,
 }
 
-impl Numbers {
-    pub(crate) async fn lock(conn: &mut Conn) -> Result<Numbers> {
+impl RevealIds {
+    pub(crate) async fn lock(conn: &mut Conn) -> Result<RevealIds> {
         let next: Option<(i64,)> =
-            row!(conn, "SELECT next FROM reveal_numbers WHERE one = 1 FOR UPDATE")?;
-        let (next,) = next.ok_or_else(|| StoreError::NotFound("reveal_numbers is empty".into()))?;
-        Ok(Numbers { next })
+            row!(conn, "SELECT next FROM reveal_ids WHERE one = 1 FOR UPDATE")?;
+        let (next,) = next.ok_or_else(|| StoreError::NotFound("reveal_ids is empty".into()))?;
+        Ok(RevealIds { next })
     }
 
     pub(crate) fn take(&mut self) -> i64 {
@@ -79,7 +79,7 @@ impl Numbers {
     }
 
     pub(crate) async fn save(self, conn: &mut Conn) -> Result<()> {
-        exec!(conn, "UPDATE reveal_numbers SET next = $1 WHERE one = 1", self.next)?;
+        exec!(conn, "UPDATE reveal_ids SET next = $1 WHERE one = 1", self.next)?;
         Ok(())
     }
 }
@@ -119,20 +119,20 @@ impl People {
         // Locked, so that their state holds until the rows that show it are counted.
         let found: Vec<RevealRow> = rows!(
             conn,
-            "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at, r.lane FROM TEXTS($1) AS e
+            "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at, r.owner FROM TEXTS($1) AS e
              JOIN reveals r ON r.provider = $2 AND r.subject = e.value
              ORDER BY r.id FOR UPDATE",
             Texts::shared(identifiers.iter().copied().cloned()),
             provider.as_str(),
         )?;
-        for (id, subject, generation, state, revealed_at, lane) in found {
+        for (id, subject, generation, state, revealed_at, owner) in found {
             people.put(Known {
                 id,
                 state: parse_state(&state, id)?,
                 subject: subject.into(),
                 generation,
                 revealed_at: revealed_at.map(Timestamp),
-                lane,
+                owner,
                 fresh: false,
                 woken: false,
             });
@@ -153,7 +153,7 @@ impl People {
         row: &NewRow,
         asks_by: &Arc<str>,
         persons: &Persons,
-        numbers: &mut Numbers,
+        ids: &mut RevealIds,
     ) -> (Place, bool) {
         let anchors = self.anchors(row, asks_by);
         for anchor in &anchors {
@@ -162,13 +162,13 @@ impl People {
             if !self.knows_better(place, asks_by) {
                 return (place, false);
             }
-            let new = self.create(asks_by, persons.with(anchor), numbers);
+            let new = self.create(asks_by, persons.with(anchor), ids);
             self.merges.insert(self.id(place), new);
             return (new, true);
         }
         let known: SmallVec<[Arc<str>; 4]> =
             anchors.iter().flat_map(|anchor| persons.with(anchor)).cloned().collect();
-        (self.create(asks_by, &known, numbers), true)
+        (self.create(asks_by, &known, ids), true)
     }
 
     /// Whether a row has the id that a reveal waits to have looked up: the row asks by it at once.
@@ -241,7 +241,7 @@ impl People {
             .collect()
     }
 
-    fn create(&mut self, asks_by: &Arc<str>, known: &[Arc<str>], numbers: &mut Numbers) -> Place {
+    fn create(&mut self, asks_by: &Arc<str>, known: &[Arc<str>], ids: &mut RevealIds) -> Place {
         let mut places = self.behind(known);
         if !known.contains(asks_by) {
             places.extend(self.behind(std::slice::from_ref(asks_by)));
@@ -250,12 +250,12 @@ impl People {
         let subject = Arc::clone(asked_by(self.provider, asks_by, known, &all));
         let generation = next_generation(&all);
         self.put(Known {
-            id: numbers.take(),
+            id: ids.take(),
             state: RevealState::Idle,
             subject,
             generation,
             revealed_at: None,
-            lane: None,
+            owner: None,
             fresh: true,
             woken: false,
         })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use db::bulk::{each, shared};
+use db::bulk::{shared, write_rows};
 use db::{Conn, Texts, rows};
 use jobs::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::audit::{Action, Entry};
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
 use crate::people::links::{others_of, remove};
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::store::Store;
 
 /// So many affected rows are named.
@@ -52,7 +52,7 @@ async fn split(
     now: Timestamp,
 ) -> Result<Split> {
     // The lock under which submits look people up.
-    Numbers::lock(conn).await?;
+    RevealIds::lock(conn).await?;
     let identifiers: Vec<Arc<str>> = identifiers.iter().map(|one| one.as_str().into()).collect();
     let persons = persons_of(conn, identifiers.iter().cloned()).await?;
     let mut apart: BTreeSet<(Arc<str>, Arc<str>)> = BTreeSet::new();
@@ -84,7 +84,7 @@ async fn save(conn: &mut Conn, apart: &BTreeSet<(Arc<str>, Arc<str>)>) -> Result
         ("identifier", shared(both().map(|(one, _)| Arc::clone(one)))),
         ("other", shared(both().map(|(_, other)| Arc::clone(other)))),
     ];
-    each(
+    write_rows(
         conn,
         "INSERT INTO identity_splits (identifier, other)
          SELECT e.identifier, e.other FROM ROWS WHERE TRUE ON CONFLICT (identifier, other) DO NOTHING",

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use db::bulk::{each, ints, same, words};
+use db::bulk::{ints, same, words, write_rows};
 use db::{Conn, exec, json, row, rows};
 use hmac::{Hmac, KeyInit, Mac};
 use jobs::identity::Persons;
@@ -15,7 +15,7 @@ use crate::error::{Result, StoreError};
 use crate::people::new_row::NewRow;
 use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::lock_states;
-use crate::reveals::ownership::find_lanes;
+use crate::reveals::ownership::assign_owners;
 use crate::reveals::waterfall::waits;
 use crate::topic::Topic;
 
@@ -151,7 +151,7 @@ pub(crate) async fn insert(conn: &mut Conn, entries: &[Entry], now: Timestamp) -
         ("kind", words(entries.iter().map(|entry| Some(entry.kind)))),
         ("now", same(now.0, entries.len())),
     ];
-    let added = each(
+    let added = write_rows(
         conn,
         "INSERT INTO suppressions (hash, origin, kind, added_at)
          SELECT e.hash, e.origin, e.kind, e.now FROM ROWS WHERE TRUE ON CONFLICT (hash, origin) DO NOTHING",
@@ -203,7 +203,7 @@ pub(crate) async fn end_waiting(
             totals.moved(*batch, (provider, state), (provider, RevealState::Cancelled), 1);
         }
     }
-    find_lanes(conn, totals, &ids, now).await?;
+    assign_owners(conn, totals, &ids, now).await?;
     conn.announce(Topic::Queue);
     Ok(i64::try_from(ended.len()).unwrap_or(i64::MAX))
 }

@@ -19,7 +19,7 @@ use crate::error::{Result, StoreError};
 use crate::people::erased::{ErasureKey, remember};
 use crate::people::links;
 use crate::people::marks::Marks;
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::results::bodies;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
@@ -149,7 +149,7 @@ async fn erase(
     now: Timestamp,
 ) -> Result<Erasure> {
     // The lock under which submits look people up: nobody may make the person anew meanwhile.
-    Numbers::lock(conn).await?;
+    RevealIds::lock(conn).await?;
     let secret = read_or_make(conn, "erasure", now).await?.pop();
     let secret =
         secret.ok_or_else(|| StoreError::NotFound("there is no key for erasures".into()))?;
@@ -267,7 +267,7 @@ async fn end_reveals(
         .collect();
     exec!(
         conn,
-        "UPDATE reveals SET subject = e.value->>'subject', lane = NULL, cohort = NULL, repeat_of = NULL
+        "UPDATE reveals SET subject = e.value->>'subject', owner = NULL, isolation_group = NULL, repeat_of = NULL
          FROM EACH($1) AS e WHERE reveals.id = CAST(e.value->>'id' AS BIGINT)",
         json(&subjects),
     )?;

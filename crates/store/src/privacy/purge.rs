@@ -12,7 +12,7 @@ use crate::audit::{Action, Entry};
 use crate::error::Result;
 use crate::people::links;
 use crate::people::marks::Marks;
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::results::bodies::note_purge;
 use crate::store::Store;
 
@@ -210,8 +210,8 @@ impl Store {
     /// Polls and balances.
     pub(super) async fn purge_lookups(&self, before: Timestamp, steps: Steps) -> Result<()> {
         self.forget_old(
-            "SELECT id FROM lookups WHERE id > $1 AND sent_at < $2 ORDER BY id LIMIT $3",
-            |conn, ids, _| Box::pin(forget!(conn, "lookups", ids)),
+            "SELECT id FROM free_requests WHERE id > $1 AND sent_at < $2 ORDER BY id LIMIT $3",
+            |conn, ids, _| Box::pin(forget!(conn, "free_requests", ids)),
             before,
             steps,
             &mut Traces::default(),
@@ -247,7 +247,7 @@ impl Store {
 
 /// Looks at everybody once more, under the lock with which submits look people up.
 async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Result<Forgotten> {
-    Numbers::lock(conn).await?;
+    RevealIds::lock(conn).await?;
     let gone: Vec<(i64, String)> = rows!(
         conn,
         "DELETE FROM reveals

@@ -10,7 +10,7 @@ use crate::audit;
 use crate::audit::Action;
 use crate::error::{Result, StoreError};
 use crate::people::links::evidence::persons_of;
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::people::suppressed::{
     Entry, PURPOSE, SuppressionKey, end_waiting, entry, insert, remove,
 };
@@ -136,7 +136,7 @@ async fn key_of(conn: &mut Conn, now: Timestamp) -> Result<SuppressionKey> {
 
 async fn add(conn: &mut Conn, list: &[Suppression], now: Timestamp) -> Result<Suppressed> {
     // The lock under which submits look people up: what a submit loads now, it loads as suppressed.
-    Numbers::lock(conn).await?;
+    RevealIds::lock(conn).await?;
     let key = key_of(conn, now).await?;
     let listed: BTreeSet<Entry> = list
         .iter()
@@ -197,7 +197,7 @@ async fn waiting_reveals(conn: &mut Conn, people: &BTreeSet<Arc<str>>) -> Result
 }
 
 async fn take_off(conn: &mut Conn, list: &[Suppression], now: Timestamp) -> Result<Unsuppressed> {
-    Numbers::lock(conn).await?;
+    RevealIds::lock(conn).await?;
     let key = key_of(conn, now).await?;
     let hashes: BTreeSet<i64> = list.iter().map(|one| one.hash(&key)).collect();
     let removed = remove(conn, &hashes).await?;

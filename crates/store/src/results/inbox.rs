@@ -8,7 +8,7 @@ mod replay;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use db::bulk::{Column, each, ints, texts};
+use db::bulk::{Column, ints, texts, write_rows};
 use db::{BoxFuture, Conn, Item, Urgency, exec, row, rows, value};
 use jobs::backoff::exponential;
 use jobs::{Provider, Timestamp};
@@ -270,7 +270,7 @@ pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, R
                 ),
             ),
         ];
-        each(
+        write_rows(
             conn,
             "INSERT INTO webhook_inbox (received_at, provider, call_id, bytes, outcome, applied_at, body)
              SELECT e.received_at, e.provider, e.call_id, e.bytes, e.outcome, e.applied_at,

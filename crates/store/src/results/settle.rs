@@ -21,7 +21,7 @@ use jobs::{Policy, Provider, Timestamp};
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::results::last_poll::wait_no_longer;
 use crate::results::settle::aliases::learn_aliases;
 use crate::results::settle::delivery::{Applied, Delivery};
@@ -31,7 +31,7 @@ use crate::results::settle::effects::{
 use crate::results::settle::ledger::{Ledger, subject_of};
 use crate::results::taken_back::take_back;
 use crate::results::throughput::count_results;
-use crate::reveals::charge::bill_again;
+use crate::reveals::charge::display_charges_again;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::give_way;
 use crate::reveals::waterfall::waits;
@@ -81,7 +81,7 @@ pub(crate) async fn settle(
     for &call in &ledger.taken_after_all {
         take_back(conn, totals, call, deadline, now).await?;
     }
-    bill_again(conn, &ledger.answered_late()).await?;
+    display_charges_again(conn, &ledger.answered_late()).await?;
     write_inbox(conn, &deliveries, &outcomes, now).await?;
     discard_erased(conn, &ledger, now).await?;
     discard_strangers(conn, &ledger, &deliveries).await?;
@@ -97,7 +97,7 @@ async fn lock_first(
     conn: &mut Conn,
     deliveries: &[Delivery],
     now: Timestamp,
-) -> Result<Option<Numbers>> {
+) -> Result<Option<RevealIds>> {
     let mut results = deliveries.iter().flat_map(|delivery| &delivery.results);
     let by_webhook = deliveries.iter().any(|delivery| delivery.inbox.is_some());
     let names: Vec<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
@@ -117,7 +117,7 @@ async fn lock_first(
         most_numbers(deliveries),
     )?;
     match learns_aliases(conn, deliveries, &names).await? {
-        true => Numbers::lock(conn).await.map(Some),
+        true => RevealIds::lock(conn).await.map(Some),
         false => Ok(None),
     }
 }

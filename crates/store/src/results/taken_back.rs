@@ -5,7 +5,7 @@ use jobs::{Credits, Provider, RevealState, Timestamp};
 
 use crate::decode::parse_provider;
 use crate::error::Result;
-use crate::reveals::charge::bill_again;
+use crate::reveals::charge::display_charges_again;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 use crate::topic::Topic;
@@ -79,7 +79,7 @@ pub(crate) async fn take_back(
         json(&ids),
         call,
     )?;
-    bill_again(conn, &ids.into_iter().collect()).await?;
+    display_charges_again(conn, &ids.into_iter().collect()).await?;
     conn.announce(Topic::Polls);
     Ok(())
 }
@@ -108,9 +108,9 @@ pub(crate) async fn rejoin_accepted(
     shift(conn, totals, provider, &ids, Change::to(RevealState::Asked), now).await?;
     exec!(
         conn,
-        "UPDATE reveals SET call_id = repeat_of, repeat_of = NULL, cohort = NULL
+        "UPDATE reveals SET call_id = repeat_of, repeat_of = NULL, isolation_group = NULL
          WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&ids),
     )?;
-    bill_again(conn, &ids.into_iter().collect()).await
+    display_charges_again(conn, &ids.into_iter().collect()).await
 }

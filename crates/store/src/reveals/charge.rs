@@ -1,20 +1,20 @@
-//! Which row shows what a person costs: the first of the batch that pays. All other rows that show them share it.
+//! Which row displays the charge for a person: the first row of the batch that pays. All other rows of that person share it.
 
 use std::collections::{BTreeSet, HashMap};
 
-use db::bulk::{each, ints};
+use db::bulk::{ints, write_rows};
 use db::{Conn, json, rows};
 
 use crate::error::Result;
 
-/// Has the first row of whoever pays show what each of these people costs: reveal and payer.
-pub(crate) async fn bill(conn: &mut Conn, paid: &[(i64, i64)]) -> Result<()> {
+/// Has the first row of the paying batch display the charge for each of these people (reveal, payer).
+pub(crate) async fn display_charges(conn: &mut Conn, paid: &[(i64, i64)]) -> Result<()> {
     let columns = vec![
         ("reveal", ints(paid.iter().map(|(reveal, _)| *reveal))),
         ("payer", ints(paid.iter().map(|(_, payer)| *payer))),
     ];
     // The sum keeps both databases from going through all rows of a batch, which may be a million.
-    each(
+    write_rows(
         conn,
         "UPDATE batch_rows SET shared = CASE WHEN batch_id = e.payer AND row_number = (
             SELECT MIN(w.row_number) FROM batch_rows w
@@ -26,8 +26,8 @@ pub(crate) async fn bill(conn: &mut Conn, paid: &[(i64, i64)]) -> Result<()> {
     Ok(())
 }
 
-/// The same for people whom other rows show now than when they were asked; who paid is known by their last call.
-pub(crate) async fn bill_again(conn: &mut Conn, reveals: &BTreeSet<i64>) -> Result<()> {
+/// The same for people whom other rows display now than when they were asked. The last call says who paid.
+pub(crate) async fn display_charges_again(conn: &mut Conn, reveals: &BTreeSet<i64>) -> Result<()> {
     if reveals.is_empty() {
         return Ok(());
     }
@@ -49,5 +49,5 @@ pub(crate) async fn bill_again(conn: &mut Conn, reveals: &BTreeSet<i64>) -> Resu
         members.into_iter().map(|(reveal, call, payer)| ((reveal, call), payer)).collect();
     let paid: Vec<(i64, i64)> =
         asked.into_iter().filter_map(|asked| Some((asked.0, *payers.get(&asked)?))).collect();
-    bill(conn, &paid).await
+    display_charges(conn, &paid).await
 }

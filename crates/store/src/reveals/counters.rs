@@ -40,7 +40,7 @@ struct ProviderDelta {
     people_asked: i64,
     people_found: i64,
     people_not_found: i64,
-    turn: i64,
+    served: i64,
     #[serde(serialize_with = "thousandths")]
     reserved: Credits,
     #[serde(serialize_with = "thousandths")]
@@ -156,9 +156,9 @@ impl Totals {
         self.provider(batch, provider).looked_up += spent;
     }
 
-    /// `batch` had a turn beside others of its priority.
-    pub(crate) fn had_turn(&mut self, batch: i64, provider: Provider, turns: i64) {
-        self.provider(batch, provider).turn += turns;
+    /// `batch` was served beside others of its priority.
+    pub(crate) fn was_served(&mut self, batch: i64, provider: Provider, times: i64) {
+        self.provider(batch, provider).served += times;
     }
 
     /// The provider has no number of so many `people` that `batch` asked for; negative, where it
@@ -209,7 +209,7 @@ impl Totals {
         exec!(
             conn,
             "INSERT INTO batch_totals (batch_id, provider, queued, asked, retrying, found,
-                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off, turn, credits_looked_up)
+                not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off, served, credits_looked_up)
              SELECT CAST(e.value->>'batch' AS BIGINT), e.value->>'provider',
                 CAST(e.value->>'queued' AS BIGINT), CAST(e.value->>'asked' AS BIGINT), CAST(e.value->>'retrying' AS BIGINT),
                 CAST(e.value->>'found' AS BIGINT), CAST(e.value->>'not_found' AS BIGINT),
@@ -217,7 +217,7 @@ impl Totals {
                 CAST(e.value->>'cancelled' AS BIGINT), CAST(e.value->>'people_asked' AS BIGINT),
                 CAST(e.value->>'people_found' AS BIGINT), CAST(e.value->>'people_not_found' AS BIGINT),
                 CAST(e.value->>'reserved' AS BIGINT), CAST(e.value->>'spent' AS BIGINT), CAST(e.value->>'written_off' AS BIGINT),
-                CAST(e.value->>'turn' AS BIGINT), CAST(e.value->>'looked_up' AS BIGINT)
+                CAST(e.value->>'served' AS BIGINT), CAST(e.value->>'looked_up' AS BIGINT)
              FROM EACH($1) AS e JOIN batches b ON b.id = CAST(e.value->>'batch' AS BIGINT) WHERE TRUE
              ON CONFLICT (batch_id, provider) DO UPDATE SET
                 queued = batch_totals.queued + excluded.queued,
@@ -234,7 +234,7 @@ impl Totals {
                 credits_reserved = batch_totals.credits_reserved + excluded.credits_reserved,
                 credits_spent = batch_totals.credits_spent + excluded.credits_spent,
                 written_off = batch_totals.written_off + excluded.written_off,
-                turn = batch_totals.turn + excluded.turn,
+                served = batch_totals.served + excluded.served,
                 credits_looked_up = batch_totals.credits_looked_up + excluded.credits_looked_up",
             json(&rows),
         )?;

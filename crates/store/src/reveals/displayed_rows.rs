@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use db::bulk::{each, ints};
+use db::bulk::{ints, write_rows};
 use db::{Conn, json, record, rows, rows_of};
 
 use crate::decode::{parse_provider, parse_state};
@@ -174,7 +174,7 @@ async fn write(
         ("shows", ints(moving.iter().map(|moved| moved.to))),
         ("kept", ints(moving.iter().map(|moved| moved.kept))),
     ];
-    each(
+    write_rows(
         conn,
         "UPDATE batch_rows SET reveal_id = e.shows, kept_id = e.kept
          FROM ROWS WHERE batch_rows.batch_id = e.batch AND batch_rows.row_number = e.number

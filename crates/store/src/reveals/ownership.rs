@@ -1,15 +1,15 @@
-//! Who stands in the queue, and in whose turn: a reveal waits to be asked exactly while a row wants it, with the batch
-//! that is served soonest.
+//! Which reveals are queued, and which batch owns each: a reveal is queued exactly while a row wants it, and is owned by the
+//! batch that is served soonest.
 
 use std::collections::BTreeMap;
 
-use db::bulk::{each, ints};
+use db::bulk::{ints, write_rows};
 use db::{Conn, exec, json, record, rows};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::decode::parse_provider;
 use crate::error::Result;
-use crate::reveals::charge::bill_again;
+use crate::reveals::charge::display_charges_again;
 use crate::reveals::counters::{Totals, count_rows};
 use crate::reveals::displayed_rows::lock_states;
 use crate::reveals::waterfall::{States, waits};
@@ -26,9 +26,9 @@ record! {
 }
 
 /// Sees to those of `ids` who wait. Rows of cancelled batches wait for them no longer. Those whom a row shows stand in
-/// the queue, in the lane in which they are served soonest: of a published batch before one that loads, since a submit may
+/// the queue, in the owner in which they are served soonest: of a published batch before one that loads, since a submit may
 /// die; of one with room under its ceiling before one without; then by priority. Those that no row displays are idle.
-pub(crate) async fn find_lanes(
+pub(crate) async fn assign_owners(
     conn: &mut Conn,
     totals: &mut Totals,
     ids: &[i64],
@@ -91,14 +91,14 @@ async fn show_kept_numbers(
         ("batch", ints(kept.iter().map(|row| row.batch_id))),
         ("number", ints(kept.iter().map(|row| row.row_number))),
     ];
-    each(
+    write_rows(
         conn,
         "UPDATE batch_rows SET reveal_id = kept_id, kept_id = NULL FROM ROWS
          WHERE batch_rows.batch_id = e.batch AND batch_rows.row_number = e.number",
         columns,
     )
     .await?;
-    bill_again(conn, &kept.iter().map(|row| row.kept_id).collect()).await
+    display_charges_again(conn, &kept.iter().map(|row| row.kept_id).collect()).await
 }
 
 /// Ends the rows of cancelled batches.
@@ -126,13 +126,13 @@ async fn end_cancelled_rows(
     Ok(())
 }
 
-/// Gives each their lane, or none where no row shows them; an idle one whom no row shows stays as it is.
+/// Sets the owning batch of each, or none where no row displays the person. An idle one that no row displays stays as it is.
 async fn place(conn: &mut Conn, ids: &[i64]) -> Result<BTreeMap<i64, Option<i64>>> {
     // The sum keeps Postgres from reading all rows of a batch: of new tables it doesn't know which index
     // names fewer.
     let placed: Vec<(i64, Option<i64>)> = rows!(
         conn,
-        "UPDATE reveals SET newcomer = 0, lane = (
+        "UPDATE reveals SET unclaimed = 0, owner = (
             SELECT b.id FROM batch_rows w
             JOIN batches b ON b.id = w.batch_id + 0 AND b.cancelled_at IS NULL
             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = reveals.provider
@@ -142,13 +142,13 @@ async fn place(conn: &mut Conn, ids: &[i64]) -> Result<BTreeMap<i64, Option<i64>
          WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
            AND (state <> 'idle' OR EXISTS (
                 SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id AND w.ended IS NULL))
-         RETURNING id, lane",
+         RETURNING id, owner",
         json(&ids),
     )?;
     Ok(placed.into_iter().collect())
 }
 
-/// Those whom a row wants, and who waited for nobody so far, come into the queue.
+/// Queues idle reveals that a row wants.
 async fn wake(
     conn: &mut Conn,
     totals: &mut Totals,

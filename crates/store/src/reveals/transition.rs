@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use db::bulk::{Key, each, each_along, ints, same, same_text};
+use db::bulk::{Key, ints, same, same_text, write_ranges, write_rows};
 use db::{Conn, exec, json};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::error::Result;
-use crate::reveals::charge::bill_again;
+use crate::reveals::charge::display_charges_again;
 use crate::reveals::counters::{Totals, count_rows};
 use crate::reveals::displayed_rows::{lock_states, redisplay, rows_showing};
-use crate::reveals::ownership::find_lanes;
+use crate::reveals::ownership::assign_owners;
 use crate::reveals::waterfall::{States, waits};
 
 /// The key of reveals: their ids.
@@ -51,7 +51,7 @@ pub(crate) async fn shift(
             follow(conn, totals, ids, &[], now).await
         }
         RevealState::Idle | RevealState::Queued | RevealState::Retrying => {
-            find_lanes(conn, totals, ids, now).await
+            assign_owners(conn, totals, ids, now).await
         }
         RevealState::Asked | RevealState::Cancelled => Ok(()),
     }
@@ -86,8 +86,8 @@ pub(crate) async fn follow(
 ) -> Result<()> {
     let touched = redisplay(conn, totals, changed).await?;
     let queue: BTreeSet<i64> = touched.iter().chain(waiting).copied().collect();
-    find_lanes(conn, totals, &queue.into_iter().collect::<Vec<_>>(), now).await?;
-    bill_again(conn, &touched).await
+    assign_owners(conn, totals, &queue.into_iter().collect::<Vec<_>>(), now).await?;
+    display_charges_again(conn, &touched).await
 }
 
 /// People who turned out to be one: each of the first gives way to the second, as long as it waits. Rows that list it,
@@ -115,7 +115,7 @@ pub(crate) async fn give_way(
     let winners: Vec<i64> = winners.into_iter().collect();
     let losers: Vec<i64> = pairs.iter().map(|(loser, _)| *loser).collect();
     follow(conn, totals, &winners, &[&*winners, &losers].concat(), now).await?;
-    bill_again(conn, &winners.into_iter().collect()).await
+    display_charges_again(conn, &winners.into_iter().collect()).await
 }
 
 /// Counts the rows that display the losers of a merge as displaying the winners.
@@ -140,13 +140,13 @@ async fn write_given(conn: &mut Conn, pairs: &[(i64, i64)], now: Timestamp) -> R
     let losers = || ints(pairs.iter().map(|(loser, _)| *loser));
     let columns =
         || vec![("loser", losers()), ("winner", ints(pairs.iter().map(|(_, winner)| *winner)))];
-    each(
+    write_rows(
         conn,
         "UPDATE batch_rows SET reveal_id = e.winner, shared = 1 FROM ROWS WHERE batch_rows.reveal_id = e.loser",
         columns(),
     )
     .await?;
-    each(
+    write_rows(
         conn,
         "UPDATE row_waterfall SET reveal_id = e.winner FROM ROWS WHERE row_waterfall.reveal_id = e.loser",
         columns(),
@@ -161,10 +161,10 @@ async fn write_given(conn: &mut Conn, pairs: &[(i64, i64)], now: Timestamp) -> R
                          AND f.reveal_id = row_waterfall.reveal_id AND f.step < row_waterfall.step)",
         json(&winners),
     )?;
-    each(
+    write_rows(
         conn,
-        "UPDATE reveals SET state = 'idle', reason = NULL, due_at = NULL, lane = NULL, cohort = NULL,
-            newcomer = 0, updated_at = e.now
+        "UPDATE reveals SET state = 'idle', reason = NULL, due_at = NULL, owner = NULL, isolation_group = NULL,
+            unclaimed = 0, updated_at = e.now
          FROM ROWS WHERE reveals.id = e.loser",
         vec![("loser", losers()), ("now", same(now.0, pairs.len()))],
     )
@@ -187,9 +187,9 @@ async fn write_state(
         ("attempts", same(change.attempts, rows)),
         ("now", same(now.0, rows)),
     ];
-    each_along(
+    write_ranges(
         conn,
-        "UPDATE reveals SET state = e.state, reason = e.reason, due_at = e.due_at, newcomer = 0,
+        "UPDATE reveals SET state = e.state, reason = e.reason, due_at = e.due_at, unclaimed = 0,
             attempts = reveals.attempts + e.attempts, updated_at = e.now
          FROM ROWS WHERE reveals.id = e.id",
         &REVEAL,

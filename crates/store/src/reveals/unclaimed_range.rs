@@ -1,38 +1,38 @@
-//! People who came with a batch and have not had their turn yet. Their numbers lie side by side, so they are
-//! claimed by walking along them, and enter no index of the queue. Whoever comes into the queue in any other way,
-//! or into another batch's lane, is no newcomer any more and is found by that index.
+//! People who came with a batch and were never claimed. Their ids are contiguous, so a claim reads them as a range, and they
+//! enter no index of the queue. A person who enters the queue in any other way, or is assigned to another batch, is no longer
+//! `unclaimed` and is found by that index.
 
 use db::{Conn, exec, rows, value};
 use jobs::Provider;
 
 use crate::error::Result;
 
-/// A person taken from the queue: number, subject, attempts, the call to repeat.
-pub(crate) type PickedRow = (i64, String, i64, Option<i64>);
+/// A person taken from the queue: id, subject, attempts, the call to repeat.
+pub(crate) type CandidateRow = (i64, String, i64, Option<i64>);
 
-/// After so many numbers it is written down how far a claim went: less often than claims of few people come, and
-/// soon enough for the next ones not to notice.
+/// A claim stores its cursor only after so many ids: seldom enough for claims of few people, and soon enough that the next
+/// claims skip little.
 const NOTED_AFTER: i64 = 200;
 
-/// Where the newcomers of a batch are, who have not had their turn yet.
+/// The ids of the people who came with a batch, from the first that may be unclaimed.
 #[derive(Clone, Copy)]
-pub(crate) struct Newcomers {
+pub(crate) struct UnclaimedRange {
     pub(crate) batch: i64,
-    /// Nobody before this number waits.
+    /// No person before this id is unclaimed.
     pub(crate) next: i64,
-    /// The number of the last who came.
+    /// The last id.
     pub(crate) last: i64,
 }
 
-/// How far a claim went along the newcomers of a batch.
-pub(crate) struct Walked {
-    along: Newcomers,
-    /// The last number it looked at.
+/// How far a claim went in an unclaimed range.
+pub(crate) struct Cursor {
+    range: UnclaimedRange,
+    /// The last id that it looked at.
     to: i64,
 }
 
-/// Newcomers with the numbers from `first` to `last` are there, behind those that came before.
-pub(crate) async fn arrive(
+/// Adds the ids from `first` to `last`, which follow those that came before.
+pub(crate) async fn add(
     conn: &mut Conn,
     batch: i64,
     provider: Provider,
@@ -41,7 +41,7 @@ pub(crate) async fn arrive(
 ) -> Result<()> {
     exec!(
         conn,
-        "INSERT INTO newcomers (batch_id, provider, next, last) VALUES ($1, $2, $3, $4)
+        "INSERT INTO unclaimed_ranges (batch_id, provider, next, last) VALUES ($1, $2, $3, $4)
          ON CONFLICT (batch_id, provider) DO UPDATE SET last = excluded.last",
         batch,
         provider.as_str(),
@@ -51,19 +51,19 @@ pub(crate) async fn arrive(
     Ok(())
 }
 
-impl Newcomers {
-    /// The first of them, up to `most`.
-    pub(crate) async fn pick(
+impl UnclaimedRange {
+    /// Takes the first people of the range, up to `most`.
+    pub(crate) async fn take(
         &self,
         conn: &mut Conn,
         provider: Provider,
         most: usize,
-    ) -> Result<Vec<PickedRow>> {
+    ) -> Result<Vec<CandidateRow>> {
         // The empty text keeps SQLite from looking up all people of the provider, to put them in order.
         Ok(rows!(
             conn,
             "SELECT id, subject, attempts, repeat_of FROM reveals
-             WHERE id >= $1 AND id <= $2 AND lane = $3 AND provider || '' = $4 AND state = 'queued' AND newcomer = 1
+             WHERE id >= $1 AND id <= $2 AND owner = $3 AND provider || '' = $4 AND state = 'queued' AND unclaimed = 1
              ORDER BY id LIMIT $5 FOR UPDATE SKIP LOCKED",
             self.next,
             self.last,
@@ -84,7 +84,7 @@ impl Newcomers {
             conn,
             "SELECT COUNT(*) FROM (
                 SELECT id FROM reveals
-                WHERE id >= $1 AND id <= $2 AND lane = $3 AND provider || '' = $4 AND state = 'queued' AND newcomer = 1
+                WHERE id >= $1 AND id <= $2 AND owner = $3 AND provider || '' = $4 AND state = 'queued' AND unclaimed = 1
                 LIMIT $5) q",
             self.next,
             self.last,
@@ -95,25 +95,25 @@ impl Newcomers {
         Ok(usize::try_from(waiting).unwrap_or(0))
     }
 
-    /// All were looked at, or those up to the number `last`.
-    pub(crate) fn walked(&self, last: Option<i64>) -> Walked {
-        Walked { along: *self, to: last.map_or(self.last, |last| last.min(self.last)) }
+    /// The cursor after all ids were looked at, or those up to `last`.
+    pub(crate) fn cursor(&self, last: Option<i64>) -> Cursor {
+        Cursor { range: *self, to: last.map_or(self.last, |last| last.min(self.last)) }
     }
 }
 
-/// A later claim begins behind those who were asked, at the first who was not: nobody could pay for them, or
-/// somebody else had them locked.
-pub(crate) async fn pass(conn: &mut Conn, provider: Provider, walked: &Walked) -> Result<()> {
-    let Walked { along: Newcomers { batch, next, last }, to } = *walked;
+/// Has later claims begin at the first person who was not asked, because no batch could pay or another transaction had the
+/// row locked.
+pub(crate) async fn advance(conn: &mut Conn, provider: Provider, cursor: &Cursor) -> Result<()> {
+    let Cursor { range: UnclaimedRange { batch, next, last }, to } = *cursor;
     if to < last && to - next < NOTED_AFTER {
         return Ok(());
     }
     exec!(
         conn,
-        "UPDATE newcomers SET next = COALESCE((
+        "UPDATE unclaimed_ranges SET next = COALESCE((
             SELECT r.id FROM reveals r
-            WHERE r.id >= newcomers.next AND r.id <= $3
-              AND r.lane = $1 AND r.provider || '' = $2 AND r.state = 'queued' AND r.newcomer = 1
+            WHERE r.id >= unclaimed_ranges.next AND r.id <= $3
+              AND r.owner = $1 AND r.provider || '' = $2 AND r.state = 'queued' AND r.unclaimed = 1
             ORDER BY r.id LIMIT 1), $3 + 1)
          WHERE batch_id = $1 AND provider = $2",
         batch,
@@ -123,7 +123,7 @@ pub(crate) async fn pass(conn: &mut Conn, provider: Provider, walked: &Walked) -
     if to == last {
         exec!(
             conn,
-            "DELETE FROM newcomers WHERE batch_id = $1 AND provider = $2 AND next > last",
+            "DELETE FROM unclaimed_ranges WHERE batch_id = $1 AND provider = $2 AND next > last",
             batch,
             provider.as_str(),
         )?;

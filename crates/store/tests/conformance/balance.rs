@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobs::Provider::{Clodura, Ocean};
-use jobs::outcome::{Balance, LookupFailure, Refusal};
+use jobs::outcome::{Balance, FreeRequestFailure, Refusal};
 use jobs::{Credits, PerPerson};
 use store::ClaimReveals;
 
@@ -33,7 +33,7 @@ async fn due(b: &Bench) -> Option<Duration> {
     at.map(|at| at.since(b.store.now()))
 }
 
-async fn record(b: &Bench, result: Result<Balance, LookupFailure>) {
+async fn record(b: &Bench, result: Result<Balance, FreeRequestFailure>) {
     let (claimed, _) = b.store.claim_balance(Ocean, FAST).await.unwrap();
     let claimed = claimed.expect("a balance is due");
     b.store
@@ -139,8 +139,8 @@ async fn broken(b: &Bench) {
     assert_eq!(gate(b).await, closed("provider_broken"));
 }
 
-fn gone() -> Result<Balance, LookupFailure> {
-    Err(LookupFailure::Unavailable { message: "HTTP 502".into() })
+fn gone() -> Result<Balance, FreeRequestFailure> {
+    Err(FreeRequestFailure::Unavailable { message: "HTTP 502".into() })
 }
 
 async fn a_broken_provider_is_probed_for_free(b: &Bench) {
@@ -221,7 +221,7 @@ async fn a_balance_that_can_not_be_read_is_tried_again(b: &Bench) {
 }
 
 async fn a_balance_request_may_be_limited(b: &Bench) {
-    let limited = LookupFailure::RateLimited { retry_after: Some(2 * HOUR) };
+    let limited = FreeRequestFailure::RateLimited { retry_after: Some(2 * HOUR) };
     record(b, Err(limited)).await;
     assert_eq!(gate(b).await, closed("rate_limited"));
     assert_eq!(due(b).await, Some(2 * HOUR));

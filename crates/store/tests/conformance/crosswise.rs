@@ -34,7 +34,7 @@ async fn somebody_waits(other: &mut Transaction<'static, Postgres>) {
 async fn publishing_locks_people_before_the_batch(b: &Bench) {
     let batch = b.begin(Options::default()).await;
     b.load(&batch, &oceans(1..=2)).await;
-    // It takes both into its lane: that of a batch which loads, too.
+    // It becomes the owner of both, although it is still loading.
     let later = b.begin(Options::default()).await;
     b.load(&later, &oceans(1..=2)).await;
     let Some(mut other) = b.database.transaction().await else { return b.publish(&batch).await };

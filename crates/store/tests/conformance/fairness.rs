@@ -55,7 +55,7 @@ async fn several_slots_are_shared(b: &Bench) {
     assert_eq!(shares, [15, 15, 2]);
 }
 
-/// One request at a time, and batches whose people stand in other batches' lanes: each request has a person.
+/// One request at a time, and batches whose people other batches own: each request has a person.
 async fn a_batch_that_only_shares_keeps_no_place_free(b: &Bench) {
     let ten = people(clodura, "a", 10);
     b.submit(&ten).await;

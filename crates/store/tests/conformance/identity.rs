@@ -232,11 +232,11 @@ async fn a_loading_batch_moves_nobody_of_a_published_one(b: &Bench) {
     b.check("published").await;
     let published = b.submit(&[clodura("c3"), clodura("c4")]).await;
     let sooner = b.submit_with(&[clodura("c4")], Options::priority(9)).await;
-    let lanes: Vec<(i64,)> = b
+    let owners: Vec<(i64,)> = b
         .database
-        .all("SELECT lane FROM reveals WHERE subject IN ('clodura:c3', 'clodura:c4') ORDER BY subject")
+        .all("SELECT owner FROM reveals WHERE subject IN ('clodura:c3', 'clodura:c4') ORDER BY subject")
         .await;
-    assert_eq!(lanes, [(published,), (sooner,)]);
+    assert_eq!(owners, [(published,), (sooner,)]);
 }
 
 async fn a_batch_that_died_leaves_no_joins(b: &Bench) {

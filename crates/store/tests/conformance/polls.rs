@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobs::Provider::{Clodura, Ocean};
-use jobs::outcome::{Finding, LookupFailure, TrackOutcome};
+use jobs::outcome::{Finding, FreeRequestFailure, TrackOutcome};
 use store::{ClaimedCall, ClaimedPoll};
 
 use crate::harness::people::{clodura, linkedin, ocean};
@@ -131,7 +131,7 @@ async fn the_last_poll_is_at_the_deadline(b: &Bench) {
 async fn a_failed_last_poll_is_no_last_poll(b: &Bench) {
     let (batch, _) = out(b, clodura("c1")).await;
     b.advance(24 * HOUR).await;
-    let failure = LookupFailure::Unavailable { message: "HTTP 502".into() };
+    let failure = FreeRequestFailure::Unavailable { message: "HTTP 502".into() };
     let claimed = claim(b).await.remove(0);
     b.store.record_poll(claimed, Err(failure), Some(502), &b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["awaiting"]);
@@ -159,7 +159,7 @@ async fn a_last_poll_that_nobody_can_make_is_not_waited_for_for_ever(b: &Bench) 
     let (batch, call) = out(b, clodura("c1")).await;
     b.advance(2 * MINUTE).await;
     let claimed = claim(b).await.remove(0);
-    let refused = LookupFailure::Misconfigured { message: "Invalid API key".into() };
+    let refused = FreeRequestFailure::Misconfigured { message: "Invalid API key".into() };
     b.store.record_poll(claimed, Err(refused), Some(401), &b.policy).await.unwrap();
     b.advance(72 * HOUR - 2 * MINUTE - SECOND).await;
     assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 0);
@@ -176,7 +176,7 @@ async fn a_last_poll_that_nobody_can_make_is_not_waited_for_for_ever(b: &Bench) 
 async fn failures_close_the_gate(b: &Bench) {
     out(b, clodura("c1")).await;
     b.advance(2 * MINUTE).await;
-    let limited = LookupFailure::RateLimited { retry_after: Some(HOUR) };
+    let limited = FreeRequestFailure::RateLimited { retry_after: Some(HOUR) };
     let claimed = claim(b).await.remove(0);
     b.store.record_poll(claimed, Err(limited), Some(429), &b.policy).await.unwrap();
     assert_eq!(next(b).await, Some(HOUR));

@@ -96,10 +96,10 @@ async fn rows_are_not_there_without_their_people(b: &Bench) {
     b.submit(&oceans(1..=1)).await;
     let batch = b.begin(Options::default()).await;
     // The next person's number is taken already.
-    b.database.run("UPDATE reveal_numbers SET next = 1").await;
+    b.database.run("UPDATE reveal_ids SET next = 1").await;
     b.store.load(&batch, rows(&oceans(2..=300))).await.unwrap_err();
     assert_eq!(b.database.number("SELECT COUNT(*) FROM batch_rows").await, 1);
-    b.database.run("UPDATE reveal_numbers SET next = 2").await;
+    b.database.run("UPDATE reveal_ids SET next = 2").await;
     b.load(&batch, &oceans(2..=300)).await;
     b.publish(&batch).await;
     b.check("loaded").await;
@@ -110,7 +110,7 @@ async fn rows_whose_people_a_dying_server_lost_harm_nobody(b: &Bench) {
     let dead = b.begin(Options::default()).await;
     b.load(&dead, &oceans(1..=3)).await;
     let lost = "UPDATE batches SET total = 3, unfinished = 3; UPDATE batch_totals SET queued = 3;
-                UPDATE newcomers SET last = 3; UPDATE reveal_numbers SET next = 4; DELETE FROM reveals WHERE id > 3";
+                UPDATE unclaimed_ranges SET last = 3; UPDATE reveal_ids SET next = 4; DELETE FROM reveals WHERE id > 3";
     b.load_after(&dead, 3, &oceans(4..=6)).await;
     for statement in lost.split(';') {
         b.database.run(statement).await;

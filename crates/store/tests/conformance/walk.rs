@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jobs::Provider::{self, Clodura, Ocean};
-use jobs::outcome::{BadPerson, Finding, LookupFailure, PersonResult, Refusal, TrackOutcome};
+use jobs::outcome::{BadPerson, Finding, FreeRequestFailure, PersonResult, Refusal, TrackOutcome};
 use jobs::{Credits, PerPerson};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -221,8 +221,8 @@ impl<'b> Walk<'b> {
             0 => Ok(TrackOutcome::Finished(self.finding(&call, &call.people[0]))),
             1 | 2 => Ok(TrackOutcome::Running),
             3 => Ok(TrackOutcome::NothingThere),
-            4 => Err(LookupFailure::Unavailable { message: "gone".into() }),
-            _ => Err(LookupFailure::RateLimited { retry_after: Some(MINUTE) }),
+            4 => Err(FreeRequestFailure::Unavailable { message: "gone".into() }),
+            _ => Err(FreeRequestFailure::RateLimited { retry_after: Some(MINUTE) }),
         };
         self.bench.store.record_poll(poll, outcome, Some(200), &self.policy).await.unwrap();
         "poll"
@@ -239,7 +239,7 @@ impl<'b> Walk<'b> {
             daily: None,
         };
         let outcome = if self.rng.random_ratio(1, 5) {
-            Err(LookupFailure::Unavailable { message: "gone".into() })
+            Err(FreeRequestFailure::Unavailable { message: "gone".into() })
         } else {
             Ok(balance)
         };

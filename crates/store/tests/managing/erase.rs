@@ -48,7 +48,7 @@ async fn is_named(b: &Bench, text: &str) -> bool {
         ("phones", "raw"),
         ("phones", "e164"),
         ("calls", "tracking_id"),
-        ("lookups", "tracking_id"),
+        ("free_requests", "tracking_id"),
         ("erasures", "hash"),
     ] {
         let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} LIKE '%{text}%'");

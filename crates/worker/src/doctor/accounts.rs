@@ -1,9 +1,9 @@
-use jobs::outcome::{Balance, LookupFailure};
+use jobs::outcome::{Balance, FreeRequestFailure};
 use jobs::{PerPerson, Price, Provider, Tariff, duration};
 use store::{ProviderStatus, Store};
 
 use super::report::Check;
-use crate::assemble::Accounts;
+use crate::bootstrap::Accounts;
 use crate::config::Config;
 use crate::error::StartError;
 
@@ -18,7 +18,7 @@ struct Account {
 
 enum Trouble {
     Settings(StartError),
-    Answer(LookupFailure),
+    Answer(FreeRequestFailure),
     NotAsked(String),
 }
 
@@ -107,21 +107,25 @@ impl Account {
                 format!("not asked: {name}'s gate is closed until {until}"),
                 "look again after that",
             ),
-            Some(Err(Trouble::Answer(LookupFailure::Misconfigured { message }))) => Check::wrong(
-                check,
-                format!("the key is refused: {message}"),
-                format!("set {key} to the account's key, without quotes or spaces"),
-            ),
-            Some(Err(Trouble::Answer(LookupFailure::RateLimited { retry_after }))) => {
+            Some(Err(Trouble::Answer(FreeRequestFailure::Misconfigured { message }))) => {
+                Check::wrong(
+                    check,
+                    format!("the key is refused: {message}"),
+                    format!("set {key} to the account's key, without quotes or spaces"),
+                )
+            }
+            Some(Err(Trouble::Answer(FreeRequestFailure::RateLimited { retry_after }))) => {
                 let wait = retry_after.map(|wait| format!(" for {}", duration::display(wait)));
                 let message = format!("{name} wants to be left alone{}", wait.unwrap_or_default());
                 Check::warning(check, message, "look again after that")
             }
-            Some(Err(Trouble::Answer(LookupFailure::Unavailable { message }))) => Check::wrong(
-                check,
-                format!("{name} gives no balance: {message}"),
-                format!("check {base} and this machine's way to the network"),
-            ),
+            Some(Err(Trouble::Answer(FreeRequestFailure::Unavailable { message }))) => {
+                Check::wrong(
+                    check,
+                    format!("{name} gives no balance: {message}"),
+                    format!("check {base} and this machine's way to the network"),
+                )
+            }
         }
     }
 

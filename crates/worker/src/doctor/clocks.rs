@@ -5,7 +5,7 @@ use store::Store;
 use url::Url;
 
 use super::report::Check;
-use crate::assemble::Accounts;
+use crate::bootstrap::Accounts;
 
 const NAME: &str = "clock";
 /// A provider's `Date` has whole seconds and took a while to arrive.

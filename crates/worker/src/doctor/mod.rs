@@ -21,7 +21,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use crate::assemble::Accounts;
+use crate::bootstrap::Accounts;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::start::start_sandbox;

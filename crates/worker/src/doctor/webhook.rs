@@ -14,8 +14,8 @@ use url::Url;
 
 use super::report::Check;
 use crate::app::App;
-use crate::assemble::{self, Accounts};
 use crate::bodies::Bodies;
+use crate::bootstrap::{self, Accounts};
 use crate::config::Config;
 use crate::config::is_this_machine;
 use crate::server::{self, Patience};
@@ -47,7 +47,7 @@ pub(super) async fn check(
             return vec![Check::wrong(REACHED, message, fix)];
         }
     };
-    let url = assemble::public_url(config, sandbox, own.as_ref()).ok().flatten();
+    let url = bootstrap::public_url(config, sandbox, own.as_ref()).ok().flatten();
     let Some(url) = url else { return without_url(accounts).into_iter().collect() };
     let mut found = vec![judge_address(&url, accounts)];
     let Some(store) = store else {
@@ -55,7 +55,7 @@ pub(super) async fn check(
         found.push(Check::warning(REACHED, "not tried", fix));
         return found;
     };
-    found.push(match assemble::receiver(config, store).await {
+    found.push(match bootstrap::receiver(config, store).await {
         Ok(app) => try_it(app, config, own, &url, http).await,
         Err(error) => Check::wrong(REACHED, error.to_string(), "fix the database first"),
     });

@@ -5,7 +5,7 @@ use providers::webhook::Reading;
 use store::{Applied, Delivery, NextWebhook, PutOff, StoreError, StoredWebhook};
 
 use crate::app::App;
-use crate::backend::{Claimed, Source, Ticket};
+use crate::backend::{Claimed, Job, Source};
 use crate::bodies;
 use crate::failpoint;
 use crate::routine::Routine;
@@ -37,7 +37,7 @@ impl Source for PendingWebhooks {
 ///
 /// # Errors
 /// None: what fails is tried again.
-pub async fn handle(_ticket: Ticket<()>, app: Data<App>) -> Result<(), BoxDynError> {
+pub async fn handle(_job: Job<()>, app: Data<App>) -> Result<(), BoxDynError> {
     loop {
         match drain_once(&app).await {
             Ok(0) => return Ok(()),

@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use jobs::outcome::{IdLookupOutcome, Refusal, RevealOutcome};
+use jobs::outcome::{LookupOutcome, Refusal, RevealOutcome};
 use jobs::verdict::on_refusal;
 use store::{Answer, StoreError};
 
@@ -71,34 +71,34 @@ impl Outcome for RevealOutcome {
     }
 }
 
-impl Outcome for IdLookupOutcome {
+impl Outcome for LookupOutcome {
     const KIND: Kind = Kind::Lookup;
 
     fn unknown(why: String) -> Self {
-        IdLookupOutcome::Unknown { why }
+        LookupOutcome::Unknown { why }
     }
 
     fn went_well(&self) -> bool {
-        matches!(self, IdLookupOutcome::Answered(_))
+        matches!(self, LookupOutcome::Answered(_))
     }
 
     fn label(&self) -> &'static str {
         match self {
-            IdLookupOutcome::Answered(_) => "answered",
-            IdLookupOutcome::NotSent => "not_sent",
-            IdLookupOutcome::Unknown { .. } => "unknown",
-            IdLookupOutcome::Refused(refusal) => kind(refusal),
+            LookupOutcome::Answered(_) => "answered",
+            LookupOutcome::NotSent => "not_sent",
+            LookupOutcome::Unknown { .. } => "unknown",
+            LookupOutcome::Refused(refusal) => kind(refusal),
         }
     }
 
     async fn record(self, app: &App, answer: Answer) -> Result<(), StoreError> {
         match self {
-            IdLookupOutcome::Answered(matches) => app.store.answer_looked_up(answer, matches).await,
-            IdLookupOutcome::NotSent => app.store.give_back(answer.call, NOT_SENT.to_owned()).await,
-            IdLookupOutcome::Unknown { why } => {
+            LookupOutcome::Answered(matches) => app.store.answer_looked_up(answer, matches).await,
+            LookupOutcome::NotSent => app.store.give_back(answer.call, NOT_SENT.to_owned()).await,
+            LookupOutcome::Unknown { why } => {
                 app.store.answer_unknown(answer, why, &app.policy).await
             }
-            IdLookupOutcome::Refused(refusal) => refused(app, answer, refusal).await,
+            LookupOutcome::Refused(refusal) => refused(app, answer, refusal).await,
         }
     }
 }

@@ -3,11 +3,11 @@ use std::time::Instant;
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
 use jobs::Provider;
-use jobs::outcome::LookupFailure;
+use jobs::outcome::FreeRequestFailure;
 use store::{ClaimedBalance, StoreError};
 
 use crate::app::App;
-use crate::backend::{Claimed, Source, Ticket};
+use crate::backend::{Claimed, Job, Source};
 use crate::metrics::Kind;
 
 /// Balances that are due at one provider.
@@ -32,21 +32,21 @@ impl Source for DueBalance {
 ///
 /// # Errors
 /// None: the ledger has recorded every outcome.
-pub async fn handle(ticket: Ticket<ClaimedBalance>, app: Data<App>) -> Result<(), BoxDynError> {
-    let claimed = ticket.work.clone();
+pub async fn handle(job: Job<ClaimedBalance>, app: Data<App>) -> Result<(), BoxDynError> {
+    let claimed = job.work.clone();
     let provider = claimed.provider;
     let started = Instant::now();
     let (result, status) = providers::http::with_status(ask(&app, provider)).await;
-    app.metrics().lookup(provider, Kind::Balance, &result, started.elapsed());
+    app.metrics().free_request(provider, Kind::Balance, &result, started.elapsed());
     match &result {
         Ok(balance) => tracing::info!(%provider, credits = %balance.credits, "balance read"),
         // The gate closes for it, and says so.
-        Err(LookupFailure::Misconfigured { .. }) => {}
+        Err(FreeRequestFailure::Misconfigured { .. }) => {}
         Err(failure) => tracing::warn!(%provider, ?failure, "the balance could not be read"),
     }
     let price = app.price(provider);
     let written = app
-        .persist("a balance", || {
+        .retry_write("a balance", || {
             app.store.record_balance(claimed.clone(), result.clone(), status, price, &app.policy)
         })
         .await;
@@ -56,8 +56,8 @@ pub async fn handle(ticket: Ticket<ClaimedBalance>, app: Data<App>) -> Result<()
     Ok(())
 }
 
-async fn ask(app: &App, provider: Provider) -> Result<jobs::outcome::Balance, LookupFailure> {
-    let no_key = LookupFailure::Unavailable { message: "this worker has no key".into() };
+async fn ask(app: &App, provider: Provider) -> Result<jobs::outcome::Balance, FreeRequestFailure> {
+    let no_key = FreeRequestFailure::Unavailable { message: "this worker has no key".into() };
     match provider {
         Provider::Ocean => match &app.ocean {
             Some(client) => client.balance().await,

@@ -6,15 +6,15 @@ use store::ClaimedCall;
 
 use super::send_call;
 use crate::app::App;
-use crate::backend::Ticket;
+use crate::backend::Job;
 
 /// Sends one call.
 ///
 /// # Errors
 /// None: the ledger has recorded every outcome.
-pub async fn handle(ticket: Ticket<ClaimedCall>, app: Data<App>) -> Result<(), BoxDynError> {
-    let request = reveal(&app, &ticket.work);
-    send_call::send(&app, &app.store.clock(), &ticket, request).await;
+pub async fn handle(job: Job<ClaimedCall>, app: Data<App>) -> Result<(), BoxDynError> {
+    let request = reveal(&app, &job.work);
+    send_call::send(&app, &app.store.clock(), &job, request).await;
     Ok(())
 }
 

@@ -1,30 +1,30 @@
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
-use jobs::outcome::{IdLookupOutcome, RevealOutcome};
+use jobs::outcome::{LookupOutcome, RevealOutcome};
 use jobs::{CallKind, Identifier, Provider, lookup};
 use store::ClaimedCall;
 
 use super::send_call;
 use crate::app::App;
-use crate::backend::Ticket;
+use crate::backend::Job;
 
 /// Sends one call.
 ///
 /// # Errors
 /// None: the ledger has recorded every outcome.
-pub async fn handle(ticket: Ticket<ClaimedCall>, app: Data<App>) -> Result<(), BoxDynError> {
-    let (clock, call) = (app.store.clock(), &ticket.work);
+pub async fn handle(job: Job<ClaimedCall>, app: Data<App>) -> Result<(), BoxDynError> {
+    let (clock, call) = (app.store.clock(), &job.work);
     match call.kind {
-        CallKind::Reveal => send_call::send(&app, &clock, &ticket, reveal(&app, call)).await,
-        CallKind::Lookup => send_call::send(&app, &clock, &ticket, look_up(&app, call)).await,
+        CallKind::Reveal => send_call::send(&app, &clock, &job, reveal(&app, call)).await,
+        CallKind::Lookup => send_call::send(&app, &clock, &job, look_up(&app, call)).await,
     }
     Ok(())
 }
 
-async fn look_up(app: &App, call: &ClaimedCall) -> IdLookupOutcome {
+async fn look_up(app: &App, call: &ClaimedCall) -> LookupOutcome {
     match &app.ocean {
         Some(client) => client.look_up(&lookup::handles(&call.people)).await,
-        None => IdLookupOutcome::NotSent,
+        None => LookupOutcome::NotSent,
     }
 }
 

@@ -8,7 +8,7 @@ use providers::body::Deadline;
 use store::{Answer, ClaimReveals, ClaimedCall, StoreError};
 
 use crate::app::App;
-use crate::backend::{Claimed, Source, Ticket};
+use crate::backend::{Claimed, Job, Source};
 use crate::failpoint;
 use crate::jobs::call_outcome::Outcome;
 use crate::routine::Routine;
@@ -56,13 +56,13 @@ impl Source for DueReveals {
 /// Sends a claimed call with `request`, and writes down what came of it. Every way out of here
 /// leaves the call in a state that says what may have happened, a panic included. Every line about it
 /// has the call's id from the span.
-#[tracing::instrument(name = "call", skip_all, fields(call_id = %ticket.work.call_id, provider = %ticket.work.provider, people = ticket.work.people.len()))]
-pub async fn send<F, O>(app: &App, clock: &Clock, ticket: &Ticket<ClaimedCall>, request: F)
+#[tracing::instrument(name = "call", skip_all, fields(call_id = %job.work.call_id, provider = %job.work.provider, people = job.work.people.len()))]
+pub async fn send<F, O>(app: &App, clock: &Clock, job: &Job<ClaimedCall>, request: F)
 where
     F: Future<Output = O>,
     O: Outcome,
 {
-    let call = ticket.work.clone();
+    let call = job.work.clone();
     let provider = call.provider;
     failpoint::reached("written_sending");
     if !wait_for_its_moment(app, &call).await {
@@ -88,10 +88,11 @@ where
     failpoint::reached("answer_read");
     // Not after a refusal: nobody may be sent after them before the gate knows of it.
     if outcome.went_well() {
-        ticket.free_slot();
+        job.free_slot();
     }
     let answer = Answer { call, http_status };
-    let written = app.persist("an answer", || outcome.clone().record(app, answer.clone())).await;
+    let written =
+        app.retry_write("an answer", || outcome.clone().record(app, answer.clone())).await;
     if let Err(error) = written {
         tracing::error!(%error, "an answer could not be written down");
     }
@@ -117,10 +118,10 @@ fn log<O: Outcome>(
 
 /// Waits until the call may leave, by the rate; false if meanwhile the gate was closed.
 async fn wait_for_its_moment(app: &App, call: &ClaimedCall) -> bool {
-    if call.leaves_at <= Instant::now() {
+    if call.send_slot <= Instant::now() {
         return true;
     }
-    tokio::time::sleep_until(call.leaves_at.into()).await;
+    tokio::time::sleep_until(call.send_slot.into()).await;
     app.store.may_leave(call).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "can't see whether the gate is open");
         false
@@ -131,7 +132,7 @@ async fn wait_for_its_moment(app: &App, call: &ClaimedCall) -> bool {
 pub async fn give_back(app: &App, call: ClaimedCall, why: &'static str) {
     let call_id = call.call_id;
     let written = app
-        .persist("a call given back", || app.store.give_back(call.clone(), why.to_owned()))
+        .retry_write("a call given back", || app.store.give_back(call.clone(), why.to_owned()))
         .await;
     if let Err(error) = written {
         tracing::warn!(%call_id, %error, "a call could not be given back");

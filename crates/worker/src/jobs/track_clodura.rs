@@ -3,11 +3,11 @@ use std::time::Instant;
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
 use jobs::Provider;
-use jobs::outcome::LookupFailure;
+use jobs::outcome::FreeRequestFailure;
 use store::{ClaimedPoll, StoreError};
 
 use crate::app::App;
-use crate::backend::{Claimed, Source, Ticket};
+use crate::backend::{Claimed, Job, Source};
 use crate::metrics::Kind;
 
 /// Tracking ids whose webhook is late.
@@ -30,21 +30,22 @@ impl Source for LateResults {
 ///
 /// # Errors
 /// None: the ledger has recorded every outcome.
-pub async fn handle(ticket: Ticket<ClaimedPoll>, app: Data<App>) -> Result<(), BoxDynError> {
-    let poll = ticket.work.clone();
+pub async fn handle(job: Job<ClaimedPoll>, app: Data<App>) -> Result<(), BoxDynError> {
+    let poll = job.work.clone();
     let started = Instant::now();
     let (result, status) = match &app.clodura {
         Some(client) => providers::http::with_status(client.track(&poll.tracking_id)).await,
-        None => {
-            (Err(LookupFailure::Unavailable { message: "this worker has no key".into() }), None)
-        }
+        None => (
+            Err(FreeRequestFailure::Unavailable { message: "this worker has no key".into() }),
+            None,
+        ),
     };
-    app.metrics().lookup(Provider::Clodura, Kind::Track, &result, started.elapsed());
+    app.metrics().free_request(Provider::Clodura, Kind::Track, &result, started.elapsed());
     if result.is_ok() {
-        ticket.free_slot();
+        job.free_slot();
     }
     let written = app
-        .persist("a poll", || {
+        .retry_write("a poll", || {
             app.store.record_poll(poll.clone(), result.clone(), status, &app.policy)
         })
         .await;

@@ -11,11 +11,11 @@ use crate::batches::retry::rows::{RetryStates, Row, RowChange};
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::results::last_poll::poll_first;
 use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::without_mobile;
-use crate::reveals::ownership::find_lanes;
+use crate::reveals::ownership::assign_owners;
 use crate::reveals::waterfall::{Step, displayed_step, kept_step, waits};
 
 /// A reveal of a person on one of the rows.
@@ -145,7 +145,7 @@ impl People {
 
     /// The reveal that stands in the place of `id` from now on: itself, unless it is to be asked again; then what is
     /// known or under way of the same person under whichever identifier, else a new one.
-    pub(super) fn again(&mut self, id: i64, numbers: &mut Numbers) -> i64 {
+    pub(super) fn again(&mut self, id: i64, ids: &mut RevealIds) -> i64 {
         let Some(old) = self.reveals.get(&id).filter(|old| self.states.asks_again(old.state))
         else {
             return id;
@@ -167,7 +167,7 @@ impl People {
         let expired = all.iter().filter(|reveal| reveal.state == RevealState::Expired);
         let repeated = expired.max_by_key(|reveal| reveal.generation);
         let new = Reveal {
-            id: numbers.take(),
+            id: ids.take(),
             provider: old.provider,
             subject: match old.state {
                 RevealState::Failed => {
@@ -254,7 +254,7 @@ impl People {
                 polled.insert(reveal.id);
             }
         }
-        find_lanes(conn, totals, &Vec::from_iter(waiting), now).await?;
+        assign_owners(conn, totals, &Vec::from_iter(waiting), now).await?;
         for provider in Provider::ALL {
             let ids: Vec<i64> = polled
                 .iter()

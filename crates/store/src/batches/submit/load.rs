@@ -16,7 +16,7 @@ use crate::people::erased::mark_erased;
 use crate::people::links;
 use crate::people::links::evidence::Evidence;
 use crate::people::new_row::{NewRow, NewStep};
-use crate::people::resolve::{Numbers, People};
+use crate::people::resolve::{People, RevealIds};
 use crate::people::suppressed::SuppressedRows;
 use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::without_mobile;
@@ -39,7 +39,7 @@ pub(super) async fn load_chunk(
     if loading.is_none() {
         return Err(swept(batch));
     }
-    let mut numbers = Numbers::lock(conn).await?;
+    let mut ids = RevealIds::lock(conn).await?;
     mark_erased(conn, &mut new_rows).await?;
     let erased: Vec<NewRow> = new_rows.extract_if(.., |row| row.erased).collect();
     let mut evidence = Evidence::of_rows(conn, &new_rows).await?;
@@ -49,8 +49,8 @@ pub(super) async fn load_chunk(
     let suppressed: Vec<NewRow> =
         new_rows.extract_if(.., |row| suppressed.rows.contains(&row.number)).collect();
     let mut people = look_up_all(conn, batch, &new_rows, &evidence).await?;
-    let steps = resolve_all(&mut people, &new_rows, &evidence, &mut numbers);
-    numbers.save(conn).await?;
+    let steps = resolve_all(&mut people, &new_rows, &evidence, &mut ids);
+    ids.save(conn).await?;
 
     let mut totals = Totals::default();
     let contradictions = evidence.contradictions(conn, Some(batch.id), &new_rows).await?;
@@ -67,7 +67,7 @@ pub(super) async fn load_chunk(
         place_rows(&mut people, batch, new_rows, found, &mut totals, &mut loaded);
     let erased_rows = place_erased(batch, erased, &mut totals, &mut loaded);
     let suppressed = place_suppressed(batch, suppressed, &mut totals, &mut loaded);
-    let turns = take_over(conn, batch, &people, &rows).await?;
+    let reassigned = take_over(conn, batch, &people, &rows).await?;
     let rows = Rows { waiting: rows, erased: erased_rows, suppressed, waterfall };
     save(conn, batch, people, rows, now, parallel).await?;
     totals.flush(conn, now).await?;
@@ -75,12 +75,12 @@ pub(super) async fn load_chunk(
     let seen = exec!(
         conn,
         "UPDATE batches SET loader_seen_at = $2, took_over = CASE WHEN $3 = 1 THEN 1 ELSE took_over END,
-            turns_due = CASE WHEN $4 = 1 THEN 1 ELSE turns_due END
+            owners_due = CASE WHEN $4 = 1 THEN 1 ELSE owners_due END
          WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
         batch.id,
         now.0,
-        i64::from(turns.taken_over),
-        i64::from(turns.due),
+        i64::from(reassigned.taken_over),
+        i64::from(reassigned.due),
     )?;
     if seen == 1 { Ok(loaded) } else { Err(swept(batch)) }
 }
@@ -165,14 +165,14 @@ fn resolve_all(
     people: &mut BTreeMap<Provider, People>,
     live: &[NewRow],
     evidence: &Evidence,
-    numbers: &mut Numbers,
+    ids: &mut RevealIds,
 ) -> Vec<Option<Step>> {
     let persons = &evidence.persons;
     let named = || live.iter().flat_map(|row| row.steps.iter().map(move |step| (row, step)));
     let mut resolve = |(row, step): (&NewRow, &NewStep)| {
         let provider = step.provider;
         let known = people.get_mut(&provider)?;
-        let (whom, made) = known.resolve(row, row.asked_by(step)?, persons, numbers);
+        let (whom, made) = known.resolve(row, row.asked_by(step)?, persons, ids);
         Some(Step { provider, whom, made })
     };
     let mut steps = Vec::with_capacity(live.iter().map(|row| row.steps.len()).sum());

@@ -12,7 +12,7 @@ use jobs::{Provider, RevealState, Timestamp};
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::give_way;
 
@@ -25,7 +25,7 @@ pub(super) async fn has_many_of_its_own(conn: &mut Conn, batch: i64) -> Result<b
     let pairs: i64 = value!(
         conn,
         "SELECT COUNT(*) FROM batch_merges m JOIN reveals r ON r.id = m.loser
-         WHERE m.batch_id = $1 AND r.lane = $1",
+         WHERE m.batch_id = $1 AND r.owner = $1",
         batch,
     )?;
     Ok(pairs > AT_ONCE)
@@ -33,7 +33,7 @@ pub(super) async fn has_many_of_its_own(conn: &mut Conn, batch: i64) -> Result<b
 
 /// Carries out some merges in a transaction of their own; whether there were any.
 pub(super) async fn merge_some(conn: &mut Conn, batch: i64, now: Timestamp) -> Result<bool> {
-    Numbers::lock(conn).await?;
+    RevealIds::lock(conn).await?;
     let mut totals = Totals::default();
     let any = carry_out_merges(conn, &mut totals, batch, now).await?;
     totals.flush(conn, now).await?;
@@ -51,7 +51,7 @@ struct Reveal {
 }
 
 /// Carries out some of a batch's merges, its own people first, as things stand now; whether there were any. Under the
-/// lock on `reveal_numbers`.
+/// lock on `reveal_ids`.
 pub(super) async fn carry_out_merges(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -61,7 +61,7 @@ pub(super) async fn carry_out_merges(
     let pairs: Vec<(i64, i64)> = rows!(
         conn,
         "SELECT m.loser, m.winner FROM batch_merges m JOIN reveals r ON r.id = m.loser
-         WHERE m.batch_id = $1 ORDER BY CASE WHEN r.lane = $1 THEN 0 ELSE 1 END, m.loser LIMIT $2",
+         WHERE m.batch_id = $1 ORDER BY CASE WHEN r.owner = $1 THEN 0 ELSE 1 END, m.loser LIMIT $2",
         batch,
         AT_ONCE,
     )?;

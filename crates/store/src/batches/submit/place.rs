@@ -1,4 +1,4 @@
-//! Which reveal each row shows, and in whose turn it is asked.
+//! Which reveal each row displays, and which batch owns it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -66,7 +66,7 @@ pub(super) fn place_rows(
             continue;
         };
         let reveal = known.id(step.whom);
-        let woken = known.take_turn(step.whom, batch.id, &found.loading);
+        let woken = known.take_ownership(step.whom, batch.id, &found.loading);
         totals.new_rows(batch.id, step.provider, known.state(step.whom), 1);
         count_new_people(people, &steps[shown..], woken, &mut found, loaded);
         loaded.rows += 1;
@@ -145,8 +145,8 @@ fn end(batch: &Loading, row: NewRow, totals: &mut Totals) -> Option<NewBatchRow>
     })
 }
 
-/// In whose turn people are who were known before.
-pub(super) struct Turns {
+/// What changed in the ownership of people who were known before.
+pub(super) struct Reassigned {
     /// Some were taken over from a batch that still loads.
     pub(super) taken_over: bool,
     /// Some may have their turn sooner with this batch, once it is published; until then it moves nobody who belongs to
@@ -154,41 +154,42 @@ pub(super) struct Turns {
     pub(super) due: bool,
 }
 
-/// People whose turn was to come with another batch that still loads come over to this one.
+/// Takes over people from batches that still load.
 pub(super) async fn take_over(
     conn: &mut Conn,
     batch: &Loading,
     people: &BTreeMap<Provider, People>,
     new_rows: &[NewBatchRow],
-) -> Result<Turns> {
-    let mut turns = Turns { taken_over: false, due: false };
+) -> Result<Reassigned> {
+    let mut reassigned = Reassigned { taken_over: false, due: false };
     let shown: HashSet<i64> =
         new_rows.iter().filter(|r| r.shared == 1).filter_map(|r| r.reveal).collect();
     for (provider, known) in people {
-        turns.due |=
-            known.merges() || is_any_slower(conn, batch, *provider, &known.lanes(&shown)).await?;
+        reassigned.due |=
+            known.merges() || is_any_slower(conn, batch, *provider, &known.owners(&shown)).await?;
         if !known.taken_over().is_empty() {
-            turns.taken_over = true;
+            reassigned.taken_over = true;
             exec!(
                 conn,
-                "UPDATE reveals SET newcomer = 0, lane = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+                "UPDATE reveals SET unclaimed = 0, owner = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
                 json(&known.taken_over()),
                 batch.id,
             )?;
         }
     }
-    Ok(turns)
+    Ok(reassigned)
 }
 
-/// Whether one of the batches in whose turn people are queued is slower than this one will be: of a lower priority, or
+/// Whether one of the owning batches is slower than this one will be: of a lower priority, or
 /// one that will not send them itself.
 async fn is_any_slower(
     conn: &mut Conn,
     batch: &Loading,
     provider: Provider,
-    lanes: &HashMap<i64, i64>,
+    owners: &HashMap<i64, i64>,
 ) -> Result<bool> {
-    let others: HashSet<i64> = lanes.values().copied().filter(|lane| *lane != batch.id).collect();
+    let others: HashSet<i64> =
+        owners.values().copied().filter(|owner| *owner != batch.id).collect();
     if others.is_empty() {
         return Ok(false);
     }

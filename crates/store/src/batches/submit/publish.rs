@@ -7,9 +7,9 @@ use jobs::BatchId;
 use crate::batches::loading::{Loading, swept};
 use crate::batches::submit::merge::{carry_out_merges, has_many_of_its_own, merge_some};
 use crate::error::{Result, StoreError};
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::reveals::counters::{Totals, log_end};
-use crate::reveals::ownership::find_lanes;
+use crate::reveals::ownership::assign_owners;
 use crate::store::Store;
 use crate::topic::Topic;
 
@@ -63,7 +63,7 @@ impl Store {
                     )?;
                     // The evidence of a batch that was swept merges no people.
                     let published = published.ok_or_else(|| swept(&loading))?;
-                    find_lanes(conn, &mut totals, &waiting, now).await?;
+                    assign_owners(conn, &mut totals, &waiting, now).await?;
                     totals.flush(conn, now).await?;
                     conn.announce(Topic::Queue);
                     Ok(published)
@@ -75,7 +75,7 @@ impl Store {
                 if finished_at.is_some() {
                     log_end(&batch.batch_id.to_string(), rows);
                 }
-                self.see_to_turns(batch.id).await?;
+                self.assign_due_owners(batch.id).await?;
                 self.refresh_statistics(rows).await;
                 Ok(Published::Now)
             }
@@ -141,7 +141,7 @@ impl Store {
 /// People of this batch who were taken over by one that still loads: their turn is to come with this one.
 /// They are locked here, before the batch is, and under the lock of loading batches.
 async fn taken_over_by_loading(conn: &mut Conn, batch: i64) -> Result<Vec<i64>> {
-    Numbers::lock(conn).await?;
+    RevealIds::lock(conn).await?;
     let takers: Vec<(i64,)> = rows!(
         conn,
         "SELECT id FROM batches WHERE published_at IS NULL AND took_over = 1 AND id <> $1",
@@ -155,7 +155,7 @@ async fn taken_over_by_loading(conn: &mut Conn, batch: i64) -> Result<Vec<i64>> 
     let both: Vec<(i64,)> = rows!(
         conn,
         "SELECT r.id FROM IDS($1) AS e
-         JOIN reveals r ON r.queue_lane = CAST(e.value AS BIGINT)
+         JOIN reveals r ON r.queue_owner = CAST(e.value AS BIGINT)
          WHERE EXISTS (SELECT 1 FROM batch_rows w
                        WHERE w.reveal_id = r.id AND w.batch_id + 0 = $2 AND w.ended IS NULL)
          ORDER BY r.id FOR UPDATE OF r",

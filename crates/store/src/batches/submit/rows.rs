@@ -1,7 +1,7 @@
 //! Rows and the steps of their waterfalls, as they are written.
 
 use db::Conn;
-use db::bulk::{each, ints, same, same_text, texts};
+use db::bulk::{ints, same, same_text, texts, write_rows};
 use jobs::Timestamp;
 
 use crate::batches::loading::Loading;
@@ -63,7 +63,7 @@ async fn insert_rows(
         ("ended", same_text(ended, rows.len())),
         ("fields", texts(rows.into_iter().map(|row| Some(row.fields)))),
     ];
-    each(
+    write_rows(
         conn,
         "INSERT INTO batch_rows (batch_id, row_number, reveal_id, kept_id, shared, ended_at, ended, fields)
          SELECT e.batch, e.number, e.reveal, e.kept, e.shared, e.ended_at, e.ended, e.fields FROM ROWS",
@@ -80,7 +80,7 @@ async fn insert_waterfall(conn: &mut Conn, batch: &Loading, steps: &[RowStep]) -
         ("step", ints(steps.iter().map(|step| step.step))),
         ("reveal", ints(steps.iter().map(|step| step.reveal))),
     ];
-    each(
+    write_rows(
         conn,
         "INSERT INTO row_waterfall (batch_id, row_number, step, reveal_id)
          SELECT e.batch, e.number, e.step, e.reveal FROM ROWS",

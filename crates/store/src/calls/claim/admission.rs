@@ -1,10 +1,10 @@
 //! Whether anything may be sent now: gate, rate, canary, and what is left of the day.
 
 use db::{Conn, value};
-use jobs::gate::Admission as Door;
+use jobs::gate::Admission as GateState;
 use jobs::{Provider, Timestamp, lookup};
 
-use crate::calls::claim::send_slot::Moment;
+use crate::calls::claim::send_slot::ClaimTime;
 use crate::calls::claimed::ClaimReveals;
 use crate::error::Result;
 use crate::gates::gate::Gate;
@@ -29,19 +29,19 @@ pub(super) async fn admit(
     conn: &mut Conn,
     ask: &ClaimReveals,
     gate: &Gate,
-    moment: &Moment,
+    time: &ClaimTime,
 ) -> Result<Admission> {
-    let now = moment.now;
+    let now = time.now;
     let admission = gate.breaker.admission(now);
     let to_look_up = match admission {
-        Door::Careful | Door::Probe { small: true } => SMALL_PROBE,
+        GateState::Careful | GateState::Probe { small: true } => SMALL_PROBE,
         _ => lookup::MOST_PEOPLE,
     };
     let (mut calls, mut people, probe) = match admission {
-        Door::Shut(until) => return Ok(Admission::Wait(until)),
-        Door::Open => (ask.calls, ask.people, false),
-        Door::Careful => (1, SMALL_PROBE, false),
-        Door::Probe { small } => (1, if small { SMALL_PROBE } else { ask.people }, true),
+        GateState::Shut(until) => return Ok(Admission::Wait(until)),
+        GateState::Open => (ask.calls, ask.people, false),
+        GateState::Careful => (1, SMALL_PROBE, false),
+        GateState::Probe { small } => (1, if small { SMALL_PROBE } else { ask.people }, true),
     };
     if ask.canary > 0 && gate.canary_url.is_some() && gate.canary_proved_at.is_none() {
         if anything_out(conn, ask.provider, gate.canary_since).await? {
@@ -58,7 +58,7 @@ pub(super) async fn admit(
     if let Some(at) = spare_the_day(conn, ask, gate, now).await? {
         return Ok(Admission::Wait(Some(at)));
     }
-    let grant = moment.grant(ask, gate, calls);
+    let grant = time.grant(ask, gate, calls);
     if grant.requests == 0 {
         return Ok(Admission::Paced(Timestamp(grant.next_at_ms)));
     }

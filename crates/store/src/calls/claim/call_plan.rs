@@ -1,5 +1,4 @@
-//! Who goes into the calls of a claim, and who pays: first groups that must be asked apart, then people
-//! batch by batch.
+//! Which people go into the calls of a claim, and which batches pay: first isolation groups, then people batch by batch.
 
 use std::collections::BTreeMap;
 
@@ -10,216 +9,221 @@ use jobs::{CallKind, Credits, Price, Timestamp};
 
 use crate::calls::claim::admission::Admitted;
 use crate::calls::claim::candidates::{
-    Lane, Picked, due_cohorts, due_lanes, last_turn, pick_cohort, pick_lane, take_from_full,
+    Candidate, DueBatch, due_batches, isolation_groups, last_served, take_from_batch,
+    take_from_full, take_group,
 };
-use crate::calls::claim::isolated::Aside;
-use crate::calls::claim::lookups::{draft_lookup, kind_of, next};
-use crate::calls::claim::paying::{Draft, Wallet, pay};
+use crate::calls::claim::isolated::OffQueue;
+use crate::calls::claim::lookups::{kind_of, next, plan_lookup};
+use crate::calls::claim::paying::{Budget, CallPlan, pay};
 use crate::calls::claimed::ClaimReveals;
 use crate::error::Result;
 use crate::gates::account::Account;
 use crate::gates::gate::Gate;
 use crate::reveals::counters::Totals;
-use crate::reveals::unclaimed_range::Walked;
+use crate::reveals::unclaimed_range::Cursor;
 
-/// What was drafted, and how far along their newcomers it went.
-pub(super) struct Drafts {
-    pub(super) drafts: Vec<Draft>,
-    pub(super) walked: Vec<Walked>,
+/// The calls of a claim, and how far it went in the unclaimed ranges of the batches.
+pub(super) struct Plan {
+    pub(super) planned: Vec<CallPlan>,
+    pub(super) cursors: Vec<Cursor>,
 }
 
-/// Fills calls: first groups that must be asked apart, if there are any, then people batch by batch. Where people must
-/// be looked up before, a lookup goes in place of reveals that would not be full.
-pub(super) async fn draft_calls(
+/// Fills calls: first isolation groups, if there are any, then people batch by batch. Where people must be looked up
+/// before, a lookup goes in place of reveals that would not be full.
+pub(super) async fn plan_calls(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
     gate: &Gate,
     admitted: &Admitted,
-    aside: &Aside,
+    off_queue: &OffQueue,
     now: Timestamp,
-) -> Result<Drafts> {
+) -> Result<Plan> {
     let &Admitted { calls, people, to_look_up, .. } = admitted;
     let price = gate.price(ask.provider, ask.price);
     let account = Account::read(conn, ask.provider, gate).await?.map(|account| account.room());
-    let mut wallet = Wallet::of(account);
-    let mut drafts = Vec::new();
-    if aside.apart {
-        drafts = draft_cohorts(conn, totals, ask, gate, (calls, people, price), &mut wallet, now)
-            .await?;
+    let mut budget = Budget::of(account);
+    let mut planned = Vec::new();
+    if off_queue.isolated {
+        planned =
+            plan_groups(conn, totals, ask, gate, (calls, people, price), &mut budget, now).await?;
     }
-    let mut walked = Vec::new();
-    let lanes = due_lanes(conn, ask.provider).await?;
-    let free = calls.saturating_sub(drafts.len());
-    let (next, ready) = next(conn, ask, &lanes, aside, (free, people)).await?;
+    let mut cursors = Vec::new();
+    let batches = due_batches(conn, ask.provider).await?;
+    let free = calls.saturating_sub(planned.len());
+    let (next, ready) = next(conn, ask, &batches, off_queue, (free, people)).await?;
     let reveals = match next {
         Next::Reveal { calls } => calls,
         Next::Wait => 0,
         Next::LookUp => {
             let most = (to_look_up, ready);
             let lookup =
-                draft_lookup(conn, totals, ask, &lanes, most, price, &mut wallet, now).await?;
+                plan_lookup(conn, totals, ask, &batches, most, price, &mut budget, now).await?;
             let reveals = if lookup.is_some() { 0 } else { free };
-            drafts.extend(lookup);
+            planned.extend(lookup);
             reveals
         }
     };
     if reveals > 0 {
-        let most = (drafts.len() + reveals, people);
-        draft_lanes(
+        let most = (planned.len() + reveals, people);
+        plan_batches(
             conn,
             totals,
             ask,
-            &lanes,
+            &batches,
             most,
             price,
-            &mut wallet,
-            &mut drafts,
-            &mut walked,
+            &mut budget,
+            &mut planned,
+            &mut cursors,
             now,
         )
         .await?;
     }
-    for draft in &drafts {
-        for payer in &draft.payers {
-            totals.reserve(*payer, ask.provider, draft.kind.people_asked(1), draft.price);
+    for call in &planned {
+        for payer in &call.payers {
+            totals.reserve(*payer, ask.provider, call.kind.people_asked(1), call.price);
         }
     }
-    Ok(Drafts { drafts, walked })
+    Ok(Plan { planned, cursors })
 }
 
 /// Fills up to so many calls, of so many people each, batch by batch.
 #[expect(clippy::too_many_arguments, reason = "one plan with everything it rests on")]
-async fn draft_lanes(
+async fn plan_batches(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
-    lanes: &[Lane],
+    batches: &[DueBatch],
     (calls, people): (usize, usize),
     price: Price,
-    wallet: &mut Wallet,
-    drafts: &mut Vec<Draft>,
-    walked: &mut Vec<Walked>,
+    budget: &mut Budget,
+    planned: &mut Vec<CallPlan>,
+    cursors: &mut Vec<Cursor>,
     now: Timestamp,
 ) -> Result<()> {
-    let last_turn = last_turn(lanes);
-    for group in lanes.chunk_by(|one, other| one.priority == other.priority) {
-        let wanted = calls.saturating_sub(drafts.len()) * people + room_in_last(drafts, people);
+    let last_served = last_served(batches);
+    for group in batches.chunk_by(|one, other| one.priority == other.priority) {
+        let wanted = calls.saturating_sub(planned.len()) * people + room_in_last(planned, people);
         if wanted == 0 {
             break;
         }
         let shared = shared_out(group, wanted);
-        // What a batch has no use for goes to the next: some only share people who stand in other lanes.
+        // What a batch has no use for goes to the next: some only share people whom other batches own.
         let mut unused = wanted - shared.iter().map(|(_, _, share)| share).sum::<usize>();
-        let mut all_drafted: BTreeMap<usize, Vec<(Picked, i64)>> = BTreeMap::new();
-        for (turn, lane, share) in shared {
-            wallet.note(lane.batch, lane.left);
+        let mut all_paid: BTreeMap<usize, Vec<(Candidate, i64)>> = BTreeMap::new();
+        for (order, due, share) in shared {
+            budget.note(due.batch, due.left);
             let most = share + unused;
             if most == 0 {
                 continue;
             }
-            let mut picked = pick_lane(conn, ask.provider, lane, most, walked).await?;
-            if picked.is_empty() && !wallet.short {
-                take_from_full(conn, totals, ask.provider, lane.batch, most, now).await?;
-                // Who came over is no newcomer here.
-                let mut lane = *lane;
-                lane.others = true;
-                picked = pick_lane(conn, ask.provider, &lane, most, walked).await?;
+            let mut candidates = take_from_batch(conn, ask.provider, due, most, cursors).await?;
+            if candidates.is_empty() && !budget.short {
+                take_from_full(conn, totals, ask.provider, due.batch, most, now).await?;
+                // People who came over are not in this batch's unclaimed range.
+                let mut due = *due;
+                due.others = true;
+                candidates = take_from_batch(conn, ask.provider, &due, most, cursors).await?;
             }
-            let drafted = pay(conn, totals, ask, picked, price, wallet, now).await?;
-            unused = most - drafted.len();
-            if group.len() > 1 && !drafted.is_empty() {
-                totals.had_turn(lane.batch, ask.provider, last_turn + 1 - lane.turn);
+            let paid = pay(conn, totals, ask, candidates, price, budget, now).await?;
+            unused = most - paid.len();
+            if group.len() > 1 && !paid.is_empty() {
+                totals.was_served(due.batch, ask.provider, last_served + 1 - due.served);
             }
-            all_drafted.insert(turn, drafted);
+            all_paid.insert(order, paid);
         }
-        for drafted in all_drafted.into_values() {
-            merge_drafts(drafts, drafted, people, price.reserved);
+        for paid in all_paid.into_values() {
+            add_to_calls(planned, paid, people, price.reserved);
         }
     }
     Ok(())
 }
 
-/// Batches of one priority with their places in the order of turns and their shares of what is `wanted`: the smallest
+/// Batches of one priority with their places in the order of service and their shares of what is `wanted`: the smallest
 /// first, and last those without a share, for what others leave.
-fn shared_out(lanes: &[Lane], wanted: usize) -> Vec<(usize, &Lane, usize)> {
-    let waiting: Vec<usize> = lanes.iter().map(|lane| lane.waiting).collect();
+fn shared_out(batches: &[DueBatch], wanted: usize) -> Vec<(usize, &DueBatch, usize)> {
+    let waiting: Vec<usize> = batches.iter().map(|due| due.waiting).collect();
     let shares = shares(wanted, &waiting);
-    let mut shared: Vec<(usize, &Lane, usize)> = lanes
+    let mut shared: Vec<(usize, &DueBatch, usize)> = batches
         .iter()
         .zip(shares)
         .enumerate()
-        .map(|(turn, (lane, share))| (turn, lane, share))
+        .map(|(order, (due, share))| (order, due, share))
         .collect();
-    shared.sort_by_key(|(_, lane, share)| (*share == 0, lane.waiting));
+    shared.sort_by_key(|(_, due, share)| (*share == 0, due.waiting));
     shared
 }
 
-/// One call for each group that must be asked apart. A group for whom nobody can pay leaves its call
-/// to the next.
-async fn draft_cohorts(
+/// One call for each isolation group. A group that no batch can pay for leaves its call to the next.
+async fn plan_groups(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
     gate: &Gate,
     (calls, people, price): (usize, usize, Price),
-    wallet: &mut Wallet,
+    budget: &mut Budget,
     now: Timestamp,
-) -> Result<Vec<Draft>> {
-    let mut drafts = Vec::new();
+) -> Result<Vec<CallPlan>> {
+    let mut planned = Vec::new();
     let mut after = 0;
-    while drafts.len() < calls && !wallet.short {
-        let left = calls - drafts.len();
-        let cohorts = due_cohorts(conn, ask.provider, gate, after, left, now).await?;
-        let Some(&last) = cohorts.last() else { break };
-        for cohort in cohorts {
-            let picked = pick_cohort(conn, ask.provider, cohort, people).await?;
-            let kind = kind_of(ask.provider, &picked);
+    while planned.len() < calls && !budget.short {
+        let left = calls - planned.len();
+        let groups = isolation_groups(conn, ask.provider, gate, after, left, now).await?;
+        let Some(&last) = groups.last() else { break };
+        for group in groups {
+            let candidates = take_group(conn, ask.provider, group, people).await?;
+            let kind = kind_of(ask.provider, &candidates);
             let reserved = match kind {
                 CallKind::Reveal => price.reserved,
                 CallKind::Lookup => PRICE_OF_MATCH,
             };
-            let drafted = pay(conn, totals, ask, picked, price, wallet, now).await?;
-            drafts.extend(into_drafts(kind, drafted, people, reserved, true));
+            let paid = pay(conn, totals, ask, candidates, price, budget, now).await?;
+            planned.extend(into_calls(kind, paid, people, reserved, true));
         }
         after = last;
     }
-    Ok(drafts)
+    Ok(planned)
 }
 
-fn into_drafts(
+fn into_calls(
     kind: CallKind,
-    paid: Vec<(Picked, i64)>,
+    paid: Vec<(Candidate, i64)>,
     people: usize,
     price: Credits,
     isolating: bool,
-) -> Vec<Draft> {
-    let mut drafts: Vec<Draft> = Vec::new();
+) -> Vec<CallPlan> {
+    let mut planned: Vec<CallPlan> = Vec::new();
     for (person, payer) in paid {
-        match drafts.last_mut() {
+        match planned.last_mut() {
             Some(last) if last.people.len() < people => {
                 last.people.push(person);
                 last.payers.push(payer);
             }
             _ => {
                 let (people, payers) = (vec![person], vec![payer]);
-                drafts.push(Draft { kind, people, payers, price, isolating });
+                planned.push(CallPlan { kind, people, payers, price, isolating });
             }
         }
     }
-    drafts
+    planned
 }
 
 /// How many people the last call still takes.
-fn room_in_last(drafts: &[Draft], people: usize) -> usize {
-    let last = drafts.last().filter(|last| !last.isolating);
+fn room_in_last(planned: &[CallPlan], people: usize) -> usize {
+    let last = planned.last().filter(|last| !last.isolating);
     last.map_or(0, |last| people.saturating_sub(last.people.len()))
 }
 
 /// People of a later batch fill up the last call of an earlier one.
-fn merge_drafts(drafts: &mut Vec<Draft>, paid: Vec<(Picked, i64)>, people: usize, price: Credits) {
+fn add_to_calls(
+    planned: &mut Vec<CallPlan>,
+    paid: Vec<(Candidate, i64)>,
+    people: usize,
+    price: Credits,
+) {
     let mut paid = paid.into_iter();
-    if let Some(last) = drafts.last_mut().filter(|last| !last.isolating) {
+    if let Some(last) = planned.last_mut().filter(|last| !last.isolating) {
         while last.people.len() < people
             && let Some((person, payer)) = paid.next()
         {
@@ -227,5 +231,5 @@ fn merge_drafts(drafts: &mut Vec<Draft>, paid: Vec<(Picked, i64)>, people: usize
             last.payers.push(payer);
         }
     }
-    drafts.extend(into_drafts(CallKind::Reveal, paid.collect(), people, price, false));
+    planned.extend(into_calls(CallKind::Reveal, paid.collect(), people, price, false));
 }

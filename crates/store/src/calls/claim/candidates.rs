@@ -1,4 +1,4 @@
-//! Taking people out of the queue: those of one batch, and groups that must be asked apart.
+//! Taking people out of the queue: those of one batch, and isolation groups.
 
 use db::{Conn, record, rows, value};
 use jobs::{Credits, Provider, Timestamp};
@@ -9,36 +9,42 @@ use crate::decode::optional_credits;
 use crate::error::Result;
 use crate::gates::gate::{Gate, day};
 use crate::reveals::counters::Totals;
-use crate::reveals::ownership::find_lanes;
-use crate::reveals::unclaimed_range::{Newcomers, PickedRow, Walked};
+use crate::reveals::ownership::assign_owners;
+use crate::reveals::unclaimed_range::{CandidateRow, Cursor, UnclaimedRange};
 
 /// The part of a day's requests that the search for bad ids may use.
 pub(super) const ISOLATION_SHARE: i64 = 10;
 
 /// A person taken from the queue.
-pub(super) struct Picked {
+pub(super) struct Candidate {
     pub(super) id: i64,
     pub(super) subject: String,
     pub(super) attempts: i64,
     pub(super) repeat_of: Option<i64>,
-    /// How many rows of which batch show them, in the order of the batches. Known once somebody to pay is
-    /// looked for.
+    /// How many rows of which batch display them, in the order of the batches. Known once a payer is looked for.
     pub(super) rows: SmallVec<[(i64, i64); 1]>,
-    /// The batches of the rows that so far show what they cost.
-    pub(super) billed: SmallVec<[i64; 1]>,
+    /// The batches whose rows display the charge so far.
+    pub(super) charged: SmallVec<[i64; 1]>,
 }
 
-impl From<PickedRow> for Picked {
-    fn from((id, subject, attempts, repeat_of): PickedRow) -> Self {
-        Picked { id, subject, attempts, repeat_of, rows: SmallVec::new(), billed: SmallVec::new() }
+impl From<CandidateRow> for Candidate {
+    fn from((id, subject, attempts, repeat_of): CandidateRow) -> Self {
+        Candidate {
+            id,
+            subject,
+            attempts,
+            repeat_of,
+            rows: SmallVec::new(),
+            charged: SmallVec::new(),
+        }
     }
 }
 
-impl Picked {
-    /// Another row of this batch shows them; it may share what they cost.
+impl Candidate {
+    /// Counts another row of this batch that displays them, and may share the charge.
     pub(super) fn count_row(&mut self, batch: i64, shared: bool) {
         if !shared {
-            self.billed.push(batch);
+            self.charged.push(batch);
         }
         match self.rows.binary_search_by_key(&batch, |(of, _)| *of) {
             Ok(place) => self.rows[place].1 += 1,
@@ -46,7 +52,7 @@ impl Picked {
         }
     }
 
-    /// Those whose rows show them.
+    /// The batches whose rows display them.
     pub(super) fn batches(&self) -> impl Iterator<Item = i64> {
         self.rows.iter().map(|(batch, _)| *batch)
     }
@@ -54,21 +60,21 @@ impl Picked {
 
 /// A batch with people in the queue.
 #[derive(Clone, Copy)]
-pub(super) struct Lane {
+pub(super) struct DueBatch {
     pub(super) batch: i64,
-    newcomers: Option<Newcomers>,
-    /// Others than newcomers stand in it, too.
+    unclaimed: Option<UnclaimedRange>,
+    /// It owns queued people outside of its unclaimed range, too.
     pub(super) others: bool,
     /// What it may still spend, if it has a ceiling.
     pub(super) left: Option<Credits>,
     pub(super) priority: i64,
-    /// Rows whose people wait; some may stand in other lanes.
+    /// Rows whose people wait; other batches may own some of these.
     pub(super) waiting: usize,
-    /// Grows with each turn that it has beside others: the least is next.
-    pub(super) turn: i64,
+    /// How often it was served while others waited: the batch with the least is next.
+    pub(super) served: i64,
 }
 
-impl Lane {
+impl DueBatch {
     /// How many people in it can be asked for, counted up to `most`; those who must be looked up first are not among them.
     pub(super) async fn ready(
         &self,
@@ -81,26 +87,26 @@ impl Lane {
             let others: i64 = value!(
                 conn,
                 "SELECT COUNT(*) FROM (
-                    SELECT id FROM reveals WHERE queue_lane = $1 AND provider = $2 LIMIT $3) q",
+                    SELECT id FROM reveals WHERE queue_owner = $1 AND provider = $2 LIMIT $3) q",
                 self.batch,
                 provider.as_str(),
                 most as i64,
             )?;
             ready = usize::try_from(others).unwrap_or(0);
         }
-        if let Some(newcomers) = self.newcomers.filter(|_| ready < most) {
-            ready += newcomers.count(conn, provider, most - ready).await?;
+        if let Some(range) = self.unclaimed.filter(|_| ready < most) {
+            ready += range.count(conn, provider, most - ready).await?;
         }
         Ok(ready)
     }
 }
 
 record! {
-    struct LaneRow {
+    struct DueBatchRow {
         batch: i64,
         priority: i64,
         queued: i64,
-        turn: i64,
+        served: i64,
         next: Option<i64>,
         last: Option<i64>,
         others: i64,
@@ -117,27 +123,27 @@ macro_rules! credits_left {
 
 pub(super) use credits_left;
 
-/// Batches with people in the queue, in the order of their turn.
-pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec<Lane>> {
-    let lanes: Vec<LaneRow> = rows!(
+/// Batches with people in the queue, in the order in which they are served.
+pub(super) async fn due_batches(conn: &mut Conn, provider: Provider) -> Result<Vec<DueBatch>> {
+    let batches: Vec<DueBatchRow> = rows!(
         conn,
         concat!(
-            "SELECT b.id AS batch, b.priority, t.queued, t.turn, n.next, n.last,
-                CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals r WHERE r.queue_lane = b.id AND r.provider = t.provider)
+            "SELECT b.id AS batch, b.priority, t.queued, t.served, n.next, n.last,
+                CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals r WHERE r.queue_owner = b.id AND r.provider = t.provider)
                           THEN 1 ELSE 0 END AS BIGINT) AS others, ",
             credits_left!(),
             " AS credits_left
              FROM batches b JOIN batch_totals t ON t.batch_id = b.id
-             LEFT JOIN newcomers n ON n.batch_id = t.batch_id AND n.provider = t.provider
+             LEFT JOIN unclaimed_ranges n ON n.batch_id = t.batch_id AND n.provider = t.provider
              WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
                AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
-             ORDER BY b.priority DESC, t.turn, b.id",
+             ORDER BY b.priority DESC, t.served, b.id",
         ),
         provider.as_str(),
     )?;
-    let lane = |row: LaneRow| Lane {
+    let due = |row: DueBatchRow| DueBatch {
         batch: row.batch,
-        newcomers: row.next.zip(row.last).map(|(next, last)| Newcomers {
+        unclaimed: row.next.zip(row.last).map(|(next, last)| UnclaimedRange {
             batch: row.batch,
             next,
             last,
@@ -146,19 +152,19 @@ pub(super) async fn due_lanes(conn: &mut Conn, provider: Provider) -> Result<Vec
         left: row.credits_left,
         priority: row.priority,
         waiting: usize::try_from(row.queued).unwrap_or(0),
-        turn: row.turn,
+        served: row.served,
     };
-    Ok(lanes.into_iter().map(lane).collect())
+    Ok(batches.into_iter().map(due).collect())
 }
 
-/// The greatest turn of any of them.
-pub(super) fn last_turn(lanes: &[Lane]) -> i64 {
-    lanes.iter().map(|lane| lane.turn).max().unwrap_or(0)
+/// The most times that any of them was served.
+pub(super) fn last_served(batches: &[DueBatch]) -> i64 {
+    batches.iter().map(|due| due.served).max().unwrap_or(0)
 }
 
-/// Up to `most` groups that must be asked apart, those behind `after`. Groups that only batches at
-/// their ceiling want are not among them: they would keep the others from their turn.
-pub(super) async fn due_cohorts(
+/// Up to `most` isolation groups, those behind `after`. Groups wanted only by batches at their ceiling are left out: they
+/// would keep the others waiting.
+pub(super) async fn isolation_groups(
     conn: &mut Conn,
     provider: Provider,
     gate: &Gate,
@@ -172,14 +178,14 @@ pub(super) async fn due_cohorts(
     }
     let cohorts: Vec<(i64,)> = rows!(
         conn,
-        "SELECT DISTINCT r.queue_cohort FROM reveals r
-         WHERE r.provider = $1 AND r.queue_cohort > $2
+        "SELECT DISTINCT r.queue_group FROM reveals r
+         WHERE r.provider = $1 AND r.queue_group > $2
            AND EXISTS (
             SELECT 1 FROM batch_rows w
             JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = r.provider
             WHERE w.reveal_id = r.id AND w.ended IS NULL AND COALESCE(t.at_ceiling, 0) = 0)
-         ORDER BY r.queue_cohort LIMIT $3",
+         ORDER BY r.queue_group LIMIT $3",
         provider.as_str(),
         after,
         most as i64,
@@ -187,40 +193,39 @@ pub(super) async fn due_cohorts(
     Ok(cohorts.into_iter().map(|(id,)| id).collect())
 }
 
-/// Who waits in a batch's lane; `walked` is told how far along the newcomers that went.
-pub(super) async fn pick_lane(
+/// Takes queued people whom a batch owns. Adds to `cursors` how far it went in the batch's unclaimed range.
+pub(super) async fn take_from_batch(
     conn: &mut Conn,
     provider: Provider,
-    lane: &Lane,
+    due: &DueBatch,
     most: usize,
-    walked: &mut Vec<Walked>,
-) -> Result<Vec<Picked>> {
-    let mut picked: Vec<PickedRow> = Vec::new();
-    if lane.others {
-        picked = rows!(
+    cursors: &mut Vec<Cursor>,
+) -> Result<Vec<Candidate>> {
+    let mut taken: Vec<CandidateRow> = Vec::new();
+    if due.others {
+        taken = rows!(
             conn,
             "SELECT id, subject, attempts, repeat_of FROM reveals
-             WHERE queue_lane = $1 AND provider = $2
+             WHERE queue_owner = $1 AND provider = $2
              ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
-            lane.batch,
+            due.batch,
             provider.as_str(),
             most as i64,
         )?;
     }
-    if let Some(newcomers) = &lane.newcomers {
-        // Merged by number: a batch whose ceiling lets it ask for some only keeps the order of its input.
-        picked.extend(newcomers.pick(conn, provider, most).await?);
-        picked.sort_unstable_by_key(|(id, ..)| *id);
-        picked.truncate(most);
-        // There are no more people in the lane than rows that wait.
-        let full = picked.last().filter(|_| picked.len() == most && most < lane.waiting);
-        walked.push(newcomers.walked(full.map(|(id, ..)| *id)));
+    if let Some(range) = &due.unclaimed {
+        // Merged by id: a batch whose ceiling lets it ask for some only keeps the order of its input.
+        taken.extend(range.take(conn, provider, most).await?);
+        taken.sort_unstable_by_key(|(id, ..)| *id);
+        taken.truncate(most);
+        // The batch owns no more people than it has rows that wait.
+        let full = taken.last().filter(|_| taken.len() == most && most < due.waiting);
+        cursors.push(range.cursor(full.map(|(id, ..)| *id)));
     }
-    Ok(picked.into_iter().map(Picked::from).collect())
+    Ok(taken.into_iter().map(Candidate::from).collect())
 }
 
-/// A batch whose lane is empty although its rows wait shares their people with others; those that
-/// stand in the lane of a batch at its ceiling come over.
+/// Takes over people from batches at their ceiling, for a batch that owns none although its rows wait.
 pub(super) async fn take_from_full(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -240,47 +245,47 @@ pub(super) async fn take_from_full(
     let shared: Vec<(i64,)> = rows!(
         conn,
         "SELECT DISTINCT r.id FROM batch_rows w
-         JOIN reveals r ON r.id = w.reveal_id AND r.provider = $2 AND r.state = 'queued' AND r.cohort IS NULL
-         JOIN batch_totals t ON t.batch_id = r.lane AND t.provider = $2 AND t.at_ceiling = 1
+         JOIN reveals r ON r.id = w.reveal_id AND r.provider = $2 AND r.state = 'queued' AND r.isolation_group IS NULL
+         JOIN batch_totals t ON t.batch_id = r.owner AND t.provider = $2 AND t.at_ceiling = 1
          WHERE w.batch_id = $1 AND w.ended IS NULL LIMIT $3",
         batch,
         provider.as_str(),
         most as i64,
     )?;
     let shared: Vec<i64> = shared.into_iter().map(|(id,)| id).collect();
-    find_lanes(conn, totals, &shared, now).await
+    assign_owners(conn, totals, &shared, now).await
 }
 
 /// Who must be looked up before a provider can be asked for them.
-pub(super) async fn pick_to_look_up(
+pub(super) async fn take_to_look_up(
     conn: &mut Conn,
-    lane: &Lane,
+    due: &DueBatch,
     most: usize,
-) -> Result<Vec<Picked>> {
-    let picked: Vec<PickedRow> = rows!(
+) -> Result<Vec<Candidate>> {
+    let taken: Vec<CandidateRow> = rows!(
         conn,
         "SELECT id, subject, attempts, repeat_of FROM reveals
-         WHERE lookup_lane = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED",
-        lane.batch,
+         WHERE lookup_owner = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED",
+        due.batch,
         most as i64,
     )?;
-    Ok(picked.into_iter().map(Picked::from).collect())
+    Ok(taken.into_iter().map(Candidate::from).collect())
 }
 
-pub(super) async fn pick_cohort(
+pub(super) async fn take_group(
     conn: &mut Conn,
     provider: Provider,
-    cohort: i64,
+    group: i64,
     most: usize,
-) -> Result<Vec<Picked>> {
-    let picked: Vec<PickedRow> = rows!(
+) -> Result<Vec<Candidate>> {
+    let taken: Vec<CandidateRow> = rows!(
         conn,
         "SELECT id, subject, attempts, repeat_of FROM reveals
-         WHERE provider = $1 AND queue_cohort = $2
+         WHERE provider = $1 AND queue_group = $2
          ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
         provider.as_str(),
-        cohort,
+        group,
         most as i64,
     )?;
-    Ok(picked.into_iter().map(Picked::from).collect())
+    Ok(taken.into_iter().map(Candidate::from).collect())
 }

@@ -1,4 +1,4 @@
-//! People who don't simply stand in line: whose backoff isn't over, and who must be asked apart.
+//! People who are not simply next in the queue: those in backoff, and isolation groups.
 
 use db::{Conn, row, rows};
 use jobs::{Provider, RevealState, Timestamp, lookup};
@@ -7,40 +7,40 @@ use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 
-/// People whose time has come and who are put back into the queue by one claim.
+/// How many people one claim puts back into the queue after their backoff.
 const DUE_AT_ONCE: i64 = 2_000;
 
-/// Whether there are such people. They are looked for only then: Postgres plans those statements anew each time, which
+/// Whether there are such people. The statements that find them run only then: Postgres plans those statements anew each time, which
 /// takes longer than this one.
-pub(super) struct Aside {
+pub(super) struct OffQueue {
     /// When the first backoff is over.
     pub(super) next_due: Option<Timestamp>,
-    /// Some must be asked apart.
-    pub(super) apart: bool,
+    /// There are isolation groups.
+    pub(super) isolated: bool,
     /// Some must be looked up before they can be asked for.
     pub(super) to_look_up: bool,
     /// A lookup is on its way.
     pub(super) lookup_is_out: bool,
 }
 
-impl Aside {
-    pub(super) async fn read(conn: &mut Conn, provider: Provider) -> Result<Aside> {
+impl OffQueue {
+    pub(super) async fn read(conn: &mut Conn, provider: Provider) -> Result<OffQueue> {
         let found: Option<(Option<i64>, i64, i64, i64)> = row!(
             conn,
             "SELECT (SELECT MIN(retry_at) FROM reveals WHERE provider = $1 AND retry_at IS NOT NULL),
-                    CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals WHERE provider = $1 AND queue_cohort IS NOT NULL)
+                    CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals WHERE provider = $1 AND queue_group IS NOT NULL)
                               THEN 1 ELSE 0 END AS BIGINT),
-                    CAST(CASE WHEN $2 = 1 AND EXISTS (SELECT 1 FROM reveals WHERE lookup_lane > 0)
+                    CAST(CASE WHEN $2 = 1 AND EXISTS (SELECT 1 FROM reveals WHERE lookup_owner > 0)
                               THEN 1 ELSE 0 END AS BIGINT),
                     CAST(CASE WHEN $2 = 1 AND EXISTS (SELECT 1 FROM calls WHERE state = 'sending' AND kind = 'lookup')
                               THEN 1 ELSE 0 END AS BIGINT)",
             provider.as_str(),
             i64::from(provider == lookup::PROVIDER),
         )?;
-        let (due, apart, to_look_up, out) = found.unwrap_or_default();
-        Ok(Aside {
+        let (due, isolated, to_look_up, out) = found.unwrap_or_default();
+        Ok(OffQueue {
             next_due: due.map(Timestamp),
-            apart: apart == 1,
+            isolated: isolated == 1,
             to_look_up: to_look_up == 1,
             lookup_is_out: out == 1,
         })

@@ -5,15 +5,15 @@ use db::Conn;
 use jobs::lookup::{MOST_PEOPLE, Next, PRICE_OF_MATCH, Waiting, affordable, is_to_be_looked_up};
 use jobs::{CallKind, Price, Provider, Timestamp, lookup};
 
-use crate::calls::claim::candidates::{Lane, Picked, last_turn, pick_to_look_up};
-use crate::calls::claim::isolated::Aside;
-use crate::calls::claim::paying::{Draft, Wallet, pay};
+use crate::calls::claim::candidates::{Candidate, DueBatch, last_served, take_to_look_up};
+use crate::calls::claim::isolated::OffQueue;
+use crate::calls::claim::paying::{Budget, CallPlan, pay};
 use crate::calls::claimed::ClaimReveals;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 
 /// For what these people are asked, who were in a call together before.
-pub(super) fn kind_of(provider: Provider, people: &[Picked]) -> CallKind {
+pub(super) fn kind_of(provider: Provider, people: &[Candidate]) -> CallKind {
     let first = people.first();
     match first.is_some_and(|person| is_to_be_looked_up(provider, &person.subject)) {
         true => CallKind::Lookup,
@@ -26,62 +26,67 @@ pub(super) fn kind_of(provider: Provider, people: &[Picked]) -> CallKind {
 pub(super) async fn next(
     conn: &mut Conn,
     ask: &ClaimReveals,
-    lanes: &[Lane],
-    aside: &Aside,
+    batches: &[DueBatch],
+    off_queue: &OffQueue,
     (calls, people): (usize, usize),
 ) -> Result<(Next, usize)> {
-    let &Aside { to_look_up, lookup_is_out: is_out, .. } = aside;
+    let &OffQueue { to_look_up, lookup_is_out: is_out, .. } = off_queue;
     let mut ready = 0;
     if to_look_up || is_out {
-        for lane in lanes {
-            ready += lane.ready(conn, ask.provider, (calls * people).saturating_sub(ready)).await?;
+        for due in batches {
+            ready += due.ready(conn, ask.provider, (calls * people).saturating_sub(ready)).await?;
         }
     }
     Ok((lookup::next(Waiting { to_look_up, is_out, ready }, calls, people), ready))
 }
 
-/// A lookup of at most so many people, by batches in the order of their turns; none if no batch can pay. `ready` people can
+/// A lookup of at most so many people, by batches in the order in which they are served; none if no batch can pay. `ready` people can
 /// be asked already and come first: credits must be left to ask for each who is looked up.
 #[expect(clippy::too_many_arguments, reason = "one plan with everything it rests on")]
-pub(super) async fn draft_lookup(
+pub(super) async fn plan_lookup(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
-    lanes: &[Lane],
+    batches: &[DueBatch],
     (most, ready): (usize, usize),
     price: Price,
-    wallet: &mut Wallet,
+    budget: &mut Budget,
     now: Timestamp,
-) -> Result<Option<Draft>> {
+) -> Result<Option<CallPlan>> {
     let mut left =
-        affordable(wallet.room.account, price.least, ready).map_or(most, |n| n.min(most));
+        affordable(budget.room.account, price.least, ready).map_or(most, |n| n.min(most));
     if left == 0 && ready == 0 {
         // Trying one person has the balance asked for.
         left = 1;
     }
     let (people, payers) = (Vec::new(), Vec::new());
-    let mut draft =
-        Draft { kind: CallKind::Lookup, people, payers, price: PRICE_OF_MATCH, isolating: false };
-    for lane in lanes {
-        wallet.note(lane.batch, lane.left);
-        let ready = match lane.left {
-            Some(_) => lane.ready(conn, ask.provider, MOST_PEOPLE).await?,
+    let mut call = CallPlan {
+        kind: CallKind::Lookup,
+        people,
+        payers,
+        price: PRICE_OF_MATCH,
+        isolating: false,
+    };
+    for due in batches {
+        budget.note(due.batch, due.left);
+        let ready = match due.left {
+            Some(_) => due.ready(conn, ask.provider, MOST_PEOPLE).await?,
             None => 0,
         };
-        let affordable = affordable(lane.left, price.reserved, ready).map_or(left, |n| n.min(left));
+        let affordable = affordable(due.left, price.reserved, ready).map_or(left, |n| n.min(left));
         if affordable == 0 {
             continue;
         }
-        let picked = pick_to_look_up(conn, lane, affordable).await?;
-        let paid = pay(conn, totals, ask, picked, price, wallet, now).await?;
+        let candidates = take_to_look_up(conn, due, affordable).await?;
+        let paid = pay(conn, totals, ask, candidates, price, budget, now).await?;
         left -= paid.len();
-        if lanes.len() > 1 && !paid.is_empty() {
-            totals.had_turn(lane.batch, ask.provider, last_turn(lanes) + 1 - lane.turn);
+        if batches.len() > 1 && !paid.is_empty() {
+            totals.was_served(due.batch, ask.provider, last_served(batches) + 1 - due.served);
         }
         for (person, payer) in paid {
-            draft.people.push(person);
-            draft.payers.push(payer);
+            call.people.push(person);
+            call.payers.push(payer);
         }
     }
-    Ok((!draft.people.is_empty()).then_some(draft))
+    Ok((!call.people.is_empty()).then_some(call))
 }

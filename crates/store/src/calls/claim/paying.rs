@@ -3,30 +3,30 @@
 use std::collections::{BTreeSet, HashMap};
 
 use db::{Conn, exec, json, rows};
-use jobs::budget::{Candidate, Room, allocate};
+use jobs::budget::{self, Room, allocate};
 use jobs::{CallKind, Credits, Price, Provider, Timestamp};
 
-use crate::calls::claim::candidates::{Picked, credits_left};
+use crate::calls::claim::candidates::{Candidate, credits_left};
 use crate::calls::claimed::ClaimReveals;
 use crate::error::Result;
 use crate::people::suppressed::{end_waiting, suppressed_among};
-use crate::reveals::charge::bill;
+use crate::reveals::charge::display_charges;
 use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::rows_showing;
-use crate::reveals::ownership::find_lanes;
+use crate::reveals::ownership::assign_owners;
 use crate::topic::Topic;
 
-/// A call about to be written.
-pub(super) struct Draft {
+/// A call that is about to be written.
+pub(super) struct CallPlan {
     pub(super) kind: CallKind,
-    pub(super) people: Vec<Picked>,
+    pub(super) people: Vec<Candidate>,
     pub(super) payers: Vec<i64>,
     pub(super) price: Credits,
     pub(super) isolating: bool,
 }
 
 /// What may still be reserved.
-pub(super) struct Wallet {
+pub(super) struct Budget {
     /// Batches that are there and not cancelled, as far as they were looked up; `room` has those with a ceiling.
     wanting: BTreeSet<i64>,
     pub(super) room: Room,
@@ -34,11 +34,11 @@ pub(super) struct Wallet {
     pub(super) short: bool,
 }
 
-impl Wallet {
+impl Budget {
     /// With so much in the account, if it is known.
     pub(super) fn of(account: Option<Credits>) -> Self {
         let room = Room { account, batches: HashMap::new() };
-        Wallet { wanting: BTreeSet::new(), room, short: false }
+        Budget { wanting: BTreeSet::new(), room, short: false }
     }
 
     /// A batch that wants people, and what it may still spend, if it has a ceiling.
@@ -51,78 +51,79 @@ impl Wallet {
     }
 }
 
-/// Finds a payer for each; those without one leave the queue or wait at the ceiling.
+/// Finds a payer for each candidate. Candidates without one leave the queue or wait at the ceiling.
 pub(super) async fn pay(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
-    mut picked: Vec<Picked>,
+    mut candidates: Vec<Candidate>,
     price: Price,
-    wallet: &mut Wallet,
+    budget: &mut Budget,
     now: Timestamp,
-) -> Result<Vec<(Picked, i64)>> {
-    let people = picked.iter().map(|person| (person.id, person.subject.as_str()));
+) -> Result<Vec<(Candidate, i64)>> {
+    let people = candidates.iter().map(|person| (person.id, person.subject.as_str()));
     let suppressed = suppressed_among(conn, people).await?;
     if !suppressed.is_empty() {
-        picked.retain(|person| !suppressed.contains(&person.id));
+        candidates.retain(|person| !suppressed.contains(&person.id));
         end_waiting(conn, totals, &suppressed, now).await?;
     }
-    if picked.is_empty() {
+    if candidates.is_empty() {
         return Ok(Vec::new());
     }
-    let candidates = candidates(conn, ask.provider, &mut picked, wallet).await?;
-    let allocation = allocate(&candidates, price, &mut wallet.room);
-    // Those whom only a batch wants that is still loading wait for it.
-    find_lanes(conn, totals, &allocation.unwanted, now).await?;
+    let wanted = wanted_by(conn, ask.provider, &mut candidates, budget).await?;
+    let allocation = allocate(&wanted, price, &mut budget.room);
+    // People wanted only by a batch that is still loading wait for it.
+    assign_owners(conn, totals, &allocation.unwanted, now).await?;
     if allocation.account_short {
-        wallet.short = true;
+        budget.short = true;
         ask_balance_soon(conn, ask, now).await?;
     }
-    let mut by_id: HashMap<i64, Picked> = picked.into_iter().map(|p| (p.id, p)).collect();
-    let paid: Vec<(Picked, i64)> = allocation
+    let mut by_id: HashMap<i64, Candidate> = candidates.into_iter().map(|p| (p.id, p)).collect();
+    let paid: Vec<(Candidate, i64)> = allocation
         .paid
         .into_iter()
         .filter_map(|(reveal, payer)| Some((by_id.remove(&reveal)?, payer)))
         .collect();
-    // Whoever was to pay when the rows came may be gone, or at their ceiling.
-    let otherwise = paid.iter().filter(|(person, payer)| person.billed[..] != [*payer]);
+    // The batch that was to pay when the rows came may be gone, or at its ceiling.
+    let otherwise = paid.iter().filter(|(person, payer)| person.charged[..] != [*payer]);
     let otherwise: Vec<(i64, i64)> = otherwise.map(|(person, payer)| (person.id, *payer)).collect();
-    bill(conn, &otherwise).await?;
+    display_charges(conn, &otherwise).await?;
     Ok(paid)
 }
 
-/// For each person the batches that want it, in the order in which they pay; and the rows that show it.
-async fn candidates(
+/// For each candidate the batches that want the person, in the order in which they pay. Counts the rows that display them.
+async fn wanted_by(
     conn: &mut Conn,
     provider: Provider,
-    picked: &mut [Picked],
-    wallet: &mut Wallet,
-) -> Result<Vec<Candidate>> {
-    let ids: Vec<i64> = picked.iter().map(|p| p.id).collect();
+    candidates: &mut [Candidate],
+    budget: &mut Budget,
+) -> Result<Vec<budget::Candidate>> {
+    let ids: Vec<i64> = candidates.iter().map(|p| p.id).collect();
     let shown = rows_showing(conn, &ids).await?;
     let batches: BTreeSet<i64> = shown.iter().map(|(_, batch, _)| *batch).collect();
-    look_up(conn, provider, &batches, wallet).await?;
-    let mut people: HashMap<i64, &mut Picked> = picked.iter_mut().map(|p| (p.id, p)).collect();
+    read_batches(conn, provider, &batches, budget).await?;
+    let mut people: HashMap<i64, &mut Candidate> =
+        candidates.iter_mut().map(|p| (p.id, p)).collect();
     for (reveal, batch, shared) in shown {
         if let Some(person) = people.get_mut(&reveal) {
             person.count_row(batch, shared == 1);
         }
     }
-    let candidate = |person: &Picked| Candidate {
+    let candidate = |person: &Candidate| budget::Candidate {
         reveal: person.id,
-        wanted_by: person.batches().filter(|batch| wallet.wanting.contains(batch)).collect(),
+        wanted_by: person.batches().filter(|batch| budget.wanting.contains(batch)).collect(),
     };
-    Ok(picked.iter().map(candidate).collect())
+    Ok(candidates.iter().map(candidate).collect())
 }
 
-/// Which of the batches want people, as far as it isn't known.
-async fn look_up(
+/// Reads which of the batches want people, as far as that isn't known.
+async fn read_batches(
     conn: &mut Conn,
     provider: Provider,
     batches: &BTreeSet<i64>,
-    wallet: &mut Wallet,
+    budget: &mut Budget,
 ) -> Result<()> {
-    let unknown: Vec<i64> = batches.difference(&wallet.wanting).copied().collect();
+    let unknown: Vec<i64> = batches.difference(&budget.wanting).copied().collect();
     if unknown.is_empty() {
         return Ok(());
     }
@@ -139,12 +140,12 @@ async fn look_up(
         provider.as_str(),
     )?;
     for (batch, left) in wanting {
-        wallet.note(batch, left.map(Credits::from_thousandths));
+        budget.note(batch, left.map(Credits::from_thousandths));
     }
     Ok(())
 }
 
-/// What we believe is too little for the next person: the account is asked, unless it is to be anyway.
+/// The balance that we know is too small for the next person: has the account asked soon, unless that is due anyway.
 async fn ask_balance_soon(conn: &mut Conn, ask: &ClaimReveals, now: Timestamp) -> Result<()> {
     let interval = i64::try_from(ask.credits_check_interval.as_millis()).unwrap_or(i64::MAX / 4);
     exec!(

@@ -1,4 +1,4 @@
-//! The one moment at which a claim decides.
+//! The one time at which a claim decides, and the send slots that follow from it.
 
 use std::time::{Duration, Instant};
 
@@ -9,22 +9,22 @@ use crate::calls::claimed::ClaimReveals;
 use crate::gates::gate::Gate;
 
 /// The present, by the ledger's clock and by this process's.
-pub(super) struct Moment {
+pub(super) struct ClaimTime {
     pub(super) now: Timestamp,
     us: i64,
     instant: Instant,
 }
 
-impl Moment {
+impl ClaimTime {
     pub(super) fn of(clock: &Clock) -> Self {
         let us = clock.now_us();
-        Moment { now: Timestamp(us.div_euclid(1000)), us, instant: Instant::now() }
+        ClaimTime { now: Timestamp(us.div_euclid(1000)), us, instant: Instant::now() }
     }
 
     /// What the rate allows.
     pub(super) fn grant(&self, ask: &ClaimReveals, gate: &Gate, calls: usize) -> Grant {
         let per_second = gate.rate(ask.rate, self.now);
-        rate::take(gate.tat_us, self.us, per_second, calls, Leaving::AtItsMoment)
+        rate::take(gate.tat_us, self.us, per_second, calls, Leaving::AtItsSlot)
     }
 
     /// When this process's clock will show what the ledger's will show as `us`.

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use db::bulk::{each, each_along, ints, same};
+use db::bulk::{ints, same, write_ranges, write_rows};
 use db::{Conn, exec, json, rows};
 use jobs::rate::Grant;
 use jobs::{CallId, Credits, RevealState, Tariff, Timestamp};
 use serde::Serialize;
 
-use crate::calls::claim::paying::Draft;
-use crate::calls::claim::send_slot::Moment;
+use crate::calls::claim::paying::CallPlan;
+use crate::calls::claim::send_slot::ClaimTime;
 use crate::calls::claimed::{ClaimReveals, ClaimedCall, Claims};
 use crate::decode::credits;
 use crate::error::Result;
@@ -19,23 +19,23 @@ use crate::reveals::counters::Totals;
 use crate::reveals::transition::REVEAL;
 
 /// Writes the calls down and takes their cost off rate and quota.
-pub(super) async fn send_drafts(
+pub(super) async fn write_planned(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
     gate: &Gate,
-    drafts: Vec<Draft>,
+    planned: Vec<CallPlan>,
     probe: bool,
-    moment: &Moment,
+    time: &ClaimTime,
 ) -> Result<Claims> {
-    let now = moment.now;
-    if drafts.is_empty() {
+    let now = time.now;
+    if planned.is_empty() {
         return Ok(Claims::default());
     }
-    let isolating = drafts.iter().filter(|draft| draft.isolating).count();
-    let grant = moment.grant(ask, gate, drafts.len());
+    let isolating = planned.iter().filter(|call| call.isolating).count();
+    let grant = time.grant(ask, gate, planned.len());
     let going = Going {
-        requests: drafts.len(),
+        requests: planned.len(),
         isolating,
         tat_us: grant.tat_us,
         poll_tat_us: None,
@@ -44,7 +44,7 @@ pub(super) async fn send_drafts(
     gate::count_requests(conn, ask.provider, gate, going, now).await?;
     let tariff = ask.price.plan().or(gate.tariff);
     let sent = Sent { probe, number_price: tariff.and_then(Tariff::per_number), now };
-    let calls = write_calls(conn, totals, ask, drafts, sent, &grant, moment).await?;
+    let calls = write_calls(conn, totals, ask, planned, sent, &grant, time).await?;
     if let Some(call) = calls.first().filter(|_| probe) {
         exec!(
             conn,
@@ -77,20 +77,20 @@ async fn write_calls(
     conn: &mut Conn,
     totals: &mut Totals,
     ask: &ClaimReveals,
-    drafts: Vec<Draft>,
+    planned: Vec<CallPlan>,
     sent: Sent,
     grant: &Grant,
-    moment: &Moment,
+    time: &ClaimTime,
 ) -> Result<Vec<ClaimedCall>> {
     let Sent { probe, now, .. } = sent;
-    let ids: Vec<CallId> = drafts.iter().map(|_| CallId::generate()).collect();
-    let numbers = insert_calls(conn, ask, &drafts, &ids, sent).await?;
-    let mut calls = Vec::with_capacity(drafts.len());
+    let ids: Vec<CallId> = planned.iter().map(|_| CallId::generate()).collect();
+    let numbers = insert_calls(conn, ask, &planned, &ids, sent).await?;
+    let mut calls = Vec::with_capacity(planned.len());
     let mut members = Vec::new();
     let (queued, asked) = ((ask.provider, RevealState::Queued), (ask.provider, RevealState::Asked));
-    for (nth, (call_id, draft)) in ids.into_iter().zip(drafts).enumerate() {
+    for (nth, (call_id, call)) in ids.into_iter().zip(planned).enumerate() {
         let Some(&id) = numbers.get(&call_id.to_string()) else { continue };
-        for (position, (person, payer)) in (0..).zip(draft.people.iter().zip(&draft.payers)) {
+        for (position, (person, payer)) in (0..).zip(call.people.iter().zip(&call.payers)) {
             for &(batch, rows) in &person.rows {
                 totals.moved(batch, queued, asked, rows);
             }
@@ -99,16 +99,16 @@ async fn write_calls(
                 position,
                 reveal: person.id,
                 payer: *payer,
-                reserved: draft.price,
+                reserved: call.price,
             });
         }
         calls.push(ClaimedCall {
             call_id,
             provider: ask.provider,
-            kind: draft.kind,
+            kind: call.kind,
             sent_at: now,
-            leaves_at: moment.instant_of(grant.leaves_at_us(nth)),
-            people: draft.people.into_iter().map(|p| p.subject).collect(),
+            send_slot: time.instant_of(grant.send_slot_us(nth)),
+            people: call.people.into_iter().map(|p| p.subject).collect(),
             id,
             worker: ask.worker,
             probe,
@@ -122,7 +122,7 @@ async fn write_calls(
 async fn insert_calls(
     conn: &mut Conn,
     ask: &ClaimReveals,
-    drafts: &[Draft],
+    planned: &[CallPlan],
     ids: &[CallId],
     Sent { probe, number_price, now }: Sent,
 ) -> Result<HashMap<String, i64>> {
@@ -134,16 +134,16 @@ async fn insert_calls(
         attempt: i64,
         repeat_of: Option<i64>,
     }
-    fn row<'a>((call_id, draft): (&'a CallId, &Draft)) -> Row<'a> {
+    fn row<'a>((call_id, call): (&'a CallId, &CallPlan)) -> Row<'a> {
         Row {
             call_id,
-            kind: draft.kind.as_str(),
-            people: draft.people.len(),
-            attempt: draft.people.iter().map(|p| p.attempts).max().unwrap_or(0) + 1,
-            repeat_of: draft.people.iter().find_map(|p| p.repeat_of),
+            kind: call.kind.as_str(),
+            people: call.people.len(),
+            attempt: call.people.iter().map(|p| p.attempts).max().unwrap_or(0) + 1,
+            repeat_of: call.people.iter().find_map(|p| p.repeat_of),
         }
     }
-    let new: Vec<Row> = ids.iter().zip(drafts).map(row).collect();
+    let new: Vec<Row> = ids.iter().zip(planned).map(row).collect();
     let numbers: Vec<(i64, String)> = rows!(
         conn,
         "INSERT INTO calls (call_id, kind, provider, state, worker_id, people, open_people, attempt, probe, sent_at, repeat_of, number_price)
@@ -171,7 +171,7 @@ async fn write_members(conn: &mut Conn, members: &[NewMember], now: Timestamp) -
         ("payer", ints(members.iter().map(|m| m.payer))),
         ("reserved", credits(members.iter().map(|m| m.reserved))),
     ];
-    each(
+    write_rows(
         conn,
         "INSERT INTO call_reveals (call_id, position, reveal_id, payer, reserved)
          SELECT e.call, e.position, e.reveal, e.payer, e.reserved FROM ROWS",
@@ -183,7 +183,7 @@ async fn write_members(conn: &mut Conn, members: &[NewMember], now: Timestamp) -
         ("call", ints(members.iter().map(|m| m.call))),
         ("now", same(now.0, members.len())),
     ];
-    each_along(
+    write_ranges(
         conn,
         "UPDATE reveals SET state = 'asked', reason = NULL, due_at = NULL, updated_at = e.now,
             asked_at = COALESCE(asked_at, e.now), call_id = e.call

@@ -106,7 +106,7 @@ async fn repeat(
     rejoin_accepted(conn, totals, provider, &again, now).await?;
     exec!(
         conn,
-        "UPDATE reveals SET repeat_of = $2, cohort = NULL
+        "UPDATE reveals SET repeat_of = $2, isolation_group = NULL
          WHERE state <> 'asked' AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&again),
         call,

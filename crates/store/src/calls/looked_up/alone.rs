@@ -23,7 +23,7 @@ pub(super) async fn ask_alone(
     shift(conn, totals, provider, ids, change, now).await?;
     exec!(
         conn,
-        "UPDATE reveals SET cohort = $2 + id WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+        "UPDATE reveals SET isolation_group = $2 + id WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
         json(&ids),
         GROUPS_OF_ONE,
     )?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use db::Conn;
-use db::bulk::{each, ints, texts};
+use db::bulk::{ints, texts, write_rows};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::calls::looked_up::known::Identified;
@@ -33,9 +33,9 @@ pub(super) async fn end_erased(
     let change = Change { reason: Some("erased"), ..Change::to(RevealState::Cancelled) };
     shift(conn, totals, provider, &ids, change, now).await?;
     let hidden = gone.iter().map(|one| Some(key.placeholder(&one.subject)));
-    each(
+    write_rows(
         conn,
-        "UPDATE reveals SET subject = e.subject, lane = NULL, cohort = NULL, repeat_of = NULL
+        "UPDATE reveals SET subject = e.subject, owner = NULL, isolation_group = NULL, repeat_of = NULL
          FROM ROWS WHERE reveals.id = e.id",
         vec![("id", ints(ids.iter().copied())), ("subject", texts(hidden))],
     )

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use db::bulk::{each, ints, shared};
+use db::bulk::{ints, shared, write_rows};
 use db::{Conn, Texts};
 use jobs::identity::choice::{Standing, counting, next_generation};
 use jobs::{Provider, RevealState, Timestamp};
@@ -117,9 +117,9 @@ async fn rename(conn: &mut Conn, renamed: &[(&Identified, i64)]) -> Result<()> {
         ("subject", shared(renamed.iter().map(|(one, _)| Arc::clone(&one.id)))),
         ("generation", ints(renamed.iter().map(|(_, generation)| *generation))),
     ];
-    each(
+    write_rows(
         conn,
-        "UPDATE reveals SET subject = e.subject, generation = e.generation, attempts = 0, cohort = NULL, repeat_of = NULL
+        "UPDATE reveals SET subject = e.subject, generation = e.generation, attempts = 0, isolation_group = NULL, repeat_of = NULL
          FROM ROWS WHERE reveals.id = e.id",
         columns,
     )

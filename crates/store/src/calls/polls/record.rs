@@ -1,23 +1,23 @@
 //! Writing down what polls brought, all that come together at once.
 
-use db::bulk::{each, ints, texts};
+use db::bulk::{ints, texts, write_rows};
 use db::{BoxFuture, Conn, Item};
 use jobs::backoff::exponential;
-use jobs::outcome::{Finding, LookupFailure, TrackOutcome};
+use jobs::outcome::{Finding, FreeRequestFailure, TrackOutcome};
 use jobs::{Policy, Timestamp};
 
 use crate::calls::deadlines::expire::expire_call;
 use crate::calls::polls::ClaimedPoll;
 use crate::error::{Result, StoreError};
+use crate::gates::free_requests::{FreeRequest, describe, on_failure};
 use crate::gates::gate::Gate;
-use crate::gates::good_answers::Passed;
-use crate::gates::lookups::{Lookup, describe, on_failure};
+use crate::gates::good_answers::GoodAnswers;
 use crate::results::settle::delivery::Delivery;
 use crate::results::settle::settle;
 use crate::reveals::counters::Totals;
 use crate::store::Store;
 
-type Outcome = std::result::Result<TrackOutcome, LookupFailure>;
+type Outcome = std::result::Result<TrackOutcome, FreeRequestFailure>;
 
 /// A poll and what it brought.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ impl Store {
         let answered = result.is_ok().then_some(poll.provider);
         self.batchers.write(Polled { poll, result, http_status, policy, now }).await?;
         if let Some(provider) = answered {
-            Passed::of(self.db.attached()).count(provider);
+            GoodAnswers::of(self.db.attached()).count(provider);
         }
         Ok(())
     }
@@ -62,7 +62,8 @@ impl Item for Polled {
             };
             let failed = all.iter().filter(|one| one.result.is_err());
             Gate::lock_all(conn, failed.map(|one| one.poll.provider)).await?;
-            Lookup::write_all(conn, all.iter().map(Polled::lookup).collect(), now).await?;
+            FreeRequest::write_all(conn, all.iter().map(Polled::free_request).collect(), now)
+                .await?;
             let deliveries: Vec<Delivery> = all.iter().filter_map(Polled::delivery).collect();
             let mut totals = Totals::default();
             if !deliveries.is_empty() {
@@ -83,8 +84,8 @@ impl Item for Polled {
 }
 
 impl Polled {
-    fn lookup(&self) -> Lookup<'_> {
-        Lookup {
+    fn free_request(&self) -> FreeRequest<'_> {
+        FreeRequest {
             call_id: &self.poll.call_id,
             provider: self.poll.provider,
             kind: "track",
@@ -157,7 +158,7 @@ async fn repeat_later(
         ("lease", texts(polled.iter().map(|one| Some(&*one.poll.lease)))),
         ("next", ints(polled.iter().map(next))),
     ];
-    each(
+    write_rows(
         conn,
         "UPDATE calls SET poll_at = e.next, poll_lease = NULL
          FROM ROWS WHERE calls.id = e.id AND calls.poll_lease = e.lease AND calls.deadline_at IS NOT NULL",

@@ -162,7 +162,7 @@ pub(super) async fn split(
         shift(conn, totals, call.provider, &half, change, now).await?;
         exec!(
             conn,
-            "UPDATE reveals SET cohort = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
+            "UPDATE reveals SET isolation_group = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
             json(&half),
             call.id * 2 + n,
         )?;
@@ -231,7 +231,7 @@ pub(super) async fn after_refusal(
         let order = broken_order(gate, call);
         return closing::broken(conn, call.provider, gate, order, outcome, policy, now).await;
     }
-    state::passed(conn, call.provider, answer_to(call)).await?;
+    state::note_success(conn, call.provider, answer_to(call)).await?;
     if gate.probe_call == Some(call.id) {
         let breaker = Breaker { broken_streak: 0, ..gate.breaker.probe_answered(now) };
         state::write(conn, call.provider, &breaker).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use db::Conn;
-use db::bulk::{each, ints, same, same_text, shared, words};
+use db::bulk::{ints, same, same_text, shared, words, write_rows};
 use jobs::lookup::is_to_be_looked_up;
 use jobs::{RevealState, Timestamp};
 
@@ -26,12 +26,12 @@ impl People {
         let woken: Vec<&Known> = self.reveals.iter().filter(woken).collect();
         let columns = vec![
             ("id", ints(woken.iter().map(|known| known.id))),
-            ("lane", ints(woken.iter().map(|known| known.lane))),
+            ("owner", ints(woken.iter().map(|known| known.owner))),
             ("now", same(now.0, woken.len())),
         ];
-        each(
+        write_rows(
             conn,
-            "UPDATE reveals SET state = 'queued', newcomer = 0, lane = e.lane, updated_at = e.now FROM ROWS
+            "UPDATE reveals SET state = 'queued', unclaimed = 0, owner = e.owner, updated_at = e.now FROM ROWS
              WHERE reveals.id = e.id AND state = 'idle'",
             columns,
         )
@@ -52,21 +52,21 @@ impl People {
             ("subject", shared(fresh.iter().map(|known| Arc::clone(&known.subject)))),
             ("generation", ints(fresh.iter().map(|known| known.generation))),
             ("state", words(fresh.iter().map(|known| Some(known.state.as_str())))),
-            ("lane", ints(fresh.iter().map(|known| known.lane))),
-            ("newcomer", ints(fresh.iter().map(|new| i64::from(comes(new))))),
+            ("owner", ints(fresh.iter().map(|known| known.owner))),
+            ("unclaimed", ints(fresh.iter().map(|new| i64::from(comes(new))))),
             ("now", same(now.0, fresh.len())),
         ];
-        each(
+        write_rows(
             conn,
-            "INSERT INTO reveals (id, provider, subject, generation, state, lane, newcomer, updated_at)
-             SELECT e.id, e.provider, e.subject, e.generation, e.state, e.lane, e.newcomer, e.now FROM ROWS",
+            "INSERT INTO reveals (id, provider, subject, generation, state, owner, unclaimed, updated_at)
+             SELECT e.id, e.provider, e.subject, e.generation, e.state, e.owner, e.unclaimed, e.now FROM ROWS",
             columns,
         )
         .await?;
         let mut coming = fresh.iter().filter(|new| comes(new)).map(|known| known.id);
         if let Some(first) = coming.next() {
             let last = coming.next_back().unwrap_or(first);
-            unclaimed_range::arrive(conn, batch, self.provider, first, last).await?;
+            unclaimed_range::add(conn, batch, self.provider, first, last).await?;
         }
         Ok(())
     }
@@ -78,7 +78,7 @@ impl People {
             ("loser", ints(self.merges.keys().copied())),
             ("winner", ints(self.merges.values().map(|place| self.id(*place)))),
         ];
-        each(
+        write_rows(
             conn,
             "INSERT INTO batch_merges (batch_id, loser, winner)
              SELECT e.batch, e.loser, e.winner FROM ROWS WHERE TRUE
@@ -96,7 +96,7 @@ impl People {
             ("id", ints(known().map(|known| known.id))),
             ("generation", ints(known().map(|known| known.generation))),
         ];
-        each(
+        write_rows(
             conn,
             "UPDATE reveals SET generation = e.generation FROM ROWS WHERE reveals.id = e.id",
             columns,

@@ -1,4 +1,4 @@
-//! With which batch a person's turn comes.
+//! Which batch owns a person who waits.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,37 +7,42 @@ use jobs::RevealState;
 use crate::people::resolve::{Known, People, Place};
 
 impl People {
-    /// Lets a person who so far waited for nobody have their turn with `batch`; whether it was so.
+    /// Queues an idle person for `batch`; whether the person was idle.
     pub(crate) fn queue(&mut self, place: Place, batch: i64) -> bool {
         let known = &mut self.reveals[place.0];
         let idle = known.state == RevealState::Idle;
         if idle {
             known.state = RevealState::Queued;
-            known.lane = Some(batch);
+            known.owner = Some(batch);
             known.woken = true;
         }
         idle
     }
 
-    /// Has a person's turn come with `batch` who so far waited for nobody, or for batches that are not there as
-    /// yet, and may never be; whether it was so.
-    pub(crate) fn take_turn(&mut self, place: Place, batch: i64, loading: &HashSet<i64>) -> bool {
+    /// Makes `batch` the owner of a person who is idle, or owned by a batch that still loads and may never be published;
+    /// whether it was so.
+    pub(crate) fn take_ownership(
+        &mut self,
+        place: Place,
+        batch: i64,
+        loading: &HashSet<i64>,
+    ) -> bool {
         let known = &mut self.reveals[place.0];
         let waits = matches!(known.state, RevealState::Queued | RevealState::Retrying);
-        if waits && known.lane.is_some_and(|lane| loading.contains(&lane)) {
-            known.lane = Some(batch);
+        if waits && known.owner.is_some_and(|owner| loading.contains(&owner)) {
+            known.owner = Some(batch);
             self.taken_over.push(known.id);
             return true;
         }
         self.queue(place, batch)
     }
 
-    /// Those whose turn came with a batch that nobody sees yet.
+    /// Those taken over from batches that still load.
     pub(crate) fn taken_over(&self) -> &[i64] {
         &self.taken_over
     }
 
-    /// Those who were known before and wait for nobody.
+    /// Those who were known before and are idle.
     pub(crate) fn idle(&self) -> impl Iterator<Item = i64> {
         let idle = |known: &&Known| !known.fresh && known.state == RevealState::Idle;
         self.reveals.iter().filter(idle).map(|known| known.id)
@@ -49,13 +54,13 @@ impl People {
         self.reveals.iter().filter(found).map(|known| known.id)
     }
 
-    /// The batches in whose turn the queued among `ids` are sent.
-    pub(crate) fn lanes(&self, ids: &HashSet<i64>) -> HashMap<i64, i64> {
+    /// The owning batches of the queued among `ids`.
+    pub(crate) fn owners(&self, ids: &HashSet<i64>) -> HashMap<i64, i64> {
         let waits = |state| matches!(state, RevealState::Queued | RevealState::Retrying);
         self.reveals
             .iter()
             .filter(|known| !known.fresh && waits(known.state) && ids.contains(&known.id))
-            .filter_map(|known| Some((known.id, known.lane?)))
+            .filter_map(|known| Some((known.id, known.owner?)))
             .collect()
     }
 }

@@ -59,13 +59,13 @@ pub(super) async fn forget(
 }
 
 async fn forget_lookups(conn: &mut Conn, calls: &[&str]) -> Result<()> {
-    let lookups: Vec<(i64, Option<String>)> = rows!(
+    let free_requests: Vec<(i64, Option<String>)> = rows!(
         conn,
-        "SELECT /* scan */ l.id, l.outcome FROM lookups l
+        "SELECT /* scan */ l.id, l.outcome FROM free_requests l
          WHERE l.kind = 'track' AND l.call_id IN (SELECT e.value FROM TEXTS($1) AS e)",
         Texts::of(calls),
     )?;
-    let said: Vec<Said> = lookups
+    let said: Vec<Said> = free_requests
         .into_iter()
         .map(|(id, outcome)| {
             let outcome = outcome.unwrap_or_default();
@@ -74,8 +74,8 @@ async fn forget_lookups(conn: &mut Conn, calls: &[&str]) -> Result<()> {
         .collect();
     exec!(
         conn,
-        "UPDATE lookups SET tracking_id = NULL, outcome = e.value->>'said' FROM EACH($1) AS e
-         WHERE lookups.id = CAST(e.value->>'id' AS BIGINT)",
+        "UPDATE free_requests SET tracking_id = NULL, outcome = e.value->>'said' FROM EACH($1) AS e
+         WHERE free_requests.id = CAST(e.value->>'id' AS BIGINT)",
         json(&said),
     )?;
     Ok(())

@@ -11,7 +11,7 @@ use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
 use crate::people::links::{NewLink, read, save};
-use crate::people::resolve::Numbers;
+use crate::people::resolve::RevealIds;
 use crate::results::settle::ledger::{Learned, Ledger};
 
 /// Keeps the ids under which people were answered. What waits under another identifier of the same person is not to be
@@ -19,7 +19,7 @@ use crate::results::settle::ledger::{Learned, Ledger};
 pub(super) async fn learn_aliases(
     conn: &mut Conn,
     ledger: &mut Ledger,
-    numbers: Option<Numbers>,
+    numbers: Option<RevealIds>,
 ) -> Result<BTreeMap<i64, i64>> {
     let aliases = std::mem::take(&mut ledger.aliases);
     if aliases.is_empty() {
@@ -27,7 +27,7 @@ pub(super) async fn learn_aliases(
     }
     // The lock under which submits look people up: none may make the same person meanwhile.
     if numbers.is_none() {
-        Numbers::lock(conn).await?;
+        RevealIds::lock(conn).await?;
     }
     let new = new_links(conn, &aliases).await?;
     save(conn, &new, None).await?;

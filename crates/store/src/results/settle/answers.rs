@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use db::Conn;
-use db::bulk::{each, each_along, ints, same, texts};
+use db::bulk::{ints, same, texts, write_ranges, write_rows};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::decode::credits;
@@ -73,10 +73,10 @@ impl<'a> Answers<'a> {
             ("remark", texts(ended.iter().map(|(_, person, _)| person.remark.as_deref()))),
             ("now", same(now.0, ended.len())),
         ];
-        each_along(
+        write_ranges(
             conn,
             "UPDATE reveals SET state = CASE WHEN e.found = 1 THEN 'found' ELSE 'not_found' END, reason = e.remark,
-                due_at = NULL, cohort = NULL, updated_at = e.now, credits = reveals.credits + e.credits,
+                due_at = NULL, isolation_group = NULL, updated_at = e.now, credits = reveals.credits + e.credits,
                 revealed_at = COALESCE(reveals.revealed_at, e.now)
              FROM ROWS WHERE reveals.id = e.id",
             &REVEAL,
@@ -88,9 +88,9 @@ impl<'a> Answers<'a> {
             ("credits", credits(back.iter().map(|(_, person, _)| person.credits))),
             ("now", same(now.0, back.len())),
         ];
-        each(
+        write_rows(
             conn,
-            "UPDATE reveals SET state = 'queued', reason = 'credits_insufficient', due_at = NULL, cohort = NULL,
+            "UPDATE reveals SET state = 'queued', reason = 'credits_insufficient', due_at = NULL, isolation_group = NULL,
                 updated_at = e.now, credits = reveals.credits + e.credits, revealed_at = NULL
              FROM ROWS WHERE reveals.id = e.id",
             columns,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use db::bulk::{Key, each_along, ints, same, texts};
+use db::bulk::{Key, ints, same, texts, write_ranges};
 use db::{Conn, exec};
 use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{Policy, Provider, Timestamp};
@@ -37,7 +37,7 @@ pub(super) async fn write_inbox(
         ("now", same(now.0, done.len())),
     ];
     let key = Key { of: "webhook_inbox.id", by: "id", within: None };
-    let changed = each_along(
+    let changed = write_ranges(
         conn,
         "UPDATE webhook_inbox SET outcome = e.outcome, applied_at = e.now,
             body = CASE WHEN e.outcome = 'erased' THEN NULL ELSE webhook_inbox.body END

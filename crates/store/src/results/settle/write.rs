@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use db::Conn;
-use db::bulk::{Columns, Key, each, each_along, ints, same, texts, words};
+use db::bulk::{Columns, Key, ints, same, texts, words, write_ranges, write_rows};
 use jobs::outcome::Phone;
 use jobs::phone_type::{Classified, classify};
 use jobs::{Credits, PhoneType, RevealState, Timestamp};
@@ -52,7 +52,7 @@ impl Ledger {
             ("id", ints(paid.iter().map(|(id, _)| *id))),
             ("credits", credits(paid.iter().map(|(_, credits)| *credits))),
         ];
-        each(
+        write_rows(
             conn,
             "UPDATE reveals SET credits = reveals.credits + e.credits FROM ROWS WHERE reveals.id = e.id",
             columns,
@@ -73,14 +73,14 @@ impl Ledger {
             let of = if person.state == RevealState::Asked { &mut first } else { &mut others };
             of.extend((0..).zip(once).map(|(position, phone)| (reveal, position, phone)));
         }
-        each(
+        write_rows(
             conn,
             "INSERT INTO phones (reveal_id, position, raw, e164, extension, kind, type, country)
              SELECT e.reveal, e.position, e.raw, e.e164, e.extension, e.kind, e.type, e.country FROM ROWS",
             phone_columns(&first),
         )
         .await?;
-        each(
+        write_rows(
             conn,
             "INSERT INTO phones (reveal_id, position, raw, e164, extension, kind, type, country)
              SELECT e.reveal, e.position, e.raw, e.e164, e.extension, e.kind, e.type, e.country FROM ROWS WHERE TRUE
@@ -124,7 +124,7 @@ impl Ledger {
             ),
         ];
         let key = Key { of: "call_reveals.position", by: "position", within: Some("call") };
-        each_along(
+        write_ranges(
             conn,
             "UPDATE call_reveals SET credits = e.credits, reserved = e.reserved
              FROM ROWS WHERE call_reveals.call_id = e.call AND call_reveals.position = e.position",
@@ -146,7 +146,7 @@ impl Ledger {
             ("now", same(now.0, answered.len())),
         ];
         let key = Key { of: "calls.id", by: "id", within: None };
-        each_along(
+        write_ranges(
             conn,
             "UPDATE calls SET open_people = calls.open_people - e.settled,
                 state = CASE WHEN calls.open_people > e.settled THEN calls.state ELSE 'done' END,

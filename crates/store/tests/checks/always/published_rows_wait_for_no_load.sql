@@ -3,5 +3,5 @@ SELECT 'row ' || w.row_number || ' of batch ' || w.batch_id || ' waits in the tu
 FROM batch_rows w
 JOIN batches b ON b.id = w.batch_id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
 JOIN reveals r ON r.id = w.reveal_id AND r.state IN ('queued', 'retrying')
-JOIN batches o ON o.id = r.lane AND o.published_at IS NULL
+JOIN batches o ON o.id = r.owner AND o.published_at IS NULL
 WHERE w.ended IS NULL

@@ -223,7 +223,7 @@ impl Ledger {
         }
     }
 
-    /// Whoever waits in the queue has a turn: the batch in whose lane they stand will be served. From
+    /// Each queued person has an owner that will be served. From
     /// a batch at its ceiling others with room take them over.
     fn check_lanes(&self) {
         let mut wanted: HashMap<i64, BTreeSet<i64>> = HashMap::new();
@@ -236,21 +236,22 @@ impl Ledger {
         for reveal in waiting.clone() {
             assert!(wanted.contains_key(&reveal.id), "{reveal:?} waits, and no row wants it");
         }
-        for reveal in waiting.filter(|r| r.cohort.is_none() && wanted.contains_key(&r.id)) {
-            let lane = reveal.lane.and_then(|lane| self.batches.get(&lane));
+        for reveal in waiting.filter(|r| r.isolation_group.is_none() && wanted.contains_key(&r.id))
+        {
+            let owner = reveal.owner.and_then(|owner| self.batches.get(&owner));
             assert!(
-                lane.is_some_and(|lane| lane.cancelled_at.is_none()),
-                "{reveal:?} stands in a lane that nobody serves"
+                owner.is_some_and(|owner| owner.cancelled_at.is_none()),
+                "{reveal:?} stands in a owner that nobody serves"
             );
-            let totals = lane.and_then(|b| self.totals.get(&(b.id, reveal.provider.clone())));
+            let totals = owner.and_then(|b| self.totals.get(&(b.id, reveal.provider.clone())));
             if reveal.state == "queued" {
                 let seen = totals.is_some_and(|t| t.queued > 0 || t.at_ceiling == 1);
-                assert!(seen, "{reveal:?} stands in a lane that looks empty");
+                assert!(seen, "{reveal:?} stands in a owner that looks empty");
             }
-            if let (1, "queued", Some(batch)) = (reveal.newcomer, &*reveal.state, lane) {
-                let way = self.newcomers.get(&(batch.id, reveal.provider.clone()));
+            if let (1, "queued", Some(batch)) = (reveal.unclaimed, &*reveal.state, owner) {
+                let way = self.unclaimed_ranges.get(&(batch.id, reveal.provider.clone()));
                 let met = way.is_some_and(|(next, last)| (next..=last).contains(&&reveal.id));
-                assert!(met, "{reveal:?} is a newcomer whom no claim meets, on {way:?}");
+                assert!(met, "{reveal:?} is a unclaimed whom no claim meets, on {way:?}");
             }
         }
     }

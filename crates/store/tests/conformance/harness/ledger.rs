@@ -40,9 +40,9 @@ pub struct Reveal {
     pub id: i64,
     pub provider: String,
     pub state: String,
-    pub lane: Option<i64>,
-    pub newcomer: i64,
-    pub cohort: Option<i64>,
+    pub owner: Option<i64>,
+    pub unclaimed: i64,
+    pub isolation_group: Option<i64>,
     pub call_id: Option<i64>,
     pub due_at: Option<i64>,
     pub credits: i64,
@@ -86,8 +86,8 @@ pub struct Ledger {
     pub rows: Vec<Row>,
     pub calls: BTreeMap<i64, Call>,
     pub members: Vec<Member>,
-    /// From where to where the newcomers of a batch are looked for.
-    pub newcomers: BTreeMap<(i64, String), (i64, i64)>,
+    /// From where to where the unclaimed_ranges of a batch are looked for.
+    pub unclaimed_ranges: BTreeMap<(i64, String), (i64, i64)>,
     /// The reveals of a row's steps, in their order.
     pub waterfalls: BTreeMap<(i64, i64), Vec<i64>>,
     /// The reveals with a mobile number.
@@ -101,7 +101,7 @@ impl Ledger {
             .await;
         let totals: Vec<Totals> = db.all("SELECT * FROM batch_totals").await;
         let reveals: Vec<Reveal> = db
-            .all("SELECT id, provider, state, lane, newcomer, cohort, call_id, due_at, credits FROM reveals")
+            .all("SELECT id, provider, state, owner, unclaimed, isolation_group, call_id, due_at, credits FROM reveals")
             .await;
         let rows =
             db.all("SELECT batch_id, row_number, reveal_id, shared, ended FROM batch_rows").await;
@@ -110,9 +110,9 @@ impl Ledger {
             .await;
         let members =
             db.all("SELECT call_id, reveal_id, payer, reserved, credits FROM call_reveals").await;
-        let newcomers: Vec<(i64, String, i64, i64)> =
-            db.all("SELECT batch_id, provider, next, last FROM newcomers").await;
-        let newcomers = newcomers
+        let unclaimed_ranges: Vec<(i64, String, i64, i64)> =
+            db.all("SELECT batch_id, provider, next, last FROM unclaimed_ranges").await;
+        let unclaimed_ranges = unclaimed_ranges
             .into_iter()
             .map(|(batch, provider, next, last)| ((batch, provider), (next, last)));
         let steps: Vec<(i64, i64, i64)> = db
@@ -130,7 +130,7 @@ impl Ledger {
         Ledger {
             mobile: mobile.into_iter().map(|(id,)| id).collect(),
             waterfalls,
-            newcomers: newcomers.collect(),
+            unclaimed_ranges: unclaimed_ranges.collect(),
             batches: batches.into_iter().map(|b| (b.id, b)).collect(),
             totals: totals.into_iter().map(|t| ((t.batch_id, t.provider.clone()), t)).collect(),
             reveals: reveals.into_iter().map(|r| (r.id, r)).collect(),

@@ -29,7 +29,7 @@ impl Patience {
 
 /// Tries `write` until it succeeds, fails for good, or is hopeless. `others_succeed` tells whether the
 /// database takes another write just now: if it does, it is not the database that is away.
-pub(crate) async fn persist<T, E, W, O>(
+pub(crate) async fn retry_write<T, E, W, O>(
     what: &'static str,
     patience: Patience,
     write: impl Fn() -> W,
@@ -85,7 +85,7 @@ mod tests {
             if tries.get() > failures { Ok(()) } else { Err(error) }
         };
         let is_temporary = |error: &&str| *error == "temporary";
-        let written = persist("a test", SHORT, write, is_temporary, || async { others }).await;
+        let written = retry_write("a test", SHORT, write, is_temporary, || async { others }).await;
         (written, tries.get())
     }
 

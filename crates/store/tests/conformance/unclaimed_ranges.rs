@@ -24,7 +24,7 @@ async fn claim(b: &Bench, provider: jobs::Provider, people: usize) -> Vec<String
 }
 
 async fn walks_left(b: &Bench) -> i64 {
-    b.database.number("SELECT COUNT(*) FROM newcomers").await
+    b.database.number("SELECT COUNT(*) FROM unclaimed_ranges").await
 }
 
 async fn a_walk_goes_on_where_it_stopped(b: &Bench) {
@@ -41,7 +41,7 @@ async fn a_long_walk_is_noted_on_the_way(b: &Bench) {
     let mut asked = Vec::new();
     for begins_at in [1, 301, 301] {
         asked.extend(claim(b, Ocean, 150).await);
-        let next = "SELECT next FROM newcomers";
+        let next = "SELECT next FROM unclaimed_ranges";
         assert_eq!(b.database.number(next).await, begins_at);
     }
     asked.extend(claim(b, Ocean, 150).await);

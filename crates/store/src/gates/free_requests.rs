@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use db::{Conn, exec, json};
-use jobs::outcome::LookupFailure;
+use jobs::outcome::FreeRequestFailure;
 use jobs::verdict::{Closing, GateReason, Until, named_time};
 use jobs::{Policy, Provider, Timestamp};
 use serde::Serialize;
@@ -12,44 +12,44 @@ use crate::error::Result;
 use crate::gates::closing;
 use crate::gates::gate::Gate;
 
-/// What a failed lookup means for the gate.
+/// What a failed free_request means for the gate.
 pub(crate) async fn on_failure(
     conn: &mut Conn,
     provider: Provider,
     gate: &Gate,
-    failure: LookupFailure,
+    failure: FreeRequestFailure,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
     let closing = match failure {
-        LookupFailure::RateLimited { retry_after } => Closing {
+        FreeRequestFailure::RateLimited { retry_after } => Closing {
             reason: GateReason::RateLimited,
             message: None,
             until: retry_after.map_or(Until::Backoff, named_time),
         },
-        LookupFailure::Misconfigured { message } => Closing {
+        FreeRequestFailure::Misconfigured { message } => Closing {
             reason: GateReason::Misconfigured,
             message: Some(message),
             until: Until::Fixed,
         },
-        LookupFailure::Unavailable { message } => {
+        FreeRequestFailure::Unavailable { message } => {
             return closing::broken(conn, provider, gate, None, &message, policy, now).await;
         }
     };
     closing::close(conn, provider, gate, &closing, policy, now).await
 }
 
-pub(crate) fn describe(failure: &LookupFailure) -> String {
+pub(crate) fn describe(failure: &FreeRequestFailure) -> String {
     match failure {
-        LookupFailure::RateLimited { .. } => "rate limited".to_owned(),
-        LookupFailure::Misconfigured { message } => format!("misconfigured: {message}"),
-        LookupFailure::Unavailable { message } => format!("unavailable: {message}"),
+        FreeRequestFailure::RateLimited { .. } => "rate limited".to_owned(),
+        FreeRequestFailure::Misconfigured { message } => format!("misconfigured: {message}"),
+        FreeRequestFailure::Unavailable { message } => format!("unavailable: {message}"),
     }
 }
 
 /// A request that costs no credits, for `call_log`.
 #[derive(Serialize)]
-pub(crate) struct Lookup<'a> {
+pub(crate) struct FreeRequest<'a> {
     pub(crate) call_id: &'a str,
     pub(crate) provider: Provider,
     pub(crate) kind: &'static str,
@@ -60,20 +60,20 @@ pub(crate) struct Lookup<'a> {
     pub(crate) outcome: Cow<'static, str>,
 }
 
-impl Lookup<'_> {
+impl FreeRequest<'_> {
     pub(crate) async fn write_all(
         conn: &mut Conn,
-        lookups: Vec<Lookup<'_>>,
+        free_requests: Vec<FreeRequest<'_>>,
         now: Timestamp,
     ) -> Result<()> {
         exec!(
             conn,
-            "INSERT INTO lookups (call_id, provider, kind, attempt, sent_at, finished_at, http_status, outcome, tracking_id)
+            "INSERT INTO free_requests (call_id, provider, kind, attempt, sent_at, finished_at, http_status, outcome, tracking_id)
              SELECT e.value->>'call_id', e.value->>'provider', e.value->>'kind',
                 CAST(e.value->>'attempt' AS BIGINT), CAST(e.value->>'sent_at' AS BIGINT), CAST($2 AS BIGINT),
                 CAST(e.value->>'http_status' AS BIGINT), e.value->>'outcome', e.value->>'tracking_id'
              FROM EACH($1) AS e",
-            json(&lookups),
+            json(&free_requests),
             now.0,
         )?;
         Ok(())
