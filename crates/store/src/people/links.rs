@@ -239,6 +239,23 @@ pub(crate) async fn forget(
     remove(conn, gone.iter().map(|(one, other)| (one, other))).await
 }
 
+/// Those that rows of the ledger still hold: a provider was or is to be asked by them, or they are evidence.
+pub(crate) async fn still_known(
+    conn: &mut Conn,
+    identifiers: BTreeSet<&str>,
+) -> Result<HashSet<String>> {
+    let evidence: Vec<(String,)> = rows!(
+        conn,
+        "SELECT e.value FROM TEXTS($1) AS e
+         WHERE EXISTS (SELECT 1 FROM identity_links l WHERE l.identifier = e.value)
+            OR EXISTS (SELECT 1 FROM identity_splits s WHERE s.identifier = e.value)",
+        Texts::of(&identifiers),
+    )?;
+    let mut known = with_reveals(conn, identifiers).await?;
+    known.extend(evidence.into_iter().map(|(identifier,)| identifier));
+    Ok(known)
+}
+
 /// Those by which a provider was or is to be asked.
 async fn with_reveals(conn: &mut Conn, identifiers: BTreeSet<&str>) -> Result<HashSet<String>> {
     let mut known = HashSet::new();

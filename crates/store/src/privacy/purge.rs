@@ -268,8 +268,10 @@ async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Re
     )?;
     let subjects: BTreeSet<String> = gone.into_iter().map(|(_, subject)| subject).collect();
     let phones = phones.into_iter().flat_map(|(raw, e164)| [Some(raw), e164]).flatten();
+    links::forget(conn, subjects.iter().cloned(), None).await?;
+    let known = links::still_known(conn, subjects.iter().map(String::as_str).collect()).await?;
+    let subjects = subjects.into_iter().filter(|subject| !known.contains(subject)).collect();
     let texts = Marks::of(&subjects).stored().chain(phones).collect();
-    links::forget(conn, subjects, None).await?;
     Ok(Forgotten { gone: i64::try_from(ids.len()).unwrap_or(i64::MAX), texts })
 }
 

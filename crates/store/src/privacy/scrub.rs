@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use db::{Conn, Scrubbed, Texts, Traces, exec, value};
+use db::{Conn, Scrubbed, Texts, Traces, exec, rows};
 
 use crate::error::Result;
+use crate::people::links;
 use crate::store::Store;
 
 /// A table with columns by which people are looked up. Plans go by their statistics, which hold some of their values; all
@@ -38,6 +39,9 @@ const LOOKED_UP: [LookedUp; 3] = [
     },
 ];
 
+/// How often statistics are taken before they are left as they are.
+const TRIES: usize = 3;
+
 impl Store {
     /// Looks for what stood in rows that are gone where a database may still have it, and removes it: from the log and the
     /// unused parts of a SQLite file, which is written anew if need be, and from the statistics of Postgres.
@@ -51,12 +55,25 @@ impl Store {
         let traces = Arc::new(traces);
         match self.db.scrub_file(Arc::clone(&traces)).await? {
             Some(scrubbed) => Ok(scrubbed),
-            None => self.refresh_samples(&traces).await,
+            None => self.clean_statistics(&traces).await,
         }
     }
 
+    /// Takes the statistics anew until they hold nothing that is gone. A sample that autovacuum began before and wrote after
+    /// ours would bring it back.
+    async fn clean_statistics(&self, traces: &Traces) -> Result<Scrubbed> {
+        for _ in 0..TRIES {
+            self.refresh_samples().await?;
+            let mut conn = self.db.read().await?;
+            if traces.texts().is_none() || !are_in_statistics(&mut conn, traces).await? {
+                return Ok(Scrubbed::Clean);
+            }
+        }
+        Ok(Scrubbed::InStatistics)
+    }
+
     /// Each table by itself, so that none is kept from others for longer than its own sample takes.
-    async fn refresh_samples(&self, traces: &Traces) -> Result<Scrubbed> {
+    async fn refresh_samples(&self) -> Result<()> {
         for table in &LOOKED_UP {
             self.db
                 .write(move |conn| {
@@ -69,20 +86,20 @@ impl Store {
                 })
                 .await?;
         }
-        let mut conn = self.db.read().await?;
-        let left = traces.texts().is_some() && are_in_statistics(&mut conn, traces).await?;
-        Ok(if left { Scrubbed::InStatistics } else { Scrubbed::Clean })
+        Ok(())
     }
 }
 
+/// Whether statistics hold what no row of their tables does: a person may have been submitted anew meanwhile.
 async fn are_in_statistics(conn: &mut Conn, traces: &Traces) -> Result<bool> {
-    let found: i64 = value!(
+    let found: Vec<(String,)> = rows!(
         conn,
-        "SELECT COUNT(*) FROM TEXTS($1) AS e JOIN pg_stats s
+        "SELECT DISTINCT e.value FROM TEXTS($1) AS e JOIN pg_stats s
             ON s.tablename IN ('reveals', 'identity_links', 'identity_splits')
            AND (e.value = ANY (CAST(CAST(s.most_common_vals AS text) AS text[]))
                 OR e.value = ANY (CAST(CAST(s.histogram_bounds AS text) AS text[])))",
         Texts::of(traces.iter()),
     )?;
-    Ok(found > 0)
+    let known = links::still_known(conn, found.iter().map(|(text,)| text.as_str()).collect());
+    Ok(known.await?.len() < found.len())
 }

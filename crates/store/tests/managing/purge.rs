@@ -1,10 +1,10 @@
 //! `enqueue purge`: what is finished and old is forgotten, what is under way is not.
 
 use jobs::Provider::Ocean;
-use store::Purged;
+use store::{Purge, Purged, Scrubbed};
 
-use crate::harness::people::{ocean, oceans};
-use crate::harness::{Bench, HOUR, found, on_both};
+use crate::harness::people::{Options, ocean, oceans};
+use crate::harness::{Bench, HOUR, found, not_found, on_both};
 
 on_both!(
     old_batches_are_forgotten_with_their_people,
@@ -15,6 +15,7 @@ on_both!(
     each_kind_goes_at_its_own_age,
     what_is_unfinished_is_never_too_old,
     one_worker_of_all_looks_in_an_interval,
+    who_was_asked_anew_is_no_trace,
 );
 
 async fn finish(b: &Bench, people: std::ops::RangeInclusive<u32>) -> (i64, store::ClaimedCall) {
@@ -218,4 +219,18 @@ async fn an_answer_for_a_purged_person_is_of_no_one_else(b: &Bench) {
         .await;
     assert_eq!(body.0, br#"{"phones":[]}"#);
     assert_eq!(b.shown(young).await[0].phones.as_deref(), Some("+45 o1"));
+}
+
+/// Purging the first request of people who were asked once more leaves them in the ledger, and so in its statistics.
+async fn who_was_asked_anew_is_no_trace(b: &Bench) {
+    let people = 4_001..=4_003;
+    finish(b, people.clone()).await;
+    b.advance(48 * HOUR).await;
+    b.submit_with(&oceans(people.clone()), Options::refresh(b.clock.now())).await;
+    let call = b.claim_one(Ocean).await;
+    b.accept(&call).await;
+    b.webhook(&call, people.map(|n| not_found(&format!("o{n}"))).collect()).await;
+    let Purge { purged, traces } = b.store.purge(24 * HOUR).await.unwrap();
+    assert_eq!((purged.batches, purged.reveals), (1, 3));
+    assert_eq!(b.store.scrub(traces).await.unwrap(), Scrubbed::Clean);
 }
