@@ -4,8 +4,6 @@
 mod actor;
 /// `enqueue alias split`.
 mod alias;
-/// Batches as blocks of lines.
-mod board;
 /// The command line.
 pub mod cli;
 /// The ledger that a command works on.
@@ -30,6 +28,8 @@ mod manual;
 pub mod output;
 /// The file that an export writes.
 mod output_file;
+/// Batches as blocks of lines.
+mod progress_view;
 /// `enqueue reconcile`.
 mod reconcile;
 /// `enqueue replay`.

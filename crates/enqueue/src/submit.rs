@@ -11,20 +11,20 @@ mod bad_rows;
 pub mod ceilings;
 /// What the environment has of a worker's settings.
 mod environment;
-/// The reader's thread.
-mod feed;
 /// From the reader into the ledger.
 mod load;
 /// `--lookup`.
 mod lookup;
 /// What it will cost and how long it takes.
 mod outlook;
-/// Rows on their way.
-mod packed;
 /// Identifiers that stand in too many rows.
 mod repeats;
 /// What is said of it.
 mod report;
+/// Rows on their way.
+mod row_buffer;
+/// The reader's thread.
+mod row_stream;
 
 use std::collections::BTreeMap;
 
@@ -42,10 +42,10 @@ use crate::output::{count, print_line, say};
 use crate::signals::stopped;
 use crate::wait;
 use bad_rows::BadRows;
-use feed::{Feed, FeedError, Input, Order};
 use load::{Sink, load};
 use outlook::outlooks;
 use report::Report;
+use row_stream::{Input, Order, ReadError, RowStream};
 
 /// `enqueue submit`.
 pub async fn submit(mut args: SubmitArgs, global: &Global) -> Result<(), Failure> {
@@ -71,9 +71,9 @@ pub async fn submit(mut args: SubmitArgs, global: &Global) -> Result<(), Failure
 
 async fn submit_to(store: &Store, args: &SubmitArgs, reader: Reader) -> Result<(), Failure> {
     let mut sink = begin(store, args, &reader).await?;
-    let mut feed = read(reader, args);
+    let mut stream = read(reader, args);
     let outcome = tokio::select! {
-        outcome = enqueue(store, args, &mut sink, &mut feed) => outcome,
+        outcome = enqueue(store, args, &mut sink, &mut stream) => outcome,
         stop = stopped() => Err(Failure::Interrupted("interrupted; nothing was enqueued".into(), stop)),
     };
     let report = match outcome {
@@ -119,10 +119,10 @@ async fn enqueue(
     store: &Store,
     args: &SubmitArgs,
     sink: &mut Sink,
-    feed: &mut Feed,
+    stream: &mut RowStream,
 ) -> Result<Report, Failure> {
-    let loaded = load(store, sink, feed).await?;
-    let input = finished(feed, args).await?;
+    let loaded = load(store, sink, stream).await?;
+    let input = finished(stream, args).await?;
     let key = args.idempotency_key.clone().map(|key| (key, input.fingerprint.clone()));
     let ceilings = ceilings_of(args, &input)?;
     report::contradictions(&loaded).iter().for_each(|line| say(line));
@@ -168,11 +168,11 @@ fn before(report: Report, batch: BatchId) -> Report {
 }
 
 /// The whole input, unless it is refused.
-async fn finished(feed: &mut Feed, args: &SubmitArgs) -> Result<Input, Failure> {
-    let input = match (&mut feed.end).await {
+async fn finished(stream: &mut RowStream, args: &SubmitArgs) -> Result<Input, Failure> {
+    let input = match (&mut stream.end).await {
         Ok(Ok(input)) => input,
-        Ok(Err(FeedError::Input(error))) => return Err(error.into()),
-        Ok(Err(FeedError::Rejected(error))) => return Err(not_kept(&error)),
+        Ok(Err(ReadError::Input(error))) => return Err(error.into()),
+        Ok(Err(ReadError::Rejected(error))) => return Err(not_kept(&error)),
         Err(_) => return Err(Failure::Failed("reading ended before the input did".into())),
     };
     input.warnings.iter().for_each(|line| say(line));
@@ -284,9 +284,9 @@ async fn dry_run(args: &SubmitArgs, reader: Reader, global: &Global) -> Result<(
 async fn preview(args: &SubmitArgs, store: &Store, reader: Reader) -> Result<(), Failure> {
     let preview = Preview::new(args.refresh_before(&Clock::system()));
     let mut sink = Sink::Preview(Box::new(preview.wanting_mobile(args.wants_mobile())));
-    let mut feed = read(reader, args);
-    let loaded = load(store, &mut sink, &mut feed).await?;
-    let input = finished(&mut feed, args).await?;
+    let mut stream = read(reader, args);
+    let loaded = load(store, &mut sink, &mut stream).await?;
+    let input = finished(&mut stream, args).await?;
     let ceilings = ceilings_of(args, &input)?;
     report::contradictions(&loaded).iter().for_each(|line| say(line));
     let report = report(store, args, &input, &loaded, &ceilings).await?;
@@ -294,12 +294,12 @@ async fn preview(args: &SubmitArgs, store: &Store, reader: Reader) -> Result<(),
 }
 
 /// Under a ceiling perhaps not all are asked: then the input's first are to be the first.
-fn read(reader: Reader, args: &SubmitArgs) -> Feed {
+fn read(reader: Reader, args: &SubmitArgs) -> RowStream {
     let order = match args.max_credits {
         Some(_) => Order::AsTheyStand,
         None => Order::AsTheyAreFiled,
     };
-    feed::start(
+    row_stream::start(
         reader,
         (args.waterfall(), args.lookup()),
         args.fingerprint(),

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use jobs::Provider;
 use store::{BatchOverview, BatchRef, Overview, Store};
 
-use crate::board::{self, Pace};
 use crate::failure::Failure;
 use crate::output::{count, number};
+use crate::progress_view::{self, Pace};
 use crate::screen::{Line, Look, Screen};
 use crate::signals::stopped;
 use crate::speed::Speed;
@@ -77,7 +77,7 @@ fn note(speeds: &mut Speeds, batches: &[BatchOverview]) -> HashMap<String, Pace>
 fn lines(seen: &Seen, paces: &HashMap<String, Pace>, alone: bool, screen: &Screen) -> Vec<Line> {
     let overview = &seen.overview;
     let mut lines = vec![heading(overview), Line::default()];
-    lines.extend(overview.providers.iter().map(board::provider));
+    lines.extend(overview.providers.iter().map(progress_view::provider));
     if seen.batches.is_empty() {
         let hint = "There is no batch yet; enqueue submit FILE makes one.";
         lines.extend([Line::default(), Line::of(Look::Plain, hint)]);
@@ -91,7 +91,7 @@ fn lines(seen: &Seen, paces: &HashMap<String, Pace>, alone: bool, screen: &Scree
     for batch in running {
         let held = seen.held.get(&batch.batch_id).unwrap_or(&none);
         let pace = paces.get(&batch.batch_id).unwrap_or(&no_pace);
-        let block = board::block(batch, held, pace, overview.at, screen);
+        let block = progress_view::block(batch, held, pace, overview.at, screen);
         if shown > 0 && lines.len() + 1 + block.len() > room {
             break;
         }
@@ -105,7 +105,7 @@ fn lines(seen: &Seen, paces: &HashMap<String, Pace>, alone: bool, screen: &Scree
             break;
         }
         lines.extend((0..spaced).map(|_| Line::default()));
-        lines.push(board::finished(batch, overview.at));
+        lines.push(progress_view::finished(batch, overview.at));
         shown += 1;
     }
     let left_out = if alone { 0 } else { overview.batch_count - shown };

@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use crate::{
     Config, ConfigError, Endpoint, PeopleFilter, PersonStats, Provider, ScriptedResponse, Stats,
-    Truth, faults::REDIRECT_TARGET, world::World,
+    Truth, faults::REDIRECT_TARGET, sandbox_state::SandboxState,
 };
 
-type Shared = State<Arc<World>>;
+type Shared = State<Arc<SandboxState>>;
 
-pub(crate) fn router() -> Router<Arc<World>> {
+pub(crate) fn router() -> Router<Arc<SandboxState>> {
     Router::new()
         .route("/sandbox/stats", get(stats))
         .route("/sandbox/people", get(people))
@@ -38,15 +38,15 @@ impl IntoResponse for ConfigError {
     }
 }
 
-async fn stats(State(world): Shared) -> Json<Stats> {
-    Json(world.stats())
+async fn stats(State(state): Shared) -> Json<Stats> {
+    Json(state.stats())
 }
 
 async fn people(
-    State(world): Shared,
+    State(state): Shared,
     Query(filter): Query<PeopleFilter>,
 ) -> Json<Vec<PersonStats>> {
-    Json(world.audit().people(&filter))
+    Json(state.audit().people(&filter))
 }
 
 #[derive(Deserialize)]
@@ -56,20 +56,20 @@ struct Who {
     id: String,
 }
 
-async fn truth(State(world): Shared, Query(who): Query<Who>) -> Json<Truth> {
-    Json(Truth::of(&world.config(), who.provider, &who.id))
+async fn truth(State(state): Shared, Query(who): Query<Who>) -> Json<Truth> {
+    Json(Truth::of(&state.config(), who.provider, &who.id))
 }
 
-async fn config(State(world): Shared) -> Json<Config> {
-    Json((*world.config()).clone())
+async fn config(State(state): Shared) -> Json<Config> {
+    Json((*state.config()).clone())
 }
 
 async fn merge_config(
-    State(world): Shared,
+    State(state): Shared,
     Json(patch): Json<Value>,
 ) -> Result<Json<Config>, ConfigError> {
-    let config = world.config().merged(&patch)?;
-    world.set_config(config.clone());
+    let config = state.config().merged(&patch)?;
+    state.set_config(config.clone());
     Ok(Json(config))
 }
 
@@ -80,9 +80,9 @@ struct TopUp {
     credits: i64,
 }
 
-async fn top_up(State(world): Shared, Json(top_up): Json<TopUp>) -> Json<Stats> {
-    world.top_up(top_up.provider, top_up.credits);
-    Json(world.stats())
+async fn top_up(State(state): Shared, Json(top_up): Json<TopUp>) -> Json<Stats> {
+    state.top_up(top_up.provider, top_up.credits);
+    Json(state.stats())
 }
 
 #[derive(Deserialize)]
@@ -96,8 +96,8 @@ struct Script {
     clear: bool,
 }
 
-async fn script(State(world): Shared, Json(script): Json<Script>) -> StatusCode {
-    let mut scripts = world.scripts();
+async fn script(State(state): Shared, Json(script): Json<Script>) -> StatusCode {
+    let mut scripts = state.scripts();
     if script.clear {
         scripts.clear(script.endpoint);
     }
@@ -105,18 +105,18 @@ async fn script(State(world): Shared, Json(script): Json<Script>) -> StatusCode 
     StatusCode::NO_CONTENT
 }
 
-async fn hold(State(world): Shared) -> StatusCode {
-    world.queue.hold();
+async fn hold(State(state): Shared) -> StatusCode {
+    state.queue.hold();
     StatusCode::NO_CONTENT
 }
 
-async fn release(State(world): Shared) -> StatusCode {
-    world.queue.release();
+async fn release(State(state): Shared) -> StatusCode {
+    state.queue.release();
     StatusCode::NO_CONTENT
 }
 
 /// Where redirects lead. Nobody should come here.
-async fn redirected(State(world): Shared) -> StatusCode {
-    world.audit().redirects_followed += 1;
+async fn redirected(State(state): Shared) -> StatusCode {
+    state.audit().redirects_followed += 1;
     StatusCode::NO_CONTENT
 }

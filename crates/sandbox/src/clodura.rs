@@ -13,17 +13,17 @@ use crate::{
     clodura_result,
     clodura_state::{Job, Order},
     config::{Config, Plan},
-    parcel::{self, Label},
     queue::Work,
     reply::{Incoming, Reply, too_many},
+    sandbox_state::SandboxState,
     truth::{Marker, SOURCES, Truth},
-    world::World,
+    webhook_faults::{self, Label},
 };
 
 /// `POST /api/v1/search/people/phone/match`
-pub(crate) fn reveal(world: &World, incoming: &Incoming) -> Reply {
-    let config = world.config();
-    if let Err(refusal) = admit(world, &config, incoming) {
+pub(crate) fn reveal(state: &SandboxState, incoming: &Incoming) -> Reply {
+    let config = state.config();
+    if let Err(refusal) = admit(state, &config, incoming) {
         return refusal;
     }
     let ask = match clodura_request::read(&config.clodura, &incoming.body) {
@@ -35,22 +35,22 @@ pub(crate) fn reveal(world: &World, incoming: &Incoming) -> Reply {
         return message(404, "No result found");
     }
     let (plan, cheapest) = (config.clodura.plan, SOURCES[0].1 as i64);
-    if !world.clodura().account.admit(plan, cheapest) {
+    if !state.clodura().account.admit(plan, cheapest) {
         return message(402, "Credits exhausted. Upgrade your plan or add credits.");
     }
-    accept(world, &config, ask, truth.marker)
+    accept(state, &config, ask, truth.marker)
 }
 
 /// `GET /api/v1/search/people/track/{trackingId}`
-pub(crate) fn track(world: &World, incoming: &Incoming) -> Reply {
-    let config = world.config();
-    if let Err(refusal) = admit(world, &config, incoming) {
+pub(crate) fn track(state: &SandboxState, incoming: &Incoming) -> Reply {
+    let config = state.config();
+    if let Err(refusal) = admit(state, &config, incoming) {
         return refusal;
     }
     let tracking_id = incoming.uri.path().rsplit('/').next().unwrap_or_default();
     let job = {
-        let desk = world.clodura();
-        desk.index(tracking_id).map(|index| desk.jobs[index].clone())
+        let clodura = state.clodura();
+        clodura.index(tracking_id).map(|index| clodura.jobs[index].clone())
     };
     let no_result = || message(404, "No result found");
     let Some(job) = job else { return no_result() };
@@ -70,13 +70,13 @@ pub(crate) fn track(world: &World, incoming: &Incoming) -> Reply {
 }
 
 /// `GET /api/v1/credits`
-pub(crate) fn balance(world: &World, incoming: &Incoming) -> Reply {
-    let config = world.config();
-    if let Err(refusal) = admit(world, &config, incoming) {
+pub(crate) fn balance(state: &SandboxState, incoming: &Incoming) -> Reply {
+    let config = state.config();
+    if let Err(refusal) = admit(state, &config, incoming) {
         return refusal;
     }
-    let desk = world.clodura();
-    let account = &desk.account;
+    let clodura = state.clodura();
+    let account = &clodura.account;
     let maximum = |value: i64| -> Value {
         if config.clodura.numbers_as_text { value.to_string().into() } else { value.into() }
     };
@@ -94,7 +94,7 @@ pub(crate) fn balance(world: &World, incoming: &Incoming) -> Reply {
     )
 }
 
-fn admit(world: &World, config: &Config, incoming: &Incoming) -> Result<(), Reply> {
+fn admit(state: &SandboxState, config: &Config, incoming: &Incoming) -> Result<(), Reply> {
     let clodura = &config.clodura;
     let key = incoming.header("x-api-key");
     let known = key.is_some_and(|key| {
@@ -106,7 +106,7 @@ fn admit(world: &World, config: &Config, incoming: &Incoming) -> Result<(), Repl
     if clodura.plan_forbids {
         return Err(message(403, "This endpoint requires a paid Clodura plan"));
     }
-    let taken = world.clodura().limiter.take(&clodura.limits, clock::now());
+    let taken = state.clodura().limiter.take(&clodura.limits, clock::now());
     taken.map_err(|many| {
         too_many(&clodura.limits, many.wait, &many.limit, message(429, "Rate limit exceeded"))
     })
@@ -118,9 +118,9 @@ fn is_refused_at_once(config: &Config, truth: &Truth, via_partners: bool) -> boo
     truth.marker == Some(Marker::Gone) || (!truth.is_found(via_partners) && chosen())
 }
 
-fn accept(world: &World, config: &Config, ask: Ask, marker: Option<Marker>) -> Reply {
+fn accept(state: &SandboxState, config: &Config, ask: Ask, marker: Option<Marker>) -> Reply {
     let plan = config.clodura.plan;
-    world.audit().accepted(Provider::Clodura, std::slice::from_ref(&ask.person_id));
+    state.audit().accepted(Provider::Clodura, std::slice::from_ref(&ask.person_id));
     let job = Job {
         person_id: ask.person_id.into(),
         plan,
@@ -129,60 +129,60 @@ fn accept(world: &World, config: &Config, ask: Ask, marker: Option<Marker>) -> R
         findings: None,
     };
     let (index, tracking_id) = {
-        let mut desk = world.clodura();
-        desk.jobs.push(job);
-        let index = desk.jobs.len() - 1;
-        (index, desk.tracking_id(index))
+        let mut clodura = state.clodura();
+        clodura.jobs.push(job);
+        let index = clodura.jobs.len() - 1;
+        (index, clodura.tracking_id(index))
     };
     let mut early = None;
     if marker != Some(Marker::Stuck) {
-        early = schedule(world, config, index, ask.url.map(Arc::from));
+        early = schedule(state, config, index, ask.url.map(Arc::from));
     }
     let body = json!({"trackingId": tracking_id, "status": "Callback will be triggered once processing is complete."});
     Reply { early, ..Reply::json(200, &body) }
 }
 
 fn schedule(
-    world: &World,
+    state: &SandboxState,
     config: &Config,
     index: usize,
     url: Option<Arc<str>>,
 ) -> Option<oneshot::Receiver<()>> {
     let n = index as u64;
     let mut order = Order { index, url, early: None };
-    if order.url.is_some() && parcel::comes_early(config, Provider::Clodura, n) {
+    if order.url.is_some() && webhook_faults::comes_early(config, Provider::Clodura, n) {
         let (done, wait) = oneshot::channel();
         order.early = Some(done);
-        world.queue.push(Duration::ZERO, Work::Clodura(order));
+        state.queue.push(Duration::ZERO, Work::Clodura(order));
         return Some(wait);
     }
     let delay =
         Chance::new(config.seed, "clodura delay").nth(n).between(config.clodura.result_delay_ms);
-    world.queue.push(Duration::from_millis(delay), Work::Clodura(order));
+    state.queue.push(Duration::from_millis(delay), Work::Clodura(order));
     None
 }
 
 /// Makes the result: asks the sources as far as the credits go, charges, and sends the webhook.
-pub(crate) fn finish(world: &World, order: Order) {
-    let config = world.config();
-    let Some(job) = world.clodura().jobs.get(order.index).cloned() else { return };
+pub(crate) fn finish(state: &SandboxState, order: Order) {
+    let config = state.config();
+    let Some(job) = state.clodura().jobs.get(order.index).cloned() else { return };
     let truth = Truth::of(&config, Provider::Clodura, &job.person_id);
     let free = !config.clodura.charge_repeats
-        && world.audit().was_charged(Provider::Clodura, &job.person_id);
+        && state.audit().was_charged(Provider::Clodura, &job.person_id);
     let (findings, credits, tracking_id) = {
-        let mut desk = world.clodura();
-        desk.account.release(job.plan);
-        let budget = if free { i64::MAX } else { desk.account.remaining };
+        let mut clodura = state.clodura();
+        clodura.account.release(job.plan);
+        let budget = if free { i64::MAX } else { clodura.account.remaining };
         let findings = clodura_result::search(&config, &job, &truth, budget);
         let price = findings.price().filter(|_| !free);
-        let credits = price.map_or(0, |price| desk.account.charge(job.plan, price as i64));
-        desk.jobs[order.index].findings = Some(findings);
-        (findings, credits as u64, desk.tracking_id(order.index))
+        let credits = price.map_or(0, |price| clodura.account.charge(job.plan, price as i64));
+        clodura.jobs[order.index].findings = Some(findings);
+        (findings, credits as u64, clodura.tracking_id(order.index))
     };
-    world.audit().finished(Provider::Clodura, &job.person_id, findings.is_found(), credits);
+    state.audit().finished(Provider::Clodura, &job.person_id, findings.is_found(), credits);
     let Some(url) = order.url else { return };
     let body = clodura_result::body(&config, &job, &findings, &tracking_id);
     let label =
         Label { provider: Provider::Clodura, n: order.index as u64, url, early: order.early };
-    parcel::send(world, &config, label, body);
+    webhook_faults::send(state, &config, label, body);
 }

@@ -15,7 +15,7 @@ use crate::{
 
 /// What Clodura knows about its customer.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct CloduraState {
     pub(crate) account: CloduraAccount,
     pub(crate) limiter: Limiter,
     pub(crate) jobs: Vec<Job>,
@@ -23,7 +23,7 @@ pub(crate) struct Desk {
     pub(crate) run: String,
 }
 
-impl Desk {
+impl CloduraState {
     pub(crate) fn new(config: &CloduraConfig, now: Instant) -> Self {
         let time = clock::since_epoch();
         let run = Chance::new(u64::from(std::process::id()), "run")

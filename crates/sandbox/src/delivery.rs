@@ -9,28 +9,28 @@ use tokio::{
 
 use crate::{
     clock, clodura, ocean,
-    queue::{Parcel, Work},
-    world::World,
+    queue::{Delivery, Work},
+    sandbox_state::SandboxState,
 };
 
 /// Makes results when they are due and passes webhooks on.
-pub(crate) async fn watch(world: Arc<World>, outbox: mpsc::UnboundedSender<Parcel>) {
+pub(crate) async fn watch(state: Arc<SandboxState>, outbox: mpsc::UnboundedSender<Delivery>) {
     loop {
-        let (ready, next) = world.queue.due(clock::now());
+        let (ready, next) = state.queue.due(clock::now());
         for work in ready {
             match work {
-                Work::Ocean(order) => ocean::finish(&world, order),
-                Work::Clodura(order) => clodura::finish(&world, order),
-                Work::Send(parcel) => {
-                    if outbox.send(parcel).is_err() {
+                Work::Ocean(order) => ocean::finish(&state, order),
+                Work::Clodura(order) => clodura::finish(&state, order),
+                Work::Send(delivery) => {
+                    if outbox.send(delivery).is_err() {
                         return;
                     }
                     continue;
                 }
             }
-            world.queue.close();
+            state.queue.close();
         }
-        let changed = world.queue.changed.notified();
+        let changed = state.queue.changed.notified();
         match next {
             // An error is the time being up.
             Some(due) => drop(tokio::time::timeout_at(due, changed).await),
@@ -40,32 +40,35 @@ pub(crate) async fn watch(world: Arc<World>, outbox: mpsc::UnboundedSender<Parce
 }
 
 /// Sends webhooks, so many at a time.
-pub(crate) async fn dispatch(world: Arc<World>, mut outbox: mpsc::UnboundedReceiver<Parcel>) {
-    let slots = Arc::new(Semaphore::new(world.config().delivery.concurrency));
+pub(crate) async fn dispatch(
+    state: Arc<SandboxState>,
+    mut outbox: mpsc::UnboundedReceiver<Delivery>,
+) {
+    let slots = Arc::new(Semaphore::new(state.config().delivery.concurrency));
     // Dropped with this task, which ends what is being sent.
     let mut sending = JoinSet::new();
-    while let Some(parcel) = outbox.recv().await {
+    while let Some(delivery) = outbox.recv().await {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let Some(parcel) = world.queue.unless_held(parcel) else { continue };
-        let world = Arc::clone(&world);
+        let Some(delivery) = state.queue.unless_held(delivery) else { continue };
+        let state = Arc::clone(&state);
         sending.spawn(async move {
-            deliver(&world, parcel).await;
+            deliver(&state, delivery).await;
             drop(slot);
         });
         while sending.try_join_next().is_some() {}
     }
 }
 
-async fn deliver(world: &World, mut parcel: Parcel) {
-    let config = world.config();
-    world.audit().webhooks(parcel.provider).attempts += 1;
-    let mut request = world.client.post(&*parcel.url).header("content-type", "application/json");
-    if parcel.body.starts_with(&[0x1f, 0x8b]) {
+async fn deliver(state: &SandboxState, mut delivery: Delivery) {
+    let config = state.config();
+    state.audit().webhooks(delivery.provider).attempts += 1;
+    let mut request = state.client.post(&*delivery.url).header("content-type", "application/json");
+    if delivery.body.starts_with(&[0x1f, 0x8b]) {
         request = request.header("content-encoding", "gzip");
     }
     let request = request
         .timeout(Duration::from_millis(config.delivery.timeout_ms))
-        .body(parcel.body.clone());
+        .body(delivery.body.clone());
     let delivered = match request.send().await {
         Ok(response) if response.status().is_success() => {
             // Read to the end, or the connection can't be used again.
@@ -73,25 +76,27 @@ async fn deliver(world: &World, mut parcel: Parcel) {
             true
         }
         Ok(response) => {
-            tracing::debug!(provider = %parcel.provider, status = %response.status(), "webhook refused");
+            tracing::debug!(provider = %delivery.provider, status = %response.status(), "webhook refused");
             false
         }
         Err(error) => {
-            tracing::debug!(provider = %parcel.provider, error = %error.without_url(), "webhook not delivered");
+            tracing::debug!(provider = %delivery.provider, error = %error.without_url(), "webhook not delivered");
             false
         }
     };
-    drop(parcel.early.take());
-    if !delivered && parcel.attempt < config.delivery.attempts {
-        parcel.attempt += 1;
-        world.queue.put(Duration::from_millis(config.delivery.retry_delay_ms), Work::Send(parcel));
+    drop(delivery.early.take());
+    if !delivered && delivery.attempt < config.delivery.attempts {
+        delivery.attempt += 1;
+        state
+            .queue
+            .put(Duration::from_millis(config.delivery.retry_delay_ms), Work::Send(delivery));
         return;
     }
     {
-        let mut audit = world.audit();
-        let counts = audit.webhooks(parcel.provider);
+        let mut audit = state.audit();
+        let counts = audit.webhooks(delivery.provider);
         counts.delivered += u64::from(delivered);
         counts.given_up += u64::from(!delivered);
     }
-    world.queue.close();
+    state.queue.close();
 }

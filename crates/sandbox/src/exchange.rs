@@ -12,8 +12,8 @@ use crate::{
     in_flight::InFlight,
     ocean, ocean_lookup,
     reply::{Incoming, Outcome, Reply},
+    sandbox_state::SandboxState,
     wire::Link,
-    world::World,
 };
 
 /// How long an answer waits for the webhook that has to come before it.
@@ -21,14 +21,14 @@ const EARLY_WAIT: Duration = Duration::from_secs(5);
 
 /// Answers one request to a provider.
 pub(crate) async fn answer(
-    world: Arc<World>,
+    state: Arc<SandboxState>,
     endpoint: Endpoint,
     incoming: Incoming,
     link: Link,
 ) -> Response {
-    let _in_flight = InFlight::begin(&world, endpoint);
-    let outcome = settle(&world, endpoint, &incoming);
-    world.audit().answered(endpoint, outcome.reply.as_ref(), clock::now());
+    let _in_flight = InFlight::begin(&state, endpoint);
+    let outcome = settle(&state, endpoint, &incoming);
+    state.audit().answered(endpoint, outcome.reply.as_ref(), clock::now());
     clock::pause(outcome.delay).await;
     let Some(mut reply) = outcome.reply else {
         link.cut();
@@ -42,27 +42,27 @@ pub(crate) async fn answer(
 }
 
 /// All that an exchange changes, without waiting for anything: a client that gives up can't leave half of it.
-fn settle(world: &Arc<World>, endpoint: Endpoint, incoming: &Incoming) -> Outcome {
-    if let Some(scripted) = world.scripts().next(endpoint) {
+fn settle(state: &Arc<SandboxState>, endpoint: Endpoint, incoming: &Incoming) -> Outcome {
+    if let Some(scripted) = state.scripts().next(endpoint) {
         if scripted.accept {
-            process(world, endpoint, incoming);
+            process(state, endpoint, incoming);
         }
         return scripted.into_outcome();
     }
-    let fault = faults::decide(world, endpoint);
+    let fault = faults::decide(state, endpoint);
     if let Some(outcome) = fault.instead() {
         return outcome;
     }
-    fault.afterwards(process(world, endpoint, incoming))
+    fault.afterwards(process(state, endpoint, incoming))
 }
 
-fn process(world: &Arc<World>, endpoint: Endpoint, incoming: &Incoming) -> Reply {
+fn process(state: &Arc<SandboxState>, endpoint: Endpoint, incoming: &Incoming) -> Reply {
     match endpoint {
-        Endpoint::OceanReveal => ocean::reveal(world, incoming),
-        Endpoint::OceanLookup => ocean_lookup::look_up(world, incoming),
-        Endpoint::OceanBalance => ocean::balance(world, incoming),
-        Endpoint::CloduraReveal => clodura::reveal(world, incoming),
-        Endpoint::CloduraTrack => clodura::track(world, incoming),
-        Endpoint::CloduraBalance => clodura::balance(world, incoming),
+        Endpoint::OceanReveal => ocean::reveal(state, incoming),
+        Endpoint::OceanLookup => ocean_lookup::look_up(state, incoming),
+        Endpoint::OceanBalance => ocean::balance(state, incoming),
+        Endpoint::CloduraReveal => clodura::reveal(state, incoming),
+        Endpoint::CloduraTrack => clodura::track(state, incoming),
+        Endpoint::CloduraBalance => clodura::balance(state, incoming),
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     chance::Chance,
     config::{Config, RequestFaults},
     reply::{Outcome, Reply},
-    world::World,
+    sandbox_state::SandboxState,
 };
 
 /// Where a provider's answers with a `redirect` fault point to.
@@ -33,13 +33,13 @@ enum What {
 }
 
 /// Decides for the next request of a provider.
-pub(crate) fn decide(world: &Arc<World>, endpoint: Endpoint) -> Fault {
-    let config = world.config();
+pub(crate) fn decide(state: &Arc<SandboxState>, endpoint: Endpoint) -> Fault {
+    let config = state.config();
     let provider = endpoint.provider();
     if !config.faults(provider).endpoints.contains(&endpoint.kind()) {
         return Fault { what: What::Nothing, delay: Duration::ZERO };
     }
-    Fault::of_nth(&config, provider, world.next_in_series(provider))
+    Fault::of_nth(&config, provider, state.next_in_series(provider))
 }
 
 impl Fault {

@@ -2,25 +2,25 @@
 
 use std::sync::Arc;
 
-use crate::{Endpoint, Provider, clock, world::World};
+use crate::{Endpoint, Provider, clock, sandbox_state::SandboxState};
 
 /// A request that is open; it ends when the answer is out or the client gone.
 pub(crate) struct InFlight {
-    world: Arc<World>,
+    state: Arc<SandboxState>,
     provider: Provider,
 }
 
 impl InFlight {
-    pub(crate) fn begin(world: &Arc<World>, endpoint: Endpoint) -> Self {
+    pub(crate) fn begin(state: &Arc<SandboxState>, endpoint: Endpoint) -> Self {
         let provider = endpoint.provider();
-        let config = world.config();
-        world.audit().arrived(&config, provider, clock::now());
-        Self { world: Arc::clone(world), provider }
+        let config = state.config();
+        state.audit().arrived(&config, provider, clock::now());
+        Self { state: Arc::clone(state), provider }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.world.audit().ended(self.provider);
+        self.state.audit().ended(self.provider);
     }
 }

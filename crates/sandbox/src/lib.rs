@@ -38,17 +38,17 @@ mod ocean_lookup; // its endpoint for people's ids
 mod ocean_request; // what it accepts
 mod ocean_state; // what it knows about its customer
 mod odd; // bodies that are not as published
-mod parcel; // what goes wrong with webhooks
 mod provider; // which of the two
 mod provider_config; // the knobs of the two providers
 mod queue; // all that is still to happen
 mod reply; // what is sent to a provider, and what it answers
+mod sandbox_state; // what all requests share
 mod script; // scripted answers
 mod server; // the handle
 mod stats; // counting
 mod truth; // who has which numbers
+mod webhook_faults; // what goes wrong with webhooks
 mod wire; // connections that can be broken
-mod world; // what all requests share
 
 pub use config::{
     CloduraConfig, Config, ConfigError, DeliveryConfig, LimitConfig, Locate, OceanBody,

@@ -15,11 +15,11 @@ use crate::{
     limits::whole_seconds,
     ocean_request::{self, Ask},
     ocean_state::Order,
-    parcel::{self, Label},
     queue::Work,
     reply::{Incoming, Reply, too_many},
+    sandbox_state::SandboxState,
     truth::{Marker, Truth},
-    world::World,
+    webhook_faults::{self, Label},
 };
 
 const CONFLICTING_TOKENS: &str = "Conflicting API tokens provided in query parameters and headers";
@@ -32,9 +32,9 @@ const MIGHT_USE_ALL: &str = "Some phone verifications are already in progress an
                              credits. Please try again later.";
 
 /// `POST /v2/reveal/phones`
-pub(crate) fn reveal(world: &World, incoming: &Incoming) -> Reply {
-    let config = world.config();
-    if let Err(refusal) = admit(world, &config, incoming) {
+pub(crate) fn reveal(state: &SandboxState, incoming: &Incoming) -> Reply {
+    let config = state.config();
+    if let Err(refusal) = admit(state, &config, incoming) {
         return refusal;
     }
     let ask = match ocean_request::read(&config.ocean, &incoming.body) {
@@ -45,25 +45,25 @@ pub(crate) fn reveal(world: &World, incoming: &Incoming) -> Reply {
         return Reply::empty(404);
     }
     let reserved =
-        world.ocean().account.reserve(ask.people.len() as i64 * config.ocean.plan.price());
+        state.ocean().account.reserve(ask.people.len() as i64 * config.ocean.plan.price());
     match reserved {
         Err(Refusal::Insufficient) => detail(402, INSUFFICIENT),
         Err(Refusal::Pending) => match config.ocean.pending_text {
             PendingText::MightBeInsufficient => detail(402, MIGHT_BE_INSUFFICIENT),
             PendingText::MightUseAll => detail(402, MIGHT_USE_ALL),
         },
-        Ok(()) => accept(world, &config, ask),
+        Ok(()) => accept(state, &config, ask),
     }
 }
 
 /// `GET /v2/credits/balance`
-pub(crate) fn balance(world: &World, incoming: &Incoming) -> Reply {
-    let config = world.config();
-    if let Err(refusal) = admit(world, &config, incoming) {
+pub(crate) fn balance(state: &SandboxState, incoming: &Incoming) -> Reply {
+    let config = state.config();
+    if let Err(refusal) = admit(state, &config, incoming) {
         return refusal;
     }
-    let mut desk = world.ocean();
-    let (one_time, recurrent) = desk.account.shown();
+    let mut ocean = state.ocean();
+    let (one_time, recurrent) = ocean.account.shown();
     let left = json!({"oneTime": decimal(one_time), "recurrent": decimal(recurrent)});
     let none = json!({"oneTime": 0, "recurrent": 0});
     let (credits, phone_credits) = match config.ocean.plan {
@@ -73,7 +73,7 @@ pub(crate) fn balance(world: &World, incoming: &Incoming) -> Reply {
     let mut body = json!({"credits": credits, "emailCredits": none, "phoneCredits": phone_credits});
     let limits = &config.ocean.limits;
     if limits.quota > 0 {
-        let (left, reset) = desk.limiter.left(limits, clock::now());
+        let (left, reset) = ocean.limiter.left(limits, clock::now());
         body["dailyLimitRateLeft"] = left.into();
         body["dailyLimitRateSecondsToReset"] = whole_seconds(reset).into();
     }
@@ -85,10 +85,14 @@ fn decimal(number: f64) -> Value {
     if number.fract() == 0.0 { json!(number as i64) } else { json!(number) }
 }
 
-pub(crate) fn admit(world: &World, config: &Config, incoming: &Incoming) -> Result<(), Reply> {
+pub(crate) fn admit(
+    state: &SandboxState,
+    config: &Config,
+    incoming: &Incoming,
+) -> Result<(), Reply> {
     check_token(config, incoming)?;
     let limits = &config.ocean.limits;
-    let taken = world.ocean().limiter.take(limits, clock::now());
+    let taken = state.ocean().limiter.take(limits, clock::now());
     taken.map_err(|many| too_many(limits, many.wait, &many.limit, detail(429, "Too many requests")))
 }
 
@@ -112,32 +116,32 @@ pub(crate) fn detail(status: u16, text: &str) -> Reply {
     Reply::json(status, &json!({"detail": text}))
 }
 
-fn accept(world: &World, config: &Config, ask: Ask) -> Reply {
+fn accept(state: &SandboxState, config: &Config, ask: Ask) -> Reply {
     let n = {
-        let mut desk = world.ocean();
-        desk.accepted += 1;
-        desk.accepted
+        let mut ocean = state.ocean();
+        ocean.accepted += 1;
+        ocean.accepted
     };
-    world.audit().accepted(Provider::Ocean, &ask.people);
+    state.audit().accepted(Provider::Ocean, &ask.people);
     let delay =
         Chance::new(config.seed, "ocean delay").nth(n).between(config.ocean.result_delay_ms);
     let mut order =
         Order { n, people: ask.people, url: ask.url.into(), is_followup: false, early: None };
     let mut early = None;
-    if parcel::comes_early(config, Provider::Ocean, n) {
+    if webhook_faults::comes_early(config, Provider::Ocean, n) {
         let (done, wait) = oneshot::channel();
         (order.early, early) = (Some(done), Some(wait));
     }
     let at_once = early.is_some() || delay == 0;
     let after = Duration::from_millis(if at_once { 0 } else { delay });
-    world.queue.push(after, Work::Ocean(order));
+    state.queue.push(after, Work::Ocean(order));
     let status = if at_once { "webhook sent" } else { "in progress" };
     Reply { early, ..Reply::json(200, &json!({"status": status})) }
 }
 
 /// Makes the result: charges for it and sends the webhook.
-pub(crate) fn finish(world: &World, order: Order) {
-    let config = world.config();
+pub(crate) fn finish(state: &SandboxState, order: Order) {
+    let config = state.config();
     let mut entries = Vec::with_capacity(order.people.len());
     let (mut finished, mut waiting) = (Vec::new(), Vec::new());
     for id in order.people {
@@ -153,7 +157,7 @@ pub(crate) fn finish(world: &World, order: Order) {
     let followup = config.ocean.webhooks.in_progress_followup_ms;
     let stays = followup > 0 && !order.is_followup && !waiting.is_empty();
     let ended = finished.len() + if stays { 0 } else { waiting.len() };
-    let charged = charge(world, &config, &finished, ended as i64);
+    let charged = charge(state, &config, &finished, ended as i64);
     let label = Label {
         provider: Provider::Ocean,
         n: order.n,
@@ -167,11 +171,11 @@ pub(crate) fn finish(world: &World, order: Order) {
     if config.ocean.tells_credits_used {
         body["creditsUsed"] = charged.into();
     }
-    parcel::send(world, &config, label, body);
+    webhook_faults::send(state, &config, label, body);
     if stays {
         let rest =
             Order { n: order.n, people: waiting, url: order.url, is_followup: true, early: None };
-        world.queue.push(Duration::from_millis(followup), Work::Ocean(rest));
+        state.queue.push(Duration::from_millis(followup), Work::Ocean(rest));
     }
 }
 
@@ -202,11 +206,11 @@ fn verdict(truth: &Truth) -> Value {
 }
 
 /// Charges for the numbers of those who are finished, and ends the reservations of so many; how much it was.
-fn charge(world: &World, config: &Config, finished: &[Truth], ended: i64) -> u64 {
+fn charge(state: &SandboxState, config: &Config, finished: &[Truth], ended: i64) -> u64 {
     let price = config.ocean.plan.price();
     let mut charged = 0;
     {
-        let mut audit = world.audit();
+        let mut audit = state.audit();
         for truth in finished {
             let id = &truth.person_id;
             let free = !config.ocean.charge_repeats && audit.was_charged(Provider::Ocean, id);
@@ -215,6 +219,6 @@ fn charge(world: &World, config: &Config, finished: &[Truth], ended: i64) -> u64
             charged += credits;
         }
     }
-    world.ocean().account.settle(ended * price, charged as i64);
+    state.ocean().account.settle(ended * price, charged as i64);
     charged
 }

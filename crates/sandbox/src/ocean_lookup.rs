@@ -8,8 +8,8 @@ use crate::{
     ocean::{INSUFFICIENT, admit, detail},
     ocean_request::Problems,
     reply::{Incoming, Reply},
+    sandbox_state::SandboxState,
     truth::{Marker, Truth, matched},
-    world::World,
 };
 
 /// Most handles in one request.
@@ -18,9 +18,9 @@ const MOST: usize = 1_000;
 /// What a match costs, in thousandths of a credit.
 const PRICE: i64 = 50;
 
-pub(crate) fn look_up(world: &World, incoming: &Incoming) -> Reply {
-    let config = world.config();
-    if let Err(refusal) = admit(world, &config, incoming) {
+pub(crate) fn look_up(state: &SandboxState, incoming: &Incoming) -> Reply {
+    let config = state.config();
+    if let Err(refusal) = admit(state, &config, incoming) {
         return refusal;
     }
     let handles = match handles(&config, &incoming.body) {
@@ -34,13 +34,13 @@ pub(crate) fn look_up(world: &World, incoming: &Incoming) -> Reply {
         handles.iter().filter_map(|handle| Some((handle, matched(&config, handle)?))).collect();
     let charged = found.len() as i64 * PRICE;
     {
-        let mut desk = world.ocean();
-        if desk.account.left().saturating_mul(1_000) < charged {
+        let mut ocean = state.ocean();
+        if ocean.account.left().saturating_mul(1_000) < charged {
             return detail(402, INSUFFICIENT);
         }
-        desk.account.looked_up += charged;
+        ocean.account.looked_up += charged;
     }
-    world.audit().looked_up(Provider::Ocean, &handles, charged as u64);
+    state.audit().looked_up(Provider::Ocean, &handles, charged as u64);
     let people: Vec<Value> = found.iter().map(|(handle, id)| person(&config, handle, id)).collect();
     Reply::json(200, &json!({"people": people}))
 }

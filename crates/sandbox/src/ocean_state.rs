@@ -8,13 +8,13 @@ use crate::{account::OceanAccount, config::OceanConfig, limits::Limiter};
 
 /// What Ocean knows about its customer.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct OceanState {
     pub(crate) account: OceanAccount,
     pub(crate) limiter: Limiter,
     pub(crate) accepted: u64,
 }
 
-impl Desk {
+impl OceanState {
     pub(crate) fn new(config: &OceanConfig, now: Instant) -> Self {
         Self { account: OceanAccount::new(config), limiter: Limiter::new(now), accepted: 0 }
     }

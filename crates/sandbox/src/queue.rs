@@ -20,7 +20,7 @@ use crate::{Provider, clock, clodura_state, lock::lock, ocean_state};
 
 /// A webhook to be sent.
 #[derive(Debug)]
-pub(crate) struct Parcel {
+pub(crate) struct Delivery {
     pub(crate) provider: Provider,
     pub(crate) url: Arc<str>,
     pub(crate) body: Bytes,
@@ -34,7 +34,7 @@ pub(crate) struct Parcel {
 pub(crate) enum Work {
     Ocean(ocean_state::Order),
     Clodura(clodura_state::Order),
-    Send(Parcel),
+    Send(Delivery),
 }
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Ord for Timed {
 #[derive(Debug, Default)]
 struct Waiting {
     by_time: BinaryHeap<Timed>,
-    held: Vec<Parcel>,
+    held: Vec<Delivery>,
     holding: bool,
     sequence: u64,
 }
@@ -111,8 +111,8 @@ impl Queue {
             waiting.holding = false;
             std::mem::take(&mut waiting.held)
         };
-        for parcel in held {
-            self.put(Duration::ZERO, Work::Send(parcel));
+        for delivery in held {
+            self.put(Duration::ZERO, Work::Send(delivery));
         }
     }
 
@@ -136,14 +136,14 @@ impl Queue {
         (ready, waiting.by_time.peek().map(|first| first.due))
     }
 
-    /// Gives the parcel back unless webhooks are held.
-    pub(crate) fn unless_held(&self, mut parcel: Parcel) -> Option<Parcel> {
+    /// Gives the delivery back unless webhooks are held.
+    pub(crate) fn unless_held(&self, mut delivery: Delivery) -> Option<Delivery> {
         let mut waiting = lock(&self.waiting);
         if !waiting.holding {
-            return Some(parcel);
+            return Some(delivery);
         }
-        parcel.early = None;
-        waiting.held.push(parcel);
+        delivery.early = None;
+        waiting.held.push(delivery);
         None
     }
 

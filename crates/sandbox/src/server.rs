@@ -20,9 +20,9 @@ use crate::{
     Config, ConfigError, Endpoint, PeopleFilter, PersonStats, Provider, ScriptedResponse, Stats,
     Truth, admin, clock, delivery, exchange,
     reply::Incoming,
+    sandbox_state::SandboxState,
     truth::matched,
     wire::{Link, Wires},
-    world::World,
 };
 
 /// How long a stop waits for answers that are under way.
@@ -49,7 +49,7 @@ pub enum StartError {
 
 /// A running sandbox. It ends when it is dropped; [`Sandbox::shutdown`] lets answers that are under way end first.
 pub struct Sandbox {
-    world: Arc<World>,
+    state: Arc<SandboxState>,
     address: SocketAddr,
     base_url: String,
     stop: Arc<Notify>,
@@ -64,15 +64,15 @@ impl Sandbox {
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let world = Arc::new(World::new(config, client()?));
-        let (outbox, parcels) = mpsc::unbounded_channel();
+        let state = Arc::new(SandboxState::new(config, client()?));
+        let (outbox, deliveries) = mpsc::unbounded_channel();
         let workers = [
-            tokio::spawn(delivery::watch(Arc::clone(&world), outbox)),
-            tokio::spawn(delivery::dispatch(Arc::clone(&world), parcels)),
+            tokio::spawn(delivery::watch(Arc::clone(&state), outbox)),
+            tokio::spawn(delivery::dispatch(Arc::clone(&state), deliveries)),
         ];
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
-        let service = router(Arc::clone(&world)).into_make_service_with_connect_info::<Link>();
+        let service = router(Arc::clone(&state)).into_make_service_with_connect_info::<Link>();
         let serve = axum::serve(Wires(listener), service)
             .with_graceful_shutdown(async move { stopped.notified().await });
         let server = tokio::spawn(async move {
@@ -80,7 +80,7 @@ impl Sandbox {
                 tracing::error!(%error, "the sandbox stopped serving");
             }
         });
-        Ok(Self { world, address, base_url: format!("http://{address}"), stop, server, workers })
+        Ok(Self { state, address, base_url: format!("http://{address}"), stop, server, workers })
     }
 
     /// The base URL of both providers, as `http://127.0.0.1:4000`.
@@ -95,46 +95,46 @@ impl Sandbox {
 
     /// The configuration in force.
     pub fn config(&self) -> Config {
-        (*self.world.config()).clone()
+        (*self.state.config()).clone()
     }
 
     /// Replaces the configuration.
     pub fn set_config(&self, config: Config) -> Result<(), ConfigError> {
         config.check()?;
-        self.world.set_config(config);
+        self.state.set_config(config);
         Ok(())
     }
 
     /// Replaces parts of the configuration, as `json!({"ocean": {"faults": {"drop_after_rate": 1}}})`.
     pub fn merge_config(&self, patch: &Value) -> Result<Config, ConfigError> {
-        let config = self.world.config().merged(patch)?;
-        self.world.set_config(config.clone());
+        let config = self.state.config().merged(patch)?;
+        self.state.set_config(config.clone());
         Ok(config)
     }
 
     /// Who has which numbers. For Clodura the identifier is a `personId` or a LinkedIn address.
     pub fn truth(&self, provider: Provider, identifier: &str) -> Truth {
-        Truth::of(&self.world.config(), provider, identifier)
+        Truth::of(&self.state.config(), provider, identifier)
     }
 
     /// Ocean's id of whoever has a LinkedIn handle; `None` where its lookup leaves them out.
     pub fn matched(&self, handle: &str) -> Option<String> {
-        matched(&self.world.config(), handle)
+        matched(&self.state.config(), handle)
     }
 
     /// Adds credits to an account; a negative number takes some away.
     pub fn top_up(&self, provider: Provider, credits: i64) {
-        self.world.top_up(provider, credits);
+        self.state.top_up(provider, credits);
     }
 
     /// Everything that was counted.
     pub fn stats(&self) -> Stats {
-        self.world.stats()
+        self.state.stats()
     }
 
     /// How often people were asked for and charged.
     pub fn people(&self, filter: &PeopleFilter) -> Vec<PersonStats> {
-        self.world.audit().people(filter)
+        self.state.audit().people(filter)
     }
 
     /// One person's counts; `None` if no accepted request named them.
@@ -150,22 +150,22 @@ impl Sandbox {
 
     /// Answers an endpoint's next requests with these, after those scripted before.
     pub fn script(&self, endpoint: Endpoint, responses: Vec<ScriptedResponse>) {
-        self.world.scripts().add(endpoint, responses);
+        self.state.scripts().add(endpoint, responses);
     }
 
     /// Forgets what is left of an endpoint's script.
     pub fn clear_script(&self, endpoint: Endpoint) {
-        self.world.scripts().clear(endpoint);
+        self.state.scripts().clear(endpoint);
     }
 
     /// From now on no webhook leaves; results are made and charged as always.
     pub fn hold_webhooks(&self) {
-        self.world.queue.hold();
+        self.state.queue.hold();
     }
 
     /// Sends what was held back, and everything from now on.
     pub fn release_webhooks(&self) {
-        self.world.queue.release();
+        self.state.queue.release();
     }
 
     /// Waits until the counts are as wanted; false if they aren't within the time.
@@ -223,7 +223,7 @@ fn client() -> Result<reqwest::Client, reqwest::Error> {
         .build()
 }
 
-fn router(world: Arc<World>) -> Router {
+fn router(state: Arc<SandboxState>) -> Router {
     Router::new()
         .route("/v2/reveal/phones", provider(MethodFilter::POST, Endpoint::OceanReveal))
         .route("/v2/lookup/people", provider(MethodFilter::POST, Endpoint::OceanLookup))
@@ -238,22 +238,22 @@ fn router(world: Arc<World>) -> Router {
         )
         .route("/api/v1/credits", provider(MethodFilter::GET, Endpoint::CloduraBalance))
         .merge(admin::router())
-        .fallback(|State(world): State<Arc<World>>| async move {
-            world.audit().unknown_paths += 1;
+        .fallback(|State(state): State<Arc<SandboxState>>| async move {
+            state.audit().unknown_paths += 1;
             StatusCode::NOT_FOUND
         })
-        .with_state(world)
+        .with_state(state)
 }
 
-fn provider(method: MethodFilter, endpoint: Endpoint) -> MethodRouter<Arc<World>> {
+fn provider(method: MethodFilter, endpoint: Endpoint) -> MethodRouter<Arc<SandboxState>> {
     on(
         method,
-        move |State(world): State<Arc<World>>,
+        move |State(state): State<Arc<SandboxState>>,
               ConnectInfo(link): ConnectInfo<Link>,
               uri: Uri,
               headers: HeaderMap,
               body: Bytes| {
-            exchange::answer(world, endpoint, Incoming { uri, headers, body }, link)
+            exchange::answer(state, endpoint, Incoming { uri, headers, body }, link)
         },
     )
 }

@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::error::{InputError, Refusal};
+use super::input_file::InputFile;
 use super::known_headers::trimmed;
 use super::next_record::{self, Found};
-use super::opened::Opened;
 use super::source::{Format, Source};
 
 /// Separators, the likeliest first.
@@ -25,7 +25,7 @@ pub struct Cells {
 /// # Errors
 /// The file can't be read, or is no list.
 pub fn read(source: &Source) -> Result<Vec<Cells>, InputError> {
-    let mut file = Opened::new(0, source.clone(), source.open()?, None)?;
+    let mut file = InputFile::new(0, source.clone(), source.open()?, None)?;
     let format = file.format()?;
     let mut records = Vec::new();
     if format == Format::Csv {
@@ -53,14 +53,14 @@ pub fn read(source: &Source) -> Result<Vec<Cells>, InputError> {
 }
 
 /// What stands most often in the first line.
-fn separator(file: &mut Opened) -> Result<u8, InputError> {
+fn separator(file: &mut InputFile) -> Result<u8, InputError> {
     let Some(end) = file.first_line()? else { return Ok(b',') };
     let line = &file.bytes()[..end.content];
     let times = |separator: &u8| line.iter().filter(|byte| *byte == separator).count();
     Ok(SEPARATORS.into_iter().rev().max_by_key(times).unwrap_or(b','))
 }
 
-fn record(file: &mut Opened) -> Result<Vec<(Option<String>, String)>, InputError> {
+fn record(file: &mut InputFile) -> Result<Vec<(Option<String>, String)>, InputError> {
     let mut fields = Vec::new();
     let end = match next_record::find(file, file.separator, &mut fields)? {
         Found::Record(end) => end,

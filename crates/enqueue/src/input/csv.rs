@@ -3,19 +3,19 @@ use std::borrow::Cow;
 use super::columns::Role;
 use super::error::{InputError, Refusal, RowError};
 use super::header::Header;
-use super::identifiers::{Judge, Texts};
+use super::identifiers::{Texts, Validator};
+use super::input_file::InputFile;
 use super::lines;
 use super::next_record::{Found, find, is_blank};
-use super::opened::Opened;
 use super::record::Field;
 use super::row::{BadRow, Line, Row};
 use export::kept;
 
 /// Reads the next row. None at the end of the file.
 pub fn next(
-    file: &mut Opened,
+    file: &mut InputFile,
     header: &Header,
-    judge: &Judge,
+    validator: &Validator,
     fields: &mut Vec<Field>,
 ) -> Result<Option<Line>, InputError> {
     while !(file.window.ended() && file.bytes().is_empty()) {
@@ -30,7 +30,7 @@ pub fn next(
         };
         let record = &file.bytes()[..end.content];
         let blank = is_blank(record, file.separator) || fields.iter().all(|f| f.is_blank(record));
-        let line = (!blank).then(|| row(file, end.content, header, judge, fields));
+        let line = (!blank).then(|| row(file, end.content, header, validator, fields));
         file.window.pass(end.next);
         if line.is_some() {
             return Ok(line);
@@ -42,7 +42,7 @@ pub fn next(
 /// Reports a quote at the line where it opens and goes on with the line after that, so that one
 /// lost quote costs one row and not the rest of the file.
 fn broken(
-    file: &mut Opened,
+    file: &mut InputFile,
     column: Option<String>,
     quote: usize,
     error: RowError,
@@ -61,7 +61,13 @@ fn broken(
     Ok(bad)
 }
 
-fn row(file: &Opened, content: usize, header: &Header, judge: &Judge, fields: &[Field]) -> Line {
+fn row(
+    file: &InputFile,
+    content: usize,
+    header: &Header,
+    validator: &Validator,
+    fields: &[Field],
+) -> Line {
     let raw = &file.bytes()[..content];
     let text = match std::str::from_utf8(raw) {
         Ok(text) => text,
@@ -81,7 +87,7 @@ fn row(file: &Opened, content: usize, header: &Header, judge: &Judge, fields: &[
     }
     let text_at = |at: usize| fields.get(at).map_or(Cow::Borrowed(""), |field| field.text(text));
     let texts: Texts<'_> = header.identifiers.map(|at| at.map(text_at));
-    match judge.identify(&texts) {
+    match validator.identify(&texts) {
         Ok((identifiers, waterfall)) => Line::Row(Row {
             source: file.place,
             line: file.window.line(),

@@ -5,9 +5,9 @@ use jobs::{Identifier, IdentifierKind};
 
 use super::columns::{Recognised, Role};
 use super::error::{InputError, Refusal};
+use super::input_file::InputFile;
 use super::known_headers::{may_be_address, trimmed};
 use super::lines::LineEnd;
-use super::opened::Opened;
 use super::record::{Field, Scan, scan};
 
 /// How many bytes of a file are looked at.
@@ -35,7 +35,7 @@ pub struct Head {
 
 /// Finds the first record that names a column of identifiers, and has such below it.
 pub fn find(
-    file: &mut Opened,
+    file: &mut InputFile,
     separators: &[u8],
     recognised: &Recognised,
 ) -> Result<Option<Head>, InputError> {
@@ -62,7 +62,7 @@ struct Record {
 }
 
 /// The first records of the sample, as this separator makes them.
-fn records(file: &Opened, separator: u8) -> Vec<Record> {
+fn records(file: &InputFile, separator: u8) -> Vec<Record> {
     let bytes = file.bytes();
     let mut sample = &bytes[..bytes.len().min(SAMPLE)];
     let ended = file.window.ended() && bytes.len() <= SAMPLE;

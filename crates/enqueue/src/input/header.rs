@@ -3,11 +3,11 @@ use jobs::IdentifierKind;
 use super::columns::{Recognised, Role};
 use super::error::{InputError, Names, Refusal};
 use super::head::{self, Head};
-use super::identifiers::Judge;
+use super::identifiers::Validator;
+use super::input_file::InputFile;
 use super::known_headers::{is_preferred, trimmed};
 use super::lines::LineEnd;
 use super::next_record::{self, Found};
-use super::opened::Opened;
 
 /// Separators, the likeliest first.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -76,17 +76,17 @@ impl Header {
     }
 
     /// Refuses a header under which no row could be good, or that lacks a mapped column.
-    pub fn check(&self, judge: &Judge) -> Result<(), Refusal> {
-        judge.recognised().check_mappings(self.names.iter().map(String::as_str))?;
+    pub fn check(&self, validator: &Validator) -> Result<(), Refusal> {
+        validator.recognised().check_mappings(self.names.iter().map(String::as_str))?;
         let is_there = |kind| self.roles.contains(&Role::Identifier(kind));
-        if judge.kinds().into_iter().any(is_there) {
+        if validator.kinds().into_iter().any(is_there) {
             return Ok(());
         }
-        Err(Refusal::NoIdentifier { wanted: judge.headers(), found: Names(self.names.clone()) })
+        Err(Refusal::NoIdentifier { wanted: validator.headers(), found: Names(self.names.clone()) })
     }
 
     /// Refuses a file whose header is not that of the first.
-    pub fn check_same(&self, first: &Header, first_file: &Opened) -> Result<(), Refusal> {
+    pub fn check_same(&self, first: &Header, first_file: &InputFile) -> Result<(), Refusal> {
         let length = self.names.len().max(first.names.len());
         let name = |header: &Header, place: usize| match header.names.get(place) {
             Some(name) => format!("{name:?}"),
@@ -106,7 +106,7 @@ impl Header {
 
 /// Reads the header and sees by it what separates the fields: what makes the most recognised
 /// columns, else the most columns. Where nothing is recognised, the header may stand further down.
-pub fn read(file: &mut Opened, recognised: &Recognised) -> Result<Header, InputError> {
+pub fn read(file: &mut InputFile, recognised: &Recognised) -> Result<Header, InputError> {
     skip_blank_lines(file)?;
     let said = separator_line(file)?;
     skip_blank_lines(file)?;
@@ -131,7 +131,7 @@ pub fn read(file: &mut Opened, recognised: &Recognised) -> Result<Header, InputE
     Ok(header)
 }
 
-fn skip_blank_lines(file: &mut Opened) -> Result<(), InputError> {
+fn skip_blank_lines(file: &mut InputFile) -> Result<(), InputError> {
     while let Some(end) =
         file.first_line()?.filter(|end| next_record::is_blank(&file.bytes()[..end.content], b','))
     {
@@ -141,7 +141,7 @@ fn skip_blank_lines(file: &mut Opened) -> Result<(), InputError> {
 }
 
 /// Excel's `sep=;`, which says what separates the fields below.
-fn separator_line(file: &mut Opened) -> Result<Option<u8>, InputError> {
+fn separator_line(file: &mut InputFile) -> Result<Option<u8>, InputError> {
     let Some(end) = file.first_line()? else { return Ok(None) };
     let line = &file.bytes()[..end.content];
     let line = line.strip_prefix(b"\"").unwrap_or(line);
@@ -164,7 +164,7 @@ type Guess = Result<Head, Refusal>;
 
 /// Takes the first record for the header.
 fn best_guess(
-    file: &mut Opened,
+    file: &mut InputFile,
     separators: &[u8],
     recognised: &Recognised,
 ) -> Result<Guess, InputError> {
@@ -194,7 +194,7 @@ fn best_guess(
 
 type NamesAndEnd = Result<(Vec<String>, LineEnd), Refusal>;
 
-fn names_by(file: &mut Opened, separator: u8) -> Result<NamesAndEnd, InputError> {
+fn names_by(file: &mut InputFile, separator: u8) -> Result<NamesAndEnd, InputError> {
     let mut fields = Vec::new();
     let end = match next_record::find(file, separator, &mut fields)? {
         Found::Record(end) => end,

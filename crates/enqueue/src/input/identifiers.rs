@@ -95,7 +95,7 @@ pub type Texts<'a> = [Option<Cow<'a, str>>; 3];
 
 /// Reads the identifiers of rows, and sees whom they ask.
 #[derive(Debug, Clone)]
-pub struct Judge {
+pub struct Validator {
     providers: Vec<Provider>,
     /// Where LinkedIn addresses are looked up, if anywhere.
     lookup: Option<Provider>,
@@ -105,15 +105,15 @@ pub struct Judge {
 /// A row's fault, and the column it is in.
 pub type Fault = (Option<String>, RowError);
 
-impl Judge {
-    /// A judge for the providers chosen by the user; all of them where none were.
+impl Validator {
+    /// A validator for the providers chosen by the user; all of them where none were.
     pub fn new(
         providers: Option<Vec<Provider>>,
         lookup: Option<Provider>,
         recognised: Recognised,
     ) -> Self {
         let providers = providers.unwrap_or_else(|| Provider::ALL.to_vec());
-        Judge { providers, lookup, recognised }
+        Validator { providers, lookup, recognised }
     }
 
     /// The kinds of identifiers by which the chosen providers can be asked, each once.

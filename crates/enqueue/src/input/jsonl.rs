@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use super::columns::{Recognised, Role};
 use super::error::{InputError, RowError};
-use super::identifiers::{Fault, Identifiers, Judge, Texts, Waterfall};
-use super::opened::Opened;
+use super::identifiers::{Fault, Identifiers, Texts, Validator, Waterfall};
+use super::input_file::InputFile;
 use super::row::{BadRow, Line, Row};
 
 /// The keys of all rows so far, in order of their first appearance.
@@ -79,10 +79,14 @@ impl Keys {
 }
 
 /// Reads the next row. None at the end of the file.
-pub fn next(file: &mut Opened, keys: &mut Keys, judge: &Judge) -> Result<Option<Line>, InputError> {
+pub fn next(
+    file: &mut InputFile,
+    keys: &mut Keys,
+    validator: &Validator,
+) -> Result<Option<Line>, InputError> {
     while let Some(end) = file.first_line()? {
         let raw = &file.bytes()[..end.content];
-        let line = (!is_blank(raw)).then(|| line(file, raw, keys, judge));
+        let line = (!is_blank(raw)).then(|| line(file, raw, keys, validator));
         file.window.pass(end.next);
         if line.is_some() {
             return Ok(line);
@@ -96,16 +100,16 @@ fn is_blank(raw: &[u8]) -> bool {
     raw.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0x1a)
 }
 
-fn line(file: &Opened, raw: &[u8], keys: &mut Keys, judge: &Judge) -> Line {
+fn line(file: &InputFile, raw: &[u8], keys: &mut Keys, validator: &Validator) -> Line {
     let text = match std::str::from_utf8(raw) {
         Ok(text) => text,
         Err(error) => {
             let bad = file.not_utf8(raw, error.valid_up_to());
-            let fields = as_object(&String::from_utf8_lossy(raw), judge.recognised());
+            let fields = as_object(&String::from_utf8_lossy(raw), validator.recognised());
             return Line::Bad(BadRow { fields, ..bad });
         }
     };
-    match row(text, keys, judge) {
+    match row(text, keys, validator) {
         Ok((fields, identifiers, waterfall)) => Line::Row(Row {
             source: file.place,
             line: file.window.line(),
@@ -114,7 +118,7 @@ fn line(file: &Opened, raw: &[u8], keys: &mut Keys, judge: &Judge) -> Line {
             waterfall,
         }),
         Err((column, error)) => {
-            let fields = as_object(text, judge.recognised());
+            let fields = as_object(text, validator.recognised());
             Line::Bad(BadRow { fields, ..file.bad(column, error, raw) })
         }
     }
@@ -145,7 +149,7 @@ fn as_object(text: &str, recognised: &Recognised) -> String {
 fn row(
     text: &str,
     keys: &mut Keys,
-    judge: &Judge,
+    validator: &Validator,
 ) -> Result<(String, Identifiers, Waterfall), Fault> {
     let object = parse(text).map_err(|error| (None, error))?;
     keys.rows += 1;
@@ -154,7 +158,7 @@ fn row(
     let mut fields = String::with_capacity(text.len());
     fields.push('{');
     for (guess, (name, value)) in object.0.iter().enumerate() {
-        let place = keys.place(name, guess, judge.recognised());
+        let place = keys.place(name, guess, validator.recognised());
         let (rows, key) = (keys.rows, &mut keys.keys[place]);
         if std::mem::replace(&mut key.last_row, rows) == rows {
             return Err((None, RowError::DuplicateKey(key.name.clone())));
@@ -180,7 +184,7 @@ fn row(
         }
     }
     fields.push('}');
-    let (identifiers, waterfall) = judge.identify(&texts)?;
+    let (identifiers, waterfall) = validator.identify(&texts)?;
     keys.prove();
     Ok((fields, identifiers, waterfall))
 }

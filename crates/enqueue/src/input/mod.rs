@@ -14,6 +14,8 @@ mod head;
 mod header;
 /// The identifiers on a row, and whom they ask.
 mod identifiers;
+/// A source that is being read.
+mod input_file;
 /// JSON Lines.
 mod jsonl;
 /// The headers of the usual exports.
@@ -22,8 +24,6 @@ mod known_headers;
 mod lines;
 /// Where the next record of a CSV file ends.
 mod next_record;
-/// A source that is being read.
-mod opened;
 /// The fields of one CSV record.
 mod record;
 /// Bad rows, written out for fixing.
@@ -50,9 +50,9 @@ pub use row::{BadRow, Line, Row};
 pub use source::{Format, Source, UnknownFormat};
 
 use columns::Recognised;
-use identifiers::Judge;
+use identifiers::Validator;
+use input_file::InputFile;
 use jobs::words::harmless;
-use opened::Opened;
 use record::Field;
 
 /// How the sources are to be read.
@@ -74,10 +74,10 @@ pub struct Options {
 ///
 /// An `Err` concerns the whole input; nothing comes after it.
 pub struct Reader {
-    files: Vec<Opened>,
+    files: Vec<InputFile>,
     current: usize,
     body: Body,
-    judge: Judge,
+    validator: Validator,
     fields: Vec<Field>,
 }
 
@@ -106,20 +106,20 @@ impl Reader {
     ) -> Result<Self, InputError> {
         let mut files = Vec::with_capacity(sources.len());
         for (place, (source, reader)) in sources.into_iter().enumerate() {
-            files.push(Opened::new(place, source, reader, options.sheet.as_deref())?);
+            files.push(InputFile::new(place, source, reader, options.sheet.as_deref())?);
         }
         let recognised =
             Recognised::new(&options.columns).map_err(|refusal| first_refused(&files, refusal))?;
-        let mut judge = Judge::new(options.providers, options.lookup, recognised);
+        let mut validator = Validator::new(options.providers, options.lookup, recognised);
         let body = match common_format(&mut files, options.format)? {
             Format::Csv => {
-                let header = common_header(&mut files, &judge)?;
-                judge.adopt(header.recognised().map(|(kind, name, _)| (kind, name)));
+                let header = common_header(&mut files, &validator)?;
+                validator.adopt(header.recognised().map(|(kind, name, _)| (kind, name)));
                 Body::Csv(header)
             }
             Format::Jsonl => Body::Jsonl(jsonl::Keys::default()),
         };
-        Ok(Reader { files, current: 0, body, judge, fields: Vec::new() })
+        Ok(Reader { files, current: 0, body, validator, fields: Vec::new() })
     }
 
     /// The format of the input.
@@ -145,7 +145,7 @@ impl Reader {
     #[must_use]
     pub fn recognised(&self) -> Vec<String> {
         let Body::Csv(header) = &self.body else { return Vec::new() };
-        let mapped = |kind| self.judge.recognised().is_mapped(kind);
+        let mapped = |kind| self.validator.recognised().is_mapped(kind);
         let renamed = header
             .recognised()
             .filter(|(kind, name, _)| !mapped(*kind) && !name.eq_ignore_ascii_case(kind.as_str()));
@@ -210,8 +210,8 @@ impl Reader {
     fn next_line(&mut self) -> Result<Option<Line>, InputError> {
         while let Some(file) = self.files.get_mut(self.current) {
             let line = match &mut self.body {
-                Body::Csv(header) => csv::next(file, header, &self.judge, &mut self.fields)?,
-                Body::Jsonl(keys) => jsonl::next(file, keys, &self.judge)?,
+                Body::Csv(header) => csv::next(file, header, &self.validator, &mut self.fields)?,
+                Body::Jsonl(keys) => jsonl::next(file, keys, &self.validator)?,
             };
             if line.is_some() {
                 return Ok(line);
@@ -228,7 +228,7 @@ impl Reader {
     fn check_mapped_keys(&self) -> Result<(), InputError> {
         match &self.body {
             Body::Jsonl(keys) if keys.names().next().is_some() => {
-                let checked = self.judge.recognised().check_mappings(keys.names());
+                let checked = self.validator.recognised().check_mappings(keys.names());
                 checked.map_err(|refusal| first_refused(&self.files, refusal))
             }
             // CSV has shown its header at the beginning; without any key each line is an error.
@@ -249,12 +249,12 @@ impl Iterator for Reader {
     }
 }
 
-fn first_refused(files: &[Opened], refusal: Refusal) -> InputError {
+fn first_refused(files: &[InputFile], refusal: Refusal) -> InputError {
     let name = files.first().map_or_else(|| Source::Stdin.name(), |file| file.name.clone());
     InputError::Refused { name, line: 1, refusal }
 }
 
-fn common_format(files: &mut [Opened], said: Option<Format>) -> Result<Format, InputError> {
+fn common_format(files: &mut [InputFile], said: Option<Format>) -> Result<Format, InputError> {
     if let Some(format) = said {
         return Ok(format);
     }
@@ -268,15 +268,18 @@ fn common_format(files: &mut [Opened], said: Option<Format>) -> Result<Format, I
     Ok(common.unwrap_or(Format::Csv))
 }
 
-fn common_header(files: &mut [Opened], judge: &Judge) -> Result<header::Header, InputError> {
+fn common_header(
+    files: &mut [InputFile],
+    validator: &Validator,
+) -> Result<header::Header, InputError> {
     let Some((first, others)) = files.split_first_mut() else {
         return Err(first_refused(files, Refusal::Empty));
     };
-    let common = header::read(first, judge.recognised())?;
+    let common = header::read(first, validator.recognised())?;
     let refused = |refusal| first_refused(std::slice::from_ref(first), refusal);
-    common.check(judge).map_err(refused)?;
+    common.check(validator).map_err(refused)?;
     for file in others {
-        let other = header::read(file, judge.recognised())?;
+        let other = header::read(file, validator.recognised())?;
         let same = other.check_same(&common, first);
         same.map_err(|refusal| InputError::Refused { name: file.name.clone(), line: 1, refusal })?;
     }

@@ -1,6 +1,6 @@
 use super::error::{InputError, Refusal, RowError};
+use super::input_file::InputFile;
 use super::lines::{self, LineEnd};
-use super::opened::Opened;
 use super::record::{Field, Scan, scan};
 
 /// What the next record is.
@@ -18,7 +18,7 @@ pub enum Found {
 
 /// Finds the fields of the next record, reading on as far as it takes.
 pub fn find(
-    file: &mut Opened,
+    file: &mut InputFile,
     separator: u8,
     fields: &mut Vec<Field>,
 ) -> Result<Found, InputError> {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::error::RowError;
+use super::input_file::InputFile;
 use super::jsonl;
-use super::opened::Opened;
 use super::record::{Field, Scan, scan};
 use super::row::BadRow;
 use super::source::{Format, Source};
@@ -43,7 +43,7 @@ struct Target {
 }
 
 impl Rejected {
-    pub(super) fn beside(files: &[Opened], format: Format) -> Self {
+    pub(super) fn beside(files: &[InputFile], format: Format) -> Self {
         let mut taken: Vec<PathBuf> = files.iter().filter_map(|f| place_of(&f.source)).collect();
         let targets = files.iter().map(|file| {
             let path = free_path(&file.source, format, &taken);
@@ -94,7 +94,7 @@ impl Rejected {
 }
 
 impl Target {
-    fn new(path: PathBuf, file: &Opened) -> Self {
+    fn new(path: PathBuf, file: &InputFile) -> Self {
         let mut fields = Vec::new();
         let content = match scan(&file.header, file.separator, true, &mut fields) {
             Scan::Record(end) => end.content,

@@ -3,8 +3,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use store::{ChunkSize, Loaded, Loading, Preview, Store};
 
-use super::feed::Feed;
-use super::packed::Packed;
+use super::row_buffer::RowBuffer;
+use super::row_stream::RowStream;
 use crate::failure::Failure;
 use crate::output::{draws_progress, number};
 
@@ -24,12 +24,16 @@ pub enum Sink {
     Nowhere,
 }
 
-/// Takes all rows of a feed; what they came to. Ends early, with what there is, when the feed does.
-pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loaded, Failure> {
+/// Takes all rows of a stream; what they came to. Ends early, with what there is, when the stream does.
+pub async fn load(
+    store: &Store,
+    sink: &mut Sink,
+    stream: &mut RowStream,
+) -> Result<Loaded, Failure> {
     let progress = Progress::new();
     let mut loaded = Loaded::default();
     let mut chunk_size = store.chunk_size();
-    while let Some(mut rows) = next_run(store, sink, feed).await? {
+    while let Some(mut rows) = next_run(store, sink, stream).await? {
         let rejected = rows.take_rejected();
         if let Sink::Batch(loading) = sink {
             store.load_rejected(loading, rejected).await?;
@@ -48,9 +52,13 @@ pub async fn load(store: &Store, sink: &mut Sink, feed: &mut Feed) -> Result<Loa
 }
 
 /// What is read next. Whoever writes the input may be slow: the batch must not be taken for abandoned.
-async fn next_run(store: &Store, sink: &Sink, feed: &mut Feed) -> Result<Option<Packed>, Failure> {
+async fn next_run(
+    store: &Store,
+    sink: &Sink,
+    stream: &mut RowStream,
+) -> Result<Option<RowBuffer>, Failure> {
     loop {
-        match tokio::time::timeout(SIGN_OF_LIFE, feed.runs.recv()).await {
+        match tokio::time::timeout(SIGN_OF_LIFE, stream.runs.recv()).await {
             Ok(run) => return Ok(run),
             Err(_) => {
                 if let Sink::Batch(loading) = sink {
@@ -65,16 +73,16 @@ async fn next_run(store: &Store, sink: &Sink, feed: &mut Feed) -> Result<Option<
 async fn take(
     store: &Store,
     sink: &mut Sink,
-    mut rows: Packed,
+    mut rows: RowBuffer,
     chunk_size: &mut ChunkSize,
-) -> Result<(Loaded, Packed), Failure> {
+) -> Result<(Loaded, RowBuffer), Failure> {
     Ok(match sink {
         Sink::Batch(loading) => store.load_chunks(loading, rows, chunk_size).await?,
         Sink::Preview(preview) => {
             let chunk = rows.by_ref().take(chunk_size.rows()).collect();
             (store.preview(preview, chunk).await?, rows)
         }
-        Sink::Nowhere => (Loaded::default(), Packed::default()),
+        Sink::Nowhere => (Loaded::default(), RowBuffer::default()),
     })
 }
 

@@ -12,7 +12,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 const WORKBOOK: &[u8] = b"PK\x03\x04";
 
 /// A source that is being read.
-pub struct Opened {
+pub struct InputFile {
     /// Its place among the sources.
     pub place: usize,
     /// What it is.
@@ -42,7 +42,7 @@ pub struct SheetName {
     pub of: usize,
 }
 
-impl Opened {
+impl InputFile {
     /// Looks at the beginning of `reader` and refuses what holds no table. Of a workbook, the sheet
     /// of this name is read, else the first.
     pub fn new(
@@ -52,7 +52,7 @@ impl Opened {
         sheet: Option<&str>,
     ) -> Result<Self, InputError> {
         let name = source.name();
-        let mut file = Opened {
+        let mut file = InputFile {
             place,
             source,
             name,
@@ -86,7 +86,7 @@ impl Opened {
     }
 
     fn of_workbook(self, sheet: Option<&str>) -> Result<Self, InputError> {
-        let Opened { place, source, name, window, .. } = self;
+        let InputFile { place, source, name, window, .. } = self;
         let sheet =
             workbook::read(window.into_inner(), sheet).map_err(|problem| match problem {
                 workbook::Problem::Refused(refusal) => {
@@ -96,7 +96,7 @@ impl Opened {
                     InputError::Unreadable { name: name.clone(), error }
                 }
             })?;
-        let mut file = Opened {
+        let mut file = InputFile {
             place,
             source,
             name,

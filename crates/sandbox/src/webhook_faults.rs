@@ -11,8 +11,8 @@ use crate::{
     chance::Chance,
     config::{Config, WebhookFaults},
     odd::{self, people},
-    queue::{Parcel, Work},
-    world::World,
+    queue::{Delivery, Work},
+    sandbox_state::SandboxState,
 };
 
 /// Which result this is; decides which faults it has.
@@ -31,12 +31,12 @@ pub(crate) fn comes_early(config: &Config, provider: Provider, n: u64) -> bool {
 }
 
 /// Sends a result: never, once or twice, now or later, whole or spoilt.
-pub(crate) fn send(world: &World, config: &Config, label: Label, mut body: Value) {
+pub(crate) fn send(state: &SandboxState, config: &Config, label: Label, mut body: Value) {
     let Label { provider, n, url, early } = label;
     let faults = config.webhooks(provider);
     let hits = |question, rate| ask(config, provider, n, question).hits(rate);
     if hits("webhook lost", faults.lost_rate) {
-        world.audit().webhooks(provider).lost += 1;
+        state.audit().webhooks(provider).lost += 1;
         return;
     }
     if hits("webhook shuffled", faults.shuffled_rate) {
@@ -58,15 +58,20 @@ pub(crate) fn send(world: &World, config: &Config, label: Label, mut body: Value
     };
     let delay = if early.is_some() { Duration::ZERO } else { delay(&hits, faults) };
     let copies = 1 + u64::from(hits("webhook duplicated", faults.duplicated_rate));
-    world.audit().webhooks(provider).made += copies;
+    state.audit().webhooks(provider).made += copies;
     if copies == 2 {
-        let parcel =
-            Parcel { provider, url: Arc::clone(&url), body: body.clone(), attempt: 1, early: None };
-        world
+        let delivery = Delivery {
+            provider,
+            url: Arc::clone(&url),
+            body: body.clone(),
+            attempt: 1,
+            early: None,
+        };
+        state
             .queue
-            .push(delay + Duration::from_millis(faults.duplicate_delay_ms), Work::Send(parcel));
+            .push(delay + Duration::from_millis(faults.duplicate_delay_ms), Work::Send(delivery));
     }
-    world.queue.push(delay, Work::Send(Parcel { provider, url, body, attempt: 1, early }));
+    state.queue.push(delay, Work::Send(Delivery { provider, url, body, attempt: 1, early }));
 }
 
 fn ask(config: &Config, provider: Provider, n: u64, question: &str) -> Chance {

@@ -8,8 +8,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::bad_rows::BadRows;
-use super::packed::Packed;
 use super::repeats::Repeats;
+use super::row_buffer::RowBuffer;
 use crate::input::{BadRow, ContentHasher, Format, InputError, Line, Reader, Rejected, Row};
 
 /// How many rows are passed on together. The longer the ledger's index is, the fewer people of a run share a
@@ -21,11 +21,11 @@ const SHARE_OF_READ: i64 = 4;
 const RUN_BYTES: usize = 32 * 1024 * 1024;
 
 /// A reader on a thread of its own, ahead of whoever takes the rows.
-pub struct Feed {
+pub struct RowStream {
     /// Good rows, run by run.
-    pub runs: mpsc::Receiver<Packed>,
+    pub runs: mpsc::Receiver<RowBuffer>,
     /// What the whole input came to; comes once all was read.
-    pub end: oneshot::Receiver<Result<Input, FeedError>>,
+    pub end: oneshot::Receiver<Result<Input, ReadError>>,
 }
 
 /// The order in which rows are passed on.
@@ -59,7 +59,7 @@ pub struct Input {
 
 /// Why the input could not be read to its end.
 #[derive(Debug)]
-pub enum FeedError {
+pub enum ReadError {
     /// The input's fault, or the file system's.
     Input(InputError),
     /// The bad rows can't be written out.
@@ -74,7 +74,7 @@ pub fn start(
     fingerprint: ContentHasher,
     keep_bad: bool,
     order: Order,
-) -> Feed {
+) -> RowStream {
     let (sender, runs) = mpsc::channel(1);
     let (told, end) = oneshot::channel();
     let runtime = Handle::current();
@@ -92,7 +92,7 @@ pub fn start(
                 rejected: None,
             },
             order,
-            run: Packed::of(&providers, lookup),
+            run: RowBuffer::of(&providers, lookup),
             run_length: run_length(0),
             sender: Some(sender),
             runtime,
@@ -100,28 +100,28 @@ pub fn start(
         // Whoever was to be told has given up.
         let _ = told.send(reading.run(reader, fingerprint));
     });
-    Feed { runs, end }
+    RowStream { runs, end }
 }
 
 struct Reading {
     input: Input,
     rejected: Option<Rejected>,
     order: Order,
-    run: Packed,
+    run: RowBuffer,
     run_length: usize,
-    sender: Option<mpsc::Sender<Packed>>,
+    sender: Option<mpsc::Sender<RowBuffer>>,
     runtime: Handle,
 }
 
 impl Reading {
-    fn run(mut self, mut reader: Reader, mut hasher: ContentHasher) -> Result<Input, FeedError> {
+    fn run(mut self, mut reader: Reader, mut hasher: ContentHasher) -> Result<Input, ReadError> {
         // The columns of CSV are known now, those of JSON Lines in the end.
         if reader.format() == Format::Csv {
             hasher.columns(&reader.columns());
         }
         let mut repeats = Repeats::default();
         for line in reader.by_ref() {
-            match line.map_err(FeedError::Input)? {
+            match line.map_err(ReadError::Input)? {
                 Line::Row(row) => {
                     hasher.row(&row);
                     repeats.add(&row);
@@ -131,7 +131,7 @@ impl Reading {
                     self.input.bad.add(&bad);
                     match &mut self.rejected {
                         Some(rejected) => {
-                            rejected.write(&bad).map_err(FeedError::Rejected)?;
+                            rejected.write(&bad).map_err(ReadError::Rejected)?;
                             self.leave_out(&bad);
                         }
                         None => self.sender = None,
@@ -178,7 +178,7 @@ impl Reading {
     /// a third would only cost memory.
     fn pass_on(&mut self) {
         self.run_length = run_length(self.input.rows);
-        let next = Packed::after(&self.run, self.run_length, RUN_BYTES);
+        let next = RowBuffer::after(&self.run, self.run_length, RUN_BYTES);
         let mut run = std::mem::replace(&mut self.run, next);
         // An input that doesn't fill one run keeps its order: there is nothing to gain.
         if self.order == Order::AsTheyAreFiled && self.input.rows >= *RUN.start() as i64 {
@@ -215,13 +215,13 @@ mod tests {
         write!(file, "ocean_person_id\n{text}").unwrap();
         let source = Source::File(file.path().to_owned());
         let reader = Reader::open(&[source], Options::default()).unwrap();
-        let mut feed =
+        let mut stream =
             start(reader, (vec![Provider::Ocean], None), ContentHasher::new(), false, order);
         let mut runs = Vec::new();
-        while let Some(run) = feed.runs.recv().await {
+        while let Some(run) = stream.runs.recv().await {
             runs.push(run.map(|row| row.number).collect());
         }
-        assert_eq!(feed.end.await.unwrap().unwrap().rows, rows as i64);
+        assert_eq!(stream.end.await.unwrap().unwrap().rows, rows as i64);
         runs
     }
 

@@ -10,7 +10,7 @@ use crate::input::{BadRow, Row};
 /// Rows on their way to the ledger, which were read one after the other; an iterator over those that weren't taken
 /// yet.
 #[derive(Debug, Default)]
-pub struct Packed {
+pub struct RowBuffer {
     /// The number of the row that was read first.
     first: i64,
     /// The providers chosen for the batch.
@@ -37,24 +37,24 @@ struct PackedRow {
     asks_by: [Option<u8>; Provider::ALL.len()],
 }
 
-impl Packed {
+impl RowBuffer {
     /// Begins with the first row of a batch for which these providers were chosen.
     pub fn of(providers: &[Provider], lookup: Option<Provider>) -> Self {
         let providers = SmallVec::from_slice(providers);
-        Packed { first: 1, providers, lookup, ..Packed::default() }
+        RowBuffer { first: 1, providers, lookup, ..RowBuffer::default() }
     }
 
     /// Begins with the row that follows, with room for so many rows, whose texts are as long as those of the ones
     /// before, and for so many bytes at most. A text that outgrows its place leaves it behind unused.
-    pub fn after(before: &Packed, rows: usize, most_bytes: usize) -> Self {
+    pub fn after(before: &RowBuffer, rows: usize, most_bytes: usize) -> Self {
         let bytes = before.texts.len() / before.rows.len().max(1) * rows;
-        Packed {
+        RowBuffer {
             first: before.first + before.rows.len() as i64,
             providers: before.providers.clone(),
             lookup: before.lookup,
             texts: String::with_capacity((bytes + bytes / 16).min(most_bytes)),
             rows: Vec::with_capacity(rows),
-            ..Packed::default()
+            ..RowBuffer::default()
         }
     }
 
@@ -142,7 +142,7 @@ impl PackedRow {
     }
 }
 
-impl Iterator for Packed {
+impl Iterator for RowBuffer {
     type Item = NewRow;
 
     fn next(&mut self) -> Option<NewRow> {
@@ -163,7 +163,7 @@ impl Iterator for Packed {
     }
 }
 
-impl ExactSizeIterator for Packed {}
+impl ExactSizeIterator for RowBuffer {}
 
 #[cfg(test)]
 mod tests {
@@ -183,23 +183,23 @@ mod tests {
         Row { source: 0, line: 1, fields: format!("[{ocean:?}]"), identifiers, waterfall }
     }
 
-    fn packed_for(providers: &[Provider], rows: &[Row]) -> Packed {
-        let mut packed = Packed::of(providers, None);
+    fn buffer_for(providers: &[Provider], rows: &[Row]) -> RowBuffer {
+        let mut buffer = RowBuffer::of(providers, None);
         for row in rows {
-            packed.push(row);
+            buffer.push(row);
         }
-        packed
+        buffer
     }
 
-    fn packed(rows: &[Row]) -> Packed {
-        packed_for(&[Provider::Ocean, Provider::Clodura], rows)
+    fn buffer(rows: &[Row]) -> RowBuffer {
+        buffer_for(&[Provider::Ocean, Provider::Clodura], rows)
     }
 
     #[test]
     fn rows_come_back_as_they_were_read() {
         let address = Some("linkedin.com/in/ada");
         let mut rows =
-            packed(&[row(Some("o1"), address), row(None, address), row(Some("ö2"), None)]);
+            buffer(&[row(Some("o1"), address), row(None, address), row(Some("ö2"), None)]);
         assert_eq!(rows.len(), 3);
         let asked = |row: &NewRow| -> Vec<Option<String>> {
             row.steps.iter().map(|step| row.asked_by(step).map(|it| it.to_string())).collect()
@@ -219,8 +219,8 @@ mod tests {
 
     #[test]
     fn numbers_go_on_from_run_to_run() {
-        let first = packed(&[row(Some("o1"), None), row(Some("o2"), None)]);
-        let mut second = Packed::after(&first, 1, 100);
+        let first = buffer(&[row(Some("o1"), None), row(Some("o2"), None)]);
+        let mut second = RowBuffer::after(&first, 1, 100);
         second.push(&row(Some("o3"), None));
         let numbers: Vec<i64> = first.chain(second).map(|row| row.number).collect();
         assert_eq!(numbers, [1, 2, 3]);
@@ -231,7 +231,7 @@ mod tests {
         let (ocean, clodura) = (Provider::Ocean, Provider::Clodura);
         let rows = [row(Some("o1"), Some("linkedin.com/in/a"))];
         for chosen in [&[clodura, ocean] as &[_], &[clodura], &[ocean, ocean, clodura]] {
-            let row = packed_for(chosen, &rows).next().unwrap();
+            let row = buffer_for(chosen, &rows).next().unwrap();
             let steps: Vec<_> = row.steps.iter().map(|s| (s.provider, s.asks_by)).collect();
             let asked = |&provider| (provider, Some(if provider == ocean { 0 } else { 1 }));
             assert_eq!(steps, chosen.iter().map(asked).collect::<Vec<_>>());
@@ -249,7 +249,7 @@ mod tests {
             clodura("linkedin.com/in/a"),
             ocean("b"),
         ];
-        let mut rows = packed(&rows);
+        let mut rows = buffer(&rows);
         rows.sort();
         let numbers: Vec<i64> = rows.map(|row| row.number).collect();
         assert_eq!(numbers, [3, 5, 2, 1, 4]);

@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// The state of both providers. Locks are taken one at a time and never across a wait.
-pub(crate) struct World {
+pub(crate) struct SandboxState {
     config: RwLock<Arc<Config>>,
-    ocean: Mutex<ocean_state::Desk>,
-    clodura: Mutex<clodura_state::Desk>,
+    ocean: Mutex<ocean_state::OceanState>,
+    clodura: Mutex<clodura_state::CloduraState>,
     audit: Mutex<Audit>,
     scripts: Mutex<Scripts>,
     series: [AtomicU64; 2],
@@ -27,12 +27,12 @@ pub(crate) struct World {
     pub(crate) client: reqwest::Client,
 }
 
-impl World {
+impl SandboxState {
     pub(crate) fn new(config: Config, client: reqwest::Client) -> Self {
         let now = clock::now();
         Self {
-            ocean: Mutex::new(ocean_state::Desk::new(&config.ocean, now)),
-            clodura: Mutex::new(clodura_state::Desk::new(&config.clodura, now)),
+            ocean: Mutex::new(ocean_state::OceanState::new(&config.ocean, now)),
+            clodura: Mutex::new(clodura_state::CloduraState::new(&config.clodura, now)),
             audit: Mutex::default(),
             scripts: Mutex::default(),
             series: Default::default(),
@@ -50,11 +50,11 @@ impl World {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
-    pub(crate) fn ocean(&self) -> MutexGuard<'_, ocean_state::Desk> {
+    pub(crate) fn ocean(&self) -> MutexGuard<'_, ocean_state::OceanState> {
         lock(&self.ocean)
     }
 
-    pub(crate) fn clodura(&self) -> MutexGuard<'_, clodura_state::Desk> {
+    pub(crate) fn clodura(&self) -> MutexGuard<'_, clodura_state::CloduraState> {
         lock(&self.clodura)
     }
 
@@ -93,13 +93,13 @@ impl World {
         let mut stats = self.audit().stats();
         (stats.pending, stats.held) = (pending, held);
         {
-            let desk = self.ocean();
-            stats.ocean.credits_left = desk.account.left();
-            stats.ocean.credits_reserved = desk.account.reserved;
+            let ocean = self.ocean();
+            stats.ocean.credits_left = ocean.account.left();
+            stats.ocean.credits_reserved = ocean.account.reserved;
         }
-        let desk = self.clodura();
-        stats.clodura.credits_left = desk.account.left(plan);
-        stats.clodura.credits_reserved = desk.account.reserved;
+        let clodura = self.clodura();
+        stats.clodura.credits_left = clodura.account.left(plan);
+        stats.clodura.credits_reserved = clodura.account.reserved;
         stats
     }
 }
