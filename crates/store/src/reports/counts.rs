@@ -11,7 +11,7 @@ record! {
     #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
     #[expect(
         missing_docs,
-        reason = "the columns of batch_status and batch_spend, which the contract explains"
+        reason = "the columns of batch_status and batch_spend, which the contract explains; what lookups cost is part of what was spent"
     )]
     pub struct Counts {
         pub queued: i64,
@@ -28,6 +28,7 @@ record! {
         pub people_found: i64,
         pub credits_reserved: Credits = Credits::from_thousandths,
         pub credits_spent: Credits = Credits::from_thousandths,
+        pub credits_looked_up: Credits = Credits::from_thousandths,
     }
 }
 
@@ -84,6 +85,7 @@ impl Counts {
         self.people_found += other.people_found;
         self.credits_reserved += other.credits_reserved;
         self.credits_spent += other.credits_spent;
+        self.credits_looked_up += other.credits_looked_up;
     }
 }
 
@@ -110,7 +112,8 @@ pub(crate) async fn read_counts(conn: &mut Conn) -> Result<Vec<(Provider, Counts
             CAST(SUM(t.people_asked) AS BIGINT) AS people_asked,
             CAST(SUM(t.people_found) AS BIGINT) AS people_found,
             CAST(SUM(t.credits_reserved + t.written_off) AS BIGINT) AS credits_reserved,
-            CAST(SUM(t.credits_spent) AS BIGINT) AS credits_spent
+            CAST(SUM(t.credits_spent) AS BIGINT) AS credits_spent,
+            CAST(SUM(t.credits_looked_up) AS BIGINT) AS credits_looked_up
          FROM batch_totals t JOIN batches b ON b.id = t.batch_id AND b.published_at IS NOT NULL
          LEFT JOIN rows_sending s ON s.batch_id = t.batch_id AND s.provider = t.provider
          LEFT JOIN provider_holds h ON h.provider = t.provider

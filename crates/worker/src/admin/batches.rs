@@ -174,6 +174,7 @@ pub fn spending(batch: &BatchOverview) -> Markup {
                         " of " (words::number(counts.people_asked)) " asked found · "
                     }
                     (counts.credits_spent.counted()) " spent"
+                    @if counts.credits_looked_up.is_positive() { ", " (counts.credits_looked_up.grouped()) " of them by lookups" }
                     @if counts.credits_reserved.is_positive() { " · " (counts.credits_reserved.grouped()) " reserved" }
                     @if let Some(most) = at.max_credits { " · ceiling " (most.grouped()) }
                 }

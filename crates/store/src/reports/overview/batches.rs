@@ -85,7 +85,7 @@ pub(crate) async fn read_batches(
             COALESCE(t.cancelled, 0) AS cancelled, COALESCE(t.people_asked, 0) AS people_asked,
             COALESCE(t.people_found, 0) AS people_found,
             COALESCE(t.credits_reserved + t.written_off, 0) AS credits_reserved,
-            COALESCE(t.credits_spent, 0) AS credits_spent
+            COALESCE(t.credits_spent, 0) AS credits_spent, COALESCE(t.credits_looked_up, 0) AS credits_looked_up
          FROM (SELECT id, unfinished FROM batches
                WHERE published_at IS NOT NULL AND ($1 = 0 OR id = $1)
                ORDER BY CASE WHEN unfinished > 0 THEN 0 ELSE 1 END, id DESC LIMIT $2) l
