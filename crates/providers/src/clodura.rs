@@ -5,7 +5,7 @@ use jobs::outcome::{
 };
 use jobs::price::DIRECT_DIAL;
 use jobs::words::{Known, masked};
-use jobs::{Credits, Identifier, IdentifierKind, Tariff};
+use jobs::{Credits, Identifier, IdentifierKind, Tariff, json};
 use reqwest::header::HeaderName;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ impl Client {
         let path = [&PEOPLE[..], &["track", tracking_id]].concat();
         let answer = meaning::of_free_request(self.0.get(&path, Some(tracking_id)).await)?;
         match answer.status {
-            200..=299 if answer.is_readable() => Ok(tracked(&answer)),
+            200..=299 if let Some(body) = answer.body() => Ok(read_track(body)),
             // It knows no such order. One id is to blame here, never the provider as a whole.
             400 | 404 | 410 | 422 => Ok(TrackOutcome::NothingThere),
             _ => Err(FreeRequestFailure::Unavailable { message: answer.words() }),
@@ -99,7 +99,7 @@ impl Client {
     pub async fn balance(&self) -> Result<Balance, FreeRequestFailure> {
         let exchange = self.0.get(&["api", "v1", "credits"], None).await;
         let answer = meaning::of_free_request(exchange)?;
-        let balance = answer.json().filter(|_| answer.is_success()).and_then(|json| balance(&json));
+        let balance = answer.body().filter(|_| answer.is_success()).and_then(read_balance);
         balance.ok_or_else(|| FreeRequestFailure::Unavailable { message: answer.words() })
     }
 }
@@ -167,9 +167,11 @@ fn names_missing_field(answer: &Answer) -> bool {
             && !any(&["plan", "upgrade", "subscription", "api key", "api-key", "apikey", "token"])
 }
 
-/// Prospect plans count direct dials, the others have one kind of credit. A negative number is no balance: it stands for
-/// none that was set.
-fn balance(json: &Value) -> Option<Balance> {
+/// Reads a balance. Prospect plans count direct dials, the others have one kind of credit. A negative number is no
+/// balance: it stands for none that was set.
+#[must_use]
+pub fn read_balance(body: &[u8]) -> Option<Balance> {
+    let json = json::read(body).ok()?;
     let field = |name| meaning::credits(json.get(name)).filter(|credits| *credits >= Credits::ZERO);
     let (credits, tariff) = match field("maxDirectDials") {
         Some(most) => (most - field("directDials").unwrap_or_default(), Tariff::DirectDials),
@@ -178,11 +180,11 @@ fn balance(json: &Value) -> Option<Balance> {
     Some(Balance { credits: credits.max(Credits::ZERO), tariff: Some(tariff), daily: None })
 }
 
-/// The body of a poll is not published: either webhook's shape when finished, and anything else
+/// Reads the answer to a poll. Its form is not published: either webhook's shape when finished, and anything else
 /// still runs. With several entries a number wins, then whatever is still open.
-fn tracked(answer: &Answer) -> TrackOutcome {
-    let json = answer.json::<Value>();
-    let reading = json.and_then(|json| read(&json).ok());
+#[must_use]
+pub fn read_track(body: &[u8]) -> TrackOutcome {
+    let reading = json::read(body).ok().and_then(|json| read(&json).ok());
     let results = reading.unwrap_or_default().results;
     let result = results.into_iter().min_by_key(|result| match result.finding {
         Finding::Found { .. } => 0,

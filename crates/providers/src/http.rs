@@ -212,8 +212,9 @@ impl Answer {
         matches!(self.status, 200..=299)
     }
 
-    pub(crate) fn is_readable(&self) -> bool {
-        self.body.is_some()
+    /// The body; none that was broken off, or was too large.
+    pub(crate) fn body(&self) -> Option<&[u8]> {
+        self.body.as_deref()
     }
 
     /// The body as text in lower case, for looking for a documented phrase; empty if unreadable.

@@ -27,7 +27,7 @@ pub mod phone;
 /// Which of Ocean's ids people with LinkedIn addresses have.
 mod profiles;
 /// How long an answer asks to wait.
-mod retry_after;
+pub mod retry_after;
 /// The signature in a webhook's address, which is all that tells it from a forgery.
 pub mod signature;
 /// What webhooks say.

@@ -1,11 +1,11 @@
 //! One person's numbers, in whatever fields and lists they come.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use jobs::outcome::Phone;
 use serde_json::{Map, Value};
 
-use crate::phone::phone;
+use crate::phone::{kind_of, phone};
 use crate::writing::{is_number_like, may_be_number, several};
 
 /// Fields of an entry that hold its number: in a clean form first, then as it came.
@@ -33,6 +33,8 @@ const DEEPEST: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
     phones: Vec<Phone>,
+    /// The place of each, so that a hostile body of a hundred thousand numbers takes no hour.
+    places: HashMap<Key, usize>,
     /// Whether something stood where a number belongs, and was none.
     unread: bool,
     /// Names of fields that nothing published names, and that held a number.
@@ -91,7 +93,7 @@ impl Numbers {
         if own.is_empty() {
             own.look_into(fields, &FIELDS, DEEPEST);
             for phone in &mut own.phones {
-                phone.kind = phone.kind.take().or(kind.map(str::to_owned));
+                phone.kind = phone.kind.take().or_else(|| kind.and_then(kind_of));
             }
             let about = ["type", "source", "status", "label"];
             own.unread |= fields.iter().any(|(name, value)| {
@@ -147,17 +149,29 @@ impl Numbers {
     }
 
     fn push(&mut self, new: Phone) {
-        match self.phones.iter_mut().find(|known| same(known, &new)) {
+        let place = *self.places.entry(Key::of(&new)).or_insert(self.phones.len());
+        match self.phones.get_mut(place) {
             Some(known) => known.kind = known.kind.take().or(new.kind),
             None => self.phones.push(new),
         }
     }
 }
 
-fn same(a: &Phone, b: &Phone) -> bool {
-    match a.e164.is_some() {
-        true => (&a.e164, &a.extension) == (&b.e164, &b.extension),
-        false => a.raw == b.raw,
+/// What two writings of one number have in common.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// In E.164, and the extension.
+    Normal(String, Option<String>),
+    /// As it was written, where no more can be told.
+    Written(String),
+}
+
+impl Key {
+    fn of(phone: &Phone) -> Self {
+        match &phone.e164 {
+            Some(e164) => Key::Normal(e164.clone(), phone.extension.clone()),
+            None => Key::Written(phone.raw.clone()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use jobs::outcome::{
     BadPerson, Balance, DailyQuota, Finding, FreeRequestFailure, LookupOutcome, PersonResult,
     Refusal, RevealOutcome,
 };
-use jobs::{Credits, OceanPlan, Tariff};
+use jobs::{Credits, OceanPlan, Tariff, json};
 use reqwest::header::HeaderName;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -108,10 +108,8 @@ impl Client {
         if answer.status == 400 && is_token_conflict(&answer) {
             return Err(FreeRequestFailure::Misconfigured { message });
         }
-        let balance = answer
-            .json()
-            .filter(|_| answer.is_success())
-            .and_then(|json| balance(&json, self.plan));
+        let body = answer.body().filter(|_| answer.is_success());
+        let balance = body.and_then(|body| read_balance(body, self.plan));
         balance.ok_or(FreeRequestFailure::Unavailable { message })
     }
 }
@@ -193,20 +191,22 @@ fn is_pending(answer: &Answer) -> bool {
     text.contains("verification") && (text.contains("pending") || text.contains("in progress"))
 }
 
-/// Fields may be absent and are 0 then, but an answer without any of them is no balance.
-fn balance(json: &Value, plan: OceanPlan) -> Option<Balance> {
+/// Reads a balance. Fields may be absent and are 0 then, but an answer without any of them is no balance.
+#[must_use]
+pub fn read_balance(body: &[u8], plan: OceanPlan) -> Option<Balance> {
+    let json = json::read(body).ok()?;
     let known = ["phoneCredits", "credits", "emailCredits", "dailyLimitRateLeft"];
     if !known.iter().any(|name| json.get(name).is_some()) {
         return None;
     }
-    let (tariff, credits) = pool(plan, in_pool(json, "phoneCredits"), in_pool(json, "credits"));
+    let (tariff, credits) = pool(plan, in_pool(&json, "phoneCredits"), in_pool(&json, "credits"));
     let left = meaning::number(json.get("dailyLimitRateLeft"));
     let resets_in = meaning::number(json.get("dailyLimitRateSecondsToReset"));
     let daily = left.zip(resets_in).map(|(left, seconds)| DailyQuota {
         left,
         resets_in: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
     });
-    Some(Balance { credits, tariff, daily })
+    Some(Balance { credits: credits.max(Credits::ZERO), tariff, daily })
 }
 
 fn in_pool(json: &Value, name: &str) -> Credits {

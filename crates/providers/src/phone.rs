@@ -27,10 +27,14 @@ static PLANS: LazyLock<&'static Database> = LazyLock::new(|| {
 #[must_use]
 pub fn phone(raw: &str, kind: Option<&str>) -> Phone {
     let raw = raw.trim();
-    let kind = kind.map(str::trim).filter(|kind| !kind.is_empty());
     let Written { number, extension } = Written::of(raw);
     let e164 = e164_of(&number);
-    Phone { raw: raw.to_owned(), e164, extension, kind: kind.map(label) }
+    Phone { raw: raw.to_owned(), e164, extension, kind: kind.and_then(kind_of) }
+}
+
+/// The provider's word for a type, fit to be kept.
+pub(crate) fn kind_of(word: &str) -> Option<String> {
+    Some(word.trim()).filter(|word| !word.is_empty()).map(label)
 }
 
 /// Normalises a number that is written internationally (`+…`, or `00…`) to E.164.

@@ -13,7 +13,8 @@ const EPOCH_SECONDS: f64 = 1e9;
 /// `Retry-After` as seconds or as a date (RFC 9110 §10.2.3); also as a fraction of seconds, and as a moment in
 /// seconds since 1970. A moment counts from the answer's own `Date`, so that a clock that is wrong here does not
 /// matter; one that has passed is zero.
-pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
+#[must_use]
+pub fn read(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if value.starts_with(|c: char| c.is_ascii_digit())
         && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')

@@ -14,6 +14,9 @@ const SHORTEST: usize = 16;
 /// Sets these signatures apart from anything else that might be signed with the same secret.
 const PURPOSE: &[u8] = b"reveal-queue webhook v1";
 
+/// The path of a call's webhook address, as a router writes it. [`Signer::webhook_url`] fills it in.
+pub const ROUTE: &str = "/webhooks/{provider}/{call_id}/{signature}";
+
 /// A secret that is too short to sign with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a webhook secret must have at least {SHORTEST} bytes")]

@@ -98,6 +98,28 @@ fn ocean_with_variations() {
     }
 }
 
+/// Of whatever length it is, and under whatever name the number stands.
+#[test]
+fn the_word_for_a_type_is_short_and_tells_nobody() {
+    let word = format!("ask jane@example.com {}", "x".repeat(100));
+    for field in ["number", "whatsapp"] {
+        let results =
+            read(Ocean, &ocean(json!("verified"), json!([{"type": word, field: "+4512345678"}])));
+        let Finding::Found { phones, .. } = &results[0].finding else { panic!("not found") };
+        let kind = phones[0].kind.as_deref().unwrap();
+        assert!(kind.chars().count() <= 40 && !kind.contains("jane"), "{field}: {kind}");
+    }
+}
+
+/// One person's entry in a body of the largest size that is taken: looked through once, not once for each number.
+#[test]
+fn many_numbers_take_no_hour() {
+    let numbers: Vec<String> = (0..30_000).map(|n| format!("0170 1{n:06}")).collect();
+    let results = read(Ocean, &ocean(json!("verified"), json!([numbers, numbers])));
+    let Finding::Found { phones, .. } = &results[0].finding else { panic!("not found") };
+    assert_eq!(phones.len(), 30_000);
+}
+
 #[test]
 fn ids_are_text_or_whole_numbers() {
     for (id, expected) in [

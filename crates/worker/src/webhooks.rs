@@ -9,6 +9,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::routing::any;
 use jobs::{Provider, Reception};
+use providers::signature::ROUTE;
 use providers::webhook::Malformed;
 use store::NewWebhook;
 
@@ -33,9 +34,7 @@ pub struct Webhooks {
 
 /// `POST /webhooks/{provider}/{call_id}/{signature}`; GET and HEAD say that the address is right. Nothing else.
 pub fn router(webhooks: Webhooks) -> Router {
-    Router::new()
-        .route("/webhooks/{provider}/{call_id}/{signature}", any(receive))
-        .with_state(webhooks)
+    Router::new().route(ROUTE, any(receive)).with_state(webhooks)
 }
 
 async fn receive(
