@@ -1,3 +1,4 @@
+use super::cell::is_placeholder;
 use super::error::IdentifierError;
 use super::text::{contains_ignoring_case, is_invisible, letters_were_lost, not_too_long};
 
@@ -11,6 +12,9 @@ pub(super) fn checked(text: &str) -> Result<String, IdentifierError> {
         return Err(IdentifierError::Formula);
     }
     let text = without_decimals(text);
+    if is_placeholder(text) {
+        return Err(IdentifierError::Placeholder);
+    }
     if is_shortened(text) {
         return Err(IdentifierError::Shortened);
     }

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
 use super::error::IdentifierError;
-use super::text::{is_invisible, letters_were_lost, not_too_long, trim};
+use super::text::{is_invisible, is_joiner, letters_were_lost, not_too_long};
 
 /// The slug of a profile's address in its one form.
 pub(super) fn slug(address: &str) -> Result<String, IdentifierError> {
@@ -156,8 +156,7 @@ fn normal_slug(slug: &str) -> Result<String, IdentifierError> {
     if letters_were_lost(&decoded) || decoded.contains('?') {
         return Err(IdentifierError::LettersLost);
     }
-    let slug = trim(&decoded).trim_matches(is_punctuation);
-    let slug = trim(slug);
+    let slug = decoded.trim_matches(|c| is_punctuation(c) || is_joiner(c));
     let value = match (is_member_id(slug), slug.is_ascii()) {
         (true, _) => slug.to_owned(),
         (false, true) => slug.to_ascii_lowercase(),
@@ -165,6 +164,10 @@ fn normal_slug(slug: &str) -> Result<String, IdentifierError> {
     };
     if let Some(c) = value.chars().find(|c| is_invisible(*c)) {
         return Err(IdentifierError::Invisible(u32::from(c)));
+    }
+    // Letters and accents that were apart may have become what is left of lost letters.
+    if letters_were_lost(&value) {
+        return Err(IdentifierError::LettersLost);
     }
     // `in` is a step of the path, not a name, however it is written.
     if value.is_empty() || value == "in" || !value.chars().all(may_stand_in_slug) {

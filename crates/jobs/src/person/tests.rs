@@ -37,6 +37,7 @@ fn every_spelling_of_an_address_is_one_person() {
                 "https://www.linkedin.com/in/brad%2Ddickey",
                 "https://www.linkedin.com/in/brad-dickey%20",
                 "  \t\u{feff}https://www.linkedin.com/in/brad-dickey\u{200b}\r\n",
+                "(https://www.linkedin.com/in/brad-dickey.\u{200d})",
             ],
         ),
         (
@@ -115,6 +116,8 @@ fn what_is_no_profile_is_refused_with_the_reason() {
         ("linkedin.com/in/jane doe", E::BadSlug),
         ("linkedin.com/in/ja\u{200b}ne", E::Invisible(0x200b)),
         ("linkedin.com/in/ja%00ne", E::Invisible(0)),
+        // What is lost shows only once accents have joined their letters.
+        ("linkedin.com/in/a\u{303}\u{1ffd}", E::LettersLost),
     ];
     for (text, error) in table {
         assert_eq!(slug(text), Err(error), "{text:?}");
@@ -139,6 +142,8 @@ fn ids_are_taken_as_they_are() {
     assert_eq!(id(" 6512BD43d9caa6e02c990b0a\r\n").as_deref(), Ok("6512BD43d9caa6e02c990b0a"));
     assert_eq!(id("ocean:x").as_deref(), Ok("ocean:x"));
     assert_eq!(id(""), Err(E::Empty));
+    assert_eq!(id("404.0"), id("404"));
+    assert_eq!(id("404"), Err(E::Placeholder));
     assert_eq!(id("a b"), Err(E::WhiteSpace));
     assert_eq!(id("a\nb"), Err(E::WhiteSpace));
     assert_eq!(id("a\u{a0}b"), Err(E::WhiteSpace));

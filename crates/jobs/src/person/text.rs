@@ -13,7 +13,7 @@ pub(super) fn is_invisible(c: char) -> bool {
 }
 
 /// Joiners stand inside of Persian and Indic names and of emoji, never around them.
-fn is_joiner(c: char) -> bool {
+pub(super) fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
