@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::value::RawValue;
 
@@ -53,25 +53,25 @@ pub fn object(fields: &str, columns: &[String]) -> Result<String, UnreadableFiel
     }
     let values = aligned(fields, columns)?;
     let mut out = String::from("{");
+    let mut taken = HashSet::with_capacity(columns.len());
     for (place, (name, value)) in columns.iter().zip(values).enumerate() {
-        let Some(value) = value else { continue };
         if out.len() > 1 {
             out.push(',');
         }
-        push_string(&mut out, &unique_name(columns, place, name));
+        push_string(&mut out, &unique_name(&mut taken, place, name));
         out.push(':');
-        out.push_str(value.get());
+        out.push_str(value.map_or("\"\"", RawValue::get));
     }
     out.push('}');
     Ok(out)
 }
 
-fn unique_name<'a>(columns: &[String], place: usize, name: &'a str) -> Cow<'a, str> {
-    if columns[..place].iter().any(|earlier| earlier == name) {
-        Cow::Owned(format!("{name} ({})", place + 1))
-    } else {
-        Cow::Borrowed(name)
+fn unique_name<'a>(taken: &mut HashSet<Cow<'a, str>>, place: usize, name: &'a str) -> Cow<'a, str> {
+    let mut unique = Cow::Borrowed(name);
+    while !taken.insert(unique.clone()) {
+        unique = Cow::Owned(format!("{unique} ({})", place + 1));
     }
+    unique
 }
 
 fn aligned<'a>(

@@ -24,7 +24,7 @@ pub fn next(
             Found::Broken { quote, error } => {
                 let column = header.names.get(fields.len()).cloned();
                 let bad = broken(file, column, quote, error)?;
-                let fields = in_one_cell(&bad.raw, header);
+                let fields = in_one_cell(&bad.raw);
                 return Ok(Some(Line::Bad(BadRow { fields, ..bad })));
             }
         };
@@ -73,7 +73,7 @@ fn row(
         Ok(text) => text,
         Err(error) => {
             let bad = file.not_utf8(raw, error.valid_up_to());
-            return Line::Bad(BadRow { fields: in_one_cell(raw, header), ..bad });
+            return Line::Bad(BadRow { fields: in_one_cell(raw), ..bad });
         }
     };
     let bad = |column, error| {
@@ -119,37 +119,26 @@ fn is_footer(text: &str, fields: &[Field], columns: usize) -> bool {
     (fields.len() == 1 && columns > 1) || WORDS.iter().any(|word| first.starts_with(word))
 }
 
-/// The kept fields as a compact JSON array.
+/// The kept fields as a compact JSON array. Cells that the row lacks are left out: a short row of a wide table would be
+/// a thousand times as long.
 fn array(text: &str, fields: &[Field], header: &Header) -> String {
     let mut out = String::with_capacity(text.len() + 3 * fields.len() + 2);
     out.push('[');
-    for (place, role) in header.roles.iter().enumerate() {
-        if *role == Role::Reserved {
-            continue;
-        }
+    let kept = header.roles.iter().zip(fields).filter(|(role, _)| **role != Role::Reserved);
+    for (_, field) in kept {
         if out.len() > 1 {
             out.push(',');
         }
-        match fields.get(place) {
-            Some(field) => kept::push_string(&mut out, &field.text(text)),
-            None => out.push_str("\"\""),
-        }
+        kept::push_string(&mut out, &field.text(text));
     }
     out.push(']');
     out
 }
 
 /// A record whose cells can't be told apart, in the first of the kept columns.
-fn in_one_cell(raw: &[u8], header: &Header) -> String {
-    let mut cells = vec![String::from_utf8_lossy(raw)];
-    cells.resize(header.kept().len().max(1), Cow::Borrowed(""));
+fn in_one_cell(raw: &[u8]) -> String {
     let mut out = String::from("[");
-    for cell in cells {
-        if out.len() > 1 {
-            out.push(',');
-        }
-        kept::push_string(&mut out, &cell);
-    }
+    kept::push_string(&mut out, &String::from_utf8_lossy(raw));
     out.push(']');
     out
 }

@@ -209,10 +209,23 @@ pub struct Object<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// Reads one line.
 pub fn parse(text: &str) -> Result<Object<'_>, RowError> {
-    serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => RowError::NotAnObject,
-        _ => bad_json(error),
-    })
+    let object: Object<'_> =
+        serde_json::from_str(text).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => RowError::NotAnObject,
+            _ => bad_json(error),
+        })?;
+    match object.0.iter().find(|(_, value)| !is_readable(value.get())) {
+        Some((name, _)) => {
+            Err(RowError::Json(format!("{name:?} has half of a character, as in \\ud83d")))
+        }
+        None => Ok(object),
+    }
+}
+
+/// Values are kept as they are written. A text with one half of a pair of escapes could not be read back.
+fn is_readable(value: &str) -> bool {
+    !(value.starts_with('"') && value.contains("\\u"))
+        || serde_json::from_str::<Text<'_>>(value).is_ok()
 }
 
 /// serde_json counts lines in what it was given; ours is one line of many.

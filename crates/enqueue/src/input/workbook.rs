@@ -1,9 +1,21 @@
+/// What a workbook may hold.
+mod limits;
+
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use calamine::{Cell, DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xlsx, XlsxError};
+use jobs::words::harmless;
 
 use super::error::{Names, Refusal};
+
+/// The places that Excel's sheets have.
+const ROWS: u32 = 1_048_576;
+const COLUMNS: u32 = 16_384;
+
+/// The most that a sheet comes to as CSV: one of single cells at the far ends of rows is nearly all separators.
+const LARGEST_CSV: u64 = 4 << 30;
 
 /// A sheet of a workbook as CSV: one line a row, the empty ones too, so that the lines have the
 /// numbers of the rows.
@@ -24,6 +36,13 @@ pub enum Problem {
     Io(io::Error),
 }
 
+impl Problem {
+    /// What the library says may quote the file.
+    fn unreadable(why: &str) -> Self {
+        Problem::Refused(Refusal::Workbook(harmless(why).into_owned()))
+    }
+}
+
 impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Self {
         Problem::Io(error)
@@ -34,7 +53,7 @@ impl From<XlsxError> for Problem {
     fn from(error: XlsxError) -> Self {
         match error {
             XlsxError::Io(error) => Problem::Io(error),
-            other => Problem::Refused(Refusal::Workbook(other.to_string())),
+            other => Problem::unreadable(&other.to_string()),
         }
     }
 }
@@ -44,21 +63,29 @@ impl From<XlsxError> for Problem {
 pub fn read(mut source: impl Read, sheet: Option<&str>) -> Result<Sheet, Problem> {
     let mut copy = tempfile::tempfile()?;
     io::copy(&mut source, &mut copy)?;
+    if let Some(reason) = limits::exceeded(&mut copy)? {
+        return Err(Problem::unreadable(&reason));
+    }
     copy.rewind()?;
+    // The library's own faults are the file's: it is refused like any other that can't be read.
+    catch_unwind(AssertUnwindSafe(|| as_csv(copy, sheet)))
+        .unwrap_or_else(|_| Err(Problem::unreadable("its parts contradict each other")))
+}
+
+fn as_csv(copy: File, sheet: Option<&str>) -> Result<Sheet, Problem> {
     let mut workbook = Xlsx::new(BufReader::new(copy)).map_err(no_workbook)?;
     let names = sheets(&workbook);
     let Some(name) = names.iter().find(|name| sheet.is_none_or(|sheet| sheet == *name)) else {
         let sheet = sheet.unwrap_or_default().to_owned();
         return Err(Problem::Refused(Refusal::NoSuchSheet { sheet, found: Names(names) }));
     };
-    let mut csv = BufWriter::new(tempfile::tempfile()?);
     let mut cells = workbook.worksheet_cells_reader(name)?;
-    let mut at = (0, 0);
+    let mut grid = Grid::new(BufWriter::new(tempfile::tempfile()?));
     while let Some(cell) = cells.next_cell()? {
-        write_cell(&mut csv, &mut at, &cell)?;
+        grid.write(&cell)?;
     }
-    csv.write_all(b"\n")?;
-    let mut csv = csv.into_inner().map_err(io::IntoInnerError::into_error)?;
+    grid.csv.write_all(b"\n")?;
+    let mut csv = grid.csv.into_inner().map_err(io::IntoInnerError::into_error)?;
     csv.rewind()?;
     Ok(Sheet { name: name.clone(), of: names.len(), csv })
 }
@@ -81,28 +108,58 @@ fn no_workbook(error: XlsxError) -> Problem {
     }
 }
 
-/// Goes on to the cell's place, and writes it. Cells come row by row.
-fn write_cell(
-    csv: &mut impl Write,
-    at: &mut (u32, u32),
-    cell: &Cell<DataRef<'_>>,
-) -> io::Result<()> {
-    let (row, column) = cell.get_position();
-    let text = text(cell.get_value());
-    if text.is_empty() {
-        return Ok(());
+/// Cells as they are written out.
+struct Grid<W> {
+    csv: W,
+    /// The row that is being written, and the column of its last cell.
+    row: u32,
+    column: u32,
+    /// Whether that column holds a cell already.
+    taken: bool,
+    written: u64,
+}
+
+impl<W: Write> Grid<W> {
+    fn new(csv: W) -> Self {
+        Grid { csv, row: 0, column: 0, taken: false, written: 0 }
     }
-    while at.0 < row {
-        csv.write_all(b"\n")?;
-        *at = (at.0 + 1, 0);
+
+    /// Goes on to the cell's place, and writes it. Cells come row by row; where they don't, it can't be told which of two
+    /// stands in a place.
+    fn write(&mut self, cell: &Cell<DataRef<'_>>) -> Result<(), Problem> {
+        let text = text(cell.get_value());
+        if text.is_empty() {
+            return Ok(());
+        }
+        let (row, column) = cell.get_position();
+        if row >= ROWS || column >= COLUMNS {
+            return Err(Problem::unreadable("a cell stands outside of the sheet"));
+        }
+        let is_behind = (row, column) > (self.row, self.column);
+        if !is_behind && (self.taken || (row, column) != (self.row, self.column)) {
+            return Err(Problem::unreadable("its cells are not in order"));
+        }
+        if row > self.row {
+            self.repeat(b'\n', row - self.row)?;
+            (self.row, self.column) = (row, 0);
+        }
+        self.repeat(b',', column - self.column)?;
+        (self.column, self.taken) = (column, true);
+        let quoted = format!("\"{}\"", text.replace('"', "\"\""));
+        self.push(quoted.as_bytes())
     }
-    while at.1 < column {
-        csv.write_all(b",")?;
-        at.1 += 1;
+
+    fn repeat(&mut self, byte: u8, times: u32) -> Result<(), Problem> {
+        (0..times).try_for_each(|_| self.push(&[byte]))
     }
-    csv.write_all(b"\"")?;
-    csv.write_all(text.replace('"', "\"\"").as_bytes())?;
-    csv.write_all(b"\"")
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.written += bytes.len() as u64;
+        if self.written > LARGEST_CSV {
+            return Err(Problem::unreadable("the sheet is larger than 4 GiB as CSV"));
+        }
+        Ok(self.csv.write_all(bytes)?)
+    }
 }
 
 /// A cell as people see it.
@@ -154,6 +211,32 @@ mod tests {
     use calamine::{CellErrorType, ExcelDateTimeType};
 
     use super::*;
+
+    fn grid(cells: &[(u32, u32, &str)]) -> Option<String> {
+        let mut grid = Grid::new(Vec::new());
+        for (row, column, text) in cells {
+            grid.write(&Cell::new((*row, *column), DataRef::String((*text).to_owned()))).ok()?;
+        }
+        String::from_utf8(grid.csv).ok()
+    }
+
+    #[test]
+    fn cells_go_to_their_places() {
+        let csv = grid(&[(0, 1, "a"), (0, 2, "\""), (2, 0, "b"), (2, 2, "c")]);
+        assert_eq!(csv.as_deref(), Some(",\"a\",\"\"\"\"\n\n\"b\",,\"c\""));
+        assert_eq!(grid(&[(0, 0, "a")]).as_deref(), Some("\"a\""));
+        assert!(grid(&[(ROWS - 1, COLUMNS - 1, "a")]).is_some());
+    }
+
+    /// Written one behind the other, two ids would be one of a third person.
+    #[test]
+    fn two_cells_are_never_one() {
+        assert_eq!(grid(&[(0, 0, "a"), (0, 0, "b")]), None);
+        assert_eq!(grid(&[(0, 1, "a"), (0, 0, "b")]), None);
+        assert_eq!(grid(&[(1, 0, "a"), (0, 5, "b")]), None);
+        assert_eq!(grid(&[(0, COLUMNS, "a")]), None);
+        assert_eq!(grid(&[(ROWS, 0, "a")]), None);
+    }
 
     #[test]
     fn cells_come_as_people_see_them() {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use enqueue::input::{Options, Reader, Source};
+use export::kept;
 use jobs::{FileFormat, LineEnd};
 
 use super::{Outcome, open, read, refusal};
@@ -95,7 +96,9 @@ fn a_footer_is_called_one() {
 fn short_rows_are_padded() {
     let outcome = outcome("14-ragged.csv");
     assert!(outcome.bad.is_empty());
-    assert_eq!(outcome.fields()[1], r#"["https://www.linkedin.com/in/bob","Bob","",""]"#);
+    assert_eq!(outcome.fields()[1], r#"["https://www.linkedin.com/in/bob","Bob"]"#);
+    let texts = kept::texts(outcome.fields()[1], &outcome.columns).unwrap();
+    assert_eq!(texts, ["https://www.linkedin.com/in/bob", "Bob", "", ""]);
     let outcome = read("p.csv", "ocean_person_id,n\np1,x,, \n,,\n\" \",\np2\np3,x,y\n\x1a");
     assert_eq!(outcome.lines(), [2, 5]);
     assert_eq!(outcome.errors(), ["p.csv:6: the header has 2 fields, this row 3"]);

@@ -2,6 +2,7 @@ use jobs::Provider::{Clodura, Ocean};
 
 use super::{asking, mapped, read, read_with, trickle};
 use enqueue::input::{Options, Reader, Source};
+use export::kept;
 
 #[test]
 fn keeps_all_columns_and_reads_the_recognised_ones() {
@@ -26,6 +27,17 @@ fn keeps_all_columns_and_reads_the_recognised_ones() {
     );
     assert_eq!(*outcome.rows[0].waterfall, [Ocean, Clodura]);
     assert_eq!(*outcome.rows[1].waterfall, [Clodura]);
+}
+
+#[test]
+fn a_short_row_of_a_wide_table_stays_short() {
+    let columns: Vec<String> = (0..10_000).map(|n| format!("column {n}")).collect();
+    let text = format!("ocean_person_id,{}\np1\np2,x\n\"never\n", columns.join(","));
+    let outcome = read("p.csv", text);
+    assert_eq!(outcome.fields(), [r#"["p1"]"#, r#"["p2","x"]"#]);
+    assert_eq!(outcome.bad[0].fields, r#"["\"never"]"#);
+    let object = kept::object(&outcome.rows[1].fields, &outcome.columns[..3]).unwrap();
+    assert_eq!(object, r#"{"ocean_person_id":"p2","column 0":"x","column 1":""}"#);
 }
 
 #[test]

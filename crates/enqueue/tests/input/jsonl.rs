@@ -34,7 +34,7 @@ fn bad_rows_say_where_and_why() {
           {\"a\":1,\"a\":2,\"ocean_person_id\":\"p1\"}\n\
           {\"ocean_person_id\":\"p1\",\"OCEAN_person_id\":\"p2\"}\n\
           {\"only_here\":1}\n{\"ocean_person_id\":2751.0}\n{\"ocean_person_id\":\"\xff\"}\n\
-          {\"clodura_person_id\":\"\"}\n"
+          {\"clodura_person_id\":\"\"}\n{\"ocean_person_id\":\"p1\",\"n\":\"\\ud83d\"}\n"
             .to_vec(),
     );
     assert_eq!(outcome.lines(), [1]);
@@ -52,7 +52,12 @@ fn bad_rows_say_where_and_why() {
             "p.ndjson:8: not UTF-8: byte 21 of line 8 (0xFF); save the file as UTF-8".to_owned(),
             "p.ndjson:9: no identifier for ocean or clodura: \"clodura_person_id\" is empty"
                 .to_owned(),
+            r#"p.ndjson:10: not valid JSON: "n" has half of a character, as in \ud83d"#.to_owned(),
         ]
+    );
+    assert_eq!(
+        outcome.bad[8].fields,
+        r#"{"line":"{\"ocean_person_id\":\"p1\",\"n\":\"\\ud83d\"}"}"#
     );
 }
 
@@ -97,6 +102,9 @@ fn what_is_kept_comes_back_in_either_format() {
 
     let columns = ["a", "b", "c", "d", "e"].map(str::to_owned);
     let jsonl = r#"{"b":"é\u0041","a":1.50,"d":null,"e":{"x":[1, 2]}}"#;
+    let same = ["a", "a (3)", "a"].map(str::to_owned);
+    let object = kept::object(r#"["1","2","3"]"#, &same).unwrap();
+    assert_eq!(object, r#"{"a":"1","a (3)":"2","a (3) (3)":"3"}"#);
     assert_eq!(kept::texts(jsonl, &columns).unwrap(), ["1.50", "éA", "", "", r#"{"x":[1, 2]}"#]);
     assert_eq!(kept::object(jsonl, &columns).unwrap(), jsonl);
     assert!(kept::texts("7", &columns).is_err());
