@@ -16,6 +16,10 @@ test *arguments:
 random-operations seconds *database:
     scripts/random-operations {{ seconds }} {{ database }}
 
+# All fuzz targets, or some, for so many seconds each: `just fuzz 300 csv`.
+fuzz seconds *targets:
+    scripts/fuzz {{ seconds }} {{ targets }}
+
 # A command beside a throw-away Postgres: `just postgres cargo test --package store`.
 postgres +command:
     scripts/postgres -- {{ command }}
@@ -28,7 +32,7 @@ fmt:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
-    shellcheck scripts/demo scripts/random-operations scripts/test scripts/postgres scripts/need scripts/enqueue-batch scripts/check-migrations scripts/check-readme scripts/check-image scripts/image scripts/package scripts/release .ci/run deploy/debian/* deploy/docker/init.sh
+    shellcheck scripts/demo scripts/random-operations scripts/fuzz scripts/test scripts/postgres scripts/need scripts/enqueue-batch scripts/check-migrations scripts/check-readme scripts/check-image scripts/image scripts/package scripts/release .ci/run deploy/debian/* deploy/docker/init.sh
 
 # Licences, sources and known vulnerabilities of the dependencies.
 deny:
