@@ -17,7 +17,7 @@ CREATE TABLE secrets (
     created_at BIGINT NOT NULL
 );
 
--- Numbers for reveals are handed out from here, a block at a time. The row is locked while a chunk
+-- Ids for reveals are handed out from here, a block at a time. The row is locked while a chunk
 -- of rows is resolved to reveals, so two submits at once cannot make the same person twice.
 CREATE TABLE reveal_ids (
     one  BIGINT PRIMARY KEY CHECK (one = 1),
@@ -100,7 +100,7 @@ CREATE TABLE reveals (
     -- What indexes go by: set only while it matters, so that all other changes of a row leave them alone.
     queue_owner  BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND isolation_group IS NULL AND unclaimed = 0
                      AND NOT (provider = 'ocean' AND substr(subject, 1, 16) = 'linkedin.com/in/') THEN owner END) VIRTUAL,
-    lookup_owner  BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND isolation_group IS NULL -- to be looked up at Ocean first
+    lookup_owner BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND isolation_group IS NULL -- to be looked up at Ocean first
                      AND provider = 'ocean' AND substr(subject, 1, 16) = 'linkedin.com/in/' THEN owner END) VIRTUAL,
     queue_group  BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' THEN isolation_group END) VIRTUAL,
     retry_at     BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'retrying' THEN due_at END) VIRTUAL,

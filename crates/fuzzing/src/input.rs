@@ -80,7 +80,7 @@ impl Table {
         Ok(table)
     }
 
-    /// Rows go to whom they name, and all columns can be written out again.
+    /// Each row asks a provider, its identifiers are normal, and all columns can be written out again.
     pub(crate) fn assert_fit_to_be_kept(&self, bytes: usize) {
         let (mut before, mut kept_bytes) = (0, 0);
         for line in &self.lines {
@@ -89,7 +89,7 @@ impl Table {
             before = at;
             let fields = match line {
                 Line::Row(row) => {
-                    assert!(!row.waterfall.is_empty(), "a row that asks nobody");
+                    assert!(!row.waterfall.is_empty(), "a row without a provider");
                     row.identifiers.iter().for_each(assert_normal);
                     &row.fields
                 }

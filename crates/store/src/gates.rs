@@ -6,7 +6,6 @@ pub(crate) mod closing;
 pub(crate) mod free_requests;
 pub(crate) mod gate;
 pub(crate) mod good_answers;
-
 pub(crate) mod not_found;
 pub(crate) mod pause;
 pub(crate) mod state;

@@ -100,8 +100,8 @@ impl Store {
         Ok(ended)
     }
 
-    /// The next rows of a batch: the number of the last, and whose people wait for their turn. Read
-    /// without a lock; what ends is looked at once more under one.
+    /// The next rows of a batch: the number of the last, and the people of these rows who are queued. Read without a lock, and
+    /// checked once more under one before anything ends.
     async fn next_waiting(&self, batch: i64, after: i64) -> Result<Option<(i64, Vec<i64>)>> {
         let mut conn = self.db.read().await?;
         let found: Vec<(i64, Option<i64>, Option<String>)> = rows!(

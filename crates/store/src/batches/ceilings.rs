@@ -21,8 +21,8 @@ impl Loading {
 }
 
 impl Store {
-    /// Sets how many credits a batch may use at providers; None takes a ceiling away. People who wait at the old ceiling have
-    /// their turn again.
+    /// Sets how many credits a batch may use at providers; None takes a ceiling away. People who wait at the old ceiling
+    /// are queued again.
     ///
     /// # Errors
     /// The database can't be used.

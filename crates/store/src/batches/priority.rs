@@ -9,7 +9,7 @@ use crate::store::Store;
 use crate::topic::Topic;
 
 impl Store {
-    /// Sets a batch's priority. People whom several batches want have their turn with the one that is served soonest by
+    /// Sets a batch's priority. People whom several batches want are owned by the one that is served soonest
     /// then.
     ///
     /// # Errors

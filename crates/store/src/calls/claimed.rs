@@ -45,7 +45,7 @@ pub struct ClaimedCall {
     pub kind: CallKind,
     /// When it was written down.
     pub sent_at: Timestamp,
-    /// When it is its turn to leave, by the rate: now, or in a few milliseconds.
+    /// When it may leave, by the rate: now, or in a few milliseconds.
     pub send_slot: Instant,
     /// Encoded identifiers, in the order in which they are sent.
     pub people: Vec<String>,

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::gates::closing;
 use crate::gates::gate::Gate;
 
-/// What a failed free_request means for the gate.
+/// What a failed free request means for the gate.
 pub(crate) async fn on_failure(
     conn: &mut Conn,
     provider: Provider,

@@ -92,7 +92,7 @@ impl Store {
             reveals: self.purge_reveals(before, BY_HAND, &mut traces).await?,
             calls: self.purge_calls(before, BY_HAND).await?,
             webhooks: {
-                self.purge_lookups(before, BY_HAND).await?;
+                self.purge_free_requests(before, BY_HAND).await?;
                 self.purge_webhooks(before, BY_HAND).await?
             },
         };
@@ -208,7 +208,7 @@ impl Store {
     }
 
     /// Polls and balances.
-    pub(super) async fn purge_lookups(&self, before: Timestamp, steps: Steps) -> Result<()> {
+    pub(super) async fn purge_free_requests(&self, before: Timestamp, steps: Steps) -> Result<()> {
         self.forget_old(
             "SELECT id FROM free_requests WHERE id > $1 AND sent_at < $2 ORDER BY id LIMIT $3",
             |conn, ids, _| Box::pin(forget!(conn, "free_requests", ids)),

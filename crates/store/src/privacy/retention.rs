@@ -41,7 +41,7 @@ impl Store {
         }
         if let Some(age) = retention.calls {
             gone.calls = self.purge_calls(now - age, steps).await?;
-            self.purge_lookups(now - age, steps).await?;
+            self.purge_free_requests(now - age, steps).await?;
             self.drop_old_webhooks(age, steps).await?;
         }
         // A file is written anew by hand only: nobody else could write meanwhile.
@@ -51,7 +51,7 @@ impl Store {
         Ok(gone)
     }
 
-    /// Whether it is this worker's turn: one of all looks, and not sooner than after `interval`.
+    /// Whether this worker is to look now: one of all workers does, once in each `interval`.
     async fn takes_turn(&self, interval: Duration) -> Result<bool> {
         let now = self.now();
         let taken = self.db.write(move |conn| {

@@ -60,7 +60,7 @@ pub struct Retrying {
     pub reason: String,
     /// How many, of the first [`COUNTED`].
     pub people: i64,
-    /// When the first of them has its turn.
+    /// When the first of them is queued again.
     pub next_at: Option<Timestamp>,
 }
 

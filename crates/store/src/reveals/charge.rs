@@ -26,7 +26,7 @@ pub(crate) async fn display_charges(conn: &mut Conn, paid: &[(i64, i64)]) -> Res
     Ok(())
 }
 
-/// The same for people whom other rows display now than when they were asked. The last call says who paid.
+/// The same for people who were asked when other rows displayed them. Their last call names the batch that paid.
 pub(crate) async fn display_charges_again(conn: &mut Conn, reveals: &BTreeSet<i64>) -> Result<()> {
     if reveals.is_empty() {
         return Ok(());

@@ -25,9 +25,9 @@ record! {
     }
 }
 
-/// Sees to those of `ids` who wait. Rows of cancelled batches wait for them no longer. Those whom a row shows stand in
-/// the queue, in the owner in which they are served soonest: of a published batch before one that loads, since a submit may
-/// die; of one with room under its ceiling before one without; then by priority. Those that no row displays are idle.
+/// Assigns owners to the waiting reveals among `ids`. Rows of cancelled batches don't count. A reveal that a row displays is
+/// queued, and owned by the batch that is served soonest: a published batch before one that loads, since a submit may die;
+/// one with room under its ceiling before one without; then by priority. A reveal that no row displays is idle.
 pub(crate) async fn assign_owners(
     conn: &mut Conn,
     totals: &mut Totals,

@@ -234,9 +234,9 @@ impl People {
         Ok(())
     }
 
-    /// Gives those whom rows show now their turn with the batch that is served soonest: some waited for nobody so far, some
-    /// with a batch of a lower priority, or one whose submit died. Whose earlier request can be polled waits for that;
-    /// returns how many.
+    /// Assigns the people whom rows display now to the batches that are served soonest: some were idle, some were owned by a
+    /// batch of a lower priority, or by one whose submit died. A person whose earlier request can be polled waits for the
+    /// poll; returns how many do.
     pub(super) async fn start(
         &self,
         conn: &mut Conn,

@@ -60,7 +60,7 @@ impl Store {
             .await
     }
 
-    /// The next rows of a batch: the number of the last, and those of their people whom another batch owns.
+    /// The next rows of a batch: the number of the last, and the people of these rows whom another batch owns.
     async fn next_shared(&self, batch: i64, after: i64) -> Result<Option<(i64, Vec<i64>)>> {
         let mut conn = self.db.read().await?;
         let found: Vec<(i64, Option<i64>)> = rows!(

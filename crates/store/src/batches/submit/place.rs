@@ -149,8 +149,7 @@ fn end(batch: &Loading, row: NewRow, totals: &mut Totals) -> Option<NewBatchRow>
 pub(super) struct Reassigned {
     /// Some were taken over from a batch that still loads.
     pub(super) taken_over: bool,
-    /// Some may have their turn sooner with this batch, once it is published; until then it moves nobody who belongs to
-    /// a published one.
+    /// This batch may become the owner of some, once it is published. Until then it takes no person from a published one.
     pub(super) due: bool,
 }
 
@@ -180,7 +179,7 @@ pub(super) async fn take_over(
     Ok(reassigned)
 }
 
-/// Whether one of the owning batches is slower than this one will be: of a lower priority, or
+/// Whether one of the owning batches is served later than this one will be: of a lower priority, or
 /// one that will not send them itself.
 async fn is_any_slower(
     conn: &mut Conn,

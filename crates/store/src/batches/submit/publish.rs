@@ -138,7 +138,7 @@ impl Store {
     }
 }
 
-/// People of this batch who were taken over by one that still loads: their turn is to come with this one.
+/// People of this batch who were taken over by one that still loads. This one is to own them again.
 /// They are locked here, before the batch is, and under the lock of loading batches.
 async fn taken_over_by_loading(conn: &mut Conn, batch: i64) -> Result<Vec<i64>> {
     RevealIds::lock(conn).await?;

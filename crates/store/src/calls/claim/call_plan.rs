@@ -109,7 +109,7 @@ async fn plan_batches(
             break;
         }
         let shared = shared_out(group, wanted);
-        // What a batch has no use for goes to the next: some only share people whom other batches own.
+        // The places that a batch can't fill go to the next: some batches only share people whom other batches own.
         let mut unused = wanted - shared.iter().map(|(_, _, share)| share).sum::<usize>();
         let mut all_paid: BTreeMap<usize, Vec<(Candidate, i64)>> = BTreeMap::new();
         for (order, due, share) in shared {

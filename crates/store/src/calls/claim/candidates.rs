@@ -193,7 +193,7 @@ pub(super) async fn isolation_groups(
     Ok(cohorts.into_iter().map(|(id,)| id).collect())
 }
 
-/// Takes queued people whom a batch owns. Adds to `cursors` how far it went in the batch's unclaimed range.
+/// Takes queued people of a batch out of the queue, and notes in `cursors` how far it read the batch's unclaimed range.
 pub(super) async fn take_from_batch(
     conn: &mut Conn,
     provider: Provider,

@@ -15,7 +15,7 @@ const DUE_AT_ONCE: i64 = 2_000;
 pub(super) struct OffQueue {
     /// When the first backoff is over.
     pub(super) next_due: Option<Timestamp>,
-    /// There are isolation groups.
+    /// Whether there are isolation groups.
     pub(super) isolated: bool,
     /// Some must be looked up before they can be asked for.
     pub(super) to_look_up: bool,
