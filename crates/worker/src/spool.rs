@@ -1,6 +1,7 @@
 //! Webhooks that came while the database was away: one file each, synced to disk, drained into the
 //! inbox when the database is back, also after a crash.
 
+use std::borrow::Cow;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -21,12 +22,12 @@ pub struct Spool(Arc<PathBuf>);
 
 /// What a file holds. `v` tells later versions how to read it.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct Kept<'a> {
     v: u32,
     provider: Provider,
-    call_id: String,
+    call_id: Cow<'a, str>,
     malformed: bool,
-    body: Vec<u8>,
+    body: Cow<'a, [u8]>,
 }
 
 impl Spool {
@@ -40,9 +41,9 @@ impl Spool {
     ///
     /// # Errors
     /// The disk is full or not writable.
-    pub async fn keep(&self, webhook: NewWebhook) -> std::io::Result<()> {
+    pub async fn keep(&self, webhook: Arc<NewWebhook>) -> std::io::Result<()> {
         let directory = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || write(&directory, webhook)).await?
+        tokio::task::spawn_blocking(move || write(&directory, &webhook)).await?
     }
 
     /// Moves what was kept into the inbox, now and then, until the process ends.
@@ -66,6 +67,7 @@ impl Spool {
             match serde_json::from_slice::<Kept>(&tokio::fs::read(&path).await?) {
                 Ok(kept) => {
                     let Kept { provider, call_id, malformed, body, .. } = kept;
+                    let (call_id, body) = (call_id.into_owned(), body.into_owned());
                     store.store_webhook(NewWebhook { provider, call_id, body, malformed }).await?;
                     tokio::fs::remove_file(&path).await?;
                     drained += 1;
@@ -97,10 +99,16 @@ impl Spool {
 
 /// Written whole under another name, synced, renamed, and the directory synced: after a power loss
 /// the file is there, or the provider never got its 200.
-fn write(directory: &Path, webhook: NewWebhook) -> std::io::Result<()> {
+fn write(directory: &Path, webhook: &NewWebhook) -> std::io::Result<()> {
     create(directory)?;
-    let NewWebhook { provider, call_id, body, malformed } = webhook;
-    let bytes = serde_json::to_vec(&Kept { v: 1, provider, call_id, malformed, body })?;
+    let kept = Kept {
+        v: 1,
+        provider: webhook.provider,
+        call_id: Cow::Borrowed(&webhook.call_id),
+        malformed: webhook.malformed,
+        body: Cow::Borrowed(&webhook.body),
+    };
+    let bytes = serde_json::to_vec(&kept)?;
     let name = CallId::generate().to_string();
     let part = directory.join(format!("{name}.part"));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;

@@ -1,6 +1,7 @@
 //! The webhook listener: the only thing that strangers can reach. A body is stored durably before it
 //! is acknowledged; applying it is somebody else's work.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -121,14 +122,13 @@ async fn keep(
 ) -> Result<Kept, Lost> {
     // It keeps its room until it is durable.
     let Received { bytes: body, room: _room } = received;
-    let webhook = NewWebhook { provider, call_id: call_id.clone(), body, malformed };
-    let stored =
-        tokio::time::timeout(DATABASE_PATIENCE, webhooks.app.store.store_webhook(webhook.clone()))
-            .await;
+    let webhook = Arc::new(NewWebhook { provider, call_id: call_id.clone(), body, malformed });
+    let storing = webhooks.app.store.store_webhook(Arc::clone(&webhook));
+    let stored = tokio::time::timeout(DATABASE_PATIENCE, storing).await;
     if let Ok(Ok(())) = stored {
         return Ok(Kept::Stored);
     }
-    // A write that timed out may still happen: the same body twice is applied once.
+    // A write that had begun may still happen: the same body twice is applied once.
     match webhooks.spool.keep(webhook).await {
         Ok(()) => {
             tracing::warn!(call_id, "the database is away; a webhook was kept in the spool");

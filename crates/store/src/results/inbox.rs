@@ -6,6 +6,7 @@ mod reception;
 mod replay;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use db::bulk::{Column, ints, texts, write_rows};
@@ -76,12 +77,14 @@ pub struct PutOff {
 type StoredRow = (i64, i64, String, String, Option<Vec<u8>>);
 
 impl Store {
-    /// Stores a webhook; durable when this returns.
+    /// Stores a webhook; durable when this returns. A caller that stops waiting, and drops the webhook, takes it back
+    /// unless it is being written.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn store_webhook(&self, webhook: NewWebhook) -> Result<()> {
-        let came = Received { webhook, at: self.now() };
+    pub async fn store_webhook(&self, webhook: impl Into<Arc<NewWebhook>>) -> Result<()> {
+        let webhook = webhook.into();
+        let came = Received::held_by_its_caller(&webhook, self.now());
         if self.is_postgres() {
             return self.batchers.write(came).await;
         }
@@ -235,7 +238,8 @@ impl Item for Received {
 /// and so may who knows the address.
 pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, Result<Vec<usize>>> {
     Box::pin(async move {
-        let mut webhooks = told_apart(conn, came).await?;
+        let wanted = came.into_iter().filter_map(Received::still_wanted).collect();
+        let mut webhooks = told_apart(conn, wanted).await?;
         webhooks.retain(|(.., arrival)| *arrival != Arrival::Unread);
         let Some((_, now, _)) = webhooks.last() else { return Ok(Vec::new()) };
         let unread = webhooks.iter().filter(|(one, ..)| one.malformed);
@@ -260,12 +264,11 @@ pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, R
                 "body",
                 Column::Blobs(
                     webhooks
-                        .into_iter()
-                        .map(
-                            |(one, _, arrival)| {
-                                if arrival == Arrival::First { one.body } else { Vec::new() }
-                            },
-                        )
+                        .iter()
+                        .map(|(one, _, arrival)| match arrival {
+                            Arrival::First => one.body.clone(),
+                            _ => Vec::new(),
+                        })
                         .collect(),
                 ),
             ),

@@ -1,33 +1,16 @@
 //! Transactions that lock the same people, side by side: none waits for another that waits for it.
 
-use std::time::Duration;
-
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
+use crate::harness::database::somebody_waits;
 use crate::harness::people::{Options, oceans, rows};
 use crate::harness::{Bench, on_both};
 
 on_both!(publishing_locks_people_before_the_batch, a_submit_that_meets_a_deadlock_goes_on);
 
-/// Long enough for any machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 async fn lock(other: &mut Transaction<'static, Postgres>, sql: &str) {
     let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut **other).await;
     done.unwrap_or_else(|error| panic!("{sql}: {error}"));
-}
-
-/// Returns once another transaction waits for a lock of `other`'s. `pg_stat_activity` would show each look the sessions
-/// of the first one: a transaction sees one picture of it.
-async fn somebody_waits(other: &mut Transaction<'static, Postgres>) {
-    const WAITING: &str = "SELECT COUNT(*) FROM pg_locks
-         WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
-    let looking = async {
-        while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut **other).await.unwrap() == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, looking).await.expect("somebody waits");
 }
 
 /// Results lock people first, and then their batches. Only Postgres has several writers.

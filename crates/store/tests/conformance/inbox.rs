@@ -1,5 +1,8 @@
 //! Webhooks that were stored and wait to be applied.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use jobs::Provider::Ocean;
 use store::{Delivery, NewWebhook, NextWebhook, StoreError};
 
@@ -11,12 +14,16 @@ on_both!(
     what_can_t_be_applied_is_put_off_and_kept,
     what_was_applied_is_not_applied_again,
     malformed_bodies_are_kept_apart,
+    what_nobody_waits_for_is_held_in_no_queue,
 );
 
-async fn store_body(b: &Bench, bytes: usize, malformed: bool) {
+fn webhook(bytes: usize, malformed: bool) -> NewWebhook {
     let call_id = jobs::CallId::generate().to_string();
-    let webhook = NewWebhook { provider: Ocean, call_id, body: vec![b'x'; bytes], malformed };
-    b.store.store_webhook(webhook).await.unwrap();
+    NewWebhook { provider: Ocean, call_id, body: vec![b'x'; bytes], malformed }
+}
+
+async fn store_body(b: &Bench, bytes: usize, malformed: bool) {
+    b.store.store_webhook(webhook(bytes, malformed)).await.unwrap();
 }
 
 async fn it_gives_what_fits(b: &Bench) {
@@ -91,4 +98,25 @@ async fn malformed_bodies_are_kept_apart(b: &Bench) {
     assert!(b.store.pending_webhooks(10, 1000).await.unwrap().is_empty());
     let log = "SELECT COUNT(*) FROM webhook_log WHERE outcome = 'malformed'";
     assert_eq!(b.database.number(log).await, 2);
+}
+
+/// While the database is away the worker gives up and puts bodies into files: they must not stay in memory, too.
+async fn what_nobody_waits_for_is_held_in_no_queue(b: &Bench) {
+    let mut held = b.database.hold_writes("webhook_inbox").await;
+    let store = b.store.clone();
+    let first = tokio::spawn(async move { store.store_webhook(webhook(100, false)).await });
+    held.until_somebody_waits().await;
+    let second = Arc::new(webhook(200, false));
+    let storing = b.store.store_webhook(Arc::clone(&second));
+    tokio::time::timeout(Duration::from_millis(50), storing)
+        .await
+        .expect_err("it can't be written");
+    assert_eq!(Arc::strong_count(&second), 1);
+    drop(second);
+    held.release().await;
+    first.await.unwrap().unwrap();
+    store_body(b, 300, false).await;
+    let sizes: Vec<_> =
+        b.database.all::<(i64,)>("SELECT bytes FROM webhook_inbox ORDER BY id").await;
+    assert_eq!(sizes, [(100,), (300,)]);
 }

@@ -1,9 +1,10 @@
 //! A webhook that was received.
 
+use std::sync::{Arc, Weak};
+
 use jobs::{Provider, Timestamp};
 
 /// A webhook that was received.
-#[derive(Clone)]
 pub struct NewWebhook {
     /// Whose URL it came to.
     pub provider: Provider,
@@ -15,9 +16,22 @@ pub struct NewWebhook {
     pub malformed: bool,
 }
 
-/// A webhook, and when it was received.
+/// A webhook that waits to be written, and when it was received.
 #[derive(Clone)]
 pub(crate) struct Received {
-    pub(crate) webhook: NewWebhook,
-    pub(crate) at: Timestamp,
+    webhook: Weak<NewWebhook>,
+    at: Timestamp,
+}
+
+impl Received {
+    /// The caller holds the webhook. One that stops waiting takes it back, so that a database that is away holds no
+    /// bodies in memory.
+    pub(crate) fn held_by_its_caller(webhook: &Arc<NewWebhook>, at: Timestamp) -> Self {
+        Received { webhook: Arc::downgrade(webhook), at }
+    }
+
+    /// The webhook, unless its caller has stopped waiting.
+    pub(crate) fn still_wanted(self) -> Option<(Arc<NewWebhook>, Timestamp)> {
+        Some((self.webhook.upgrade()?, self.at))
+    }
 }

@@ -1,13 +1,14 @@
 //! Each body is kept once, however often it comes to the same address.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use db::{Conn, Texts, exec, rows};
 use jobs::Timestamp;
 
 use crate::error::Result;
 use crate::results::bodies::forgotten;
-use crate::results::inbox::new_webhook::{NewWebhook, Received};
+use crate::results::inbox::new_webhook::NewWebhook;
 
 /// What becomes of a body that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,30 +24,29 @@ pub(super) enum Arrival {
 }
 
 /// A webhook, when it came, and what becomes of it.
-pub(super) type Came = (NewWebhook, Timestamp, Arrival);
+pub(super) type Came = (Arc<NewWebhook>, Timestamp, Arrival);
 
 /// Tells the bodies that are new from the others. One that was kept as unreadable and can be read now is applied from
 /// where it is kept.
-pub(super) async fn told_apart(conn: &mut Conn, came: Vec<Received>) -> Result<Vec<Came>> {
-    let calls: BTreeSet<&str> = came.iter().map(|one| &*one.webhook.call_id).collect();
+pub(super) async fn told_apart(
+    conn: &mut Conn,
+    came: Vec<(Arc<NewWebhook>, Timestamp)>,
+) -> Result<Vec<Came>> {
+    let calls: BTreeSet<&str> = came.iter().map(|(one, _)| &*one.call_id).collect();
     let known: Vec<(String,)> = rows!(
         conn,
         "SELECT e.value FROM TEXTS($1) AS e
          WHERE EXISTS (SELECT 1 FROM webhook_inbox w WHERE w.call_id = e.value)",
         Texts::of(calls),
     )?;
-    let malformed: BTreeSet<&str> = came
-        .iter()
-        .map(|one| &one.webhook)
-        .filter(|one| one.malformed)
-        .map(|one| &*one.call_id)
-        .collect();
+    let malformed = came.iter().filter(|(one, _)| one.malformed);
+    let malformed: BTreeSet<&str> = malformed.map(|(one, _)| &*one.call_id).collect();
     let forgotten = match malformed.is_empty() {
         true => BTreeSet::new(),
         false => forgotten(conn, &malformed).await?.into_iter().map(str::to_owned).collect(),
     };
     let mut told: Vec<Came> = Vec::with_capacity(came.len());
-    for Received { webhook, at } in came {
+    for (webhook, at) in came {
         let same =
             |(other, ..): &Came| other.call_id == webhook.call_id && other.body == webhook.body;
         let arrival = if webhook.malformed && forgotten.contains(&*webhook.call_id) {

@@ -1,11 +1,16 @@
+use std::time::Duration;
+
 use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};
-use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, Postgres, Sqlite, Transaction};
 use tempfile::TempDir;
 
 /// What `TEST_POSTGRES_URL` has to name.
 const NO_SERVER: &str = "TEST_POSTGRES_URL is not set, so half of this suite can't run; \
                          run it as: scripts/postgres -- cargo test -p store";
+
+/// Long enough for any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -99,6 +104,21 @@ impl Database {
         }
     }
 
+    /// Keeps others from writing to a table, on SQLite to any.
+    pub async fn hold_writes(&self, table: &str) -> HeldWrites {
+        match &self.pool {
+            Pool::Sqlite(pool) => HeldWrites::Sqlite(
+                pool.begin_with("BEGIN IMMEDIATE").await.expect("the write lock"),
+            ),
+            Pool::Postgres(pool) => {
+                let mut held = pool.begin().await.expect("a transaction");
+                let lock = AssertSqlSafe(format!("LOCK TABLE {table} IN EXCLUSIVE MODE"));
+                sqlx::query(lock).execute(&mut *held).await.expect("the table's lock");
+                HeldWrites::Postgres(held)
+            }
+        }
+    }
+
     /// Runs a statement past the store: what other parts of the program would do.
     pub async fn run(&self, sql: &str) {
         self.execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -116,4 +136,42 @@ impl Database {
             Pool::Postgres(pool) => sqlx::query(query).execute(pool).await.map(|_| ()),
         }
     }
+}
+
+/// A lock that keeps others from writing.
+pub enum HeldWrites {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl HeldWrites {
+    /// Returns once a write is stopped by this lock. On SQLite nothing of a write is begun before.
+    pub async fn until_somebody_waits(&mut self) {
+        match self {
+            HeldWrites::Sqlite(_) => {}
+            HeldWrites::Postgres(held) => somebody_waits(held).await,
+        }
+    }
+
+    /// Lets others write again.
+    pub async fn release(self) {
+        match self {
+            HeldWrites::Sqlite(held) => held.rollback().await,
+            HeldWrites::Postgres(held) => held.rollback().await,
+        }
+        .expect("the lock can be given back");
+    }
+}
+
+/// Returns once another transaction waits for a lock of `held`'s. `pg_stat_activity` would show each look the sessions
+/// of the first one: a transaction sees one picture of it.
+pub async fn somebody_waits(held: &mut Transaction<'static, Postgres>) {
+    const WAITING: &str = "SELECT COUNT(*) FROM pg_locks
+         WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    let looking = async {
+        while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut **held).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking).await.expect("somebody waits");
 }
