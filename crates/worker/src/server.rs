@@ -119,6 +119,8 @@ fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(patience.head)
         .max_buf_size(LARGEST_HEAD)
+        // A sender that closes its side as soon as it has sent a body may still be read.
+        .half_close(true)
         .serve_connection(TokioIo::new(Stalled::new(stream, patience.write)), service);
     let connection = graceful.watch(connection);
     async move {

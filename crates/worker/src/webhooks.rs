@@ -11,7 +11,6 @@ use axum::http::{Method, StatusCode};
 use axum::routing::any;
 use jobs::{Provider, Reception};
 use providers::signature::ROUTE;
-use providers::webhook::Malformed;
 use store::NewWebhook;
 
 use crate::app::App;
@@ -57,13 +56,78 @@ async fn receive(
         Method::GET | Method::HEAD => return StatusCode::OK,
         _ => return StatusCode::NOT_FOUND,
     }
-    let (received, malformed) = match take(&webhooks, provider, &call_id, request).await {
-        Ok(taken) => taken,
-        Err(status) => {
-            tracing::warn!(call_id, %provider, status = status.as_u16(), "a webhook's body was refused");
-            metrics.webhook_received(provider, "refused");
-            return status;
+    let taken = match webhooks.bodies.read(request).await {
+        Ok(received) => {
+            // A task of its own: a whole body is kept, even if its sender leaves now.
+            let taking = take(webhooks.clone(), provider, call_id.clone(), received);
+            tokio::spawn(taking).await.unwrap_or(Taken::Lost)
         }
+        Err(status) => Taken::Refused(status),
+    };
+    let status = taken.status();
+    if let Taken::Refused(status) = taken {
+        tracing::warn!(call_id, %provider, status = status.as_u16(), "a webhook's body was refused");
+    }
+    metrics.webhook_received(provider, taken.outcome());
+    if status == StatusCode::OK {
+        metrics.webhook_stored(provider, started.elapsed());
+    }
+    status
+}
+
+/// What became of a body.
+enum Taken {
+    /// It is in the database.
+    Stored,
+    /// It is in the spool, for when the database is back.
+    Spooled,
+    /// It can't be read, and is kept for inspection.
+    Malformed,
+    /// It is too large, too slow, or one too many for its address.
+    Refused(StatusCode),
+    /// It could be kept nowhere; the provider must send it again.
+    Lost,
+}
+
+impl Taken {
+    fn status(&self) -> StatusCode {
+        match self {
+            Taken::Stored | Taken::Spooled => StatusCode::OK,
+            Taken::Malformed => StatusCode::UNPROCESSABLE_ENTITY,
+            Taken::Refused(status) => *status,
+            Taken::Lost => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// As metrics name it.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Taken::Stored => "stored",
+            Taken::Spooled => "spooled",
+            Taken::Malformed => "malformed",
+            Taken::Refused(_) => "refused",
+            Taken::Lost => "lost",
+        }
+    }
+}
+
+/// Keeps a body that the call's address still takes.
+async fn take(
+    webhooks: Webhooks,
+    provider: Provider,
+    call_id: String,
+    received: Received,
+) -> Taken {
+    let reception = webhooks.app.store.reception(&call_id, received.bytes.len());
+    let checked = match tokio::time::timeout(DATABASE_PATIENCE, reception).await {
+        Ok(Ok(Reception::Full)) => Err(StatusCode::TOO_MANY_REQUESTS),
+        Ok(Ok(Reception::Ended)) => Err(StatusCode::GONE),
+        // While the database is away it can't be known.
+        _ => webhooks.bodies.unpack_and_check(provider, received).await,
+    };
+    let (received, malformed) = match checked {
+        Ok(checked) => checked,
+        Err(status) => return Taken::Refused(status),
     };
     if let Some(error) = &malformed {
         tracing::warn!(call_id, %provider, %error, bytes = received.bytes.len(), "a webhook can't be read; kept for inspection");
@@ -71,72 +135,37 @@ async fn receive(
     let malformed = malformed.is_some();
     let kept = keep(&webhooks, provider, call_id, received, malformed).await;
     failpoint::reached("inbox_stored");
-    let (status, outcome) = match kept {
-        Ok(_) if malformed => (StatusCode::UNPROCESSABLE_ENTITY, "malformed"),
-        Ok(Kept::Stored) => (StatusCode::OK, "stored"),
-        Ok(Kept::Spooled) => (StatusCode::OK, "spooled"),
-        Err(Lost) => (StatusCode::SERVICE_UNAVAILABLE, "lost"),
-    };
-    metrics.webhook_received(provider, outcome);
-    if status == StatusCode::OK {
-        metrics.webhook_stored(provider, started.elapsed());
-    }
-    status
-}
-
-/// Where a webhook is durable.
-enum Kept {
-    /// In the database.
-    Stored,
-    /// In the spool, for when the database is back.
-    Spooled,
-}
-
-/// A webhook could be kept nowhere; the provider must send it again.
-struct Lost;
-
-/// Reads a body that the call's address still takes; also why it can't be read, if it can't.
-async fn take(
-    webhooks: &Webhooks,
-    provider: Provider,
-    call_id: &str,
-    request: Request,
-) -> Result<(Received, Option<Malformed>), StatusCode> {
-    let received = webhooks.bodies.read(request).await?;
-    let reception = webhooks.app.store.reception(call_id, received.bytes.len());
-    match tokio::time::timeout(DATABASE_PATIENCE, reception).await {
-        Ok(Ok(Reception::Full)) => Err(StatusCode::TOO_MANY_REQUESTS),
-        Ok(Ok(Reception::Ended)) => Err(StatusCode::GONE),
-        // While the database is away it can't be known.
-        _ => webhooks.bodies.unpack_and_check(provider, received).await,
+    match kept {
+        Taken::Stored | Taken::Spooled if malformed => Taken::Malformed,
+        kept => kept,
     }
 }
 
-/// Durable when this returns `Ok`: in the database, or in the spool if the database is away.
+/// Makes a body durable: in the database, or in the spool if the database is away.
 async fn keep(
     webhooks: &Webhooks,
     provider: Provider,
     call_id: String,
     received: Received,
     malformed: bool,
-) -> Result<Kept, Lost> {
+) -> Taken {
     // It keeps its room until it is durable.
     let Received { bytes: body, room: _room } = received;
     let webhook = Arc::new(NewWebhook { provider, call_id: call_id.clone(), body, malformed });
     let storing = webhooks.app.store.store_webhook(Arc::clone(&webhook));
     let stored = tokio::time::timeout(DATABASE_PATIENCE, storing).await;
     if let Ok(Ok(())) = stored {
-        return Ok(Kept::Stored);
+        return Taken::Stored;
     }
     // A write that had begun may still happen: the same body twice is applied once.
     match webhooks.spool.keep(webhook).await {
         Ok(()) => {
             tracing::warn!(call_id, "the database is away; a webhook was kept in the spool");
-            Ok(Kept::Spooled)
+            Taken::Spooled
         }
         Err(error) => {
             tracing::error!(call_id, %error, "a webhook could be kept neither in the database nor in the spool");
-            Err(Lost)
+            Taken::Lost
         }
     }
 }

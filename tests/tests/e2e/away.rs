@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use end_to_end::{Kind, LONG, Proxy, Row, Scene, Worker, binary, eventually};
+use end_to_end::{Kind, LONG, Proxy, Row, Scene, Worker, binary, eventually, open};
 use sandbox::{Config, Endpoint, ScriptedResponse};
 use sqlx::{Connection, SqliteConnection};
 
@@ -12,6 +12,7 @@ use crate::checks::{books_are_closed, equals_truth, nobody};
 
 on_both!(
     webhooks_are_spooled_while_the_database_is_away,
+    a_body_is_kept_although_its_sender_has_left,
     a_database_that_is_away_for_some_seconds_is_waited_for,
     a_dead_worker_s_calls_are_taken_over,
     a_worker_that_was_stopped_does_not_overrule,
@@ -99,6 +100,34 @@ async fn webhooks_are_spooled_while_the_database_is_away(kind: Kind) {
     equals_truth(&scene, &batch.id, &people(), nobody).await;
     books_are_closed(&scene).await;
     assert_eq!(spooled(&scene), 0);
+}
+
+async fn a_body_is_kept_although_its_sender_has_left(kind: Kind) {
+    let mut scene = Scene::new(kind, patient()).await;
+    let mut away = Away::prepare(&mut scene).await;
+    let tap = Proxy::start(scene.sandbox.local_addr().to_string()).await;
+    scene.set("OCEAN_BASE_URL", format!("http://{}", tap.address));
+    scene.sandbox.hold_webhooks();
+    let people = &people()[..3];
+    let batch = scene.submit(people, &[]).await;
+    let worker = scene.worker().start().await;
+    assert!(scene.sandbox.wait_for(LONG, |s| s.held == 1).await);
+    scene.until("SELECT awaiting FROM batch_status", "3").await;
+    let url = tap.orders().remove(0).1;
+    let path = url.split_once(&worker.webhooks).unwrap().1;
+    let body = r#"{"phones": [{"personId": "o0", "status": "inProgress"}]}"#;
+    let length = body.len();
+    let request =
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}");
+    away.begin(&scene).await;
+    drop(open(&worker.webhooks, request.as_bytes()).await.unwrap());
+    eventually("a body in the spool", || async { (spooled(&scene) == 1).then_some(()) }).await;
+    away.end().await;
+    scene.sandbox.release_webhooks();
+    scene.until_finished().await;
+    eventually("an empty spool", || async { (spooled(&scene) == 0).then_some(()) }).await;
+    worker.stop().await.with_code(0);
+    equals_truth(&scene, &batch.id, people, nobody).await;
 }
 
 async fn a_database_that_is_away_for_some_seconds_is_waited_for(kind: Kind) {
