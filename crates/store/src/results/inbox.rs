@@ -77,14 +77,14 @@ pub struct PutOff {
 type StoredRow = (i64, i64, String, String, Option<Vec<u8>>);
 
 impl Store {
-    /// Stores a webhook; durable when this returns. A caller that stops waiting, and drops the webhook, takes it back
-    /// unless it is being written.
+    /// Stores a webhook; durable when this returns. If the caller stops waiting and drops the webhook, it is not stored,
+    /// unless its transaction has begun.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn store_webhook(&self, webhook: impl Into<Arc<NewWebhook>>) -> Result<()> {
         let webhook = webhook.into();
-        let came = Received::held_by_its_caller(&webhook, self.now());
+        let came = Received::new(&webhook, self.now());
         if self.is_postgres() {
             return self.batchers.write(came).await;
         }
@@ -238,8 +238,8 @@ impl Item for Received {
 /// and so may who knows the address.
 pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, Result<Vec<usize>>> {
     Box::pin(async move {
-        let wanted = came.into_iter().filter_map(Received::still_wanted).collect();
-        let mut webhooks = told_apart(conn, wanted).await?;
+        let waiting = came.into_iter().filter_map(Received::upgrade).collect();
+        let mut webhooks = told_apart(conn, waiting).await?;
         webhooks.retain(|(.., arrival)| *arrival != Arrival::Unread);
         let Some((_, now, _)) = webhooks.last() else { return Ok(Vec::new()) };
         let unread = webhooks.iter().filter(|(one, ..)| one.malformed);

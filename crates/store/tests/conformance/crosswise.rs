@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
-use crate::harness::database::somebody_waits;
+use crate::harness::database::until_blocking;
 use crate::harness::people::{Options, oceans, rows};
 use crate::harness::{Bench, on_both};
 
@@ -24,7 +24,7 @@ async fn publishing_locks_people_before_the_batch(b: &Bench) {
     lock(&mut other, "SELECT id FROM reveals ORDER BY id FOR UPDATE").await;
     let store = b.store.clone();
     let publishing = tokio::spawn(async move { store.publish(&batch, None).await });
-    somebody_waits(&mut other).await;
+    until_blocking(&mut other).await;
     lock(&mut other, "SELECT id FROM batches ORDER BY id FOR UPDATE NOWAIT").await;
     other.commit().await.unwrap();
     publishing.await.unwrap().unwrap();
@@ -45,7 +45,7 @@ async fn a_submit_that_meets_a_deadlock_goes_on(b: &Bench) {
     lock(&mut other, "SELECT id FROM reveals WHERE id = 2 FOR UPDATE").await;
     let (store, batch) = (b.store.clone(), again.clone());
     let loading = tokio::spawn(async move { store.load(&batch, rows(&oceans(1..=2))).await });
-    somebody_waits(&mut other).await;
+    until_blocking(&mut other).await;
     lock(&mut other, "SELECT id FROM reveals WHERE id = 1 FOR UPDATE").await;
     other.commit().await.unwrap();
     assert_eq!(loading.await.unwrap().unwrap().shared, 2);

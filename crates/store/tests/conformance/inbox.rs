@@ -14,7 +14,7 @@ on_both!(
     what_can_t_be_applied_is_put_off_and_kept,
     what_was_applied_is_not_applied_again,
     malformed_bodies_are_kept_apart,
-    what_nobody_waits_for_is_held_in_no_queue,
+    a_body_leaves_memory_when_its_caller_gives_up,
 );
 
 fn webhook(bytes: usize, malformed: bool) -> NewWebhook {
@@ -100,12 +100,12 @@ async fn malformed_bodies_are_kept_apart(b: &Bench) {
     assert_eq!(b.database.number(log).await, 2);
 }
 
-/// While the database is away the worker gives up and puts bodies into files: they must not stay in memory, too.
-async fn what_nobody_waits_for_is_held_in_no_queue(b: &Bench) {
+/// The worker stops waiting for a database that is away, and puts the body into a file: it must not stay in memory, too.
+async fn a_body_leaves_memory_when_its_caller_gives_up(b: &Bench) {
     let mut held = b.database.hold_writes("webhook_inbox").await;
     let store = b.store.clone();
     let first = tokio::spawn(async move { store.store_webhook(webhook(100, false)).await });
-    held.until_somebody_waits().await;
+    held.until_blocking().await;
     let second = Arc::new(webhook(200, false));
     let storing = b.store.store_webhook(Arc::clone(&second));
     tokio::time::timeout(Duration::from_millis(50), storing)

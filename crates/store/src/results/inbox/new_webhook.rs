@@ -24,14 +24,13 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// The caller holds the webhook. One that stops waiting takes it back, so that a database that is away holds no
-    /// bodies in memory.
-    pub(crate) fn held_by_its_caller(webhook: &Arc<NewWebhook>, at: Timestamp) -> Self {
+    /// The caller owns the webhook, so that no body stays in memory when the caller stops waiting.
+    pub(crate) fn new(webhook: &Arc<NewWebhook>, at: Timestamp) -> Self {
         Received { webhook: Arc::downgrade(webhook), at }
     }
 
     /// The webhook, unless its caller has stopped waiting.
-    pub(crate) fn still_wanted(self) -> Option<(Arc<NewWebhook>, Timestamp)> {
+    pub(crate) fn upgrade(self) -> Option<(Arc<NewWebhook>, Timestamp)> {
         Some((self.webhook.upgrade()?, self.at))
     }
 }

@@ -145,11 +145,11 @@ pub enum HeldWrites {
 }
 
 impl HeldWrites {
-    /// Returns once a write is stopped by this lock. On SQLite nothing of a write is begun before.
-    pub async fn until_somebody_waits(&mut self) {
+    /// Returns once another transaction waits for this lock. On SQLite at once: there a write begins with the lock.
+    pub async fn until_blocking(&mut self) {
         match self {
             HeldWrites::Sqlite(_) => {}
-            HeldWrites::Postgres(held) => somebody_waits(held).await,
+            HeldWrites::Postgres(held) => until_blocking(held).await,
         }
     }
 
@@ -163,9 +163,9 @@ impl HeldWrites {
     }
 }
 
-/// Returns once another transaction waits for a lock of `held`'s. `pg_stat_activity` would show each look the sessions
-/// of the first one: a transaction sees one picture of it.
-pub async fn somebody_waits(held: &mut Transaction<'static, Postgres>) {
+/// Returns once another transaction waits for a lock that `held` has. Looks at `pg_locks`, because `pg_stat_activity`
+/// stays the same within a transaction.
+pub async fn until_blocking(held: &mut Transaction<'static, Postgres>) {
     const WAITING: &str = "SELECT COUNT(*) FROM pg_locks
          WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
     let looking = async {
@@ -173,5 +173,5 @@ pub async fn somebody_waits(held: &mut Transaction<'static, Postgres>) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, looking).await.expect("somebody waits");
+    tokio::time::timeout(PATIENCE, looking).await.expect("another transaction waits for the lock");
 }
