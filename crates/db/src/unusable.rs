@@ -25,8 +25,17 @@ const PROTOCOL_VIOLATION: &str = "08P01";
 
 const CANNOT_CONNECT_NOW: &str = "57P03";
 
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+const DEADLOCK_DETECTED: &str = "40P01";
+
 /// Says of a SQLite file, looked at from the outside, why it can't be used. `error` is SQLite's own word.
 pub(crate) fn sqlite(file: &Path, error: DbError) -> DbError {
+    if let DbError::Migrate(error) = &error
+        && let Some(refused) = other_version(&file.display().to_string(), error)
+    {
+        return refused;
+    }
     if !matches!(&error, DbError::Failed(_)) && !is_refused_write(&error) {
         return error;
     }
@@ -177,8 +186,19 @@ pub(crate) fn no_second_session(options: &PgConnectOptions) -> DbError {
     }
 }
 
+/// Whether a migration met other processes' locks.
+pub(crate) fn is_in_use(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = error else {
+        return false;
+    };
+    code_of(cause).is_some_and(|code| code == LOCK_NOT_AVAILABLE || code == DEADLOCK_DETECTED)
+}
+
 /// The same for a schema that can't be brought up to date.
 pub(crate) fn postgres_schema(options: &PgConnectOptions, error: MigrateError) -> DbError {
+    if let Some(refused) = other_version(&place(options), &error) {
+        return refused;
+    }
     match &error {
         MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)
             if code_of(cause).as_deref() == Some(INSUFFICIENT_PRIVILEGE) =>
@@ -193,8 +213,31 @@ pub(crate) fn postgres_schema(options: &PgConnectOptions, error: MigrateError) -
                 advice: missing_right(user),
             }
         }
+        error if is_in_use(error) => DbError::Unusable {
+            found: format!("the tables of {} are in use for too long", place(options)),
+            advice: "end long transactions (pg_stat_activity shows them), then start again"
+                .to_owned(),
+        },
         _ => DbError::Migrate(error),
     }
+}
+
+/// Says that another version of the software made the schema.
+fn other_version(place: &str, error: &MigrateError) -> Option<DbError> {
+    let (found, advice) = match error {
+        MigrateError::VersionMissing(migration) => (
+            format!("{place} has the schema of a newer version (migration {migration})"),
+            "use the programs of that version; or restore a backup from before the upgrade",
+        ),
+        MigrateError::VersionMismatch(migration) => (
+            format!(
+                "{place} was made by another build, whose migration {migration} differs from this one's"
+            ),
+            "use the programs of that build, or another database",
+        ),
+        _ => return None,
+    };
+    Some(DbError::Unusable { found, advice: advice.to_owned() })
 }
 
 fn missing_right(role: &str) -> String {

@@ -7,12 +7,14 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgSslMode};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::backend::Backend;
 use crate::error::{DbError, Result};
+use crate::postgres::migrate;
 use crate::postgres::notify::{Notifier, NotifierId};
+use crate::postgres::pool::{PATIENCE, pool_of, with_settings};
 use crate::postgres::pooler::{self, Pooling};
 use crate::redacted_url::redacted_url;
 use crate::schema::Schema;
@@ -65,14 +67,8 @@ const NOT_FOR_EVER: [(&str, &str); 6] = [
 /// transaction, which waits for the parallel one in this process, where the server can't see the deadlock.
 const IN_TIME: [(&str, &str); 1] = [("lock_timeout", "10s")];
 
-/// How long a connection that was well is taken to be so.
-const TRUSTED: Duration = Duration::from_secs(1);
-
 /// How long the server may take to take a notification.
 const LONGEST_ANSWER: Duration = Duration::from_secs(1);
-
-/// How long a server may take to take a connection, or to start.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connects; also says what the database is called in messages.
 pub(crate) async fn open_postgres(
@@ -87,12 +83,11 @@ pub(crate) async fn open_postgres(
         // Nothing is read as text, and PgBouncer refuses to start with it.
         .extra_float_digits(None);
     first_connection(&options).await?;
-    let readers = with_settings(pool_of(4), &BY_ITSELF).connect_lazy_with(options.clone());
     if migrate {
-        let migrated = schema.postgres.run(&readers).await;
-        migrated.map_err(|error| unusable::postgres_schema(&options, error))?;
+        migrate::migrate(&options, &schema.postgres).await?;
     }
     let place = unusable::place(&options);
+    let readers = with_settings(pool_of(4), &BY_ITSELF).connect_lazy_with(options.clone());
     let writing = [&BY_INDEX[..], &STEADILY, &limits(&options)].concat();
     let in_time = [&writing[..], &IN_TIME].concat();
     let writers = with_settings(pool_of(12), &writing).connect_lazy_with(options.clone());
@@ -211,33 +206,6 @@ pub(crate) fn begin(durability: Durability) -> &'static str {
         Durability::Full => "BEGIN",
         Durability::WithTheNext => "BEGIN; SET LOCAL synchronous_commit = off",
     }
-}
-
-fn pool_of(connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(PATIENCE)
-        .test_before_acquire(false)
-        // One that was in use just now is hardly dead: asking each time would be one more round trip.
-        .before_acquire(|conn, meta| {
-            Box::pin(async move {
-                if meta.idle_for > TRUSTED {
-                    conn.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-}
-
-/// Sends the settings when a connection is made. PgBouncer refuses them among the parameters with which one starts.
-fn with_settings(pool: PgPoolOptions, settings: &[(&str, &str)]) -> PgPoolOptions {
-    let sql: String =
-        settings.iter().map(|(name, value)| format!("SET {name} = '{value}';")).collect();
-    pool.after_connect(move |conn, _| Box::pin(run(conn, sql.clone())))
-}
-
-async fn run(conn: &mut PgConnection, sql: String) -> sqlx::Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map(drop)
 }
 
 /// Hands other processes' notifications on to this one. A lost connection is made anew; what was missed

@@ -1,44 +1,13 @@
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection, PgConnection};
 use tokio::sync::oneshot;
 
 use super::{may_fall_back, parse};
 use crate::conn::Conn;
 use crate::database::Database;
-use crate::error::{DbError, Result};
-use crate::tests::PEOPLE;
+use crate::error::Result;
+use crate::postgres::scratch::Scratch;
 use crate::{exec, value};
-
-/// A database on the server of the tests, dropped by [`Scratch::drop_it`].
-struct Scratch {
-    url: String,
-    name: String,
-    admin: PgConnection,
-}
-
-impl Scratch {
-    async fn create() -> Scratch {
-        let server = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL names a server");
-        let name = format!("db_{:016x}", rand::random::<u64>());
-        let mut admin = PgConnection::connect(&server).await.unwrap();
-        let create = format!("CREATE DATABASE {name}");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut admin).await.unwrap();
-        let (rest, _) = server.rsplit_once('/').unwrap();
-        Scratch { url: format!("{rest}/{name}"), name, admin }
-    }
-
-    /// Opens it. `parameters` are the URL's.
-    async fn open(&self, parameters: &str) -> Database {
-        let url = format!("{}{parameters}", self.url);
-        Database::<DbError>::open(&url, &PEOPLE, true, true).await.unwrap()
-    }
-
-    async fn drop_it(mut self) {
-        let drop_it = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        sqlx::raw_sql(sqlx::AssertSqlSafe(drop_it)).execute(&mut self.admin).await.unwrap();
-    }
-}
 
 /// The time-outs of a connection that writes.
 async fn timeouts(db: &Database) -> String {
