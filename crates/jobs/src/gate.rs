@@ -1,3 +1,6 @@
+/// What a reading of the account means for it.
+pub mod reading;
+
 use std::time::Duration;
 
 use crate::backoff::exponential;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use db::{Conn, exec, row};
 use jobs::backoff::exponential;
+use jobs::gate::reading::{GateChange, Meaning, Reading};
 use jobs::gate::{AnswerTo, backoff};
 use jobs::outcome::{Balance, FreeRequestFailure};
 use jobs::rate::{self, Leaving};
@@ -23,9 +24,6 @@ const REGULARLY: Duration = Duration::from_secs(60 * 60);
 
 /// How long a balance request may be out before another worker may try it.
 const BALANCE_LEASE: Duration = Duration::from_secs(60);
-
-/// The longest wait between two looks at an empty account, unless the interval itself is longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A balance to be asked for.
 #[derive(Debug, Clone)]
@@ -253,33 +251,28 @@ async fn note(
     )?;
     let told = balance.tariff.or(gate.tariff);
     let least = price.price(provider, told, gate.most_phones).least;
-    decide(conn, provider, gate, balance.credits, reserved, least, policy, now).await
+    let reading = Reading {
+        credits: balance.credits,
+        before: gate.balance_credits,
+        reserved,
+        least,
+        step: gate.balance_step,
+    };
+    apply(conn, provider, gate, reading.meaning(&gate.breaker, policy), policy, now).await
 }
 
-/// What a reading means: an empty account is left alone but for balance checks, a filled one resumes.
-#[expect(clippy::too_many_arguments, reason = "one decision with everything it rests on")]
-async fn decide(
+/// Does to the gate what a reading means for it.
+async fn apply(
     conn: &mut Conn,
     provider: Provider,
     gate: &Gate,
-    credits: Credits,
-    reserved: Credits,
-    least: Credits,
+    meaning: Meaning,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
-    let insufficient = gate.breaker.is_shut_for(GateReason::CreditsInsufficient);
-    let unchanged = gate.balance_credits == Some(credits);
-    let step = if unchanged { gate.balance_step + 1 } else { 0 };
-    let longest = LONGEST_WAIT.max(policy.credits_check_interval);
-    let wait = exponential(
-        policy.credits_check_interval,
-        longest,
-        u32::try_from(step).unwrap_or(u32::MAX - 1),
-    );
-    if credits < least && (reserved == Credits::ZERO || insufficient) {
-        // The provider answers again, so that only the empty account keeps the gate shut now.
-        if !insufficient && (gate.breaker.state == GateState::Open || closed_as_broken(gate)) {
+    match meaning.gate {
+        GateChange::Nothing => {}
+        GateChange::Close => {
             let closing = Closing {
                 reason: GateReason::CreditsInsufficient,
                 message: None,
@@ -287,22 +280,10 @@ async fn decide(
             };
             closing::close(conn, provider, gate, &closing, policy, now).await?;
         }
-        return set_due(conn, provider, Some(now + wait), step).await;
+        GateChange::End => state::write(conn, provider, &gate.breaker.ended(now)).await?,
+        GateChange::HalfOpen => state::half_open(conn, provider, now).await?,
     }
-    // A 402 although the balance shows credits: only a change of the balance is news. What it showed
-    // before the 402 is none, or every 402 would be followed by a reading and the next 402.
-    if insufficient && unchanged {
-        return set_due(conn, provider, Some(now + wait), step).await;
-    }
-    if insufficient {
-        state::write(conn, provider, &gate.breaker.ended(now)).await?;
-    }
-    if closed_as_broken(gate) {
-        // That it answers balances says nothing about orders.
-        state::half_open(conn, provider, now).await?;
-    }
-    let low = credits - reserved < least;
-    set_due(conn, provider, low.then(|| now + wait), step).await
+    set_due(conn, provider, meaning.read_again.map(|wait| now + wait), meaning.step).await
 }
 
 async fn set_due(
