@@ -57,5 +57,6 @@ mod postgres; // poolers, roles
 mod rejected; // bad rows
 mod suppress; // opt-outs
 mod unknown; // requests of unknown outcome
+mod upgrade; // old programs on a new schema
 mod wanted; // numbers of a type
 mod webhooks; // the listener that strangers reach

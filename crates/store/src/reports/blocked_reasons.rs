@@ -8,7 +8,7 @@ use jobs::{Credits, GateReason, GateState, OffReason, Provider, Timestamp};
 
 use crate::decode::parse_provider;
 use crate::error::Result;
-use crate::gates::gate::{Gate, GateRow};
+use crate::gates::gate::{Gate, GateRow, gate_columns};
 
 record! {
     struct Read {
@@ -63,8 +63,12 @@ impl fmt::Display for Why {
 pub(crate) async fn read_gates(conn: &mut Conn) -> Result<Vec<ShownGate>> {
     let found: Vec<Read> = rows!(
         conn,
-        "SELECT g.*, h.shown_as FROM provider_gates g JOIN provider_holds h ON h.provider = g.provider
-         ORDER BY g.provider DESC",
+        concat!(
+            "SELECT provider, message, ",
+            gate_columns!(),
+            ", (SELECT h.shown_as FROM provider_holds h WHERE h.provider = provider_gates.provider) AS shown_as
+             FROM provider_gates ORDER BY provider DESC"
+        ),
     )?;
     found
         .into_iter()

@@ -251,3 +251,23 @@ fn no_files_import_each_other_in_a_circle() {
         "these files import each other in a circle; move what two of them share to a file below both: {found:#?}"
     );
 }
+
+/// While a newer version adds columns, Postgres refuses a prepared statement whose `*` has become more, again and again.
+#[test]
+fn statements_name_their_columns() {
+    let src = workspace().join("crates/store/src");
+    let source = ledger();
+    let mut wrong = Vec::new();
+    for file in source.files() {
+        let path = src.join(file).with_extension("rs");
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let all = ["SELECT *", "RETURNING *"].iter().any(|all| line.contains(all));
+            let words = line.split([' ', '(']).filter(|_| !line.trim_start().starts_with("//"));
+            if all || words.map(|word| word.trim_end_matches(',')).any(|word| word.ends_with(".*"))
+            {
+                wrong.push(format!("{file}: {}", line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
