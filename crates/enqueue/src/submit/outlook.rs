@@ -34,7 +34,7 @@ pub async fn outlooks(
     Ok(outlooks)
 }
 
-/// Up to three lines for people about a provider.
+/// A few lines for people about a provider.
 pub fn lines(provider: Provider, outlook: &Outlook) -> Vec<String> {
     let mut cost =
         format!("{provider}: {}, at most {}", people(outlook.people), outlook.worst_case.counted());
@@ -62,6 +62,11 @@ pub fn lines(provider: Provider, outlook: &Outlook) -> Vec<String> {
     };
     stands.push_str(&format!("; requests take {}", duration(outlook.seconds)));
     lines.push(stands);
+    if outlook.balance.is_none() {
+        lines.push(format!(
+            "{provider}: the dearest price counts until a worker has read the balance, unless one is set"
+        ));
+    }
     if let Some(lacks) = outlook.lacks {
         lines.push(format!(
             "{provider}: not ready: start the worker with {}",
@@ -129,6 +134,7 @@ mod tests {
             [
                 "ocean: 1 person, at most 30 credits",
                 "ocean: the account's balance is not known yet; requests take 1 second",
+                "ocean: the dearest price counts until a worker has read the balance, unless one is set",
                 "ocean: not ready: start the worker with OCEAN_API_TOKEN",
             ]
         );

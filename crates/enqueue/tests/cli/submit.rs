@@ -154,6 +154,7 @@ fn says_what_each_provider_will_come_to() {
         "ocean: 2 people, at most 60 credits\n",
         "ocean: the ceiling of 50 credits is enough for 1 person at the worst\n",
         "ocean: the account's balance is not known yet; requests take 1 second\n",
+        "ocean: the dearest price counts until a worker has read the balance, unless one is set\n",
         "ocean: not ready: start the worker with OCEAN_API_TOKEN\n",
         "clodura: 1 person, at most 20 credits\n",
     ] {
