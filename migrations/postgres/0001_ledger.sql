@@ -21,8 +21,9 @@ CREATE TABLE secrets (
 -- Ids for reveals are handed out from here, a block at a time. The row is locked while a chunk
 -- of rows is resolved to reveals, so two submits at once cannot make the same person twice.
 CREATE TABLE reveal_ids (
-    one  BIGINT PRIMARY KEY CHECK (one = 1),
-    next BIGINT NOT NULL
+    one                 BIGINT PRIMARY KEY CHECK (one = 1),
+    next                BIGINT NOT NULL,
+    suppression_version BIGINT NOT NULL DEFAULT 0  -- another number whenever something is suppressed
 );
 INSERT INTO reveal_ids (one, next) VALUES (1, 1);
 
@@ -365,7 +366,7 @@ CREATE TABLE workers (
 
 -- Keyed hashes of the identifiers of erased people, so that they are not bought again.
 CREATE TABLE erasures (
-    hash      TEXT PRIMARY KEY,
+    hash      BIGINT PRIMARY KEY,
     erased_at BIGINT NOT NULL
 );
 
@@ -379,6 +380,12 @@ CREATE TABLE suppressions (
     PRIMARY KEY (hash, origin)
 );
 CREATE INDEX suppressions_origin ON suppressions (origin) WHERE origin <> hash;
+
+-- A Bloom filter of the hashes in suppressions, in segments. What it doesn't hold is not on the list.
+CREATE TABLE suppression_filter (
+    segment BIGINT  PRIMARY KEY,
+    bits    BYTEA NOT NULL
+);
 
 -- Who changed the ledger or took people's numbers out of it by hand. Each entry is written in the transaction of what
 -- it tells, and names no person who is asked for. Batches have no reference: an entry outlives its batch.

@@ -1,9 +1,12 @@
 //! From the identifiers on rows and in results to people, and who was erased.
 
 pub(crate) mod erased;
+pub(crate) mod hash_key;
 pub(crate) mod links;
 pub(crate) mod marks;
 pub(crate) mod new_row;
 pub(crate) mod resolve;
 pub(crate) mod split;
 pub(crate) mod suppressed;
+mod suppression_filter;
+pub(crate) mod suppression_list;

@@ -6,6 +6,7 @@ use jobs::{BatchId, Credits, Provider, Timestamp};
 
 use crate::error::StoreError;
 use crate::people::links::evidence::Contradiction;
+use crate::people::suppression_list::KnownSuppressions;
 
 /// What is known of a batch before its first row.
 #[derive(Debug, Clone)]
@@ -33,6 +34,7 @@ pub struct Loading {
     pub(super) priority: i64,
     pub(super) refresh_before: Option<Timestamp>,
     pub(super) wants_mobile: bool,
+    pub(super) suppressions: KnownSuppressions,
 }
 
 /// What one chunk of rows came to; sums up over the chunks.

@@ -18,6 +18,7 @@ use crate::people::erased::mark_erased;
 use crate::people::links::evidence::Evidence;
 use crate::people::new_row::{NewRow, NewStep};
 use crate::people::suppressed::SuppressedRows;
+use crate::people::suppression_list::{KnownSuppressions, SuppressionVersion};
 use crate::reveals::displayed_rows::without_mobile;
 use crate::reveals::waterfall::{Step, displayed_step};
 use crate::store::Store;
@@ -28,6 +29,7 @@ use crate::store::Store;
 pub struct Preview {
     refresh_before: Option<Timestamp>,
     wants_mobile: bool,
+    suppressions: KnownSuppressions,
     hasher: RandomState,
     /// People by the hash of provider and identifier. 64 bits: among ten million people, the chance
     /// that any two are taken for one is one in a hundred thousand, and it is only a preview.
@@ -119,7 +121,10 @@ impl Store {
         let live = i64::try_from(new_rows.len()).unwrap_or(i64::MAX);
         let evidence = Evidence::of_rows(&mut conn, &new_rows).await?;
         let persons = &evidence.persons;
-        let suppressed = SuppressedRows::of(&mut conn, &new_rows, persons).await?.rows;
+        let version = SuppressionVersion::read(&mut conn).await?;
+        let list = preview.suppressions.of(&mut conn, version).await?;
+        let suppressed =
+            SuppressedRows::of(&mut conn, list.as_deref(), &new_rows, persons).await?.rows;
         new_rows.retain(|row| !suppressed.contains(&row.number));
         let mut known = Known::new();
         for provider in Provider::ALL {

@@ -20,6 +20,7 @@ use crate::batches::loading::{Loaded, Loading, NewBatch};
 use crate::batches::submit::load::load_chunk;
 use crate::error::{Result, StoreError};
 use crate::people::new_row::NewRow;
+use crate::people::suppression_list::KnownSuppressions;
 use crate::store::Store;
 
 impl Store {
@@ -39,7 +40,8 @@ impl Store {
                 Box::pin(async move { insert_batch(conn, &new, batch_id, header, now).await })
             })
             .await?;
-        Ok(Loading { id, batch_id, priority, refresh_before, wants_mobile })
+        let suppressions = KnownSuppressions::default();
+        Ok(Loading { id, batch_id, priority, refresh_before, wants_mobile, suppressions })
     }
 
     /// Puts rows into the batch. One short transaction, durable with [`Store::publish`]: nobody was

@@ -2,50 +2,29 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use db::{Conn, Texts, exec, json, row, rows};
-use hmac::{Hmac, KeyInit, Mac};
+use db::{Conn, exec, json, row, rows};
 use jobs::Timestamp;
-use sha2::Sha256;
 
-use crate::error::{Result, StoreError};
+use crate::error::Result;
+use crate::people::hash_key::HashKey;
 use crate::people::new_row::NewRow;
 
 /// How the placeholder of an erased person's identifier begins.
 pub(crate) const ERASED: &str = "erased:";
 
-/// Turns identifiers into the hashes that are kept of them.
-#[derive(Clone)]
-pub(crate) struct ErasureKey(Hmac<Sha256>);
+/// The key of this database, if any person was ever erased here.
+pub(crate) async fn read_key(conn: &mut Conn) -> Result<Option<HashKey>> {
+    let secret: Option<(String,)> = row!(
+        conn,
+        "SELECT secret FROM secrets WHERE purpose = 'erasure'
+         AND EXISTS (SELECT 1 FROM erasures) ORDER BY id LIMIT 1",
+    )?;
+    Ok(secret.map(|(secret,)| HashKey::new(&secret)))
+}
 
-impl ErasureKey {
-    pub(crate) fn new(secret: &str) -> Result<Self> {
-        // HMAC takes keys of any length; the error is one of the trait only.
-        Hmac::new_from_slice(secret.as_bytes())
-            .map(ErasureKey)
-            .map_err(|_| StoreError::NotFound("the key for erasures can't be used".into()))
-    }
-
-    /// The key of this database, if any person was ever erased here.
-    pub(crate) async fn read(conn: &mut Conn) -> Result<Option<Self>> {
-        let secret: Option<(String,)> = row!(
-            conn,
-            "SELECT secret FROM secrets WHERE purpose = 'erasure'
-             AND EXISTS (SELECT 1 FROM erasures) ORDER BY id LIMIT 1",
-        )?;
-        secret.map(|(secret,)| ErasureKey::new(&secret)).transpose()
-    }
-
-    /// The hash of an encoded identifier, in hexadecimal digits.
-    pub(crate) fn hash(&self, identifier: &str) -> String {
-        let mut mac = self.0.clone();
-        mac.update(identifier.as_bytes());
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// What stands in the place of an identifier of an erased person.
-    pub(crate) fn placeholder(&self, identifier: &str) -> String {
-        format!("{ERASED}{}", self.hash(identifier))
-    }
+/// What stands in the place of an identifier of an erased person.
+pub(crate) fn placeholder(key: &HashKey, identifier: &str) -> String {
+    format!("{ERASED}{:016x}", key.hash(identifier))
 }
 
 /// Ends the rows that show these people; of their columns nothing is kept. Gives how many there were.
@@ -63,7 +42,7 @@ pub(crate) async fn end_rows(conn: &mut Conn, reveals: &[i64], now: Timestamp) -
 
 /// Marks rows of people who were erased, by any identifier that stands on them.
 pub(crate) async fn mark_erased(conn: &mut Conn, new_rows: &mut [NewRow]) -> Result<()> {
-    let Some(key) = ErasureKey::read(conn).await? else { return Ok(()) };
+    let Some(key) = read_key(conn).await? else { return Ok(()) };
     let identifiers = new_rows.iter().flat_map(|row| &row.identifiers).map(|one| &**one);
     let erased = erased_among(conn, &key, identifiers).await?;
     for row in new_rows {
@@ -75,16 +54,17 @@ pub(crate) async fn mark_erased(conn: &mut Conn, new_rows: &mut [NewRow]) -> Res
 /// Those of these identifiers under which a person was erased.
 pub(crate) async fn erased_among<'a>(
     conn: &mut Conn,
-    key: &ErasureKey,
+    key: &HashKey,
     identifiers: impl Iterator<Item = &'a str>,
 ) -> Result<HashSet<String>> {
-    let by_hash: HashMap<String, &str> = identifiers.map(|one| (key.hash(one), one)).collect();
-    let erased: Vec<(String,)> = rows!(
+    let by_hash: HashMap<i64, &str> = identifiers.map(|one| (key.hash(one), one)).collect();
+    let hashes: Vec<i64> = by_hash.keys().copied().collect();
+    let erased: Vec<(i64,)> = rows!(
         conn,
-        "SELECT x.hash FROM TEXTS($1) AS e JOIN erasures x ON x.hash = e.value",
-        Texts::of(by_hash.keys().collect::<Vec<_>>())
+        "SELECT x.hash FROM IDS($1) AS e JOIN erasures x ON x.hash = CAST(e.value AS BIGINT)",
+        json(&hashes),
     )?;
-    let identifier = |(hash,): &(String,)| by_hash.get(hash).map(|one| (*one).to_owned());
+    let identifier = |(hash,): &(i64,)| by_hash.get(hash).map(|one| (*one).to_owned());
     Ok(erased.iter().filter_map(identifier).collect())
 }
 
@@ -93,7 +73,7 @@ pub(crate) async fn those_erased(
     conn: &mut Conn,
     identifiers: &BTreeSet<String>,
 ) -> Result<HashSet<String>> {
-    match ErasureKey::read(conn).await? {
+    match read_key(conn).await? {
         Some(key) => erased_among(conn, &key, identifiers.iter().map(String::as_str)).await,
         None => Ok(HashSet::new()),
     }
@@ -102,16 +82,16 @@ pub(crate) async fn those_erased(
 /// Remembers identifiers by their hashes.
 pub(crate) async fn remember(
     conn: &mut Conn,
-    key: &ErasureKey,
+    key: &HashKey,
     identifiers: &BTreeSet<String>,
     now: Timestamp,
 ) -> Result<()> {
-    let hashes: Vec<String> = identifiers.iter().map(|identifier| key.hash(identifier)).collect();
+    let hashes: Vec<i64> = identifiers.iter().map(|identifier| key.hash(identifier)).collect();
     exec!(
         conn,
-        "INSERT INTO erasures (hash, erased_at) SELECT e.value, CAST($2 AS BIGINT) FROM TEXTS($1) AS e
+        "INSERT INTO erasures (hash, erased_at) SELECT CAST(e.value AS BIGINT), CAST($2 AS BIGINT) FROM IDS($1) AS e
          WHERE TRUE ON CONFLICT (hash) DO NOTHING",
-        Texts::of(&hashes),
+        json(&hashes),
         now.0,
     )?;
     Ok(())

@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 use crate::decode::parse_state;
 use crate::error::{Result, StoreError};
 use crate::people::new_row::NewRow;
+use crate::people::suppression_list::SuppressionVersion;
 use crate::reveals::waterfall::waits;
 
 /// A reveal as far as sharing is concerned.
@@ -63,14 +64,19 @@ pub(crate) struct People {
 /// Hands out numbers for new reveals; holding it is the lock that keeps submits apart.
 pub(crate) struct RevealIds {
     next: i64,
+    /// The suppression list as this lock's holder sees it.
+    pub(crate) suppressions: SuppressionVersion,
 }
 
 impl RevealIds {
     pub(crate) async fn lock(conn: &mut Conn) -> Result<RevealIds> {
-        let next: Option<(i64,)> =
-            row!(conn, "SELECT next FROM reveal_ids WHERE one = 1 FOR UPDATE")?;
-        let (next,) = next.ok_or_else(|| StoreError::NotFound("reveal_ids is empty".into()))?;
-        Ok(RevealIds { next })
+        let found: Option<(i64, i64)> = row!(
+            conn,
+            "SELECT next, suppression_version FROM reveal_ids WHERE one = 1 FOR UPDATE"
+        )?;
+        let (next, version) =
+            found.ok_or_else(|| StoreError::NotFound("reveal_ids is empty".into()))?;
+        Ok(RevealIds { next, suppressions: SuppressionVersion(version) })
     }
 
     pub(crate) fn take(&mut self) -> i64 {

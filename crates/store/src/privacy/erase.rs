@@ -16,7 +16,8 @@ use crate::audit::{Action, Entry};
 use crate::batches::rejected;
 use crate::decode::parse_provider;
 use crate::error::{Result, StoreError};
-use crate::people::erased::{ErasureKey, remember};
+use crate::people::erased::{placeholder, remember};
+use crate::people::hash_key::HashKey;
 use crate::people::links;
 use crate::people::marks::Marks;
 use crate::people::resolve::RevealIds;
@@ -153,7 +154,7 @@ async fn erase(
     let secret = read_or_make(conn, "erasure", now).await?.pop();
     let secret =
         secret.ok_or_else(|| StoreError::NotFound("there is no key for erasures".into()))?;
-    let key = ErasureKey::new(&secret)?;
+    let key = HashKey::new(&secret);
     let identifiers = identity::person(conn, &known).await?;
     remember(conn, &key, &identifiers, now).await?;
     let ids = reveals_of(conn, &identifiers).await?;
@@ -167,7 +168,7 @@ async fn erase(
     let rows = rows::empty(conn, &ids, &elsewhere.rows, now).await?;
     let phones = delete_phones(conn, &ids, &mut marks, &mut traces).await?;
     rejected::erase(conn, &marks).await?;
-    links::erase(conn, &identifiers, |one| key.placeholder(one)).await?;
+    links::erase(conn, &identifiers, |one| placeholder(&key, one)).await?;
     marks.stored().for_each(|text| traces.add(&text));
     conn.announce(Topic::Queue);
     let erased = Erased {
@@ -243,7 +244,7 @@ async fn lock_reveals(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Reveal>> {
 /// answer that still comes is known as theirs.
 async fn end_reveals(
     conn: &mut Conn,
-    key: &ErasureKey,
+    key: &HashKey,
     reveals: &[Reveal],
     now: Timestamp,
 ) -> Result<()> {
@@ -263,7 +264,7 @@ async fn end_reveals(
     }
     let subjects: Vec<Row> = reveals
         .iter()
-        .map(|reveal| Row { id: reveal.id, subject: key.placeholder(&reveal.subject) })
+        .map(|reveal| Row { id: reveal.id, subject: placeholder(key, &reveal.subject) })
         .collect();
     exec!(
         conn,

@@ -9,11 +9,11 @@ use jobs::{Identifier, Provider, Timestamp};
 use crate::audit;
 use crate::audit::Action;
 use crate::error::{Result, StoreError};
+use crate::people::hash_key::HashKey;
 use crate::people::links::evidence::persons_of;
 use crate::people::resolve::RevealIds;
-use crate::people::suppressed::{
-    Entry, PURPOSE, SuppressionKey, end_waiting, entry, insert, remove,
-};
+use crate::people::suppressed::{Entry, end_waiting, entry, insert, origins_of, remove};
+use crate::people::suppression_list::PURPOSE;
 use crate::reveals::counters::Totals;
 use crate::settings::read_or_make;
 use crate::store::Store;
@@ -69,7 +69,7 @@ impl Suppression {
         }
     }
 
-    fn hash(&self, key: &SuppressionKey) -> i64 {
+    fn hash(&self, key: &HashKey) -> i64 {
         match self {
             Suppression::Person(identifier) => key.hash(&identifier.encode()),
             Suppression::Phone(e164) => key.hash_phone(e164),
@@ -86,6 +86,10 @@ impl Store {
         let entry = audit::Entry::of(Action::Suppress).details(format!("entries={}", list.len()));
         self.audit(entry).await?;
         let (mut all, now) = (Suppressed::default(), self.now());
+        let key = self.db.write(move |conn| Box::pin(key_of(conn, now))).await?;
+        // In this order, a transaction writes to few pages of the list and few segments of its filter.
+        let mut list = list.to_vec();
+        list.sort_by_cached_key(|one| one.hash(&key));
         for some in list.chunks(AT_ONCE) {
             let some = some.to_vec();
             let done = self
@@ -128,10 +132,10 @@ impl Store {
     }
 }
 
-async fn key_of(conn: &mut Conn, now: Timestamp) -> Result<SuppressionKey> {
+async fn key_of(conn: &mut Conn, now: Timestamp) -> Result<HashKey> {
     let secret = read_or_make(conn, PURPOSE, now).await?.pop();
     let missing = || StoreError::NotFound("there is no key for suppressions".into());
-    SuppressionKey::new(&secret.ok_or_else(missing)?)
+    Ok(HashKey::new(&secret.ok_or_else(missing)?))
 }
 
 async fn add(conn: &mut Conn, list: &[Suppression], now: Timestamp) -> Result<Suppressed> {
@@ -157,7 +161,7 @@ async fn add(conn: &mut Conn, list: &[Suppression], now: Timestamp) -> Result<Su
 /// All identifiers of the people on the list, and entries for those that are not on it themselves.
 async fn people_of(
     conn: &mut Conn,
-    key: &SuppressionKey,
+    key: &HashKey,
     list: &[Suppression],
 ) -> Result<(BTreeSet<Arc<str>>, Vec<Entry>)> {
     let named: Vec<Arc<str>> = list
@@ -201,6 +205,6 @@ async fn take_off(conn: &mut Conn, list: &[Suppression], now: Timestamp) -> Resu
     let key = key_of(conn, now).await?;
     let hashes: BTreeSet<i64> = list.iter().map(|one| one.hash(&key)).collect();
     let removed = remove(conn, &hashes).await?;
-    let still = SuppressionKey::origins(conn, &hashes).await?.len();
+    let still = origins_of(conn, &hashes).await?.len();
     Ok(Unsuppressed { removed, still_suppressed: i64::try_from(still).unwrap_or(i64::MAX) })
 }

@@ -8,6 +8,7 @@ mod effects;
 mod ledger;
 mod members;
 mod outcome;
+mod placing;
 mod write;
 
 use std::collections::{BTreeSet, HashMap};
@@ -28,7 +29,8 @@ use crate::results::settle::delivery::{Applied, Delivery};
 use crate::results::settle::effects::{
     WEBHOOK_NOTE, discard_erased, discard_strangers, tell_gates, write_inbox,
 };
-use crate::results::settle::ledger::{Ledger, subject_of};
+use crate::results::settle::ledger::Ledger;
+use crate::results::settle::placing::subject_of;
 use crate::results::taken_back::take_back;
 use crate::results::throughput::count_results;
 use crate::reveals::charge::display_charges_again;

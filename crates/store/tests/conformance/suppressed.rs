@@ -18,6 +18,7 @@ on_both!(
     a_submit_that_loads_meanwhile_asks_for_none,
     an_export_leaves_out_people_and_numbers,
     who_is_taken_off_the_list_is_asked_again,
+    who_is_taken_off_beside_others_is_asked_again,
     two_entries_of_one_person_count_both,
     the_list_is_counted_and_audited,
 );
@@ -160,6 +161,22 @@ async fn who_is_taken_off_the_list_is_asked_again(b: &Bench) {
     assert_eq!(ends(b, first).await, ["cancelled:suppressed"]);
     b.submit(&[ocean("o1")]).await;
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
+}
+
+async fn who_is_taken_off_beside_others_is_asked_again(b: &Bench) {
+    suppress(b, &[profile("ann"), profile("bob")]).await;
+    let loading = b.begin(Options::default()).await;
+    b.load(&loading, &[linkedin("ann"), linkedin("bob")]).await;
+    let off = b.store.unsuppress(&[profile("ann")]).await.expect("takes off");
+    assert_eq!(off, Unsuppressed { removed: 1, still_suppressed: 0 });
+    b.load_after(&loading, 2, &[linkedin("ann"), linkedin("bob")]).await;
+    b.publish(&loading).await;
+    let batch = b.batch_number(&loading).await;
+    let suppressed = "cancelled:suppressed";
+    assert_eq!(ends(b, batch).await, [suppressed, suppressed, "queued:", suppressed]);
+    suppress(b, &[profile("ann")]).await;
+    let batch = b.submit(&[linkedin("ann")]).await;
+    assert_eq!(ends(b, batch).await, [suppressed]);
 }
 
 async fn two_entries_of_one_person_count_both(b: &Bench) {

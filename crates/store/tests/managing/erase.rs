@@ -49,7 +49,7 @@ async fn is_named(b: &Bench, text: &str) -> bool {
         ("phones", "e164"),
         ("calls", "tracking_id"),
         ("free_requests", "tracking_id"),
-        ("erasures", "hash"),
+        ("erasures", "CAST(hash AS TEXT)"),
     ] {
         let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} LIKE '%{text}%'");
         found += b.database.number(&sql).await;

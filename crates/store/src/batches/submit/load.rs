@@ -43,7 +43,9 @@ pub(super) async fn load_chunk(
     mark_erased(conn, &mut new_rows).await?;
     let erased: Vec<NewRow> = new_rows.extract_if(.., |row| row.erased).collect();
     let mut evidence = Evidence::of_rows(conn, &new_rows).await?;
-    let suppressed = SuppressedRows::of(conn, &new_rows, &evidence.persons).await?;
+    let list = batch.suppressions.of(conn, ids.suppressions).await?;
+    let suppressed =
+        SuppressedRows::of(conn, list.as_deref(), &new_rows, &evidence.persons).await?;
     suppressed.remember(conn, now).await?;
     evidence.leave_out(&suppressed.rows);
     let suppressed: Vec<NewRow> =

@@ -8,7 +8,7 @@ use jobs::{Provider, RevealState, Timestamp};
 
 use crate::calls::looked_up::known::Identified;
 use crate::error::Result;
-use crate::people::erased::{ErasureKey, end_rows, erased_among, remember};
+use crate::people::erased::{end_rows, erased_among, placeholder, read_key, remember};
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 
@@ -20,7 +20,7 @@ pub(super) async fn end_erased(
     identified: Vec<Identified>,
     now: Timestamp,
 ) -> Result<Vec<Identified>> {
-    let Some(key) = ErasureKey::read(conn).await? else { return Ok(identified) };
+    let Some(key) = read_key(conn).await? else { return Ok(identified) };
     let erased = erased_among(conn, &key, identified.iter().map(|one| &*one.id)).await?;
     let (gone, others): (Vec<_>, Vec<_>) =
         identified.into_iter().partition(|one| erased.contains(&*one.id));
@@ -32,7 +32,7 @@ pub(super) async fn end_erased(
     remember(conn, &key, &addresses, now).await?;
     let change = Change { reason: Some("erased"), ..Change::to(RevealState::Cancelled) };
     shift(conn, totals, provider, &ids, change, now).await?;
-    let hidden = gone.iter().map(|one| Some(key.placeholder(&one.subject)));
+    let hidden = gone.iter().map(|one| Some(placeholder(&key, &one.subject)));
     write_rows(
         conn,
         "UPDATE reveals SET subject = e.subject, owner = NULL, isolation_group = NULL, repeat_of = NULL
@@ -50,7 +50,7 @@ pub(super) async fn remember_ids(
     ids: BTreeSet<String>,
     now: Timestamp,
 ) -> Result<()> {
-    match ErasureKey::read(conn).await?.filter(|_| !ids.is_empty()) {
+    match read_key(conn).await?.filter(|_| !ids.is_empty()) {
         Some(key) => remember(conn, &key, &ids, now).await,
         None => Ok(()),
     }

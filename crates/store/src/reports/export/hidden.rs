@@ -7,7 +7,8 @@ use db::{Conn, json, rows};
 
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
-use crate::people::suppressed::SuppressionKey;
+use crate::people::suppressed::origins_of;
+use crate::people::suppression_list::SuppressionList;
 use crate::reports::export::row::ExportPhone;
 
 /// What of a page's people is not exported.
@@ -23,7 +24,7 @@ impl Hidden {
         conn: &mut Conn,
         found: Vec<(i64, Vec<ExportPhone<'_>>)>,
     ) -> Result<Hidden> {
-        let Some(key) = SuppressionKey::read(conn).await? else { return Ok(Hidden::default()) };
+        let Some(key) = SuppressionList::key(conn).await? else { return Ok(Hidden::default()) };
         let ids: Vec<i64> = found.iter().map(|(id, _)| *id).collect();
         let subjects: Vec<(i64, String)> = rows!(
             conn,
@@ -42,7 +43,7 @@ impl Hidden {
             phones.map(|phone| (phone.number, key.hash_phone(e164(phone.number)))).collect();
         let all: BTreeSet<i64> =
             people.values().flatten().chain(numbers.values()).copied().collect();
-        let listed = SuppressionKey::origins(conn, &all).await?;
+        let listed = origins_of(conn, &all).await?;
         let is_listed = |hash: &i64| listed.contains_key(hash);
         people.retain(|_, hashes| hashes.iter().any(is_listed));
         let numbers = numbers.into_iter().filter(|(_, hash)| is_listed(hash));

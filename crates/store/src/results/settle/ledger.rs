@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use db::{Conn, Texts, record, rows};
-use jobs::charge::{newly_used, shares};
-use jobs::outcome::{Finding, PersonResult, Phone};
+use jobs::outcome::Phone;
 use jobs::price::EXPECTED_NUMBERS;
 use jobs::{CallState, Credits, Provider, RevealState, Tariff};
 
 use crate::decode::{optional_credits, parse_provider, parse_state};
 use crate::error::Result;
-use crate::people::erased::{ERASED, ErasureKey};
-use crate::results::bodies::encoded;
-use crate::results::settle::delivery::{Applied, Delivery};
+use crate::people::erased::{ERASED, read_key};
+use crate::people::hash_key::HashKey;
+use crate::results::settle::delivery::Delivery;
 use crate::results::settle::members::{MemberRow, Standing, lock_people, members};
 
 pub(super) struct Call {
@@ -29,11 +28,11 @@ pub(super) struct Call {
 
 impl Call {
     /// In a call for one, its address decides whose result it is.
-    fn is_for_one(&self) -> bool {
+    pub(super) fn is_for_one(&self) -> bool {
         self.people == 1 && self.members.len() == 1
     }
 
-    fn has_lost_people(&self) -> bool {
+    pub(super) fn has_lost_people(&self) -> bool {
         self.members.len() < usize::try_from(self.people).unwrap_or_default()
     }
 }
@@ -98,7 +97,7 @@ pub(super) struct Ledger {
     pub(super) people: BTreeMap<i64, Person>,
     pub(super) aliases: Vec<Learned>,
     /// Set where somebody of these was erased.
-    pub(super) erasure_key: Option<ErasureKey>,
+    pub(super) erasure_key: Option<HashKey>,
     /// Identifiers under which erased people were answered.
     pub(super) erased: BTreeSet<String>,
     /// Stored webhooks that name an erased person among others.
@@ -178,7 +177,7 @@ impl Ledger {
             }
         }
         if ledger.members.iter().any(|member| member.subject.starts_with(ERASED)) {
-            ledger.erasure_key = ErasureKey::read(conn).await?;
+            ledger.erasure_key = read_key(conn).await?;
         }
         for call in ledger.calls.values_mut() {
             call.members.sort_unstable_by_key(|&m| ledger.members[m].position);
@@ -226,98 +225,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// Places a delivery's results; what it came to.
-    pub(super) fn take(&mut self, delivery: &Delivery) -> Applied {
-        let Some(call) = self.calls.get(&delivery.call_id) else {
-            delivery.results.iter().for_each(|result| self.note_stranger(delivery, result, false));
-            return Applied::UnknownCall;
-        };
-        let (id, provider, expired) = (call.id, call.provider, call.expired);
-        let lost_people = call.has_lost_people();
-        let alone = call.is_for_one();
-        let by_subject: HashMap<String, usize> =
-            call.members.iter().map(|&m| (self.members[m].subject.clone(), m)).collect();
-        let sole = call.members.first().copied();
-        let number_price = call.number_price;
-        let shares = self.shares(delivery, call, &by_subject);
-        let (mut applied, mut known, mut erased, mut unread) = (false, false, false, false);
-        for result in whose(delivery, provider, alone, &by_subject) {
-            let subject = subject_of(provider, result);
-            let named = subject.as_ref().and_then(|subject| self.named(subject, &by_subject));
-            let Some(member) = named.or(sole.filter(|_| alone)) else {
-                self.note_stranger(delivery, result, lost_people);
-                continue;
-            };
-            if expired && result.finding != Finding::OutOfCredits {
-                self.taken_after_all.insert(id);
-            }
-            let charged =
-                shares.get(&member).copied().or_else(|| priced(&result.finding, number_price));
-            match self.place(member, result, charged) {
-                Placed::New => applied = true,
-                Placed::Known => known = true,
-                Placed::Unread => unread = true,
-                Placed::Erased => {
-                    erased = true;
-                    self.erased.extend(subject);
-                    continue;
-                }
-            }
-            if alone && named.is_none() {
-                self.note_alias(provider, subject, member);
-            }
-        }
-        if erased && (applied || known || unread) {
-            self.naming_erased.extend(delivery.inbox);
-        }
-        match (erased, applied, known) {
-            // Kept as what it is, whatever else it says, so that a replay finds it.
-            _ if unread => Applied::Malformed,
-            (true, false, false) => Applied::Erased,
-            (_, true, _) if expired => Applied::Late,
-            (_, true, _) => Applied::Applied,
-            (_, _, true) => Applied::Duplicate,
-            _ if delivery.results.is_empty() => Applied::Duplicate,
-            _ => Applied::UnknownPerson,
-        }
-    }
-
-    fn note_stranger(&mut self, delivery: &Delivery, result: &PersonResult, was_purged: bool) {
-        if let Some((inbox, person_id)) = delivery.inbox.zip(result.person_id.clone()) {
-            self.strangers.push(Stranger { inbox, person_id, was_purged });
-        }
-    }
-
-    /// What `creditsUsed` says each newly found person cost, by their place among the members.
-    fn shares(
-        &self,
-        delivery: &Delivery,
-        call: &Call,
-        by_subject: &HashMap<String, usize>,
-    ) -> BTreeMap<usize, Credits> {
-        let Some((used, price)) = delivery.credits_used.zip(call.number_price) else {
-            return BTreeMap::new();
-        };
-        let alone = call.is_for_one();
-        let mut found: BTreeMap<usize, i64> = BTreeMap::new();
-        for result in whose(delivery, call.provider, alone, by_subject) {
-            let subject = subject_of(call.provider, result);
-            let named = subject.and_then(|subject| self.named(&subject, by_subject));
-            let sole = call.members.first().copied().filter(|_| alone);
-            if let Finding::Found { phones, .. } = &result.finding
-                && let Some(member) = named.or(sole)
-                && self.is_charged(member, &result.finding)
-            {
-                found.entry(member).or_insert(i64::try_from(phones.len()).unwrap_or(1));
-            }
-        }
-        let booked: Credits =
-            call.members.iter().filter_map(|&member| self.members[member].credits).sum();
-        let numbers: Vec<i64> = found.values().copied().collect();
-        let newly = newly_used(used, booked, price * numbers.iter().sum::<i64>());
-        found.into_keys().zip(shares(newly, &numbers)).collect()
-    }
-
     /// The most numbers that a person has by what just came, at each provider where that is more than expected.
     pub(super) fn most_numbers(&self) -> BTreeMap<Provider, i64> {
         let mut most = BTreeMap::new();
@@ -329,25 +236,6 @@ impl Ledger {
             }
         }
         most
-    }
-
-    /// The member of a call who is named; an erased one by the hash that stands in their place.
-    fn named(&self, subject: &str, by_subject: &HashMap<String, usize>) -> Option<usize> {
-        let erased = || {
-            let hash = self.erasure_key.as_ref()?.hash(subject);
-            by_subject.get(&format!("{ERASED}{hash}"))
-        };
-        by_subject.get(subject).or_else(erased).copied()
-    }
-
-    fn note_alias(&mut self, provider: Provider, subject: Option<String>, member: usize) {
-        let member = &self.members[member];
-        if let Some(identifier) = subject
-            && identifier != member.subject
-        {
-            let (subject, reveal) = (member.subject.clone(), member.reveal);
-            self.aliases.push(Learned { provider, identifier, subject, reveal });
-        }
     }
 
     /// Calls that had expired, and turn out to have cost nothing: there were no credits for them.
@@ -397,45 +285,4 @@ impl Ledger {
     pub(super) fn results(&self) -> impl Iterator<Item = (Provider, RevealState)> {
         self.people.values().filter_map(|person| Some((person.provider, person.new_state?)))
     }
-}
-
-/// What a person's numbers cost, each `number_price`.
-fn priced(finding: &Finding, number_price: Option<Credits>) -> Option<Credits> {
-    match finding {
-        Finding::Found { phones, credits: None } => {
-            Some(number_price? * i64::try_from(phones.len()).ok()?)
-        }
-        Finding::Found { credits, .. } => *credits,
-        _ => None,
-    }
-}
-
-/// In a call for one, one result counts: the one that names the person, else the first.
-pub(super) fn whose<'d>(
-    delivery: &'d Delivery,
-    provider: Provider,
-    alone: bool,
-    by_subject: &HashMap<String, usize>,
-) -> Vec<&'d PersonResult> {
-    if !alone {
-        return delivery.results.iter().collect();
-    }
-    let named = delivery
-        .results
-        .iter()
-        .find(|r| subject_of(provider, r).is_some_and(|subject| by_subject.contains_key(&subject)));
-    named.or(delivery.results.first()).into_iter().collect()
-}
-
-pub(super) fn subject_of(provider: Provider, result: &PersonResult) -> Option<String> {
-    encoded(provider, result.person_id.as_deref()?)
-}
-
-/// What a finding came to.
-pub(super) enum Placed {
-    New,
-    Known,
-    Erased,
-    /// Said to be found, and no number can be read.
-    Unread,
 }

@@ -4,7 +4,16 @@
 use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::{Credits, RevealState};
 
-use crate::results::settle::ledger::{Ledger, Member, Person, Placed};
+use crate::results::settle::ledger::{Ledger, Member, Person};
+
+/// What a finding came to.
+pub(super) enum Placed {
+    New,
+    Known,
+    Erased,
+    /// Said to be found, and no number can be read.
+    Unread,
+}
 
 impl Ledger {
     /// Whether a finding is one that a member is charged for: their first, or a number that comes after 'not found' or

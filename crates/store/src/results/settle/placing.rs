@@ -1,0 +1,158 @@
+//! Whose results a delivery brings: each is placed with the member of the call who is meant.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jobs::charge::{newly_used, shares};
+use jobs::outcome::{Finding, PersonResult};
+use jobs::{Credits, Provider};
+
+use crate::people::erased::placeholder;
+use crate::results::bodies::encoded;
+use crate::results::settle::delivery::{Applied, Delivery};
+use crate::results::settle::ledger::{Call, Learned, Ledger, Stranger};
+use crate::results::settle::outcome::Placed;
+
+impl Ledger {
+    /// Places a delivery's results; what it came to.
+    pub(super) fn take(&mut self, delivery: &Delivery) -> Applied {
+        let Some(call) = self.calls.get(&delivery.call_id) else {
+            delivery.results.iter().for_each(|result| self.note_stranger(delivery, result, false));
+            return Applied::UnknownCall;
+        };
+        let (id, provider, expired) = (call.id, call.provider, call.expired);
+        let lost_people = call.has_lost_people();
+        let alone = call.is_for_one();
+        let by_subject: HashMap<String, usize> =
+            call.members.iter().map(|&m| (self.members[m].subject.clone(), m)).collect();
+        let sole = call.members.first().copied();
+        let number_price = call.number_price;
+        let shares = self.shares(delivery, call, &by_subject);
+        let (mut applied, mut known, mut erased, mut unread) = (false, false, false, false);
+        for result in whose(delivery, provider, alone, &by_subject) {
+            let subject = subject_of(provider, result);
+            let named = subject.as_ref().and_then(|subject| self.named(subject, &by_subject));
+            let Some(member) = named.or(sole.filter(|_| alone)) else {
+                self.note_stranger(delivery, result, lost_people);
+                continue;
+            };
+            if expired && result.finding != Finding::OutOfCredits {
+                self.taken_after_all.insert(id);
+            }
+            let charged =
+                shares.get(&member).copied().or_else(|| priced(&result.finding, number_price));
+            match self.place(member, result, charged) {
+                Placed::New => applied = true,
+                Placed::Known => known = true,
+                Placed::Unread => unread = true,
+                Placed::Erased => {
+                    erased = true;
+                    self.erased.extend(subject);
+                    continue;
+                }
+            }
+            if alone && named.is_none() {
+                self.note_alias(provider, subject, member);
+            }
+        }
+        if erased && (applied || known || unread) {
+            self.naming_erased.extend(delivery.inbox);
+        }
+        match (erased, applied, known) {
+            // Kept as what it is, whatever else it says, so that a replay finds it.
+            _ if unread => Applied::Malformed,
+            (true, false, false) => Applied::Erased,
+            (_, true, _) if expired => Applied::Late,
+            (_, true, _) => Applied::Applied,
+            (_, _, true) => Applied::Duplicate,
+            _ if delivery.results.is_empty() => Applied::Duplicate,
+            _ => Applied::UnknownPerson,
+        }
+    }
+
+    fn note_stranger(&mut self, delivery: &Delivery, result: &PersonResult, was_purged: bool) {
+        if let Some((inbox, person_id)) = delivery.inbox.zip(result.person_id.clone()) {
+            self.strangers.push(Stranger { inbox, person_id, was_purged });
+        }
+    }
+
+    /// What `creditsUsed` says each newly found person cost, by their place among the members.
+    fn shares(
+        &self,
+        delivery: &Delivery,
+        call: &Call,
+        by_subject: &HashMap<String, usize>,
+    ) -> BTreeMap<usize, Credits> {
+        let Some((used, price)) = delivery.credits_used.zip(call.number_price) else {
+            return BTreeMap::new();
+        };
+        let alone = call.is_for_one();
+        let mut found: BTreeMap<usize, i64> = BTreeMap::new();
+        for result in whose(delivery, call.provider, alone, by_subject) {
+            let subject = subject_of(call.provider, result);
+            let named = subject.and_then(|subject| self.named(&subject, by_subject));
+            let sole = call.members.first().copied().filter(|_| alone);
+            if let Finding::Found { phones, .. } = &result.finding
+                && let Some(member) = named.or(sole)
+                && self.is_charged(member, &result.finding)
+            {
+                found.entry(member).or_insert(i64::try_from(phones.len()).unwrap_or(1));
+            }
+        }
+        let booked: Credits =
+            call.members.iter().filter_map(|&member| self.members[member].credits).sum();
+        let numbers: Vec<i64> = found.values().copied().collect();
+        let newly = newly_used(used, booked, price * numbers.iter().sum::<i64>());
+        found.into_keys().zip(shares(newly, &numbers)).collect()
+    }
+
+    /// The member of a call who is named; an erased one by the hash that stands in their place.
+    fn named(&self, subject: &str, by_subject: &HashMap<String, usize>) -> Option<usize> {
+        let erased = || {
+            let key = self.erasure_key.as_ref()?;
+            by_subject.get(&placeholder(key, subject))
+        };
+        by_subject.get(subject).or_else(erased).copied()
+    }
+
+    fn note_alias(&mut self, provider: Provider, subject: Option<String>, member: usize) {
+        let member = &self.members[member];
+        if let Some(identifier) = subject
+            && identifier != member.subject
+        {
+            let (subject, reveal) = (member.subject.clone(), member.reveal);
+            self.aliases.push(Learned { provider, identifier, subject, reveal });
+        }
+    }
+}
+
+/// What a person's numbers cost, each `number_price`.
+fn priced(finding: &Finding, number_price: Option<Credits>) -> Option<Credits> {
+    match finding {
+        Finding::Found { phones, credits: None } => {
+            Some(number_price? * i64::try_from(phones.len()).ok()?)
+        }
+        Finding::Found { credits, .. } => *credits,
+        _ => None,
+    }
+}
+
+/// In a call for one, one result counts: the one that names the person, else the first.
+fn whose<'d>(
+    delivery: &'d Delivery,
+    provider: Provider,
+    alone: bool,
+    by_subject: &HashMap<String, usize>,
+) -> Vec<&'d PersonResult> {
+    if !alone {
+        return delivery.results.iter().collect();
+    }
+    let named = delivery
+        .results
+        .iter()
+        .find(|r| subject_of(provider, r).is_some_and(|subject| by_subject.contains_key(&subject)));
+    named.or(delivery.results.first()).into_iter().collect()
+}
+
+pub(super) fn subject_of(provider: Provider, result: &PersonResult) -> Option<String> {
+    encoded(provider, result.person_id.as_deref()?)
+}
