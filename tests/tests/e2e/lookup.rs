@@ -157,7 +157,9 @@ async fn a_death_at_any_moment_loses_nobody(kind: Kind) {
         let rows: Vec<Row> = (0..12).map(|n| Row::linkedin(&format!("p{n}"))).collect();
         scene.know(&rows);
         let batch = scene.submit(&rows, &LOOKUP).await;
-        let ended = scene.worker().set("FAILPOINT", point).spawn().ended(LONG).await;
+        // It is to die with nothing but the lookup out: what else was, would wait for its result until the deadline.
+        let alone = scene.worker().set("OCEAN_RATE", "1/s").without("CLODURA_API_KEY");
+        let ended = alone.set("FAILPOINT", point).spawn().ended(LONG).await;
         assert_eq!(ended.code, None, "{point}: it was to die by a signal\n{}", ended.stderr);
         scene.worker().until_idle().await.with_code(0);
         equals_truth(&scene, &batch.id, &rows).await;
