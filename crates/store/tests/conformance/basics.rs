@@ -11,7 +11,28 @@ on_both!(
     a_person_at_clodura,
     a_waterfall_goes_on_to_the_second_provider,
     entries_of_the_audit_log_stay_as_they_are,
+    what_is_joined_is_compared_alike,
 );
+
+/// Postgres finds nothing by an index whose collation is another than the comparison's: a join of a call with its gate read
+/// all calls there were.
+async fn what_is_joined_is_compared_alike(b: &Bench) {
+    if !b.store.is_postgres() {
+        return;
+    }
+    let others: Vec<(String,)> = b
+        .database
+        .all(
+            "WITH texts AS (
+                SELECT c.table_name, c.column_name, c.collation_name FROM information_schema.columns c
+                JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+                WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.data_type = 'text')
+             SELECT table_name || '.' || column_name FROM texts WHERE collation_name IS DISTINCT FROM 'C'
+               AND column_name IN (SELECT column_name FROM texts WHERE collation_name = 'C')",
+        )
+        .await;
+    assert_eq!(others, []);
+}
 
 async fn from_submit_to_result(b: &Bench) {
     let batch = b.submit(&oceans(1..=3)).await;
