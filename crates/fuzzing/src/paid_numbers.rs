@@ -91,10 +91,15 @@ fn object(text: &str, choices: &mut Choices<'_>) -> Value {
     with_noise(fields, choices)
 }
 
-fn with_noise(mut fields: Map<String, Value>, choices: &mut Choices<'_>) -> Value {
+fn with_noise(fields: Map<String, Value>, choices: &mut Choices<'_>) -> Value {
+    with_fields(fields, choices, 2)
+}
+
+/// `deep` levels below at most: JSON of more than 128 is read by nobody.
+fn with_fields(mut fields: Map<String, Value>, choices: &mut Choices<'_>, deep: usize) -> Value {
     for _ in 0..choices.below(3) {
         let name = choices.of(&OTHERS);
-        let noise = noise(choices, 2);
+        let noise = noise(choices, deep);
         fields.entry(name).or_insert(noise);
     }
     Value::Object(fields)
@@ -109,7 +114,7 @@ fn noise(choices: &mut Choices<'_>, deep: usize) -> Value {
         4 if deep > 0 => {
             Value::from((0..choices.below(3)).map(|_| noise(choices, deep - 1)).collect::<Vec<_>>())
         }
-        5 if deep > 0 => with_noise(Map::new(), choices),
+        5 if deep > 0 => with_fields(Map::new(), choices, deep - 1),
         6 => json!("2026-01-31"),
         _ => json!(choices.text()),
     }

@@ -73,7 +73,9 @@ fn normalised(text: &str) -> Option<String> {
     let number = phonenumber::parse(None, text).ok();
     if let Some(number) = number.filter(phonenumber::is_valid) {
         let e164 = number.format().mode(Mode::E164).to_string();
-        return Some(e164).filter(|e164| DIGITS.contains(&(e164.len() - 1)));
+        // A longer one has an area code that nobody wrote: the parser makes +1 473 473 9805 of +1 473 9805.
+        let is_longer = e164.len() > text.len();
+        return Some(e164).filter(|e164| DIGITS.contains(&(e164.len() - 1)) && !is_longer);
     }
     // Or it is of a range that the tables don't know.
     plans.iter().any(|plan| has_length(plan, &TYPES[..2], national)).then(|| text.to_owned())
@@ -151,6 +153,12 @@ mod tests {
         );
         becomes("+14395700805", &["+1439-570-0805", "+1 (439) 570-0805 ext. 12", "+14395700805x1"]);
         becomes("+442079460958", &["+44 (0)20 7946 0958", "+44\u{a0}20\u{2011}7946\u{2011}0958"]);
+    }
+
+    #[test]
+    fn no_area_code_is_made_up() {
+        assert_eq!(to_e164("+14739805"), None);
+        becomes("+14734739805", &["+1 473 473 9805"]);
     }
 
     #[test]
