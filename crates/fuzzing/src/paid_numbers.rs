@@ -95,7 +95,7 @@ fn with_noise(fields: Map<String, Value>, choices: &mut Choices<'_>) -> Value {
     with_fields(fields, choices, 2)
 }
 
-/// `deep` levels below at most: JSON of more than 128 is read by nobody.
+/// Nests up to `deep` levels: the parser refuses JSON of more than 128.
 fn with_fields(mut fields: Map<String, Value>, choices: &mut Choices<'_>, deep: usize) -> Value {
     for _ in 0..choices.below(3) {
         let name = choices.of(&OTHERS);

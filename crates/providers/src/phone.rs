@@ -73,7 +73,7 @@ fn normalised(text: &str) -> Option<String> {
     let number = phonenumber::parse(None, text).ok();
     if let Some(number) = number.filter(phonenumber::is_valid) {
         let e164 = number.format().mode(Mode::E164).to_string();
-        // A longer one has an area code that nobody wrote: the parser makes +1 473 473 9805 of +1 473 9805.
+        // A longer one has an area code that the parser added: it makes +1 473 473 9805 of +1 473 9805.
         let is_longer = e164.len() > text.len();
         return Some(e164).filter(|e164| DIGITS.contains(&(e164.len() - 1)) && !is_longer);
     }
