@@ -1,5 +1,6 @@
 -- The ledger. Times are milliseconds since 1970 (UTC); the views show them as text. Keys compare byte by
--- byte (COLLATE "C"), which is quick whatever the database's locale.
+-- byte (COLLATE "C"), which is quick whatever the database's locale, and alike in all tables: a join of two collations can't
+-- use an index.
 -- Credits are thousandths, whole numbers; the views show them as decimals.
 -- docs/architecture.md has the map; docs/job-lifecycle.md who moves which state.
 

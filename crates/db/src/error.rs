@@ -5,6 +5,9 @@ use rusqlite::ffi::{SQLITE_BUSY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+pub(crate) const DEADLOCK_DETECTED: &str = "40P01";
+
 /// What went wrong with a database.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -133,8 +136,6 @@ impl DbError {
 
     /// Whether Postgres gave the transaction up because it and others waited for each other.
     pub(crate) fn is_deadlock(&self) -> bool {
-        /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-        const DEADLOCK_DETECTED: &str = "40P01";
         matches!(self, DbError::Failed(Failure::Postgres(sqlx::Error::Database(error)))
             if error.code().as_deref() == Some(DEADLOCK_DETECTED))
     }

@@ -8,7 +8,7 @@ use rustix::fs::{Access, access};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::error::{DbError, words};
+use crate::error::{DEADLOCK_DETECTED, DbError, words};
 
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
@@ -26,8 +26,6 @@ const PROTOCOL_VIOLATION: &str = "08P01";
 const CANNOT_CONNECT_NOW: &str = "57P03";
 
 const LOCK_NOT_AVAILABLE: &str = "55P03";
-
-const DEADLOCK_DETECTED: &str = "40P01";
 
 /// Says of a SQLite file, looked at from the outside, why it can't be used. `error` is SQLite's own word.
 pub(crate) fn sqlite(file: &Path, error: DbError) -> DbError {
@@ -186,15 +184,7 @@ pub(crate) fn no_second_session(options: &PgConnectOptions) -> DbError {
     }
 }
 
-/// Whether a migration met other processes' locks.
-pub(crate) fn is_in_use(error: &MigrateError) -> bool {
-    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = error else {
-        return false;
-    };
-    code_of(cause).is_some_and(|code| code == LOCK_NOT_AVAILABLE || code == DEADLOCK_DETECTED)
-}
-
-/// The same for a schema that can't be brought up to date.
+/// Says why the schema of a Postgres database can't be brought up to date.
 pub(crate) fn postgres_schema(options: &PgConnectOptions, error: MigrateError) -> DbError {
     if let Some(refused) = other_version(&place(options), &error) {
         return refused;
@@ -220,6 +210,14 @@ pub(crate) fn postgres_schema(options: &PgConnectOptions, error: MigrateError) -
         },
         _ => DbError::Migrate(error),
     }
+}
+
+/// Whether a migration met other processes' locks.
+pub(crate) fn is_in_use(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = error else {
+        return false;
+    };
+    code_of(cause).is_some_and(|code| code == LOCK_NOT_AVAILABLE || code == DEADLOCK_DETECTED)
 }
 
 /// Says that another version of the software made the schema.

@@ -93,6 +93,12 @@ impl Breaker {
         self.state != GateState::Open && self.reason == Some(reason)
     }
 
+    /// Whether it is closed for a broken provider, and not yet on probation.
+    #[must_use]
+    pub fn is_closed_as_broken(&self) -> bool {
+        self.state == GateState::Closed && self.is_shut_for(GateReason::ProviderBroken)
+    }
+
     /// What a reveal finds.
     #[must_use]
     pub fn admission(&self, now: Timestamp) -> Admission {
@@ -107,9 +113,7 @@ impl Breaker {
             GateState::Probing if self.probe_out => Admission::Shut(None),
             GateState::Probing => Admission::Probe { small: self.probes_with_one() },
             // Whether a broken provider is back is seen by a balance request first, which is free.
-            GateState::Closed if self.is_shut_for(GateReason::ProviderBroken) => {
-                Admission::Shut(None)
-            }
+            GateState::Closed if self.is_closed_as_broken() => Admission::Shut(None),
             GateState::Closed if self.is_over(now) => {
                 Admission::Probe { small: self.probes_with_one() }
             }

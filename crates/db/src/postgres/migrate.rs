@@ -12,7 +12,7 @@ use crate::unusable;
 /// What waits for a whole table makes all others wait behind it.
 const LOCKS_BRIEFLY: [(&str, &str); 1] = [("lock_timeout", "1s")];
 
-/// How long it is tried again while tables are in use.
+/// How long a migration is tried while tables are in use.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Applies what is missing. A migration that meets a lock, or a deadlock, lets the others go first and begins anew.
@@ -29,7 +29,7 @@ pub(crate) async fn migrate(options: &PgConnectOptions, migrator: &Migrator) -> 
         let pause = Duration::from_millis(rand::random_range(500..2_000));
         tracing::info!(
             error = %error,
-            "the schema is to be brought up to date, and is in use; trying again"
+            "can't bring the schema up to date while its tables are in use; trying again"
         );
         tokio::time::sleep(pause).await;
     }

@@ -42,7 +42,7 @@ pub enum GateChange {
     Nothing,
     /// It closes for an empty account.
     Close,
-    /// That the account was empty is over.
+    /// It is no longer closed for an empty account.
     End,
     /// It is tried by one order: that the provider answers balances says nothing about orders.
     HalfOpen,
@@ -62,20 +62,18 @@ impl Reading {
         );
         let is_empty =
             self.credits < self.least && (self.reserved == Credits::ZERO || insufficient);
-        let gate = match breaker.state {
+        let broken = breaker.is_closed_as_broken();
+        let gate = if insufficient {
             // A 402 although the balance shows credits: only a change of the balance is news. What it showed before the
             // 402 is none, or every 402 would be followed by a reading and the next 402.
-            _ if insufficient && (is_empty || unchanged) => GateChange::Nothing,
-            _ if insufficient => GateChange::End,
-            // The provider answers again, so that only the empty account keeps the gate shut now.
-            GateState::Open if is_empty => GateChange::Close,
-            GateState::Closed if breaker.is_shut_for(GateReason::ProviderBroken) => {
-                match is_empty {
-                    true => GateChange::Close,
-                    false => GateChange::HalfOpen,
-                }
-            }
-            _ => GateChange::Nothing,
+            if is_empty || unchanged { GateChange::Nothing } else { GateChange::End }
+        } else if is_empty && (broken || breaker.state == GateState::Open) {
+            // A broken provider answers again, so that only the empty account keeps the gate shut now.
+            GateChange::Close
+        } else if broken && !is_empty {
+            GateChange::HalfOpen
+        } else {
+            GateChange::Nothing
         };
         let is_low = self.credits - self.reserved < self.least;
         let waits_for_change = insufficient && gate == GateChange::Nothing;
@@ -88,6 +86,7 @@ impl Reading {
 mod tests {
     use super::GateChange::{Close, End, HalfOpen, Nothing};
     use super::*;
+    use crate::gate::tests::open;
 
     const OPEN: (GateState, Option<GateReason>) = (GateState::Open, None);
     const EMPTY: (GateState, Option<GateReason>) =
@@ -100,18 +99,7 @@ mod tests {
         (GateState::Closed, Some(GateReason::RateLimited));
 
     fn breaker((state, reason): (GateState, Option<GateReason>)) -> Breaker {
-        Breaker {
-            state,
-            reason,
-            paused: false,
-            closed_at: None,
-            until: None,
-            step: 0,
-            probe_out: false,
-            broken_streak: 0,
-            broken_free_requests: 0,
-            outage: None,
-        }
+        Breaker { state, reason, ..open() }
     }
 
     fn meaning(

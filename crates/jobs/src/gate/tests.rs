@@ -7,7 +7,7 @@ use GateReason::{
 const NOW: Timestamp = Timestamp(1_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn open() -> Breaker {
+pub(super) fn open() -> Breaker {
     Breaker {
         state: GateState::Open,
         reason: None,

@@ -9,7 +9,7 @@ use jobs::gate::{AnswerTo, backoff};
 use jobs::outcome::{Balance, FreeRequestFailure};
 use jobs::rate::{self, Leaving};
 use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{CallId, Credits, GateState, PerPerson, Policy, Provider, Tariff, Timestamp};
+use jobs::{CallId, Credits, PerPerson, Policy, Provider, Tariff, Timestamp};
 
 use crate::error::Result;
 use crate::gates::account::Spending;
@@ -115,12 +115,7 @@ fn regularly(gate: &Gate) -> Option<i64> {
 
 /// A gate that was closed for a broken provider is probed by a balance, when its time is up.
 fn probes_at(gate: &Gate) -> Option<i64> {
-    gate.breaker.until.filter(|_| closed_as_broken(gate)).map(|until| until.0)
-}
-
-/// Closed, and not yet on probation.
-fn closed_as_broken(gate: &Gate) -> bool {
-    gate.breaker.state == GateState::Closed && gate.breaker.is_shut_for(GateReason::ProviderBroken)
+    gate.breaker.until.filter(|_| gate.breaker.is_closed_as_broken()).map(|until| until.0)
 }
 
 async fn claim(
@@ -188,7 +183,8 @@ async fn record(
         Err(failure) => {
             let due = now + exponential(policy.gate_base, policy.gate_max, 0);
             set_due(conn, claimed.provider, Some(due), 0).await?;
-            if closed_as_broken(&gate) && matches!(failure, FreeRequestFailure::Unavailable { .. })
+            if gate.breaker.is_closed_as_broken()
+                && matches!(failure, FreeRequestFailure::Unavailable { .. })
             {
                 return reprobe(conn, claimed.provider, &gate, policy, now).await;
             }
@@ -261,7 +257,7 @@ async fn note(
     apply(conn, provider, gate, reading.meaning(&gate.breaker, policy), policy, now).await
 }
 
-/// Does to the gate what a reading means for it.
+/// Applies to the gate what a reading means for it.
 async fn apply(
     conn: &mut Conn,
     provider: Provider,

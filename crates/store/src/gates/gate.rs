@@ -13,17 +13,17 @@ use crate::decode::optional_credits;
 use crate::error::{Result, StoreError};
 use crate::gates::good_answers::GoodAnswers;
 
-/// The columns of a [`GateRow`]. Named, since a newer version may add others while this one runs: Postgres doesn't answer a
-/// prepared statement any more whose `*` has become more.
+/// The columns of a [`GateRow`]. Named, since a newer version may add others while this one runs: Postgres refuses a
+/// prepared statement whose `*` has grown.
 macro_rules! gate_columns {
     () => {
         "off_reason, paused, state, reason, closed_at, closed_until, closed_step, outage_reason, outage_step, \
-             broken_streak, broken_free_requests, probe_call, key_fingerprint, accepted_at, refused_singles, \
-             orders_taken, not_found_known, not_found_run, not_found_first, doubted_to, tat_us, poll_tat_us, \
-             rate_limit, found_rate, found_rate_at, rate_searching, limited_at, limited_for, passed, \
-             requests_day, isolation_today, daily_left, daily_resets_at, balance_credits, tariff, most_phones, \
-             purged_spent, balance_spent, balance_at, balance_due_at, balance_step, canary_url, canary_proved_at, \
-             canary_since, webhook_at, unread_since"
+         broken_streak, broken_free_requests, probe_call, key_fingerprint, accepted_at, refused_singles, \
+         orders_taken, not_found_known, not_found_run, not_found_first, doubted_to, tat_us, poll_tat_us, \
+         rate_limit, found_rate, found_rate_at, rate_searching, limited_at, limited_for, passed, \
+         requests_day, isolation_today, daily_left, daily_resets_at, balance_credits, tariff, most_phones, \
+         purged_spent, balance_spent, balance_at, balance_due_at, balance_step, canary_url, canary_proved_at, \
+         canary_since, webhook_at, unread_since"
     };
 }
 pub(crate) use gate_columns;
@@ -142,21 +142,26 @@ impl Gate {
         let row: Option<GateRow> = match answers.requests {
             0 => row!(
                 conn,
-                concat!("SELECT ", gate_columns!(), " FROM provider_gates WHERE provider = $1 FOR UPDATE"),
+                concat!(
+                    "SELECT ",
+                    gate_columns!(),
+                    " FROM provider_gates WHERE provider = $1 FOR UPDATE"
+                ),
                 provider.as_str(),
             )?,
             requests => row!(
                 conn,
                 concat!(
-                "UPDATE provider_gates SET passed = passed + $2, broken_free_requests = 0,
-                    broken_streak = CASE WHEN $4 = 0 THEN broken_streak ELSE 0 END,
-                    accepted_at = COALESCE(CAST($3 AS BIGINT), accepted_at), orders_taken = orders_taken + $4,
-                    refused_singles = CASE WHEN $4 = 0 THEN refused_singles ELSE 0 END,
-                    not_found_known = not_found_known + CASE WHEN $4 = 0 THEN 0 ELSE not_found_run END,
-                    not_found_first = CASE WHEN $4 = 0 THEN not_found_first END,
-                    not_found_run = CASE WHEN $4 = 0 THEN not_found_run ELSE 0 END
-                 WHERE provider = $1 RETURNING ",
- gate_columns!()),
+                    "UPDATE provider_gates SET passed = passed + $2, broken_free_requests = 0,
+                        broken_streak = CASE WHEN $4 = 0 THEN broken_streak ELSE 0 END,
+                        accepted_at = COALESCE(CAST($3 AS BIGINT), accepted_at), orders_taken = orders_taken + $4,
+                        refused_singles = CASE WHEN $4 = 0 THEN refused_singles ELSE 0 END,
+                        not_found_known = not_found_known + CASE WHEN $4 = 0 THEN 0 ELSE not_found_run END,
+                        not_found_first = CASE WHEN $4 = 0 THEN not_found_first END,
+                        not_found_run = CASE WHEN $4 = 0 THEN not_found_run ELSE 0 END
+                     WHERE provider = $1 RETURNING ",
+                    gate_columns!(),
+                ),
                 provider.as_str(),
                 requests,
                 answers.accepted_at,

@@ -15,8 +15,8 @@ impl HashKey {
         HashKey(SipHasher24::new_with_key(&key))
     }
 
-    /// 64 bits make an index small: among a million hashes that are kept and ten million people, the chance that anybody is
-    /// taken for somebody else is one in two million.
+    /// 64 bits make an index small: with a million hashes kept and ten million people looked up, the chance of one false match
+    /// is one in two million.
     pub(crate) fn hash(&self, text: &str) -> i64 {
         self.0.hash(text.as_bytes()).cast_signed()
     }

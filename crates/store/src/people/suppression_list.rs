@@ -80,7 +80,7 @@ impl KnownSuppressions {
     }
 }
 
-/// The list is for the program's eyes only.
+/// Shows nothing of the list.
 impl std::fmt::Debug for KnownSuppressions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("KnownSuppressions")

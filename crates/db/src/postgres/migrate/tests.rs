@@ -16,7 +16,7 @@ fn migrator(statements: &[&'static str]) -> Migrator {
     Migrator { migrations: Cow::Owned(all), ..Migrator::DEFAULT }
 }
 
-/// A process that stays in a transaction holds up the migration, and nobody else with it.
+/// Beside a process that stays in a transaction, the migration waits and all others work.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_waits_lets_others_read_and_write() {
     let scratch = Scratch::create().await;
@@ -28,10 +28,8 @@ async fn a_migration_that_waits_lets_others_read_and_write() {
         migrate(&options, &migrator(&["ALTER TABLE people ADD COLUMN height BIGINT"])).await
     });
     let waits = "SELECT CAST(COUNT(*) AS TEXT) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
-                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    while scratch.text(waits).await == "0" {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    until(&scratch, waits).await;
     let others = run(&mut works, "INSERT INTO people (id, age) VALUES (1, 30)");
     tokio::time::timeout(Duration::from_secs(30), others).await.expect("goes first");
     assert!(!migrating.is_finished());
@@ -55,14 +53,23 @@ async fn a_deadlock_with_others_is_tried_again() {
     });
     let waits =
         "SELECT CAST(COUNT(*) AS TEXT) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-                 WHERE NOT l.granted AND c.relname = 'two'";
-    while scratch.text(waits).await == "0" {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+         WHERE NOT l.granted AND c.relname = 'two'
+         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    until(&scratch, waits).await;
     run(&mut other, "LOCK TABLE one IN ROW EXCLUSIVE MODE; COMMIT").await;
     migrating.await.unwrap().unwrap();
     run(&mut other, "INSERT INTO two (id, a) VALUES (1, 2)").await;
     scratch.drop_it().await;
+}
+
+/// Waits until a count is no longer 0.
+async fn until(scratch: &Scratch, count: &'static str) {
+    let waiting = async {
+        while scratch.text(count).await == "0" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("the migration waits");
 }
 
 async fn run(conn: &mut sqlx::PgConnection, sql: &'static str) {
