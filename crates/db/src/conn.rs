@@ -1,10 +1,15 @@
-//! One connection to either database, and the macros that run statements on it.
+//! One connection to either database, and the statements that run on it.
 
+use rusqlite::ToSql;
 use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgArguments;
 use sqlx::{PgConnection, Postgres, Transaction};
 
+use crate::arg::Arg;
 use crate::attached::Attached;
+use crate::dialect::Dialect;
 use crate::error::Result;
+use crate::record::Record;
 use crate::signals::{Topic, Topics};
 use crate::sqlite::connection::{Reader, Sqlite};
 
@@ -24,8 +29,8 @@ enum Inner {
     Transaction(Transaction<'static, Postgres>),
 }
 
-/// The database's own connection, for the query macros.
-pub enum Raw<'c> {
+/// The driver's connection.
+pub(crate) enum Raw<'c> {
     /// To a SQLite file.
     Sqlite(&'c mut Sqlite),
     /// To a Postgres server.
@@ -58,8 +63,69 @@ impl Conn {
         }
     }
 
-    #[doc(hidden)]
-    pub fn raw(&mut self) -> Raw<'_> {
+    /// Runs a statement; returns the number of rows it changed.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn execute(&mut self, sql: &'static str, args: &[&dyn Arg]) -> Result<u64> {
+        match self.raw() {
+            Raw::Sqlite(conn) => conn.exec(sql, &parameters(args)),
+            Raw::Postgres(conn) => {
+                let (text, arguments) = postgres(sql, args)?;
+                Ok(sqlx::query_with(text, arguments).execute(conn).await?.rows_affected())
+            }
+        }
+    }
+
+    /// Runs a query; returns all its rows as tuples or records.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn fetch_all<T: Record>(
+        &mut self,
+        sql: &'static str,
+        args: &[&dyn Arg],
+    ) -> Result<Vec<T>> {
+        match self.raw() {
+            Raw::Sqlite(conn) => conn.rows(sql, &parameters(args)),
+            Raw::Postgres(conn) => {
+                let (text, arguments) = postgres(sql, args)?;
+                Ok(sqlx::query_as_with(text, arguments).fetch_all(conn).await?)
+            }
+        }
+    }
+
+    /// Runs a query; returns its first row, if there is one.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn fetch_optional<T: Record>(
+        &mut self,
+        sql: &'static str,
+        args: &[&dyn Arg],
+    ) -> Result<Option<T>> {
+        match self.raw() {
+            Raw::Sqlite(conn) => conn.row(sql, &parameters(args)),
+            Raw::Postgres(conn) => {
+                let (text, arguments) = postgres(sql, args)?;
+                Ok(sqlx::query_as_with(text, arguments).fetch_optional(conn).await?)
+            }
+        }
+    }
+
+    /// Runs a query of one column; returns its first value. An aggregate always has one.
+    ///
+    /// # Errors
+    /// Those of the database; the query has no row.
+    pub async fn fetch_value<T>(&mut self, sql: &'static str, args: &[&dyn Arg]) -> Result<T>
+    where
+        (T,): Record,
+    {
+        let first = self.fetch_optional::<(T,)>(sql, args).await?;
+        first.map(|(value,)| value).ok_or_else(|| sqlx::Error::RowNotFound.into())
+    }
+
+    pub(crate) fn raw(&mut self) -> Raw<'_> {
         match &mut self.inner {
             Inner::Sqlite(c) => Raw::Sqlite(c),
             Inner::SqliteReader(c) => Raw::Sqlite(&mut c.conn),
@@ -116,59 +182,15 @@ impl Conn {
     }
 }
 
-/// Runs a statement; gives the number of rows it changed.
-#[macro_export]
-macro_rules! exec {
-    ($conn:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
-        match $conn.raw() {
-            $crate::macros::Raw::Sqlite(c) => c.exec($sql, $crate::macros::rusqlite::params![$($arg),*]),
-            $crate::macros::Raw::Postgres(c) => $crate::postgres!(query, $sql $(, $arg)*)
-                .execute(c).await.map(|done| done.rows_affected()).map_err($crate::DbError::from),
-        }
-    };
+fn parameters<'a>(args: &[&'a dyn Arg]) -> Vec<&'a dyn ToSql> {
+    args.iter().map(|arg| *arg as &dyn ToSql).collect()
 }
 
-/// Runs a query; gives all its rows as tuples or records.
-#[macro_export]
-macro_rules! rows {
-    ($conn:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
-        match $conn.raw() {
-            $crate::macros::Raw::Sqlite(c) => c.rows($sql, $crate::macros::rusqlite::params![$($arg),*]),
-            $crate::macros::Raw::Postgres(c) => $crate::postgres!(query_as, $sql $(, $arg)*)
-                .fetch_all(c).await.map_err($crate::DbError::from),
-        }
-    };
-}
-
-/// Runs a query; gives its first row, if there is one.
-#[macro_export]
-macro_rules! row {
-    ($conn:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
-        match $conn.raw() {
-            $crate::macros::Raw::Sqlite(c) => c.row($sql, $crate::macros::rusqlite::params![$($arg),*]),
-            $crate::macros::Raw::Postgres(c) => $crate::postgres!(query_as, $sql $(, $arg)*)
-                .fetch_optional(c).await.map_err($crate::DbError::from),
-        }
-    };
-}
-
-/// Runs a query of one column; gives its first value. An aggregate always has one.
-#[macro_export]
-macro_rules! value {
-    ($conn:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
-        match $conn.raw() {
-            $crate::macros::Raw::Sqlite(c) => c.value($sql, $crate::macros::rusqlite::params![$($arg),*]),
-            $crate::macros::Raw::Postgres(c) => $crate::postgres!(query_scalar, $sql $(, $arg)*)
-                .fetch_one(c).await.map_err($crate::DbError::from),
-        }
-    };
-}
-
-/// A statement in Postgres' form, with its parameters bound.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! postgres {
-    ($query:ident, $sql:expr $(, $arg:expr)*) => {
-        $crate::macros::sqlx::$query($crate::macros::Dialect::Postgres.text_of($sql))$(.bind($arg))*
-    };
+/// A statement in Postgres' form, and its parameters.
+fn postgres(sql: &'static str, args: &[&dyn Arg]) -> Result<(&'static str, PgArguments)> {
+    let mut arguments = PgArguments::default();
+    for arg in args {
+        arg.add_to(&mut arguments).map_err(sqlx::Error::Encode)?;
+    }
+    Ok((Dialect::Postgres.text_of(sql), arguments))
 }

@@ -52,8 +52,8 @@ impl Dialect {
     }
 }
 
-/// Parameters have numbers only as `?1`; `$1` would be a name. `EACH($1)` and `IDS($1)` are the elements of a JSON array, of objects and of numbers;
-/// rows need no locks, since there is one writer.
+/// Parameters have numbers only as `?1`; `$1` would be a name. `IDS($1)` and `TEXTS($1)` are the elements of an array, `EACH($1)`
+/// those of a JSON array of objects. Rows need no locks, since there is one writer.
 fn sqlite(sql: &'static str) -> Cow<'static, str> {
     elements_first(rewrite(
         sql,
@@ -68,8 +68,8 @@ fn sqlite(sql: &'static str) -> Cow<'static, str> {
             ("$8", "?8"),
             ("$9", "?9"),
             ("EACH(", "json_each("),
-            ("IDS(", "json_each("),
-            ("TEXTS(", "json_each("),
+            ("IDS(", "rarray("),
+            ("TEXTS(", "rarray("),
             (" FOR NO KEY UPDATE", ""),
             (" FOR UPDATE SKIP LOCKED", ""),
             (" FOR UPDATE OF r", ""),
@@ -82,7 +82,7 @@ fn sqlite(sql: &'static str) -> Cow<'static, str> {
 /// SQLite's planner takes an array for long and may read it once for each row of a table. `CROSS`
 /// before the `JOIN` says: each element first, then the table by its index.
 fn elements_first(sql: Cow<'static, str>) -> Cow<'static, str> {
-    const ELEMENTS: &str = "json_each(?1) AS e";
+    const ELEMENTS: &str = "(?1) AS e";
     if !sql.contains(ELEMENTS) {
         return sql;
     }
@@ -103,8 +103,8 @@ fn postgres(sql: &'static str) -> Cow<'static, str> {
         sql,
         &[
             ("EACH($1)", "json_array_elements(CAST($1 AS json))"),
-            ("IDS($1) AS e", "unnest(CAST(translate($1, '[]', '{}') AS bigint[])) AS e(value)"),
-            ("TEXTS($1) AS e", "unnest($1) AS e(value)"),
+            ("IDS($1) AS e", "unnest(CAST($1 AS bigint[])) AS e(value)"),
+            ("TEXTS($1) AS e", "unnest(CAST($1 AS text[])) AS e(value)"),
         ],
     )
 }

@@ -1,8 +1,9 @@
 //! Databases in SQLite or Postgres behind one small interface: connections, transactions, statements, bulk writes, shared
 //! commits and notifications. It knows nothing of what is kept in them: tables and migrations are its user's ([`Schema`]).
 //!
-//! Statements are written once, in the words of `dialect.rs`, and run by [`exec!`], [`row!`], [`rows!`] and [`value!`].
+//! Statements are written once, in the words of `dialect.rs`, and run by the methods of [`Conn`].
 
+mod arg;
 mod attached;
 mod backend;
 mod batcher;
@@ -16,12 +17,12 @@ mod record;
 mod redacted_url;
 mod schema;
 mod scrubbed;
-mod sets;
 mod signals;
 mod sqlite;
 mod transaction;
 mod unusable;
 
+pub use arg::{Arg, Ints, Texts, json};
 pub use attached::Attached;
 pub use batcher::{Batchers, Item};
 pub use conn::Conn;
@@ -29,7 +30,6 @@ pub use database::{Database, ParallelWriter};
 pub use error::{DbError, Failure, Result, WorkError};
 pub use schema::Schema;
 pub use scrubbed::{Scrubbed, Traces};
-pub use sets::{Texts, json};
 pub use signals::{Subscription, Topic};
 pub use sqlite::files::{sqlite_companions, sqlite_file};
 pub use sqlite::other_file::number_in_file;
@@ -39,14 +39,11 @@ pub use transaction::{BoxFuture, Durability, Urgency};
 #[cfg(test)]
 mod tests;
 
-/// What the macros are made of.
+/// What `record!` is made of.
 #[doc(hidden)]
 pub mod macros {
     pub use rusqlite;
     pub use sqlx;
 
-    pub use crate::bulk::contiguous_ids::{Ids, in_ranges};
-    pub use crate::conn::Raw;
-    pub use crate::dialect::Dialect;
     pub use crate::record::{Field, Places, Record};
 }

@@ -2,10 +2,11 @@
 
 use rusqlite::Row;
 use rusqlite::types::FromSql;
+use sqlx::FromRow;
 use sqlx::postgres::PgRow;
 
 /// What a row of a query becomes.
-pub trait Record: Sized {
+pub trait Record: Sized + Send + Unpin + for<'r> FromRow<'r, PgRow> {
     /// Reads its fields.
     fn read(row: &Row<'_>, places: &mut Places) -> rusqlite::Result<Self>;
 
@@ -77,7 +78,10 @@ macro_rules! tuples {
         tuples!(@one [] $($name)+);
     };
     (@one [$($done:ident)*] $next:ident $($rest:ident)*) => {
-        impl<$($done: FromSql,)* $next: FromSql> Record for ($($done,)* $next,) {
+        impl<$($done: FromSql,)* $next: FromSql> Record for ($($done,)* $next,)
+        where
+            Self: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+        {
             fn read(row: &Row<'_>, _places: &mut Places) -> rusqlite::Result<Self> {
                 let mut column = 0..;
                 Ok(($(row.get::<_, $done>(column.next().unwrap_or(0))?,)*

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use db::{Conn, exec, record, rows};
+use db::{Conn, record};
 use jobs::{BatchId, Provider, Timestamp};
 
 use crate::actor::Actor;
@@ -84,19 +84,21 @@ impl Entry {
         now: Timestamp,
     ) -> Result<()> {
         let Some(actor) = actor else { return Ok(()) };
-        exec!(
-            conn,
+        conn.execute(
             "INSERT INTO audit_entries (at, origin, actor, role, action, batch_id, provider, details)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            now.0,
-            actor.origin.as_str(),
-            actor.name.as_str(),
-            actor.role,
-            self.action.as_str(),
-            self.batch.map(|batch| batch.to_string()),
-            self.provider.map(Provider::as_str),
-            self.details,
-        )?;
+            &[
+                &now.0,
+                &actor.origin.as_str(),
+                &actor.name.as_str(),
+                &actor.role,
+                &self.action.as_str(),
+                &self.batch.map(|batch| batch.to_string()),
+                &self.provider.map(Provider::as_str),
+                &self.details,
+            ],
+        )
+        .await?;
         Ok(())
     }
 }
@@ -125,13 +127,13 @@ impl Store {
     /// The database can't be used.
     pub async fn audit_log(&self, before: Option<i64>, most: usize) -> Result<Vec<AuditEntry>> {
         let mut conn = self.db.read().await?;
-        Ok(rows!(
-            conn,
-            "SELECT entry_id, at, origin, actor, role, action, batch_id, provider, details
-             FROM audit_log WHERE entry_id < $1 ORDER BY entry_id DESC LIMIT $2",
-            before.unwrap_or(i64::MAX),
-            most as i64,
-        )?)
+        Ok(conn
+            .fetch_all(
+                "SELECT entry_id, at, origin, actor, role, action, batch_id, provider, details
+                 FROM audit_log WHERE entry_id < $1 ORDER BY entry_id DESC LIMIT $2",
+                &[&before.unwrap_or(i64::MAX), &(most as i64)],
+            )
+            .await?)
     }
 
     /// Writes an entry for what is no transaction: reading, and work that is done piece by piece.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use db::{Conn, exec, row, rows, value};
+use db::Conn;
 use jobs::Timestamp;
 
 use crate::audit::{Action, Entry};
@@ -38,12 +38,16 @@ impl Store {
     pub async fn stamp(&self, wanted: Stamp) -> Result<()> {
         self.db.write(move |conn| {
             Box::pin(async move {
-                exec!(
-                    conn,
+                conn.execute(
                     "INSERT INTO settings (name, value) VALUES ('stamp', $1) ON CONFLICT (name) DO NOTHING",
-                    wanted.as_str(),
-                )?;
-                let found: String = value!(conn, "SELECT value FROM settings WHERE name = 'stamp'")?;
+                    &[&wanted.as_str()],
+                )
+                .await?;
+                let found: String = conn.fetch_value(
+                    "SELECT value FROM settings WHERE name = 'stamp'",
+                    &[],
+                )
+                .await?;
                 if found == wanted.as_str() {
                     Ok(())
                 } else {
@@ -134,7 +138,8 @@ async fn dated_or_make(
     now: Timestamp,
 ) -> Result<Vec<(String, Timestamp)>> {
     // One row that every database has serves as the lock: two processes must not make two keys.
-    let _: Option<(i64,)> = row!(conn, "SELECT next FROM reveal_ids WHERE one = 1 FOR UPDATE")?;
+    let _: Option<(i64,)> =
+        conn.fetch_optional("SELECT next FROM reveal_ids WHERE one = 1 FOR UPDATE", &[]).await?;
     let usable = usable(conn, purpose, now).await?;
     if !usable.is_empty() {
         return Ok(usable);
@@ -149,11 +154,12 @@ async fn usable(
     now: Timestamp,
 ) -> Result<Vec<(String, Timestamp)>> {
     let limit = if purpose == "webhook" { (now - SECRET_LIFETIME).0 } else { 0 };
-    let found: Vec<(String, i64)> = rows!(
-        conn,
-        "SELECT secret, created_at FROM secrets WHERE purpose = $1 ORDER BY id DESC",
-        purpose,
-    )?;
+    let found: Vec<(String, i64)> = conn
+        .fetch_all(
+            "SELECT secret, created_at FROM secrets WHERE purpose = $1 ORDER BY id DESC",
+            &[&purpose],
+        )
+        .await?;
     // The newest always counts, however old: it is the one that signs. Another counts from when it was replaced.
     let replaced = std::iter::once(i64::MAX).chain(found.iter().map(|(_, created)| *created));
     let usable = found
@@ -166,13 +172,11 @@ async fn usable(
 
 async fn make(conn: &mut Conn, purpose: &'static str, now: Timestamp) -> Result<String> {
     let secret = new_secret();
-    exec!(
-        conn,
+    conn.execute(
         "INSERT INTO secrets (purpose, secret, created_at) VALUES ($1, $2, $3)",
-        purpose,
-        secret.as_str(),
-        now.0,
-    )?;
+        &[&purpose, &secret.as_str(), &now.0],
+    )
+    .await?;
     Ok(secret)
 }
 

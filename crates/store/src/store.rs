@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::{Batchers, Database, Subscription, value};
+use db::{Batchers, Database, Subscription};
 use jobs::{Clock, Timestamp};
 
 use crate::actor::Actor;
@@ -104,10 +104,12 @@ impl Store {
         if self.is_postgres() {
             let mut conn = self.db.read().await?;
             let asked = self.clock.now();
-            let shared: i64 = value!(
-                conn,
-                "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
-            )?;
+            let shared: i64 = conn
+                .fetch_value(
+                    "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+                    &[],
+                )
+                .await?;
             // An answer that was long on its way, as to a machine that slept, tells the past: a clock
             // set by it would take a call that waited too long for a fresh one.
             if self.clock.now().since(asked) <= LONGEST_ANSWER {
@@ -128,7 +130,7 @@ impl Store {
     /// It doesn't.
     pub async fn ping(&self) -> Result<()> {
         let mut conn = self.db.read().await?;
-        let _: i64 = value!(conn, "SELECT COUNT(*) FROM provider_gates")?;
+        let _: i64 = conn.fetch_value("SELECT COUNT(*) FROM provider_gates", &[]).await?;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use db::{Conn, exec, json, rows};
+use db::{Conn, json};
 use jobs::{GateState, OffReason, Policy, Provider, Timestamp, WorkerId};
 
 use crate::decode::parse_provider;
@@ -61,18 +61,20 @@ impl Store {
         let lacks = json(&lacks);
         self.db.write(move |conn| {
             Box::pin(async move {
-                exec!(
-                    conn,
+                conn.execute(
                     "INSERT INTO workers (worker_id, host, pid, role, version, lacks, started_at, heartbeat_at)
                      VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
-                    worker.id.to_string(),
-                    worker.host,
-                    i64::from(worker.pid),
-                    worker.role.clone(),
-                    worker.version,
-                    lacks,
-                    now.0,
-                )?;
+                    &[
+                        &worker.id.to_string(),
+                        &worker.host,
+                        &i64::from(worker.pid),
+                        &worker.role,
+                        &worker.version,
+                        &lacks,
+                        &now.0,
+                    ],
+                )
+                .await?;
                 if worker.role != "webhooks" {
                     for setup in &worker.providers {
                         tell_gate(conn, setup, now).await?;
@@ -97,12 +99,11 @@ impl Store {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    exec!(
-                        conn,
+                    conn.execute(
                         "UPDATE workers SET heartbeat_at = $2 WHERE worker_id = $1",
-                        worker.to_string(),
-                        now.0,
-                    )?;
+                        &[&worker.to_string(), &now.0],
+                    )
+                    .await?;
                     Ok(())
                 })
             })
@@ -115,10 +116,11 @@ impl Store {
     /// The database can't be used.
     pub async fn providers_set_up(&self) -> Result<Vec<Provider>> {
         let mut conn = self.db.read().await?;
-        let found: Vec<(String,)> = rows!(
-            conn,
+        let found: Vec<(String,)> = conn.fetch_all(
             "SELECT provider FROM provider_gates WHERE key_fingerprint IS NOT NULL AND off_reason IS NULL",
-        )?;
+            &[],
+        )
+        .await?;
         found.iter().map(|(provider,)| parse_provider(provider, 0)).collect()
     }
 
@@ -128,18 +130,18 @@ impl Store {
     /// The database can't be used.
     pub async fn worker_stopped(&self, worker: WorkerId) -> Result<()> {
         let now = self.now();
-        self.db.write(move |conn| {
-            Box::pin(async move {
-                exec!(
-                    conn,
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    conn.execute(
                     "UPDATE workers SET stopped_at = $2, heartbeat_at = $2 WHERE worker_id = $1",
-                    worker.to_string(),
-                    now.0,
-                )?;
-                Ok(())
+                    &[&worker.to_string(), &now.0],
+                )
+                .await?;
+                    Ok(())
+                })
             })
-        })
-        .await
+            .await
     }
 }
 
@@ -195,12 +197,13 @@ async fn what_is_off(
     timeout: Duration,
     now: Timestamp,
 ) -> Result<Vec<(Provider, Option<OffReason>)>> {
-    let alive: Vec<(String, String)> = rows!(
-        conn,
-        "SELECT worker_id, lacks FROM workers
-         WHERE stopped_at IS NULL AND heartbeat_at >= $1 AND role <> 'webhooks'",
-        (now - timeout).0,
-    )?;
+    let alive: Vec<(String, String)> = conn
+        .fetch_all(
+            "SELECT worker_id, lacks FROM workers
+             WHERE stopped_at IS NULL AND heartbeat_at >= $1 AND role <> 'webhooks'",
+            &[&(now - timeout).0],
+        )
+        .await?;
     let mut by_provider: BTreeMap<&str, Vec<Option<OffReason>>> = BTreeMap::new();
     for (worker, lacks) in &alive {
         for (provider, lacks) in read_lacks(worker, lacks)? {
@@ -233,12 +236,11 @@ async fn write_off(conn: &mut Conn, provider: Provider, off: Option<OffReason>) 
     if gate.off_reason == off {
         return Ok(());
     }
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET off_reason = $2 WHERE provider = $1",
-        provider.as_str(),
-        off.map(OffReason::as_str),
-    )?;
+        &[&provider.as_str(), &off.map(OffReason::as_str)],
+    )
+    .await?;
     conn.announce(Topic::Queue);
     Ok(())
 }
@@ -252,20 +254,22 @@ async fn tell_gate(conn: &mut Conn, setup: &ProviderSetup, now: Timestamp) -> Re
     let gate = Gate::lock(conn, provider).await?;
     let new_key = gate.key_fingerprint != setup.key_fingerprint;
     let new_url = gate.canary_url != setup.webhook_url;
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET key_fingerprint = $2, rate_limit = $3, canary_url = $4,
             canary_proved_at = CASE WHEN $5 = 1 THEN NULL ELSE canary_proved_at END,
             canary_since = CASE WHEN $5 = 1 THEN $6 ELSE canary_since END,
             balance_due_at = $6, balance_step = 0
          WHERE provider = $1",
-        provider.as_str(),
-        setup.key_fingerprint.clone(),
-        setup.rate,
-        setup.webhook_url.clone(),
-        i64::from(new_url),
-        now.0,
-    )?;
+        &[
+            &provider.as_str(),
+            &setup.key_fingerprint,
+            &setup.rate,
+            &setup.webhook_url,
+            &i64::from(new_url),
+            &now.0,
+        ],
+    )
+    .await?;
     // What an old key was refused for says nothing about a new one.
     if new_key && gate.key_fingerprint.is_some() && gate.breaker.state != GateState::Open {
         state::open(conn, provider).await?;

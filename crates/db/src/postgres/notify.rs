@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::sets::Texts;
+use crate::arg::Texts;
 use crate::signals::Topics;
 
 /// After a notification, changes within this time are sent together, and so much later.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::types::FromSql;
+use rusqlite::vtab::array;
 use rusqlite::{Connection, OpenFlags, ToSql};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
@@ -69,6 +69,7 @@ impl Sqlite {
              PRAGMA wal_autocheckpoint = 0;",
         ))?;
         nth(&conn)?;
+        array::load_module(&conn)?;
         conn.set_prepared_statement_cache_capacity(PREPARED);
         Ok(Sqlite { conn, write_lock: WriteLock::of(path), shares_thread: false, schema: None })
     }
@@ -136,12 +137,6 @@ impl Sqlite {
             let mut statement = conn.prepare_cached(sql)?;
             statement.query(params)?.next()?.map(T::first).transpose()
         })
-    }
-
-    /// The first value of a query that always has one.
-    pub fn value<T: FromSql>(&mut self, sql: &'static str, params: &[&dyn ToSql]) -> Result<T> {
-        let first = self.row::<(T,)>(sql, params)?;
-        first.map(|(value,)| value).ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
     }
 
     fn run<T>(

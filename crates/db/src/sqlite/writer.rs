@@ -24,7 +24,6 @@ use crate::sqlite::write_lock::WriteLock;
 use crate::sqlite::writer::job::{Job, TypedJob};
 use crate::sqlite::writer::queue::Queue;
 use crate::transaction::{BoxFuture, Durability, Urgency};
-use crate::{exec, value};
 
 /// How long a commit waits for more work to share it with.
 const GROUP_TIME: Duration = Duration::from_millis(10);
@@ -196,8 +195,8 @@ async fn set_durability(conn: &mut Conn, now: &mut Durability, job: &dyn Job) ->
         return Ok(());
     }
     match job.durability() {
-        Durability::Full => exec!(conn, "PRAGMA synchronous = FULL")?,
-        Durability::WithTheNext => exec!(conn, "PRAGMA synchronous = NORMAL")?,
+        Durability::Full => conn.execute("PRAGMA synchronous = FULL", &[]).await?,
+        Durability::WithTheNext => conn.execute("PRAGMA synchronous = NORMAL", &[]).await?,
     };
     *now = job.durability();
     Ok(())
@@ -205,7 +204,7 @@ async fn set_durability(conn: &mut Conn, now: &mut Durability, job: &dyn Job) ->
 
 /// Whether another process committed: only then this connection's `data_version` moves.
 async fn see_other_processes(conn: &mut Conn, version: &mut i64, changes: &Changes) -> bool {
-    let now: Result<i64> = value!(conn, "PRAGMA data_version");
+    let now: Result<i64> = conn.fetch_value("PRAGMA data_version", &[]).await;
     let seen = now.is_ok_and(|now| std::mem::replace(version, now) != now);
     if seen {
         changes.wake_all();
@@ -214,10 +213,10 @@ async fn see_other_processes(conn: &mut Conn, version: &mut i64, changes: &Chang
 }
 
 async fn commit(conn: &mut Conn) -> Result<()> {
-    let committed = exec!(conn, "COMMIT");
+    let committed = conn.execute("COMMIT", &[]).await;
     if committed.is_err() {
         // After a failed COMMIT the transaction may still be open; nothing more may join it.
-        let _ = exec!(conn, "ROLLBACK");
+        let _ = conn.execute("ROLLBACK", &[]).await;
     }
     committed.map(|_| ())
 }
@@ -230,18 +229,18 @@ async fn run_first(
     job: &mut Box<dyn Job>,
 ) -> Result<()> {
     if !job.run(conn).await {
-        exec!(conn, "ROLLBACK")?;
+        conn.execute("ROLLBACK", &[]).await?;
         begin(conn, write_lock).await?;
     }
     Ok(())
 }
 
 async fn run_in_savepoint(conn: &mut Conn, job: &mut Box<dyn Job>) -> Result<()> {
-    exec!(conn, "SAVEPOINT work")?;
+    conn.execute("SAVEPOINT work", &[]).await?;
     if !job.run(conn).await {
-        exec!(conn, "ROLLBACK TO work")?;
+        conn.execute("ROLLBACK TO work", &[]).await?;
     }
-    exec!(conn, "RELEASE work")?;
+    conn.execute("RELEASE work", &[]).await?;
     Ok(())
 }
 
@@ -252,7 +251,7 @@ async fn begin(conn: &mut Conn, write_lock: &mut WriteLock) -> Result<()> {
     let started = Instant::now();
     let _guard = write_lock.wait();
     loop {
-        match exec!(conn, "BEGIN IMMEDIATE") {
+        match conn.execute("BEGIN IMMEDIATE", &[]).await {
             Err(error) if error.is_locked() && started.elapsed() < LOCK_PATIENCE => {
                 wait_a_moment(LOOK_AGAIN);
             }

@@ -1,7 +1,7 @@
 //! Cancelling a batch: nothing further of it is sent from the moment it is marked; its rows are ended
 //! chunk by chunk. What is out is still received, kept and shown.
 
-use db::{Conn, exec, row, rows};
+use db::Conn;
 use jobs::Timestamp;
 
 use crate::audit::{Action, Entry};
@@ -32,30 +32,31 @@ impl Store {
     pub async fn cancel(&self, batch: &BatchRef) -> Result<Cancelled> {
         let (id, batch_id) = (batch.id, batch.batch_id);
         let (actor, now) = (self.actor(), self.now());
-        self.db.write(move |conn| {
-            Box::pin(async move {
-                let cancelled = exec!(
-                    conn,
+        self.db
+            .write(move |conn| {
+                Box::pin(async move {
+                    let cancelled = conn.execute(
                     "UPDATE batches SET cancelled_at = $2 WHERE id = $1 AND cancelled_at IS NULL",
-                    id,
-                    now.0,
-                )?;
-                if cancelled > 0 {
-                    Entry::of(Action::Cancel).batch(batch_id).write(conn, actor, now).await?;
-                }
-                conn.announce(Topic::Queue);
-                Ok(())
+                    &[&id, &now.0],
+                )
+                .await?;
+                    if cancelled > 0 {
+                        Entry::of(Action::Cancel).batch(batch_id).write(conn, actor, now).await?;
+                    }
+                    conn.announce(Topic::Queue);
+                    Ok(())
+                })
             })
-        })
-        .await?;
+            .await?;
         let rows = self.end_waiting_rows(id).await?;
         let mut conn = self.db.read().await?;
-        let out: Option<(i64,)> = row!(
-            conn,
-            "SELECT CAST(COALESCE(SUM(asked), 0) AS BIGINT) FROM batch_totals
-             WHERE batch_id = $1",
-            id,
-        )?;
+        let out: Option<(i64,)> = conn
+            .fetch_optional(
+                "SELECT CAST(COALESCE(SUM(asked), 0) AS BIGINT) FROM batch_totals
+                 WHERE batch_id = $1",
+                &[&id],
+            )
+            .await?;
         Ok(Cancelled { rows, out: out.map_or(0, |(out,)| out) })
     }
 
@@ -67,13 +68,14 @@ impl Store {
     pub async fn sweep_cancelled_batches(&self) -> Result<i64> {
         let open: Vec<(i64,)> = {
             let mut conn = self.db.read().await?;
-            rows!(
-                conn,
+            conn.fetch_all(
                 "SELECT DISTINCT b.id FROM batches b JOIN batch_totals t ON t.batch_id = b.id
                  WHERE b.cancelled_at IS NOT NULL AND b.published_at IS NOT NULL
                    AND b.unfinished > 0 AND t.queued + t.retrying > 0
                  ORDER BY b.id",
-            )?
+                &[],
+            )
+            .await?
         };
         let mut ended = 0;
         for (id,) in open {
@@ -104,15 +106,14 @@ impl Store {
     /// checked once more under one before anything ends.
     async fn next_waiting(&self, batch: i64, after: i64) -> Result<Option<(i64, Vec<i64>)>> {
         let mut conn = self.db.read().await?;
-        let found: Vec<(i64, Option<i64>, Option<String>)> = rows!(
-            conn,
-            "SELECT w.row_number, CASE WHEN w.ended IS NULL THEN r.id END, r.state
-             FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
-             WHERE w.batch_id = $1 AND w.row_number > $2 ORDER BY w.row_number LIMIT $3",
-            batch,
-            after,
-            ROWS_AT_ONCE,
-        )?;
+        let found: Vec<(i64, Option<i64>, Option<String>)> = conn
+            .fetch_all(
+                "SELECT w.row_number, CASE WHEN w.ended IS NULL THEN r.id END, r.state
+                 FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
+                 WHERE w.batch_id = $1 AND w.row_number > $2 ORDER BY w.row_number LIMIT $3",
+                &[&batch, &after, &ROWS_AT_ONCE],
+            )
+            .await?;
         let Some(&(last, ..)) = found.last() else { return Ok(None) };
         let waiting = found
             .into_iter()

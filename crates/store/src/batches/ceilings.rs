@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use db::exec;
 use jobs::{Credits, Provider};
 
 use crate::audit::{Action, Entry};
@@ -39,15 +38,13 @@ impl Store {
         self.db.write(move |conn| {
             Box::pin(async move {
                 for (provider, max) in ceilings {
-                    exec!(
-                        conn,
+                    conn.execute(
                         "INSERT INTO batch_totals (batch_id, provider, max_credits) VALUES ($1, $2, $3)
                          ON CONFLICT (batch_id, provider)
                          DO UPDATE SET max_credits = excluded.max_credits",
-                        id,
-                        provider.as_str(),
-                        max.map(Credits::thousandths),
-                    )?;
+                        &[&id, &provider.as_str(), &max.map(Credits::thousandths)],
+                    )
+                    .await?;
                     let raised = Entry::of(Action::Ceiling).batch(batch_id).provider(provider);
                     let raised = raised.details(max.map_or("max_credits=unlimited".into(), |max| format!("max_credits={max}")));
                     raised.write(conn, actor.clone(), now).await?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use db::{Conn, exec, json, row, rows};
+use db::{Conn, Ints};
 use jobs::Timestamp;
 
 use crate::batches::loading::Loading;
@@ -39,12 +39,12 @@ impl Store {
         let silent_since = (self.now() - ABANDONED_AFTER).0;
         let abandoned: Vec<(i64,)> = {
             let mut conn = self.db.read().await?;
-            rows!(
-                conn,
+            conn.fetch_all(
                 "SELECT id FROM batches WHERE published_at IS NULL
                  AND (loader_seen_at < $1 OR cancelled_at < $1)",
-                silent_since,
-            )?
+                &[&silent_since],
+            )
+            .await?
         };
         for (id,) in &abandoned {
             self.take_back(*id, silent_since).await?;
@@ -60,15 +60,14 @@ impl Store {
             .db
             .write(move |conn| {
                 Box::pin(async move {
-                    Ok(exec!(
-                        conn,
-                        "UPDATE batches SET cancelled_at = $2
-                         WHERE id = $1 AND published_at IS NULL
-                           AND (loader_seen_at < $3 OR cancelled_at IS NOT NULL)",
-                        id,
-                        now.0,
-                        silent_since,
-                    )?)
+                    Ok(conn
+                        .execute(
+                            "UPDATE batches SET cancelled_at = $2
+                             WHERE id = $1 AND published_at IS NULL
+                               AND (loader_seen_at < $3 OR cancelled_at IS NOT NULL)",
+                            &[&id, &now.0, &silent_since],
+                        )
+                        .await?)
                 })
             })
             .await?;
@@ -89,44 +88,45 @@ impl Store {
 
 /// Removes some rows; false once the batch itself is gone.
 async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
-    let chunk: Vec<(i64, Option<i64>)> = rows!(
-        conn,
-        "SELECT row_number, reveal_id FROM batch_rows WHERE batch_id = $1
-         ORDER BY row_number LIMIT $2",
-        id,
-        ROWS_AT_ONCE,
-    )?;
+    let chunk: Vec<(i64, Option<i64>)> = conn
+        .fetch_all(
+            "SELECT row_number, reveal_id FROM batch_rows WHERE batch_id = $1
+             ORDER BY row_number LIMIT $2",
+            &[&id, &ROWS_AT_ONCE],
+        )
+        .await?;
     let Some(&(last, _)) = chunk.last() else {
         // What the ledger spent must not seem less for it.
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE provider_gates SET purged_spent = purged_spent +
                 COALESCE((SELECT t.credits_spent FROM batch_totals t
                           WHERE t.batch_id = $1 AND t.provider = provider_gates.provider), 0)",
-            id,
-        )?;
-        exec!(conn, "DELETE FROM batch_totals WHERE batch_id = $1", id)?;
-        exec!(conn, "DELETE FROM rejected_rows WHERE batch_id = $1", id)?;
-        exec!(conn, "DELETE FROM batches WHERE id = $1", id)?;
+            &[&id],
+        )
+        .await?;
+        conn.execute("DELETE FROM batch_totals WHERE batch_id = $1", &[&id]).await?;
+        conn.execute("DELETE FROM rejected_rows WHERE batch_id = $1", &[&id]).await?;
+        conn.execute("DELETE FROM batches WHERE id = $1", &[&id]).await?;
         return Ok(false);
     };
     // The lock under which submits look people up: none may take up a person who is being forgotten.
     RevealIds::lock(conn).await?;
-    let steps: Vec<(i64,)> = rows!(
-        conn,
+    let steps: Vec<(i64,)> = conn.fetch_all(
         "DELETE FROM row_waterfall WHERE batch_id = $1 AND row_number <= $2 RETURNING reveal_id",
-        id,
-        last,
-    )?;
-    exec!(conn, "DELETE FROM batch_rows WHERE batch_id = $1 AND row_number <= $2", id, last)?;
-    exec!(conn, "DELETE FROM batch_merges WHERE batch_id = $1", id)?;
+        &[&id, &last],
+    )
+    .await?;
+    conn.execute("DELETE FROM batch_rows WHERE batch_id = $1 AND row_number <= $2", &[&id, &last])
+        .await?;
+    conn.execute("DELETE FROM batch_merges WHERE batch_id = $1", &[&id]).await?;
     let mut totals = Totals::default();
     let shown = chunk.into_iter().filter_map(|(_, reveal)| reveal);
     let people: BTreeSet<i64> = shown.chain(steps.into_iter().map(|(reveal,)| reveal)).collect();
     let people: Vec<i64> = people.into_iter().collect();
     assign_owners(conn, &mut totals, &people, now).await?;
-    let unsaid: Option<(i64,)> =
-        row!(conn, "SELECT id FROM batches WHERE id = $1 AND finished_at IS NULL", id)?;
+    let unsaid: Option<(i64,)> = conn
+        .fetch_optional("SELECT id FROM batches WHERE id = $1 AND finished_at IS NULL", &[&id])
+        .await?;
     let subjects = subjects_of(conn, &people).await?;
     forget_unasked(conn, &people).await?;
     // Of a batch that was never there it doesn't count what it said of who is who, either.
@@ -138,22 +138,23 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
 
 /// Removes people who were never asked for, and whom no row wants.
 async fn forget_unasked(conn: &mut Conn, people: &[i64]) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "DELETE FROM reveals WHERE state = 'idle' AND call_id IS NULL
-           AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+           AND id IN (SELECT e.value FROM IDS($1) AS e)
            AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id)
            AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = reveals.id)",
-        json(&people),
-    )?;
+        &[&Ints::of(people)],
+    )
+    .await?;
     Ok(())
 }
 
 async fn subjects_of(conn: &mut Conn, people: &[i64]) -> Result<Vec<String>> {
-    let subjects: Vec<(String,)> = rows!(
-        conn,
-        "SELECT r.subject FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)",
-        json(&people),
-    )?;
+    let subjects: Vec<(String,)> = conn
+        .fetch_all(
+            "SELECT r.subject FROM IDS($1) AS e JOIN reveals r ON r.id = e.value",
+            &[&Ints::of(people)],
+        )
+        .await?;
     Ok(subjects.into_iter().map(|(subject,)| subject).collect())
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use db::{Conn, Texts, rows};
+use db::{Conn, Texts};
 use jobs::identity::choice::{Standing, counting, is_worth_waiting_for};
 use jobs::identity::{Persons, is_address};
 use jobs::lookup::is_to_be_looked_up;
@@ -310,8 +310,7 @@ async fn reveals_of(
     provider: Provider,
     subjects: BTreeSet<&Arc<str>>,
 ) -> Result<HashMap<String, Vec<InLedger>>> {
-    let found: Vec<RevealRow> = rows!(
-        conn,
+    let found: Vec<RevealRow> = conn.fetch_all(
         "SELECT r.subject, r.generation, r.id,
                 CASE WHEN l.id IS NOT NULL AND r.state IN ('queued', 'retrying') THEN 'idle' ELSE r.state END,
                 r.revealed_at, CAST(CASE WHEN EXISTS (
@@ -321,9 +320,9 @@ async fn reveals_of(
          FROM TEXTS($1) AS e
          JOIN reveals r ON r.provider = $2 AND r.subject = e.value
          LEFT JOIN batches l ON l.id = r.owner AND l.published_at IS NULL",
-        Texts::of(&subjects),
-        provider.as_str(),
-    )?;
+        &[&Texts::of(&subjects), &provider.as_str()],
+    )
+    .await?;
     let mut reveals: HashMap<String, Vec<InLedger>> = HashMap::new();
     for (subject, generation, reveal, state, revealed_at, unclaimed) in found {
         let state = parse_state(&state, reveal)?;

@@ -1,7 +1,5 @@
 //! Another priority for a batch that runs.
 
-use db::exec;
-
 use crate::audit::{Action, Entry};
 use crate::decode::BatchRef;
 use crate::error::Result;
@@ -20,15 +18,18 @@ impl Store {
         self.db.write(move |conn| {
             Box::pin(async move {
                 // A higher priority moves people here, a lower one away to batches that are before it now.
-                exec!(
-                    conn,
+                conn.execute(
                     "UPDATE batches SET owners_due = 1
                      WHERE id = $1 OR (priority > $2 AND published_at IS NOT NULL AND cancelled_at IS NULL
                         AND unfinished > 0 AND $2 < (SELECT o.priority FROM batches o WHERE o.id = $1))",
-                    id,
-                    priority,
-                )?;
-                exec!(conn, "UPDATE batches SET priority = $2 WHERE id = $1", id, priority)?;
+                    &[&id, &priority],
+                )
+                .await?;
+                conn.execute(
+                    "UPDATE batches SET priority = $2 WHERE id = $1",
+                    &[&id, &priority],
+                )
+                .await?;
                 let entry = Entry::of(Action::Priority).batch(batch_id);
                 entry.details(format!("priority={priority}")).write(conn, actor, now).await?;
                 conn.announce(Topic::Queue);

@@ -1,7 +1,7 @@
 //! Rows that a submit left out because they were bad. An export gives them back in their place.
 
 use db::bulk::{ints, same, texts, write_rows};
-use db::{Conn, Durability, exec, record, rows};
+use db::{Conn, Durability, record};
 
 use crate::batches::loading::Loading;
 use crate::decode::BatchRef;
@@ -55,14 +55,13 @@ impl Store {
         most: usize,
     ) -> Result<Vec<RejectedRow>> {
         let mut conn = self.db.read().await?;
-        Ok(rows!(
-            conn,
-            "SELECT position, after_row, fields, reason FROM rejected_rows
-             WHERE batch_id = $1 AND position > $2 ORDER BY position LIMIT $3",
-            batch.id,
-            after,
-            most as i64,
-        )?)
+        Ok(conn
+            .fetch_all(
+                "SELECT position, after_row, fields, reason FROM rejected_rows
+                 WHERE batch_id = $1 AND position > $2 ORDER BY position LIMIT $3",
+                &[&batch.id, &after, &(most as i64)],
+            )
+            .await?)
     }
 }
 
@@ -88,23 +87,20 @@ async fn insert(conn: &mut Conn, batch: i64, rejected: Vec<RejectedRow>) -> Resu
 pub(crate) async fn erase(conn: &mut Conn, marks: &Marks) -> Result<()> {
     let (mut batch, mut position) = (0, 0);
     loop {
-        let some: Vec<(i64, i64, String)> = rows!(
-            conn,
+        let some: Vec<(i64, i64, String)> = conn.fetch_all(
             "SELECT batch_id, position, fields FROM rejected_rows
              WHERE batch_id > $1 OR (batch_id = $1 AND position > $2) ORDER BY batch_id, position LIMIT $3",
-            batch,
-            position,
-            AT_ONCE as i64,
-        )?;
+            &[&batch, &position, &(AT_ONCE as i64)],
+        )
+        .await?;
         let Some(last) = some.last() else { return Ok(()) };
         (batch, position) = (last.0, last.1);
         for (of, at, _) in some.iter().filter(|(_, _, fields)| marks.are_in(fields)) {
-            exec!(
-                conn,
+            conn.execute(
                 "DELETE FROM rejected_rows WHERE batch_id = $1 AND position = $2",
-                *of,
-                *at
-            )?;
+                &[of, at],
+            )
+            .await?;
         }
     }
 }

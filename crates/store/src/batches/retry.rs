@@ -7,7 +7,7 @@ pub(crate) mod rows;
 
 use std::collections::{BTreeMap, HashSet};
 
-use db::{Conn, exec, rows};
+use db::Conn;
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::audit::{Action, Entry};
@@ -48,15 +48,16 @@ impl Store {
     /// The database can't be used.
     pub async fn pay_again(&self, batch: &BatchRef) -> Result<BTreeMap<Provider, PayAgain>> {
         let mut conn = self.db.read().await?;
-        let found: Vec<(String, i64, i64)> = rows!(
-            conn,
-            "SELECT r.provider, COUNT(DISTINCT r.id),
-                    COUNT(DISTINCT CASE WHEN c.tracking_id IS NOT NULL THEN r.id END)
-             FROM batch_rows w JOIN reveals r ON r.id = w.reveal_id AND r.state = 'expired'
-             LEFT JOIN calls c ON c.id = r.call_id
-             WHERE w.batch_id = $1 AND w.ended IS NULL GROUP BY r.provider",
-            batch.id,
-        )?;
+        let found: Vec<(String, i64, i64)> = conn
+            .fetch_all(
+                "SELECT r.provider, COUNT(DISTINCT r.id),
+                        COUNT(DISTINCT CASE WHEN c.tracking_id IS NOT NULL THEN r.id END)
+                 FROM batch_rows w JOIN reveals r ON r.id = w.reveal_id AND r.state = 'expired'
+                 LEFT JOIN calls c ON c.id = r.call_id
+                 WHERE w.batch_id = $1 AND w.ended IS NULL GROUP BY r.provider",
+                &[&batch.id],
+            )
+            .await?;
         found
             .into_iter()
             .map(|(provider, people, polled_first)| {
@@ -104,11 +105,11 @@ impl Store {
     async fn take_up_again(&self, batch: i64) -> Result<()> {
         self.db.write(move |conn| {
             Box::pin(async move {
-                exec!(
-                    conn,
+                conn.execute(
                     "UPDATE batches SET cancelled_at = NULL WHERE id = $1 AND cancelled_at IS NOT NULL",
-                    batch,
-                )?;
+                    &[&batch],
+                )
+                .await?;
                 Ok(())
             })
         })
@@ -123,15 +124,14 @@ impl Store {
         states: RetryStates,
     ) -> Result<Option<(i64, Vec<i64>)>> {
         let mut conn = self.db.read().await?;
-        let found: Vec<(i64, Option<String>, Option<String>)> = rows!(
-            conn,
-            "SELECT w.row_number, w.ended, r.state
-             FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
-             WHERE w.batch_id = $1 AND w.row_number > $2 ORDER BY w.row_number LIMIT $3",
-            batch,
-            after,
-            ROWS_AT_ONCE,
-        )?;
+        let found: Vec<(i64, Option<String>, Option<String>)> = conn
+            .fetch_all(
+                "SELECT w.row_number, w.ended, r.state
+                 FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
+                 WHERE w.batch_id = $1 AND w.row_number > $2 ORDER BY w.row_number LIMIT $3",
+                &[&batch, &after, &ROWS_AT_ONCE],
+            )
+            .await?;
         let Some(&(last, ..)) = found.last() else { return Ok(None) };
         let chosen = found
             .into_iter()

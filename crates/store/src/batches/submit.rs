@@ -13,7 +13,7 @@ mod statistics;
 
 use std::collections::BTreeSet;
 
-use db::{BoxFuture, Conn, Durability, ParallelWriter, exec, json, row, rows};
+use db::{BoxFuture, Conn, Durability, ParallelWriter, json};
 use jobs::{BatchId, FileForm, Timestamp};
 
 use crate::batches::loading::{Loaded, Loading, NewBatch};
@@ -68,7 +68,8 @@ impl Store {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    exec!(conn, "UPDATE batches SET form = $2 WHERE id = $1", id, form)?;
+                    conn.execute("UPDATE batches SET form = $2 WHERE id = $1", &[&id, &form])
+                        .await?;
                     Ok(())
                 })
             })
@@ -84,7 +85,8 @@ impl Store {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    exec!(conn, "UPDATE batches SET keys = $2 WHERE id = $1", id, keys)?;
+                    conn.execute("UPDATE batches SET keys = $2 WHERE id = $1", &[&id, &keys])
+                        .await?;
                     Ok(())
                 })
             })
@@ -100,7 +102,8 @@ impl Store {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    exec!(conn, "UPDATE batches SET sources = $2 WHERE id = $1", id, sources)?;
+                    conn.execute("UPDATE batches SET sources = $2 WHERE id = $1", &[&id, &sources])
+                        .await?;
                     Ok(())
                 })
             })
@@ -113,8 +116,9 @@ impl Store {
     /// The database can't be used.
     pub async fn sources(&self) -> Result<BTreeSet<String>> {
         let mut conn = self.db.read().await?;
-        let found: Vec<(i64, String)> =
-            rows!(conn, "SELECT id, sources FROM batches WHERE sources IS NOT NULL")?;
+        let found: Vec<(i64, String)> = conn
+            .fetch_all("SELECT id, sources FROM batches WHERE sources IS NOT NULL", &[])
+            .await?;
         let mut all = BTreeSet::new();
         for (id, text) in found {
             let paths: Vec<String> =
@@ -146,26 +150,26 @@ async fn insert_batch(
     header: Option<String>,
     now: Timestamp,
 ) -> Result<i64> {
-    let id: Option<(i64,)> = row!(
-        conn,
+    let id: Option<(i64,)> = conn.fetch_optional(
         "INSERT INTO batches (batch_id, name, header, priority, wants_mobile, created_at, loader_seen_at)
          VALUES ($1, $2, $3, $4, $6, $5, $5) RETURNING id",
-        batch_id.to_string(),
-        new.name.clone(),
-        header,
-        new.priority,
-        now.0,
-        i64::from(new.wants_mobile),
-    )?;
+        &[
+            &batch_id.to_string(),
+            &new.name,
+            &header,
+            &new.priority,
+            &now.0,
+            &i64::from(new.wants_mobile),
+        ],
+    )
+    .await?;
     let (id,) = id.ok_or_else(|| StoreError::NotFound("the new batch has no id".into()))?;
     for (provider, max) in &new.max_credits {
-        exec!(
-            conn,
+        conn.execute(
             "INSERT INTO batch_totals (batch_id, provider, max_credits) VALUES ($1, $2, $3)",
-            id,
-            provider.as_str(),
-            max.thousandths(),
-        )?;
+            &[&id, &provider.as_str(), &max.thousandths()],
+        )
+        .await?;
     }
     Ok(id)
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use db::bulk::{Columns, ints, same, texts, write_rows};
-use db::{BoxFuture, Conn, Item, json, rows};
+use db::{BoxFuture, Conn, Ints, Item};
 use jobs::{CallState, Policy, Timestamp};
 
 use crate::calls::claimed::Answer;
@@ -106,20 +106,22 @@ async fn lock(conn: &mut Conn, accepted: &[Accepted]) -> Result<HashMap<i64, Sta
     let (waiting, others) = (numbers(true), numbers(false));
     let mut found: Vec<(i64, String, String)> = Vec::new();
     if !waiting.is_empty() {
-        found = rows!(
-            conn,
-            "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
-             JOIN calls c ON c.id = CAST(e.value AS BIGINT) ORDER BY c.id FOR UPDATE",
-            json(&waiting),
-        )?;
+        found = conn
+            .fetch_all(
+                "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
+                 JOIN calls c ON c.id = e.value ORDER BY c.id FOR UPDATE",
+                &[&Ints::of(&waiting)],
+            )
+            .await?;
     }
     if !others.is_empty() {
-        let free: Vec<(i64, String, String)> = rows!(
-            conn,
-            "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
-             JOIN calls c ON c.id = CAST(e.value AS BIGINT) ORDER BY c.id FOR UPDATE SKIP LOCKED",
-            json(&others),
-        )?;
+        let free: Vec<(i64, String, String)> = conn
+            .fetch_all(
+                "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
+                 JOIN calls c ON c.id = e.value ORDER BY c.id FOR UPDATE SKIP LOCKED",
+                &[&Ints::of(&others)],
+            )
+            .await?;
         found.extend(free);
     }
     Ok(found.into_iter().map(|(id, worker, state)| (id, (worker, state))).collect())

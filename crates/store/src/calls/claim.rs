@@ -12,7 +12,7 @@ mod paying;
 mod send_slot;
 mod write;
 
-use db::{Conn, exec, row};
+use db::Conn;
 use jobs::gate::Admission as GateState;
 use jobs::{Clock, Provider};
 
@@ -77,11 +77,11 @@ impl Store {
 
 /// Whether any batch has rows that wait to be asked.
 async fn anybody_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
-    let waiting: Option<(i64,)> = row!(
-        conn,
+    let waiting: Option<(i64,)> = conn.fetch_optional(
         "SELECT batch_id FROM batch_totals WHERE provider = $1 AND queued + retrying > 0 LIMIT 1",
-        provider.as_str(),
-    )?;
+        &[&provider.as_str()],
+    )
+    .await?;
     Ok(waiting.is_some())
 }
 
@@ -131,12 +131,11 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
 /// What numbers cost is asked of the gate when they come: a plan that is set by hand is told it.
 async fn learn_plan(conn: &mut Conn, ask: &ClaimReveals, gate: &Gate) -> Result<()> {
     if let Some(plan) = ask.price.plan().filter(|plan| gate.tariff != Some(*plan)) {
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE provider_gates SET tariff = $2 WHERE provider = $1",
-            ask.provider.as_str(),
-            plan.as_str(),
-        )?;
+            &[&ask.provider.as_str(), &plan.as_str()],
+        )
+        .await?;
     }
     Ok(())
 }

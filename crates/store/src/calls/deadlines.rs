@@ -7,7 +7,7 @@ pub(crate) mod repeat;
 
 use std::time::Duration;
 
-use db::{Conn, exec, json, rows};
+use db::{Conn, Ints};
 use jobs::{Policy, Provider, Timestamp};
 
 use crate::calls::deadlines::expire::{AT_ONCE, Looked, expire_call, lock_all, looked};
@@ -113,16 +113,14 @@ async fn take_over(
     now: Timestamp,
 ) -> Result<(usize, Vec<Looked>)> {
     // The plus keeps SQLite's planner from reading all calls in their order: those on their way have an index.
-    let lost: Vec<(i64, String, i64)> = rows!(
-        conn,
+    let lost: Vec<(i64, String, i64)> = conn.fetch_all(
         "SELECT c.id, c.provider, CAST(CASE WHEN c.kind = 'lookup' THEN 1 ELSE 0 END AS BIGINT) FROM calls c LEFT JOIN workers w ON w.worker_id = c.worker_id
          WHERE c.state = 'sending' AND (w.worker_id IS NULL OR w.stopped_at IS NOT NULL
              OR w.heartbeat_at < $1 OR c.sent_at < $2)
          ORDER BY +c.id LIMIT $3",
-        (now - policy.heartbeat_timeout).0,
-        now.0 - LONGEST_REQUEST_MS,
-        AT_ONCE,
-    )?;
+        &[&(now - policy.heartbeat_timeout).0, &(now.0 - LONGEST_REQUEST_MS), &AT_ONCE],
+    )
+    .await?;
     let (lookups, reveals): (Vec<_>, Vec<_>) = lost.into_iter().partition(|lost| lost.2 == 1);
     let without_kind = |lost: Vec<(i64, String, i64)>| {
         looked(lost.into_iter().map(|(id, provider, _)| (id, provider)).collect())
@@ -132,25 +130,24 @@ async fn take_over(
     // Gates come first in the order of locks. Those that a lost call probes are closed below; others are
     // left alone, since a worker that was stopped in the middle may keep one.
     let ids: Vec<i64> = lost.iter().map(|(id, _)| *id).collect();
-    let _: Vec<(String,)> = rows!(
-        conn,
-        "SELECT provider FROM provider_gates
-         WHERE probe_call IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
-         ORDER BY provider FOR UPDATE",
-        json(&ids),
-    )?;
+    let _: Vec<(String,)> = conn
+        .fetch_all(
+            "SELECT provider FROM provider_gates
+             WHERE probe_call IN (SELECT e.value FROM IDS($1) AS e)
+             ORDER BY provider FOR UPDATE",
+            &[&Ints::of(&ids)],
+        )
+        .await?;
     for &(id, _) in &reveals {
         mark_unknown(conn, id, GONE, None, policy, now).await?;
     }
     for &(id, provider) in &lost {
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE provider_gates SET state = 'closed', closed_until = $3, probe_call = NULL
              WHERE provider = $1 AND probe_call = $2",
-            provider.as_str(),
-            id,
-            (now + policy.gate_base).0,
-        )?;
+            &[&provider.as_str(), &id, &(now + policy.gate_base).0],
+        )
+        .await?;
     }
     if !lost.is_empty() {
         conn.announce(Topic::Queue);
@@ -178,16 +175,14 @@ async fn look_up_lost_again(
 async fn expire_overdue(conn: &mut Conn, now: Timestamp) -> Result<usize> {
     let mut overdue = Vec::new();
     for provider in Provider::ALL {
-        let found: Vec<(i64, String)> = rows!(
-            conn,
-            "SELECT id, provider FROM calls WHERE provider = $1 AND deadline_at <= $2
-                AND (poll_at IS NULL OR deadline_at <= $3)
-             ORDER BY deadline_at LIMIT $4",
-            provider.as_str(),
-            now.0,
-            (now - LAST_POLL_PATIENCE).0,
-            AT_ONCE,
-        )?;
+        let found: Vec<(i64, String)> = conn
+            .fetch_all(
+                "SELECT id, provider FROM calls WHERE provider = $1 AND deadline_at <= $2
+                    AND (poll_at IS NULL OR deadline_at <= $3)
+                 ORDER BY deadline_at LIMIT $4",
+                &[&provider.as_str(), &now.0, &(now - LAST_POLL_PATIENCE).0, &AT_ONCE],
+            )
+            .await?;
         overdue.extend(looked(found)?);
     }
     lock_all(conn, &overdue).await?;
@@ -204,15 +199,13 @@ async fn expire_overdue(conn: &mut Conn, now: Timestamp) -> Result<usize> {
 /// came shows nothing: its own was lost alone.
 async fn doubt_webhook_url(conn: &mut Conn, now: Timestamp) -> Result<bool> {
     let limit = (now - WEBHOOK_SILENCE).0;
-    let doubted = exec!(
-        conn,
+    let doubted = conn.execute(
         "UPDATE provider_gates SET canary_proved_at = NULL, canary_since = $3
          WHERE provider = $1 AND canary_proved_at < $2 AND webhook_at < $2 AND EXISTS (
             SELECT 1 FROM calls c WHERE c.provider = provider_gates.provider
                 AND c.deadline_at IS NOT NULL AND c.sent_at < $2 AND c.sent_at >= provider_gates.webhook_at)",
-        Provider::Ocean.as_str(),
-        limit,
-        now.0,
-    )?;
+        &[&Provider::Ocean.as_str(), &limit, &now.0],
+    )
+    .await?;
     Ok(doubted > 0)
 }

@@ -1,6 +1,6 @@
 //! Ending a call at its response, and releasing its people.
 
-use db::{Conn, exec, rows};
+use db::Conn;
 use jobs::gate::AnswerTo;
 use jobs::{CallKind, CallState, Credits, Timestamp};
 
@@ -25,12 +25,12 @@ pub(super) fn answer_to(call: &ClaimedCall) -> AnswerTo {
 
 /// Everybody in a call who has no answer from it, locked in the order of their numbers.
 pub(super) async fn still_in(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
-    let ids: Vec<(i64,)> = rows!(
-        conn,
+    let ids: Vec<(i64,)> = conn.fetch_all(
         "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id AND r.call_id = m.call_id
          WHERE m.call_id = $1 AND r.state = 'asked' ORDER BY r.id FOR UPDATE OF r",
-        call,
-    )?;
+        &[&call],
+    )
+    .await?;
     Ok(ids.into_iter().map(|(id,)| id).collect())
 }
 
@@ -45,18 +45,20 @@ pub(super) async fn end_call(
     http_status: Option<u16>,
     now: Timestamp,
 ) -> Result<bool> {
-    let moved = exec!(
-        conn,
+    let moved = conn.execute(
         "UPDATE calls SET state = $3, outcome = $4, http_status = $5, finished_at = $6, deadline_at = NULL
          WHERE id = $1 AND worker_id = $2
            AND (state = 'sending' OR (state = 'unknown' AND open_people = people))",
-        call.id,
-        call.worker.to_string(),
-        state.as_str(),
-        outcome,
-        http_status.map(i64::from),
-        now.0,
-    )?;
+        &[
+            &call.id,
+            &call.worker.to_string(),
+            &state.as_str(),
+            &outcome,
+            &http_status.map(i64::from),
+            &now.0,
+        ],
+    )
+    .await?;
     Ok(moved == 1)
 }
 
@@ -66,20 +68,21 @@ pub(super) async fn release(
     totals: &mut Totals,
     call: &ClaimedCall,
 ) -> Result<()> {
-    let reserved: Vec<(i64, i64, i64)> = rows!(
-        conn,
-        "SELECT payer, COUNT(*), CAST(SUM(reserved) AS BIGINT) FROM call_reveals
-         WHERE call_id = $1 AND credits IS NULL GROUP BY payer",
-        call.id,
-    )?;
+    let reserved: Vec<(i64, i64, i64)> = conn
+        .fetch_all(
+            "SELECT payer, COUNT(*), CAST(SUM(reserved) AS BIGINT) FROM call_reveals
+             WHERE call_id = $1 AND credits IS NULL GROUP BY payer",
+            &[&call.id],
+        )
+        .await?;
     for (payer, people, credits) in reserved {
         let people = call.kind.people_asked(people);
         totals.reserve(payer, call.provider, -people, -Credits::from_thousandths(credits));
     }
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE call_reveals SET reserved = -reserved, credits = 0 WHERE call_id = $1 AND credits IS NULL",
-        call.id,
-    )?;
+        &[&call.id],
+    )
+    .await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use db::bulk::{Key, ints, write_ranges};
-use db::{Conn, exec, json, record, row, rows};
+use db::{Conn, Ints, record};
 use jobs::lookup::{NO_MATCH, PRICE_OF_MATCH, is_to_be_looked_up};
 use jobs::outcome::Matches;
 use jobs::{CallState, Credits, Identifier, IdentifierKind, RevealState, Timestamp};
@@ -79,8 +79,9 @@ async fn take(
     Gate::lock(conn, call.provider).await?;
     // The lock under which submits look people up: none may make the same person meanwhile.
     RevealIds::lock(conn).await?;
-    let found: Option<(String,)> =
-        row!(conn, "SELECT state FROM calls WHERE id = $1 FOR UPDATE", call.id)?;
+    let found: Option<(String,)> = conn
+        .fetch_optional("SELECT state FROM calls WHERE id = $1 FOR UPDATE", &[&call.id])
+        .await?;
     let state = found.map(|(state,)| state);
     // A worker that stood still may answer a lookup that was taken over: what it cost is known now.
     let late = state.as_deref() == Some(CallState::Expired.as_str());
@@ -101,13 +102,13 @@ async fn take(
 }
 
 async fn members(conn: &mut Conn, call: i64) -> Result<Vec<Member>> {
-    Ok(rows!(
-        conn,
+    Ok(conn.fetch_all(
         "SELECT m.position, m.reveal_id, m.payer, m.reserved, r.subject, r.state, r.call_id AS in_call
          FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
          WHERE m.call_id = $1 AND m.credits IS NULL ORDER BY r.id FOR UPDATE OF r",
-        call,
-    )?)
+        &[&call],
+    )
+    .await?)
 }
 
 impl Member {
@@ -175,14 +176,16 @@ async fn end(
     matches: &Matches,
     now: Timestamp,
 ) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE calls SET state = 'done', outcome = $2, http_status = $3, finished_at = $4, open_people = 0 WHERE id = $1",
-        call.id,
-        format!("{} of {} matched", matches.ids.iter().flatten().count(), call.people.len()),
-        http_status.map(i64::from),
-        now.0,
-    )?;
+        &[
+            &call.id,
+            &format!("{} of {} matched", matches.ids.iter().flatten().count(), call.people.len()),
+            &http_status.map(i64::from),
+            &now.0,
+        ],
+    )
+    .await?;
     Ok(())
 }
 
@@ -229,12 +232,11 @@ async fn sort_out(
     if matches.unnamed && call.people.len() > 1 {
         return ask_alone(conn, totals, call.provider, &unmatched, now).await;
     }
-    exec!(
-        conn,
-        "UPDATE reveals SET isolation_group = NULL, revealed_at = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&unmatched),
-        now.0,
-    )?;
+    conn.execute(
+        "UPDATE reveals SET isolation_group = NULL, revealed_at = $2 WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(&unmatched), &now.0],
+    )
+    .await?;
     let change = Change { reason: Some(NO_MATCH), ..Change::to(RevealState::NotFound) };
     shift(conn, totals, call.provider, &unmatched, change, now).await
 }

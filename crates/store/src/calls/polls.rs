@@ -4,7 +4,7 @@ mod record;
 
 use std::time::Duration;
 
-use db::{Conn, row, rows};
+use db::Conn;
 use jobs::rate::{self, Leaving};
 use jobs::{CallId, Provider, Timestamp};
 
@@ -82,18 +82,15 @@ async fn claim(
     let own = take(gate.poll_tat_us, share, most);
     let all = take(gate.tat_us, full, own.requests);
     let lease = CallId::generate().to_string();
-    let found: Vec<DueRow> = rows!(
-        conn,
-        "UPDATE calls SET poll_at = $3, poll_lease = $4, polls = polls + 1 WHERE id IN (
-            SELECT id FROM calls WHERE provider = $1 AND poll_at <= $2
-            ORDER BY poll_at LIMIT $5 FOR UPDATE SKIP LOCKED)
-         RETURNING id, call_id, tracking_id, polls, deadline_at",
-        provider.as_str(),
-        now.0,
-        (now + POLL_LEASE).0,
-        lease.clone(),
-        all.requests as i64,
-    )?;
+    let found: Vec<DueRow> = conn
+        .fetch_all(
+            "UPDATE calls SET poll_at = $3, poll_lease = $4, polls = polls + 1 WHERE id IN (
+                SELECT id FROM calls WHERE provider = $1 AND poll_at <= $2
+                ORDER BY poll_at LIMIT $5 FOR UPDATE SKIP LOCKED)
+             RETURNING id, call_id, tracking_id, polls, deadline_at",
+            &[&provider.as_str(), &now.0, &(now + POLL_LEASE).0, &lease, &(all.requests as i64)],
+        )
+        .await?;
     let asked = found.len();
     let (own, all) = (take(gate.poll_tat_us, share, asked), take(gate.tat_us, full, asked));
     if asked > 0 {
@@ -134,21 +131,23 @@ async fn next_poll(
     if let Some(until) = Gate::read(conn, provider).await?.breaker.free_requests_wait(now) {
         return Ok(until);
     }
-    let first: Option<(Option<i64>,)> = row!(
-        conn,
-        "SELECT MIN(poll_at) FROM calls WHERE provider = $1 AND poll_at IS NOT NULL",
-        provider.as_str()
-    )?;
+    let first: Option<(Option<i64>,)> = conn
+        .fetch_optional(
+            "SELECT MIN(poll_at) FROM calls WHERE provider = $1 AND poll_at IS NOT NULL",
+            &[&provider.as_str()],
+        )
+        .await?;
     Ok(first.and_then(|(at,)| at).map(Timestamp))
 }
 
 async fn reveals_are_due(conn: &mut Conn, provider: Provider) -> Result<bool> {
-    let due: Option<(i64,)> = row!(
-        conn,
-        "SELECT t.batch_id FROM batch_totals t JOIN batches b ON b.id = t.batch_id
-         WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
-           AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL LIMIT 1",
-        provider.as_str(),
-    )?;
+    let due: Option<(i64,)> = conn
+        .fetch_optional(
+            "SELECT t.batch_id FROM batch_totals t JOIN batches b ON b.id = t.batch_id
+             WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
+               AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL LIMIT 1",
+            &[&provider.as_str()],
+        )
+        .await?;
     Ok(due.is_some())
 }

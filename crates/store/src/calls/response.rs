@@ -4,7 +4,7 @@
 
 pub(crate) mod refused;
 
-use db::{Conn, exec};
+use db::Conn;
 use jobs::verdict::Verdict;
 use jobs::{CallKind, CallState, Policy, RevealState, Timestamp};
 
@@ -126,17 +126,19 @@ pub(crate) async fn mark_unknown(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE calls SET state = 'unknown', outcome = $2, http_status = $3, finished_at = $4,
             deadline_at = sent_at + $5
          WHERE id = $1 AND state = 'sending'",
-        call,
-        format!("unknown: {why}"),
-        http_status.map(i64::from),
-        now.0,
-        i64::try_from(policy.result_deadline.as_millis()).unwrap_or(i64::MAX / 2),
-    )?;
+        &[
+            &call,
+            &format!("unknown: {why}"),
+            &http_status.map(i64::from),
+            &now.0,
+            &i64::try_from(policy.result_deadline.as_millis()).unwrap_or(i64::MAX / 2),
+        ],
+    )
+    .await?;
     Ok(())
 }
 
@@ -150,19 +152,21 @@ async fn mark_accepted_perhaps(
     now: Timestamp,
 ) -> Result<()> {
     let poll_at = tracking_id.as_ref().map(|_| (now + policy.webhook_grace).0);
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE calls SET state = 'accepted', outcome = $2, http_status = $3, finished_at = $4,
             deadline_at = $5, tracking_id = $6, poll_at = $7
          WHERE id = $1 AND state = 'sending'",
-        answer.call.id,
-        format!("accepted perhaps: undocumented answer: {why}"),
-        answer.http_status.map(i64::from),
-        now.0,
-        (answer.call.sent_at + policy.result_deadline).0,
-        tracking_id,
-        poll_at,
-    )?;
+        &[
+            &answer.call.id,
+            &format!("accepted perhaps: undocumented answer: {why}"),
+            &answer.http_status.map(i64::from),
+            &now.0,
+            &(answer.call.sent_at + policy.result_deadline).0,
+            &tracking_id,
+            &poll_at,
+        ],
+    )
+    .await?;
     Ok(())
 }
 

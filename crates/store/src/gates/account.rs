@@ -1,6 +1,6 @@
 //! What is believed of a provider's account between two readings of its balance.
 
-use db::{Conn, row};
+use db::Conn;
 use jobs::{Credits, Provider};
 
 use crate::error::Result;
@@ -15,14 +15,14 @@ pub(crate) struct Spending {
 
 impl Spending {
     pub(crate) async fn read(conn: &mut Conn, provider: Provider) -> Result<Self> {
-        let sums: Option<(i64, i64)> = row!(
-            conn,
+        let sums: Option<(i64, i64)> = conn.fetch_optional(
             "SELECT CAST(COALESCE(SUM(t.credits_spent), 0) + (
                         SELECT g.purged_spent FROM provider_gates g WHERE g.provider = $1) AS BIGINT),
                     CAST(COALESCE(SUM(t.credits_reserved), 0) AS BIGINT)
              FROM batch_totals t WHERE t.provider = $1",
-            provider.as_str(),
-        )?;
+            &[&provider.as_str()],
+        )
+        .await?;
         let (spent, reserved) = sums.unwrap_or_default();
         Ok(Spending {
             spent: Credits::from_thousandths(spent),

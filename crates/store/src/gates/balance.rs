@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use db::{Conn, exec, row};
+use db::Conn;
 use jobs::backoff::exponential;
 use jobs::gate::reading::{GateChange, Meaning, Reading};
 use jobs::gate::{AnswerTo, backoff};
@@ -63,14 +63,15 @@ impl Store {
     /// The database can't be used.
     pub async fn balance_is_due(&self) -> Result<bool> {
         let mut conn = self.db.read().await?;
-        let due: Option<(String,)> = row!(
-            conn,
-            "SELECT provider FROM provider_gates
-             WHERE off_reason IS NULL AND paused = 0 AND balance_due_at IS NOT NULL
-               AND COALESCE(reason, '') <> 'misconfigured'
-               AND (balance_due_at <= $1 OR balance_at IS NULL OR balance_at < closed_at) LIMIT 1",
-            self.now().0,
-        )?;
+        let due: Option<(String,)> = conn
+            .fetch_optional(
+                "SELECT provider FROM provider_gates
+                 WHERE off_reason IS NULL AND paused = 0 AND balance_due_at IS NOT NULL
+                   AND COALESCE(reason, '') <> 'misconfigured'
+                   AND (balance_due_at <= $1 OR balance_at IS NULL OR balance_at < closed_at) LIMIT 1",
+                &[&self.now().0],
+            )
+            .await?;
         Ok(due.is_some())
     }
 
@@ -141,15 +142,13 @@ async fn claim(
         rate_limit: limit,
     };
     gate::count_requests(conn, provider, &gate, going, now).await?;
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET balance_due_at = $2,
             closed_until = CASE WHEN $3 = 1 THEN CAST($2 AS BIGINT) ELSE closed_until END
          WHERE provider = $1",
-        provider.as_str(),
-        (now + BALANCE_LEASE).0,
-        i64::from(probes_at(&gate).is_some()),
-    )?;
+        &[&provider.as_str(), &(now + BALANCE_LEASE).0, &i64::from(probes_at(&gate).is_some())],
+    )
+    .await?;
     let spent = Spending::read(conn, provider).await?.spent;
     Ok((Some(ClaimedBalance { provider, sent_at: now, spent }), None))
 }
@@ -202,13 +201,11 @@ async fn reprobe(
     now: Timestamp,
 ) -> Result<()> {
     let step = gate.breaker.step + 1;
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET closed_step = $2, closed_until = $3, balance_due_at = NULL WHERE provider = $1",
-        provider.as_str(),
-        step,
-        (now + backoff(policy, step)).0,
-    )?;
+        &[&provider.as_str(), &step, &(now + backoff(policy, step)).0],
+    )
+    .await?;
     conn.announce(Topic::Queue);
     Ok(())
 }
@@ -223,28 +220,32 @@ async fn note(
     now: Timestamp,
 ) -> Result<()> {
     let reserved = Spending::read(conn, provider).await?.reserved;
-    exec!(
-        conn,
+    conn.execute(
         "INSERT INTO balance_readings (provider, read_at, credits, ledger_spent, reserved) VALUES ($1, $2, $3, $4, $5)",
-        provider.as_str(),
-        now.0,
-        balance.credits.thousandths(),
-        spent.thousandths(),
-        reserved.thousandths(),
-    )?;
-    exec!(
-        conn,
+        &[
+            &provider.as_str(),
+            &now.0,
+            &balance.credits.thousandths(),
+            &spent.thousandths(),
+            &reserved.thousandths(),
+        ],
+    )
+    .await?;
+    conn.execute(
         "UPDATE provider_gates SET balance_credits = $2, tariff = COALESCE(CAST($3 AS TEXT), tariff), balance_spent = $4, balance_at = $5,
             daily_left = $6, daily_resets_at = $7
          WHERE provider = $1",
-        provider.as_str(),
-        balance.credits.thousandths(),
-        balance.tariff.map(Tariff::as_str),
-        spent.thousandths(),
-        now.0,
-        balance.daily.map(|d| d.left),
-        balance.daily.map(|d| (now + d.resets_in).0),
-    )?;
+        &[
+            &provider.as_str(),
+            &balance.credits.thousandths(),
+            &balance.tariff.map(Tariff::as_str),
+            &spent.thousandths(),
+            &now.0,
+            &balance.daily.map(|d| d.left),
+            &balance.daily.map(|d| (now + d.resets_in).0),
+        ],
+    )
+    .await?;
     let told = balance.tariff.or(gate.tariff);
     let least = price.price(provider, told, gate.most_phones).least;
     let reading = Reading {
@@ -288,13 +289,11 @@ async fn set_due(
     due: Option<Timestamp>,
     step: i64,
 ) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET balance_due_at = $2, balance_step = $3 WHERE provider = $1",
-        provider.as_str(),
-        due.map(|t| t.0),
-        step,
-    )?;
+        &[&provider.as_str(), &due.map(|t| t.0), &step],
+    )
+    .await?;
     conn.announce(Topic::Queue);
     Ok(())
 }

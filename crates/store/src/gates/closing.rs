@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use db::{Conn, exec};
+use db::Conn;
 use jobs::gate::AnswerTo;
 use jobs::learned_rate::{self, Since};
 use jobs::verdict::{Closing, GateReason, Until};
@@ -22,32 +22,33 @@ pub(crate) async fn close(
     now: Timestamp,
 ) -> Result<()> {
     let Some(closed) = gate.breaker.closed(closing, policy, now) else { return Ok(()) };
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET state = 'closed', reason = $2, message = $3, blocks_all = $4,
             closed_until = $5, closed_step = $6, probe_call = NULL, closed_at = $7,
             outage_reason = $8, outage_step = $9
          WHERE provider = $1",
-        provider.as_str(),
-        closing.reason.as_str(),
-        closing.message.as_deref(),
-        i64::from(closing.reason.blocks_all()),
-        closed.until.map(|t| t.0),
-        closed.step,
-        closed.closed_at.map(|t| t.0),
-        closed.outage.map(|outage| outage.reason.as_str()),
-        closed.outage.map_or(0, |outage| outage.step),
-    )?;
+        &[
+            &provider.as_str(),
+            &closing.reason.as_str(),
+            &closing.message,
+            &i64::from(closing.reason.blocks_all()),
+            &closed.until.map(|t| t.0),
+            &closed.step,
+            &closed.closed_at.map(|t| t.0),
+            &closed.outage.map(|outage| outage.reason.as_str()),
+            &closed.outage.map_or(0, |outage| outage.step),
+        ],
+    )
+    .await?;
     let was_shut = gate.breaker.state == GateState::Closed;
     if matches!(closing.reason, GateReason::CreditsPending | GateReason::CreditsInsufficient)
         && !was_shut
     {
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE provider_gates SET balance_due_at = $2, balance_step = 0 WHERE provider = $1",
-            provider.as_str(),
-            now.0,
-        )?;
+            &[&provider.as_str(), &now.0],
+        )
+        .await?;
     }
     if closing.reason == GateReason::RateLimited {
         learn_rate(conn, provider, gate, closed.until, now).await?;
@@ -96,17 +97,19 @@ async fn learn_rate(
         passed: gate.passed,
     });
     let learned = learned_rate::after_429(sending, since);
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET found_rate = $2, found_rate_at = $3, limited_at = $3,
             limited_for = $4, passed = 0, rate_searching = $5
          WHERE provider = $1",
-        provider.as_str(),
-        learned.per_second,
-        now.0,
-        until.map_or(0, |t| (t.0 - now.0).max(0)),
-        i64::from(learned.searching),
-    )?;
+        &[
+            &provider.as_str(),
+            &learned.per_second,
+            &now.0,
+            &until.map_or(0, |t| (t.0 - now.0).max(0)),
+            &i64::from(learned.searching),
+        ],
+    )
+    .await?;
     Ok(())
 }
 
@@ -125,13 +128,12 @@ pub(crate) async fn broken(
         Some(_) => AnswerTo::Order,
         None => AnswerTo::FreeRequest,
     };
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET broken_streak = broken_streak + 1 - $2, broken_free_requests = broken_free_requests + $2
          WHERE provider = $1",
-        provider.as_str(),
-        i64::from(to == AnswerTo::FreeRequest),
-    )?;
+        &[&provider.as_str(), &i64::from(to == AnswerTo::FreeRequest)],
+    )
+    .await?;
     if gate.breaker.breaks(to) {
         let closing = Closing {
             reason: GateReason::ProviderBroken,
@@ -160,12 +162,11 @@ pub(crate) async fn undocumented(
         until: Until::Backoff,
     };
     close(conn, provider, &gate, &closing, policy, now).await?;
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET probe_call = $2
          WHERE provider = $1 AND state = 'closed' AND reason = 'provider_broken'",
-        provider.as_str(),
-        call,
-    )?;
+        &[&provider.as_str(), &call],
+    )
+    .await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use db::{Conn, exec, json};
+use db::{Conn, json};
 use jobs::outcome::FreeRequestFailure;
 use jobs::verdict::{Closing, GateReason, Until, named_time};
 use jobs::{Policy, Provider, Timestamp};
@@ -66,16 +66,15 @@ impl FreeRequest<'_> {
         free_requests: Vec<FreeRequest<'_>>,
         now: Timestamp,
     ) -> Result<()> {
-        exec!(
-            conn,
+        conn.execute(
             "INSERT INTO free_requests (call_id, provider, kind, attempt, sent_at, finished_at, http_status, outcome, tracking_id)
              SELECT e.value->>'call_id', e.value->>'provider', e.value->>'kind',
                 CAST(e.value->>'attempt' AS BIGINT), CAST(e.value->>'sent_at' AS BIGINT), CAST($2 AS BIGINT),
                 CAST(e.value->>'http_status' AS BIGINT), e.value->>'outcome', e.value->>'tracking_id'
              FROM EACH($1) AS e",
-            json(&free_requests),
-            now.0,
-        )?;
+            &[&json(&free_requests), &now.0],
+        )
+        .await?;
         Ok(())
     }
 }

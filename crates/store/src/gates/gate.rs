@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::str::FromStr;
 
-use db::{Conn, exec, record, row};
+use db::{Conn, record};
 use jobs::gate::{Breaker, Outage};
 use jobs::learned_rate::{self, Learned};
 use jobs::{Credits, GateReason, OffReason, PerPerson, Price, Provider, Tariff, Timestamp};
@@ -140,17 +140,16 @@ impl Gate {
     pub(crate) async fn lock(conn: &mut Conn, provider: Provider) -> Result<Gate> {
         let answers = GoodAnswers::of(conn.attached()).take(provider).unwrap_or_default();
         let row: Option<GateRow> = match answers.requests {
-            0 => row!(
-                conn,
+            0 => conn.fetch_optional(
                 concat!(
                     "SELECT ",
                     gate_columns!(),
                     " FROM provider_gates WHERE provider = $1 FOR UPDATE"
                 ),
-                provider.as_str(),
-            )?,
-            requests => row!(
-                conn,
+                &[&provider.as_str()],
+            )
+            .await?,
+            requests => conn.fetch_optional(
                 concat!(
                     "UPDATE provider_gates SET passed = passed + $2, broken_free_requests = 0,
                         broken_streak = CASE WHEN $4 = 0 THEN broken_streak ELSE 0 END,
@@ -162,22 +161,21 @@ impl Gate {
                      WHERE provider = $1 RETURNING ",
                     gate_columns!(),
                 ),
-                provider.as_str(),
-                requests,
-                answers.accepted_at,
-                answers.accepted,
-            )?,
+                &[&provider.as_str(), &requests, &answers.accepted_at, &answers.accepted],
+            )
+            .await?,
         };
         Gate::of(row.ok_or_else(|| missing(provider))?, provider)
     }
 
     /// Reads the gate as it is at this moment.
     pub(crate) async fn read(conn: &mut Conn, provider: Provider) -> Result<Gate> {
-        let row: Option<GateRow> = row!(
-            conn,
-            concat!("SELECT ", gate_columns!(), " FROM provider_gates WHERE provider = $1"),
-            provider.as_str()
-        )?;
+        let row: Option<GateRow> = conn
+            .fetch_optional(
+                concat!("SELECT ", gate_columns!(), " FROM provider_gates WHERE provider = $1"),
+                &[&provider.as_str()],
+            )
+            .await?;
         Gate::of(row.ok_or_else(|| missing(provider))?, provider)
     }
 
@@ -243,22 +241,24 @@ pub(crate) async fn count_requests(
 ) -> Result<()> {
     let today = day(now);
     let fresh = i64::from(gate.requests_day != today);
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET requests_day = $2,
             requests_today = CASE WHEN $3 = 1 THEN 0 ELSE requests_today END + $4,
             isolation_today = CASE WHEN $3 = 1 THEN 0 ELSE isolation_today END + $5,
             daily_left = daily_left - $4, tat_us = $6, poll_tat_us = COALESCE(CAST($7 AS BIGINT), poll_tat_us),
             rate_limit = $8
          WHERE provider = $1",
-        provider.as_str(),
-        today,
-        fresh,
-        going.requests as i64,
-        going.isolating as i64,
-        going.tat_us,
-        going.poll_tat_us,
-        going.rate_limit,
-    )?;
+        &[
+            &provider.as_str(),
+            &today,
+            &fresh,
+            &(going.requests as i64),
+            &(going.isolating as i64),
+            &going.tat_us,
+            &going.poll_tat_us,
+            &going.rate_limit,
+        ],
+    )
+    .await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Runs of 404s: as long as one may be chance, each is about its person; after that the provider is at fault.
 
-use db::{Conn, exec};
+use db::Conn;
 use jobs::not_found::NotFoundRun;
 use jobs::{Provider, Timestamp};
 
@@ -35,17 +35,19 @@ pub(crate) async fn count(
     calls: &[i64],
     now: Timestamp,
 ) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET passed = passed + $2, broken_streak = 0, not_found_run = not_found_run + $2,
             not_found_first = CASE WHEN not_found_first < $3 THEN not_found_first ELSE $3 END,
             refused_singles = 0, accepted_at = $4
          WHERE provider = $1",
-        provider.as_str(),
-        i64::try_from(calls.len()).unwrap_or(i64::MAX),
-        calls.iter().min().copied(),
-        now.0,
-    )?;
+        &[
+            &provider.as_str(),
+            &i64::try_from(calls.len()).unwrap_or(i64::MAX),
+            &calls.iter().min().copied(),
+            &now.0,
+        ],
+    )
+    .await?;
     Ok(())
 }
 
@@ -56,13 +58,12 @@ pub(crate) async fn count_doubted(
     provider: Provider,
     people: usize,
 ) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET not_found_run = not_found_run + $2, not_found_first = NULL,
             doubted_to = (SELECT MAX(c.id) FROM calls c)
          WHERE provider = $1",
-        provider.as_str(),
-        i64::try_from(people).unwrap_or(i64::MAX),
-    )?;
+        &[&provider.as_str(), &i64::try_from(people).unwrap_or(i64::MAX)],
+    )
+    .await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A provider's gate, opened and shut by hand.
 
-use db::{Conn, exec};
+use db::Conn;
 use jobs::gate::Resume;
 use jobs::{GateReason, GateState, OffReason, Provider, Timestamp};
 
@@ -40,11 +40,11 @@ impl Store {
             .write(move |conn| {
                 Box::pin(async move {
                     let gate = Gate::lock(conn, provider).await?;
-                    exec!(
-                        conn,
+                    conn.execute(
                         "UPDATE provider_gates SET paused = 1 WHERE provider = $1",
-                        provider.as_str(),
-                    )?;
+                        &[&provider.as_str()],
+                    )
+                    .await?;
                     if !gate.breaker.paused {
                         Entry::of(Action::Pause).provider(provider).write(conn, actor, now).await?;
                     }
@@ -85,8 +85,7 @@ async fn resume(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<R
     if done == Resume::TryNow {
         state::half_open(conn, provider, now).await?;
     }
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET paused = 0, refused_singles = CASE WHEN $3 = 1 THEN 0 ELSE refused_singles END,
             not_found_known = not_found_known + CASE WHEN $3 = 1 THEN not_found_run ELSE 0 END,
             not_found_run = CASE WHEN $3 = 1 THEN 0 ELSE not_found_run END,
@@ -94,10 +93,9 @@ async fn resume(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<R
             doubted_to = CASE WHEN $3 = 1 THEN NULL ELSE doubted_to END,
             balance_due_at = $2, balance_step = 0, unread_since = NULL, unread_numbers = 0
          WHERE provider = $1",
-        provider.as_str(),
-        now.0,
-        i64::from(done == Resume::TryNow),
-    )?;
+        &[&provider.as_str(), &now.0, &i64::from(done == Resume::TryNow)],
+    )
+    .await?;
     conn.announce(Topic::Queue);
     let shut = gate.breaker.state != GateState::Open;
     Ok(Resumed {

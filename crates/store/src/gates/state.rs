@@ -1,6 +1,6 @@
 //! Opening a gate, and writing down how it stands.
 
-use db::{Conn, exec, rows};
+use db::Conn;
 use jobs::gate::{AnswerTo, Breaker};
 use jobs::{GateReason, GateState, Provider, Timestamp};
 
@@ -11,23 +11,25 @@ use crate::topic::Topic;
 /// Writes down how a gate stands that is open or half-open; what closes is [`super::close`]'s.
 pub(crate) async fn write(conn: &mut Conn, provider: Provider, gate: &Breaker) -> Result<()> {
     let open = gate.state == GateState::Open;
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET state = $2, reason = $3, message = CASE WHEN $4 = 1 THEN NULL ELSE message END,
             blocks_all = $5, closed_until = $6, closed_step = $7, probe_call = NULL, broken_streak = $8,
             outage_reason = $9, outage_step = $10
          WHERE provider = $1",
-        provider.as_str(),
-        gate.state.as_str(),
-        gate.reason.map(GateReason::as_str),
-        i64::from(open),
-        i64::from(gate.reason.is_some_and(GateReason::blocks_all)),
-        gate.until.map(|until| until.0),
-        gate.step,
-        gate.broken_streak,
-        gate.outage.map(|outage| outage.reason.as_str()),
-        gate.outage.map_or(0, |outage| outage.step),
-    )?;
+        &[
+            &provider.as_str(),
+            &gate.state.as_str(),
+            &gate.reason.map(GateReason::as_str),
+            &i64::from(open),
+            &i64::from(gate.reason.is_some_and(GateReason::blocks_all)),
+            &gate.until.map(|until| until.0),
+            &gate.step,
+            &gate.broken_streak,
+            &gate.outage.map(|outage| outage.reason.as_str()),
+            &gate.outage.map_or(0, |outage| outage.step),
+        ],
+    )
+    .await?;
     if open {
         tracing::info!(%provider, "gate opened");
     } else {
@@ -39,14 +41,14 @@ pub(crate) async fn write(conn: &mut Conn, provider: Provider, gate: &Breaker) -
 
 /// Opens a gate: an order was taken, or there is another key.
 pub(crate) async fn open(conn: &mut Conn, provider: Provider) -> Result<()> {
-    let opened = exec!(
-        conn,
+    let opened = conn.execute(
         "UPDATE provider_gates SET state = 'open', reason = NULL, message = NULL, blocks_all = 0,
             closed_until = NULL, closed_step = 0, probe_call = NULL, broken_streak = 0,
             broken_free_requests = 0, outage_reason = NULL, outage_step = 0, not_found_run = 0, not_found_first = NULL
          WHERE provider = $1 AND (state <> 'open' OR broken_streak > 0 OR broken_free_requests > 0)",
-        provider.as_str(),
-    )?;
+        &[&provider.as_str()],
+    )
+    .await?;
     if opened > 0 {
         tracing::info!(%provider, "gate opened");
     }
@@ -56,13 +58,12 @@ pub(crate) async fn open(conn: &mut Conn, provider: Provider) -> Result<()> {
 
 /// Leaves a gate on probation: reason and step stay until a request is taken, and one small one at a time is tried.
 pub(crate) async fn half_open(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET state = 'probing', closed_until = $2, probe_call = NULL, broken_streak = 0
          WHERE provider = $1",
-        provider.as_str(),
-        now.0,
-    )?;
+        &[&provider.as_str(), &now.0],
+    )
+    .await?;
     tracing::info!(%provider, "gate half-open");
     conn.announce(Topic::Queue);
     Ok(())
@@ -70,15 +71,14 @@ pub(crate) async fn half_open(conn: &mut Conn, provider: Provider, now: Timestam
 
 /// The provider answered sensibly: counted for the rate, and what was broken of that kind works again.
 pub(crate) async fn note_success(conn: &mut Conn, provider: Provider, to: AnswerTo) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET passed = passed + 1,
             broken_free_requests = CASE WHEN $2 = 1 THEN 0 ELSE broken_free_requests END,
             broken_streak = CASE WHEN $2 = 1 THEN broken_streak ELSE 0 END
          WHERE provider = $1",
-        provider.as_str(),
-        i64::from(to == AnswerTo::FreeRequest),
-    )?;
+        &[&provider.as_str(), &i64::from(to == AnswerTo::FreeRequest)],
+    )
+    .await?;
     Ok(())
 }
 
@@ -87,10 +87,11 @@ pub(crate) async fn open_probed(conn: &mut Conn, calls: &[i64]) -> Result<()> {
     if calls.is_empty() {
         return Ok(());
     }
-    let probes: Vec<(String, i64)> = rows!(
-        conn,
+    let probes: Vec<(String, i64)> = conn.fetch_all(
         "SELECT provider, probe_call FROM provider_gates WHERE probe_call IS NOT NULL ORDER BY provider",
-    )?;
+        &[],
+    )
+    .await?;
     for (provider, call) in probes {
         if calls.contains(&call) {
             open(conn, parse_provider(&provider, call)?).await?;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use db::{Conn, exec, row};
+use db::Conn;
 use jobs::outcome::{Finding, PersonResult};
 use jobs::{Provider, Timestamp};
 
@@ -41,18 +41,20 @@ impl Gate {
         provider: Provider,
     ) -> Result<bool> {
         let Some(since) = self.unread_since else { return Ok(false) };
-        let sending: Option<(i64,)> = row!(
-            conn,
-            "SELECT id FROM calls WHERE provider = $1 AND state = 'sending' LIMIT 1",
-            provider.as_str(),
-        )?;
+        let sending: Option<(i64,)> = conn
+            .fetch_optional(
+                "SELECT id FROM calls WHERE provider = $1 AND state = 'sending' LIMIT 1",
+                &[&provider.as_str()],
+            )
+            .await?;
         // The one with the latest deadline is the newest.
-        let newest: Option<(i64,)> = row!(
-            conn,
-            "SELECT sent_at FROM calls WHERE provider = $1 AND deadline_at IS NOT NULL
-             ORDER BY deadline_at DESC LIMIT 1",
-            provider.as_str(),
-        )?;
+        let newest: Option<(i64,)> = conn
+            .fetch_optional(
+                "SELECT sent_at FROM calls WHERE provider = $1 AND deadline_at IS NOT NULL
+                 ORDER BY deadline_at DESC LIMIT 1",
+                &[&provider.as_str()],
+            )
+            .await?;
         Ok(sending.is_some() || newest.is_some_and(|(sent_at,)| sent_at >= since))
     }
 }
@@ -65,15 +67,13 @@ pub(crate) async fn body_is_unread(
     now: Timestamp,
 ) -> Result<()> {
     for (provider, call_id) in calls {
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE provider_gates SET unread_since = COALESCE(unread_since, $3), unread_numbers = 0
              WHERE provider = $1 AND EXISTS (
                 SELECT 1 FROM calls c WHERE c.call_id = $2 AND c.provider = $1 AND c.open_people > 0)",
-            provider.as_str(),
-            *call_id,
-            now.0,
-        )?;
+            &[&provider.as_str(), call_id, &now.0],
+        )
+        .await?;
     }
     Ok(())
 }
@@ -86,20 +86,22 @@ pub(crate) async fn note(
     now: Timestamp,
 ) -> Result<()> {
     match legible {
-        Legible::Nothing => exec!(
-            conn,
-            "UPDATE provider_gates SET unread_since = $2, unread_numbers = 1
-             WHERE provider = $1 AND unread_since IS NULL",
-            provider.as_str(),
-            now.0,
-        )?,
-        Legible::Number | Legible::Body => exec!(
-            conn,
-            "UPDATE provider_gates SET unread_since = NULL, unread_numbers = 0
-             WHERE provider = $1 AND unread_since IS NOT NULL AND ($2 = 1 OR unread_numbers = 0)",
-            provider.as_str(),
-            i64::from(legible == Legible::Number),
-        )?,
+        Legible::Nothing => {
+            conn.execute(
+                "UPDATE provider_gates SET unread_since = $2, unread_numbers = 1
+                 WHERE provider = $1 AND unread_since IS NULL",
+                &[&provider.as_str(), &now.0],
+            )
+            .await?
+        }
+        Legible::Number | Legible::Body => {
+            conn.execute(
+                "UPDATE provider_gates SET unread_since = NULL, unread_numbers = 0
+                 WHERE provider = $1 AND unread_since IS NOT NULL AND ($2 = 1 OR unread_numbers = 0)",
+                &[&provider.as_str(), &i64::from(legible == Legible::Number)],
+            )
+            .await?
+        }
     };
     Ok(())
 }

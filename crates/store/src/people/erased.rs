@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use db::{Conn, exec, json, row, rows};
+use db::{Conn, Ints};
 use jobs::Timestamp;
 
 use crate::error::Result;
@@ -14,11 +14,13 @@ pub(crate) const ERASED: &str = "erased:";
 
 /// The key of this database, if any person was ever erased here.
 pub(crate) async fn read_key(conn: &mut Conn) -> Result<Option<HashKey>> {
-    let secret: Option<(String,)> = row!(
-        conn,
-        "SELECT secret FROM secrets WHERE purpose = 'erasure'
-         AND EXISTS (SELECT 1 FROM erasures) ORDER BY id LIMIT 1",
-    )?;
+    let secret: Option<(String,)> = conn
+        .fetch_optional(
+            "SELECT secret FROM secrets WHERE purpose = 'erasure'
+             AND EXISTS (SELECT 1 FROM erasures) ORDER BY id LIMIT 1",
+            &[],
+        )
+        .await?;
     Ok(secret.map(|(secret,)| HashKey::new(&secret)))
 }
 
@@ -29,15 +31,14 @@ pub(crate) fn placeholder(key: &HashKey, identifier: &str) -> String {
 
 /// Ends the rows that show these people; of their columns nothing is kept. Gives how many there were.
 pub(crate) async fn end_rows(conn: &mut Conn, reveals: &[i64], now: Timestamp) -> Result<u64> {
-    Ok(exec!(
-        conn,
+    Ok(conn.execute(
         "UPDATE batch_rows SET ended = 'erased', ended_at = COALESCE(ended_at, $2),
             fields = CASE WHEN (SELECT b.header FROM batches b WHERE b.id = batch_rows.batch_id) IS NULL
                           THEN '{}' ELSE '[]' END
-         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&reveals),
-        now.0,
-    )?)
+         WHERE reveal_id IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(reveals), &now.0],
+    )
+    .await?)
 }
 
 /// Marks rows of people who were erased, by any identifier that stands on them.
@@ -59,11 +60,12 @@ pub(crate) async fn erased_among<'a>(
 ) -> Result<HashSet<String>> {
     let by_hash: HashMap<i64, &str> = identifiers.map(|one| (key.hash(one), one)).collect();
     let hashes: Vec<i64> = by_hash.keys().copied().collect();
-    let erased: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT x.hash FROM IDS($1) AS e JOIN erasures x ON x.hash = CAST(e.value AS BIGINT)",
-        json(&hashes),
-    )?;
+    let erased: Vec<(i64,)> = conn
+        .fetch_all(
+            "SELECT x.hash FROM IDS($1) AS e JOIN erasures x ON x.hash = e.value",
+            &[&Ints::of(&hashes)],
+        )
+        .await?;
     let identifier = |(hash,): &(i64,)| by_hash.get(hash).map(|one| (*one).to_owned());
     Ok(erased.iter().filter_map(identifier).collect())
 }
@@ -87,12 +89,11 @@ pub(crate) async fn remember(
     now: Timestamp,
 ) -> Result<()> {
     let hashes: Vec<i64> = identifiers.iter().map(|identifier| key.hash(identifier)).collect();
-    exec!(
-        conn,
-        "INSERT INTO erasures (hash, erased_at) SELECT CAST(e.value AS BIGINT), CAST($2 AS BIGINT) FROM IDS($1) AS e
+    conn.execute(
+        "INSERT INTO erasures (hash, erased_at) SELECT e.value, CAST($2 AS BIGINT) FROM IDS($1) AS e
          WHERE TRUE ON CONFLICT (hash) DO NOTHING",
-        json(&hashes),
-        now.0,
-    )?;
+        &[&Ints::of(&hashes), &now.0],
+    )
+    .await?;
     Ok(())
 }

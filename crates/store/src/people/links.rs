@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use db::bulk::{ints, shared, write_rows};
-use db::{Conn, Texts, exec, json, row, rows};
+use db::{Conn, Texts, json};
 use jobs::identity::{FARTHEST, Links, is_address};
 use jobs::{IdentifierKind, Provider};
 use serde::Serialize;
@@ -58,26 +58,29 @@ pub(crate) async fn read(
 /// Whether there is any evidence, and anything that was taken apart.
 async fn any(conn: &mut Conn) -> Result<(bool, bool)> {
     // By the index: without an order, Postgres looks through the whole table for none.
-    let link: Option<(i64,)> = row!(
-        conn,
-        "SELECT CAST(1 AS BIGINT) FROM identity_links WHERE identifier >= '' ORDER BY identifier LIMIT 1"
-    )?;
-    let split: Option<(i64,)> = row!(
-        conn,
-        "SELECT CAST(1 AS BIGINT) FROM identity_splits WHERE identifier >= '' ORDER BY identifier LIMIT 1"
-    )?;
+    let link: Option<(i64,)> = conn.fetch_optional(
+        "SELECT CAST(1 AS BIGINT) FROM identity_links WHERE identifier >= '' ORDER BY identifier LIMIT 1",
+        &[],
+    )
+    .await?;
+    let split: Option<(i64,)> = conn.fetch_optional(
+        "SELECT CAST(1 AS BIGINT) FROM identity_splits WHERE identifier >= '' ORDER BY identifier LIMIT 1",
+        &[],
+    )
+    .await?;
     Ok((link.is_some(), split.is_some()))
 }
 
 /// What stands beside these identifiers. Of many ids of one kind the first and the last are enough to know that they are
 /// several, so a cell that was filled down a whole file costs no more than any other.
 async fn beside(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(Arc<str>, Arc<str>)>> {
-    let known: Vec<(String,)> = rows!(
-        conn,
-        "SELECT e.value FROM TEXTS($1) AS e
-         WHERE EXISTS (SELECT 1 FROM identity_links l WHERE l.identifier = e.value)",
-        Texts::shared(identifiers.iter().cloned()),
-    )?;
+    let known: Vec<(String,)> = conn
+        .fetch_all(
+            "SELECT e.value FROM TEXTS($1) AS e
+             WHERE EXISTS (SELECT 1 FROM identity_links l WHERE l.identifier = e.value)",
+            &[&Texts::shared(identifiers.iter().cloned())],
+        )
+        .await?;
     let known: Vec<Arc<str>> = known.into_iter().map(|(identifier,)| identifier.into()).collect();
     let mut found = Vec::new();
     if known.is_empty() {
@@ -87,29 +90,26 @@ async fn beside(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(Arc<st
         let (from, to) = range(kind);
         if kind == IdentifierKind::LinkedinUrl {
             let ids = known.iter().filter(|identifier| !is_address(identifier)).cloned();
-            let addresses: Vec<(String, String)> = rows!(
-                conn,
+            let addresses: Vec<(String, String)> = conn.fetch_all(
                 "SELECT e.value, l.other FROM TEXTS($1) AS e
                  JOIN identity_links l ON l.identifier = e.value AND l.other >= $2 AND l.other < $3",
-                Texts::shared(ids),
-                from,
-                to,
-            )?;
+                &[&Texts::shared(ids), &from, &to],
+            )
+            .await?;
             found.extend(addresses.into_iter().map(|(one, other)| (one.into(), other.into())));
             continue;
         }
-        let ids: Vec<(String, Option<String>, Option<String>)> = rows!(
-            conn,
-            "SELECT e.value,
-                    (SELECT MIN(l.other) FROM identity_links l
-                     WHERE l.identifier = e.value AND l.other >= $2 AND l.other < $3),
-                    (SELECT MAX(l.other) FROM identity_links l
-                     WHERE l.identifier = e.value AND l.other >= $2 AND l.other < $3)
-             FROM TEXTS($1) AS e",
-            Texts::shared(known.iter().cloned()),
-            from,
-            to,
-        )?;
+        let ids: Vec<(String, Option<String>, Option<String>)> = conn
+            .fetch_all(
+                "SELECT e.value,
+                        (SELECT MIN(l.other) FROM identity_links l
+                         WHERE l.identifier = e.value AND l.other >= $2 AND l.other < $3),
+                        (SELECT MAX(l.other) FROM identity_links l
+                         WHERE l.identifier = e.value AND l.other >= $2 AND l.other < $3)
+                 FROM TEXTS($1) AS e",
+                &[&Texts::shared(known.iter().cloned()), &from, &to],
+            )
+            .await?;
         for (one, first, last) in ids {
             let one: Arc<str> = one.into();
             let both = first.into_iter().chain(last);
@@ -120,11 +120,11 @@ async fn beside(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(Arc<st
 }
 
 async fn apart(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(String, String)>> {
-    Ok(rows!(
-        conn,
+    Ok(conn.fetch_all(
         "SELECT e.value, s.other FROM TEXTS($1) AS e JOIN identity_splits s ON s.identifier = e.value",
-        Texts::shared(identifiers.iter().cloned()),
-    )?)
+        &[&Texts::shared(identifiers.iter().cloned())],
+    )
+    .await?)
 }
 
 /// All that was ever said to be the same person's as this identifier.
@@ -132,8 +132,9 @@ pub(crate) async fn others_of(
     conn: &mut Conn,
     identifier: &Arc<str>,
 ) -> Result<BTreeSet<Arc<str>>> {
-    let others: Vec<(String,)> =
-        rows!(conn, "SELECT other FROM identity_links WHERE identifier = $1", &**identifier)?;
+    let others: Vec<(String,)> = conn
+        .fetch_all("SELECT other FROM identity_links WHERE identifier = $1", &[&&**identifier])
+        .await?;
     Ok(others.into_iter().map(|(other,)| other.into()).collect())
 }
 
@@ -187,12 +188,12 @@ pub(crate) async fn remove<'a>(
     links: impl IntoIterator<Item = (&'a Arc<str>, &'a Arc<str>)>,
 ) -> Result<()> {
     let both = links.into_iter().flat_map(|(one, other)| [(one, other), (other, one)]);
-    exec!(
-        conn,
+    conn.execute(
         "DELETE FROM identity_links WHERE (identifier, other) IN (
             SELECT e.value->>'one', e.value->>'other' FROM EACH($1) AS e)",
-        pairs(both),
-    )?;
+        &[&pairs(both)],
+    )
+    .await?;
     Ok(())
 }
 
@@ -201,12 +202,13 @@ async fn sources(
     conn: &mut Conn,
     links: &BTreeSet<(Arc<str>, Arc<str>)>,
 ) -> Result<Vec<(Option<i64>, Option<i64>)>> {
-    Ok(rows!(
-        conn,
-        "SELECT l.batch_id, l.row_number FROM EACH($1) AS e
-         JOIN identity_links l ON l.identifier = e.value->>'one' AND l.other = e.value->>'other'",
-        pairs(links.iter().map(|(one, other)| (one, other))),
-    )?)
+    Ok(conn
+        .fetch_all(
+            "SELECT l.batch_id, l.row_number FROM EACH($1) AS e
+             JOIN identity_links l ON l.identifier = e.value->>'one' AND l.other = e.value->>'other'",
+            &[&pairs(links.iter().map(|(one, other)| (one, other)))],
+        )
+        .await?)
 }
 
 /// Forgets the evidence about people of whom no reveal is left at any provider; and what only rows of the batch `unsaid`
@@ -220,12 +222,13 @@ pub(crate) async fn forget(
     if subjects.is_empty() || !any(conn).await?.0 {
         return Ok(());
     }
-    let found: Vec<(String, String, Option<i64>)> = rows!(
-        conn,
-        "SELECT e.value, l.other, l.batch_id FROM TEXTS($1) AS e
-         JOIN identity_links l ON l.identifier = e.value",
-        Texts::shared(subjects.iter().cloned()),
-    )?;
+    let found: Vec<(String, String, Option<i64>)> = conn
+        .fetch_all(
+            "SELECT e.value, l.other, l.batch_id FROM TEXTS($1) AS e
+             JOIN identity_links l ON l.identifier = e.value",
+            &[&Texts::shared(subjects.iter().cloned())],
+        )
+        .await?;
     let all = found.iter().flat_map(|(one, other, _)| [one.as_str(), other.as_str()]);
     let known = with_reveals(conn, all.collect()).await?;
     let gone: Vec<(Arc<str>, Arc<str>)> = found
@@ -244,13 +247,14 @@ pub(crate) async fn still_known(
     conn: &mut Conn,
     identifiers: BTreeSet<&str>,
 ) -> Result<HashSet<String>> {
-    let evidence: Vec<(String,)> = rows!(
-        conn,
-        "SELECT e.value FROM TEXTS($1) AS e
-         WHERE EXISTS (SELECT 1 FROM identity_links l WHERE l.identifier = e.value)
-            OR EXISTS (SELECT 1 FROM identity_splits s WHERE s.identifier = e.value)",
-        Texts::of(&identifiers),
-    )?;
+    let evidence: Vec<(String,)> = conn
+        .fetch_all(
+            "SELECT e.value FROM TEXTS($1) AS e
+             WHERE EXISTS (SELECT 1 FROM identity_links l WHERE l.identifier = e.value)
+                OR EXISTS (SELECT 1 FROM identity_splits s WHERE s.identifier = e.value)",
+            &[&Texts::of(&identifiers)],
+        )
+        .await?;
     let mut known = with_reveals(conn, identifiers).await?;
     known.extend(evidence.into_iter().map(|(identifier,)| identifier));
     Ok(known)
@@ -260,13 +264,13 @@ pub(crate) async fn still_known(
 async fn with_reveals(conn: &mut Conn, identifiers: BTreeSet<&str>) -> Result<HashSet<String>> {
     let mut known = HashSet::new();
     for provider in Provider::ALL {
-        let found: Vec<(String,)> = rows!(
-            conn,
-            "SELECT e.value FROM TEXTS($1) AS e
-             WHERE EXISTS (SELECT 1 FROM reveals r WHERE r.provider = $2 AND r.subject = e.value)",
-            Texts::of(&identifiers),
-            provider.as_str(),
-        )?;
+        let found: Vec<(String,)> = conn
+            .fetch_all(
+                "SELECT e.value FROM TEXTS($1) AS e
+                 WHERE EXISTS (SELECT 1 FROM reveals r WHERE r.provider = $2 AND r.subject = e.value)",
+                &[&Texts::of(&identifiers), &provider.as_str()],
+            )
+            .await?;
         known.extend(found.into_iter().map(|(identifier,)| identifier));
     }
     Ok(known)
@@ -279,11 +283,11 @@ pub(crate) async fn erase(
     person: &BTreeSet<String>,
     hidden: impl Fn(&str) -> String,
 ) -> Result<()> {
-    let found: Vec<(String, String)> = rows!(
-        conn,
+    let found: Vec<(String, String)> = conn.fetch_all(
         "SELECT e.value, l.other FROM TEXTS($1) AS e JOIN identity_links l ON l.identifier = e.value",
-        Texts::of(person),
-    )?;
+        &[&Texts::of(person)],
+    )
+    .await?;
     let mut names: HashMap<String, Arc<str>> = HashMap::new();
     let mut kept = Vec::new();
     for (one, other) in found.iter().filter(|(_, other)| !person.contains(other)) {
@@ -303,15 +307,15 @@ pub(crate) async fn erase(
             person,
         ),
     ] {
-        exec!(conn, sql, Texts::of(texts))?;
+        conn.execute(sql, &[&Texts::of(texts)]).await?;
     }
     let found: Vec<(Arc<str>, Arc<str>)> =
         found.into_iter().map(|(one, other)| (one.into(), other.into())).collect();
     remove(conn, found.iter().map(|(one, other)| (one, other))).await?;
-    exec!(
-        conn,
+    conn.execute(
         "DELETE FROM identity_splits WHERE other IN (SELECT e.value FROM TEXTS($1) AS e)",
-        Texts::of(person),
-    )?;
+        &[&Texts::of(person)],
+    )
+    .await?;
     save(conn, &kept, None).await
 }

@@ -7,7 +7,7 @@ mod sharing;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use db::{Conn, Texts, exec, row, rows};
+use db::{Conn, Texts};
 use foldhash::fast::RandomState;
 use jobs::identity::choice::{
     Standing, asked_by, counting, gives_way, is_worth_waiting_for, next_generation,
@@ -70,10 +70,12 @@ pub(crate) struct RevealIds {
 
 impl RevealIds {
     pub(crate) async fn lock(conn: &mut Conn) -> Result<RevealIds> {
-        let found: Option<(i64, i64)> = row!(
-            conn,
-            "SELECT next, suppression_version FROM reveal_ids WHERE one = 1 FOR UPDATE"
-        )?;
+        let found: Option<(i64, i64)> = conn
+            .fetch_optional(
+                "SELECT next, suppression_version FROM reveal_ids WHERE one = 1 FOR UPDATE",
+                &[],
+            )
+            .await?;
         let (next, version) =
             found.ok_or_else(|| StoreError::NotFound("reveal_ids is empty".into()))?;
         Ok(RevealIds { next, suppressions: SuppressionVersion(version) })
@@ -85,7 +87,7 @@ impl RevealIds {
     }
 
     pub(crate) async fn save(self, conn: &mut Conn) -> Result<()> {
-        exec!(conn, "UPDATE reveal_ids SET next = $1 WHERE one = 1", self.next)?;
+        conn.execute("UPDATE reveal_ids SET next = $1 WHERE one = 1", &[&self.next]).await?;
         Ok(())
     }
 }
@@ -123,14 +125,13 @@ impl People {
             taken_over: Vec::new(),
         };
         // Locked, so that their state holds until the rows that show it are counted.
-        let found: Vec<RevealRow> = rows!(
-            conn,
+        let found: Vec<RevealRow> = conn.fetch_all(
             "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at, r.owner FROM TEXTS($1) AS e
              JOIN reveals r ON r.provider = $2 AND r.subject = e.value
              ORDER BY r.id FOR UPDATE",
-            Texts::shared(identifiers.iter().copied().cloned()),
-            provider.as_str(),
-        )?;
+            &[&Texts::shared(identifiers.iter().copied().cloned()), &provider.as_str()],
+        )
+        .await?;
         for (id, subject, generation, state, revealed_at, owner) in found {
             people.put(Known {
                 id,

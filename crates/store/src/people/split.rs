@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use db::bulk::{shared, write_rows};
-use db::{Conn, Texts, rows};
+use db::{Conn, Texts};
 use jobs::Timestamp;
 
 use crate::actor::Actor;
@@ -99,8 +99,7 @@ async fn rows_of(
     conn: &mut Conn,
     identifiers: &BTreeSet<&Arc<str>>,
 ) -> Result<(Vec<(String, i64)>, i64)> {
-    let found: Vec<(String, i64, i64)> = rows!(
-        conn,
+    let found: Vec<(String, i64, i64)> = conn.fetch_all(
         "WITH of_them AS (
             SELECT r.id FROM TEXTS($1) AS e CROSS JOIN provider_gates g
             CROSS JOIN reveals r WHERE r.provider = g.provider AND r.subject = e.value),
@@ -111,9 +110,9 @@ async fn rows_of(
          SELECT b.batch_id, n.row_number, COUNT(*) OVER () FROM named n
          JOIN batches b ON b.id = n.batch_id AND b.published_at IS NOT NULL
          ORDER BY b.id, n.row_number LIMIT $2",
-        Texts::of(identifiers),
-        MOST_ROWS,
-    )?;
+        &[&Texts::of(identifiers), &MOST_ROWS],
+    )
+    .await?;
     let in_all = found.first().map_or(0, |(_, _, in_all)| *in_all);
     Ok((found.into_iter().map(|(batch, row, _)| (batch, row)).collect(), in_all))
 }

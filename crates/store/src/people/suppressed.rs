@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use db::bulk::{ints, same, words, write_rows};
-use db::{Conn, exec, json, rows};
+use db::{Conn, Ints};
 use jobs::identity::Persons;
 use jobs::{IdentifierKind, RevealState, Timestamp};
 
@@ -36,11 +36,12 @@ pub(crate) async fn origins_of(
     conn: &mut Conn,
     hashes: &BTreeSet<i64>,
 ) -> Result<HashMap<i64, Vec<i64>>> {
-    let found: Vec<(i64, i64)> = rows!(
-        conn,
-        "SELECT x.hash, x.origin FROM IDS($1) AS e JOIN suppressions x ON x.hash = CAST(e.value AS BIGINT)",
-        json(hashes),
-    )?;
+    let found: Vec<(i64, i64)> = conn
+        .fetch_all(
+            "SELECT x.hash, x.origin FROM IDS($1) AS e JOIN suppressions x ON x.hash = e.value",
+            &[&Ints::of(hashes)],
+        )
+        .await?;
     let mut origins: HashMap<i64, Vec<i64>> = HashMap::new();
     for (hash, origin) in found {
         origins.entry(hash).or_default().push(origin);
@@ -156,15 +157,14 @@ pub(crate) async fn end_waiting(
     if ids.is_empty() {
         return Ok(0);
     }
-    let ended: Vec<(i64, i64)> = rows!(
-        conn,
-        "UPDATE batch_rows SET ended = $3, ended_at = $2
-         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND ended IS NULL
-         RETURNING batch_id, reveal_id",
-        json(&ids),
-        now.0,
-        SUPPRESSED,
-    )?;
+    let ended: Vec<(i64, i64)> = conn
+        .fetch_all(
+            "UPDATE batch_rows SET ended = $3, ended_at = $2
+             WHERE reveal_id IN (SELECT e.value FROM IDS($1) AS e) AND ended IS NULL
+             RETURNING batch_id, reveal_id",
+            &[&Ints::of(&ids), &now.0, &SUPPRESSED],
+        )
+        .await?;
     for (batch, reveal) in &ended {
         if let Some(&(provider, state)) = waiting.get(reveal) {
             totals.moved(*batch, (provider, state), (provider, RevealState::Cancelled), 1);
@@ -177,16 +177,16 @@ pub(crate) async fn end_waiting(
 
 /// Takes entries off, with the other identifiers that were suppressed because of them. How many were on the list.
 pub(crate) async fn remove(conn: &mut Conn, hashes: &BTreeSet<i64>) -> Result<i64> {
-    let listed = exec!(
-        conn,
-        "DELETE FROM suppressions WHERE origin = hash AND hash IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(hashes),
-    )?;
-    exec!(
-        conn,
-        "DELETE FROM suppressions WHERE origin <> hash AND origin IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(hashes),
-    )?;
+    let listed = conn.execute(
+        "DELETE FROM suppressions WHERE origin = hash AND hash IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(hashes)],
+    )
+    .await?;
+    conn.execute(
+        "DELETE FROM suppressions WHERE origin <> hash AND origin IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(hashes)],
+    )
+    .await?;
     suppression_filter::discard_if_unused(conn).await?;
     Ok(i64::try_from(listed).unwrap_or(i64::MAX))
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use db::bulk::{Column, ints, write_rows};
-use db::{Conn, exec, json, rows};
+use db::{Conn, Ints};
 
 use crate::error::Result;
 
@@ -28,7 +28,7 @@ pub(crate) struct SuppressionFilter(BTreeMap<i64, Segment>);
 impl SuppressionFilter {
     pub(crate) async fn read(conn: &mut Conn) -> Result<SuppressionFilter> {
         let segments: Vec<(i64, Segment)> =
-            rows!(conn, "SELECT segment, bits FROM suppression_filter")?;
+            conn.fetch_all("SELECT segment, bits FROM suppression_filter", &[]).await?;
         Ok(SuppressionFilter(segments.into_iter().collect()))
     }
 
@@ -63,11 +63,11 @@ fn bits_of(hash: i64) -> impl Iterator<Item = (usize, u8)> {
 /// Adds hashes; whether any was not held. The lock on `reveal_ids` keeps others from adding to the same segments meanwhile.
 pub(crate) async fn add(conn: &mut Conn, hashes: &BTreeSet<i64>) -> Result<bool> {
     let segments: BTreeSet<i64> = hashes.iter().copied().map(segment_of).collect();
-    let found: Vec<(i64, Segment)> = rows!(
-        conn,
-        "SELECT f.segment, f.bits FROM IDS($1) AS e JOIN suppression_filter f ON f.segment = CAST(e.value AS BIGINT)",
-        json(&segments),
-    )?;
+    let found: Vec<(i64, Segment)> = conn.fetch_all(
+        "SELECT f.segment, f.bits FROM IDS($1) AS e JOIN suppression_filter f ON f.segment = e.value",
+        &[&Ints::of(&segments)],
+    )
+    .await?;
     let mut filter = SuppressionFilter(found.into_iter().collect());
     let missing: Vec<i64> = hashes.iter().copied().filter(|hash| !filter.may_hold(*hash)).collect();
     let changed: BTreeSet<i64> = missing.iter().copied().map(segment_of).collect();
@@ -89,7 +89,11 @@ pub(crate) async fn add(conn: &mut Conn, hashes: &BTreeSet<i64>) -> Result<bool>
 
 /// Empties the filter when nothing is on the list any more. Until then, what was taken off costs a look-up.
 pub(crate) async fn discard_if_unused(conn: &mut Conn) -> Result<()> {
-    exec!(conn, "DELETE FROM suppression_filter WHERE NOT EXISTS (SELECT 1 FROM suppressions)")?;
+    conn.execute(
+        "DELETE FROM suppression_filter WHERE NOT EXISTS (SELECT 1 FROM suppressions)",
+        &[],
+    )
+    .await?;
     Ok(())
 }
 

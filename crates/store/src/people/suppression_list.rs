@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use db::{Conn, exec, row};
+use db::Conn;
 
 use crate::error::Result;
 use crate::people::hash_key::HashKey;
@@ -31,12 +31,13 @@ type Known = (SuppressionVersion, Option<Arc<SuppressionList>>);
 impl SuppressionList {
     /// The key of this database's list, if anything is on it.
     pub(crate) async fn key(conn: &mut Conn) -> Result<Option<HashKey>> {
-        let secret: Option<(String,)> = row!(
-            conn,
-            "SELECT secret FROM secrets WHERE purpose = $1
-             AND EXISTS (SELECT 1 FROM suppressions) ORDER BY id LIMIT 1",
-            PURPOSE,
-        )?;
+        let secret: Option<(String,)> = conn
+            .fetch_optional(
+                "SELECT secret FROM secrets WHERE purpose = $1
+                 AND EXISTS (SELECT 1 FROM suppressions) ORDER BY id LIMIT 1",
+                &[&PURPOSE],
+            )
+            .await?;
         Ok(secret.map(|(secret,)| HashKey::new(&secret)))
     }
 }
@@ -44,15 +45,17 @@ impl SuppressionList {
 impl SuppressionVersion {
     /// The version of now, where nothing is locked.
     pub(crate) async fn read(conn: &mut Conn) -> Result<SuppressionVersion> {
-        let found: Option<(i64,)> =
-            row!(conn, "SELECT suppression_version FROM reveal_ids WHERE one = 1")?;
+        let found: Option<(i64,)> = conn
+            .fetch_optional("SELECT suppression_version FROM reveal_ids WHERE one = 1", &[])
+            .await?;
         Ok(SuppressionVersion(found.map_or(0, |(version,)| version)))
     }
 
     /// Says that something was added to the list.
     pub(super) async fn change(conn: &mut Conn) -> Result<()> {
         let version = rand::random::<i64>();
-        exec!(conn, "UPDATE reveal_ids SET suppression_version = $1 WHERE one = 1", version)?;
+        conn.execute("UPDATE reveal_ids SET suppression_version = $1 WHERE one = 1", &[&version])
+            .await?;
         Ok(())
     }
 }

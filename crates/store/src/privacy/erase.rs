@@ -8,7 +8,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use db::{Conn, Texts, Traces, exec, json, rows};
+use db::{Conn, Ints, Texts, Traces, json};
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
@@ -187,12 +187,13 @@ async fn delete_phones(
     marks: &mut Marks,
     traces: &mut Traces,
 ) -> Result<i64> {
-    let phones: Vec<(String, Option<String>)> = rows!(
-        conn,
-        "DELETE FROM phones WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
-         RETURNING raw, e164",
-        json(&reveals),
-    )?;
+    let phones: Vec<(String, Option<String>)> = conn
+        .fetch_all(
+            "DELETE FROM phones WHERE reveal_id IN (SELECT e.value FROM IDS($1) AS e)
+             RETURNING raw, e164",
+            &[&Ints::of(reveals)],
+        )
+        .await?;
     for number in phones.iter().flat_map(|(raw, e164)| [Some(raw), e164.as_ref()]).flatten() {
         marks.add_phone(number);
         traces.add(number);
@@ -214,24 +215,24 @@ struct Reveal {
 async fn reveals_of(conn: &mut Conn, identifiers: &BTreeSet<String>) -> Result<Vec<i64>> {
     let mut ids = Vec::new();
     for provider in Provider::ALL {
-        let found: Vec<(i64,)> = rows!(
-            conn,
+        let found: Vec<(i64,)> = conn.fetch_all(
             "SELECT r.id FROM TEXTS($1) AS e JOIN reveals r ON r.provider = $2 AND r.subject = e.value",
-            Texts::of(identifiers),
-            provider.as_str(),
-        )?;
+            &[&Texts::of(identifiers), &provider.as_str()],
+        )
+        .await?;
         ids.extend(found.into_iter().map(|(id,)| id));
     }
     Ok(ids)
 }
 
 async fn lock_reveals(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Reveal>> {
-    let found: Vec<(i64, String, String)> = rows!(
-        conn,
-        "SELECT id, provider, subject FROM reveals
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) ORDER BY id FOR UPDATE",
-        json(&ids),
-    )?;
+    let found: Vec<(i64, String, String)> = conn
+        .fetch_all(
+            "SELECT id, provider, subject FROM reveals
+             WHERE id IN (SELECT e.value FROM IDS($1) AS e) ORDER BY id FOR UPDATE",
+            &[&Ints::of(ids)],
+        )
+        .await?;
     found
         .into_iter()
         .map(|(id, provider, subject)| {
@@ -266,11 +267,11 @@ async fn end_reveals(
         .iter()
         .map(|reveal| Row { id: reveal.id, subject: placeholder(key, &reveal.subject) })
         .collect();
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE reveals SET subject = e.value->>'subject', owner = NULL, isolation_group = NULL, repeat_of = NULL
          FROM EACH($1) AS e WHERE reveals.id = CAST(e.value->>'id' AS BIGINT)",
-        json(&subjects),
-    )?;
+        &[&json(&subjects)],
+    )
+    .await?;
     totals.flush(conn, now).await
 }

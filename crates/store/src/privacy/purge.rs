@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use db::{BoxFuture, Conn, Traces, exec, json, rows};
+use db::{BoxFuture, Conn, Ints, Traces};
 use jobs::Timestamp;
 use jobs::duration::display;
 
@@ -40,15 +40,16 @@ pub(super) struct Forgotten {
 macro_rules! forget {
     ($conn:ident, $table:literal, $ids:ident) => {
         async move {
-            let gone = exec!(
-                $conn,
-                concat!(
-                    "DELETE FROM ",
-                    $table,
-                    " WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)"
-                ),
-                json(&$ids),
-            )?;
+            let gone = $conn
+                .execute(
+                    concat!(
+                        "DELETE FROM ",
+                        $table,
+                        " WHERE id IN (SELECT e.value FROM IDS($1) AS e)"
+                    ),
+                    &[&Ints::of(&$ids)],
+                )
+                .await?;
             Ok(Forgotten { gone: i64::try_from(gone).unwrap_or(i64::MAX), texts: Vec::new() })
         }
     };
@@ -103,14 +104,14 @@ impl Store {
     pub(super) async fn purge_batches(&self, before: Timestamp, steps: Steps) -> Result<i64> {
         let old: Vec<(i64,)> = {
             let mut conn = self.db.read().await?;
-            rows!(
-                conn,
+            conn.fetch_all(
                 "SELECT b.id FROM batches b WHERE b.finished_at < $1 AND b.unfinished = 0
                    AND NOT EXISTS (SELECT 1 FROM batch_totals t
                                    WHERE t.batch_id = b.id AND t.credits_reserved > 0)
                  ORDER BY b.id",
-                before.0,
-            )?
+                &[&before.0],
+            )
+            .await?
         };
         let mut purged = 0;
         for (id,) in old {
@@ -120,13 +121,13 @@ impl Store {
                 .db
                 .write(move |conn| {
                     Box::pin(async move {
-                        Ok(exec!(
-                            conn,
-                            "UPDATE batches SET published_at = NULL, cancelled_at = $2
-                             WHERE id = $1 AND finished_at < $2 AND unfinished = 0",
-                            id,
-                            before.0,
-                        )?)
+                        Ok(conn
+                            .execute(
+                                "UPDATE batches SET published_at = NULL, cancelled_at = $2
+                                 WHERE id = $1 AND finished_at < $2 AND unfinished = 0",
+                                &[&id, &before.0],
+                            )
+                            .await?)
                     })
                 })
                 .await?;
@@ -153,7 +154,7 @@ impl Store {
         loop {
             let old: Vec<(i64,)> = {
                 let mut conn = self.db.read().await?;
-                rows!(conn, find, after, before.0, steps.at_once)?
+                conn.fetch_all(find, &[&after, &before.0, &steps.at_once]).await?
             };
             let Some(&(last,)) = old.last() else { return Ok(gone) };
             after = last;
@@ -248,24 +249,25 @@ impl Store {
 /// Looks at everybody once more, under the lock with which submits look people up.
 async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Result<Forgotten> {
     RevealIds::lock(conn).await?;
-    let gone: Vec<(i64, String)> = rows!(
-        conn,
-        "DELETE FROM reveals
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND updated_at < $2
-           AND state NOT IN ('queued', 'asked', 'retrying')
-           AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id)
-           AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = reveals.id)
-         RETURNING id, subject",
-        json(&ids),
-        before.0,
-    )?;
+    let gone: Vec<(i64, String)> = conn
+        .fetch_all(
+            "DELETE FROM reveals
+             WHERE id IN (SELECT e.value FROM IDS($1) AS e) AND updated_at < $2
+               AND state NOT IN ('queued', 'asked', 'retrying')
+               AND NOT EXISTS (SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id)
+               AND NOT EXISTS (SELECT 1 FROM row_waterfall f WHERE f.reveal_id = reveals.id)
+             RETURNING id, subject",
+            &[&Ints::of(&ids), &before.0],
+        )
+        .await?;
     let ids: Vec<i64> = gone.iter().map(|(id, ..)| *id).collect();
-    let phones: Vec<(String, Option<String>)> = rows!(
-        conn,
-        "DELETE FROM phones WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
-         RETURNING raw, e164",
-        json(&ids),
-    )?;
+    let phones: Vec<(String, Option<String>)> = conn
+        .fetch_all(
+            "DELETE FROM phones WHERE reveal_id IN (SELECT e.value FROM IDS($1) AS e)
+             RETURNING raw, e164",
+            &[&Ints::of(&ids)],
+        )
+        .await?;
     let subjects: BTreeSet<String> = gone.into_iter().map(|(_, subject)| subject).collect();
     let phones = phones.into_iter().flat_map(|(raw, e164)| [Some(raw), e164]).flatten();
     links::forget(conn, subjects.iter().cloned(), None).await?;
@@ -276,10 +278,10 @@ async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Re
 }
 
 async fn forget_calls(conn: &mut Conn, ids: Vec<i64>) -> Result<Forgotten> {
-    exec!(
-        conn,
-        "DELETE FROM call_reveals WHERE call_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-    )?;
+    conn.execute(
+        "DELETE FROM call_reveals WHERE call_id IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(&ids)],
+    )
+    .await?;
     forget!(conn, "calls", ids).await
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use db::{Conn, Traces, exec, json};
+use db::{Conn, Ints, Traces};
 use jobs::Retention;
 
 use crate::error::Result;
@@ -56,15 +56,15 @@ impl Store {
         let now = self.now();
         let taken = self.db.write(move |conn| {
             Box::pin(async move {
-                Ok(exec!(
-                    conn,
-                    "INSERT INTO settings (name, value) VALUES ('retired_at', $1)
-                     ON CONFLICT (name) DO UPDATE SET value = excluded.value
-                     WHERE CAST(settings.value AS BIGINT) <= CAST($2 AS BIGINT)
-                        OR CAST(settings.value AS BIGINT) > CAST(excluded.value AS BIGINT)",
-                    now.0.to_string(),
-                    (now - interval).0,
-                )?)
+                Ok(conn
+                    .execute(
+                        "INSERT INTO settings (name, value) VALUES ('retired_at', $1)
+                         ON CONFLICT (name) DO UPDATE SET value = excluded.value
+                         WHERE CAST(settings.value AS BIGINT) <= CAST($2 AS BIGINT)
+                            OR CAST(settings.value AS BIGINT) > CAST(excluded.value AS BIGINT)",
+                        &[&now.0.to_string(), &(now - interval).0],
+                    )
+                    .await?)
             })
         });
         Ok(taken.await? == 1)
@@ -105,20 +105,22 @@ impl Store {
 }
 
 async fn drop_bodies(conn: &mut Conn, ids: Vec<i64>) -> Result<Forgotten> {
-    let gone = exec!(
-        conn,
-        "UPDATE webhook_inbox SET body = NULL
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND outcome IS NOT NULL",
-        json(&ids),
-    )?;
+    let gone = conn
+        .execute(
+            "UPDATE webhook_inbox SET body = NULL
+             WHERE id IN (SELECT e.value FROM IDS($1) AS e) AND outcome IS NOT NULL",
+            &[&Ints::of(&ids)],
+        )
+        .await?;
     Ok(Forgotten { gone: i64::try_from(gone).unwrap_or(i64::MAX), texts: Vec::new() })
 }
 
 async fn drop_webhooks(conn: &mut Conn, ids: Vec<i64>) -> Result<Forgotten> {
-    let gone = exec!(
-        conn,
-        "DELETE FROM webhook_inbox WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-    )?;
+    let gone = conn
+        .execute(
+            "DELETE FROM webhook_inbox WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+            &[&Ints::of(&ids)],
+        )
+        .await?;
     Ok(Forgotten { gone: i64::try_from(gone).unwrap_or(i64::MAX), texts: Vec::new() })
 }

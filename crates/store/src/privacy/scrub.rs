@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use db::{Conn, Scrubbed, Texts, Traces, exec, rows};
+use db::{Conn, Scrubbed, Texts, Traces};
 
 use crate::error::Result;
 use crate::people::links;
@@ -79,7 +79,7 @@ impl Store {
                 .write(move |conn| {
                     Box::pin(async move {
                         for statement in [table.if_empty, table.analyze, table.then] {
-                            exec!(conn, statement)?;
+                            conn.execute(statement, &[]).await?;
                         }
                         Ok(())
                     })
@@ -92,14 +92,15 @@ impl Store {
 
 /// Whether statistics hold what no row of their tables does: a person may have been submitted anew meanwhile.
 async fn are_in_statistics(conn: &mut Conn, traces: &Traces) -> Result<bool> {
-    let found: Vec<(String,)> = rows!(
-        conn,
-        "SELECT DISTINCT e.value FROM TEXTS($1) AS e JOIN pg_stats s
-            ON s.tablename IN ('reveals', 'identity_links', 'identity_splits')
-           AND (e.value = ANY (CAST(CAST(s.most_common_vals AS text) AS text[]))
-                OR e.value = ANY (CAST(CAST(s.histogram_bounds AS text) AS text[])))",
-        Texts::of(traces.iter()),
-    )?;
+    let found: Vec<(String,)> = conn
+        .fetch_all(
+            "SELECT DISTINCT e.value FROM TEXTS($1) AS e JOIN pg_stats s
+              ON s.tablename IN ('reveals', 'identity_links', 'identity_splits')
+             AND (e.value = ANY (CAST(CAST(s.most_common_vals AS text) AS text[]))
+                  OR e.value = ANY (CAST(CAST(s.histogram_bounds AS text) AS text[])))",
+            &[&Texts::of(traces.iter())],
+        )
+        .await?;
     let known = links::still_known(conn, found.iter().map(|(text,)| text.as_str()).collect());
     Ok(known.await?.len() < found.len())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use db::{Conn, Texts, record, rows};
+use db::{Conn, Texts, record};
 use jobs::{Identifier, Provider, Timestamp};
 
 use crate::audit;
@@ -128,7 +128,12 @@ impl Store {
     /// The database can't be used.
     pub async fn suppressions(&self) -> Result<Vec<SuppressionCount>> {
         let mut conn = self.db.read().await?;
-        Ok(rows!(conn, "SELECT kind, entries, last_added_at FROM suppression_list ORDER BY kind",)?)
+        Ok(conn
+            .fetch_all(
+                "SELECT kind, entries, last_added_at FROM suppression_list ORDER BY kind",
+                &[],
+            )
+            .await?)
     }
 }
 
@@ -188,13 +193,12 @@ async fn people_of(
 async fn waiting_reveals(conn: &mut Conn, people: &BTreeSet<Arc<str>>) -> Result<Vec<i64>> {
     let mut waiting = Vec::new();
     for provider in Provider::ALL {
-        let found: Vec<(i64,)> = rows!(
-            conn,
+        let found: Vec<(i64,)> = conn.fetch_all(
             "SELECT r.id FROM TEXTS($1) AS e JOIN reveals r ON r.provider = $2 AND r.subject = e.value
              WHERE r.state IN ('queued', 'retrying')",
-            Texts::shared(people.iter().cloned()),
-            provider.as_str(),
-        )?;
+            &[&Texts::shared(people.iter().cloned()), &provider.as_str()],
+        )
+        .await?;
         waiting.extend(found.into_iter().map(|(id,)| id));
     }
     Ok(waiting)

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use db::{Conn, record, rows, value};
+use db::{Conn, record};
 use jobs::duration::display;
 use jobs::fairness::until_done;
 use jobs::{Credits, PerPerson, Provider};
@@ -50,14 +50,15 @@ impl Store {
     pub async fn blocked_reasons(&self) -> Result<BTreeMap<String, Vec<Why>>> {
         let now = self.now();
         let mut conn = self.db.read().await?;
-        let waiting: Vec<Waiting> = rows!(
-            conn,
+        let waiting: Vec<Waiting> = conn.fetch_all(
             "SELECT b.batch_id, b.priority, t.provider, t.queued, t.retrying, t.at_ceiling, t.max_credits
              FROM batches b JOIN batch_totals t ON t.batch_id = b.id
              WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL AND b.unfinished > 0
                AND t.queued + t.retrying > 0
              ORDER BY b.id, t.provider DESC",
-        )?;
+            &[],
+        )
+        .await?;
         let mut held: BTreeMap<String, Vec<Why>> = BTreeMap::new();
         if waiting.is_empty() {
             return Ok(held);
@@ -193,8 +194,9 @@ fn other_batches(n: i64) -> String {
 
 /// The requests that go to each provider in a second.
 async fn read_rates(conn: &mut Conn) -> Result<BTreeMap<Provider, f64>> {
-    let found: Vec<(String, Option<f64>)> =
-        rows!(conn, "SELECT provider, COALESCE(found_rate, rate_limit) FROM provider_gates")?;
+    let found: Vec<(String, Option<f64>)> = conn
+        .fetch_all("SELECT provider, COALESCE(found_rate, rate_limit) FROM provider_gates", &[])
+        .await?;
     let rates = found.into_iter().filter_map(|(provider, rate)| Some((provider, rate?)));
     rates.map(|(provider, rate)| Ok((parse_provider(&provider, 0)?, rate))).collect()
 }
@@ -229,9 +231,9 @@ pub(crate) async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Optio
 }
 
 async fn workers(conn: &mut Conn, since: i64) -> Result<i64> {
-    Ok(value!(
-        conn,
+    Ok(conn.fetch_value(
         "SELECT COUNT(*) FROM workers WHERE stopped_at IS NULL AND heartbeat_at >= $1 AND role <> 'webhooks'",
-        since,
-    )?)
+        &[&since],
+    )
+    .await?)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use db::{Conn, record, rows};
+use db::{Conn, record};
 use jobs::duration::display;
 use jobs::{Credits, GateReason, GateState, OffReason, Provider, Timestamp};
 
@@ -61,15 +61,16 @@ impl fmt::Display for Why {
 
 /// Reads every provider's gate without locking it.
 pub(crate) async fn read_gates(conn: &mut Conn) -> Result<Vec<ShownGate>> {
-    let found: Vec<Read> = rows!(
-        conn,
+    let found: Vec<Read> = conn.fetch_all(
         concat!(
             "SELECT provider, message, ",
             gate_columns!(),
             ", (SELECT h.shown_as FROM provider_holds h WHERE h.provider = provider_gates.provider) AS shown_as
              FROM provider_gates ORDER BY provider DESC"
         ),
-    )?;
+        &[],
+    )
+    .await?;
     found
         .into_iter()
         .map(|Read { provider, message, shown_as, gate }| {

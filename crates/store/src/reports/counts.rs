@@ -1,6 +1,6 @@
 //! Rows and credits as the dashboard shows them, from the counts that are kept of them.
 
-use db::{Conn, record, rows};
+use db::{Conn, record};
 use jobs::{Credits, Provider};
 
 use crate::decode::parse_provider;
@@ -98,8 +98,7 @@ record! {
 
 /// Rows and credits of all batches, by provider.
 pub(crate) async fn read_counts(conn: &mut Conn) -> Result<Vec<(Provider, Counts)>> {
-    let found: Vec<ProviderCounts> = rows!(
-        conn,
+    let found: Vec<ProviderCounts> = conn.fetch_all(
         "SELECT t.provider,
             CAST(SUM(CASE WHEN t.at_ceiling = 0 AND h.shown_as IS NULL THEN t.queued ELSE 0 END) AS BIGINT) AS queued,
             CAST(SUM(COALESCE(s.row_count, 0)) AS BIGINT) AS sending,
@@ -118,7 +117,9 @@ pub(crate) async fn read_counts(conn: &mut Conn) -> Result<Vec<(Provider, Counts
          LEFT JOIN rows_sending s ON s.batch_id = t.batch_id AND s.provider = t.provider
          LEFT JOIN provider_holds h ON h.provider = t.provider
          GROUP BY t.provider",
-    )?;
+        &[],
+    )
+    .await?;
     found.into_iter().map(|row| Ok((parse_provider(&row.provider, 0)?, row.counts))).collect()
 }
 

@@ -8,7 +8,6 @@ pub(crate) mod row;
 
 use std::sync::Arc;
 
-use db::row;
 use jobs::FileForm;
 use tokio::sync::mpsc;
 
@@ -38,8 +37,9 @@ impl Store {
     /// The database can't be used.
     pub async fn columns(&self, batch: &BatchRef) -> Result<Columns> {
         let mut conn = self.db.read().await?;
-        let found: Option<(Option<String>, Option<String>)> =
-            row!(conn, "SELECT header, keys FROM batches WHERE id = $1", batch.id)?;
+        let found: Option<(Option<String>, Option<String>)> = conn
+            .fetch_optional("SELECT header, keys FROM batches WHERE id = $1", &[&batch.id])
+            .await?;
         let (header, keys) = found.unwrap_or_default();
         let from_json_lines = header.is_none();
         let Some(text) = header.or(keys) else {
@@ -61,7 +61,7 @@ impl Store {
     pub async fn form(&self, batch: &BatchRef) -> Result<Option<FileForm>> {
         let mut conn = self.db.read().await?;
         let found: Option<(Option<String>,)> =
-            row!(conn, "SELECT form FROM batches WHERE id = $1", batch.id)?;
+            conn.fetch_optional("SELECT form FROM batches WHERE id = $1", &[&batch.id]).await?;
         let Some(text) = found.and_then(|(form,)| form) else { return Ok(None) };
         serde_json::from_str(&text).map(Some).map_err(|_| StoreError::Corrupt {
             table: "batches",

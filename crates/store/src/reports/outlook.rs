@@ -1,6 +1,5 @@
 //! What is known of a provider before a batch asks it.
 
-use db::row;
 use jobs::{Credits, OffReason, PerPerson, Price, Provider};
 
 use crate::error::Result;
@@ -37,13 +36,14 @@ impl Store {
     ) -> Result<KnownOfProvider> {
         let mut conn = self.db.read().await?;
         let gate = Gate::read(&mut conn, provider).await?;
-        let so_far: Option<(i64, i64)> = row!(
-            &mut conn,
-            "SELECT CAST(COALESCE(SUM(people_found + people_not_found), 0) AS BIGINT),
-                    CAST(COALESCE(SUM(credits_spent), 0) AS BIGINT)
-             FROM batch_totals WHERE provider = $1",
-            provider.as_str(),
-        )?;
+        let so_far: Option<(i64, i64)> = conn
+            .fetch_optional(
+                "SELECT CAST(COALESCE(SUM(people_found + people_not_found), 0) AS BIGINT),
+                        CAST(COALESCE(SUM(credits_spent), 0) AS BIGINT)
+                 FROM batch_totals WHERE provider = $1",
+                &[&provider.as_str()],
+            )
+            .await?;
         let (people_answered, spent) = so_far.unwrap_or_default();
         let account = Account::read(&mut conn, provider, &gate).await?;
         let told = gate.off_reason.is_some() || gate.key_fingerprint.is_some();

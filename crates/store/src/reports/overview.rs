@@ -6,7 +6,7 @@ pub(crate) mod providers;
 
 use std::time::Duration;
 
-use db::{Conn, row, rows};
+use db::Conn;
 use jobs::Timestamp;
 
 use crate::decode::BatchRef;
@@ -93,12 +93,13 @@ impl Store {
         let inbox = self.inbox_backlog().await?;
         let mut conn = self.db.read().await?;
         let stamp: Option<(String,)> =
-            row!(conn, "SELECT value FROM settings WHERE name = 'stamp'")?;
-        let counted: Option<(i64, i64)> = row!(
-            conn,
+            conn.fetch_optional("SELECT value FROM settings WHERE name = 'stamp'", &[]).await?;
+        let counted: Option<(i64, i64)> = conn.fetch_optional(
             "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN unfinished > 0 THEN 1 ELSE 0 END), 0) AS BIGINT)
              FROM batches WHERE published_at IS NOT NULL",
-        )?;
+            &[],
+        )
+        .await?;
         let (batch_count, open_batches) = counted.unwrap_or_default();
         Ok(Overview {
             at,
@@ -126,13 +127,13 @@ impl Store {
 }
 
 async fn read_retrying(conn: &mut Conn) -> Result<Vec<Retrying>> {
-    let found: Vec<(String, String, i64, Option<i64>)> = rows!(
-        conn,
+    let found: Vec<(String, String, i64, Option<i64>)> = conn.fetch_all(
         "SELECT provider, COALESCE(reason, ''), COUNT(*), MIN(due_at) FROM
             (SELECT /* scan */ provider, reason, due_at FROM reveals WHERE retry_at IS NOT NULL LIMIT $1) r
          GROUP BY provider, COALESCE(reason, '') ORDER BY COUNT(*) DESC LIMIT 20",
-        COUNTED,
-    )?;
+        &[&COUNTED],
+    )
+    .await?;
     Ok(found
         .into_iter()
         .map(|(provider, reason, people, next_at)| Retrying {
@@ -145,22 +146,25 @@ async fn read_retrying(conn: &mut Conn) -> Result<Vec<Retrying>> {
 }
 
 async fn read_worked_at(conn: &mut Conn) -> Result<Option<Timestamp>> {
-    let found: Option<(Option<i64>,)> = row!(
-        conn,
-        "SELECT MAX(COALESCE(stopped_at, heartbeat_at)) FROM workers WHERE role <> 'webhooks'",
-    )?;
+    let found: Option<(Option<i64>,)> = conn
+        .fetch_optional(
+            "SELECT MAX(COALESCE(stopped_at, heartbeat_at)) FROM workers WHERE role <> 'webhooks'",
+            &[],
+        )
+        .await?;
     Ok(found.and_then(|(at,)| at).map(Timestamp))
 }
 
 type WorkerRow = (String, String, i64, String, String, i64, i64);
 
 async fn read_workers(conn: &mut Conn, since: Timestamp) -> Result<Vec<WorkerOverview>> {
-    let found: Vec<WorkerRow> = rows!(
-        conn,
-        "SELECT worker_id, host, pid, role, version, started_at, heartbeat_at FROM workers
-         WHERE stopped_at IS NULL AND heartbeat_at >= $1 ORDER BY started_at LIMIT 50",
-        since.0,
-    )?;
+    let found: Vec<WorkerRow> = conn
+        .fetch_all(
+            "SELECT worker_id, host, pid, role, version, started_at, heartbeat_at FROM workers
+             WHERE stopped_at IS NULL AND heartbeat_at >= $1 ORDER BY started_at LIMIT 50",
+            &[&since.0],
+        )
+        .await?;
     Ok(found
         .into_iter()
         .map(|(worker, host, pid, role, version, started, heartbeat)| WorkerOverview {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use db::{Conn, json, record, rows};
+use db::{Conn, Ints, record};
 use jobs::{Credits, RevealState};
 
 use crate::decode::BatchRef;
@@ -132,8 +132,9 @@ impl Store {
 }
 
 async fn last_row(conn: &mut Conn, batch: &BatchRef) -> Result<i64> {
-    let found: Vec<(Option<i64>,)> =
-        rows!(conn, "SELECT MAX(row_number) FROM batch_rows WHERE batch_id = $1", batch.id)?;
+    let found: Vec<(Option<i64>,)> = conn
+        .fetch_all("SELECT MAX(row_number) FROM batch_rows WHERE batch_id = $1", &[&batch.id])
+        .await?;
     Ok(found.first().and_then(|(last,)| *last).unwrap_or(0))
 }
 
@@ -146,29 +147,22 @@ async fn read_window(
 ) -> Result<Vec<DisplayedRow>> {
     let id = batch.batch_id.to_string();
     let found: Vec<ViewRow> = match state {
-        None => rows!(
-            conn,
+        None => conn.fetch_all(
             "SELECT row_number, person, provider, state, reason, attempts, next_attempt_at, phones,
                 CAST(ROUND(credits * 1000) AS BIGINT) AS credits, shared, updated_at
              FROM row_status WHERE batch_id = $1 AND row_number > $2 AND row_number <= $3
              ORDER BY row_number LIMIT $4",
-            id.as_str(),
-            after,
-            until,
-            most as i64,
-        )?,
-        Some(state) => rows!(
-            conn,
+            &[&id.as_str(), &after, &until, &(most as i64)],
+        )
+        .await?,
+        Some(state) => conn.fetch_all(
             "SELECT row_number, person, provider, state, reason, attempts, next_attempt_at, phones,
                 CAST(ROUND(credits * 1000) AS BIGINT) AS credits, shared, updated_at
              FROM row_status WHERE batch_id = $1 AND row_number > $2 AND row_number <= $3 AND state = $5
              ORDER BY row_number LIMIT $4",
-            id.as_str(),
-            after,
-            until,
-            most as i64,
-            state,
-        )?,
+            &[&id.as_str(), &after, &until, &(most as i64), &state],
+        )
+        .await?,
     };
     Ok(found.into_iter().map(ViewRow::masked).collect())
 }
@@ -176,13 +170,13 @@ async fn read_window(
 /// The view has none: they are read for the rows of the page alone.
 async fn read_fields(conn: &mut Conn, batch: &BatchRef, rows: &mut [DisplayedRow]) -> Result<()> {
     let numbers: Vec<i64> = rows.iter().map(|row| row.row_number).collect();
-    let found: Vec<(i64, String)> = rows!(
-        conn,
-        "SELECT w.row_number, w.fields FROM IDS($1) AS e
-         JOIN batch_rows w ON w.batch_id = $2 AND w.row_number = CAST(e.value AS BIGINT)",
-        json(&numbers),
-        batch.id,
-    )?;
+    let found: Vec<(i64, String)> = conn
+        .fetch_all(
+            "SELECT w.row_number, w.fields FROM IDS($1) AS e
+             JOIN batch_rows w ON w.batch_id = $2 AND w.row_number = e.value",
+            &[&Ints::of(&numbers), &batch.id],
+        )
+        .await?;
     let mut fields: HashMap<i64, String> = found.into_iter().collect();
     for row in rows {
         row.fields = Fields(fields.remove(&row.row_number).unwrap_or_default());

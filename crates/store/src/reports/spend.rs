@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use db::{record, rows};
+use db::record;
 use jobs::reconcile::Reading;
 use jobs::{Credits, Provider, Timestamp};
 use serde::Serialize;
@@ -58,14 +58,14 @@ impl Store {
         batch: Option<&BatchRef>,
     ) -> Result<BTreeMap<String, BTreeMap<Provider, ProviderCredits>>> {
         let mut conn = self.db.read().await?;
-        let found: Vec<SpendRow> = rows!(
-            conn,
+        let found: Vec<SpendRow> = conn.fetch_all(
             "SELECT b.id, b.batch_id, t.provider, t.credits_spent AS spent, t.credits_looked_up AS lookup,
                     t.credits_reserved + t.written_off AS reserved, t.max_credits
              FROM batches b JOIN batch_totals t ON t.batch_id = b.id
              WHERE b.published_at IS NOT NULL AND (b.id = $1 OR $1 = 0)",
-            batch.map_or(0, |batch| batch.id),
-        )?;
+            &[&batch.map_or(0, |batch| batch.id)],
+        )
+        .await?;
         let mut credits: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         for row in found {
             let SpendRow { spent, lookup, reserved, max_credits: max, .. } = row;
@@ -82,10 +82,11 @@ impl Store {
     /// The database can't be used.
     pub async fn balance_readings(&self) -> Result<Vec<Reading>> {
         let mut conn = self.db.read().await?;
-        let found: Vec<ReadingRow> = rows!(
-            conn,
+        let found: Vec<ReadingRow> = conn.fetch_all(
             "SELECT id, provider, read_at, credits, ledger_spent, reserved FROM balance_readings ORDER BY id",
-        )?;
+            &[],
+        )
+        .await?;
         let reading = |row: ReadingRow| {
             Ok(Reading {
                 provider: parse_provider(&row.provider, row.id)?,

@@ -1,6 +1,6 @@
 //! How batches and providers stand: the rows of the views, and which batch is meant by a word.
 
-use db::{Conn, record, rows};
+use db::{Conn, record};
 use jobs::{Credits, Provider};
 use serde::Serialize;
 
@@ -110,15 +110,20 @@ impl Store {
     pub async fn batch_status(&self, batch: Option<&BatchRef>) -> Result<Vec<BatchStatus>> {
         let mut conn = self.db.read().await?;
         Ok(match batch {
-            Some(batch) => rows!(
-                conn,
-                concat!(batch_status_columns!(), " WHERE batch_id = $1"),
-                batch.batch_id.to_string(),
-            )?,
-            None => rows!(
-                conn,
-                concat!(batch_status_columns!(), " ORDER BY created_at DESC, batch_id DESC"),
-            )?,
+            Some(batch) => {
+                conn.fetch_all(
+                    concat!(batch_status_columns!(), " WHERE batch_id = $1"),
+                    &[&batch.batch_id.to_string()],
+                )
+                .await?
+            }
+            None => {
+                conn.fetch_all(
+                    concat!(batch_status_columns!(), " ORDER BY created_at DESC, batch_id DESC"),
+                    &[],
+                )
+                .await?
+            }
         })
     }
 
@@ -128,12 +133,14 @@ impl Store {
     /// The database can't be used.
     pub async fn provider_status(&self) -> Result<Vec<ProviderStatus>> {
         let mut conn = self.db.read().await?;
-        Ok(rows!(
-            conn,
-            "SELECT provider, gate, gate_reason, gate_until, in_flight, requests_today, rate,
-                CAST(ROUND(credits_left * 1000) AS BIGINT) AS credits_left, credits_checked_at
-             FROM provider_status ORDER BY provider DESC",
-        )?)
+        Ok(conn
+            .fetch_all(
+                "SELECT provider, gate, gate_reason, gate_until, in_flight, requests_today, rate,
+                    CAST(ROUND(credits_left * 1000) AS BIGINT) AS credits_left, credits_checked_at
+                 FROM provider_status ORDER BY provider DESC",
+                &[],
+            )
+            .await?)
     }
 
     /// The providers that a batch has rows or a ceiling at, in the order of [`Provider::ALL`].
@@ -142,11 +149,12 @@ impl Store {
     /// The database can't be used.
     pub async fn batch_providers(&self, batch: &BatchRef) -> Result<Vec<Provider>> {
         let mut conn = self.db.read().await?;
-        let found: Vec<(String,)> = rows!(
-            conn,
-            "SELECT provider FROM batch_totals WHERE batch_id = $1 ORDER BY provider DESC",
-            batch.id,
-        )?;
+        let found: Vec<(String,)> = conn
+            .fetch_all(
+                "SELECT provider FROM batch_totals WHERE batch_id = $1 ORDER BY provider DESC",
+                &[&batch.id],
+            )
+            .await?;
         found.into_iter().map(|(provider,)| parse_provider(&provider, batch.id)).collect()
     }
 }
@@ -154,24 +162,24 @@ impl Store {
 async fn candidates(conn: &mut Conn, text: &str, by: &'static str) -> Result<Vec<(i64, String)>> {
     let upper = text.to_ascii_uppercase();
     Ok(match by {
-        "id" => rows!(
-            conn,
+        "id" => conn.fetch_all(
             "SELECT id, batch_id FROM batches WHERE batch_id = $1 AND published_at IS NOT NULL",
-            upper,
-        )?,
-        "name" => rows!(
-            conn,
+            &[&upper],
+        )
+        .await?,
+        "name" => conn.fetch_all(
             "SELECT id, batch_id FROM batches WHERE name = $1 AND published_at IS NOT NULL
              ORDER BY id DESC LIMIT 6",
-            text,
-        )?,
+            &[&text],
+        )
+        .await?,
         // Ids hold letters and digits only, so nothing in them is a pattern of LIKE.
         _ if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric()) => Vec::new(),
-        _ => rows!(
-            conn,
+        _ => conn.fetch_all(
             "SELECT id, batch_id FROM batches WHERE batch_id LIKE $1 || '%' AND published_at IS NOT NULL
              ORDER BY id DESC LIMIT 6",
-            upper,
-        )?,
+            &[&upper],
+        )
+        .await?,
     })
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use db::{Conn, rows};
+use db::Conn;
 use jobs::{Credits, Provider};
 
 use crate::decode::parse_provider;
@@ -54,16 +54,18 @@ impl Store {
 type OpenRow = (String, String, i64, i64, i64, i64, i64, Option<i64>, i64);
 
 async fn read_open(conn: &mut Conn) -> Result<Vec<Open>> {
-    let found: Vec<OpenRow> = rows!(
-        conn,
-        "SELECT b.batch_id, t.provider, t.queued, t.asked, t.retrying, t.at_ceiling,
-                t.credits_reserved, t.max_credits,
-                CAST(CASE WHEN b.cancelled_at IS NULL THEN 0 ELSE 1 END AS BIGINT)
-         FROM batches b JOIN batch_totals t ON t.batch_id = b.id
-         WHERE b.published_at IS NOT NULL AND b.unfinished > 0
-           AND t.queued + t.asked + t.retrying > 0
-         ORDER BY b.id, t.provider DESC",
-    )?;
+    let found: Vec<OpenRow> = conn
+        .fetch_all(
+            "SELECT b.batch_id, t.provider, t.queued, t.asked, t.retrying, t.at_ceiling,
+                    t.credits_reserved, t.max_credits,
+                    CAST(CASE WHEN b.cancelled_at IS NULL THEN 0 ELSE 1 END AS BIGINT)
+             FROM batches b JOIN batch_totals t ON t.batch_id = b.id
+             WHERE b.published_at IS NOT NULL AND b.unfinished > 0
+               AND t.queued + t.asked + t.retrying > 0
+             ORDER BY b.id, t.provider DESC",
+            &[],
+        )
+        .await?;
     found
         .into_iter()
         .map(|(batch, provider, queued, on_the_way, retrying, full, reserved, max, cancelled)| {

@@ -4,7 +4,7 @@ mod strip;
 
 use std::collections::BTreeSet;
 
-use db::{Conn, Texts, exec, json, row, rows};
+use db::{Conn, Ints, Texts};
 use jobs::{CallId, Identifier, IdentifierKind, Provider, Timestamp};
 
 use crate::decode::parse_provider;
@@ -30,15 +30,16 @@ pub(crate) async fn erase(
     elsewhere: &[i64],
     now: Timestamp,
 ) -> Result<i64> {
-    let found: Vec<BodyRow> = rows!(
-        conn,
-        "SELECT /* scan */ i.id, i.provider, c.people, i.outcome, i.body
-         FROM webhook_inbox i JOIN calls c ON c.call_id = i.call_id
-         WHERE i.body IS NOT NULL AND c.id IN (
-            SELECT m.call_id FROM call_reveals m
-            WHERE m.reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e))",
-        json(&reveals),
-    )?;
+    let found: Vec<BodyRow> = conn
+        .fetch_all(
+            "SELECT /* scan */ i.id, i.provider, c.people, i.outcome, i.body
+             FROM webhook_inbox i JOIN calls c ON c.call_id = i.call_id
+             WHERE i.body IS NOT NULL AND c.id IN (
+                SELECT m.call_id FROM call_reveals m
+                WHERE m.reveal_id IN (SELECT e.value FROM IDS($1) AS e))",
+            &[&Ints::of(reveals)],
+        )
+        .await?;
     let own: BTreeSet<i64> = found.iter().map(|(id, ..)| *id).collect();
     let mut changed = 0;
     for (id, provider, people, outcome, body) in found {
@@ -49,11 +50,11 @@ pub(crate) async fn erase(
         changed += take_out(conn, id, rest, outcome.is_none().then_some(now)).await?;
     }
     for id in elsewhere.iter().filter(|id| !own.contains(id)) {
-        let others: Option<(String, Option<String>, Option<Vec<u8>>)> = row!(
-            conn,
+        let others: Option<(String, Option<String>, Option<Vec<u8>>)> = conn.fetch_optional(
             "SELECT provider, outcome, body FROM webhook_inbox WHERE id = $1 AND body IS NOT NULL",
-            *id,
-        )?;
+            &[id],
+        )
+        .await?;
         let Some((provider, outcome, body)) = others else { continue };
         let provider = parse_provider(&provider, *id)?;
         let body = body.unwrap_or_default();
@@ -80,12 +81,11 @@ pub(crate) async fn naming(conn: &mut Conn, marks: &Marks) -> Result<Vec<i64>> {
         .ok();
     let (mut after, mut naming) = (0, Vec::new());
     loop {
-        let some: Vec<(i64, Vec<u8>)> = rows!(
-            conn,
+        let some: Vec<(i64, Vec<u8>)> = conn.fetch_all(
             "SELECT id, body FROM webhook_inbox WHERE id > $1 AND body IS NOT NULL ORDER BY id LIMIT $2",
-            after,
-            AT_ONCE,
-        )?;
+            &[&after, &AT_ONCE],
+        )
+        .await?;
         let Some((last, _)) = some.last() else { return Ok(naming) };
         after = *last;
         let named =
@@ -110,8 +110,9 @@ pub(crate) async fn cut_out(
     inbox: i64,
     gone: impl Fn(&str) -> bool,
 ) -> Result<()> {
-    let found: Vec<(Vec<u8>,)> =
-        rows!(conn, "SELECT body FROM webhook_inbox WHERE id = $1 AND body IS NOT NULL", inbox)?;
+    let found: Vec<(Vec<u8>,)> = conn
+        .fetch_all("SELECT body FROM webhook_inbox WHERE id = $1 AND body IS NOT NULL", &[&inbox])
+        .await?;
     for (body,) in found {
         take_out(conn, inbox, without(&body, &gone), None).await?;
     }
@@ -120,12 +121,12 @@ pub(crate) async fn cut_out(
 
 /// Keeps nothing of stored bodies but that they came.
 pub(crate) async fn drop_bodies(conn: &mut Conn, inbox: &[i64]) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE webhook_inbox SET body = NULL
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&inbox),
-    )?;
+         WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(inbox)],
+    )
+    .await?;
     Ok(())
 }
 
@@ -135,16 +136,14 @@ async fn write(
     body: Option<Vec<u8>>,
     done: Option<Timestamp>,
 ) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE webhook_inbox SET body = $2,
             outcome = CASE WHEN $3 IS NULL THEN outcome ELSE 'erased' END,
             applied_at = COALESCE(applied_at, $3)
          WHERE id = $1",
-        id,
-        body,
-        done.map(|at| at.0),
-    )?;
+        &[&id, &body, &done.map(|at| at.0)],
+    )
+    .await?;
     Ok(())
 }
 
@@ -159,15 +158,14 @@ pub(crate) fn encoded(provider: Provider, person_id: &str) -> Option<String> {
 
 /// Notes that requests from before this moment may be gone. What still comes for them names people who were forgotten.
 pub(crate) async fn note_purge(conn: &mut Conn, before: Timestamp) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "INSERT INTO settings (name, value) VALUES ($1, $2)
          ON CONFLICT (name) DO UPDATE SET value = CASE
             WHEN CAST(settings.value AS BIGINT) < CAST(excluded.value AS BIGINT) THEN excluded.value
             ELSE settings.value END",
-        PURGED,
-        before.0.to_string(),
-    )?;
+        &[&PURGED, &before.0.to_string()],
+    )
+    .await?;
     Ok(())
 }
 
@@ -178,7 +176,7 @@ pub(crate) async fn purged<'a>(conn: &mut Conn, unknown: &[&'a str]) -> Result<B
         return Ok(BTreeSet::new());
     }
     let before: Option<(String,)> =
-        row!(conn, "SELECT value FROM settings WHERE name = $1", PURGED)?;
+        conn.fetch_optional("SELECT value FROM settings WHERE name = $1", &[&PURGED]).await?;
     let before = before.and_then(|(text,)| text.parse().ok()).map(Timestamp);
     let made_at = |call: &str| call.parse::<CallId>().ok().map(CallId::made_at);
     let is_purged = |call: &&str| before.zip(made_at(call)).is_some_and(|(before, at)| at < before);
@@ -191,14 +189,13 @@ pub(crate) async fn forgotten<'a>(
     conn: &mut Conn,
     calls: &BTreeSet<&'a str>,
 ) -> Result<BTreeSet<&'a str>> {
-    let known: Vec<(String, i64)> = rows!(
-        conn,
+    let known: Vec<(String, i64)> = conn.fetch_all(
         "SELECT c.call_id, (SELECT COUNT(*) FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
                             WHERE m.call_id = c.id AND r.subject LIKE $2)
          FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value",
-        Texts::of(calls),
-        format!("{ERASED}%"),
-    )?;
+        &[&Texts::of(calls), &format!("{ERASED}%")],
+    )
+    .await?;
     let unknown: Vec<&str> =
         calls.iter().copied().filter(|call| known.iter().all(|(one, _)| one != call)).collect();
     let mut forgotten = purged(conn, &unknown).await?;

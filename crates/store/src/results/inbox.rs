@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::bulk::{Column, ints, texts, write_rows};
-use db::{BoxFuture, Conn, Item, Urgency, exec, row, rows, value};
+use db::{BoxFuture, Conn, Item, Urgency};
 use jobs::backoff::exponential;
 use jobs::{Provider, Timestamp};
 
@@ -105,13 +105,13 @@ impl Store {
     ) -> Result<Vec<StoredWebhook>> {
         let now = self.now();
         let mut conn = self.db.read().await?;
-        let sizes: Vec<(i64, i64)> = rows!(
-            conn,
-            "SELECT id, bytes FROM webhook_inbox
-             WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $2) ORDER BY id LIMIT $1",
-            most as i64,
-            now.0,
-        )?;
+        let sizes: Vec<(i64, i64)> = conn
+            .fetch_all(
+                "SELECT id, bytes FROM webhook_inbox
+                 WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $2) ORDER BY id LIMIT $1",
+                &[&(most as i64), &now.0],
+            )
+            .await?;
         let mut bytes = 0;
         let last = sizes
             .iter()
@@ -122,13 +122,12 @@ impl Store {
             })
             .last();
         let Some((last, _)) = last else { return Ok(Vec::new()) };
-        let found: Vec<StoredRow> = rows!(
-            conn,
+        let found: Vec<StoredRow> = conn.fetch_all(
             "SELECT id, received_at, provider, call_id, body FROM webhook_inbox
              WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $2) AND id <= $1 ORDER BY id",
-            *last,
-            now.0,
-        )?;
+            &[last, &now.0],
+        )
+        .await?;
         found.into_iter().map(StoredWebhook::from_row).collect()
     }
 
@@ -141,13 +140,12 @@ impl Store {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    exec!(
-                        conn,
+                    conn.execute(
                         "UPDATE webhook_inbox SET outcome = 'malformed', applied_at = $2
-                     WHERE id = $1 AND outcome IS NULL",
-                        id,
-                        now.0,
-                    )?;
+                         WHERE id = $1 AND outcome IS NULL",
+                        &[&id, &now.0],
+                    )
+                    .await?;
                     Ok(())
                 })
             })
@@ -163,22 +161,20 @@ impl Store {
         let now = self.now();
         self.db.write(move |conn| {
             Box::pin(async move {
-                let before: Option<(i64,)> = row!(
-                    conn,
+                let before: Option<(i64,)> = conn.fetch_optional(
                     "SELECT failures FROM webhook_inbox WHERE id = $1 AND outcome IS NULL FOR UPDATE",
-                    id,
-                )?;
+                    &[&id],
+                )
+                .await?;
                 let Some((before,)) = before else { return Ok(None) };
                 // From the tenth on it is the longest time anyway.
                 let step = u32::try_from(before.min(10)).unwrap_or_default();
                 let retry_at = now + exponential(RETRY_BASE, RETRY_MAX, step);
-                exec!(
-                    conn,
+                conn.execute(
                     "UPDATE webhook_inbox SET failures = $2, retry_at = $3 WHERE id = $1",
-                    id,
-                    before + 1,
-                    retry_at.0,
-                )?;
+                    &[&id, &(before + 1), &retry_at.0],
+                )
+                .await?;
                 Ok(Some(PutOff { failures: before + 1, retry_at }))
             })
         })
@@ -192,17 +188,19 @@ impl Store {
     pub async fn next_webhook(&self) -> Result<NextWebhook> {
         let now = self.now();
         let mut conn = self.db.read().await?;
-        let first: Option<(i64,)> = row!(
-            conn,
-            "SELECT id FROM webhook_inbox
-             WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $1) ORDER BY id LIMIT 1",
-            now.0,
-        )?;
+        let first: Option<(i64,)> = conn
+            .fetch_optional(
+                "SELECT id FROM webhook_inbox
+                 WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $1) ORDER BY id LIMIT 1",
+                &[&now.0],
+            )
+            .await?;
         if first.is_some() {
             return Ok(NextWebhook::Waits);
         }
-        let again: Option<i64> =
-            value!(conn, "SELECT MIN(retry_at) FROM webhook_inbox WHERE outcome IS NULL")?;
+        let again: Option<i64> = conn
+            .fetch_value("SELECT MIN(retry_at) FROM webhook_inbox WHERE outcome IS NULL", &[])
+            .await?;
         Ok(again.map_or(NextWebhook::None, |at| NextWebhook::PutOff(Timestamp(at))))
     }
 
@@ -212,11 +210,13 @@ impl Store {
     /// The database can't be used.
     pub async fn inbox_backlog(&self) -> Result<Backlog> {
         let mut conn = self.db.read().await?;
-        let found: Option<(i64, Option<i64>, i64, Option<i64>)> = row!(
-            conn,
-            "SELECT COUNT(*), MIN(received_at), COUNT(retry_at), MIN(retry_at)
-             FROM webhook_inbox WHERE outcome IS NULL",
-        )?;
+        let found: Option<(i64, Option<i64>, i64, Option<i64>)> = conn
+            .fetch_optional(
+                "SELECT COUNT(*), MIN(received_at), COUNT(retry_at), MIN(retry_at)
+                 FROM webhook_inbox WHERE outcome IS NULL",
+                &[],
+            )
+            .await?;
         let (waiting, oldest, failing, retry_at) = found.unwrap_or_default();
         let (oldest, retry_at) = (oldest.map(Timestamp), retry_at.map(Timestamp));
         Ok(Backlog { waiting, oldest, failing, retry_at })

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use db::{Conn, exec, json};
+use db::{Conn, Ints};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::error::Result;
@@ -28,39 +28,36 @@ pub(crate) async fn poll_first(
         ..Change::to(RevealState::Retrying)
     };
     shift(conn, totals, provider, ids, change, now).await?;
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE calls SET poll_at = $2, deadline_at = $2
          WHERE state = 'expired' AND id IN (
-            SELECT r.repeat_of FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT))",
-        json(&ids),
-        now.0,
-    )?;
+            SELECT r.repeat_of FROM IDS($1) AS e JOIN reveals r ON r.id = e.value)",
+        &[&Ints::of(ids), &now.0],
+    )
+    .await?;
     Ok(())
 }
 
 /// The last poll of `call` brought nothing: the people who waited for it are asked again.
 pub(crate) async fn polled_in_vain(conn: &mut Conn, call: i64, now: Timestamp) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE calls SET deadline_at = NULL, poll_at = NULL, poll_lease = NULL WHERE id = $1",
-        call,
-    )?;
+        &[&call],
+    )
+    .await?;
     wait_no_longer(conn, call, now).await
 }
 
 /// No last poll of `call` can be made: the people who wait for it are asked again.
 pub(crate) async fn wait_no_longer(conn: &mut Conn, call: i64, now: Timestamp) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE reveals SET due_at = $2 WHERE repeat_of = $1 AND state = 'retrying' AND reason = $3
          AND id IN (SELECT n.id FROM call_reveals m JOIN reveals o ON o.id = m.reveal_id
                     JOIN reveals n ON n.provider = o.provider AND n.subject = o.subject
                     WHERE m.call_id = $1)",
-        call,
-        now.0,
-        POLLED_FIRST,
-    )?;
+        &[&call, &now.0, &POLLED_FIRST],
+    )
+    .await?;
     conn.announce(Topic::Queue);
     Ok(())
 }

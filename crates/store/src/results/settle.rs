@@ -14,7 +14,7 @@ mod write;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use db::{Conn, Texts, rows};
+use db::{Conn, Texts};
 use jobs::outcome::Finding;
 use jobs::price::EXPECTED_NUMBERS;
 use jobs::{Policy, Provider, Timestamp};
@@ -103,8 +103,7 @@ async fn lock_first(
     let mut results = deliveries.iter().flat_map(|delivery| &delivery.results);
     let by_webhook = deliveries.iter().any(|delivery| delivery.inbox.is_some());
     let names: Vec<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
-    let _: Vec<(String,)> = rows!(
-        conn,
+    let _: Vec<(String,)> = conn.fetch_all(
         "SELECT provider FROM provider_gates
          WHERE provider IN (SELECT c.provider FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value)
            AND (probe_call IS NOT NULL OR unread_since IS NOT NULL OR $3 = 1 OR most_phones < $5 OR ($4 = 1 AND (
@@ -112,12 +111,15 @@ async fn lock_first(
                 OR (state = 'closed' AND reason = 'credits_pending')
                 OR webhook_at IS NULL OR webhook_at < $2)))
          ORDER BY provider FOR UPDATE",
-        Texts::of(&names),
-        (now - WEBHOOK_NOTE).0,
-        i64::from(results.any(|result| matches!(result.finding, Finding::OutOfCredits | Finding::Unreadable))),
-        i64::from(by_webhook),
-        most_numbers(deliveries),
-    )?;
+        &[
+            &Texts::of(&names),
+            &(now - WEBHOOK_NOTE).0,
+            &i64::from(results.any(|result| matches!(result.finding, Finding::OutOfCredits | Finding::Unreadable))),
+            &i64::from(by_webhook),
+            &most_numbers(deliveries),
+        ],
+    )
+    .await?;
     match learns_aliases(conn, deliveries, &names).await? {
         true => RevealIds::lock(conn).await.map(Some),
         false => Ok(None),
@@ -137,13 +139,14 @@ fn most_numbers(deliveries: &[Delivery]) -> i64 {
 
 /// Whether a result names an id that its person was not asked by.
 async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]) -> Result<bool> {
-    let asked: Vec<(String, String, String)> = rows!(
-        conn,
-        "SELECT c.call_id, c.provider, r.subject FROM TEXTS($1) AS e
-         JOIN calls c ON c.call_id = e.value AND c.people = 1
-         JOIN call_reveals m ON m.call_id = c.id JOIN reveals r ON r.id = m.reveal_id",
-        Texts::of(names),
-    )?;
+    let asked: Vec<(String, String, String)> = conn
+        .fetch_all(
+            "SELECT c.call_id, c.provider, r.subject FROM TEXTS($1) AS e
+             JOIN calls c ON c.call_id = e.value AND c.people = 1
+             JOIN call_reveals m ON m.call_id = c.id JOIN reveals r ON r.id = m.reveal_id",
+            &[&Texts::of(names)],
+        )
+        .await?;
     for (call_id, provider, subject) in asked {
         let provider = parse_provider(&provider, 0)?;
         let own = deliveries.iter().filter(|delivery| delivery.call_id == call_id);
@@ -168,14 +171,14 @@ async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
         let answered: HashMap<&Arc<str>, i64> = of_provider
             .flat_map(|(id, (_, subject))| persons.with(subject).iter().map(|one| (one, *id)))
             .collect();
-        let found: Vec<(i64, String, String, i64)> = rows!(
-            conn,
-            "SELECT r.id, r.subject, r.state, r.generation FROM TEXTS($1) AS e
-             JOIN reveals r ON r.provider = $2 AND r.subject = e.value
-             WHERE r.state <> 'cancelled' ORDER BY r.id FOR UPDATE OF r",
-            Texts::of(answered.keys().collect::<BTreeSet<_>>()),
-            provider.as_str(),
-        )?;
+        let found: Vec<(i64, String, String, i64)> = conn
+            .fetch_all(
+                "SELECT r.id, r.subject, r.state, r.generation FROM TEXTS($1) AS e
+                 JOIN reveals r ON r.provider = $2 AND r.subject = e.value
+                 WHERE r.state <> 'cancelled' ORDER BY r.id FOR UPDATE OF r",
+                &[&Texts::of(answered.keys().collect::<BTreeSet<_>>()), &provider.as_str()],
+            )
+            .await?;
         let generations: HashMap<i64, i64> =
             found.iter().map(|(id, .., generation)| (*id, *generation)).collect();
         for (id, subject, state, generation) in found {

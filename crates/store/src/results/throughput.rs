@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use db::{Conn, exec, json, rows};
+use db::{Conn, json};
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
@@ -61,8 +61,7 @@ pub(crate) async fn count_results(
     let counts: Vec<Row> =
         counts.into_iter().map(|(provider, count)| Row { provider, count }).collect();
     let minute = now.0.div_euclid(MINUTE_MS);
-    exec!(
-        conn,
+    conn.execute(
         "INSERT INTO results_per_minute (provider, slot, minute, found, not_found)
          SELECT e.value->>'provider', CAST($2 AS BIGINT), CAST($3 AS BIGINT),
                 CAST(e.value->>'found' AS BIGINT), CAST(e.value->>'not_found' AS BIGINT)
@@ -73,21 +72,21 @@ pub(crate) async fn count_results(
             not_found = excluded.not_found
                 + CASE WHEN results_per_minute.minute = excluded.minute THEN results_per_minute.not_found ELSE 0 END,
             minute = excluded.minute",
-        json(&counts),
-        minute.rem_euclid(SLOTS),
-        minute,
-    )?;
+        &[&json(&counts), &minute.rem_euclid(SLOTS), &minute],
+    )
+    .await?;
     Ok(())
 }
 
 /// The minutes since `since` in which results came, the oldest first.
 pub(crate) async fn read_minutes(conn: &mut Conn, since: Timestamp) -> Result<Vec<Minute>> {
-    let found: Vec<(String, i64, i64, i64)> = rows!(
-        conn,
-        "SELECT provider, minute, found, not_found FROM results_per_minute WHERE minute >= $1
-         ORDER BY minute, provider DESC",
-        since.0.div_euclid(MINUTE_MS),
-    )?;
+    let found: Vec<(String, i64, i64, i64)> = conn
+        .fetch_all(
+            "SELECT provider, minute, found, not_found FROM results_per_minute WHERE minute >= $1
+             ORDER BY minute, provider DESC",
+            &[&since.0.div_euclid(MINUTE_MS)],
+        )
+        .await?;
     found
         .into_iter()
         .map(|(provider, minute, found, not_found)| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use db::bulk::{ints, write_rows};
-use db::{Conn, json, rows};
+use db::{Conn, Ints};
 
 use crate::error::Result;
 
@@ -31,20 +31,22 @@ pub(crate) async fn display_charges_again(conn: &mut Conn, reveals: &BTreeSet<i6
     if reveals.is_empty() {
         return Ok(());
     }
-    let asked: Vec<(i64, i64)> = rows!(
-        conn,
-        "SELECT r.id, r.call_id FROM IDS($1) AS e
-         JOIN reveals r ON r.id = CAST(e.value AS BIGINT) WHERE r.call_id IS NOT NULL",
-        json(&reveals),
-    )?;
+    let asked: Vec<(i64, i64)> = conn
+        .fetch_all(
+            "SELECT r.id, r.call_id FROM IDS($1) AS e
+             JOIN reveals r ON r.id = e.value WHERE r.call_id IS NOT NULL",
+            &[&Ints::of(reveals)],
+        )
+        .await?;
     // By the calls, whose members have an index, and each call once.
     let calls: BTreeSet<i64> = asked.iter().map(|(_, call)| *call).collect();
-    let members: Vec<(i64, i64, i64)> = rows!(
-        conn,
-        "SELECT m.reveal_id, m.call_id, m.payer FROM IDS($1) AS e
-         JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT)",
-        json(&calls),
-    )?;
+    let members: Vec<(i64, i64, i64)> = conn
+        .fetch_all(
+            "SELECT m.reveal_id, m.call_id, m.payer FROM IDS($1) AS e
+             JOIN call_reveals m ON m.call_id = e.value",
+            &[&Ints::of(&calls)],
+        )
+        .await?;
     let payers: HashMap<(i64, i64), i64> =
         members.into_iter().map(|(reveal, call, payer)| ((reveal, call), payer)).collect();
     let paid: Vec<(i64, i64)> =

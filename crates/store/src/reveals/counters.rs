@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use db::{Conn, exec, json, record, rows};
+use db::{Conn, Ints, json, record};
 use jobs::{Credits, Provider, RevealState, Timestamp};
 use serde::{Serialize, Serializer};
 
@@ -206,8 +206,7 @@ impl Totals {
             return Ok(());
         }
         // A batch that was purged may still be named by a call that others were in, too.
-        exec!(
-            conn,
+        conn.execute(
             "INSERT INTO batch_totals (batch_id, provider, queued, asked, retrying, found,
                 not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off, served, credits_looked_up)
              SELECT CAST(e.value->>'batch' AS BIGINT), e.value->>'provider',
@@ -236,8 +235,9 @@ impl Totals {
                 written_off = batch_totals.written_off + excluded.written_off,
                 served = batch_totals.served + excluded.served,
                 credits_looked_up = batch_totals.credits_looked_up + excluded.credits_looked_up",
-            json(&rows),
-        )?;
+            &[&json(&rows)],
+        )
+        .await?;
         Ok(())
     }
 
@@ -260,27 +260,27 @@ impl Totals {
         if rows.len() > 1 {
             // The update below takes its rows in an order of the planner's. New rows of `batch_totals` hold a lock on
             // their batch's key, which this one must not wait for.
-            let _: Vec<(i64,)> = rows!(
-                conn,
+            let _: Vec<(i64,)> = conn.fetch_all(
                 "SELECT id FROM batches WHERE id IN (
                     SELECT CAST(e.value->>'id' AS BIGINT) FROM EACH($1) AS e) ORDER BY id FOR NO KEY UPDATE",
-                json(&rows),
-            )?;
+                &[&json(&rows)],
+            )
+            .await?;
         }
-        let written: Vec<Written> = rows!(
-            conn,
-            "UPDATE batches SET
-                total = total + CAST(e.value->>'total' AS BIGINT),
-                unfinished = unfinished + CAST(e.value->>'unfinished' AS BIGINT),
-                finished_at = CASE WHEN published_at IS NULL
-                                     OR unfinished + CAST(e.value->>'unfinished' AS BIGINT) > 0
-                                   THEN NULL ELSE CAST($2 AS BIGINT) END
-             FROM EACH($1) AS e WHERE batches.id = CAST(e.value->>'id' AS BIGINT)
-             RETURNING batches.id AS id, batches.batch_id AS batch_id, batches.total AS total,
-                batches.finished_at AS finished_at",
-            json(&rows),
-            now.0,
-        )?;
+        let written: Vec<Written> = conn
+            .fetch_all(
+                "UPDATE batches SET
+                    total = total + CAST(e.value->>'total' AS BIGINT),
+                    unfinished = unfinished + CAST(e.value->>'unfinished' AS BIGINT),
+                    finished_at = CASE WHEN published_at IS NULL
+                                         OR unfinished + CAST(e.value->>'unfinished' AS BIGINT) > 0
+                                       THEN NULL ELSE CAST($2 AS BIGINT) END
+                 FROM EACH($1) AS e WHERE batches.id = CAST(e.value->>'id' AS BIGINT)
+                 RETURNING batches.id AS id, batches.batch_id AS batch_id, batches.total AS total,
+                    batches.finished_at AS finished_at",
+                &[&json(&rows), &now.0],
+            )
+            .await?;
         for batch in written {
             let fell = self.batches.get(&batch.id).is_some_and(|delta| delta.unfinished < 0);
             if fell && batch.finished_at.is_some() {
@@ -304,14 +304,15 @@ pub(crate) async fn count_rows(
     ids: &[i64],
     to: RevealState,
 ) -> Result<()> {
-    let counts: Vec<(i64, String, i64)> = rows!(
-        conn,
-        "SELECT w.batch_id, r.state, COUNT(*) FROM IDS($1) AS e
-         JOIN reveals r ON r.id = CAST(e.value AS BIGINT)
-         JOIN batch_rows w ON w.reveal_id = r.id AND w.ended IS NULL
-         GROUP BY w.batch_id, r.state",
-        json(&ids),
-    )?;
+    let counts: Vec<(i64, String, i64)> = conn
+        .fetch_all(
+            "SELECT w.batch_id, r.state, COUNT(*) FROM IDS($1) AS e
+             JOIN reveals r ON r.id = e.value
+             JOIN batch_rows w ON w.reveal_id = r.id AND w.ended IS NULL
+             GROUP BY w.batch_id, r.state",
+            &[&Ints::of(ids)],
+        )
+        .await?;
     for (batch, state, n) in counts {
         totals.moved(batch, (provider, parse_state(&state, batch)?), (provider, to), n);
     }

@@ -3,8 +3,8 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use db::bulk::{ints, write_rows};
-use db::{Conn, json, record, rows, rows_of};
+use db::bulk::{fetch_by_ids, ints, write_rows};
+use db::{Conn, Ints, record};
 
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
@@ -16,20 +16,20 @@ pub(crate) type RowShowing = (i64, i64, i64);
 
 /// The rows that show these people and haven't ended by themselves.
 pub(crate) async fn rows_showing(conn: &mut Conn, ids: &[i64]) -> Result<Vec<RowShowing>> {
-    Ok(rows_of!(
+    Ok(fetch_by_ids(
         conn,
+        "SELECT w.reveal_id, w.batch_id, w.shared
+                    FROM IDS OF batch_rows w BY w.reveal_id AND w.ended IS NULL",
         ids,
-        "SELECT w.reveal_id, w.batch_id, w.shared",
-        "batch_rows w",
-        "w.reveal_id",
-        "AND w.ended IS NULL"
-    ))
+    )
+    .await?)
 }
 
 /// Those of `ids` that are steps of waterfalls. Changes of any other move no row.
 pub(crate) async fn in_waterfalls(conn: &mut Conn, ids: &[i64]) -> Result<HashSet<i64>> {
     let listed: Vec<(i64,)> =
-        rows_of!(conn, ids, "SELECT f.reveal_id", "row_waterfall f", "f.reveal_id", "");
+        fetch_by_ids(conn, "SELECT f.reveal_id FROM IDS OF row_waterfall f BY f.reveal_id", ids)
+            .await?;
     Ok(listed.into_iter().map(|(id,)| id).collect())
 }
 
@@ -84,13 +84,13 @@ pub(crate) async fn without_mobile(
     if ids.is_empty() {
         return Ok(ids);
     }
-    let found: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT r.id FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)
+    let found: Vec<(i64,)> = conn.fetch_all(
+        "SELECT r.id FROM IDS($1) AS e JOIN reveals r ON r.id = e.value
          WHERE r.state = 'found' AND NOT EXISTS (
             SELECT 1 FROM phones p WHERE p.reveal_id = r.id AND p.type IN ('mobile', 'fixed_or_mobile'))",
-        json(&ids),
-    )?;
+        &[&Ints::of(&ids)],
+    )
+    .await?;
     Ok(found.into_iter().map(|(id,)| id).collect())
 }
 
@@ -99,18 +99,18 @@ pub(crate) async fn read_waterfalls(
     conn: &mut Conn,
     ids: &[i64],
 ) -> Result<(Vec<Waterfall>, States)> {
-    let steps: Vec<StepRow> = rows!(
-        conn,
+    let steps: Vec<StepRow> = conn.fetch_all(
         "SELECT DISTINCT g.batch_id, g.row_number, w.reveal_id AS shown, g.step, g.reveal_id, r.provider, r.state, b.wants_mobile
          FROM IDS($1) AS e
-         JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)
+         JOIN row_waterfall f ON f.reveal_id = e.value
          JOIN batch_rows w ON w.batch_id = f.batch_id AND w.row_number = f.row_number AND w.ended IS NULL
          JOIN row_waterfall g ON g.batch_id = f.batch_id AND g.row_number = f.row_number
          JOIN reveals r ON r.id = g.reveal_id
          JOIN batches b ON b.id = f.batch_id
          ORDER BY g.batch_id, g.row_number, g.step",
-        json(&ids),
-    )?;
+        &[&Ints::of(ids)],
+    )
+    .await?;
     let mut states = States::new();
     let mut found: Vec<Waterfall> = Vec::new();
     let wanting = steps.iter().filter(|step| step.wants_mobile == 1);
@@ -141,12 +141,13 @@ pub(crate) async fn read_waterfalls(
 
 /// Locks reveals in the order of their numbers, and reads how they stand.
 pub(crate) async fn lock_states(conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<States> {
-    let found: Vec<(i64, String, String)> = rows!(
-        conn,
-        "SELECT r.id, r.provider, r.state FROM reveals r
-         WHERE r.id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) ORDER BY r.id FOR UPDATE",
-        json(&ids),
-    )?;
+    let found: Vec<(i64, String, String)> = conn
+        .fetch_all(
+            "SELECT r.id, r.provider, r.state FROM reveals r
+             WHERE r.id IN (SELECT e.value FROM IDS($1) AS e) ORDER BY r.id FOR UPDATE",
+            &[&Ints::of(ids)],
+        )
+        .await?;
     let standing = |(id, provider, state): (i64, String, String)| {
         Ok((id, (parse_provider(&provider, id)?, parse_state(&state, id)?)))
     };

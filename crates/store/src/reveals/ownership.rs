@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use db::bulk::{ints, write_rows};
-use db::{Conn, exec, json, record, rows};
+use db::{Conn, Ints, record};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::decode::parse_provider;
@@ -56,13 +56,12 @@ pub(crate) async fn assign_owners(
     }
     wake(conn, totals, &woken, now).await?;
     if !unwanted.is_empty() {
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE reveals SET state = 'idle', reason = NULL, due_at = NULL, updated_at = $2
-             WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-            json(&unwanted),
-            now.0,
-        )?;
+             WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+            &[&Ints::of(&unwanted), &now.0],
+        )
+        .await?;
     }
     Ok(())
 }
@@ -74,14 +73,15 @@ async fn show_kept_numbers(
     waiting: &States,
     ids: &[i64],
 ) -> Result<()> {
-    let kept: Vec<KeptRow> = rows!(
-        conn,
-        "SELECT w.batch_id, w.row_number, w.reveal_id, w.kept_id, r.provider FROM batch_rows w
-         JOIN batches b ON b.id = w.batch_id AND b.cancelled_at IS NOT NULL
-         JOIN reveals r ON r.id = w.kept_id AND r.state = 'found'
-         WHERE w.reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND w.ended IS NULL",
-        json(&ids),
-    )?;
+    let kept: Vec<KeptRow> = conn
+        .fetch_all(
+            "SELECT w.batch_id, w.row_number, w.reveal_id, w.kept_id, r.provider FROM batch_rows w
+             JOIN batches b ON b.id = w.batch_id AND b.cancelled_at IS NOT NULL
+             JOIN reveals r ON r.id = w.kept_id AND r.state = 'found'
+             WHERE w.reveal_id IN (SELECT e.value FROM IDS($1) AS e) AND w.ended IS NULL",
+            &[&Ints::of(ids)],
+        )
+        .await?;
     for row in &kept {
         let Some(from) = waiting.get(&row.reveal_id) else { continue };
         let to = parse_provider(&row.provider, row.kept_id)?;
@@ -109,15 +109,15 @@ async fn end_cancelled_rows(
     ids: &[i64],
     now: Timestamp,
 ) -> Result<()> {
-    let ended: Vec<(i64, i64)> = rows!(
-        conn,
-        "UPDATE batch_rows SET ended = 'cancelled', ended_at = $2
-         WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) AND ended IS NULL
-           AND batch_id IN (SELECT b.id FROM batches b WHERE b.cancelled_at IS NOT NULL)
-         RETURNING batch_id, reveal_id",
-        json(&ids),
-        now.0,
-    )?;
+    let ended: Vec<(i64, i64)> = conn
+        .fetch_all(
+            "UPDATE batch_rows SET ended = 'cancelled', ended_at = $2
+             WHERE reveal_id IN (SELECT e.value FROM IDS($1) AS e) AND ended IS NULL
+               AND batch_id IN (SELECT b.id FROM batches b WHERE b.cancelled_at IS NOT NULL)
+             RETURNING batch_id, reveal_id",
+            &[&Ints::of(ids), &now.0],
+        )
+        .await?;
     for (batch, reveal) in ended {
         if let Some(&(provider, state)) = waiting.get(&reveal) {
             totals.moved(batch, (provider, state), (provider, RevealState::Cancelled), 1);
@@ -130,21 +130,22 @@ async fn end_cancelled_rows(
 async fn place(conn: &mut Conn, ids: &[i64]) -> Result<BTreeMap<i64, Option<i64>>> {
     // The sum keeps Postgres from reading all rows of a batch: of new tables it doesn't know which index
     // names fewer.
-    let placed: Vec<(i64, Option<i64>)> = rows!(
-        conn,
-        "UPDATE reveals SET unclaimed = 0, owner = (
-            SELECT b.id FROM batch_rows w
-            JOIN batches b ON b.id = w.batch_id + 0 AND b.cancelled_at IS NULL
-            LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = reveals.provider
-            WHERE w.reveal_id = reveals.id AND w.ended IS NULL
-            ORDER BY CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END, COALESCE(t.at_ceiling, 0),
-                     b.priority DESC, b.id LIMIT 1)
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
-           AND (state <> 'idle' OR EXISTS (
-                SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id AND w.ended IS NULL))
-         RETURNING id, owner",
-        json(&ids),
-    )?;
+    let placed: Vec<(i64, Option<i64>)> = conn
+        .fetch_all(
+            "UPDATE reveals SET unclaimed = 0, owner = (
+                SELECT b.id FROM batch_rows w
+                JOIN batches b ON b.id = w.batch_id + 0 AND b.cancelled_at IS NULL
+                LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = reveals.provider
+                WHERE w.reveal_id = reveals.id AND w.ended IS NULL
+                ORDER BY CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END, COALESCE(t.at_ceiling, 0),
+                         b.priority DESC, b.id LIMIT 1)
+             WHERE id IN (SELECT e.value FROM IDS($1) AS e)
+               AND (state <> 'idle' OR EXISTS (
+                    SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id AND w.ended IS NULL))
+             RETURNING id, owner",
+            &[&Ints::of(ids)],
+        )
+        .await?;
     Ok(placed.into_iter().collect())
 }
 
@@ -157,13 +158,12 @@ async fn wake(
 ) -> Result<()> {
     for (provider, ids) in woken {
         count_rows(conn, totals, *provider, ids, RevealState::Queued).await?;
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE reveals SET state = 'queued', reason = NULL, due_at = NULL, updated_at = $2
-             WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-            json(&ids),
-            now.0,
-        )?;
+             WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+            &[&Ints::of(ids), &now.0],
+        )
+        .await?;
         conn.announce(Topic::Queue);
     }
     Ok(())

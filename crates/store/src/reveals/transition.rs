@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use db::bulk::{Key, ints, same, same_text, write_ranges, write_rows};
-use db::{Conn, exec, json};
+use db::{Conn, Ints};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::error::Result;
@@ -67,11 +67,11 @@ pub(crate) async fn reopen(
 ) -> Result<()> {
     count_rows(conn, totals, provider, ids, RevealState::Queued).await?;
     write_state(conn, ids, Change::to(RevealState::Queued), now).await?;
-    exec!(
-        conn,
-        "UPDATE reveals SET revealed_at = NULL WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-    )?;
+    conn.execute(
+        "UPDATE reveals SET revealed_at = NULL WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(ids)],
+    )
+    .await?;
     follow(conn, totals, ids, ids, now).await
 }
 
@@ -153,14 +153,14 @@ async fn write_given(conn: &mut Conn, pairs: &[(i64, i64)], now: Timestamp) -> R
     )
     .await?;
     let winners: Vec<i64> = pairs.iter().map(|(_, winner)| *winner).collect();
-    exec!(
-        conn,
-        "DELETE FROM row_waterfall WHERE reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)
+    conn.execute(
+        "DELETE FROM row_waterfall WHERE reveal_id IN (SELECT e.value FROM IDS($1) AS e)
            AND EXISTS (SELECT 1 FROM row_waterfall f
                        WHERE f.batch_id = row_waterfall.batch_id AND f.row_number = row_waterfall.row_number
                          AND f.reveal_id = row_waterfall.reveal_id AND f.step < row_waterfall.step)",
-        json(&winners),
-    )?;
+        &[&Ints::of(&winners)],
+    )
+    .await?;
     write_rows(
         conn,
         "UPDATE reveals SET state = 'idle', reason = NULL, due_at = NULL, owner = NULL, isolation_group = NULL,

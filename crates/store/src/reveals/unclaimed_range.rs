@@ -2,7 +2,7 @@
 //! enter no index of the queue. A person who enters the queue in any other way, or is assigned to another batch, is no longer
 //! `unclaimed` and is found by that index.
 
-use db::{Conn, exec, rows, value};
+use db::Conn;
 use jobs::Provider;
 
 use crate::error::Result;
@@ -39,15 +39,12 @@ pub(crate) async fn add(
     first: i64,
     last: i64,
 ) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "INSERT INTO unclaimed_ranges (batch_id, provider, next, last) VALUES ($1, $2, $3, $4)
          ON CONFLICT (batch_id, provider) DO UPDATE SET last = excluded.last",
-        batch,
-        provider.as_str(),
-        first,
-        last,
-    )?;
+        &[&batch, &provider.as_str(), &first, &last],
+    )
+    .await?;
     Ok(())
 }
 
@@ -60,17 +57,13 @@ impl UnclaimedRange {
         most: usize,
     ) -> Result<Vec<CandidateRow>> {
         // The empty text keeps SQLite from looking up all people of the provider, to put them in order.
-        Ok(rows!(
-            conn,
+        Ok(conn.fetch_all(
             "SELECT id, subject, attempts, repeat_of FROM reveals
              WHERE id >= $1 AND id <= $2 AND owner = $3 AND provider || '' = $4 AND state = 'queued' AND unclaimed = 1
              ORDER BY id LIMIT $5 FOR UPDATE SKIP LOCKED",
-            self.next,
-            self.last,
-            self.batch,
-            provider.as_str(),
-            most as i64,
-        )?)
+            &[&self.next, &self.last, &self.batch, &provider.as_str(), &(most as i64)],
+        )
+        .await?)
     }
 
     /// How many of them wait, counted up to `most`.
@@ -80,18 +73,14 @@ impl UnclaimedRange {
         provider: Provider,
         most: usize,
     ) -> Result<usize> {
-        let waiting: i64 = value!(
-            conn,
+        let waiting: i64 = conn.fetch_value(
             "SELECT COUNT(*) FROM (
                 SELECT id FROM reveals
                 WHERE id >= $1 AND id <= $2 AND owner = $3 AND provider || '' = $4 AND state = 'queued' AND unclaimed = 1
                 LIMIT $5) q",
-            self.next,
-            self.last,
-            self.batch,
-            provider.as_str(),
-            most as i64,
-        )?;
+            &[&self.next, &self.last, &self.batch, &provider.as_str(), &(most as i64)],
+        )
+        .await?;
         Ok(usize::try_from(waiting).unwrap_or(0))
     }
 
@@ -108,25 +97,22 @@ pub(crate) async fn advance(conn: &mut Conn, provider: Provider, cursor: &Cursor
     if to < last && to - next < NOTED_AFTER {
         return Ok(());
     }
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE unclaimed_ranges SET next = COALESCE((
             SELECT r.id FROM reveals r
             WHERE r.id >= unclaimed_ranges.next AND r.id <= $3
               AND r.owner = $1 AND r.provider || '' = $2 AND r.state = 'queued' AND r.unclaimed = 1
             ORDER BY r.id LIMIT 1), $3 + 1)
          WHERE batch_id = $1 AND provider = $2",
-        batch,
-        provider.as_str(),
-        to,
-    )?;
+        &[&batch, &provider.as_str(), &to],
+    )
+    .await?;
     if to == last {
-        exec!(
-            conn,
+        conn.execute(
             "DELETE FROM unclaimed_ranges WHERE batch_id = $1 AND provider = $2 AND next > last",
-            batch,
-            provider.as_str(),
-        )?;
+            &[&batch, &provider.as_str()],
+        )
+        .await?;
     }
     Ok(())
 }

@@ -7,14 +7,17 @@ use crate::conn::Conn;
 use crate::database::Database;
 use crate::error::Result;
 use crate::postgres::scratch::Scratch;
-use crate::{exec, value};
 
 /// The time-outs of a connection that writes.
 async fn timeouts(db: &Database) -> String {
     let set = db.write(|conn| {
         Box::pin(async move {
-            value!(conn, "SELECT current_setting('idle_in_transaction_session_timeout') || ' ' ||
-                current_setting('statement_timeout') || ' ' || current_setting('tcp_keepalives_idle')")
+            conn.fetch_value(
+                "SELECT current_setting('idle_in_transaction_session_timeout') || ' ' ||
+                 current_setting('statement_timeout') || ' ' || current_setting('tcp_keepalives_idle')",
+                &[],
+            )
+            .await
         })
     });
     set.await.unwrap()
@@ -22,7 +25,7 @@ async fn timeouts(db: &Database) -> String {
 
 /// Changes the one row of the table, and so locks it.
 async fn change(conn: &mut Conn) -> Result<u64> {
-    exec!(conn, "UPDATE people SET age = age + 1 WHERE id = 1")
+    conn.execute("UPDATE people SET age = age + 1 WHERE id = 1", &[]).await
 }
 
 #[tokio::test]
@@ -44,8 +47,8 @@ async fn a_frozen_process_stops_the_others_for_a_moment_only() {
     let frozen = scratch.open("?options[idle_in_transaction_session_timeout]=1s").await;
     let made = frozen.write(|conn| {
         Box::pin(async move {
-            exec!(conn, "CREATE TABLE people (id BIGINT PRIMARY KEY, age BIGINT)")?;
-            exec!(conn, "INSERT INTO people (id, age) VALUES (1, 30)")
+            conn.execute("CREATE TABLE people (id BIGINT PRIMARY KEY, age BIGINT)", &[]).await?;
+            conn.execute("INSERT INTO people (id, age) VALUES (1, 30)", &[]).await
         })
     });
     made.await.unwrap();

@@ -5,7 +5,6 @@ use crate::database::Database;
 use crate::error::{DbError, Failure, Result};
 use crate::tests::PEOPLE;
 use crate::transaction::BoxFuture;
-use crate::{exec, value};
 
 type Order = Arc<Mutex<Vec<&'static str>>>;
 
@@ -52,13 +51,15 @@ async fn a_panicking_write_harms_no_other() {
     let url = format!("sqlite://{}", dir.path().join("people.db").display());
     let store = Database::<DbError>::open(&url, &PEOPLE, true, true).await.unwrap();
     let made = store.write(|conn| {
-        Box::pin(async move { exec!(conn, "CREATE TABLE people (id BIGINT PRIMARY KEY)") })
+        Box::pin(
+            async move { conn.execute("CREATE TABLE people (id BIGINT PRIMARY KEY)", &[]).await },
+        )
     });
     made.await.unwrap();
     let writes = (0..60_i64).map(|n| {
         store.write(move |conn| {
             Box::pin(async move {
-                exec!(conn, "INSERT INTO people (id) VALUES ($1)", n)?;
+                conn.execute("INSERT INTO people (id) VALUES ($1)", &[&n]).await?;
                 assert!(n % 4 != 0, "a bug of the caller's");
                 Ok(n)
             })
@@ -73,6 +74,6 @@ async fn a_panicking_write_harms_no_other() {
         }
     }
     let mut conn = store.read().await.unwrap();
-    let kept: i64 = value!(conn, "SELECT COUNT(*) FROM people /* scan */").unwrap();
+    let kept: i64 = conn.fetch_value("SELECT COUNT(*) FROM people /* scan */", &[]).await.unwrap();
     assert_eq!(kept, 45);
 }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use db::{Conn, Texts, exec, json, rows, value};
+use db::{Conn, Ints, Texts, json};
 use jobs::identity::Persons;
 use jobs::identity::choice::{Standing, asked_by, counting_for_retry, next_generation};
 use jobs::{Provider, RevealState, Timestamp};
@@ -79,7 +79,8 @@ impl People {
         for found in people.look_up(conn, &ids).await? {
             people.remember(found);
         }
-        let wants: i64 = value!(conn, "SELECT wants_mobile FROM batches WHERE id = $1", batch)?;
+        let wants: i64 =
+            conn.fetch_value("SELECT wants_mobile FROM batches WHERE id = $1", &[&batch]).await?;
         let found = people.reveals.keys().copied().filter(|_| wants == 1);
         people.lacking = without_mobile(conn, found).await?;
         Ok(people)
@@ -90,24 +91,24 @@ impl People {
         let others: Vec<&Arc<str>> = self.persons.all().iter().flatten().collect();
         let mut all = ids.clone();
         for provider in Provider::ALL {
-            let found: Vec<(i64,)> = rows!(
-                conn,
+            let found: Vec<(i64,)> = conn.fetch_all(
                 "SELECT r.id FROM TEXTS($1) AS e JOIN reveals r ON r.provider = $2 AND r.subject = e.value",
-                Texts::of(&others),
-                provider.as_str(),
-            )?;
+                &[&Texts::of(&others), &provider.as_str()],
+            )
+            .await?;
             all.extend(found.into_iter().map(|(id,)| id));
         }
-        let found: Vec<RevealRow> = rows!(
-            conn,
-            "SELECT id, provider, subject, generation, state, revealed_at, call_id,
-                    (SELECT c.tracking_id FROM calls c WHERE c.id = reveals.call_id)
-             FROM reveals WHERE id IN (
-                SELECT n.id FROM IDS($1) AS e JOIN reveals o ON o.id = CAST(e.value AS BIGINT)
-                JOIN reveals n ON n.provider = o.provider AND n.subject = o.subject)
-             ORDER BY id FOR UPDATE",
-            json(&all),
-        )?;
+        let found: Vec<RevealRow> = conn
+            .fetch_all(
+                "SELECT id, provider, subject, generation, state, revealed_at, call_id,
+                        (SELECT c.tracking_id FROM calls c WHERE c.id = reveals.call_id)
+                 FROM reveals WHERE id IN (
+                    SELECT n.id FROM IDS($1) AS e JOIN reveals o ON o.id = e.value
+                    JOIN reveals n ON n.provider = o.provider AND n.subject = o.subject)
+                 ORDER BY id FOR UPDATE",
+                &[&Ints::of(&all)],
+            )
+            .await?;
         let reveal = |(
             id,
             provider,
@@ -221,16 +222,15 @@ impl People {
             })
             .collect();
         new.sort_unstable_by_key(|reveal| reveal.id);
-        exec!(
-            conn,
+        conn.execute(
             "INSERT INTO reveals (id, provider, subject, generation, state, repeat_of, updated_at)
              SELECT CAST(e.value->>'id' AS BIGINT), e.value->>'provider', e.value->>'subject',
                     CAST(e.value->>'generation' AS BIGINT), 'idle',
                     CAST(e.value->>'repeat_of' AS BIGINT), CAST($2 AS BIGINT)
              FROM EACH($1) AS e",
-            json(&new),
-            now.0,
-        )?;
+            &[&json(&new), &now.0],
+        )
+        .await?;
         Ok(())
     }
 
@@ -268,10 +268,11 @@ impl People {
 }
 
 async fn subjects_of(conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<Vec<Arc<str>>> {
-    let subjects: Vec<(String,)> = rows!(
-        conn,
-        "SELECT r.subject FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)",
-        json(ids),
-    )?;
+    let subjects: Vec<(String,)> = conn
+        .fetch_all(
+            "SELECT r.subject FROM IDS($1) AS e JOIN reveals r ON r.id = e.value",
+            &[&Ints::of(ids)],
+        )
+        .await?;
     Ok(subjects.into_iter().map(|(subject,)| subject.into()).collect())
 }

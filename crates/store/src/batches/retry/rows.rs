@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use db::{Conn, exec, json, rows};
+use db::{Conn, Ints, json};
 use jobs::RevealState;
 use serde::Serialize;
 
@@ -68,22 +68,22 @@ pub(super) struct RowChange {
 }
 
 pub(super) async fn read_rows(conn: &mut Conn, batch: i64, numbers: &[i64]) -> Result<Vec<Row>> {
-    let found: Vec<(i64, Option<String>, i64)> = rows!(
-        conn,
-        "SELECT w.row_number, w.ended, w.reveal_id FROM IDS($1) AS e
-         JOIN batch_rows w ON w.batch_id = $2 AND w.row_number = CAST(e.value AS BIGINT)
-         WHERE w.reveal_id IS NOT NULL ORDER BY w.row_number",
-        json(&numbers),
-        batch,
-    )?;
-    let steps: Vec<(i64, i64)> = rows!(
-        conn,
-        "SELECT f.row_number, f.reveal_id FROM IDS($1) AS e
-         JOIN row_waterfall f ON f.batch_id = $2 AND f.row_number = CAST(e.value AS BIGINT)
-         ORDER BY f.row_number, f.step",
-        json(&numbers),
-        batch,
-    )?;
+    let found: Vec<(i64, Option<String>, i64)> = conn
+        .fetch_all(
+            "SELECT w.row_number, w.ended, w.reveal_id FROM IDS($1) AS e
+             JOIN batch_rows w ON w.batch_id = $2 AND w.row_number = e.value
+             WHERE w.reveal_id IS NOT NULL ORDER BY w.row_number",
+            &[&Ints::of(numbers), &batch],
+        )
+        .await?;
+    let steps: Vec<(i64, i64)> = conn
+        .fetch_all(
+            "SELECT f.row_number, f.reveal_id FROM IDS($1) AS e
+             JOIN row_waterfall f ON f.batch_id = $2 AND f.row_number = e.value
+             ORDER BY f.row_number, f.step",
+            &[&Ints::of(numbers), &batch],
+        )
+        .await?;
     let mut of_row: HashMap<i64, Vec<i64>> = HashMap::new();
     for (number, reveal) in steps {
         of_row.entry(number).or_default().push(reveal);
@@ -105,15 +105,15 @@ pub(super) async fn write_rows(conn: &mut Conn, changes: &[RowChange]) -> Result
         step: usize,
         reveal: i64,
     }
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE batch_rows SET ended = NULL, ended_at = NULL,
             reveal_id = CAST(e.value->>'shown' AS BIGINT), kept_id = CAST(e.value->>'kept' AS BIGINT), shared = CAST(e.value->>'shared' AS BIGINT)
          FROM EACH($1) AS e
          WHERE batch_id = CAST(e.value->>'batch' AS BIGINT)
            AND row_number = CAST(e.value->>'number' AS BIGINT)",
-        json(&changes),
-    )?;
+        &[&json(&changes)],
+    )
+    .await?;
     let steps: Vec<Step> = changes
         .iter()
         .flat_map(|change| {
@@ -126,14 +126,14 @@ pub(super) async fn write_rows(conn: &mut Conn, changes: &[RowChange]) -> Result
             })
         })
         .collect();
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE row_waterfall SET reveal_id = CAST(e.value->>'reveal' AS BIGINT)
          FROM EACH($1) AS e
          WHERE batch_id = CAST(e.value->>'batch' AS BIGINT)
            AND row_number = CAST(e.value->>'number' AS BIGINT)
            AND step = CAST(e.value->>'step' AS BIGINT)",
-        json(&steps),
-    )?;
+        &[&json(&steps)],
+    )
+    .await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What publishing a batch changes for others, where it is too much for the transaction that publishes: reveals that turned
 //! out to be one person are merged, and people shared with slower batches are assigned to it.
 
-use db::{Conn, exec, rows};
+use db::Conn;
 use jobs::Timestamp;
 
 use crate::batches::submit::merge::merge_some;
@@ -20,10 +20,11 @@ impl Store {
     pub(crate) async fn sweep_owners_due(&self) -> Result<()> {
         let due: Vec<(i64,)> = {
             let mut conn = self.db.read().await?;
-            rows!(
-                conn,
-                "SELECT id FROM batches WHERE owners_due = 1 AND published_at IS NOT NULL ORDER BY id"
-            )?
+            conn.fetch_all(
+                "SELECT id FROM batches WHERE owners_due = 1 AND published_at IS NOT NULL ORDER BY id",
+                &[],
+            )
+            .await?
         };
         for (batch,) in due {
             self.assign_due_owners(batch).await?;
@@ -35,7 +36,8 @@ impl Store {
     pub(crate) async fn assign_due_owners(&self, batch: i64) -> Result<()> {
         let due: Vec<(i64,)> = {
             let mut conn = self.db.read().await?;
-            rows!(conn, "SELECT id FROM batches WHERE id = $1 AND owners_due = 1", batch)?
+            conn.fetch_all("SELECT id FROM batches WHERE id = $1 AND owners_due = 1", &[&batch])
+                .await?
         };
         if due.is_empty() {
             return Ok(());
@@ -53,7 +55,8 @@ impl Store {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    exec!(conn, "UPDATE batches SET owners_due = 0 WHERE id = $1", batch)?;
+                    conn.execute("UPDATE batches SET owners_due = 0 WHERE id = $1", &[&batch])
+                        .await?;
                     Ok(())
                 })
             })
@@ -63,15 +66,13 @@ impl Store {
     /// The next rows of a batch: the number of the last, and the people of these rows whom another batch owns.
     async fn next_shared(&self, batch: i64, after: i64) -> Result<Option<(i64, Vec<i64>)>> {
         let mut conn = self.db.read().await?;
-        let found: Vec<(i64, Option<i64>)> = rows!(
-            conn,
+        let found: Vec<(i64, Option<i64>)> = conn.fetch_all(
             "SELECT w.row_number, r.id FROM batch_rows w
              LEFT JOIN reveals r ON r.id = w.reveal_id AND r.state IN ('queued', 'retrying') AND r.owner <> $1
              WHERE w.batch_id = $1 AND w.row_number > $2 ORDER BY w.row_number LIMIT $3",
-            batch,
-            after,
-            ROWS_AT_ONCE,
-        )?;
+            &[&batch, &after, &ROWS_AT_ONCE],
+        )
+        .await?;
         let Some(&(last, _)) = found.last() else { return Ok(None) };
         Ok(Some((last, found.into_iter().filter_map(|(_, reveal)| reveal).collect())))
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use db::{Conn, Durability, ParallelWriter, exec, json, row, rows};
+use db::{Conn, Durability, Ints, ParallelWriter};
 use jobs::{Provider, Timestamp};
 
 use crate::batches::loading::{Loaded, Loading, swept};
@@ -31,11 +31,11 @@ pub(super) async fn load_chunk(
     now: Timestamp,
     parallel: Option<ParallelWriter>,
 ) -> Result<Loaded> {
-    let loading: Option<(i64,)> = row!(
-        conn,
+    let loading: Option<(i64,)> = conn.fetch_optional(
         "SELECT id FROM batches WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
-        batch.id,
-    )?;
+        &[&batch.id],
+    )
+    .await?;
     if loading.is_none() {
         return Err(swept(batch));
     }
@@ -74,16 +74,13 @@ pub(super) async fn load_chunk(
     save(conn, batch, people, rows, now, parallel).await?;
     totals.flush(conn, now).await?;
     // The batch's own row is locked last, as everywhere: results of shared people lock it, too.
-    let seen = exec!(
-        conn,
+    let seen = conn.execute(
         "UPDATE batches SET loader_seen_at = $2, took_over = CASE WHEN $3 = 1 THEN 1 ELSE took_over END,
             owners_due = CASE WHEN $4 = 1 THEN 1 ELSE owners_due END
          WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL",
-        batch.id,
-        now.0,
-        i64::from(reassigned.taken_over),
-        i64::from(reassigned.due),
-    )?;
+        &[&batch.id, &now.0, &i64::from(reassigned.taken_over), &i64::from(reassigned.due)],
+    )
+    .await?;
     if seen == 1 { Ok(loaded) } else { Err(swept(batch)) }
 }
 
@@ -154,11 +151,12 @@ async fn look_up_all(
 /// Whether any reveal exists at the provider.
 async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result<bool> {
     // By the index: without an order, Postgres scans the whole table where there is none.
-    let first: Option<(i64,)> = row!(
-        conn,
-        "SELECT id FROM reveals WHERE provider = $1 ORDER BY subject LIMIT 1",
-        provider.as_str()
-    )?;
+    let first: Option<(i64,)> = conn
+        .fetch_optional(
+            "SELECT id FROM reveals WHERE provider = $1 ORDER BY subject LIMIT 1",
+            &[&provider.as_str()],
+        )
+        .await?;
     Ok(first.is_some())
 }
 
@@ -199,16 +197,15 @@ async fn counted_and_unclaimed(
     if unclaimed.is_empty() {
         return Ok((HashSet::new(), unclaimed));
     }
-    let claimed: Vec<(i64, i64)> = rows!(
-        conn,
+    let claimed: Vec<(i64, i64)> = conn.fetch_all(
         "SELECT f.reveal_id, CAST(MAX(CASE WHEN f.batch_id = $2 THEN 1 ELSE 0 END) AS BIGINT) FROM IDS($1) AS e
-         JOIN row_waterfall f ON f.reveal_id = CAST(e.value AS BIGINT)
+         JOIN row_waterfall f ON f.reveal_id = e.value
          JOIN batches b ON b.id = f.batch_id
          WHERE b.id = $2 OR (b.published_at IS NOT NULL AND b.cancelled_at IS NULL)
          GROUP BY f.reveal_id",
-        json(&unclaimed),
-        batch.id,
-    )?;
+        &[&Ints::of(&unclaimed), &batch.id],
+    )
+    .await?;
     let mut counted = HashSet::new();
     for (reveal, by_this_batch) in claimed {
         unclaimed.remove(&reveal);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use db::{Conn, exec, json, record, rows, value};
+use db::{Conn, Ints, record};
 use jobs::identity::Persons;
 use jobs::identity::choice::{Standing, counting, gives_way};
 use jobs::{Provider, RevealState, Timestamp};
@@ -22,12 +22,13 @@ const AT_ONCE: i64 = 1_000;
 /// Whether more of the batch's own people are to give way than the transaction takes that publishes it. Nobody sees
 /// them, so they may do so before.
 pub(super) async fn has_many_of_its_own(conn: &mut Conn, batch: i64) -> Result<bool> {
-    let pairs: i64 = value!(
-        conn,
-        "SELECT COUNT(*) FROM batch_merges m JOIN reveals r ON r.id = m.loser
-         WHERE m.batch_id = $1 AND r.owner = $1",
-        batch,
-    )?;
+    let pairs: i64 = conn
+        .fetch_value(
+            "SELECT COUNT(*) FROM batch_merges m JOIN reveals r ON r.id = m.loser
+             WHERE m.batch_id = $1 AND r.owner = $1",
+            &[&batch],
+        )
+        .await?;
     Ok(pairs > AT_ONCE)
 }
 
@@ -58,13 +59,13 @@ pub(super) async fn carry_out_merges(
     batch: i64,
     now: Timestamp,
 ) -> Result<bool> {
-    let pairs: Vec<(i64, i64)> = rows!(
-        conn,
-        "SELECT m.loser, m.winner FROM batch_merges m JOIN reveals r ON r.id = m.loser
-         WHERE m.batch_id = $1 ORDER BY CASE WHEN r.owner = $1 THEN 0 ELSE 1 END, m.loser LIMIT $2",
-        batch,
-        AT_ONCE,
-    )?;
+    let pairs: Vec<(i64, i64)> = conn
+        .fetch_all(
+            "SELECT m.loser, m.winner FROM batch_merges m JOIN reveals r ON r.id = m.loser
+             WHERE m.batch_id = $1 ORDER BY CASE WHEN r.owner = $1 THEN 0 ELSE 1 END, m.loser LIMIT $2",
+            &[&batch, &AT_ONCE],
+        )
+        .await?;
     if pairs.is_empty() {
         return Ok(false);
     }
@@ -73,13 +74,12 @@ pub(super) async fn carry_out_merges(
     let persons = persons_of(conn, subjects).await?;
     give_way(conn, totals, &decide(&reveals, &persons), now).await?;
     let done: Vec<i64> = pairs.iter().map(|(loser, _)| *loser).collect();
-    exec!(
-        conn,
+    conn.execute(
         "DELETE FROM batch_merges WHERE batch_id = $2
-           AND loser IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&done),
-        batch,
-    )?;
+           AND loser IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(&done), &batch],
+    )
+    .await?;
     Ok(true)
 }
 
@@ -96,12 +96,13 @@ record! {
 
 async fn lock(conn: &mut Conn, pairs: &[(i64, i64)]) -> Result<Vec<Reveal>> {
     let ids: BTreeSet<i64> = pairs.iter().flat_map(|(loser, winner)| [*loser, *winner]).collect();
-    let found: Vec<RevealRow> = rows!(
-        conn,
-        "SELECT id, provider, subject, generation, state, revealed_at FROM reveals
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e) ORDER BY id FOR UPDATE",
-        json(&ids),
-    )?;
+    let found: Vec<RevealRow> = conn
+        .fetch_all(
+            "SELECT id, provider, subject, generation, state, revealed_at FROM reveals
+             WHERE id IN (SELECT e.value FROM IDS($1) AS e) ORDER BY id FOR UPDATE",
+            &[&Ints::of(&ids)],
+        )
+        .await?;
     let reveal = |row: RevealRow| {
         Ok(Reveal {
             id: row.id,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use db::{Conn, exec, json, row, rows};
+use db::{Conn, Ints};
 use jobs::{Provider, RevealState};
 use smallvec::SmallVec;
 
@@ -168,12 +168,11 @@ pub(super) async fn take_over(
             known.merges() || is_any_slower(conn, batch, *provider, &known.owners(&shown)).await?;
         if !known.taken_over().is_empty() {
             reassigned.taken_over = true;
-            exec!(
-                conn,
-                "UPDATE reveals SET unclaimed = 0, owner = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-                json(&known.taken_over()),
-                batch.id,
-            )?;
+            conn.execute(
+                "UPDATE reveals SET unclaimed = 0, owner = $2 WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+                &[&Ints::of(known.taken_over()), &batch.id],
+            )
+            .await?;
         }
     }
     Ok(reassigned)
@@ -192,22 +191,22 @@ async fn is_any_slower(
     if others.is_empty() {
         return Ok(false);
     }
-    let slower: Option<(i64,)> = row!(
-        conn,
-        "SELECT b.id FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
-         LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
-         WHERE b.priority < $3 OR b.cancelled_at IS NOT NULL OR t.at_ceiling = 1 LIMIT 1",
-        json(&others),
-        provider.as_str(),
-        batch.priority,
-    )?;
+    let slower: Option<(i64,)> = conn
+        .fetch_optional(
+            "SELECT b.id FROM IDS($1) AS e JOIN batches b ON b.id = e.value
+             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
+             WHERE b.priority < $3 OR b.cancelled_at IS NOT NULL OR t.at_ceiling = 1 LIMIT 1",
+            &[&Ints::of(&others), &provider.as_str(), &batch.priority],
+        )
+        .await?;
     Ok(slower.is_some())
 }
 
 /// Other batches that still load, and may never be published.
 pub(super) async fn others_that_load(conn: &mut Conn, batch: &Loading) -> Result<HashSet<i64>> {
-    let loading: Vec<(i64,)> =
-        rows!(conn, "SELECT id FROM batches WHERE published_at IS NULL AND id <> $1", batch.id)?;
+    let loading: Vec<(i64,)> = conn
+        .fetch_all("SELECT id FROM batches WHERE published_at IS NULL AND id <> $1", &[&batch.id])
+        .await?;
     Ok(loading.into_iter().map(|(id,)| id).collect())
 }
 

@@ -1,7 +1,7 @@
 //! Publishing a batch: one update makes it visible. With an idempotency key the first batch of that key stays
 //! the only one.
 
-use db::{Conn, json, row, rows, value};
+use db::{Conn, Ints};
 use jobs::BatchId;
 
 use crate::batches::loading::{Loading, swept};
@@ -50,17 +50,14 @@ impl Store {
                     let waiting = taken_over_by_loading(conn, id).await?;
                     let mut totals = Totals::default();
                     carry_out_merges(conn, &mut totals, id, now).await?;
-                    let published: Option<(i64, Option<i64>)> = row!(
-                        conn,
+                    let published: Option<(i64, Option<i64>)> = conn.fetch_optional(
                         "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
                             created_at = $2, finished_at = CASE WHEN unfinished = 0 THEN $2 END
                          WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL
                          RETURNING total, finished_at",
-                        id,
-                        now.0,
-                        text,
-                        hash,
-                    )?;
+                        &[&id, &now.0, &text, &hash],
+                    )
+                    .await?;
                     // The evidence of a batch that was swept merges no people.
                     let published = published.ok_or_else(|| swept(&loading))?;
                     assign_owners(conn, &mut totals, &waiting, now).await?;
@@ -105,8 +102,9 @@ impl Store {
     /// The database can't be used.
     pub async fn idempotency_key_is_taken(&self, key: &str) -> Result<bool> {
         let mut conn = self.db.read().await?;
-        let batches: i64 =
-            value!(conn, "SELECT COUNT(*) FROM batches WHERE idempotency_key = $1", key)?;
+        let batches: i64 = conn
+            .fetch_value("SELECT COUNT(*) FROM batches WHERE idempotency_key = $1", &[&key])
+            .await?;
         Ok(batches > 0)
     }
 
@@ -116,11 +114,12 @@ impl Store {
     /// It had other content or options.
     pub async fn idempotent_batch(&self, key: &str, content_hash: &str) -> Result<Option<BatchId>> {
         let mut conn = self.db.read().await?;
-        let found: Option<(String, Option<String>)> = row!(
-            conn,
-            "SELECT batch_id, content_hash FROM batches WHERE idempotency_key = $1",
-            key
-        )?;
+        let found: Option<(String, Option<String>)> = conn
+            .fetch_optional(
+                "SELECT batch_id, content_hash FROM batches WHERE idempotency_key = $1",
+                &[&key],
+            )
+            .await?;
         match found {
             None => Ok(None),
             Some((id, hash)) if hash.as_deref() == Some(content_hash) => {
@@ -142,25 +141,26 @@ impl Store {
 /// They are locked here, before the batch is, and under the lock of loading batches.
 async fn taken_over_by_loading(conn: &mut Conn, batch: i64) -> Result<Vec<i64>> {
     RevealIds::lock(conn).await?;
-    let takers: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT id FROM batches WHERE published_at IS NULL AND took_over = 1 AND id <> $1",
-        batch,
-    )?;
+    let takers: Vec<(i64,)> = conn
+        .fetch_all(
+            "SELECT id FROM batches WHERE published_at IS NULL AND took_over = 1 AND id <> $1",
+            &[&batch],
+        )
+        .await?;
     if takers.is_empty() {
         return Ok(Vec::new());
     }
     let takers: Vec<i64> = takers.into_iter().map(|(id,)| id).collect();
     // The sum keeps both databases from reading all rows of a batch, which may be a million.
-    let both: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT r.id FROM IDS($1) AS e
-         JOIN reveals r ON r.queue_owner = CAST(e.value AS BIGINT)
-         WHERE EXISTS (SELECT 1 FROM batch_rows w
-                       WHERE w.reveal_id = r.id AND w.batch_id + 0 = $2 AND w.ended IS NULL)
-         ORDER BY r.id FOR UPDATE OF r",
-        json(&takers),
-        batch,
-    )?;
+    let both: Vec<(i64,)> = conn
+        .fetch_all(
+            "SELECT r.id FROM IDS($1) AS e
+             JOIN reveals r ON r.queue_owner = e.value
+             WHERE EXISTS (SELECT 1 FROM batch_rows w
+                           WHERE w.reveal_id = r.id AND w.batch_id + 0 = $2 AND w.ended IS NULL)
+             ORDER BY r.id FOR UPDATE OF r",
+            &[&Ints::of(&takers), &batch],
+        )
+        .await?;
     Ok(both.into_iter().map(|(id,)| id).collect())
 }

@@ -1,7 +1,5 @@
 //! Statistics for Postgres' planner of a batch that was just loaded.
 
-use db::exec;
-
 use crate::error::Result;
 use crate::store::Store;
 
@@ -20,8 +18,8 @@ impl Store {
             .db
             .write(|conn| {
                 Box::pin(async move {
-                    exec!(conn, "SET LOCAL default_statistics_target = 10")?;
-                    exec!(conn, "ANALYZE (SKIP_LOCKED) reveals, batch_rows")?;
+                    conn.execute("SET LOCAL default_statistics_target = 10", &[]).await?;
+                    conn.execute("ANALYZE (SKIP_LOCKED) reveals, batch_rows", &[]).await?;
                     Ok(())
                 })
             })

@@ -1,6 +1,6 @@
 //! Whether anything may be sent now: gate, rate, canary, and what is left of the day.
 
-use db::{Conn, value};
+use db::Conn;
 use jobs::gate::Admission as GateState;
 use jobs::{Provider, Timestamp, lookup};
 
@@ -86,12 +86,12 @@ pub(super) async fn spare_the_day(
     if next <= now.0 {
         return Ok(None);
     }
-    let waiting: i64 = value!(
-        conn,
+    let waiting: i64 = conn.fetch_value(
         "SELECT CAST(COALESCE(SUM(t.queued), 0) AS BIGINT) FROM batch_totals t JOIN batches b ON b.id = t.batch_id
          WHERE t.provider = $1 AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
-        ask.provider.as_str(),
-    )?;
+        &[&ask.provider.as_str()],
+    )
+    .await?;
     Ok((waiting < ask.people as i64).then_some(Timestamp(next)))
 }
 
@@ -106,14 +106,13 @@ pub(super) const SMALL_PROBE: usize = 1;
 
 /// Whether the results of any call that was sent since then are out or may be. Two questions, since each has an index of its own.
 pub(crate) async fn anything_out(conn: &mut Conn, provider: Provider, since: i64) -> Result<bool> {
-    let out: i64 = value!(
-        conn,
+    let out: i64 = conn.fetch_value(
         "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND deadline_at >= $2 AND sent_at >= $2)
                             OR EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND state = 'sending' AND sent_at >= $2)
                           THEN 1 ELSE 0 END AS BIGINT)",
-        provider.as_str(),
-        since,
-    )?;
+        &[&provider.as_str(), &since],
+    )
+    .await?;
     Ok(out == 1)
 }
 

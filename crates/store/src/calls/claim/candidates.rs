@@ -1,6 +1,6 @@
 //! Taking people out of the queue: those of one batch, and isolation groups.
 
-use db::{Conn, record, rows, value};
+use db::{Conn, record};
 use jobs::{Credits, Provider, Timestamp};
 use smallvec::SmallVec;
 
@@ -84,14 +84,13 @@ impl DueBatch {
     ) -> Result<usize> {
         let mut ready = 0;
         if self.others {
-            let others: i64 = value!(
-                conn,
-                "SELECT COUNT(*) FROM (
-                    SELECT id FROM reveals WHERE queue_owner = $1 AND provider = $2 LIMIT $3) q",
-                self.batch,
-                provider.as_str(),
-                most as i64,
-            )?;
+            let others: i64 = conn
+                .fetch_value(
+                    "SELECT COUNT(*) FROM (
+                     SELECT id FROM reveals WHERE queue_owner = $1 AND provider = $2 LIMIT $3) q",
+                    &[&self.batch, &provider.as_str(), &(most as i64)],
+                )
+                .await?;
             ready = usize::try_from(others).unwrap_or(0);
         }
         if let Some(range) = self.unclaimed.filter(|_| ready < most) {
@@ -125,8 +124,7 @@ pub(super) use credits_left;
 
 /// Batches with people in the queue, in the order in which they are served.
 pub(super) async fn due_batches(conn: &mut Conn, provider: Provider) -> Result<Vec<DueBatch>> {
-    let batches: Vec<DueBatchRow> = rows!(
-        conn,
+    let batches: Vec<DueBatchRow> = conn.fetch_all(
         concat!(
             "SELECT b.id AS batch, b.priority, t.queued, t.served, n.next, n.last,
                 CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals r WHERE r.queue_owner = b.id AND r.provider = t.provider)
@@ -139,8 +137,9 @@ pub(super) async fn due_batches(conn: &mut Conn, provider: Provider) -> Result<V
                AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
              ORDER BY b.priority DESC, t.served, b.id",
         ),
-        provider.as_str(),
-    )?;
+        &[&provider.as_str()],
+    )
+    .await?;
     let due = |row: DueBatchRow| DueBatch {
         batch: row.batch,
         unclaimed: row.next.zip(row.last).map(|(next, last)| UnclaimedRange {
@@ -176,8 +175,7 @@ pub(super) async fn isolation_groups(
     if isolated >= DAILY_REQUESTS / ISOLATION_SHARE && provider == Provider::Ocean {
         return Ok(Vec::new());
     }
-    let cohorts: Vec<(i64,)> = rows!(
-        conn,
+    let cohorts: Vec<(i64,)> = conn.fetch_all(
         "SELECT DISTINCT r.queue_group FROM reveals r
          WHERE r.provider = $1 AND r.queue_group > $2
            AND EXISTS (
@@ -186,10 +184,9 @@ pub(super) async fn isolation_groups(
             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = r.provider
             WHERE w.reveal_id = r.id AND w.ended IS NULL AND COALESCE(t.at_ceiling, 0) = 0)
          ORDER BY r.queue_group LIMIT $3",
-        provider.as_str(),
-        after,
-        most as i64,
-    )?;
+        &[&provider.as_str(), &after, &(most as i64)],
+    )
+    .await?;
     Ok(cohorts.into_iter().map(|(id,)| id).collect())
 }
 
@@ -203,15 +200,14 @@ pub(super) async fn take_from_batch(
 ) -> Result<Vec<Candidate>> {
     let mut taken: Vec<CandidateRow> = Vec::new();
     if due.others {
-        taken = rows!(
-            conn,
-            "SELECT id, subject, attempts, repeat_of FROM reveals
-             WHERE queue_owner = $1 AND provider = $2
-             ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
-            due.batch,
-            provider.as_str(),
-            most as i64,
-        )?;
+        taken = conn
+            .fetch_all(
+                "SELECT id, subject, attempts, repeat_of FROM reveals
+                 WHERE queue_owner = $1 AND provider = $2
+                 ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
+                &[&due.batch, &provider.as_str(), &(most as i64)],
+            )
+            .await?;
     }
     if let Some(range) = &due.unclaimed {
         // Merged by id: a batch whose ceiling lets it ask for some only keeps the order of its input.
@@ -234,24 +230,22 @@ pub(super) async fn take_from_full(
     most: usize,
     now: Timestamp,
 ) -> Result<()> {
-    let full: i64 = value!(
-        conn,
+    let full: i64 = conn.fetch_value(
         "SELECT COUNT(*) FROM batch_totals WHERE provider = $1 AND at_ceiling = 1 AND queued > 0",
-        provider.as_str(),
-    )?;
+        &[&provider.as_str()],
+    )
+    .await?;
     if full == 0 {
         return Ok(());
     }
-    let shared: Vec<(i64,)> = rows!(
-        conn,
+    let shared: Vec<(i64,)> = conn.fetch_all(
         "SELECT DISTINCT r.id FROM batch_rows w
          JOIN reveals r ON r.id = w.reveal_id AND r.provider = $2 AND r.state = 'queued' AND r.isolation_group IS NULL
          JOIN batch_totals t ON t.batch_id = r.owner AND t.provider = $2 AND t.at_ceiling = 1
          WHERE w.batch_id = $1 AND w.ended IS NULL LIMIT $3",
-        batch,
-        provider.as_str(),
-        most as i64,
-    )?;
+        &[&batch, &provider.as_str(), &(most as i64)],
+    )
+    .await?;
     let shared: Vec<i64> = shared.into_iter().map(|(id,)| id).collect();
     assign_owners(conn, totals, &shared, now).await
 }
@@ -262,13 +256,13 @@ pub(super) async fn take_to_look_up(
     due: &DueBatch,
     most: usize,
 ) -> Result<Vec<Candidate>> {
-    let taken: Vec<CandidateRow> = rows!(
-        conn,
-        "SELECT id, subject, attempts, repeat_of FROM reveals
-         WHERE lookup_owner = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED",
-        due.batch,
-        most as i64,
-    )?;
+    let taken: Vec<CandidateRow> = conn
+        .fetch_all(
+            "SELECT id, subject, attempts, repeat_of FROM reveals
+             WHERE lookup_owner = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED",
+            &[&due.batch, &(most as i64)],
+        )
+        .await?;
     Ok(taken.into_iter().map(Candidate::from).collect())
 }
 
@@ -278,14 +272,13 @@ pub(super) async fn take_group(
     group: i64,
     most: usize,
 ) -> Result<Vec<Candidate>> {
-    let taken: Vec<CandidateRow> = rows!(
-        conn,
-        "SELECT id, subject, attempts, repeat_of FROM reveals
-         WHERE provider = $1 AND queue_group = $2
-         ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
-        provider.as_str(),
-        group,
-        most as i64,
-    )?;
+    let taken: Vec<CandidateRow> = conn
+        .fetch_all(
+            "SELECT id, subject, attempts, repeat_of FROM reveals
+             WHERE provider = $1 AND queue_group = $2
+             ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED",
+            &[&provider.as_str(), &group, &(most as i64)],
+        )
+        .await?;
     Ok(taken.into_iter().map(Candidate::from).collect())
 }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use db::{Conn, Texts, rows};
+use db::{Conn, Texts};
 use jobs::backoff::exponential;
 
 use crate::calls::claimed::{ClaimedCall, Claims};
@@ -69,13 +69,13 @@ async fn find(conn: &mut Conn, calls: &[ClaimedCall]) -> Result<Vec<ClaimedCall>
     let Some(first) = calls.first() else { return Ok(Vec::new()) };
     Gate::lock(conn, first.provider).await?;
     let ids: Vec<String> = calls.iter().map(|call| call.call_id.to_string()).collect();
-    let found: Vec<(String,)> = rows!(
-        conn,
-        "SELECT c.call_id FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value
-         WHERE c.state = 'sending' AND c.worker_id = $2",
-        Texts::of(&ids),
-        first.worker.to_string(),
-    )?;
+    let found: Vec<(String,)> = conn
+        .fetch_all(
+            "SELECT c.call_id FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value
+             WHERE c.state = 'sending' AND c.worker_id = $2",
+            &[&Texts::of(&ids), &first.worker.to_string()],
+        )
+        .await?;
     let there = |call: &&ClaimedCall| {
         let id = call.call_id.to_string();
         found.iter().any(|(found,)| *found == id)

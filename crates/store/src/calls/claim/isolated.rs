@@ -1,6 +1,6 @@
 //! People who are not simply next in the queue: those in backoff, and isolation groups.
 
-use db::{Conn, row, rows};
+use db::Conn;
 use jobs::{Provider, RevealState, Timestamp, lookup};
 
 use crate::error::Result;
@@ -25,8 +25,7 @@ pub(super) struct OffQueue {
 
 impl OffQueue {
     pub(super) async fn read(conn: &mut Conn, provider: Provider) -> Result<OffQueue> {
-        let found: Option<(Option<i64>, i64, i64, i64)> = row!(
-            conn,
+        let found: Option<(Option<i64>, i64, i64, i64)> = conn.fetch_optional(
             "SELECT (SELECT MIN(retry_at) FROM reveals WHERE provider = $1 AND retry_at IS NOT NULL),
                     CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals WHERE provider = $1 AND queue_group IS NOT NULL)
                               THEN 1 ELSE 0 END AS BIGINT),
@@ -34,9 +33,9 @@ impl OffQueue {
                               THEN 1 ELSE 0 END AS BIGINT),
                     CAST(CASE WHEN $2 = 1 AND EXISTS (SELECT 1 FROM calls WHERE state = 'sending' AND kind = 'lookup')
                               THEN 1 ELSE 0 END AS BIGINT)",
-            provider.as_str(),
-            i64::from(provider == lookup::PROVIDER),
-        )?;
+            &[&provider.as_str(), &i64::from(provider == lookup::PROVIDER)],
+        )
+        .await?;
         let (due, isolated, to_look_up, out) = found.unwrap_or_default();
         Ok(OffQueue {
             next_due: due.map(Timestamp),
@@ -54,14 +53,13 @@ pub(super) async fn promote_due(
     provider: Provider,
     now: Timestamp,
 ) -> Result<bool> {
-    let due: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT id FROM reveals WHERE provider = $1 AND retry_at <= $2
-         ORDER BY retry_at LIMIT $3 FOR UPDATE SKIP LOCKED",
-        provider.as_str(),
-        now.0,
-        DUE_AT_ONCE,
-    )?;
+    let due: Vec<(i64,)> = conn
+        .fetch_all(
+            "SELECT id FROM reveals WHERE provider = $1 AND retry_at <= $2
+             ORDER BY retry_at LIMIT $3 FOR UPDATE SKIP LOCKED",
+            &[&provider.as_str(), &now.0, &DUE_AT_ONCE],
+        )
+        .await?;
     let ids: Vec<i64> = due.into_iter().map(|(id,)| id).collect();
     shift(conn, totals, provider, &ids, Change::to(RevealState::Queued), now).await?;
     Ok(!ids.is_empty())

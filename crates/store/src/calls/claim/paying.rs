@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use db::{Conn, exec, json, rows};
+use db::{Conn, Ints};
 use jobs::budget::{self, Room, allocate};
 use jobs::{CallKind, Credits, Price, Provider, Timestamp};
 
@@ -127,18 +127,18 @@ async fn read_batches(
     if unknown.is_empty() {
         return Ok(());
     }
-    let wanting: Vec<(i64, Option<i64>)> = rows!(
-        conn,
-        concat!(
-            "SELECT b.id, ",
-            credits_left!(),
-            " FROM IDS($1) AS e JOIN batches b ON b.id = CAST(e.value AS BIGINT)
+    let wanting: Vec<(i64, Option<i64>)> = conn
+        .fetch_all(
+            concat!(
+                "SELECT b.id, ",
+                credits_left!(),
+                " FROM IDS($1) AS e JOIN batches b ON b.id = e.value
              LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $2
              WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
-        ),
-        json(&unknown),
-        provider.as_str(),
-    )?;
+            ),
+            &[&Ints::of(&unknown), &provider.as_str()],
+        )
+        .await?;
     for (batch, left) in wanting {
         budget.note(batch, left.map(Credits::from_thousandths));
     }
@@ -148,15 +148,13 @@ async fn read_batches(
 /// The balance that we know is too small for the next person: has the account asked soon, unless that is due anyway.
 async fn ask_balance_soon(conn: &mut Conn, ask: &ClaimReveals, now: Timestamp) -> Result<()> {
     let interval = i64::try_from(ask.credits_check_interval.as_millis()).unwrap_or(i64::MAX / 4);
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE provider_gates SET balance_due_at =
             CASE WHEN balance_at IS NULL OR balance_at + $3 < $2 THEN $2 ELSE balance_at + $3 END
          WHERE provider = $1 AND balance_due_at IS NULL",
-        ask.provider.as_str(),
-        now.0,
-        interval,
-    )?;
+        &[&ask.provider.as_str(), &now.0, &interval],
+    )
+    .await?;
     conn.announce(Topic::Queue);
     Ok(())
 }

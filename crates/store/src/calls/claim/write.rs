@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use db::bulk::{ints, same, write_ranges, write_rows};
-use db::{Conn, exec, json, rows};
+use db::{Conn, json};
 use jobs::rate::Grant;
 use jobs::{CallId, Credits, RevealState, Tariff, Timestamp};
 use serde::Serialize;
@@ -46,12 +46,11 @@ pub(super) async fn write_planned(
     let sent = Sent { probe, number_price: tariff.and_then(Tariff::per_number), now };
     let calls = write_calls(conn, totals, ask, planned, sent, &grant, time).await?;
     if let Some(call) = calls.first().filter(|_| probe) {
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE provider_gates SET state = 'probing', probe_call = $2 WHERE provider = $1",
-            ask.provider.as_str(),
-            call.id,
-        )?;
+            &[&ask.provider.as_str(), &call.id],
+        )
+        .await?;
     }
     Ok(Claims { calls, again_at: Some(Timestamp(grant.next_at_ms)), paced: true })
 }
@@ -144,8 +143,7 @@ async fn insert_calls(
         }
     }
     let new: Vec<Row> = ids.iter().zip(planned).map(row).collect();
-    let numbers: Vec<(i64, String)> = rows!(
-        conn,
+    let numbers: Vec<(i64, String)> = conn.fetch_all(
         "INSERT INTO calls (call_id, kind, provider, state, worker_id, people, open_people, attempt, probe, sent_at, repeat_of, number_price)
          SELECT e.value->>'call_id', e.value->>'kind', $2, 'sending', $3, CAST(e.value->>'people' AS BIGINT),
                 CAST(e.value->>'people' AS BIGINT), CAST(e.value->>'attempt' AS BIGINT),
@@ -153,13 +151,16 @@ async fn insert_calls(
                 CAST($6 AS BIGINT)
          FROM EACH($1) AS e
          RETURNING id, call_id",
-        json(&new),
-        ask.provider.as_str(),
-        ask.worker.to_string(),
-        i64::from(probe),
-        now.0,
-        number_price.map(Credits::thousandths),
-    )?;
+        &[
+            &json(&new),
+            &ask.provider.as_str(),
+            &ask.worker.to_string(),
+            &i64::from(probe),
+            &now.0,
+            &number_price.map(Credits::thousandths),
+        ],
+    )
+    .await?;
     Ok(numbers.into_iter().map(|(id, call_id)| (call_id, id)).collect())
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use db::{exec, value};
 use jobs::{Policy, Provider};
 
 use crate::calls::polls::POLL_LEASE;
@@ -23,43 +22,35 @@ impl Store {
         let longest = policy.poll_interval_max.max(policy.webhook_grace).max(POLL_LEASE);
         let poll = (now + 2 * longest).0;
         for provider in Provider::ALL {
-            let ahead: i64 = value!(
-                self.db.read().await?,
+            let ahead: i64 = self.db.read().await?.fetch_value(
                 "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM workers WHERE stopped_at IS NULL AND heartbeat_at > $2)
                           OR EXISTS (SELECT 1 FROM reveals WHERE provider = $1 AND retry_at > $3)
                           OR EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND poll_at > $4)
                         THEN 1 ELSE 0 END AS BIGINT)",
-                provider.as_str(),
-                heartbeat,
-                backoff,
-                poll,
-            )?;
+                &[&provider.as_str(), &heartbeat, &backoff, &poll],
+            )
+            .await?;
             if ahead == 0 {
                 continue;
             }
             tracing::warn!(%provider, "the clock was set back: what was put too far ahead is due now");
             self.db.write(move |conn| {
                 Box::pin(async move {
-                    exec!(
-                        conn,
+                    conn.execute(
                         "UPDATE workers SET heartbeat_at = $1 WHERE stopped_at IS NULL AND heartbeat_at > $2",
-                        now.0,
-                        heartbeat,
-                    )?;
-                    exec!(
-                        conn,
+                        &[&now.0, &heartbeat],
+                    )
+                    .await?;
+                    conn.execute(
                         "UPDATE calls SET poll_at = $2 WHERE provider = $1 AND poll_at > $3",
-                        provider.as_str(),
-                        now.0,
-                        poll,
-                    )?;
-                    exec!(
-                        conn,
+                        &[&provider.as_str(), &now.0, &poll],
+                    )
+                    .await?;
+                    conn.execute(
                         "UPDATE reveals SET due_at = $2 WHERE provider = $1 AND retry_at > $3",
-                        provider.as_str(),
-                        now.0,
-                        backoff,
-                    )?;
+                        &[&provider.as_str(), &now.0, &backoff],
+                    )
+                    .await?;
                     conn.announce(Topic::Queue);
                     conn.announce(Topic::Polls);
                     Ok(())

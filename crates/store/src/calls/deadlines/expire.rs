@@ -1,6 +1,6 @@
 //! Ending calls without a result.
 
-use db::{Conn, exec, json, row, rows};
+use db::{Conn, Ints};
 use jobs::{CallState, Provider, RevealState, Timestamp};
 
 use crate::decode::parse_provider;
@@ -28,18 +28,20 @@ pub(crate) async fn lock_all(conn: &mut Conn, calls: &[Looked]) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
-    let _: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT c.id FROM IDS($1) AS e JOIN calls c ON c.id = CAST(e.value AS BIGINT)
-         ORDER BY c.id FOR UPDATE",
-        json(&ids),
-    )?;
-    let _: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT r.id FROM IDS($1) AS e JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT)
-         JOIN reveals r ON r.id = m.reveal_id ORDER BY r.id FOR UPDATE OF r",
-        json(&ids),
-    )?;
+    let _: Vec<(i64,)> = conn
+        .fetch_all(
+            "SELECT c.id FROM IDS($1) AS e JOIN calls c ON c.id = e.value
+             ORDER BY c.id FOR UPDATE",
+            &[&Ints::of(&ids)],
+        )
+        .await?;
+    let _: Vec<(i64,)> = conn
+        .fetch_all(
+            "SELECT r.id FROM IDS($1) AS e JOIN call_reveals m ON m.call_id = e.value
+             JOIN reveals r ON r.id = m.reveal_id ORDER BY r.id FOR UPDATE OF r",
+            &[&Ints::of(&ids)],
+        )
+        .await?;
     Ok(())
 }
 
@@ -51,11 +53,12 @@ pub(crate) async fn expire_call(
     call: i64,
     now: Timestamp,
 ) -> Result<()> {
-    let state: Option<(String,)> = row!(
-        conn,
-        "SELECT state FROM calls WHERE id = $1 AND deadline_at IS NOT NULL FOR UPDATE",
-        call
-    )?;
+    let state: Option<(String,)> = conn
+        .fetch_optional(
+            "SELECT state FROM calls WHERE id = $1 AND deadline_at IS NOT NULL FOR UPDATE",
+            &[&call],
+        )
+        .await?;
     let Some((state,)) = state else { return Ok(()) };
     if state == CallState::Expired.as_str() {
         return polled_in_vain(conn, call, now).await;
@@ -77,13 +80,12 @@ pub(super) async fn end_without_result(
     call: i64,
     outcome: &str,
 ) -> Result<()> {
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE calls SET state = 'expired', outcome = $2, deadline_at = NULL, poll_at = NULL, poll_lease = NULL
          WHERE id = $1",
-        call,
-        outcome,
-    )?;
+        &[&call, &outcome],
+    )
+    .await?;
     for (payer, credits) in reserved_by_payer(conn, call).await? {
         totals.write_off(payer, provider, credits);
     }
@@ -92,11 +94,11 @@ pub(super) async fn end_without_result(
 
 /// The people who wait for this call and no other, locked in the order of their numbers.
 pub(super) async fn waiting_on(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
-    let ids: Vec<(i64,)> = rows!(
-        conn,
+    let ids: Vec<(i64,)> = conn.fetch_all(
         "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
          WHERE m.call_id = $1 AND r.call_id = $1 AND r.state = 'asked' ORDER BY r.id FOR UPDATE OF r",
-        call,
-    )?;
+        &[&call],
+    )
+    .await?;
     Ok(ids.into_iter().map(|(id,)| id).collect())
 }

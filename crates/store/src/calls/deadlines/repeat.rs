@@ -1,6 +1,6 @@
 //! Requests of unknown outcome that the user wants sent again.
 
-use db::{Conn, exec, json, rows, value};
+use db::{Conn, Ints};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::calls::deadlines::expire::{
@@ -26,7 +26,8 @@ pub(super) async fn repeat_unknown(
          ORDER BY sent_at LIMIT $3";
     let mut old = Vec::new();
     for provider in Provider::ALL {
-        let found: Vec<(i64, String)> = rows!(conn, UNKNOWN, provider.as_str(), before.0, AT_ONCE)?;
+        let found: Vec<(i64, String)> =
+            conn.fetch_all(UNKNOWN, &[&provider.as_str(), &before.0, &AT_ONCE]).await?;
         old.extend(looked(found)?);
     }
     lock_all(conn, &old).await?;
@@ -36,7 +37,7 @@ pub(super) async fn repeat_unknown(
         // Its webhook, or another worker, may have been faster than the lock.
         const OPEN: &str = "SELECT CAST(CASE WHEN state = 'unknown' AND open_people = people THEN 1 ELSE 0 END AS BIGINT)
              FROM calls WHERE id = $1";
-        let open: i64 = value!(conn, OPEN, call)?;
+        let open: i64 = conn.fetch_value(OPEN, &[&call]).await?;
         if open == 1 {
             let outcome = "unknown: sent again";
             let expired =
@@ -63,13 +64,11 @@ pub(crate) async fn look_up_again(
     now: Timestamp,
 ) -> Result<()> {
     // Its answer may have been faster.
-    let open = exec!(
-        conn,
+    let open = conn.execute(
         "UPDATE calls SET http_status = $2, finished_at = $3 WHERE id = $1 AND state = 'sending'",
-        call,
-        http_status.map(i64::from),
-        now.0,
-    )?;
+        &[&call, &http_status.map(i64::from), &now.0],
+    )
+    .await?;
     if open == 0 {
         return Ok(());
     }
@@ -90,13 +89,13 @@ async fn repeat(
 ) -> Result<()> {
     end_without_result(conn, totals, provider, call, outcome).await?;
     let ids = waiting_on(conn, call).await?;
-    let spent: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT id FROM reveals WHERE attempts + 1 >= $2
-         AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-        max_attempts,
-    )?;
+    let spent: Vec<(i64,)> = conn
+        .fetch_all(
+            "SELECT id FROM reveals WHERE attempts + 1 >= $2
+             AND id IN (SELECT e.value FROM IDS($1) AS e)",
+            &[&Ints::of(&ids), &max_attempts],
+        )
+        .await?;
     let spent: Vec<i64> = spent.into_iter().map(|(id,)| id).collect();
     let again: Vec<i64> = ids.into_iter().filter(|id| !spent.contains(id)).collect();
     shift(conn, totals, provider, &spent, gave_up, now).await?;
@@ -104,13 +103,12 @@ async fn repeat(
     shift(conn, totals, provider, &again, change, now).await?;
     // Of those who were sent again before, an earlier request may have turned out to be taken.
     rejoin_accepted(conn, totals, provider, &again, now).await?;
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE reveals SET repeat_of = $2, isolation_group = NULL
-         WHERE state <> 'asked' AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&again),
-        call,
-    )?;
+         WHERE state <> 'asked' AND id IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(&again), &call],
+    )
+    .await?;
     conn.announce(Topic::Queue);
     Ok(())
 }

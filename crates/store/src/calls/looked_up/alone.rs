@@ -1,6 +1,6 @@
 //! An answer whose people name no handle: each person is asked for alone, and then the one in the answer is theirs.
 
-use db::{Conn, exec, json};
+use db::{Conn, Ints};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::error::Result;
@@ -21,11 +21,10 @@ pub(super) async fn ask_alone(
     let reason = Some("lookup: asked alone, since the answer names no handles");
     let change = Change { reason, ..Change::to(RevealState::Queued) };
     shift(conn, totals, provider, ids, change, now).await?;
-    exec!(
-        conn,
-        "UPDATE reveals SET isolation_group = $2 + id WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-        GROUPS_OF_ONE,
-    )?;
+    conn.execute(
+        "UPDATE reveals SET isolation_group = $2 + id WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(ids), &GROUPS_OF_ONE],
+    )
+    .await?;
     Ok(())
 }

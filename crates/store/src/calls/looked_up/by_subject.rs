@@ -1,6 +1,6 @@
 //! The reveals that ask by given identifiers.
 
-use db::{Conn, Texts, record, rows};
+use db::{Conn, Texts, record};
 use jobs::Provider;
 
 use crate::error::Result;
@@ -21,11 +21,11 @@ pub(super) async fn reveals_by(
     provider: Provider,
     subjects: Texts,
 ) -> Result<Vec<RevealRow>> {
-    Ok(rows!(
-        conn,
-        "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at FROM TEXTS($1) AS e
-         JOIN reveals r ON r.provider = $2 AND r.subject = e.value ORDER BY r.id",
-        subjects,
-        provider.as_str(),
-    )?)
+    Ok(conn
+        .fetch_all(
+            "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at FROM TEXTS($1) AS e
+             JOIN reveals r ON r.provider = $2 AND r.subject = e.value ORDER BY r.id",
+            &[&subjects, &provider.as_str()],
+        )
+        .await?)
 }

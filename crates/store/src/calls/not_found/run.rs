@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use db::{Conn, exec, json, record, rows};
+use db::{Conn, Ints, record};
 use jobs::{Credits, Provider, RevealState, Timestamp};
 
 use crate::error::Result;
@@ -52,8 +52,7 @@ pub(super) async fn ask_again(
 
 /// Those whose last answer was a 404 of the run. Who is known under another identifier, or is asked anew, is left out.
 async fn members(conn: &mut Conn, provider: Provider, first: i64) -> Result<Vec<Member>> {
-    Ok(rows!(
-        conn,
+    Ok(conn.fetch_all(
         "SELECT m.reveal_id, m.call_id, m.payer, m.reserved
          FROM calls c JOIN call_reveals m ON m.call_id = c.id
          JOIN reveals r ON r.id = m.reveal_id AND r.call_id = c.id AND r.state = 'not_found'
@@ -65,9 +64,9 @@ async fn members(conn: &mut Conn, provider: Provider, first: i64) -> Result<Vec<
                            JOIN reveals n ON n.provider = r.provider AND n.subject = l.other
                            WHERE l.identifier = r.subject)
          ORDER BY m.reveal_id",
-        first,
-        provider.as_str(),
-    )?)
+        &[&first, &provider.as_str()],
+    )
+    .await?)
 }
 
 /// Whether a person is without a number still, and no row that lists them has asked at a later step.
@@ -93,18 +92,18 @@ async fn take_back(
         totals.not_found(member.payer, provider, -1);
     }
     let calls: Vec<i64> = members.iter().map(|member| member.call_id).collect();
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE call_reveals SET reserved = 0, credits = 0
-         WHERE call_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&calls),
-    )?;
-    exec!(
-        conn,
+         WHERE call_id IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(&calls)],
+    )
+    .await?;
+    conn.execute(
         "UPDATE calls SET state = 'refused', outcome = 'not found, as everybody'
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&calls),
-    )?;
+         WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(&calls)],
+    )
+    .await?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What becomes of the people of a refused call: back into the queue, later, apart from others, or failed.
 
-use db::{Conn, exec, json, row, rows};
+use db::{Conn, Ints};
 use jobs::backoff::full_jitter;
 use jobs::gate::Breaker;
 use jobs::outcome::BadPerson;
@@ -73,11 +73,12 @@ pub(super) fn somebody_named(next: Next, people: usize) -> Next {
 }
 
 pub(super) async fn members(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
-    let members: Vec<(i64,)> = rows!(
-        conn,
-        "SELECT reveal_id FROM call_reveals WHERE call_id = $1 ORDER BY position",
-        call
-    )?;
+    let members: Vec<(i64,)> = conn
+        .fetch_all(
+            "SELECT reveal_id FROM call_reveals WHERE call_id = $1 ORDER BY position",
+            &[&call],
+        )
+        .await?;
     Ok(members.into_iter().map(|(id,)| id).collect())
 }
 
@@ -91,11 +92,12 @@ pub(super) async fn retry(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
-    let attempts: Vec<(i64, i64)> = rows!(
-        conn,
-        "SELECT id, attempts FROM reveals WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-    )?;
+    let attempts: Vec<(i64, i64)> = conn
+        .fetch_all(
+            "SELECT id, attempts FROM reveals WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+            &[&Ints::of(ids)],
+        )
+        .await?;
     let (spent, left): (Vec<_>, Vec<_>) =
         attempts.into_iter().partition(|(_, attempts)| attempts + 1 >= policy.max_attempts);
     let failed: Vec<i64> = spent.into_iter().map(|(id, _)| id).collect();
@@ -160,12 +162,11 @@ pub(super) async fn split(
         let reason = format!("asked apart: {reason}");
         let change = Change { reason: Some(&reason), ..Change::to(RevealState::Queued) };
         shift(conn, totals, call.provider, &half, change, now).await?;
-        exec!(
-            conn,
-            "UPDATE reveals SET isolation_group = $2 WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-            json(&half),
-            call.id * 2 + n,
-        )?;
+        conn.execute(
+            "UPDATE reveals SET isolation_group = $2 WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+            &[&Ints::of(&half), &(call.id * 2 + n)],
+        )
+        .await?;
     }
     Ok(())
 }
@@ -184,12 +185,13 @@ pub(super) async fn refused_alone(
 ) -> Result<Option<Closing>> {
     let closed_for_it = gate.breaker.is_shut_for(GateReason::EverythingRefused);
     let verdict = on_refused_alone(gate.accepted_at.is_some(), gate.refused_singles, closed_for_it);
-    let first_time: Option<(i64,)> = row!(
-        conn,
-        "SELECT COUNT(*) FROM reveals WHERE attempts = 0
-         AND id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&ids),
-    )?;
+    let first_time: Option<(i64,)> = conn
+        .fetch_optional(
+            "SELECT COUNT(*) FROM reveals WHERE attempts = 0
+             AND id IN (SELECT e.value FROM IDS($1) AS e)",
+            &[&Ints::of(ids)],
+        )
+        .await?;
     let counts = first_time.is_some_and(|(n,)| n > 0);
     let reason = format!("refused: {reason}");
     if verdict.fails {
@@ -200,11 +202,11 @@ pub(super) async fn refused_alone(
         retry(conn, totals, provider, ids, &reason, policy, now).await?;
     }
     if counts {
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE provider_gates SET refused_singles = refused_singles + 1 WHERE provider = $1",
-            provider.as_str(),
-        )?;
+            &[&provider.as_str()],
+        )
+        .await?;
     }
     Ok((verdict.closes && (counts || closed_for_it)).then_some(Closing {
         reason: GateReason::EverythingRefused,

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use db::{Conn, rows};
+use db::Conn;
 
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
@@ -21,15 +21,14 @@ pub(super) async fn holders(
     raw: &str,
 ) -> Result<BTreeSet<String>> {
     let digits: String = raw.chars().filter(char::is_ascii_digit).collect();
-    let found: Vec<(String,)> = rows!(
-        conn,
-        "SELECT /* scan */ r.subject FROM phones p JOIN reveals r ON r.id = p.reveal_id
-         WHERE p.e164 = $1 OR p.raw = $2 OR (p.e164 IS NULL AND
-            REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(p.raw,
-                ' ', ''), '-', ''), '(', ''), ')', ''), '.', ''), '+', '') = $3)",
-        e164,
-        raw,
-        digits,
-    )?;
+    let found: Vec<(String,)> = conn
+        .fetch_all(
+            "SELECT /* scan */ r.subject FROM phones p JOIN reveals r ON r.id = p.reveal_id
+             WHERE p.e164 = $1 OR p.raw = $2 OR (p.e164 IS NULL AND
+                REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(p.raw,
+                    ' ', ''), '-', ''), '(', ''), ')', ''), '.', ''), '+', '') = $3)",
+            &[&e164.map(str::to_owned), &raw, &digits],
+        )
+        .await?;
     Ok(found.into_iter().map(|(subject,)| subject).collect())
 }

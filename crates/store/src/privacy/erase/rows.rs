@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use db::{Conn, Texts, Traces, exec, json, rows};
+use db::{Conn, Ints, Texts, Traces, json};
 use jobs::Timestamp;
 use serde::Serialize;
 
@@ -28,18 +28,16 @@ pub(super) async fn naming(conn: &mut Conn, marks: &Marks) -> Result<Vec<Place>>
     let needles = Texts::of(marks.needles().into_iter().map(escaped));
     let (mut batch, mut number, mut naming) = (0, 0, Vec::new());
     loop {
-        let some: Vec<(i64, i64, String)> = rows!(
-            conn,
-            r"SELECT /* scan */ w.batch_id, w.row_number, w.fields FROM batch_rows w
+        let some: Vec<(i64, i64, String)> = conn
+            .fetch_all(
+                r"SELECT /* scan */ w.batch_id, w.row_number, w.fields FROM batch_rows w
               WHERE (w.batch_id > $2 OR (w.batch_id = $2 AND w.row_number > $3))
                 AND EXISTS (SELECT 1 FROM TEXTS($1) AS e
                             WHERE LOWER(w.fields) LIKE '%' || e.value || '%' ESCAPE '\')
               ORDER BY w.batch_id, w.row_number LIMIT $4",
-            needles.clone(),
-            batch,
-            number,
-            AT_ONCE,
-        )?;
+                &[&needles, &batch, &number, &AT_ONCE],
+            )
+            .await?;
         let Some(last) = some.last() else { return Ok(naming) };
         (batch, number) = (last.0, last.1);
         let named = some.into_iter().filter(|(_, _, fields)| marks.identify(fields));
@@ -54,12 +52,13 @@ pub(super) async fn note(
     marks: &mut Marks,
     traces: &mut Traces,
 ) -> Result<BTreeSet<String>> {
-    let found: Vec<(String, Option<String>)> = rows!(
-        conn,
-        "SELECT w.fields, b.header FROM batch_rows w JOIN batches b ON b.id = w.batch_id
-         WHERE w.reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&reveals),
-    )?;
+    let found: Vec<(String, Option<String>)> = conn
+        .fetch_all(
+            "SELECT w.fields, b.header FROM batch_rows w JOIN batches b ON b.id = w.batch_id
+             WHERE w.reveal_id IN (SELECT e.value FROM IDS($1) AS e)",
+            &[&Ints::of(reveals)],
+        )
+        .await?;
     let mut cells = BTreeSet::new();
     for (fields, header) in found {
         marks.add_emails(header.as_deref(), &fields);
@@ -88,8 +87,7 @@ pub(super) async fn empty(
     now: Timestamp,
 ) -> Result<u64> {
     let ended = end_rows(conn, reveals, now).await?;
-    let others = exec!(
-        conn,
+    let others = conn.execute(
         "UPDATE batch_rows SET
             fields = CASE WHEN (SELECT b.header FROM batches b WHERE b.id = batch_rows.batch_id) IS NULL
                           THEN '{}' ELSE '[]' END
@@ -97,7 +95,8 @@ pub(super) async fn empty(
          WHERE batch_rows.batch_id = CAST(e.value->>'batch' AS BIGINT)
            AND batch_rows.row_number = CAST(e.value->>'number' AS BIGINT)
            AND batch_rows.fields NOT IN ('{}', '[]')",
-        json(&naming),
-    )?;
+        &[&json(&naming)],
+    )
+    .await?;
     Ok(ended + others)
 }

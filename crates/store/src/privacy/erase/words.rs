@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use db::{Conn, Texts, exec, json, rows};
+use db::{Conn, Ints, Texts, json};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -25,32 +25,33 @@ pub(super) async fn forget(
     marks: &Marks,
     cells: &BTreeSet<String>,
 ) -> Result<()> {
-    let calls: Vec<(i64, String, i64, Option<String>)> = rows!(
-        conn,
-        "SELECT /* scan */ id, call_id, people, outcome FROM calls WHERE id IN (
-            SELECT m.call_id FROM call_reveals m
-            WHERE m.reveal_id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e))
-         ORDER BY id FOR UPDATE",
-        json(&reveals),
-    )?;
+    let calls: Vec<(i64, String, i64, Option<String>)> = conn
+        .fetch_all(
+            "SELECT /* scan */ id, call_id, people, outcome FROM calls WHERE id IN (
+                SELECT m.call_id FROM call_reveals m
+                WHERE m.reveal_id IN (SELECT e.value FROM IDS($1) AS e))
+             ORDER BY id FOR UPDATE",
+            &[&Ints::of(reveals)],
+        )
+        .await?;
     let alone: Vec<i64> =
         calls.iter().filter(|(_, _, people, _)| *people == 1).map(|(id, ..)| *id).collect();
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE calls SET tracking_id = NULL, poll_at = NULL, poll_lease = NULL
-         WHERE id IN (SELECT CAST(e.value AS BIGINT) FROM IDS($1) AS e)",
-        json(&alone),
-    )?;
+         WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
+        &[&Ints::of(&alone)],
+    )
+    .await?;
     let outcomes: Vec<Said> = calls
         .iter()
         .filter_map(|(id, .., outcome)| status_alone(*id, outcome.as_deref()?))
         .collect();
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE calls SET outcome = e.value->>'said' FROM EACH($1) AS e
          WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",
-        json(&outcomes),
-    )?;
+        &[&json(&outcomes)],
+    )
+    .await?;
     let names: Vec<&str> = calls.iter().map(|(_, name, ..)| name.as_str()).collect();
     forget_lookups(conn, &names).await?;
     let calls: Vec<i64> = calls.iter().map(|(id, ..)| *id).collect();
@@ -59,12 +60,13 @@ pub(super) async fn forget(
 }
 
 async fn forget_lookups(conn: &mut Conn, calls: &[&str]) -> Result<()> {
-    let free_requests: Vec<(i64, Option<String>)> = rows!(
-        conn,
-        "SELECT /* scan */ l.id, l.outcome FROM free_requests l
-         WHERE l.kind = 'track' AND l.call_id IN (SELECT e.value FROM TEXTS($1) AS e)",
-        Texts::of(calls),
-    )?;
+    let free_requests: Vec<(i64, Option<String>)> = conn
+        .fetch_all(
+            "SELECT /* scan */ l.id, l.outcome FROM free_requests l
+             WHERE l.kind = 'track' AND l.call_id IN (SELECT e.value FROM TEXTS($1) AS e)",
+            &[&Texts::of(calls)],
+        )
+        .await?;
     let said: Vec<Said> = free_requests
         .into_iter()
         .map(|(id, outcome)| {
@@ -72,12 +74,12 @@ async fn forget_lookups(conn: &mut Conn, calls: &[&str]) -> Result<()> {
             status_alone(id, &outcome).unwrap_or(Said { id, said: outcome })
         })
         .collect();
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE free_requests SET tracking_id = NULL, outcome = e.value->>'said' FROM EACH($1) AS e
          WHERE free_requests.id = CAST(e.value->>'id' AS BIGINT)",
-        json(&said),
-    )?;
+        &[&json(&said)],
+    )
+    .await?;
     Ok(())
 }
 
@@ -88,38 +90,39 @@ async fn forget_reasons(
     marks: &Marks,
     cells: &BTreeSet<String>,
 ) -> Result<()> {
-    let reasons: Vec<(i64, String)> = rows!(
-        conn,
-        "SELECT DISTINCT r.id, r.reason FROM IDS($1) AS e
-         JOIN call_reveals m ON m.call_id = CAST(e.value AS BIGINT) JOIN reveals r ON r.id = m.reveal_id
-         WHERE r.reason LIKE '%HTTP%' ORDER BY r.id",
-        json(&calls),
-    )?;
+    let reasons: Vec<(i64, String)> = conn
+        .fetch_all(
+            "SELECT DISTINCT r.id, r.reason FROM IDS($1) AS e
+             JOIN call_reveals m ON m.call_id = e.value JOIN reveals r ON r.id = m.reveal_id
+             WHERE r.reason LIKE '%HTTP%' ORDER BY r.id",
+            &[&Ints::of(calls)],
+        )
+        .await?;
     let naming = reasons.iter().filter(|(_, reason)| is_about(reason, marks, cells));
     let said: Vec<Said> = naming.filter_map(|(id, reason)| status_alone(*id, reason)).collect();
-    exec!(
-        conn,
+    conn.execute(
         "UPDATE reveals SET reason = e.value->>'said' FROM EACH($1) AS e
          WHERE reveals.id = CAST(e.value->>'id' AS BIGINT)",
-        json(&said),
-    )?;
+        &[&json(&said)],
+    )
+    .await?;
     Ok(())
 }
 
 /// A gate goes on saying why it is closed, unless that names the person.
 async fn forget_messages(conn: &mut Conn, marks: &Marks, cells: &BTreeSet<String>) -> Result<()> {
-    let messages: Vec<(String, String)> = rows!(
-        conn,
+    let messages: Vec<(String, String)> = conn.fetch_all(
         "SELECT provider, message FROM provider_gates WHERE message IS NOT NULL ORDER BY provider",
-    )?;
+        &[],
+    )
+    .await?;
     for (provider, message) in messages {
         if is_about(&message, marks, cells) {
-            exec!(
-                conn,
+            conn.execute(
                 "UPDATE provider_gates SET message = $2 WHERE provider = $1",
-                provider,
-                status_alone(0, &message).map(|said| said.said),
-            )?;
+                &[&provider, &status_alone(0, &message).map(|said| said.said)],
+            )
+            .await?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use db::{Conn, json, rows};
+use db::{Conn, Ints};
 
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
@@ -26,11 +26,12 @@ impl Hidden {
     ) -> Result<Hidden> {
         let Some(key) = SuppressionList::key(conn).await? else { return Ok(Hidden::default()) };
         let ids: Vec<i64> = found.iter().map(|(id, _)| *id).collect();
-        let subjects: Vec<(i64, String)> = rows!(
-            conn,
-            "SELECT r.id, r.subject FROM IDS($1) AS e JOIN reveals r ON r.id = CAST(e.value AS BIGINT)",
-            json(&ids),
-        )?;
+        let subjects: Vec<(i64, String)> = conn
+            .fetch_all(
+                "SELECT r.id, r.subject FROM IDS($1) AS e JOIN reveals r ON r.id = e.value",
+                &[&Ints::of(&ids)],
+            )
+            .await?;
         let subjects: Vec<(i64, Arc<str>)> =
             subjects.into_iter().map(|(id, subject)| (id, subject.into())).collect();
         let persons = persons_of(conn, subjects.iter().map(|(_, one)| Arc::clone(one))).await?;

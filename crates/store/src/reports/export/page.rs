@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use db::{Conn, record, rows};
+use db::{Conn, record};
 use jobs::{Credits, Timestamp};
 
 use crate::decode::BatchRef;
@@ -45,14 +45,13 @@ impl Rows {
         most: usize,
     ) -> Result<Rows> {
         let mut conn = store.db.read().await?;
-        let rows = rows!(
-            conn,
-            "SELECT row_number, fields, shared, ended, reveal_id, kept_id FROM batch_rows
-             WHERE batch_id = $1 AND row_number > $2 ORDER BY row_number LIMIT $3",
-            batch.id,
-            after,
-            most as i64,
-        )?;
+        let rows = conn
+            .fetch_all(
+                "SELECT row_number, fields, shared, ended, reveal_id, kept_id FROM batch_rows
+                 WHERE batch_id = $1 AND row_number > $2 ORDER BY row_number LIMIT $3",
+                &[&batch.id, &after, &(most as i64)],
+            )
+            .await?;
         Ok(Rows(rows))
     }
 
@@ -163,14 +162,14 @@ impl ExportPage {
 }
 
 async fn holds_of(conn: &mut Conn, batch: i64) -> Result<Holds> {
-    let found: Vec<(String, Option<String>, Option<String>)> = rows!(
-        conn,
+    let found: Vec<(String, Option<String>, Option<String>)> = conn.fetch_all(
         "SELECT h.provider,
                 CASE WHEN t.at_ceiling = 1 THEN 'held' ELSE h.shown_as END,
                 CASE WHEN t.at_ceiling = 1 THEN 'batch_ceiling' ELSE h.reason END
          FROM provider_holds h LEFT JOIN batch_totals t ON t.provider = h.provider AND t.batch_id = $1",
-        batch,
-    )?;
+        &[&batch],
+    )
+    .await?;
     Ok(found.into_iter().map(|(provider, shown_as, why)| (provider, (shown_as, why))).collect())
 }
 

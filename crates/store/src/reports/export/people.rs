@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::{Range, RangeInclusive};
 use std::time::{Duration, Instant};
 
-use db::{Conn, record, rows_of};
+use db::bulk::fetch_by_ids;
+use db::{Conn, record};
 use jobs::Credits;
 
 use crate::error::Result;
@@ -88,27 +89,25 @@ impl People {
 
     /// Reads people whose numbers come, in order, after those who are here.
     async fn read(&mut self, conn: &mut Conn, ids: &[i64]) -> Result<()> {
-        let people = rows_of!(
+        let people = fetch_by_ids(
             conn,
-            ids,
             "SELECT r.id, r.provider,
                     CASE WHEN r.state = 'asked' THEN (
                         SELECT c.shown_as FROM shown_calls c WHERE c.id = r.call_id) ELSE r.state END AS state,
                     CASE WHEN r.state = 'asked' THEN (
                         SELECT c.reason FROM shown_calls c WHERE c.id = r.call_id) ELSE r.reason END AS reason,
-                    r.credits, r.revealed_at",
-            "reveals r",
-            "r.id",
-            "ORDER BY r.id"
-        );
-        let phones = rows_of!(
-            conn,
+                    r.credits, r.revealed_at
+                    FROM IDS OF reveals r BY r.id ORDER BY r.id",
             ids,
-            "SELECT p.reveal_id, COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw), p.type, p.country",
-            "phones p",
-            "p.reveal_id",
-            "ORDER BY p.reveal_id, p.position"
-        );
+        )
+        .await?;
+        let phones = fetch_by_ids(
+            conn,
+            "SELECT p.reveal_id, COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw), p.type, p.country
+                    FROM IDS OF phones p BY p.reveal_id ORDER BY p.reveal_id, p.position",
+            ids,
+        )
+        .await?;
         self.add(people, phones);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Batches as the dashboard lists them: a number of them with the counts of each provider, by one
 //! query.
 
-use db::{Conn, record, rows};
+use db::{Conn, record};
 use jobs::{Credits, Provider, Timestamp};
 
 use crate::decode::{optional_credits, parse_provider};
@@ -72,8 +72,7 @@ pub(crate) async fn read_batches(
     only: Option<i64>,
     most: usize,
 ) -> Result<Vec<BatchOverview>> {
-    let found: Vec<BatchRow> = rows!(
-        conn,
+    let found: Vec<BatchRow> = conn.fetch_all(
         "SELECT b.batch_id, b.name, b.created_at, b.finished_at, b.cancelled_at, b.total, t.provider,
             t.max_credits, COALESCE(t.at_ceiling, 0) AS at_ceiling,
             CASE WHEN t.at_ceiling = 0 AND h.shown_as IS NULL THEN t.queued ELSE 0 END AS queued,
@@ -94,9 +93,9 @@ pub(crate) async fn read_batches(
          LEFT JOIN rows_sending s ON s.batch_id = t.batch_id AND s.provider = t.provider
          LEFT JOIN provider_holds h ON h.provider = t.provider
          ORDER BY CASE WHEN l.unfinished > 0 THEN 0 ELSE 1 END, b.id DESC, t.provider DESC",
-        only.unwrap_or(0),
-        most as i64,
-    )?;
+        &[&only.unwrap_or(0), &(most as i64)],
+    )
+    .await?;
     let mut batches: Vec<BatchOverview> = Vec::new();
     for row in found {
         if batches.last().is_none_or(|last| last.batch_id != row.batch_id) {

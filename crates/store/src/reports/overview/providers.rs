@@ -1,6 +1,6 @@
 //! How providers stand, for the overview: their gates, what is out at them and who waits for them.
 
-use db::{Conn, row, value};
+use db::Conn;
 use jobs::{Credits, GateState, Provider, Timestamp};
 
 use crate::error::Result;
@@ -82,12 +82,11 @@ async fn read_provider(
     let short_of =
         if shut.is_none() && counts.queued > 0 { short_of(conn, shown).await? } else { None };
     let today = now.0.div_euclid(86_400_000);
-    let requests: i64 = value!(
-        conn,
+    let requests: i64 = conn.fetch_value(
         "SELECT CASE WHEN requests_day = $2 THEN requests_today ELSE 0 END FROM provider_gates WHERE provider = $1",
-        provider.as_str(),
-        today,
-    )?;
+        &[&provider.as_str(), &today],
+    )
+    .await?;
     let (out, oldest_out) = read_out(conn, provider).await?;
     let daily_left = gate.daily_left.filter(|_| gate.daily_resets_at.is_some_and(|at| at > now.0));
     Ok(ProviderOverview {
@@ -116,14 +115,14 @@ async fn read_provider(
 
 /// A million people whose results are out are not counted every second: the first are.
 async fn read_out(conn: &mut Conn, provider: Provider) -> Result<(i64, Option<Timestamp>)> {
-    let found: Option<(i64, Option<i64>)> = row!(
-        conn,
-        "SELECT COUNT(*), MIN(sent_at) FROM
-            (SELECT sent_at FROM calls WHERE provider = $1 AND deadline_at IS NOT NULL
-             ORDER BY deadline_at LIMIT $2) c",
-        provider.as_str(),
-        COUNTED,
-    )?;
+    let found: Option<(i64, Option<i64>)> = conn
+        .fetch_optional(
+            "SELECT COUNT(*), MIN(sent_at) FROM
+             (SELECT sent_at FROM calls WHERE provider = $1 AND deadline_at IS NOT NULL
+              ORDER BY deadline_at LIMIT $2) c",
+            &[&provider.as_str(), &COUNTED],
+        )
+        .await?;
     let (out, oldest) = found.unwrap_or_default();
     Ok((out, oldest.map(Timestamp)))
 }
@@ -135,18 +134,20 @@ async fn waiting_since(
     provider: Provider,
     now: Timestamp,
 ) -> Result<Option<Timestamp>> {
-    let queued: Option<(Option<i64>,)> = row!(
-        conn,
-        "SELECT MIN(b.published_at) FROM batches b JOIN batch_totals t ON t.batch_id = b.id
-         WHERE t.provider = $1 AND t.queued > 0 AND b.unfinished > 0
-           AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
-        provider.as_str(),
-    )?;
-    let due: Option<(Option<i64>,)> = row!(
-        conn,
-        "SELECT MIN(retry_at) FROM reveals WHERE provider = $1 AND retry_at IS NOT NULL",
-        provider.as_str(),
-    )?;
+    let queued: Option<(Option<i64>,)> = conn
+        .fetch_optional(
+            "SELECT MIN(b.published_at) FROM batches b JOIN batch_totals t ON t.batch_id = b.id
+             WHERE t.provider = $1 AND t.queued > 0 AND b.unfinished > 0
+               AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
+            &[&provider.as_str()],
+        )
+        .await?;
+    let due: Option<(Option<i64>,)> = conn
+        .fetch_optional(
+            "SELECT MIN(retry_at) FROM reveals WHERE provider = $1 AND retry_at IS NOT NULL",
+            &[&provider.as_str()],
+        )
+        .await?;
     let due = due.and_then(|(at,)| at).filter(|at| *at <= now.0);
     Ok(queued.and_then(|(at,)| at).into_iter().chain(due).min().map(Timestamp))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use db::{Conn, Texts, exec, rows};
+use db::{Conn, Texts};
 use jobs::Timestamp;
 
 use crate::error::Result;
@@ -33,12 +33,13 @@ pub(super) async fn told_apart(
     came: Vec<(Arc<NewWebhook>, Timestamp)>,
 ) -> Result<Vec<Came>> {
     let calls: BTreeSet<&str> = came.iter().map(|(one, _)| &*one.call_id).collect();
-    let known: Vec<(String,)> = rows!(
-        conn,
-        "SELECT e.value FROM TEXTS($1) AS e
-         WHERE EXISTS (SELECT 1 FROM webhook_inbox w WHERE w.call_id = e.value)",
-        Texts::of(calls),
-    )?;
+    let known: Vec<(String,)> = conn
+        .fetch_all(
+            "SELECT e.value FROM TEXTS($1) AS e
+             WHERE EXISTS (SELECT 1 FROM webhook_inbox w WHERE w.call_id = e.value)",
+            &[&Texts::of(calls)],
+        )
+        .await?;
     let malformed = came.iter().filter(|(one, _)| one.malformed);
     let malformed: BTreeSet<&str> = malformed.map(|(one, _)| &*one.call_id).collect();
     let forgotten = match malformed.is_empty() {
@@ -64,23 +65,22 @@ pub(super) async fn told_apart(
 }
 
 async fn of_kept(conn: &mut Conn, webhook: &NewWebhook) -> Result<Arrival> {
-    let kept: Vec<(i64, Option<String>, Option<Vec<u8>>)> = rows!(
-        conn,
+    let kept: Vec<(i64, Option<String>, Option<Vec<u8>>)> = conn.fetch_all(
         "SELECT id, outcome, body FROM webhook_inbox WHERE call_id = $1 AND bytes = $2 AND body IS NOT NULL",
-        &*webhook.call_id,
-        webhook.body.len() as i64,
-    )?;
+        &[&&*webhook.call_id, &(webhook.body.len() as i64)],
+    )
+    .await?;
     let mut same = kept.into_iter().filter(|(.., body)| body.as_ref() == Some(&webhook.body));
     let Some((id, outcome, _)) = same.next() else { return Ok(Arrival::First) };
     if webhook.malformed {
         return Ok(Arrival::Unread);
     }
     if outcome.as_deref() == Some("malformed") {
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE webhook_inbox SET outcome = NULL, applied_at = NULL WHERE id = $1",
-            id
-        )?;
+            &[&id],
+        )
+        .await?;
     }
     Ok(Arrival::Again)
 }

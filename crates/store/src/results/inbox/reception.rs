@@ -1,6 +1,5 @@
 //! Whether the address of a call takes another body.
 
-use db::row;
 use jobs::Timestamp;
 use jobs::reception::{AddressUse, Reception};
 
@@ -15,16 +14,16 @@ impl Store {
     pub async fn reception(&self, call_id: &str, bytes: usize) -> Result<Reception> {
         let now = self.now();
         let mut conn = self.db.read().await?;
-        let used: Option<(i64, i64, Option<i64>)> = row!(
-            conn,
+        let used: Option<(i64, i64, Option<i64>)> = conn.fetch_optional(
             "SELECT (SELECT COUNT(*) FROM webhook_inbox WHERE call_id = $1),
                     (SELECT CAST(COALESCE(SUM(CASE WHEN body IS NULL THEN 0 ELSE bytes END), 0) AS BIGINT)
                      FROM webhook_inbox WHERE call_id = $1),
                     (SELECT MAX(r.revealed_at) FROM calls c
                      JOIN call_reveals m ON m.call_id = c.id JOIN reveals r ON r.id = m.reveal_id
                      WHERE c.call_id = $1 AND c.state = 'done')",
-            call_id,
-        )?;
+            &[&call_id],
+        )
+        .await?;
         let (bodies, bytes_kept, settled_at) = used.unwrap_or_default();
         let settled_at = settled_at.map(Timestamp);
         Ok(AddressUse { bodies, bytes: bytes_kept, settled_at }.takes(bytes, now))

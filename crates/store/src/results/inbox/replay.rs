@@ -1,6 +1,5 @@
 //! Stored webhooks, applied once more: after an upgrade that reads what was kept as unreadable.
 
-use db::{exec, row, rows};
 use jobs::{Policy, Timestamp};
 
 use crate::audit::{Action, Entry};
@@ -26,16 +25,14 @@ impl Store {
         most: usize,
     ) -> Result<Vec<StoredWebhook>> {
         let mut conn = self.db.read().await?;
-        let found: Vec<StoredRow> = rows!(
-            conn,
-            "SELECT /* scan */ id, received_at, provider, call_id, body FROM webhook_inbox
-             WHERE id > $1 AND outcome = $2 AND body IS NOT NULL AND ($3 = '' OR call_id = $3)
-             ORDER BY id LIMIT $4",
-            after,
-            outcome,
-            call.unwrap_or_default(),
-            most as i64,
-        )?;
+        let found: Vec<StoredRow> = conn
+            .fetch_all(
+                "SELECT /* scan */ id, received_at, provider, call_id, body FROM webhook_inbox
+                 WHERE id > $1 AND outcome = $2 AND body IS NOT NULL AND ($3 = '' OR call_id = $3)
+                 ORDER BY id LIMIT $4",
+                &[&after, &outcome, &call.unwrap_or_default(), &(most as i64)],
+            )
+            .await?;
         found.into_iter().map(StoredWebhook::from_row).collect()
     }
 
@@ -61,23 +58,23 @@ impl Store {
                     let Some(id) = delivery.inbox else { return Ok(None) };
                     let mut totals = Totals::default();
                     let deliveries = vec![delivery];
-                    let before: Option<(String, Option<i64>)> = row!(
-                        conn,
-                        "SELECT outcome, applied_at FROM webhook_inbox
-                     WHERE id = $1 AND outcome IS NOT NULL AND body IS NOT NULL",
-                        id,
-                    )?;
+                    let before: Option<(String, Option<i64>)> = conn
+                        .fetch_optional(
+                            "SELECT outcome, applied_at FROM webhook_inbox
+                             WHERE id = $1 AND outcome IS NOT NULL AND body IS NOT NULL",
+                            &[&id],
+                        )
+                        .await?;
                     let Some((before, applied_at)) = before else { return Ok(None) };
-                    exec!(conn, "UPDATE webhook_inbox SET outcome = NULL WHERE id = $1", id)?;
+                    conn.execute("UPDATE webhook_inbox SET outcome = NULL WHERE id = $1", &[&id])
+                        .await?;
                     let came = settle(conn, &mut totals, deliveries, &policy, now).await?;
                     if came == [Applied::Duplicate] && before != Applied::Malformed.as_str() {
-                        exec!(
-                            conn,
+                        conn.execute(
                             "UPDATE webhook_inbox SET outcome = $2, applied_at = $3 WHERE id = $1",
-                            id,
-                            before,
-                            applied_at,
-                        )?;
+                            &[&id, &before, &applied_at],
+                        )
+                        .await?;
                     }
                     totals.flush(conn, now).await?;
                     Ok(came.into_iter().next())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use db::{Conn, Texts, rows};
+use db::{Conn, Texts};
 use jobs::identity::choice::{Standing, gives_way};
 use jobs::{Provider, RevealState, Timestamp};
 
@@ -72,13 +72,13 @@ async fn making_way(
         if all.is_empty() {
             continue;
         }
-        let found: Vec<Row> = rows!(
-            conn,
-            "SELECT n.id, n.provider, n.subject, n.generation, n.state FROM TEXTS($1) AS e
-             JOIN reveals n ON n.provider = $2 AND n.subject = e.value",
-            Texts::shared(all),
-            provider.as_str(),
-        )?;
+        let found: Vec<Row> = conn
+            .fetch_all(
+                "SELECT n.id, n.provider, n.subject, n.generation, n.state FROM TEXTS($1) AS e
+                 JOIN reveals n ON n.provider = $2 AND n.subject = e.value",
+                &[&Texts::shared(all), &provider.as_str()],
+            )
+            .await?;
         let mut reveals: HashMap<Arc<str>, Vec<(i64, i64, RevealState)>> = HashMap::new();
         for (id, of, subject, generation, state) in found {
             debug_assert_eq!(parse_provider(&of, id)?, provider);

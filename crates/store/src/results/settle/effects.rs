@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use db::Conn;
 use db::bulk::{Key, ints, same, texts, write_ranges};
-use db::{Conn, exec};
 use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{Policy, Provider, Timestamp};
 
@@ -122,8 +122,7 @@ pub(super) async fn tell_gates(
         .map(|call| call.provider.as_str())
         .collect();
     for provider in webhooks {
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE provider_gates SET
                 canary_proved_at = CASE WHEN canary_url IS NULL THEN canary_proved_at
                                         ELSE COALESCE(canary_proved_at, CAST($2 AS BIGINT)) END,
@@ -134,10 +133,9 @@ pub(super) async fn tell_gates(
                 (canary_url IS NOT NULL AND canary_proved_at IS NULL)
                 OR webhook_at IS NULL OR webhook_at < $3
                 OR (state = 'closed' AND reason = 'credits_pending' AND closed_until > $2))",
-            provider,
-            now.0,
-            (now - WEBHOOK_NOTE).0,
-        )?;
+            &[&provider, &now.0, &(now - WEBHOOK_NOTE).0],
+        )
+        .await?;
     }
     let mut unread = BTreeMap::new();
     for delivery in deliveries {
@@ -155,12 +153,11 @@ pub(super) async fn tell_gates(
     state::open_probed(conn, &calls).await?;
     for (provider, numbers) in ledger.most_numbers() {
         // What is reserved for a person from now on covers as many.
-        exec!(
-            conn,
+        conn.execute(
             "UPDATE provider_gates SET most_phones = $2 WHERE provider = $1 AND most_phones < $2",
-            provider.as_str(),
-            numbers,
-        )?;
+            &[&provider.as_str(), &numbers],
+        )
+        .await?;
     }
     for provider in &ledger.out_of_credits {
         let gate = Gate::lock(conn, *provider).await?;

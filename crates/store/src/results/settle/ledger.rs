@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use db::{Conn, Texts, record, rows};
+use db::{Conn, Texts, record};
 use jobs::outcome::Phone;
 use jobs::price::EXPECTED_NUMBERS;
 use jobs::{CallState, Credits, Provider, RevealState, Tariff};
@@ -142,13 +142,13 @@ impl CallRow {
 impl Ledger {
     pub(super) async fn read(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Ledger> {
         let names: HashSet<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
-        let found: Vec<CallRow> = rows!(
-            conn,
+        let found: Vec<CallRow> = conn.fetch_all(
             "SELECT c.id, c.call_id, c.provider, c.state, c.people, c.number_price, g.tariff FROM TEXTS($1) AS e
              JOIN calls c ON c.call_id = e.value JOIN provider_gates g ON g.provider = c.provider
              ORDER BY c.id FOR UPDATE OF c",
-            Texts::of(&names),
-        )?;
+            &[&Texts::of(&names)],
+        )
+        .await?;
         let mut calls = HashMap::new();
         let mut by_number = HashMap::new();
         for row in found {
