@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-/// Stock apalis is stopped after so long: as shipped it slows down the more it has done, and never ends.
+/// After this long stock apalis is stopped. As shipped it slows down with every task done, and never ends.
 pub const PATIENCE: Duration = Duration::from_secs(8);
 
-/// As many tasks at the same time as the product has requests open at Clodura.
+/// How many tasks run at the same time: as many as the product has requests open at Clodura.
 pub const AT_ONCE: usize = 32;
 
 /// Stock apalis on one database: tasks a second, one task a person.
@@ -12,8 +12,8 @@ pub struct Apalis {
     pub push: f64,
     /// Handlers that do nothing.
     pub as_shipped: f64,
-    /// The same with indexes that acknowledge quickly, and larger batches.
+    /// The same handlers, with indexes that allow quick acknowledgements, and larger batches.
     pub repaired: f64,
-    /// And handlers that send what a person at Clodura takes.
+    /// The same repairs, with handlers that send the requests that a person at Clodura takes.
     pub with_requests: f64,
 }

@@ -18,7 +18,7 @@ use crate::people::Task;
 use crate::apalis::{Apalis, PATIENCE};
 use crate::stack::Sandbox;
 
-/// `tasks` for what is measured as shipped and with requests, `most` for the rest.
+/// Measures all rates: with `tasks` tasks as shipped and with requests, with `most` tasks for the rest.
 pub async fn measure(bench: &Bench, tasks: usize, most: usize) -> Result<Apalis> {
     let larger = || Config::default().batch_size(1_000);
     let (_, as_shipped) = run(bench, tasks, Config::default(), false, Work::nothing()).await?;
@@ -29,7 +29,7 @@ pub async fn measure(bench: &Bench, tasks: usize, most: usize) -> Result<Apalis>
     Ok(Apalis { push, as_shipped, repaired, with_requests })
 }
 
-/// Pushes and works off; gives tasks a second for both.
+/// Pushes and runs all tasks; returns tasks a second for both steps.
 async fn run(
     bench: &Bench,
     tasks: usize,
@@ -41,7 +41,7 @@ async fn run(
     let pool = PgPoolOptions::new().connect(&database.url).await?;
     PostgresStorage::<()>::setup(&pool).await?;
     if repair {
-        // With them, an acknowledgement reads everything that this worker ever locked; without, the primary key is used.
+        // With these indexes, an acknowledgement reads every task this worker ever locked; without, the primary key is used.
         for index in ["LIdx", "idx_apalis_jobs_lock_by"] {
             let drop = format!("DROP INDEX IF EXISTS apalis.{index}");
             sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&pool).await?;
@@ -78,7 +78,7 @@ async fn work_off(
     while work.handled() < tasks && started.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // Handled is not acknowledged yet.
+    // A handled task is not acknowledged yet.
     let done = "SELECT COUNT(*) FROM apalis.jobs WHERE status = 'Done'";
     let mut acknowledged: i64 = sqlx::query_scalar(done).fetch_one(pool).await?;
     while (acknowledged as usize) < tasks && started.elapsed() < PATIENCE {

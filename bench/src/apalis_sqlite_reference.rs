@@ -18,7 +18,7 @@ use crate::people::Task;
 use crate::apalis::{Apalis, PATIENCE};
 use crate::stack::Sandbox;
 
-/// `tasks` for what is measured as shipped and with requests, `most` for the rest.
+/// Measures all rates: with `tasks` tasks as shipped and with requests, with `most` tasks for the rest.
 pub async fn measure(bench: &Bench, tasks: usize, most: usize) -> Result<Apalis> {
     let larger = || Config::default().batch_size(1_000);
     let (_, as_shipped) = run(bench, tasks, Config::default(), false, Work::nothing()).await?;
@@ -29,7 +29,7 @@ pub async fn measure(bench: &Bench, tasks: usize, most: usize) -> Result<Apalis>
     Ok(Apalis { push, as_shipped, repaired, with_requests })
 }
 
-/// Pushes and works off; gives tasks a second for both.
+/// Pushes and runs all tasks; returns tasks a second for both steps.
 async fn run(
     bench: &Bench,
     tasks: usize,
@@ -42,7 +42,7 @@ async fn run(
     let pool = SqlitePoolOptions::new().connect_with(database.sqlite()).await?;
     SqliteStorage::<()>::migrations().run(&pool).await?;
     if repair {
-        // With it, an acknowledgement reads everything that this worker ever locked; without it, the primary key is used.
+        // With this index, an acknowledgement reads every task this worker ever locked; without it, the primary key is used.
         sqlx::query("DROP INDEX LIdx").execute(&pool).await?;
     }
     let config = config.queue("bench");
@@ -76,7 +76,7 @@ async fn work_off(
     while work.handled() < tasks && started.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // Handled is not acknowledged yet.
+    // A handled task is not acknowledged yet.
     let done = "SELECT COUNT(*) FROM Jobs WHERE status = 'Done'";
     let mut acknowledged: i64 = sqlx::query_scalar(done).fetch_one(pool).await?;
     while (acknowledged as usize) < tasks && started.elapsed() < PATIENCE {

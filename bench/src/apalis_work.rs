@@ -1,4 +1,4 @@
-//! What the tasks of stock apalis do: nothing, or the requests that a person takes.
+//! The work of stock apalis' tasks: nothing, or the requests that a person takes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,19 +15,19 @@ use crate::people::Task;
 use crate::apalis::AT_ONCE;
 use crate::stack::Sandbox;
 
-/// Counts what was handled, and holds the way to the provider.
+/// Counts handled tasks, and holds the client of the provider.
 pub struct Work {
     handled: AtomicUsize,
     clodura: Option<Client>,
 }
 
 impl Work {
-    /// Handlers that do nothing: what the queue itself takes.
+    /// Handlers that do nothing: they show the cost of the queue itself.
     pub fn nothing() -> Arc<Work> {
         Arc::new(Work { handled: AtomicUsize::new(0), clodura: None })
     }
 
-    /// Handlers that order a person at this sandbox and ask for the result, once each.
+    /// Handlers that order a person at this sandbox and ask for the result, with one request each.
     pub fn requests(bench: &Bench, sandbox: &Sandbox) -> Result<Arc<Work>> {
         let client = Client::new(
             sandbox.base_url.parse()?,

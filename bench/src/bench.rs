@@ -9,7 +9,7 @@ use crate::kind::Kind;
 use crate::measurement::Measurement;
 use crate::apalis::Apalis;
 
-/// What all measurements share.
+/// The settings and results that all measurements share.
 pub struct Bench {
     pub bin_dir: PathBuf,
     pub scale: f64,
@@ -20,12 +20,12 @@ pub struct Bench {
     pub growth_most: usize,
     pub with_reference: bool,
     pub http: reqwest::Client,
-    /// Stock apalis is measured once a database and compared with several times.
+    /// The rates of stock apalis: measured once per database, and used by several comparisons.
     pub apalis: Mutex<HashMap<Kind, Apalis>>,
 }
 
 impl Bench {
-    /// So many of a measurement's people.
+    /// The number of people for a measurement: `full` times the scale, at least 500.
     pub fn people(&self, full: usize) -> usize {
         ((full as f64 * self.scale) as usize).max(500)
     }

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row, SqliteConnection};
 use crate::bench::Bench;
 use crate::kind::Kind;
 
-/// A database of its own for one measurement.
+/// A separate database for one measurement.
 pub struct Database {
     pub kind: Kind,
     pub url: String,
@@ -23,7 +23,7 @@ pub struct Database {
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Database {
-    /// Makes an empty one.
+    /// Creates an empty database.
     pub async fn create(bench: &Bench, kind: Kind) -> Result<Database> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("bench_{}_{number}", std::process::id());
@@ -62,7 +62,7 @@ impl Database {
             .busy_timeout(Duration::from_secs(5))
     }
 
-    /// How large its tables and indexes are.
+    /// The size of its tables and indexes.
     pub async fn bytes(&self) -> Result<i64> {
         let mut conn = self.connect().await?;
         conn.number(match self.kind {
@@ -79,7 +79,7 @@ impl Database {
         .await
     }
 
-    /// Removes it with everything in it.
+    /// Removes the database.
     pub async fn remove(self) -> Result<()> {
         let Some(server) = &self.server else {
             for suffix in ["", "-wal", "-shm"] {
@@ -93,14 +93,14 @@ impl Database {
     }
 }
 
-/// A connection to either.
+/// A connection to a database of either kind.
 pub enum Conn {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
 impl Conn {
-    /// Runs a statement; gives how many rows it changed.
+    /// Runs a statement; returns the number of changed rows.
     pub async fn execute(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
         let query = AssertSqlSafe(sql.to_owned());
         Ok(match self {
@@ -109,7 +109,7 @@ impl Conn {
         })
     }
 
-    /// Runs a query; gives how many rows it has, whatever is in them.
+    /// Runs a query; returns only the number of its rows.
     pub async fn rows(&mut self, sql: &str) -> Result<usize> {
         let query = AssertSqlSafe(sql.to_owned());
         Ok(match self {
@@ -118,7 +118,7 @@ impl Conn {
         })
     }
 
-    /// The one number that a query gives.
+    /// Runs a query that returns a single number.
     pub async fn number(&mut self, sql: &str) -> Result<i64> {
         let query = AssertSqlSafe(sql.to_owned());
         Ok(match self {

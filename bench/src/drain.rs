@@ -11,7 +11,7 @@ use crate::people::{Asked, write_csv};
 use crate::process::Usage;
 use crate::stack::{Results, Sandbox, Worker, enqueue};
 
-/// What a whole drain took.
+/// The results of a whole drain.
 pub struct Drained {
     pub database: Database,
     pub batch: String,
@@ -67,7 +67,7 @@ pub async fn drain(
 /// Waits until a batch is finished.
 pub async fn wait_finished(conn: &mut Conn, batch: &str, patience: Duration) -> Result<()> {
     let started = Instant::now();
-    // By the table: asked so often, the view's count of whoever is on their way would be measured along.
+    // Reads the table, because this runs often: the cost of the view, which counts rows that are being sent, would be measured.
     let left =
         format!("SELECT COUNT(*) FROM batches WHERE batch_id = '{batch}' AND finished_at IS NULL");
     let state = format!(

@@ -17,7 +17,7 @@ pub struct Webhook {
     pub body: String,
 }
 
-/// What signs webhook addresses in this database.
+/// The signer of webhook addresses in this database.
 pub async fn signer(conn: &mut Conn) -> Result<Signer> {
     let secrets = "SELECT secret FROM secrets WHERE purpose = 'webhook' ORDER BY id DESC";
     let secret = conn.texts(secrets).await?.into_iter().next();
@@ -32,7 +32,7 @@ pub async fn ocean_webhook(
     listen: &str,
     call_id: &str,
 ) -> Result<Webhook> {
-    // The views would count each person's rows, too; the tables are quicker to read.
+    // The views would count each person's rows, too, so reading the tables is quicker.
     let people = format!(
         "SELECT substr(r.subject, 7) FROM calls c JOIN call_reveals cr ON cr.call_id = c.id
          JOIN reveals r ON r.id = cr.reveal_id WHERE c.call_id = '{call_id}'"
@@ -50,7 +50,7 @@ pub async fn ocean_webhook(
     Ok(Webhook { url, body: json!({"phones": phones}).to_string() })
 }
 
-/// Posts it; gives the milliseconds until the 200.
+/// Posts a webhook; returns the milliseconds until the 200.
 pub async fn post(bench: &Bench, webhook: &Webhook) -> Result<f64> {
     let request = bench
         .http

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Which database.
+/// The kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     Sqlite,
@@ -8,7 +8,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The target that holds here.
+    /// Returns the target for this kind of database.
     pub fn target(self, sqlite: f64, postgres: f64) -> f64 {
         match self {
             Kind::Sqlite => sqlite,

@@ -1,6 +1,6 @@
 //! Measures the release binaries (worker, enqueue, sandbox) as a user runs them, each beside its reference measured in
 //! the same run: plain writes of as many bytes into the same database, as durable, and stock apalis with one task a
-//! person. One JSON object a measurement on stdout.
+//! person. Prints one JSON object per measurement on stdout.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

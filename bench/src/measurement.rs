@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 
 use crate::kind::Kind;
 
-/// What one measurement came to.
+/// The result of one measurement.
 #[derive(Serialize)]
 pub struct Measurement {
     name: &'static str,
@@ -38,7 +38,7 @@ impl Measurement {
         }
     }
 
-    /// A rate, which is to be at least `target`.
+    /// Adds a rate that should be at least `target`.
     pub fn rate(mut self, seconds: f64, target: f64) -> Self {
         let rate = self.n as f64 / seconds;
         self.seconds = Some(rounded(seconds));
@@ -46,20 +46,20 @@ impl Measurement {
         self.target(format!("at least {target}/s"), rate >= target)
     }
 
-    /// Whether a target is reached; all of several must be.
+    /// Adds a target, and whether it was reached. The measurement passes if all its targets were reached.
     pub fn target(mut self, text: String, reached: bool) -> Self {
         self.target = Some(self.target.map_or(text.clone(), |before| format!("{before}, {text}")));
         self.reached = Some(self.reached.unwrap_or(true) && reached);
         self
     }
 
-    /// What is to stay below a limit.
+    /// Adds a value that must stay below a limit.
     pub fn below(mut self, name: &str, value: f64, limit: f64) -> Self {
         self.more.insert(name.to_owned(), json!(rounded(value)));
         self.target(format!("{name} below {limit}"), value < limit)
     }
 
-    /// Something worth knowing.
+    /// Adds a value without a target.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         let value = value.into();
         let value = value.as_f64().filter(|_| value.is_f64()).map_or(value, |f| json!(rounded(f)));
@@ -67,7 +67,7 @@ impl Measurement {
         self
     }
 
-    /// What the same takes elsewhere, and how much faster this is.
+    /// Adds the rate of a reference, and how much faster the product is.
     pub fn beside(mut self, name: &str, per_second: f64) -> Self {
         let own = self.per_second.unwrap_or_default();
         self.reference.insert(format!("{name}_per_second"), json!(per_second.round()));
@@ -82,7 +82,7 @@ fn rounded(value: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-/// The value below which `share` of the sorted values are.
+/// The percentile: the value below which `share` of the sorted values lie.
 pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     sorted.get((last as f64 * share).round() as usize).copied().unwrap_or_default()

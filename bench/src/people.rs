@@ -1,4 +1,4 @@
-//! Made-up files of people. Ids are scattered, as real ones are: nothing may profit from their order.
+//! Made-up files of people. Ids are scattered like real ones, so that their order helps no measurement.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bench::Bench;
 
-/// By what people are asked for.
+/// The kind of identifier by which people are asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// Ocean's ids.
@@ -18,7 +18,7 @@ pub enum Asked {
     Addresses,
 }
 
-/// Writes a CSV file of the people from number `first`; one in fifty stands there twice.
+/// Writes a CSV file of the people from number `first`; one in fifty is listed twice.
 pub fn write_csv(bench: &Bench, asked: Asked, first: usize, people: usize) -> Result<PathBuf> {
     let path = bench.dir.join(format!("people-{first}-{people}.csv"));
     let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
@@ -48,7 +48,7 @@ fn scattered(n: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// What a task of stock apalis holds of a person.
+/// The data that a task of stock apalis holds about a person.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Task {
     person: String,
@@ -64,7 +64,7 @@ impl Task {
         Task { columns: vec![person.clone(), format!("Person {n}"), company, notes], person }
     }
 
-    /// An address of theirs.
+    /// The person's LinkedIn address.
     pub fn address(&self) -> String {
         format!("https://www.linkedin.com/in/person-{}/", self.person)
     }

@@ -1,4 +1,4 @@
-//! How long a running worker would have to wait for the database: small write transactions of its own kind, by its own
+//! Measures how long a running worker would wait for the database: a worker's small write transactions, through the same
 //! store, every few milliseconds.
 
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::measurement::percentile;
 /// The time between the end of one write and the start of the next.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Writes until it is told to stop.
+/// A task that writes until it is told to stop.
 pub struct Prober {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<Vec<f64>>>,
@@ -48,9 +48,9 @@ impl Prober {
         Ok(Prober { stop, task })
     }
 
-    /// Stops, and tells how long the writes took.
+    /// Stops the writes, and returns how long they took.
     pub async fn stop(self) -> Result<Waits> {
-        // It has ended by itself only with an error, which the task gives.
+        // The task ends by itself only with an error, which it returns below.
         let _ = self.stop.send(());
         let mut waits = self.task.await??;
         waits.sort_by(f64::total_cmp);

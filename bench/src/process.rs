@@ -10,14 +10,14 @@ use tokio::process::{Child, Command};
 /// The kernel counts processor time in hundredths of a second (USER_HZ, the same on every Linux).
 const TICKS: f64 = 100.0;
 
-/// What a process has used so far.
+/// The resources that a process has used so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     pub cpu_seconds: f64,
     pub peak_mb: f64,
 }
 
-/// What a process uses now; nothing of one that has ended.
+/// Returns the resources that a process has used; `None` if it has ended.
 pub fn usage(pid: u32) -> Option<Usage> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let megabytes = |name: &str| {
@@ -39,7 +39,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it. What it logs goes to a file.
+    /// Starts a program, and writes its stderr to a file.
     pub fn start(mut command: Command, log: &Path) -> Result<Running> {
         let file = fs::File::create(log)?;
         command.stdin(Stdio::null()).stderr(file).kill_on_drop(true);
@@ -48,7 +48,7 @@ impl Running {
         Ok(Running { child, pid, log: log.to_owned() })
     }
 
-    /// The first line that it prints, if its output is piped.
+    /// Reads the first line of its output, which must be piped.
     pub async fn first_line(&mut self) -> Result<String> {
         let out = self.child.stdout.take().context("its output is not piped")?;
         let line = BufReader::new(out).lines().next_line().await?;
@@ -63,14 +63,14 @@ impl Running {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// The end of its log.
+    /// Returns the end of its log.
     pub fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().rev().take(5).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    /// Asks it to end, and waits for that.
+    /// Asks the program to end, and waits for its end.
     pub async fn stop(mut self) -> Result<()> {
         Command::new("kill").arg(self.pid.to_string()).status().await?;
         let ended = tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await;
@@ -80,7 +80,7 @@ impl Running {
     }
 }
 
-/// What a program that ran to its end came to.
+/// The result of a program that ran to its end.
 pub struct Ran {
     pub stdout: String,
     pub seconds: f64,
@@ -96,7 +96,7 @@ pub async fn run(mut command: Command) -> Result<Ran> {
     let pid = child.id().context("a program ended at once")?;
     let watching = tokio::spawn(async move {
         let mut seen = Usage::default();
-        // The peak only rises, so the last look has it.
+        // The peak only rises, so the last reading has it.
         while let Some(now) = usage(pid) {
             seen = now;
             tokio::time::sleep(Duration::from_millis(10)).await;

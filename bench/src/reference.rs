@@ -1,4 +1,4 @@
-//! What the product is compared with.
+//! The references that the product is compared with.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::kind::Kind;
 use crate::measurement::Measurement;
 use crate::{apalis_postgres_reference, apalis_sqlite_reference};
 
-/// Measures stock apalis, once a database and run.
+/// Measures stock apalis, once per database and run.
 pub async fn apalis(bench: &Bench, kind: Kind) -> Result<Apalis> {
     let mut known = bench.apalis.lock().await;
     if let Some(apalis) = known.get(&kind) {
@@ -26,8 +26,8 @@ pub async fn apalis(bench: &Bench, kind: Kind) -> Result<Apalis> {
     Ok(apalis)
 }
 
-/// Plain writes: `rows` rows of `bytes` in all into one table with a primary key, as durable, `per_commit` rows a
-/// transaction. Gives rows a second.
+/// Measures plain writes: `rows` rows of `bytes` in total into one table with a primary key, with the product's
+/// durability and `per_commit` rows a transaction. Returns rows a second.
 pub async fn raw(
     bench: &Bench,
     kind: Kind,
@@ -43,7 +43,7 @@ pub async fn raw(
     let mut written = 0;
     while written < rows {
         let last = (written + per_commit).min(rows);
-        // Made in the database: nothing is parsed, and nothing is sent that isn't written.
+        // The database generates the rows, so that no time goes into parsing or sending them.
         let insert = match kind {
             Kind::Sqlite => {
                 "WITH RECURSIVE n(i) AS (SELECT $1 + 1 UNION ALL SELECT i + 1 FROM n WHERE i < $2)
@@ -68,8 +68,8 @@ pub async fn raw(
     Ok(rate)
 }
 
-/// Adds the references of work that ends with people's results: the queue alone where one request is for many people,
-/// and with its requests where each takes one of their own.
+/// Adds the references of work that ends with people's results: apalis alone where one request is for many people, and
+/// apalis with requests where each person takes a separate request.
 pub async fn beside_drain(
     bench: &Bench,
     kind: Kind,

@@ -10,14 +10,14 @@ use crate::bench::Bench;
 use crate::database::Database;
 use crate::process::{self, Ran, Running};
 
-/// The stand-in for both providers, in a process of its own.
+/// The stand-in for both providers, in a separate process.
 pub struct Sandbox {
     pub base_url: String,
     pub process: Running,
 }
 
 impl Sandbox {
-    /// Starts one that answers at once, with these of its knobs turned.
+    /// Starts a sandbox that answers at once, with these settings changed.
     pub async fn start(bench: &Bench, knobs: &[&str]) -> Result<Sandbox> {
         let mut command = Command::new(bench.program("sandbox")?);
         command.args(["--instant", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
@@ -32,7 +32,7 @@ impl Sandbox {
         Ok(Sandbox { base_url, process })
     }
 
-    /// Keeps all webhooks back, or lets them go.
+    /// Holds all webhooks back, or releases them.
     pub async fn hold_webhooks(&self, bench: &Bench, hold: bool) -> Result<()> {
         let verb = if hold { "hold" } else { "release" };
         let url = format!("{}/sandbox/webhooks/{verb}", self.base_url);
@@ -40,7 +40,7 @@ impl Sandbox {
         Ok(())
     }
 
-    /// What it counted.
+    /// Returns its counters.
     pub async fn stats(&self, bench: &Bench) -> Result<Value> {
         let url = format!("{}/sandbox/stats", self.base_url);
         Ok(bench.http.get(url).send().await?.error_for_status()?.json().await?)
@@ -57,12 +57,12 @@ pub enum Results {
 /// A worker on a database, beside a sandbox.
 pub struct Worker {
     pub process: Running,
-    /// Where it receives webhooks.
+    /// The address at which it receives webhooks.
     pub listen: String,
 }
 
 impl Worker {
-    /// Starts one whose rates are no limit, and waits until it is ready.
+    /// Starts a worker whose rates are no limit, and waits until it is ready.
     pub async fn start(
         bench: &Bench,
         database: &Database,
@@ -125,7 +125,7 @@ pub async fn enqueue(bench: &Bench, database: &Database, args: &[&str]) -> Resul
     process::run(command).await.with_context(|| format!("enqueue {}", args.join(" ")))
 }
 
-/// A port that nobody listens on just now.
+/// Returns an address whose port is free at the moment.
 fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }

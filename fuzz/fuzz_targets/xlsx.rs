@@ -1,6 +1,6 @@
 #![no_main]
 
-// The library that reads workbooks may panic: that refuses the file, and is no find.
+// The library that reads workbooks may panic. A panic there refuses the file, and is no finding.
 libfuzzer_sys::fuzz_target!(
     init: {
         let report = std::panic::take_hook();

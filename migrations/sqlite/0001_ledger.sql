@@ -1,15 +1,15 @@
 -- The ledger. Times are milliseconds since 1970 (UTC); the views show them as text.
 -- Credits are thousandths, whole numbers; the views show them as decimals.
--- docs/architecture.md has the map; docs/job-lifecycle.md who moves which state.
+-- docs/architecture.md has the map; docs/job-lifecycle.md says which operation moves which state.
 
--- One value each: the stamp (live or sandbox) and the like.
+-- Single values, such as the stamp (live or sandbox).
 CREATE TABLE settings (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
 );
 
 -- Keys made by the software itself: for webhook signatures (the newest signs) and for the hashes
--- that remember who was erased.
+-- of erased people.
 CREATE TABLE secrets (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     purpose    TEXT   NOT NULL,
@@ -17,8 +17,8 @@ CREATE TABLE secrets (
     created_at BIGINT NOT NULL
 );
 
--- Ids for reveals are handed out from here, a block at a time. The row is locked while a chunk
--- of rows is resolved to reveals, so two submits at once cannot make the same person twice.
+-- Ids for reveals are handed out from this row, a block at a time. The row is locked while a chunk
+-- of rows is resolved to reveals, so two concurrent submits cannot make the same person twice.
 CREATE TABLE reveal_ids (
     one                 BIGINT PRIMARY KEY CHECK (one = 1),
     next                BIGINT NOT NULL,
@@ -51,7 +51,7 @@ CREATE TABLE batches (
 CREATE INDEX batches_loading ON batches (loader_seen_at) WHERE published_at IS NULL;
 
 -- How many rows of a batch show which state, by the provider of the reveal they show, and what the
--- batch asked and paid. Kept in the transaction of every change, so that no view ever counts rows.
+-- batch asked and paid. Every change updates the counts in its own transaction, so that no view counts rows.
 CREATE TABLE batch_totals (
     batch_id         BIGINT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
     provider         TEXT   NOT NULL,
@@ -98,7 +98,7 @@ CREATE TABLE reveals (
     asked_at    BIGINT,
     revealed_at BIGINT,
     updated_at  BIGINT NOT NULL,
-    -- What indexes go by: set only while it matters, so that all other changes of a row leave them alone.
+    -- Index keys. Each is set only while its index needs the row, so that other updates leave the indexes alone.
     queue_owner  BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND isolation_group IS NULL AND unclaimed = 0
                      AND NOT (provider = 'ocean' AND substr(subject, 1, 16) = 'linkedin.com/in/') THEN owner END) VIRTUAL,
     lookup_owner BIGINT GENERATED ALWAYS AS (CASE WHEN state = 'queued' AND isolation_group IS NULL -- to be looked up at Ocean first
@@ -124,8 +124,8 @@ CREATE TABLE unclaimed_ranges (
     PRIMARY KEY (batch_id, provider)
 );
 
--- The evidence of who is who: two identifiers that stood on one row, or that an answer for one person named, in both
--- directions, and the row that said so first. Persons are derived from all of it.
+-- The evidence for identities: two identifiers that stood on one row, or that one answer named for a person, in both
+-- directions, and the first row with both. Persons are derived from all links.
 CREATE TABLE identity_links (
     identifier TEXT NOT NULL,
     other      TEXT NOT NULL,
@@ -134,14 +134,14 @@ CREATE TABLE identity_links (
     PRIMARY KEY (identifier, other)
 ) WITHOUT ROWID;
 
--- Identifiers that were taken apart by hand, in both directions: never one person, whatever rows say.
+-- Identifiers that a user has split, in both directions. They are never one person, even if rows link them.
 CREATE TABLE identity_splits (
     identifier TEXT NOT NULL,
     other      TEXT NOT NULL,
     PRIMARY KEY (identifier, other)
 ) WITHOUT ROWID;
 
--- Reveals of one person that a batch which loads found to be two: one gives way when the batch is published.
+-- Pairs of reveals that a loading batch found to be one person. The winner replaces the loser when the batch is published.
 CREATE TABLE batch_merges (
     batch_id BIGINT NOT NULL,
     loser    BIGINT NOT NULL,
@@ -149,8 +149,8 @@ CREATE TABLE batch_merges (
     PRIMARY KEY (batch_id, loser)
 ) WITHOUT ROWID;
 
--- A line of the user's file. With rowids, unlike what is as small as its key: a large file's lines come in the order
--- of the index of reveals, and are kept as they come.
+-- A line of the user's file. Has rowids, unlike the tables whose rows are little more than their key. The lines of a
+-- large file come in the order of the index of reveals, and stay in that order.
 CREATE TABLE batch_rows (
     batch_id   BIGINT NOT NULL,
     row_number BIGINT NOT NULL,
@@ -164,7 +164,7 @@ CREATE TABLE batch_rows (
 );
 CREATE INDEX batch_rows_reveal ON batch_rows (reveal_id);
 
--- Bad rows that a submit left out, for exports that want them back.
+-- Bad rows that a submit left out, for exports that include them.
 CREATE TABLE rejected_rows (
     batch_id  BIGINT NOT NULL,
     position  BIGINT NOT NULL,                 -- among the bad rows of the batch, from 1
@@ -213,7 +213,7 @@ CREATE INDEX calls_deadline ON calls (provider, deadline_at) WHERE deadline_at I
 CREATE INDEX calls_poll ON calls (provider, poll_at) WHERE poll_at IS NOT NULL;
 CREATE INDEX calls_unknown ON calls (provider, sent_at) WHERE state = 'unknown';
 
--- Who is in a call, and who pays. Kept for good: its webhook must always find its people.
+-- The people of a call, and the batch that pays for each. Kept with the call, so that a webhook always finds its people.
 CREATE TABLE call_reveals (
     call_id   BIGINT NOT NULL,
     position  BIGINT NOT NULL,
@@ -250,8 +250,8 @@ CREATE TABLE phones (
     PRIMARY KEY (reveal_id, position)
 ) WITHOUT ROWID;
 
--- What came, by the minute, for the last day: how fast it goes is shown without counting reveals. The
--- slot is the minute of the day, so the table never grows.
+-- Results per minute of the last day, so that the speed is shown without counting reveals. The
+-- slot is the minute of the day, so the table stays small.
 CREATE TABLE results_per_minute (
     provider  TEXT   NOT NULL,
     slot      BIGINT NOT NULL,
@@ -261,7 +261,7 @@ CREATE TABLE results_per_minute (
     PRIMARY KEY (provider, slot)
 ) WITHOUT ROWID;
 
--- Bodies as they came. Stored before they are acknowledged, applied afterwards.
+-- Webhook bodies as received. Stored before they are acknowledged, applied afterwards.
 CREATE TABLE webhook_inbox (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     received_at BIGINT NOT NULL,
@@ -277,7 +277,7 @@ CREATE TABLE webhook_inbox (
 CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL;
 CREATE INDEX webhook_inbox_call ON webhook_inbox (call_id);
 
--- Whether a provider may be asked, how fast, and what its account holds: one row a provider, shared
+-- Each provider's circuit breaker, rate limit and balance: one row per provider, shared
 -- by all workers.
 CREATE TABLE provider_gates (
     provider          TEXT PRIMARY KEY,
@@ -334,7 +334,7 @@ CREATE TABLE provider_gates (
 );
 INSERT INTO provider_gates (provider) VALUES ('ocean'), ('clodura');
 
--- What an account said of itself, beside what the ledger believes was spent.
+-- Balances as the accounts reported them, beside what the ledger believes was spent.
 CREATE TABLE balance_readings (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     provider      TEXT   NOT NULL,
@@ -362,8 +362,8 @@ CREATE TABLE erasures (
     erased_at BIGINT NOT NULL
 );
 
--- People and numbers that are never to be asked for or exported, by keyed hashes. Where origin is another entry's hash, this
--- is another identifier of the person whom that entry names.
+-- Keyed hashes of people and numbers that must never be asked for or exported. Where origin is another entry's hash, the
+-- row is a further identifier of that entry's person.
 CREATE TABLE suppressions (
     hash     BIGINT NOT NULL,
     origin   BIGINT NOT NULL,
@@ -373,14 +373,14 @@ CREATE TABLE suppressions (
 ) WITHOUT ROWID;
 CREATE INDEX suppressions_origin ON suppressions (origin) WHERE origin <> hash;
 
--- A Bloom filter of the hashes in suppressions, in segments. What it doesn't hold is not on the list.
+-- A Bloom filter of the hashes in suppressions, in segments. A hash that it doesn't hold is not on the list.
 CREATE TABLE suppression_filter (
     segment INTEGER PRIMARY KEY,
     bits    BLOB NOT NULL
 );
 
--- Who changed the ledger or took people's numbers out of it by hand. Each entry is written in the transaction of what
--- it tells, and names no person who is asked for. Batches have no reference: an entry outlives its batch.
+-- Changes and exports made by hand, and the user who made each. An entry is written in the transaction of its change
+-- and names no person who is asked for. batch_id has no foreign key, because an entry outlives its batch.
 CREATE TABLE audit_entries (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     at       BIGINT NOT NULL,

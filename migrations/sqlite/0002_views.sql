@@ -1,8 +1,8 @@
--- What users and their scripts read. Columns and meanings are a promise; the tables behind are not.
+-- The views that users and their scripts read. Columns and meanings are a promise; the tables behind them are not.
 -- Tables hold credits as thousandths; the views show plain numbers: 10, 4368.8.
 
--- Why work at a provider can't be sent just now, if it can't. Rows that would be queued show this in
--- its place, so that closing a gate never rewrites a million rows.
+-- Why no request can be sent to a provider now; NULL if requests can be sent. Queued rows show the hold in
+-- place of their state, so that closing a gate never rewrites a million rows.
 CREATE VIEW provider_holds AS
 SELECT provider,
        CASE WHEN paused = 1 OR off_reason IS NOT NULL THEN 'held'
@@ -15,15 +15,15 @@ SELECT provider,
        CASE WHEN paused = 1 OR off_reason IS NOT NULL THEN NULL ELSE closed_until END AS until
 FROM provider_gates;
 
--- Calls, and what whoever was asked by them shows. So an answer to a request for 500 people writes the call and
--- nobody anew.
+-- Calls, with the state and reason that their people show. So an answer to a request for 500 people updates the call
+-- and none of its reveals.
 CREATE VIEW shown_calls AS
 SELECT id, call_id, provider, tracking_id, sent_at, finished_at, poll_at, deadline_at,
        CASE state WHEN 'sending' THEN 'sending' ELSE 'awaiting' END AS shown_as,
        CASE state WHEN 'unknown' THEN 'outcome ' || outcome END AS reason
 FROM calls;
 
--- Rows that show somebody whose request is on its way. Of all that were asked they are few, so they are looked for.
+-- Counts the rows whose request is being sent. They are few among all asked rows, so the view looks up each one.
 CREATE VIEW rows_sending AS
 SELECT w.batch_id, c.provider, COUNT(*) AS row_count
 FROM calls c
@@ -75,7 +75,7 @@ FROM batch_totals t
 JOIN batches b ON b.id = t.batch_id
 WHERE b.published_at IS NOT NULL;
 
--- Encoded identifiers as people know them: an id as it is, a LinkedIn address whole.
+-- Encoded identifiers in their usual form: the bare id, or the whole LinkedIn address.
 CREATE VIEW reveal_people AS
 SELECT id AS reveal_id,
        CASE WHEN subject LIKE 'ocean:%' THEN substr(subject, 7)
@@ -160,8 +160,8 @@ WHERE w.ended IS NULL
   AND NOT EXISTS (SELECT 1 FROM phones d WHERE d.reveal_id = w.reveal_id
                   AND COALESCE(d.e164 || COALESCE(' ext ' || d.extension, ''), d.raw) = COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw));
 
--- The plus keeps the planner from going through a provider's people in the order of their identifiers,
--- which is none of the table's: one jump each. A person is found by scanning the index alone.
+-- The plus keeps the planner from reading a provider's people in the order of their identifiers. The table
+-- has another order, so each person would cost a seek. A single person is found by scanning the index alone.
 CREATE VIEW reveal_status AS
 SELECT +r.provider AS provider,
        p.person,
@@ -238,7 +238,7 @@ SELECT id AS entry_id, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') 
        batch_id, provider, details
 FROM audit_entries;
 
--- What is never to be asked for or exported, by kind.
+-- The suppression list, counted by kind.
 CREATE VIEW suppression_list AS
 SELECT kind, COUNT(*) AS entries, strftime('%Y-%m-%dT%H:%M:%fZ', MAX(added_at) / 1000.0, 'unixepoch') AS last_added_at
 FROM suppressions

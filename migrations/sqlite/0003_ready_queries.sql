@@ -1,8 +1,8 @@
--- What scripts/status reads beside the views of 0002. These answer as fast with a million rows as with
--- ten, because they never look for rows: they start from kept counts, from the ends of indexes, and
--- from partial indexes that hold few people. No promise: they change with the queries.
+-- The views that scripts/status reads beside those of 0002. They answer as fast with a million rows as with
+-- ten, because they never scan rows: they start from kept counts, from the ends of indexes, and
+-- from partial indexes that hold few people. They are no promise: they change with the queries.
 
--- For how many of the people whom batches paid to ask has a provider a number?
+-- For how many of the people that batches paid to ask for does a provider have a number?
 CREATE VIEW provider_results AS
 SELECT provider,
        SUM(people_found) AS found,
@@ -12,9 +12,9 @@ FROM batch_totals
 GROUP BY provider
 HAVING SUM(people_asked) > 0;
 
--- The twenty rows that have waited longest, as row_status shows them. They are looked for where the
--- lines begin: the first people of the twenty oldest requests that are out or on their way, those
--- whose turn comes again next, and the first of each queue.
+-- The twenty rows that have waited longest, as row_status shows them. The candidates are the heads of
+-- the lines: the first people of the twenty oldest requests that are sent or being sent, the
+-- people whose retry is due next, and the first of each queue.
 CREATE VIEW longest_waiting AS
 WITH candidates AS (
     SELECT m.reveal_id
@@ -82,9 +82,9 @@ SELECT s.*
 FROM oldest o
 CROSS JOIN row_status s ON s.batch_id = o.batch_id AND s.row_number = o.row_number;
 
--- Rows that don't move by themselves, counted by batch, provider, state and reason. Those in the queue
--- behind a shut gate or at a ceiling are counted already, and first_row is the first of the hundred
--- next in line; of the others each is looked at, and they are few unless much is wrong.
+-- Rows that don't move by themselves, counted by batch, provider, state and reason. Queued rows
+-- behind a closed gate or at a ceiling are counted already, and their first_row is the first of the hundred
+-- next in line. All other rows are read one by one; they are few unless much is wrong.
 CREATE VIEW stuck_rows AS
 WITH people AS (
     SELECT id, provider, state, reason, asked_at, NULL AS next_at
@@ -143,7 +143,7 @@ SELECT d.batch_id,
        CASE WHEN d.at_ceiling = 1 THEN 'held' ELSE d.shown_as END,
        CASE WHEN d.at_ceiling = 1 THEN 'batch_ceiling' ELSE d.reason END,
        d.queued,
-       -- Nobody in its own line: its people stand in the lines of other batches.
+       -- The batch owns no queued person: its people wait in the queues of other batches.
        COALESCE(d.first_in_line,
                 (SELECT w.row_number
                  FROM batch_rows w CROSS JOIN reveals r ON r.id = w.reveal_id AND r.provider = d.provider AND r.state = 'queued'
@@ -152,7 +152,7 @@ SELECT d.batch_id,
        (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - d.created_at) / 1000
 FROM held d;
 
--- The newest requests of call_log, a hundred of each kind, found by their numbers.
+-- The newest requests of call_log, a hundred of each kind, found by their ids.
 CREATE VIEW recent_calls AS
 SELECT call_id, attempt, provider, kind, people, sent_at, finished_at, http_status, outcome, tracking_id, repeat_of
 FROM (SELECT * FROM reveal_log ORDER BY id DESC LIMIT 100) r

@@ -1,5 +1,5 @@
--- Which requests went to the providers last, and what came of them? The newest fifty first; `repeat_of` names the
--- call whose unknown outcome was waited for in vain.
+-- Which requests went to the providers last, and how did they end? The newest fifty first. `repeat_of` names the
+-- call of unknown outcome that this call repeats, because no result came.
 SELECT sent_at,
        provider,
        kind,

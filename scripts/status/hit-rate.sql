@@ -1,5 +1,5 @@
 -- For how many of the people it was asked for does each provider have a number? Each person counts once, for the batch
--- that paid, however many rows share the answer; who has no answer (yet) doesn't count towards the rate.
+-- that paid, however many rows share the answer. People without an answer don't count towards the rate.
 SELECT provider,
        found,
        not_found,

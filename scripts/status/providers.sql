@@ -1,4 +1,4 @@
--- May requests be sent to each provider just now? If not: why, and until when. What the day and the account have seen.
+-- May requests be sent to each provider now? If not: why, and until when? With today's requests and the account's credits.
 SELECT provider,
        gate,
        gate_reason,

@@ -1,5 +1,5 @@
--- Who has waited longest? The twenty rows at the end of the line, since they were asked for or, if nobody was asked
--- yet, since they were enqueued.
+-- Which rows have waited longest? The twenty with the longest wait, counted from their request or, if none was
+-- made yet, from their submission.
 SELECT batch_id,
        row_number,
        person,

@@ -1,4 +1,4 @@
--- What did each batch cost, at which provider? Credits of different providers are different currencies: not added up.
+-- What did each batch cost, at which provider? Credits of different providers are different currencies, so they have no sum.
 SELECT s.batch_id,
        b.name,
        s.provider,

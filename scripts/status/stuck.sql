@@ -1,4 +1,4 @@
--- What is stuck, and why? Rows that wait for something outside, will be tried again, have waited more than an hour
+-- Which rows are stuck, and why? Rows that are held from outside, will be tried again, have waited more than an hour
 -- for a result, or ended without one (`enqueue retry` asks again); with the gate of their provider.
 SELECT s.batch_id,
        s.provider,

@@ -1,5 +1,5 @@
-//! A SQLite file in a temporary directory, or a Postgres database of one's own. Read with plain SQL:
-//! everything comes back as text, so that a test says the same for both.
+//! A SQLite file in a temporary directory, or a separate Postgres database. Plain SQL reads them, and
+//! all values come back as text, so that a test is the same for both.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -18,11 +18,11 @@ pub enum Kind {
     Postgres,
 }
 
-/// A database that is gone when this is dropped.
+/// A database that is removed when this value is dropped.
 pub struct Database {
-    /// What the binaries are given.
+    /// The URL that the binaries get.
     pub url: String,
-    /// Which it is.
+    /// The kind of database.
     pub kind: Kind,
     pool: Pool,
     server: Option<(String, String)>,
@@ -34,7 +34,7 @@ enum Pool {
 }
 
 impl Database {
-    /// A new, empty one; the binaries bring it its schema.
+    /// Creates an empty database; the binaries create the schema.
     pub async fn create(kind: Kind, directory: &Path) -> Database {
         match kind {
             Kind::Sqlite => sqlite(directory),
@@ -42,7 +42,8 @@ impl Database {
         }
     }
 
-    /// Hands the database to a role of its own that may do nothing else, and gives the URL for that. Ends with the database.
+    /// Makes a new role without further rights the owner of the database, and returns the role's URL. The role is
+    /// dropped with the database.
     pub async fn own_role(&self) -> String {
         let (server, name) = self.server.as_ref().expect("a database of Postgres");
         for sql in [
@@ -159,7 +160,7 @@ impl Drop for Database {
         if std::env::var_os("E2E_KEEP").is_some() {
             return;
         }
-        // A runtime can't be waited for inside of another.
+        // A runtime can't block inside another runtime.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let dropping = async {

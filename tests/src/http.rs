@@ -1,4 +1,4 @@
-//! HTTP as a provider or a stranger would send it: bytes on a socket, so that they may be wrong.
+//! HTTP as a provider or a stranger would send it: raw bytes on a socket, so that a test can send invalid ones.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use tokio::net::TcpStream;
 /// An answer.
 #[derive(Debug)]
 pub struct Reply {
-    /// Its status; 0 where the connection ended without one.
+    /// The HTTP status; 0 if the connection ended without one.
     pub status: u16,
-    /// Its body, or what there was of it.
+    /// The body, as far as it was received.
     pub body: String,
 }
 
-/// Connects, and sends `head` and whatever the caller wants next.
+/// Connects, sends `bytes`, and returns the open connection.
 pub async fn open(address: &str, bytes: &[u8]) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(bytes).await?;
@@ -49,12 +49,12 @@ async fn exchange(address: &str, request: &[u8]) -> Reply {
     let talking = async {
         let stream = TcpStream::connect(address).await?;
         let (mut from, mut to) = stream.into_split();
-        // Who refuses a body may answer before all of it was sent.
+        // A server that refuses a body may answer before the whole body is sent.
         let sending = async { drop(to.write_all(request).await) };
         let (read, ()) = tokio::join!(from.read_to_end(&mut answer), sending);
         read.map(drop)
     };
-    // What came before an error still counts.
+    // Bytes that arrived before an error still count.
     let _: Result<std::io::Result<()>, _> =
         tokio::time::timeout(Duration::from_secs(60), talking).await;
     let text = String::from_utf8_lossy(&answer).into_owned();

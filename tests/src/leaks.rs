@@ -1,12 +1,12 @@
-//! What must never be in a log: numbers, keys, signatures.
+//! Checks that no log shows phone numbers, keys or signatures.
 
 use std::collections::HashSet;
 
 use sandbox::Truth;
 
-/// The shortest run of digits that is looked at: the numbers of the sandbox are longer.
+/// The shortest run of digits that is checked: the sandbox's numbers are longer.
 const SHORTEST: usize = 9;
-/// A signature and the secret behind it are written as so many hexadecimal digits.
+/// The number of hexadecimal digits in a signature, and in the secret that signs.
 const HEXADECIMAL: usize = 64;
 
 /// Panics if `log` shows a number of one of `people`, one of `keys`, or anything like a signature.

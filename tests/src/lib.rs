@@ -1,5 +1,5 @@
-//! What the end-to-end tests stand on: the real binaries as processes, a database of each kind, the
-//! sandbox in this process, and SQL views to look at. Nothing here knows the code under test.
+//! The harness of the end-to-end tests: the real binaries as processes, a database of each kind, the
+//! sandbox in this process, and queries of the SQL views. Nothing here knows the code under test.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,8 +1,8 @@
-//! Files of people, and what is true of them by the sandbox.
+//! Files of people, and the results that the sandbox has for them.
 
 use sandbox::{Marker, Provider, Sandbox};
 
-/// Somebody in a file. The identifiers given must mean one person: the sandbox knows no other.
+/// A row of a file. Its identifiers must belong to one person: the sandbox can't model a mixed row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Row {
     /// `ocean_person_id`
@@ -14,27 +14,27 @@ pub struct Row {
 }
 
 impl Row {
-    /// Somebody whom only Ocean can be asked for.
+    /// A person that only Ocean can be asked for.
     pub fn ocean(id: impl Into<String>) -> Self {
         Row { ocean: id.into(), ..Row::default() }
     }
 
-    /// Somebody whom only Clodura can be asked for.
+    /// A person that only Clodura can be asked for.
     pub fn clodura(id: impl Into<String>) -> Self {
         Row { clodura: id.into(), ..Row::default() }
     }
 
-    /// The same, by address.
+    /// A person that only Clodura can be asked for, by LinkedIn address.
     pub fn linkedin(slug: &str) -> Self {
         Row { linkedin: format!("https://www.linkedin.com/in/{slug}"), ..Row::default() }
     }
 
-    /// Somebody whom both can be asked for.
+    /// A person that both providers can be asked for.
     pub fn both(ocean: impl Into<String>, clodura: impl Into<String>) -> Self {
         Row { ocean: ocean.into(), clodura: clodura.into(), ..Row::default() }
     }
 
-    /// Who is asked, in turn, and by what.
+    /// The providers that are asked in turn, each with the identifier.
     pub fn steps(&self) -> Vec<(Provider, &str)> {
         let steps = [
             (Provider::Ocean, self.ocean.as_str()),
@@ -45,7 +45,7 @@ impl Row {
     }
 }
 
-/// A file with a column before, between and after those that are ours.
+/// A CSV file with user columns before, between and after the product's columns.
 pub fn csv_of(rows: &[Row]) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = ["no", "ocean_person_id", "note", "clodura_person_id", "linkedin_url", "last"];
@@ -72,7 +72,7 @@ pub fn read_csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
     (header, records)
 }
 
-/// What the export must say of `row` in the end: state, provider, phones.
+/// The final state, provider and phones of `row` in the export.
 pub fn expected(sandbox: &Sandbox, row: &Row) -> (&'static str, String, String) {
     let mut last = ("cancelled", String::new(), String::new());
     for (provider, id) in row.steps() {

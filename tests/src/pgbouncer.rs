@@ -1,4 +1,4 @@
-//! PgBouncer before the Postgres of the tests.
+//! A PgBouncer in front of the tests' Postgres.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -19,14 +19,15 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one before the server of `database_url`, with this `pool_mode` and so many of the server's sessions.
+    /// Starts a PgBouncer in front of the server of `database_url`, with this `pool_mode` and at most `sessions` server
+    /// connections.
     pub async fn start(database_url: &str, pool_mode: &str, sessions: u32) -> PgBouncer {
         let rest = database_url.strip_prefix("postgres://").expect("a database of Postgres");
         let (login, place) = rest.split_once('@').expect("a user");
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
         let (server, _) = place.split_once('/').expect("a name");
         let (host, server_port) = server.split_once(':').unwrap_or((server, "5432"));
-        // An empty password is a wrong one.
+        // PgBouncer would send an empty password, which is wrong.
         let password = match password {
             "" => String::new(),
             password => format!(" password={password}"),
@@ -39,7 +40,7 @@ impl PgBouncer {
              auth_type = any\npool_mode = {pool_mode}\ndefault_pool_size = {sessions}\n"
         );
         std::fs::write(&file, text).expect("a file");
-        // It refuses to run as root, and the user that it runs as is to read this.
+        // PgBouncer refuses to run as root, and its user must be able to read the file.
         let readable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(directory.path(), readable).expect("a directory of ours");
         let process = Process::start(command(&file), None);
@@ -52,13 +53,13 @@ impl PgBouncer {
         bouncer
     }
 
-    /// The same database through it.
+    /// The URL of the same database through this PgBouncer.
     pub fn url(&self, database_url: &str) -> String {
         let (_, name) = database_url.rsplit_once('/').expect("a name");
         format!("{}@127.0.0.1:{}/{name}", self.base, self.port)
     }
 
-    /// Ends it.
+    /// Stops the process.
     pub async fn stop(mut self) {
         self.process.signal("TERM");
         self.process.ended(Duration::from_secs(10)).await;
@@ -83,7 +84,7 @@ fn command(file: &Path) -> Command {
     command
 }
 
-/// Whether this runs as root.
+/// Whether this process runs as root.
 fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| {
         use std::os::unix::fs::MetadataExt;

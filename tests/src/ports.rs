@@ -1,12 +1,12 @@
-//! Ports that nothing else takes between choosing them and listening on them.
+//! Ports that no other test takes between the choice and the listening.
 
 use std::fs::File;
 use std::net::TcpListener;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Below what the system hands out for outgoing connections, which would take a port while the
-/// worker that listens on it is restarted.
+/// The first port, below the system's ephemeral ports. An outgoing connection could take an ephemeral
+/// port while the worker that listens on it restarts.
 const FIRST: u32 = 12_000;
 const COUNT: u32 = 8_000;
 
@@ -28,7 +28,7 @@ pub fn free_port() -> u16 {
     panic!("no port from {FIRST} on is free")
 }
 
-/// Whether no other test has the port. Where the folder of locks is another user's, nobody knows.
+/// Whether no other test has the port. Returns true, too, if the lock file can't be opened (another user's folder).
 fn lock(port: u16) -> bool {
     let folder = std::env::temp_dir().join("reveal-queue-test-ports");
     drop(std::fs::create_dir_all(&folder));

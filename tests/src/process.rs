@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What a process said, while it is saying it.
+/// The output of a process that may still be running.
 #[derive(Clone, Default)]
 pub struct Output(Arc<Mutex<Vec<u8>>>);
 
 impl Output {
-    /// All that came so far.
+    /// The output so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().expect("no reader panics")).into_owned()
     }
@@ -28,21 +28,21 @@ impl Output {
     }
 }
 
-/// How a process ended, with all that it said.
+/// How a process ended, with its output.
 #[derive(Debug)]
 pub struct Ended {
     /// The exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// That signal.
+    /// The signal that ended it, if any.
     pub signal: Option<i32>,
-    /// The data.
+    /// All of its stdout.
     pub stdout: String,
-    /// Everything else.
+    /// All of its stderr.
     pub stderr: String,
 }
 
 impl Ended {
-    /// The same, if the exit code is as it should be.
+    /// Returns itself; panics if the exit code is not `code`.
     pub fn with_code(self, code: i32) -> Self {
         let said = format!("signal {:?}\n{}\n{}", self.signal, self.stdout, self.stderr);
         assert_eq!(self.code, Some(code), "{said}");
@@ -70,7 +70,7 @@ impl Process {
             stderr.follow(child.stderr.take().expect("piped")),
         ];
         if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
-            // A child that ends early doesn't read it all.
+            // A child that ends early doesn't read all of it, so errors are ignored.
             std::thread::spawn(move || std::io::Write::write_all(&mut stdin, &input));
         }
         Process { child, stdout, stderr, readers }
@@ -81,7 +81,7 @@ impl Process {
         self.child.id()
     }
 
-    /// What it said on stderr so far.
+    /// Its stderr, which goes on growing.
     pub fn stderr(&self) -> Output {
         self.stderr.clone()
     }
@@ -100,7 +100,7 @@ impl Process {
         assert!(done.success(), "kill -{name} {}", self.id());
     }
 
-    /// Ends it at once, as a power cut would.
+    /// Kills it at once, as a power cut would.
     pub fn kill(&mut self) {
         // Fails only if it has ended already.
         let _ = self.child.kill();
@@ -108,7 +108,7 @@ impl Process {
         self.finish_reading();
     }
 
-    /// Waits for its end, at most so long.
+    /// Waits for its end; panics if it takes longer than `within`.
     pub async fn ended(&mut self, within: Duration) -> Ended {
         let started = Instant::now();
         let status = loop {

@@ -10,17 +10,17 @@ use tokio::task::JoinHandle;
 
 /// Passes connections on to `target`.
 pub struct Proxy {
-    /// Where it listens.
+    /// The address at which it listens.
     pub address: String,
     cut: watch::Sender<bool>,
-    /// The next commit of a transaction that writes calls down is not answered.
+    /// If set, the next commit of a transaction that inserts calls gets no answer.
     trap: Arc<AtomicBool>,
     heard: Arc<Mutex<Vec<u8>>>,
     accepting: JoinHandle<()>,
 }
 
 impl Proxy {
-    /// Starts passing on.
+    /// Starts to pass connections on.
     pub async fn start(target: String) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound").to_string();
@@ -31,7 +31,7 @@ impl Proxy {
         let trapping = Arc::clone(&trap);
         let accepting = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                // While it is cut, who connects is hung up on.
+                // While the wire is cut, new connections are closed at once.
                 if !*state.borrow() {
                     let (target, state, ears) = (target.clone(), state.clone(), Arc::clone(&ears));
                     tokio::spawn(pass_on(near, target, state, ears, Arc::clone(&trapping)));
@@ -41,17 +41,17 @@ impl Proxy {
         Proxy { address, cut, trap, heard, accepting }
     }
 
-    /// Breaks all connections, and every new one.
+    /// Breaks all present and future connections.
     pub fn cut(&self) {
         self.cut.send_replace(true);
     }
 
-    /// Has the next commit of a claim reach Postgres, and breaks the connection in place of its answer.
+    /// Lets the next commit of a claim reach Postgres, then breaks the connection before the answer.
     pub fn swallow_the_next_claim_s_commit(&self) {
         self.trap.store(true, Ordering::SeqCst);
     }
 
-    /// Whether that has happened.
+    /// Whether a claim's commit was swallowed.
     pub fn has_swallowed(&self) -> bool {
         !self.trap.load(Ordering::SeqCst)
     }
@@ -61,7 +61,7 @@ impl Proxy {
         self.cut.send_replace(false);
     }
 
-    /// The orders that went by to Ocean: whom they name, and the address for the webhook.
+    /// The orders that went through to Ocean: the people's ids, and the webhook address.
     pub fn orders(&self) -> Vec<(Vec<String>, String)> {
         let heard = self.heard.lock().expect("no task panics");
         let text = String::from_utf8_lossy(&heard);
@@ -100,7 +100,7 @@ async fn pass_on(
             claims |= holds(&chunk[..n], b"INSERT INTO calls ");
             if claims && holds(&chunk[..n], b"COMMIT\0") && trap.swap(false, Ordering::SeqCst) {
                 swallow.send_replace(true);
-                // What was written arrives although nobody waits for the answer.
+                // Gives the bytes time to arrive, because no answer is awaited.
                 tokio::time::sleep(std::time::Duration::from_millis(200)).await;
                 break;
             }

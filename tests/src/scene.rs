@@ -1,5 +1,5 @@
-//! A database, a sandbox and the processes between them. At the end every log is searched for what
-//! must not be in it; if the test failed, the logs are shown.
+//! A database, a sandbox and the processes between them. At the end every log is checked for leaked
+//! secrets; if the test failed, the logs are shown instead.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -16,18 +16,18 @@ use crate::{
     leaks,
 };
 
-/// What the workers show Ocean.
+/// The workers' API key for Ocean.
 pub const OCEAN_KEY: &str = "e2e-ocean-token-5d1f27";
-/// What the workers show Clodura.
+/// The workers' API key for Clodura.
 pub const CLODURA_KEY: &str = "e2e-clodura-key-9c2b64";
 
-/// Everything that a test has to do with.
+/// The whole set-up of a test.
 pub struct Scene {
-    /// The providers.
+    /// The stand-in for both providers.
     pub sandbox: Sandbox,
     /// The ledger.
     pub db: Database,
-    /// For files.
+    /// The folder for all files of the test.
     pub directory: TempDir,
     /// Settings of every process.
     environment: BTreeMap<String, String>,
@@ -40,7 +40,7 @@ pub struct Scene {
 pub struct Submitted {
     /// Its id.
     pub id: String,
-    /// All that was reported.
+    /// The whole report.
     pub report: Value,
 }
 
@@ -69,17 +69,17 @@ impl Scene {
         Scene { sandbox, db, directory, environment, logs, people }
     }
 
-    /// Sets something for every process that is started from now on.
+    /// Sets a variable for every process that starts from now on.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.environment.insert(name.to_owned(), value.into());
     }
 
-    /// A setting.
+    /// Returns a setting, or the empty text.
     pub fn setting(&self, name: &str) -> &str {
         self.environment.get(name).map_or("", String::as_str)
     }
 
-    /// A worker to be started.
+    /// Prepares a worker.
     pub fn worker(&self) -> WorkerSetup<'_> {
         WorkerSetup::new(self, self.environment.clone())
     }
@@ -89,7 +89,7 @@ impl Scene {
         self.enqueue_with(arguments, None).await
     }
 
-    /// The same, with something on stdin.
+    /// Runs `enqueue` to its end, with `input` on stdin.
     pub async fn enqueue_with(&self, arguments: &[&str], input: Option<Vec<u8>>) -> Ended {
         let mut process = self.start_enqueue(arguments, input);
         process.ended(2 * LONG).await
@@ -102,7 +102,7 @@ impl Scene {
         self.follow("enqueue", Process::start(command, input))
     }
 
-    /// Submits rows; the batch is there when this returns.
+    /// Submits rows; the batch is published when this returns.
     pub async fn submit(&self, rows: &[Row], options: &[&str]) -> Submitted {
         self.know(rows);
         let arguments = [&["submit", "-", "--format", "csv", "--json"], options].concat();
@@ -110,7 +110,7 @@ impl Scene {
         Submitted::read(&ended.stdout)
     }
 
-    /// Says who is in a file, so that their numbers are looked for in the logs.
+    /// Registers the people of a file, so that the logs are checked for their numbers.
     pub fn know(&self, rows: &[Row]) {
         let truths = rows.iter().flat_map(Row::steps).map(|(p, id)| self.sandbox.truth(p, id));
         self.people.lock().expect("no test thread panics").extend(truths);
@@ -143,7 +143,7 @@ impl Scene {
         self.until(open, "0").await;
     }
 
-    /// How it stands, for people who look for a mistake.
+    /// Describes the state of the ledger and the sandbox, for the message of a failed test.
     pub async fn describe(&self) -> String {
         let mut text = String::new();
         for sql in [
@@ -161,32 +161,32 @@ impl Scene {
         format!("{text}{:#?}", self.sandbox.stats())
     }
 
-    /// All that was said on stderr so far.
+    /// The stderr of all processes so far.
     pub fn log(&self) -> String {
         let logs = self.logs.lock().expect("no test thread panics");
         logs.iter().map(|(_, output)| output.text()).collect()
     }
 
-    /// How often people were charged at a provider, and how many more than once.
+    /// How many people were charged more than once, at both providers.
     pub fn charged_again(&self) -> u64 {
         let stats = self.sandbox.stats();
         stats.ocean.people_charged_again + stats.clodura.people_charged_again
     }
 
-    /// What a provider's account was charged.
+    /// The credits that a provider has charged.
     pub fn charged(&self, provider: Provider) -> i64 {
         let stats = self.sandbox.stats();
         let of = if provider == Provider::Ocean { stats.ocean } else { stats.clodura };
         i64::try_from(of.credits_charged).expect("few")
     }
 
-    /// Starts a command of the test's own with the workers' settings.
+    /// Starts another command with the workers' settings.
     pub fn start_in(&self, mut command: Command) -> Process {
         self.prepare(&mut command, &self.environment);
         self.follow("command", Process::start(command, None))
     }
 
-    /// The command for a program, with nothing of this process' environment but its path.
+    /// The command for a program. Of this process' environment it keeps only PATH and HOME.
     pub(crate) fn command(&self, program: &str, environment: &BTreeMap<String, String>) -> Command {
         let mut command = Command::new(binary(program));
         self.prepare(&mut command, environment);
@@ -209,7 +209,7 @@ impl Scene {
     }
 }
 
-/// Settings that make everything happen soon: time is a parameter.
+/// Settings with short times, so that everything happens soon.
 const QUICK: [(&str, &str); 23] = [
     ("ADMIN_ADDR", "127.0.0.1:0"),
     ("OCEAN_RATE", "1000/s"),
@@ -237,7 +237,7 @@ const QUICK: [(&str, &str); 23] = [
 ];
 
 impl Submitted {
-    /// Reads what `enqueue submit --json` printed.
+    /// Reads the output of `enqueue submit --json`.
     pub fn read(stdout: &str) -> Self {
         let report: Value = serde_json::from_str(stdout).unwrap_or_else(|_| panic!("{stdout}"));
         let id = report["batch_id"].as_str().expect("a batch_id").to_owned();

@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// Far more than anything takes; a test that waits so long has failed.
+/// Far longer than any step takes; a test that waits this long has failed.
 pub const LONG: Duration = Duration::from_secs(90);
 
-/// Looks again and again until `look` gives something. Panics after [`LONG`].
+/// Calls `look` until it returns a value. Panics after [`LONG`].
 pub async fn eventually<T, F, Fut>(what: &str, mut look: F) -> T
 where
     F: FnMut() -> Fut,

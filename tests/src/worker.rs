@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{Ended, LONG, Process, Scene, eventually, free_port};
 
-/// A worker to be started.
+/// The settings of a worker that is not started yet.
 pub struct WorkerSetup<'a> {
     scene: &'a Scene,
     environment: BTreeMap<String, String>,
@@ -15,9 +15,9 @@ pub struct WorkerSetup<'a> {
 pub struct Worker {
     /// The process.
     pub process: Process,
-    /// Where it takes webhooks, as `127.0.0.1:12345`; empty if it takes none.
+    /// The address for webhooks, as `127.0.0.1:12345`; empty if it takes none.
     pub webhooks: String,
-    /// Its health, metrics and dashboard.
+    /// The address of its health checks, metrics and dashboard.
     pub admin: String,
 }
 
@@ -26,28 +26,28 @@ impl<'a> WorkerSetup<'a> {
         WorkerSetup { scene, environment, arguments: Vec::new() }
     }
 
-    /// Sets something for this one.
+    /// Sets a variable for this worker.
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// Leaves something unset for this one.
+    /// Removes a variable for this worker.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.environment.remove(name);
         self
     }
 
-    /// An argument.
+    /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
     }
 
-    /// A listener of its own, beside another worker's.
+    /// Uses a separate listen address, beside another worker's.
     #[must_use]
     pub fn elsewhere(self) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
@@ -55,14 +55,14 @@ impl<'a> WorkerSetup<'a> {
         self.set("LISTEN_ADDR", &address).set("WEBHOOK_PUBLIC_URL", &url)
     }
 
-    /// Starts it, without waiting for anything.
+    /// Starts the worker without waiting.
     pub fn spawn(self) -> Process {
         let mut command = self.scene.command("worker", &self.environment);
         command.args(&self.arguments);
         self.scene.follow("worker", Process::start(command, None))
     }
 
-    /// Starts it; it is ready when this returns.
+    /// Starts the worker; it is ready when this returns.
     pub async fn start(self) -> Worker {
         let mut process = self.spawn();
         let log = process.stderr();
@@ -82,14 +82,14 @@ impl<'a> WorkerSetup<'a> {
         Worker { process, webhooks, admin: field("admin").unwrap_or_default() }
     }
 
-    /// Runs it with `--until-idle` to its end.
+    /// Runs the worker with `--until-idle` to its end.
     pub async fn until_idle(self) -> Ended {
         self.arg("--until-idle").spawn().ended(2 * LONG).await
     }
 }
 
 impl Worker {
-    /// Ends it as its supervisor would.
+    /// Stops the worker by SIGTERM, as its supervisor would.
     pub async fn stop(mut self) -> Ended {
         self.process.signal("TERM");
         self.process.ended(LONG).await

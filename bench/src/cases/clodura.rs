@@ -33,7 +33,7 @@ async fn run(
     let drained = drain(bench, kind, Asked::Addresses, n, results).await?;
     let measurement = Measurement::new(name, kind, n).rate(drained.seconds, target);
     let measurement = describe(measurement, &drained, n);
-    // As many as are open at once (CLODURA_MAX_IN_FLIGHT) can share a commit.
+    // As many results as there are open requests (CLODURA_MAX_IN_FLIGHT) can share a commit.
     let measurement =
         reference::beside_drain(bench, kind, measurement, n, drained.bytes, AT_ONCE).await?;
     bench.report(&measurement)?;

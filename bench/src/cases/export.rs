@@ -31,7 +31,7 @@ pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     drained.database.remove().await
 }
 
-/// Reading the rows' own columns and nothing else, rows a second.
+/// Reads only the user's columns of all rows; returns rows a second.
 async fn raw_reads(database: &Database, n: usize) -> Result<f64> {
     let mut conn = database.connect().await?;
     let started = std::time::Instant::now();

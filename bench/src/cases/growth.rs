@@ -12,7 +12,7 @@ use crate::stack::Results;
 const STEPS: [usize; 9] =
     [10_000, 30_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 3_000_000, 5_000_000];
 
-/// The same work for more and more people: time and memory a person are to stay what they are.
+/// The same work for more and more people: time and memory per person should stay constant.
 pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     let new = !bench.growth_csv.exists();
     let mut table =

@@ -40,7 +40,7 @@ pub enum Case {
 }
 
 impl Case {
-    /// All that one run is to measure.
+    /// All cases of a usual run.
     pub fn usual() -> Vec<Case> {
         Case::value_variants().iter().copied().filter(|case| *case != Case::Growth).collect()
     }
@@ -50,7 +50,7 @@ impl Case {
     }
 }
 
-/// Measures one.
+/// Runs one measurement.
 pub async fn run(case: Case, bench: &Bench, kind: Kind) -> Result<()> {
     match case {
         Case::Submit => submit::run(bench, kind).await,

@@ -24,7 +24,7 @@ pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     drained.database.remove().await
 }
 
-/// Where the time went, and what was used.
+/// Adds the times of the phases, and the resources used.
 pub fn describe(measurement: Measurement, drained: &Drained, n: usize) -> Measurement {
     let after_submit = drained.seconds - drained.submit_seconds;
     measurement

@@ -10,10 +10,10 @@ use crate::measurement::Measurement;
 use crate::people::{Asked, write_csv};
 use crate::stack::{Results, Sandbox, Worker, enqueue};
 
-/// What the sandbox allows, requests a second.
+/// The rate that the sandbox allows, requests a second.
 const ALLOWED: f64 = 20.0;
 
-/// How a provider counts: so many in any second, or one at a time in their due distance.
+/// How a provider counts: up to 20 requests in any second, or single requests at equal intervals.
 const COUNTED: [(&str, u32); 2] = [("in a second", 20), ("one by one", 1)];
 
 /// A provider that allows twenty requests a second: once with the rate set right, once fifty times too high.
@@ -72,7 +72,7 @@ async fn measure(
         .with("passed_while_settling", before.0))
 }
 
-/// Clodura's answers so far: those that passed, and those with 429.
+/// Clodura's answers so far: how many passed, and how many had status 429.
 fn counts(stats: &Value) -> (f64, f64) {
     let (mut passed, mut refused) = (0.0, 0.0);
     let endpoints = stats["requests"].as_object().into_iter().flatten();

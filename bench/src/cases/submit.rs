@@ -9,10 +9,10 @@ use crate::prober::Prober;
 use crate::reference;
 use crate::stack::enqueue;
 
-/// Rows that one of the submit's transactions holds, roughly: what the plain writes commit at once, too.
+/// Roughly the rows in one transaction of the submit. The plain writes commit as many at once.
 const ROWS_A_COMMIT: usize = 2_000;
 
-/// Submits a file. Once alone, for its own speed; once more, other people, while small writes are timed.
+/// Submits a file alone, for its own speed; then a file of other people, while small writes are timed.
 pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     let n = bench.people(1_000_000);
     let database = Database::create(bench, kind).await?;

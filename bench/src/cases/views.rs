@@ -10,7 +10,7 @@ use crate::people::{Asked, write_csv};
 use crate::stack::{Results, Sandbox, Worker, enqueue};
 
 const BATCHES: usize = 20;
-/// Each query is asked so often; the slowest counts.
+/// How often each query runs; the slowest run counts.
 const TIMES: usize = 3;
 
 /// The ready queries over twenty batches: half of them finished, the others out at the provider.
@@ -42,7 +42,7 @@ pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     database.remove().await
 }
 
-/// Waits until nobody is in these states any more.
+/// Waits until no row is in these states any more.
 pub async fn settled(conn: &mut Conn, states: &str) -> Result<()> {
     let left = format!("SELECT CAST(COALESCE(SUM({states}), 0) AS BIGINT) FROM batch_status");
     let started = Instant::now();

@@ -10,10 +10,10 @@ use crate::measurement::Measurement;
 use crate::people::{Asked, write_csv};
 use crate::stack::{Results, Sandbox, Worker, enqueue};
 
-/// How long the idle worker is looked at.
+/// How long the idle worker is observed.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// All results are out: first the worker that sent them, then one that is started anew.
+/// All results are outstanding. Measures the worker that sent the requests, then a newly started one.
 pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     let n = bench.people(1_000_000);
     let database = Database::create(bench, kind).await?;
@@ -41,7 +41,7 @@ pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     database.remove().await
 }
 
-/// Per cent of one core.
+/// The idle worker's use of one core, in per cent.
 async fn idle(worker: &Worker) -> f64 {
     let before = worker.process.usage().cpu_seconds;
     tokio::time::sleep(IDLE).await;

@@ -12,10 +12,10 @@ use crate::people::{Asked, write_csv};
 use crate::process::Ran;
 use crate::stack::{Results, Sandbox, Worker, enqueue};
 
-/// Between two webhooks: some twenty a second, as a provider that works off 10,000 people a second would send.
+/// The pause between two webhooks. It makes about twenty a second, like a provider with 10,000 results a second.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// From a webhook to its 200: while a submit runs, and while the worker works off what it brought.
+/// The time from a webhook to its 200: while a submit runs, and while the worker processes the submitted people.
 pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     let (known, load) = (bench.people(200_000), bench.people(500_000));
     let database = Database::create(bench, kind).await?;
@@ -55,7 +55,7 @@ pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     database.remove().await
 }
 
-/// Posts one after the other until `work` has ended.
+/// Posts webhooks one after the other until `work` has ended.
 async fn while_running(
     bench: &Bench,
     webhooks: &[Webhook],
@@ -64,7 +64,7 @@ async fn while_running(
     tokio::pin!(work);
     let mut waits = Vec::new();
     loop {
-        // The post is not dropped half way when the work ends: a connection that breaks is no measurement.
+        // A post that is under way is finished when the work ends: a broken connection is no measurement.
         tokio::select! {
             ended = &mut work => { ended?; return Ok(waits) }
             () = tokio::time::sleep(PAUSE) => {}
@@ -79,7 +79,7 @@ async fn while_running(
     }
 }
 
-/// Posts one; each comes again once all were posted.
+/// Posts the `n`th webhook; after the last one, the first comes again.
 async fn next(bench: &Bench, webhooks: &[Webhook], n: usize) -> Result<f64> {
     match webhooks.get(n % webhooks.len().max(1)) {
         Some(webhook) => http::post(bench, webhook).await,

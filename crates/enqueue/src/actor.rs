@@ -2,8 +2,8 @@ use std::os::unix::fs::MetadataExt;
 
 use store::{Actor, Origin};
 
-/// The user of the operating system who runs this command, for the audit log. By sudo it is the person before it, too:
-/// many share the user that owns the ledger.
+/// Returns the operating system's user who runs this command, for the audit log. Under sudo the person who ran sudo
+/// is named, too: many people may share the user that owns the ledger.
 pub fn current() -> Actor {
     // The folder belongs to the user that the process runs as; no variable can say otherwise.
     let uid = std::fs::metadata("/proc/self").map(|folder| folder.uid()).ok();
@@ -23,7 +23,7 @@ fn described(uid: Option<u32>, passwd: &str, sudo: Option<&str>) -> String {
     }
 }
 
-/// The name in the lines of `/etc/passwd`: `name:x:uid:…`.
+/// Finds the user's name in the lines of `/etc/passwd`: `name:x:uid:…`.
 fn name_of(uid: u32, passwd: &str) -> Option<&str> {
     passwd.lines().find_map(|line| {
         let mut parts = line.split(':');

@@ -29,7 +29,7 @@ pub struct SplitArgs {
     pub linkedin: Option<String>,
 }
 
-/// So many of the rows are named.
+/// Up to this many of the rows are named.
 const MOST_NAMED: usize = 20;
 
 /// `enqueue alias split`.
@@ -40,7 +40,7 @@ pub async fn split(store: &Store, args: &SplitArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is separate now, and which rows are affected.
+/// Says what is separate now, and which rows are affected.
 fn said(identifiers: &BTreeSet<String>, split: &Split) -> Vec<String> {
     if split.taken_apart.is_empty() {
         let own = list(identifiers, " or ");

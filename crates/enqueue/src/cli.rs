@@ -52,7 +52,7 @@ pub enum Command {
     Retry(RetryArgs),
     /// Set a batch's priority; those of one priority share a provider's rate
     Priority(PriorityArgs),
-    /// Ask nobody at a provider until it is resumed
+    /// Send no requests to a provider until it is resumed
     Pause(PauseArgs),
     /// Ask at a provider again, or raise a batch's ceiling
     Resume(ResumeArgs),

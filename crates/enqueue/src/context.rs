@@ -6,7 +6,7 @@ use crate::global::Global;
 use crate::signals::stopped;
 use crate::{actor, elsewhere};
 
-/// Changes something in the ledger, which is made if there is none.
+/// Changes something in the ledger, which is created if there is none.
 pub(crate) async fn change(
     global: &Global,
     work: impl AsyncFnOnce(&Store) -> Result<(), Failure>,
@@ -16,7 +16,7 @@ pub(crate) async fn change(
     with(&store, unless_stopped(work(&store))).await
 }
 
-/// Reads or changes what is in the ledger; makes none.
+/// Reads or changes what is in the ledger; creates none.
 pub(crate) async fn existing(
     global: &Global,
     work: impl AsyncFnOnce(&Store) -> Result<(), Failure>,
@@ -33,7 +33,7 @@ async fn open_existing(global: &Global) -> Result<Store, Failure> {
     Ok(store.acting_as(actor::current()))
 }
 
-/// Works on the ledger, and ends when everything of it is in its place, however the work ended.
+/// Works on the ledger and closes it, so that all data is in its place, however the work ended.
 pub(crate) async fn with<T>(
     store: &Store,
     work: impl Future<Output = Result<T, Failure>>,

@@ -1,5 +1,5 @@
-//! Points out the other database: who tried the sandbox first has a sandbox.db beside an empty reveal.db, or the other
-//! way round.
+//! Points out the other database: a user who tried the sandbox first has a sandbox.db beside an empty reveal.db, or
+//! the other way round.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::output::{count, say};
 
 const USUAL_NAMES: [&str; 2] = ["reveal.db", "sandbox.db"];
 
-/// Adds to a failure that found no batch or no database where else there are batches.
+/// Adds a hint to a failure that found no batch or no database, if another database has batches.
 pub fn hint(global: &Global, failure: Failure) -> Failure {
     match failure {
         Failure::NotFound(message) => match sentence(global) {
@@ -22,7 +22,7 @@ pub fn hint(global: &Global, failure: Failure) -> Failure {
     }
 }
 
-/// Says it where a status had nothing to show.
+/// Gives the same hint where a status had nothing to show.
 pub fn say_if_empty(global: &Global, shown: Result<bool, Failure>) -> Result<(), Failure> {
     if !shown? && let Some(other) = sentence(global) {
         say(&format!("But {other}"));
@@ -41,7 +41,7 @@ fn sentence(global: &Global) -> Option<String> {
     ))
 }
 
-/// A database of another usual name in the same folder, with batches in it.
+/// Finds a database of another usual name in the same folder, with batches in it.
 fn beside(used: &Path) -> Option<(PathBuf, i64)> {
     USUAL_NAMES.iter().map(|name| used.with_file_name(name)).find_map(|other| {
         let batches = (other != used && other.is_file()).then(|| batches_in(&other)).flatten();

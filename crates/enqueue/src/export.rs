@@ -1,4 +1,5 @@
-//! Reads pages ahead while it writes: the caller's columns as they were, and what was revealed.
+//! Exports a batch, reading pages ahead of the writing: the caller's columns as they were, and the result of the
+//! reveal.
 
 /// The form of the file.
 mod form;
@@ -25,7 +26,7 @@ use crate::failure::Failure;
 use crate::output::{count, is_watched, number, say};
 use crate::output_file::{Output, failed};
 
-/// Rows that are read at once.
+/// Rows in one read.
 const PAGE: usize = 4_000;
 
 const EXAMPLES: &str = "\
@@ -111,7 +112,7 @@ pub async fn export(store: &Store, args: &ExportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The form in which the batch's file came; the plainest where that was not recorded.
+/// Returns the form in which the batch's file came, or the plainest one if none was recorded.
 async fn came(store: &Store, batch: &BatchRef, columns: &Columns) -> Result<FileForm, Failure> {
     let plain = if columns.from_json_lines { FileFormat::Jsonl } else { FileFormat::Csv };
     Ok(store.form(batch).await?.unwrap_or_else(|| FileForm::new(plain)))
@@ -135,7 +136,7 @@ fn fits_a_workbook(output: &Output, status: Option<&BatchStatus>) -> Result<(), 
     Ok(())
 }
 
-/// What is said of a batch that will have more to show.
+/// Says that rows of the batch are not finished; `None` if all are.
 fn unfinished(status: &BatchStatus) -> Option<String> {
     let open = status.total - status.finished();
     let (are, they) = if open == 1 { ("is", "it has") } else { ("are", "they have") };

@@ -9,7 +9,7 @@ use crate::signals::Stop;
 /// Why a command did not do what it was asked. The message says what, and what to do.
 #[derive(Debug)]
 pub enum Failure {
-    /// Failed while running: the same again may succeed.
+    /// Failed while running: the same command may succeed later.
     Failed(String),
     /// Wrong usage.
     Usage(String),
@@ -19,12 +19,12 @@ pub enum Failure {
     NotFound(String),
     /// Ctrl-C or SIGTERM.
     Interrupted(String, Stop),
-    /// Whoever read standard output has read enough. No failure at all.
+    /// The reader closed standard output, having read enough. This is not a failure.
     OutputClosed,
 }
 
 impl Failure {
-    /// What is said on standard error.
+    /// Returns the text for standard error.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         match self {
@@ -37,7 +37,7 @@ impl Failure {
         }
     }
 
-    /// The exit code; after a signal the one by which shells know it.
+    /// Returns the exit code; after a signal the code by which shells know the signal.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
@@ -81,7 +81,7 @@ fn of_database(error: &DbError, message: String) -> Failure {
     }
 }
 
-/// What to do about a database that can't be used, by what it says itself.
+/// Says what to do about an unusable database, by the words of the database's own message.
 fn advice(message: &str) -> &'static str {
     if message.contains("is full") || message.contains("No space left") {
         "make room on the database's disk"
@@ -102,7 +102,7 @@ impl From<InputError> for Failure {
     }
 }
 
-/// Of standard output. Errors of other files are told with the file's name where they happen.
+/// Errors of standard output. Errors of other files get the file's name where they happen.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {

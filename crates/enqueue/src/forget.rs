@@ -26,7 +26,7 @@ pub struct EraseArgs {
     #[arg(long, value_name = "NUMBER")]
     pub phone: Option<String>,
 
-    /// Erase everybody who has the number, if several people have it
+    /// Erase all people who have the number, if several people have it
     #[arg(long, requires = "phone")]
     pub everybody: bool,
 }
@@ -79,7 +79,7 @@ pub async fn erase(store: &Store, args: &EraseArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes copies of what is gone from the database's files, and says where that can't be done.
+/// Removes copies of erased data from the database's files, and says where that can't be done.
 async fn scrub(store: &Store, traces: Traces) -> Result<(), Failure> {
     let left = match store.scrub(traces).await? {
         Scrubbed::Clean => return Ok(()),
@@ -110,7 +110,7 @@ fn sum(a: Erased, b: Erased) -> Erased {
 }
 
 impl EraseArgs {
-    /// Who is meant; where that is `-`, by a line of `input`.
+    /// Returns the person or the number that is meant. An option that is `-` is read from a line of `input`.
     fn whom(&self, input: &mut impl BufRead) -> Result<Whom, Failure> {
         let bad = |what: &str, why: String| Failure::Usage(format!("--{what} {why}"));
         if let Some(id) = &self.person {
@@ -134,7 +134,7 @@ impl EraseArgs {
     }
 }
 
-/// What was given, or the line on standard input that stands for it.
+/// Returns the option's text, or the line on standard input that replaces it.
 fn given(option: &str, text: &str, input: &mut impl BufRead) -> Result<String, Failure> {
     if text.trim() != "-" {
         return Ok(text.to_owned());
@@ -155,7 +155,7 @@ pub fn by_id(text: &str) -> Result<BTreeSet<String>, String> {
     Ok(ids(text)?.iter().map(Identifier::encode).collect())
 }
 
-/// An id says not by itself which provider gave it.
+/// Returns the ids that a text may mean: an id alone does not tell which provider gave it.
 pub fn ids(text: &str) -> Result<Vec<Identifier>, String> {
     let kinds = [IdentifierKind::OceanPersonId, IdentifierKind::CloduraPersonId];
     let (kinds, id): (&[IdentifierKind], &str) = match text.trim().split_once(':') {

@@ -4,7 +4,7 @@ use jobs::secret_file::{self, SecretFile};
 use crate::failure::Failure;
 use crate::telemetry::LogFormat;
 
-/// Over what all commands have in common, below a command's own options.
+/// The heading of the options that all commands have, below a command's own options.
 const GLOBAL: &str = "Global options";
 
 /// The database where none is named.
@@ -54,10 +54,10 @@ pub struct Global {
 }
 
 impl Global {
-    /// The database.
+    /// The database's URL.
     ///
     /// # Errors
-    /// It is named twice.
+    /// The URL is given twice.
     pub fn database(&self) -> Result<&str, Failure> {
         let given = self.database_url.as_deref().filter(|url| !url.is_empty());
         let file = self.database_url_file.as_ref();

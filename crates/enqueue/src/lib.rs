@@ -18,7 +18,7 @@ pub mod failure;
 mod forget;
 /// What all commands have in common.
 pub mod global;
-/// What users submit: files in, rows or an error for each bad line out.
+/// Reading what users submit: files in, rows or an error for each bad line out.
 pub mod input;
 /// `enqueue cancel`, `retry`, `pause` and `resume`.
 mod manage;
@@ -38,7 +38,7 @@ mod replay;
 mod rotate;
 /// Running one command.
 pub mod run;
-/// What a terminal is shown again and again.
+/// A terminal that is redrawn.
 mod screen;
 /// Ctrl-C and SIGTERM.
 pub mod signals;

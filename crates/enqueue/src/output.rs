@@ -15,7 +15,7 @@ pub fn is_watched() -> bool {
     stdout().is_terminal()
 }
 
-/// Writes a line to standard error. Nobody is left to be told, should that fail.
+/// Writes a line to standard error. If that fails, there is no place left to report it.
 pub fn say(text: &str) {
     let _ = writeln!(stderr().lock(), "{text}");
 }

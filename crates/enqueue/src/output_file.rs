@@ -1,5 +1,5 @@
-//! The file that an export writes: whole under its name or not there, its owner's alone, and never in place of what is
-//! still needed.
+//! The file that an export writes. It appears under its name once it is whole, only its owner can read it, and it
+//! never replaces a file that is still needed.
 
 use std::fs::{Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -18,7 +18,7 @@ const STDOUT: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 pub enum Output {
     /// Standard output.
     Stdout,
-    /// A device or a pipe, written into as it is.
+    /// A device or a pipe, into which the rows are written directly.
     Stream(Box<dyn Write + Send>),
     /// A file that takes its name once it is whole.
     File(Pending),
@@ -32,8 +32,8 @@ pub struct Pending {
 }
 
 impl Output {
-    /// Opens what `path` names. Nothing is replaced unless `force` says so; the ledger and the files that batches came
-    /// from never are.
+    /// Opens what `path` names. No file is replaced unless `force` says so; the ledger and the files that batches
+    /// came from are never replaced.
     pub async fn open(store: &Store, path: Option<&Path>, force: bool) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Output::Stdout) };
         if STDOUT.iter().any(|name| path == Path::new(name)) {
@@ -52,7 +52,7 @@ impl Output {
             let opened = OpenOptions::new().append(true).open(path).map_err(failed)?;
             return Ok(Output::Stream(Box::new(opened)));
         }
-        // Through a link: else the link would be replaced and not its file.
+        // A link is followed: otherwise the link would be replaced and not its file.
         let target =
             if there.is_some() { path.canonicalize().map_err(failed)? } else { path.to_owned() };
         keep_what_is_needed(store, path, &target).await?;
@@ -61,7 +61,7 @@ impl Output {
         }
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
-        // Of mode 0600.
+        // The file has mode 0600.
         let file =
             tempfile::Builder::new().prefix(".export-").tempfile_in(folder).map_err(failed)?;
         Ok(Output::File(Pending { file, path: target, force }))
@@ -69,17 +69,17 @@ impl Output {
 }
 
 impl Pending {
-    /// The file as far as it is.
+    /// The file as far as it is written.
     pub fn file(&self) -> &std::fs::File {
         self.file.as_file()
     }
 
-    /// Where it will be.
+    /// The path that the file will have.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Gives it its name, once it is on the disk.
+    /// Gives the file its name, once its content is on the disk.
     pub fn finish(self) -> Result<(), Failure> {
         let Pending { file, path, force } = self;
         file.as_file().sync_all().map_err(|error| failed(&path, &error))?;
@@ -106,7 +106,7 @@ fn taken(path: &Path) -> String {
     )
 }
 
-/// Not even by force: the ledger with its companions, and what a batch was submitted from.
+/// Refuses to replace, even by force, the ledger with its companions and the files that batches were submitted from.
 async fn keep_what_is_needed(store: &Store, given: &Path, target: &Path) -> Result<(), Failure> {
     let whole = std::path::absolute(target).map_err(|error| failed(given, &error))?;
     let whole = match (whole.parent().map(Path::canonicalize), whole.file_name()) {

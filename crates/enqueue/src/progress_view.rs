@@ -10,14 +10,14 @@ use crate::screen::{Line, Look, Screen, wrapped};
 use crate::speed::rows_a_second;
 use jobs::words::harmless;
 
-/// Rows finished a second at each provider of a batch, where that can be said.
+/// Rows finished a second at each provider of a batch, if that is known.
 pub type Pace = BTreeMap<Provider, f64>;
 
-/// What rows are, as a bar draws them: finished, out, waiting.
+/// How a bar draws rows: found, finished without a number, out, waiting.
 const BLOCKS: [(&str, Look); 4] =
     [("█", Look::Good), ("▓", Look::Dim), ("▒", Look::Busy), ("░", Look::Dim)];
 
-/// An unfinished batch, or one that is looked at alone.
+/// The lines of an unfinished batch, or of a batch that is shown alone.
 pub fn block(
     batch: &BatchOverview,
     held: &[String],
@@ -40,7 +40,7 @@ pub fn block(
     lines
 }
 
-/// A finished batch among others.
+/// The line of a finished batch among others.
 pub fn finished(batch: &BatchOverview, now: Timestamp) -> Line {
     let counts = batch.counts();
     let ended: Vec<String> = counts
@@ -55,7 +55,7 @@ pub fn finished(batch: &BatchOverview, now: Timestamp) -> Line {
         .and(Look::Dim, since)
 }
 
-/// How a provider stands: whether anybody is asked just now, and how fast.
+/// The line of a provider: whether requests are sent just now, and how fast.
 pub fn provider(of: &ProviderOverview) -> Line {
     let look = if of.gate == "open" { Look::Good } else { Look::Warn };
     let reason = of.reason.as_deref().filter(|reason| *reason != of.gate);
@@ -100,7 +100,7 @@ fn bar(total: i64, counts: &Counts, width: usize) -> Line {
     let (mut rows, mut drawn) = (0, 0);
     for (part, (block, look)) in parts(counts).into_iter().zip(BLOCKS) {
         rows += part;
-        // Where it ends, not how long it is: so that all of them together are as long as the bar.
+        // The end of the part, not its length: so all parts together are as long as the bar.
         let end = rows * width / total.max(1);
         let long = usize::try_from(end - drawn).unwrap_or(0);
         line = line.and(look, block.repeat(long));
@@ -109,7 +109,7 @@ fn bar(total: i64, counts: &Counts, width: usize) -> Line {
     line.and(Look::Bold, done)
 }
 
-/// `520 found, 42 not found …`, each with what it looks like in the bar above.
+/// `520 found, 42 not found …`, each in the look that it has in the bar above.
 fn states(total: i64, counts: &Counts) -> Line {
     let done = format!("{} of {}", number(counts.finished()), count(total, "row"));
     let mut line = Line::of(Look::Plain, done);
@@ -145,8 +145,8 @@ fn at_provider(at: &BatchProvider, speed: Option<&f64>) -> String {
     format!("{:<8} {}", at.provider.as_str(), facts.join(" · "))
 }
 
-/// How long it takes if it goes on like this: as long as the slowest provider. Nothing is promised for what is
-/// held, nor where nothing moves.
+/// How long the batch takes at the present pace, which is as long as its slowest provider takes. Held rows are left
+/// out, and there is no estimate while a provider finishes no rows.
 fn time_left(batch: &BatchOverview, pace: &Pace) -> Option<String> {
     let open = |at: &&BatchProvider| at.counts.unfinished() > at.counts.held;
     let mut longest: f64 = 0.0;

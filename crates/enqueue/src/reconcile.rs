@@ -56,7 +56,7 @@ fn table(days: &[Day]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What a day that does not add up may mean.
+/// Says what a day that does not add up may mean.
 fn remark(day: &Day) -> Option<String> {
     let Day { provider, day, unexplained, reserved, .. } = day;
     let most = unexplained.abs();

@@ -8,7 +8,7 @@ use store::{Delivery, Store, StoredWebhook};
 use crate::failure::Failure;
 use crate::output::{count, number, print_line, say};
 
-/// Bodies that are read at once.
+/// Bodies in one read.
 const AT_ONCE: usize = 100;
 
 /// Options of `enqueue replay`.
@@ -58,7 +58,7 @@ impl Outcome {
     }
 }
 
-/// `enqueue replay`. Applying is idempotent: what is known already is neither counted nor paid for twice.
+/// `enqueue replay`. Applying is idempotent: a known result is neither counted nor paid for twice.
 pub async fn replay(store: &Store, args: &ReplayArgs) -> Result<(), Failure> {
     store.note_replay(args.outcome.as_str(), args.call.as_deref()).await?;
     let (mut after, mut bodies) = (0, 0);
@@ -86,7 +86,7 @@ pub async fn replay(store: &Store, args: &ReplayArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a stored webhook comes to now.
+/// Applies a stored webhook once more. Returns its outcome.
 async fn apply(store: &Store, webhook: StoredWebhook) -> Result<&'static str, Failure> {
     let Ok(reading) = providers::webhook::parse(webhook.provider, &webhook.body) else {
         return Ok("malformed");

@@ -13,10 +13,10 @@ use crate::{
     elsewhere, export, forget, manage, manual, reconcile, replay, status, submit, suppress,
 };
 
-/// Does what the command line says.
+/// Runs the command that the command line names.
 ///
 /// # Errors
-/// It could not; the failure carries the exit code.
+/// The command failed; the failure carries the exit code.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
@@ -67,7 +67,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// A database that is not there has no batches, which is no failure, unless one is asked for by name.
+/// A missing database has no batches. That is a failure only if a batch is asked for by name.
 async fn status(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
     match Store::connect_existing(global.database()?, !global.no_migrate, Clock::system()).await {
         Ok(store) => {

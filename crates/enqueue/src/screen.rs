@@ -1,4 +1,4 @@
-//! What a terminal is shown again and again: lines that are cut to its size, and colours only where they are wanted.
+//! A terminal that is redrawn: lines are cut to its size, and colours are used only where they are wanted.
 
 use std::io::{self, Write, stdout};
 
@@ -8,13 +8,13 @@ use crate::output::wants_no_colour;
 
 /// Moves the cursor to the top left.
 const HOME: &str = "\u{1b}[H";
-/// Clears what is left of a line: nothing flickers, as it would if all were cleared first.
+/// Clears the rest of a line: clearing the whole screen first would make it flicker.
 const REST_OF_LINE: &str = "\u{1b}[K";
-/// Clears what is below.
+/// Clears the screen below the cursor.
 const REST_OF_SCREEN: &str = "\u{1b}[J";
-/// Before what continues a line.
+/// Stands before the continuation of a line.
 const INDENT: &str = "  ";
-/// What a terminal is taken to have that doesn't say.
+/// The lines and columns of a terminal that doesn't tell its size.
 const USUAL: (u16, u16) = (24, 80);
 
 /// How a part of a line looks.
@@ -56,7 +56,7 @@ impl Line {
         self
     }
 
-    /// As it is written, in at most `width` columns.
+    /// The line as it is written, in at most `width` columns.
     pub fn text(&self, width: usize, colour: bool) -> String {
         let mut left = width;
         let mut text = String::new();
@@ -105,13 +105,13 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// As large as it is just now: people resize their windows.
+    /// The terminal with its present size: people resize their windows.
     pub fn now() -> Self {
         let (height, width) = Term::stdout().size_checked().unwrap_or(USUAL);
         Screen { width: width.into(), height: height.into(), colour: !wants_no_colour() }
     }
 
-    /// Writes these lines in place of what is there; what doesn't fit below the last line is left out.
+    /// Writes these lines over the present ones, and leaves out lines that don't fit.
     pub fn draw(&self, lines: &[Line]) -> io::Result<()> {
         let mut text = HOME.to_owned();
         for line in lines.iter().take(self.height.saturating_sub(1)) {

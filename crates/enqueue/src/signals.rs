@@ -1,4 +1,4 @@
-//! What ends a command early: Ctrl-C and SIGTERM. A command that hears them leaves the ledger in order.
+//! Signals that end a command early: Ctrl-C and SIGTERM. A command that catches them leaves the ledger in order.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

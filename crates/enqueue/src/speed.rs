@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 /// The time over which speed is measured: long enough to be steady, short enough to show a change.
 const WINDOW: Duration = Duration::from_secs(15);
-/// What is shorter says nothing.
+/// A shorter time gives no speed.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// Rows finished a second, over the last while.
@@ -11,7 +11,7 @@ const LEAST: Duration = Duration::from_secs(1);
 pub struct Speed(VecDeque<(Instant, i64)>);
 
 impl Speed {
-    /// Notes how many are finished by now; returns how many that is a second, as soon as that can be said.
+    /// Notes how many rows are finished by now. Returns how many rows are finished a second, once that is known.
     pub fn note(&mut self, now: Instant, finished: i64) -> Option<f64> {
         self.0.push_back((now, finished));
         while self.0.len() > 2 && self.0.front().is_some_and(|(at, _)| now - *at > WINDOW) {

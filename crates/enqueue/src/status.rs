@@ -14,7 +14,7 @@ use crate::signals::stopped;
 use crate::watch::{self, LOOK_EVERY};
 use jobs::words::harmless;
 
-/// So much of a name is shown on a terminal.
+/// How many columns of a name are shown.
 const LONGEST_NAME: usize = 40;
 
 /// Options of `enqueue status`.
@@ -43,7 +43,7 @@ struct Shown {
     held_up_by: Vec<String>,
 }
 
-/// `enqueue status`; whether there was anything to show.
+/// `enqueue status`. Returns whether there was anything to show.
 pub async fn status(store: &Store, args: &StatusArgs) -> Result<bool, Failure> {
     let batch = match &args.batch {
         Some(text) => Some(store.find_batch(text).await?),
@@ -75,7 +75,7 @@ pub async fn status(store: &Store, args: &StatusArgs) -> Result<bool, Failure> {
     }
 }
 
-/// What there is to see of a database that is not there.
+/// Shows the status of a database that does not exist.
 pub fn nothing(place: &str, args: &StatusArgs) -> Result<(), Failure> {
     print(&[], place, args)
 }
@@ -107,10 +107,10 @@ fn print(shown: &[Shown], place: &str, args: &StatusArgs) -> Result<(), Failure>
     Ok(print_line(&text)?)
 }
 
-/// Scripts look for whole lines: what is no terminal is as wide as they are.
+/// The width of an output that is no terminal: scripts look for whole lines.
 const UNBOUNDED: usize = usize::MAX;
 
-/// A name takes no more room anywhere than it has on a usual terminal.
+/// The width by which names are cut: no output shows more of a name than a usual terminal does.
 const USUAL_WIDTH: usize = 80;
 
 fn text(shown: &[Shown]) -> String {
@@ -119,7 +119,7 @@ fn text(shown: &[Shown]) -> String {
     blocks.join("\n\n")
 }
 
-/// A batch in lines that fit. A state is named only where rows are in it.
+/// A batch in lines that fit. A state is named only if rows are in it.
 fn block(shown: &Shown, width: usize) -> String {
     let status = &shown.status;
     let created = status.created_at.chars().take(16).collect::<String>().replace('T', " ");

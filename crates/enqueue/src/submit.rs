@@ -1,5 +1,5 @@
-//! Reads people ahead on a thread of its own, loads them in short transactions into a batch that
-//! nobody sees, and publishes it at the end: all of it or nothing.
+//! Reads people ahead on a thread of its own, loads them in short transactions into a hidden batch, and publishes the
+//! batch at the end: all of it or nothing.
 
 /// The command line.
 mod args;
@@ -9,17 +9,17 @@ mod available;
 mod bad_rows;
 /// `--max-credits`.
 pub mod ceilings;
-/// What the environment has of a worker's settings.
+/// A worker's settings in this command's environment.
 mod environment;
 /// From the reader into the ledger.
 mod load;
 /// `--lookup`.
 mod lookup;
-/// What it will cost and how long it takes.
+/// What a batch will cost and how long it takes.
 mod outlook;
 /// Identifiers that stand in too many rows.
 mod repeats;
-/// What is said of it.
+/// The report of a submit.
 mod report;
 /// Rows on their way.
 mod row_buffer;
@@ -93,8 +93,8 @@ async fn submit_to(store: &Store, args: &SubmitArgs, reader: Reader) -> Result<(
     }
 }
 
-/// Begins a batch; none, where one was published under this key already and nothing can come of it
-/// but that batch or a refusal.
+/// Begins a batch. Begins none if a batch was published under this key already: the result can only be that batch or
+/// a refusal.
 async fn begin(store: &Store, args: &SubmitArgs, reader: &Reader) -> Result<Sink, Failure> {
     if let Some(key) = &args.idempotency_key
         && store.idempotency_key_is_taken(key).await?
@@ -154,7 +154,7 @@ async fn enqueue(
     Ok(report)
 }
 
-/// What is said where the same was enqueued before.
+/// Reports that the same content was enqueued before.
 fn before(report: Report, batch: BatchId) -> Report {
     say(&format!("The same was enqueued before as batch {batch}; nothing was enqueued now."));
     Report {
@@ -167,7 +167,7 @@ fn before(report: Report, batch: BatchId) -> Report {
     }
 }
 
-/// The whole input, unless it is refused.
+/// Waits for the end of the input. Fails if the input is refused.
 async fn finished(stream: &mut RowStream, args: &SubmitArgs) -> Result<Input, Failure> {
     let input = match (&mut stream.end).await {
         Ok(Ok(input)) => input,
@@ -203,8 +203,8 @@ fn list(bad: &BadRows) {
     }
 }
 
-/// Gives the files of bad rows their names. Before the batch is published: without them nobody would
-/// know what it lacks.
+/// Gives the files of bad rows their names. This comes before the batch is published: without the files nothing would
+/// show which rows the batch lacks.
 fn keep_rejected(input: Input) -> Result<(), Failure> {
     let Some(rejected) = input.rejected.filter(|_| input.bad.count > 0) else { return Ok(()) };
     let files = rejected.finish().map_err(|error| not_kept(&error))?;
@@ -250,7 +250,7 @@ async fn report(
     })
 }
 
-/// Standard output gets the batch's id, or all of it as JSON; people read sentences.
+/// Standard output gets the batch's id, or the whole report as JSON; people get sentences.
 fn tell(args: &SubmitArgs, report: &Report) -> Result<(), Failure> {
     let text = report.text();
     if args.json {
@@ -267,8 +267,7 @@ fn tell(args: &SubmitArgs, report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Counts what a submit would come to. A SQLite database that isn't there is not created: everybody
-/// is new then.
+/// Counts what a submit would come to. A SQLite database that isn't there is not created: every person is new then.
 async fn dry_run(args: &SubmitArgs, reader: Reader, global: &Global) -> Result<(), Failure> {
     let nowhere = tempfile::tempdir()
         .map_err(|error| Failure::Failed(format!("no temporary folder can be made: {error}")))?;
@@ -293,7 +292,7 @@ async fn preview(args: &SubmitArgs, store: &Store, reader: Reader) -> Result<(),
     tell(args, &report)
 }
 
-/// Under a ceiling perhaps not all are asked: then the input's first are to be the first.
+/// Starts reading. Under a ceiling perhaps not all people are asked: then the input's first people go first.
 fn read(reader: Reader, args: &SubmitArgs) -> RowStream {
     let order = match args.max_credits {
         Some(_) => Order::AsTheyStand,

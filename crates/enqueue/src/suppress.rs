@@ -1,6 +1,6 @@
 //! `enqueue suppress`: the list of people and numbers that are never to be asked for or exported.
 
-/// What the lines of a list name.
+/// The entries that the lines of a list name.
 mod list;
 
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::forget::ids;
 use crate::input::{Source, read_cells};
 use crate::output::{count, number, print_line, say};
 
-/// So many bad lines are listed.
+/// Up to this many bad lines are listed.
 const MOST_LISTED: usize = 20;
 
 /// Commands of `enqueue suppress`.

@@ -14,8 +14,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to stderr; `RUST_LOG` filters. What a command has to say is no log: this is for
-/// what goes on below it.
+/// Starts logging to stderr; `RUST_LOG` filters. The messages of a command are not logs: logs tell what goes on below
+/// it.
 pub fn init(format: LogFormat) {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sqlx=error"));

@@ -8,11 +8,11 @@ use crate::output::{count, draws_progress, number, say};
 use crate::signals::stopped;
 use crate::speed::{Speed, rows_a_second};
 
-/// How often a batch is looked at.
+/// How often the batch's progress is read.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often a line is written where nothing can be redrawn.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-/// How often a longer look is taken at what holds the batch up.
+/// How often the causes that hold the batch up are read, which takes longer.
 const HOLDS_EVERY: Duration = Duration::from_secs(2);
 
 /// Shows how a batch gets on, until it is finished. Ctrl-C leaves it in place.
@@ -52,7 +52,7 @@ async fn watch(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
     }
 }
 
-/// A bar that is redrawn, or lines now and then.
+/// The view: a bar that is redrawn, or lines now and then.
 enum View {
     Bar(ProgressBar),
     Lines { said_at: Option<Instant>, holds: Vec<String> },
@@ -91,7 +91,7 @@ impl View {
                     ));
                     *said_at = Some(Instant::now());
                 }
-                // What holds the batch up is said when it changes, not every time.
+                // The causes that hold the batch up are printed when they change, not every time.
                 if due && said.as_slice() != holds {
                     holds.iter().for_each(|line| say(line));
                     *said = holds.to_vec();

@@ -1,4 +1,4 @@
-//! `enqueue status --watch` on a terminal: the batches that run, with bars, speed and what is left, redrawn every second.
+//! `enqueue status --watch` on a terminal: the running batches, with bars, speed and time left, redrawn every second.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::screen::{Line, Look, Screen};
 use crate::signals::stopped;
 use crate::speed::Speed;
 
-/// How often it looks.
+/// How often the screen is redrawn.
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// More batches than any terminal has lines for.
 const MOST_BATCHES: usize = 100;
@@ -73,7 +73,7 @@ fn note(speeds: &mut Speeds, batches: &[BatchOverview]) -> HashMap<String, Pace>
     paces
 }
 
-/// The whole screen: how the providers stand, then batches as far as there is room, those that run first.
+/// The whole screen: how the providers stand, then as many batches as there is room for, running ones first.
 fn lines(seen: &Seen, paces: &HashMap<String, Pace>, alone: bool, screen: &Screen) -> Vec<Line> {
     let overview = &seen.overview;
     let mut lines = vec![heading(overview), Line::default()];
@@ -84,7 +84,7 @@ fn lines(seen: &Seen, paces: &HashMap<String, Pace>, alone: bool, screen: &Scree
     }
     let (running, ended): (Vec<_>, Vec<_>) =
         seen.batches.iter().partition(|batch| alone || batch.finished_at.is_none());
-    // The last line is the cursor's, and one says how many are left out.
+    // The last line is the cursor's, and one line says how many batches are left out.
     let room = screen.height.saturating_sub(2);
     let mut shown = 0;
     let (none, no_pace) = (Vec::new(), Pace::new());

@@ -30,7 +30,7 @@ struct Desk {
     folder: TempDir,
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 struct Ran {
     code: i32,
@@ -95,7 +95,7 @@ impl Desk {
         serde_json::from_str(&self.ok(arguments).out).unwrap()
     }
 
-    /// Submits the small example; returns the batch's id.
+    /// Submits the small example. Returns the batch's id.
     fn small(&self) -> String {
         self.example("people-small.csv");
         self.ok(&["submit", "people-small.csv"]).out.trim().to_owned()

@@ -1,4 +1,4 @@
-//! What the reader makes of files, through its public face.
+//! How the reader reads files, through its public interface.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -68,7 +68,7 @@ fn asking(providers: &[Provider]) -> Options {
     Options { providers: Some(providers.to_vec()), ..Options::default() }
 }
 
-/// All of an input: good rows, and what is said of the bad ones.
+/// The result of a whole input: good rows, and the messages of the bad ones.
 #[derive(Debug, Default)]
 struct Outcome {
     rows: Vec<Row>,

@@ -43,7 +43,7 @@ pub(crate) fn names<'a>(wide: bool) -> impl Iterator<Item = &'a str> {
     always.into_iter().chain(apart.into_iter().filter(move |_| wide))
 }
 
-/// What stands in a column that is added.
+/// The value of an added column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Value<'a> {
     /// There is none.
@@ -52,7 +52,7 @@ pub(crate) enum Value<'a> {
     Text(&'a str),
     /// A number to calculate with.
     Number(&'a str),
-    /// What a provider said: it may be anything.
+    /// A provider's words, which may be anything.
     Said(&'a str),
 }
 
@@ -66,7 +66,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Hands out what is added to a row, along [`names`].
+/// Passes each value that is added to a row to `take`, in the order of [`names`].
 pub(crate) fn each(row: &ExportRow, wide: bool, mut take: impl FnMut(Value<'_>)) {
     let (phones, types) = joined(&row.phones);
     let has_phones = !row.phones.is_empty();

@@ -4,7 +4,7 @@ use crate::added::{self, Value};
 use crate::kept::{self, UnreadableFields};
 use crate::{Layout, safe};
 
-/// The caller's columns and ours.
+/// Writes the header: the caller's columns and ours.
 pub fn header(out: &mut Vec<u8>, layout: &Layout) {
     if layout.form.byte_order_mark {
         out.extend_from_slice("\u{feff}".as_bytes());
@@ -14,7 +14,7 @@ pub fn header(out: &mut Vec<u8>, layout: &Layout) {
     record.end(layout);
 }
 
-/// One row.
+/// Writes one row.
 ///
 /// # Errors
 /// The row's own columns can't be read back.
@@ -42,7 +42,8 @@ impl<'a> Record<'a> {
         Record { out, separator, is_first: true }
     }
 
-    /// Quotes what would be read as something else. A blank at an end is quoted, too: some readers trim.
+    /// Writes a field. Quotes it if it would be read as something else. A blank at an end is quoted, too: some
+    /// readers trim.
     fn push(&mut self, field: &str) {
         if !std::mem::take(&mut self.is_first) {
             let mut bytes = [0; 4];
@@ -62,7 +63,8 @@ impl<'a> Record<'a> {
         self.out.push(b'"');
     }
 
-    /// What some program splits fields at is quoted, whatever separates the fields of this file.
+    /// Whether a field needs no quotes. Every character at which some program splits fields needs them, whatever
+    /// separates the fields of this file.
     fn is_plain(&self, field: &str) -> bool {
         let special = |byte: u8| matches!(byte, b'"' | b'\n' | b'\r' | b',' | b';' | b'\t');
         let padded = field.starts_with(' ') || field.ends_with(' ');

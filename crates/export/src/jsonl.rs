@@ -4,7 +4,7 @@ use crate::Layout;
 use crate::added::{self, Value};
 use crate::kept::{self, UnreadableFields, push_string};
 
-/// One row: the caller's object and our keys. What there is none of is null.
+/// Writes one row: the caller's object and our keys. A missing value is null.
 ///
 /// # Errors
 /// The row's own columns can't be read back.

@@ -33,7 +33,7 @@ pub struct UnreadableFields(#[source] serde_json::Error);
 
 /// The row's values as texts, one for each of the batch's columns: what a CSV export writes.
 ///
-/// Texts come as they were; any other JSON value as its JSON; what the row lacks is empty.
+/// A text comes as it was, any other JSON value as its JSON, and a value that the row lacks as an empty text.
 ///
 /// # Errors
 /// Text that is not the `fields` of a row that was submitted.

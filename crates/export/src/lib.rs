@@ -1,5 +1,5 @@
-//! How a row leaves, for `enqueue export` and the dashboard alike: the caller's columns as they were,
-//! in their order, and what was revealed.
+//! How a row is exported, by `enqueue export` and the dashboard alike: the caller's columns as they were, in their
+//! order, and the result of the reveal.
 
 /// What is added to the caller's columns.
 mod added;

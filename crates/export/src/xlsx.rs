@@ -36,7 +36,7 @@ pub enum NotWritten {
 }
 
 /// A workbook of one sheet, of which one row at a time is in memory. Every cell is text: a sheet would take the plus
-/// off a number, and the last digits off a long id, and would run what begins with `=`.
+/// off a number, and the last digits off a long id, and would run a text that begins with `=`.
 pub struct Table {
     workbook: Workbook,
     text: Format,
@@ -45,7 +45,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A sheet with a header.
+    /// Begins a sheet with a header.
     ///
     /// # Errors
     /// Too many columns, a header that is too long, or no room for a temporary file.
@@ -59,7 +59,7 @@ impl Table {
         let mut table = Table { workbook: Workbook::new(), text, rows: 0, columns };
         let sheet = table.workbook.add_worksheet_with_constant_memory()?;
         if let Some(name) = &layout.form.sheet {
-            // A name that Excel would not take leaves the sheet its usual one.
+            // If Excel would not take the name, the sheet keeps its default name.
             let _ = sheet.set_name(name);
         }
         sheet.set_freeze_panes(1, 0)?;
@@ -70,7 +70,7 @@ impl Table {
         Ok(table)
     }
 
-    /// One row.
+    /// Writes one row.
     ///
     /// # Errors
     /// A cell that is too long, columns that can't be read back, no room for the temporary file.

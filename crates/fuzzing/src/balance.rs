@@ -4,7 +4,7 @@ use jobs::outcome::Balance;
 use jobs::{Credits, OceanPlan, Tariff, Timestamp};
 use providers::{clodura, ocean};
 
-/// What is left is a number that can be reckoned with, and of the plan that was said.
+/// A balance is an amount that can be computed with, of the plan that was set.
 pub(crate) fn holds(body: &[u8]) {
     if let Some(balance) = clodura::read_balance(body) {
         assert_usable(&balance);

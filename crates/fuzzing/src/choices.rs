@@ -1,4 +1,4 @@
-/// Bytes as a row of decisions. When they are used up, each decision is the first.
+/// Bytes as a series of decisions. When they are used up, each decision is the first choice.
 pub(crate) struct Choices<'d>(pub(crate) &'d [u8]);
 
 impl<'d> Choices<'d> {

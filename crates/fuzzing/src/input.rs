@@ -6,7 +6,7 @@ use export::kept;
 use jobs::Identifier;
 use serde_json::value::RawValue;
 
-/// Of CSV, no line vanishes, and it makes no difference in which pieces a file comes.
+/// No line of a CSV file vanishes, and it makes no difference in which pieces a file comes.
 pub(crate) fn csv(data: &[u8]) {
     let table = Table::read("people.csv", data, data.len().max(1));
     assert_eq!(
@@ -22,7 +22,7 @@ pub(crate) fn csv(data: &[u8]) {
     }
 }
 
-/// Of JSON Lines, each line that says something is a row or an error.
+/// Each line of a JSON Lines file that says something is a row or an error.
 pub(crate) fn jsonl(data: &[u8]) {
     let table = Table::read("people.jsonl", data, data.len().max(1));
     assert_eq!(
@@ -38,7 +38,7 @@ pub(crate) fn jsonl(data: &[u8]) {
     }
 }
 
-/// Each physical line with a letter or digit, from the first row on, is spoken of.
+/// Each physical line with a letter or digit, from the first row on, is a row or an error.
 fn assert_none_vanished(table: &Table, data: &[u8]) {
     let text = String::from_utf8_lossy(data).replace("\r\n", "\n").replace('\r', "\n");
     let spoken_of: Vec<u64> = table.lines.iter().map(line_of).collect();
@@ -59,7 +59,7 @@ fn line_of(line: &Line) -> u64 {
     }
 }
 
-/// All of an input.
+/// All lines and columns of an input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) lines: Vec<Line>,
@@ -67,7 +67,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads an input that comes a few bytes at a time; why it is refused, if it is.
+    /// Reads an input that comes `step` bytes at a time; the error says why it is refused.
     pub(crate) fn read(name: &str, data: &[u8], step: usize) -> Result<Self, String> {
         let source = Source::File(name.into());
         let pieces = Pieces { rest: data.to_vec(), step };
@@ -117,7 +117,7 @@ impl Table {
         );
     }
 
-    /// What a bad row shows stands in the file.
+    /// The text that a bad row shows stands in the file.
     fn assert_raw_is_in(&self, data: &[u8]) {
         for line in &self.lines {
             let Line::Bad(bad) = line else { continue };

@@ -1,11 +1,11 @@
-//! What holds of any input from outside. Each target takes bytes that a fuzzer made up, and panics where a promise is
-//! broken. `fuzz/` runs them with libFuzzer; `tests/replay.rs` runs them on the seeds.
+//! Promises that hold for any input from outside. Each target takes bytes that a fuzzer made up, and panics if a
+//! promise is broken. `fuzz/` runs the targets with libFuzzer; `tests/replay.rs` runs them on the seeds.
 
 #![allow(clippy::panic, clippy::expect_used, reason = "a broken promise is shown by a panic")]
 
-/// What is left of an account, by both providers.
+/// Balances of both providers.
 mod balance;
-/// Bytes as a row of decisions.
+/// Bytes as a series of decisions.
 mod choices;
 /// People's files: CSV, JSON Lines and workbooks.
 mod input;
@@ -26,16 +26,16 @@ mod webhook_path;
 /// Workbooks made of parts.
 mod workbook;
 
-/// What is fuzzed, and the promise that is kept.
+/// A fuzz target, and the promise that it checks.
 #[derive(Clone, Copy)]
 pub struct Target {
-    /// Its name in `fuzz/fuzz_targets` and in `fuzz/seeds`.
+    /// The target's name in `fuzz/fuzz_targets` and in `fuzz/seeds`.
     pub name: &'static str,
     /// Panics if a promise is broken by this input.
     pub holds: fn(&[u8]),
 }
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 12] = [
     Target { name: "webhook_ocean", holds: webhook::ocean },
     Target { name: "webhook_clodura", holds: webhook::clodura },

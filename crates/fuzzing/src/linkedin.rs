@@ -1,8 +1,8 @@
 use jobs::person::LONGEST_IDENTIFIER;
 use jobs::{Identifier, IdentifierKind};
 
-/// Normalising twice is normalising once, by whichever form it goes around: two forms of one person would be two
-/// people, and paid for twice.
+/// Normalising twice is the same as normalising once, from every form that is written: two forms of one person would be
+/// two people, and paid for twice.
 pub(crate) fn holds(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for kind in IdentifierKind::ALL {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::choices::Choices;
 
-/// Numbers beyond doubt, each as E.164 has it and as people write it.
+/// Numbers beyond doubt, each in E.164 and as people write it.
 const NUMBERS: [[&str; 3]; 6] = [
     ["+4512345678", "+45 12 34 56 78", "004512345678"],
     ["+14395700805", "+1 (439) 570-0805", "+1439.570.0805"],
@@ -19,12 +19,12 @@ const NUMBERS: [[&str; 3]; 6] = [
 const FIELDS: [&str; 6] =
     ["number", "raw_number", "sanitizedNumber", "phoneNumber", "e164", "phone"];
 
-/// Fields that nothing published names. What stands in them must hide no number.
+/// Undocumented fields. Their values must hide no number.
 const OTHERS: [&str; 8] =
     ["note", "source", "confidence", "updatedAt", "carrier", "extra", "score", "label"];
 
-/// Numbers in a published form are all read, or their people stay open: never is someone who was paid for taken to have
-/// none, and never is one of the numbers left out.
+/// All numbers in a published form are read, or their people stay open: a person who was paid for is never taken to
+/// have no number, and no number is left out.
 pub(crate) fn holds(data: &[u8]) {
     let mut choices = Choices(data);
     let provider = choices.of(&Provider::ALL);

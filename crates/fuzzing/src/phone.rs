@@ -4,7 +4,7 @@ use providers::phone::{phone, to_e164};
 
 use crate::webhook::assert_phone;
 
-/// A number is normalised at once and for good; no digit of it is made up.
+/// A number is normalised at once and for good; no digit is made up.
 pub(crate) fn holds(data: &[u8]) {
     let Ok(raw) = std::str::from_utf8(data) else { return };
     let Phone { raw: kept, e164, extension, .. } = {

@@ -6,11 +6,11 @@ use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 /// No calendar goes beyond the year 9999.
 const LONGEST: Duration = Duration::from_secs(8_030 * 366 * 24 * 3600);
 
-/// When the answer was written, where the input doesn't say.
+/// The date of the answer, where the input doesn't name one.
 const DATED: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
-/// The header's value, and behind a line break that of `Date`. What is read is a time that can be added to a clock,
-/// and the same however much white space is around it.
+/// The input is the header's value and, after a line break, the value of `Date`. The time that is read can be added to
+/// a clock, and white space around the value makes no difference.
 pub(crate) fn holds(data: &[u8]) {
     let place = data.iter().position(|byte| *byte == b'\n');
     let (value, date) = place.map_or((data, DATED), |place| (&data[..place], &data[place + 1..]));

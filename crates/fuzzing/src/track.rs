@@ -5,7 +5,7 @@ use providers::webhook::parse;
 
 use crate::webhook::assert_fit_to_be_kept;
 
-/// A poll says what the same body would say as a webhook, and a number in it wins.
+/// A poll says what the same body says as a webhook, and a number in the body wins.
 pub(crate) fn holds(body: &[u8]) {
     let outcome = read_track(body);
     let results = parse(Provider::Clodura, body).unwrap_or_default().results;

@@ -14,7 +14,7 @@ pub(crate) fn clodura(body: &[u8]) {
     holds(Provider::Clodura, body);
 }
 
-/// A body is read as it was acknowledged; what is read is no larger than the body, and fit to be kept.
+/// A body is read if and only if it is acknowledged. The results are no larger than the body, and fit to be kept.
 fn holds(provider: Provider, body: &[u8]) {
     let parsed = parse(provider, body);
     let checked = check(provider, body);
@@ -26,7 +26,7 @@ fn holds(provider: Provider, body: &[u8]) {
     let Ok(reading) = parsed else { return };
     assert_bounded(&reading, body.len());
     reading.results.iter().for_each(assert_fit_to_be_kept);
-    // What was repaired of it is good JSON.
+    // The repaired body is good JSON.
     if let Ok(json) = jobs::json::read(body) {
         let again = parse(provider, json.to_string().as_bytes());
         assert_eq!(again.as_ref(), Ok(&reading), "written as JSON it says something else");
@@ -39,7 +39,7 @@ fn assert_bounded(reading: &Reading, bytes: usize) {
     assert!(entries + phones <= bytes, "{entries} entries and {phones} numbers in {bytes} bytes");
 }
 
-/// One person's result.
+/// Checks one person's result.
 pub(crate) fn assert_fit_to_be_kept(result: &PersonResult) {
     assert!(result.person_id.as_ref().is_none_or(|id| !id.is_empty() && !id.contains('\0')));
     assert!(result.remark.as_ref().is_none_or(|remark| remark.chars().count() <= LONGEST));
@@ -64,7 +64,7 @@ fn phones(result: &PersonResult) -> &[Phone] {
     }
 }
 
-/// A number as it is kept.
+/// Checks a number as it is kept.
 pub(crate) fn assert_phone(phone: &Phone) {
     assert!(!phone.raw.contains('\0'), "no text for Postgres");
     assert!(phone.kind.as_ref().is_none_or(|kind| kind.chars().count() <= LONGEST_LABEL));

@@ -26,7 +26,7 @@ static SIGNER: LazyLock<Signer> = LazyLock::new(|| {
     Signer::new(&secrets, Timestamp(2_000_000_000_000)).expect("secrets of enough bytes")
 });
 
-/// The paths of a call's address at both providers.
+/// The paths of a call's webhook address at both providers.
 static SIGNED: LazyLock<[String; 2]> = LazyLock::new(|| {
     let base = Url::parse("https://hooks.example.com").expect("a base");
     [Provider::Ocean, Provider::Clodura].map(|provider| {
@@ -35,10 +35,10 @@ static SIGNED: LazyLock<[String; 2]> = LazyLock::new(|| {
     })
 });
 
-/// A signed path that was tampered with never verifies: what does is the one that was signed, or another writing of it.
+/// A signed path that was tampered with never verifies: a path that verifies is the signed one, or another writing of it.
 pub(crate) fn holds(data: &[u8]) {
     let tampered = tampered(data);
-    // Not everything can be asked for, and what stands behind a path is no part of it.
+    // Not every text can be requested, and a query is not part of the path.
     let Ok(request) = Request::get(&tampered).body(Body::empty()) else { return };
     let path = request.uri().path().to_owned();
     let verified = verifies(request);
@@ -85,7 +85,7 @@ fn tampered(data: &[u8]) -> String {
     String::from_utf8_lossy(&path).into_owned()
 }
 
-/// Whether the listener would take it.
+/// Whether the listener would accept the request.
 fn verifies(request: Request<Body>) -> bool {
     let taken = |Path((provider, call_id, signature)): Path<(String, String, String)>| async move {
         let verified = provider

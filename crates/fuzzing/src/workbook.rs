@@ -5,7 +5,7 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::input::Table;
 
-/// What parts the parts.
+/// The separator of the parts.
 const BETWEEN: &[u8] = b"\n--\n";
 
 const PACKAGE: &str = r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>"#;
@@ -13,8 +13,8 @@ const WORKBOOK: &str =
     r#"<workbook><sheets><sheet name="People" sheetId="1" r:id="r1"/></sheets></workbook>"#;
 const RELATIONS: &str = r#"<Relationships><Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>"#;
 
-/// A workbook gives a table or a reason, whatever is in it. The input is one as it is, or its parts: what stands in the
-/// sheet, the shared strings, the styles, the list of sheets, and how they are related.
+/// A workbook gives a table or a reason, whatever is in it. The input is a whole workbook, or its parts: the content of
+/// the sheet, the shared strings, the styles, the list of sheets, and their relationships.
 pub(crate) fn holds(data: &[u8]) {
     let packed = if data.starts_with(b"PK") { data.to_vec() } else { packed(data) };
     let Ok(table) = Table::read("people.xlsx", &packed, packed.len().max(1)) else { return };
@@ -28,8 +28,8 @@ pub(crate) fn holds(data: &[u8]) {
 /// Two cells never become one identifier.
 fn assert_none_is_made_up(table: &Table, data: &[u8]) {
     let written = String::from_utf8_lossy(data).to_lowercase();
-    // References, and texts of several runs, are put together on purpose. What is not well-formed the library reads, too,
-    // as it comes.
+    // References, and texts of several runs, are put together on purpose. The library also reads parts that are not
+    // well-formed.
     if written.contains(['&', '%', '\u{fffd}'])
         || written.contains("<r>")
         || written.contains("<!")
@@ -101,7 +101,7 @@ fn packed(data: &[u8]) -> Vec<u8> {
     archive.finish().expect("an archive").into_inner()
 }
 
-/// What is no whole part stands inside of one.
+/// Puts a part that is not whole inside its frame.
 fn framed(part: &[u8], whole: &[u8], before: &[u8], after: &[u8]) -> Vec<u8> {
     if part.windows(whole.len()).any(|bytes| bytes == whole) {
         return part.to_vec();

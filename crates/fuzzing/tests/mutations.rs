@@ -1,5 +1,5 @@
-//! A short run without a fuzzer: seeds with some bytes changed. It knows nothing of the code that it runs, and costs a
-//! second a target, always with the same changes. `FUZZ_SECONDS` makes it longer, `FUZZ_SEED` changes other bytes.
+//! A short run without a fuzzer: seeds with some bytes changed. The run knows nothing of the code, and takes a second
+//! for each target, always with the same changes. `FUZZ_SECONDS` makes it longer, `FUZZ_SEED` changes other bytes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -47,7 +47,7 @@ fn seeds(target: Target) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// An input that breaks a promise is kept, as libFuzzer does.
+/// Runs a target. An input that breaks a promise is kept, as libFuzzer does.
 fn run(target: Target, input: &[u8]) {
     if catch_unwind(AssertUnwindSafe(|| (target.holds)(input))).is_err() {
         let folder = fuzz().join("artifacts").join(target.name);

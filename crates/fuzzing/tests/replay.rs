@@ -1,5 +1,5 @@
-//! Runs each fuzz target on its seeds, and on what a fuzzer left in its corpus here. An input that broke a promise
-//! becomes a seed.
+//! Runs each fuzz target on its seeds, and on the inputs that a fuzzer left in its corpus here. An input that broke a
+//! promise becomes a seed.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -25,7 +25,7 @@ fn every_input_keeps_the_promises() {
         let seeds = inputs(&fuzz().join("seeds").join(target.name));
         assert!(!seeds.is_empty(), "fuzz/seeds/{} is missing", target.name);
         for path in seeds.into_iter().chain(inputs(&fuzz().join("corpus").join(target.name))) {
-            // What fails is shown before its panic.
+            // An input that fails is named before its panic.
             println!("{}", path.display());
             (target.holds)(&fs::read(&path).unwrap());
         }

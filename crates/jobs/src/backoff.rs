@@ -24,15 +24,15 @@ pub fn exponential(base: Duration, max: Duration, step: u32) -> Duration {
         .min(max)
 }
 
-/// Full jitter over [`exponential`]: anything from a tenth of a millisecond up to the whole delay,
-/// so that calls that failed together do not come back together.
+/// Full jitter over [`exponential`]: anything from zero up to the whole delay, so that calls that failed together do
+/// not come back together.
 #[must_use]
 pub fn full_jitter(base: Duration, max: Duration, step: u32, rng: &mut impl Rng) -> Duration {
     let ceiling = exponential(base, max, step);
     ceiling.mul_f64(rng.random_range(0.0..=1.0))
 }
 
-/// The shortest: less is no wait.
+/// The shortest wait after a `Retry-After`; shorter ones are raised to it.
 pub const SHORTEST_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A vendor's `Retry-After`, honoured but bounded by [`SHORTEST_RETRY_AFTER`] and [`LONGEST_RETRY_AFTER`].

@@ -2,16 +2,16 @@ use std::collections::HashMap;
 
 use crate::{Credits, Price};
 
-/// A person whose turn it is, and who would pay.
+/// A reveal whose turn it is, and the batches that would pay for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The ledger's number of the reveal.
     pub reveal: i64,
-    /// The batches that want it, the first to pay first. Cancelled ones are not among them.
+    /// The batches that want the reveal, the first to pay first. Cancelled batches are not among them.
     pub wanted_by: Vec<i64>,
 }
 
-/// What may still be reserved.
+/// The credits that may still be reserved.
 #[derive(Debug, Clone, Default)]
 pub struct Room {
     /// Credits left in the account minus what is reserved; `None` while the balance is not known.
@@ -20,21 +20,21 @@ pub struct Room {
     pub batches: HashMap<i64, Credits>,
 }
 
-/// Which of the candidates are sent now, and what becomes of the others.
+/// Which candidates are sent now, and what becomes of the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allocation {
-    /// Reveal and the batch that pays for it.
+    /// Each reveal with the batch that pays for it.
     pub paid: Vec<(i64, i64)>,
-    /// Nobody wants them any more.
+    /// Reveals that no batch wants any more.
     pub unwanted: Vec<i64>,
-    /// Everybody who wants them is at its ceiling.
+    /// Reveals whose batches are all at their ceilings.
     pub at_ceiling: Vec<i64>,
-    /// The account ran out before all were placed.
+    /// The account ran out before all candidates were placed.
     pub account_short: bool,
 }
 
-/// Places people one after the other, each with the first batch that has room for what is reserved,
-/// as long as the account can pay for one more. What is placed is taken off `room`.
+/// Assigns reveals in their order, each to the first batch with room for what is reserved, as long as the account can
+/// pay for one more. Subtracts what it assigns from `room`.
 #[must_use]
 pub fn allocate(candidates: &[Candidate], price: Price, room: &mut Room) -> Allocation {
     let Price { reserved, least } = price;

@@ -1,7 +1,8 @@
 use crate::Credits;
 
-/// What a body's `creditsUsed` says of the people who are new in it. Whether the number is what this body cost or what
-/// the whole request cost so far is not published: of both readings, the one nearer to what their numbers should cost.
+/// Returns the credits that a body's `creditsUsed` charges for the people who are new in it. The provider does not
+/// publish whether the number is the cost of this body or of the whole request so far. The reading that is nearer to
+/// the expected cost of the new numbers counts.
 #[must_use]
 pub fn newly_used(used: Credits, booked: Credits, expected: Credits) -> Credits {
     let since = used - booked;
@@ -9,8 +10,8 @@ pub fn newly_used(used: Credits, booked: Credits, expected: Credits) -> Credits 
     if since >= Credits::ZERO && distance(since) <= distance(used) { since } else { used }
 }
 
-/// Divides credits among people by how many numbers each has, without losing a thousandth: the largest remainders get
-/// what is left, the earlier of two that are equal first.
+/// Divides credits among people in proportion to their numbers, without losing a thousandth. The largest remainders get
+/// the thousandths that are left; of two equal remainders, the earlier one comes first.
 #[must_use]
 pub fn shares(total: Credits, numbers: &[i64]) -> Vec<Credits> {
     let all: i128 = numbers.iter().map(|n| i128::from(*n)).sum();
@@ -39,7 +40,7 @@ mod tests {
     fn the_nearer_reading_counts() {
         for (used, booked, expected, newly) in [
             (30, 0, 30, 30),
-            // All that the request cost so far, and what the second body alone cost.
+            // The total of the request so far, then the cost of the second body alone.
             (50, 30, 20, 20),
             (20, 30, 20, 20),
             // Cheaper, and dearer, than expected.

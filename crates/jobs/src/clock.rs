@@ -58,7 +58,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where the present comes from. Tests turn it by hand; workers correct it by the database's.
+/// The source of the current time. Tests move it by hand; workers correct it to the database's clock.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
 
@@ -81,13 +81,13 @@ impl Clock {
         Clock(Source::Manual(Arc::new(AtomicI64::new(start.0))))
     }
 
-    /// The present.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp(self.now_us().div_euclid(1000))
     }
 
-    /// The present in microseconds since 1970: fine enough to space requests by.
+    /// The current time in microseconds since 1970, fine enough to space requests.
     #[must_use]
     pub fn now_us(&self) -> i64 {
         let (us, ms) = match &self.0 {
@@ -97,14 +97,14 @@ impl Clock {
         us.saturating_add(ms.saturating_mul(1000))
     }
 
-    /// Moves a manual clock forward; a system clock goes its own way.
+    /// Moves a manual clock forward. Does nothing to a system clock.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(at) = &self.0 {
             at.fetch_add(millis(by), Ordering::Relaxed);
         }
     }
 
-    /// Corrects a system clock to one that all machines share, which reads `shared` right now.
+    /// Corrects a system clock to the clock that all machines share, which reads `shared` right now.
     pub fn follow(&self, shared: Timestamp) {
         if let Source::System { offset_ms } = &self.0 {
             offset_ms

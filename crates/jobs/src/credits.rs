@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// How many thousandths a credit has.
+/// Thousandths in one credit.
 const PARTS: i64 = 1000;
 
 /// Credits of one provider. Providers count them in decimals (a balance of 4368.8), so they are kept as whole
@@ -16,35 +16,35 @@ const PARTS: i64 = 1000;
 pub struct Credits(i64);
 
 impl Credits {
-    /// None.
+    /// No credits.
     pub const ZERO: Credits = Credits(0);
 
-    /// As many whole credits.
+    /// The given number of whole credits.
     #[must_use]
     pub const fn whole(credits: i64) -> Self {
         Credits(credits.saturating_mul(PARTS))
     }
 
-    /// As the ledger's columns hold them.
+    /// Credits from thousandths, the unit of the ledger's columns.
     #[must_use]
     pub const fn from_thousandths(thousandths: i64) -> Self {
         Credits(thousandths)
     }
 
-    /// As the ledger's columns hold them.
+    /// The amount in thousandths, the unit of the ledger's columns.
     #[must_use]
     pub const fn thousandths(self) -> i64 {
         self.0
     }
 
-    /// A decimal number from outside, to the nearest thousandth; `None` for what is no number.
+    /// Rounds a decimal number from outside to the nearest thousandth; `None` for NaN and infinity.
     #[must_use]
     pub fn from_f64(credits: f64) -> Option<Self> {
-        // The conversion stops at the largest and the smallest number.
+        // The cast saturates at the largest and the smallest number.
         credits.is_finite().then(|| Credits((credits * PARTS as f64).round() as i64))
     }
 
-    /// For metrics and JSON, where a number is a double.
+    /// The amount as a double, for metrics and JSON.
     #[must_use]
     pub fn as_f64(self) -> f64 {
         self.0 as f64 / PARTS as f64
@@ -56,19 +56,19 @@ impl Credits {
         Credits(self.0.saturating_abs())
     }
 
-    /// Whether there are any.
+    /// Whether the amount is above zero.
     #[must_use]
     pub const fn is_positive(self) -> bool {
         self.0 > 0
     }
 
-    /// Whether there are none.
+    /// Whether the amount is zero.
     #[must_use]
     pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }
 
-    /// How often `price` goes into these credits; 0 where there are none, or the price is nothing.
+    /// How many times `price` fits into these credits; 0 if either is zero or negative.
     #[must_use]
     pub const fn divided_by(self, price: Credits) -> i64 {
         if price.0 <= 0 || self.0 <= 0 { 0 } else { self.0 / price.0 }
@@ -121,7 +121,7 @@ impl fmt::Debug for Credits {
     }
 }
 
-/// A text that is no number of credits.
+/// A text that is not a number of credits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no number of credits; write a number with at most three decimals, as in 500 or 4368.8"
@@ -149,7 +149,7 @@ fn parse(text: &str) -> Option<Credits> {
     Some(Credits(if unsigned.len() < text.len() { -total } else { total }))
 }
 
-/// A JSON number: whole where it is whole.
+/// A JSON number: an integer for whole credits, a double otherwise.
 impl Serialize for Credits {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0 % PARTS == 0 {

@@ -16,7 +16,7 @@ pub enum ParseError {
 /// Reads `500ms`, `30s`, `10m`, `24h`, `7d`.
 ///
 /// # Errors
-/// Anything else, and what doesn't fit into 64 bits of milliseconds.
+/// Any other text, and a duration too long to add to a date in 64 bits of milliseconds.
 pub fn parse(text: &str) -> Result<Duration, ParseError> {
     let error = || ParseError::Duration(text.to_owned());
     let text = text.trim();
@@ -31,7 +31,7 @@ pub fn parse(text: &str) -> Result<Duration, ParseError> {
         "d" => 86_400_000,
         _ => return Err(error()),
     };
-    // An eighth of the range leaves room to add it to any date.
+    // An eighth of the range of `i64` leaves room to add the duration to any date.
     let ms = number.checked_mul(unit_ms).filter(|ms| *ms < u64::MAX / 16).ok_or_else(error)?;
     Ok(Duration::from_millis(ms))
 }
@@ -57,20 +57,20 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
     }
 }
 
-/// How many requests in how long.
+/// A number of requests per unit of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     per_second: f64,
 }
 
 impl Rate {
-    /// A rate of `n` requests a second.
+    /// A rate of `n` requests per second.
     #[must_use]
     pub fn per_second(n: f64) -> Self {
         Rate { per_second: n }
     }
 
-    /// Requests a second.
+    /// Requests per second.
     #[must_use]
     pub fn get(self) -> f64 {
         self.per_second
@@ -98,7 +98,7 @@ impl FromStr for Rate {
             _ => return Err(error()),
         };
         let per_second = number / seconds;
-        // Beyond a million a second the cell's microseconds could not tell two requests apart.
+        // Above a million requests per second, the rate limiter's microseconds could not tell two requests apart.
         if per_second.is_finite() && per_second > 0.0 && per_second <= 1e6 {
             Ok(Rate { per_second })
         } else {

@@ -1,7 +1,8 @@
-//! How batches of one priority share what a provider takes.
+//! How batches of one priority share a provider's rate.
 
-/// How many people each batch may have asked of the next `left`, where so many `waiting` are in each, in the order of their
-/// turns. All have the same, but for those in which fewer wait; the first ones have what can't be divided.
+/// Returns how many of the next `left` people each batch may have asked. `waiting` holds the number of people who wait
+/// in each batch, in the order of the batches' turns. All batches get the same share, except for those with fewer
+/// people waiting. The first batches get the remainder of the division.
 #[must_use]
 pub fn shares(mut left: usize, waiting: &[usize]) -> Vec<usize> {
     let mut shares = vec![0; waiting.len()];
@@ -19,8 +20,8 @@ pub fn shares(mut left: usize, waiting: &[usize]) -> Vec<usize> {
     }
 }
 
-/// How many people are asked until the last of `own` is, where so many wait in batches of a higher priority, and in each
-/// of the others that share the rate.
+/// Returns how many people are asked until the last of a batch's `own` people is. `ahead` people wait in batches of a
+/// higher priority; `beside` holds the number of people who wait in each other batch that shares the rate.
 #[must_use]
 pub fn until_done(own: i64, ahead: i64, beside: &[i64]) -> i64 {
     ahead + own + beside.iter().map(|waiting| (*waiting).min(own)).sum::<i64>()

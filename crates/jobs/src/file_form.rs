@@ -2,16 +2,16 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The form in which a file of people came, so that it can leave in the same.
+/// The form of a submitted file of people, so that its results can be exported in the same form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileForm {
-    /// Its format.
+    /// The format of the file.
     pub format: FileFormat,
-    /// What separates the fields of CSV.
+    /// The separator of the fields of a CSV file.
     pub separator: char,
-    /// Whether it began with a byte order mark.
+    /// Whether the file began with a byte order mark.
     pub byte_order_mark: bool,
-    /// How its lines end.
+    /// How the file's lines end.
     pub line_end: LineEnd,
     /// The sheet of a workbook.
     pub sheet: Option<String>,
@@ -21,7 +21,7 @@ pub struct FileForm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileFormat {
-    /// Comma-separated values, whatever separates them.
+    /// CSV, with any separator.
     Csv,
     /// One JSON object a line.
     Jsonl,
@@ -29,7 +29,7 @@ pub enum FileFormat {
     Xlsx,
 }
 
-/// A word that is no format.
+/// A word that is not a format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no format {0:?}; known are csv, jsonl and xlsx")]
 pub struct UnknownFormat(pub String);

@@ -1,4 +1,4 @@
-/// What a reading of the account means for it.
+/// What a reading of the account means for the gate.
 pub mod reading;
 
 use std::time::Duration;
@@ -10,48 +10,48 @@ use crate::{GateReason, GateState, Policy, Timestamp};
 /// Broken answers in a row that close a gate.
 const BROKEN_STREAK: i64 = 5;
 
-/// Workers' clocks may differ by that much. A gate that closed later than that from now was closed before the clock
-/// was set back.
+/// How much workers' clocks may differ. A gate whose closing lies further in the future than this was closed before the
+/// clock was set back.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 
-/// What a provider's gate decides by: the circuit breaker that all workers share.
+/// The state of a provider's gate: the circuit breaker that all workers share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breaker {
     /// Open, closed, or half-open (`probing`).
     pub state: GateState,
-    /// Why it is not open.
+    /// Why the gate is not open.
     pub reason: Option<GateReason>,
-    /// Shut by hand, whatever the state.
+    /// Whether the gate is shut by hand, whatever its state.
     pub paused: bool,
-    /// When it closed.
+    /// When the gate closed.
     pub closed_at: Option<Timestamp>,
-    /// Until when it is closed; `None`: until something else happens.
+    /// Until when the gate is closed; `None`: until another event opens it.
     pub until: Option<Timestamp>,
-    /// How often in a row it closed for this reason.
+    /// How often in a row the gate closed for this reason.
     pub step: i64,
-    /// While half-open: whether the one request is out.
+    /// While half-open: whether the probe is out.
     pub probe_out: bool,
-    /// Broken answers to orders since one was answered well.
+    /// Broken answers to orders since the last good answer to one.
     pub broken_streak: i64,
-    /// The same of polls and balances, which say nothing about orders.
+    /// Broken answers in a row to polls and balance requests, which say nothing about orders.
     pub broken_free_requests: i64,
-    /// What it was closed for before it closed for something else, while no order was taken since.
+    /// The outage for which the gate was closed before it closed for another reason, while no order was accepted since.
     pub outage: Option<Outage>,
 }
 
-/// An outage that no order has ended yet: probation and backoff go on where they were.
+/// An outage that no order has ended yet: probation and backoff continue where they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outage {
     /// `ProviderBroken` or `EverythingRefused`.
     pub reason: GateReason,
-    /// How often in a row it closed for that.
+    /// How often in a row the gate closed for this reason.
     pub step: i64,
 }
 
-/// To what kind of request an answer came.
+/// The kind of request that was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerTo {
-    /// The order that is to show whether the gate may open.
+    /// The order that tests whether the gate may open.
     Probe,
     /// Another order.
     Order,
@@ -59,47 +59,47 @@ pub enum AnswerTo {
     FreeRequest,
 }
 
-/// What a reveal finds at a gate.
+/// What a gate admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// As many as the rate allows.
+    /// As many requests as the rate allows.
     Open,
     /// Open, but the last answer was broken: one small request at a time, so that little is at risk.
     Careful,
-    /// One, to see whether the gate may open; a small one unless the rate was the matter.
+    /// One request, to test whether the gate may open. It is small, unless only a rate limit closed the gate.
     Probe {
-        /// Of one person.
+        /// Whether the request holds one person only.
         small: bool,
     },
-    /// None, until then or until something happens.
+    /// No request, until this time or until another event.
     Shut(Option<Timestamp>),
 }
 
 /// What `resume` does to a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
-    /// It was open.
+    /// Nothing: the gate was neither paused nor closed.
     Nothing,
-    /// Only the pause ends: what closed the gate besides is still so.
+    /// Only the pause ends; a gate that is closed for another reason stays closed.
     Unpause,
-    /// The gate is half-open: one request is tried, and opens it when it is taken.
+    /// The gate becomes half-open: one request is tried, and opens the gate when it is accepted.
     TryNow,
 }
 
 impl Breaker {
-    /// Whether it is closed or half-open for that.
+    /// Whether the gate is closed or half-open for `reason`.
     #[must_use]
     pub fn is_shut_for(&self, reason: GateReason) -> bool {
         self.state != GateState::Open && self.reason == Some(reason)
     }
 
-    /// Whether it is closed for a broken provider, and not yet on probation.
+    /// Whether the gate is closed for a broken provider, and not yet on probation.
     #[must_use]
     pub fn is_closed_as_broken(&self) -> bool {
         self.state == GateState::Closed && self.is_shut_for(GateReason::ProviderBroken)
     }
 
-    /// What a reveal finds.
+    /// Returns what the gate admits at `now`.
     #[must_use]
     pub fn admission(&self, now: Timestamp) -> Admission {
         if self.paused {
@@ -112,7 +112,7 @@ impl Breaker {
             GateState::Open => Admission::Open,
             GateState::Probing if self.probe_out => Admission::Shut(None),
             GateState::Probing => Admission::Probe { small: self.probes_with_one() },
-            // Whether a broken provider is back is seen by a balance request first, which is free.
+            // A balance request, which is free, shows first whether a broken provider is back.
             GateState::Closed if self.is_closed_as_broken() => Admission::Shut(None),
             GateState::Closed if self.is_over(now) => {
                 Admission::Probe { small: self.probes_with_one() }
@@ -121,26 +121,27 @@ impl Breaker {
         }
     }
 
-    /// A 429 says nothing about how many people a request may hold.
+    /// Whether the probe holds one person. After a 429 it may be larger: a 429 says nothing about how many people a
+    /// request may hold.
     fn probes_with_one(&self) -> bool {
         self.reason != Some(GateReason::RateLimited) || self.outage.is_some()
     }
 
-    /// Whether the time for which it closed is over, or belongs to a clock that was set back since.
+    /// Whether the closing time is over, or was set by a clock that was set back since.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
         let set_back = self.closed_at.is_some_and(|at| at > now + CLOCKS_DIFFER);
         self.until.is_some_and(|until| until <= now || set_back)
     }
 
-    /// Until when requests that cost nothing must wait; `None` if they need not.
+    /// Returns until when free requests must wait; `None` if they need not, `Some(None)` if no time is known.
     #[must_use]
     pub fn free_requests_wait(&self, now: Timestamp) -> Option<Option<Timestamp>> {
         let shut = self.state != GateState::Open && self.reason.is_some_and(GateReason::blocks_all);
         (shut && !self.is_over(now)).then_some(self.until)
     }
 
-    /// Whether one more broken answer closes it.
+    /// Whether one more broken answer closes the gate.
     #[must_use]
     pub fn breaks(&self, to: AnswerTo) -> bool {
         let before = match to {
@@ -151,8 +152,9 @@ impl Breaker {
         self.state == GateState::Open && before + 1 >= BROKEN_STREAK
     }
 
-    /// The gate once it is closed, or closed for longer; `None` if it is closed for something that earlier requests'
-    /// refusals can't change: only the user fixes a wrong set-up, and until a 429's time is up nothing is sent.
+    /// Returns the gate after `closing`: closed, or closed for longer. `None` if the gate is closed for something that
+    /// refusals of earlier requests can't change: only the user fixes a wrong set-up, and nothing is sent until the
+    /// time of a 429 is up.
     #[must_use]
     pub fn closed(&self, closing: &Closing, policy: &Policy, now: Timestamp) -> Option<Breaker> {
         if self.outranks(closing, now) {
@@ -174,14 +176,14 @@ impl Breaker {
         })
     }
 
-    /// The outage that it is closed for or on probation after, whatever closed it since.
+    /// Returns the outage that the gate is closed for or on probation after, even if another reason closed it since.
     fn kept_outage(&self) -> Option<Outage> {
         let shut = self.reason.filter(|_| self.state != GateState::Open);
         let current = shut.filter(|reason| reason.is_outage());
         current.map(|reason| Outage { reason, step: self.step }).or(self.outage)
     }
 
-    /// The gate once what closed it is over, although no order was taken: open, or on probation after the outage before.
+    /// Returns the gate after its reason ended without an accepted order: open, or on probation after the earlier outage.
     #[must_use]
     pub fn ended(&self, now: Timestamp) -> Breaker {
         match self.outage {
@@ -205,8 +207,8 @@ impl Breaker {
         }
     }
 
-    /// The gate once its probe was answered sensibly, although no order was taken. After a broken provider it stays on
-    /// probation: that one person is refused, or has no number, says too little.
+    /// Returns the gate after a sensible answer to its probe, although no order was accepted. After a broken provider
+    /// the gate stays on probation: one person who is refused, or has no number, says too little.
     #[must_use]
     pub fn probe_answered(&self, now: Timestamp) -> Breaker {
         if self.is_shut_for(GateReason::ProviderBroken) {
@@ -227,8 +229,8 @@ impl Breaker {
         to_be_fixed || (limited && !weighs_more)
     }
 
-    /// How often in a row it closed for this reason. Answers to requests that left before it closed are no probes:
-    /// they make it no worse.
+    /// Returns how often in a row the gate has closed for this reason. Answers to requests that left before the gate
+    /// closed are no probes, so they don't raise the count.
     fn next_step(&self, closing: &Closing, now: Timestamp) -> i64 {
         if self.reason != Some(closing.reason) {
             let outage = self.outage.filter(|outage| outage.reason == closing.reason);
@@ -242,7 +244,8 @@ impl Breaker {
         }
     }
 
-    /// Until when, if time opens it at all; for one reason never less than it was to be closed anyway.
+    /// Returns until when the gate is closed; `None` if no time opens it. Closing again for the same reason never
+    /// shortens the time.
     fn closed_until(
         &self,
         closing: &Closing,
@@ -260,8 +263,8 @@ impl Breaker {
         Some(before.map_or(until, |before| until.max(before)))
     }
 
-    /// What `resume` does. A pause that ends leaves a gate closed that time opens; one that only the user opens is
-    /// tried at once.
+    /// Returns what `resume` does. The end of a pause leaves a gate closed that time will open; a gate that only the
+    /// user can open is tried at once.
     #[must_use]
     pub fn resume(&self, now: Timestamp) -> Resume {
         match self.state {
@@ -275,7 +278,7 @@ impl Breaker {
     }
 }
 
-/// How long a gate stays closed after `step` probes in vain.
+/// How long a gate stays closed after `step` failed probes.
 #[must_use]
 pub fn backoff(policy: &Policy, step: i64) -> Duration {
     exponential(policy.gate_base, policy.gate_max, u32::try_from(step).unwrap_or(u32::MAX - 1))

@@ -1,9 +1,9 @@
-//! Who is who: identifiers in, persons and decisions out. No database.
+//! Derives persons and decisions from identifiers, without a database.
 //!
-//! The evidence is kept as it came: which identifiers stood on one row, or were named by an answer for one person.
-//! Persons are derived from all of it, so the order in which it came never matters.
+//! The evidence is kept as it came: the identifiers that stood on one row, or that an answer named for one person.
+//! Persons are derived from all evidence, so the order in which it came never matters.
 
-/// Which of a person's reveals counts, and which gives way to it.
+/// Which of a person's reveals counts, and which reveals give way to it.
 pub mod choice;
 /// Evidence.
 mod links;
@@ -13,8 +13,8 @@ mod persons;
 pub use self::links::{Links, MOST_ADDRESSES, is_address};
 pub use self::persons::{Contradiction, Persons};
 
-/// How far evidence has to be followed from an identifier until nothing further off can change its person: from an
-/// address to its ids, their addresses, the ids behind these, and once more for the one id that may be a partner.
+/// How many links to follow from an identifier. Evidence further off can't change its person: the links lead from an
+/// address to its ids, to their addresses, to the ids behind these, and once more for the one id that may be a partner.
 pub const FARTHEST: usize = 6;
 
 #[cfg(test)]

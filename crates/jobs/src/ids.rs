@@ -6,7 +6,7 @@ use ulid::Ulid;
 
 use crate::Timestamp;
 
-/// Text that is no ULID.
+/// A text that is not a ULID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no id (an id has 26 letters and digits)")]
 pub struct InvalidId(pub String);
@@ -26,7 +26,7 @@ macro_rules! ulid_type {
                 Self(Ulid::generate())
             }
 
-            /// When it was made.
+            /// When the id was made.
             #[must_use]
             pub fn made_at(self) -> Timestamp {
                 Timestamp(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))
@@ -66,7 +66,7 @@ ulid_type!(
     BatchId
 );
 ulid_type!(
-    /// One request to a provider. Never reused, so that an answer can always be placed.
+    /// One request to a provider. Never reused, so that an answer can always be assigned to its request.
     CallId
 );
 ulid_type!(

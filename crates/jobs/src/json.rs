@@ -1,5 +1,5 @@
-//! Bodies that came from outside, as JSON. What is wrong with a body beside its data (a byte-order mark, `NaN`, bytes
-//! that are no UTF-8) must not cost a result that was paid for.
+//! Reads bodies that came from outside as JSON. A fault beside the data (a byte-order mark, `NaN`, bytes that are not
+//! UTF-8) must not cost a result that was paid for.
 
 mod repair;
 
@@ -7,18 +7,18 @@ use serde_json::{Map, Value};
 
 use self::repair::repaired;
 
-/// What stands for U+0000, as in HTML and Markdown.
+/// The replacement for U+0000, as in HTML and Markdown.
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// Digits in a row that JSON's numbers may round.
+/// The fewest digits in a row that a JSON number may round.
 const LONG_NUMBER: usize = 20;
 
-/// Reads JSON that came from outside. Good JSON is read at once; what isn't is read as far as it can be told what was
-/// meant. Whole numbers that are too large for 64 bits become text, digit by digit. U+0000 is replaced: JSON may hold
-/// it, a text of Postgres can't.
+/// Reads JSON that came from outside. Good JSON is read at once; other text is read as far as its meaning can be told.
+/// Whole numbers that are too large for 64 bits become text, digit by digit. U+0000 is replaced: JSON may hold it, a
+/// Postgres text can't.
 ///
 /// # Errors
-/// The body is no JSON, whatever is made allowance for.
+/// The body is not JSON, even after repair.
 pub fn read(body: &[u8]) -> serde_json::Result<Value> {
     match serde_json::from_slice(body) {
         Ok(json) if !has_long_number(body) => Ok(without_nul(json, body)),
@@ -26,7 +26,7 @@ pub fn read(body: &[u8]) -> serde_json::Result<Value> {
             let repaired = repaired(body);
             match serde_json::from_str(&repaired) {
                 Ok(json) => Ok(without_nul(json, repaired.as_bytes())),
-                // Its line and column are those of the body.
+                // The first error names the line and the column in the body.
                 Err(_) => strict.map(|json| without_nul(json, body)),
             }
         }
@@ -34,14 +34,15 @@ pub fn read(body: &[u8]) -> serde_json::Result<Value> {
 }
 
 fn without_nul(mut json: Value, body: &[u8]) -> Value {
-    // As it is it would be no JSON, so it can only be there by this escape.
+    // A raw U+0000 is not JSON, so only this escape can bring one.
     if body.windows(6).any(|bytes| bytes == br"\u0000") {
         replace(&mut json);
     }
     json
 }
 
-/// Looks at every twentieth byte: a longer run of digits can't hide from that.
+/// Whether the body has a run of [`LONG_NUMBER`] digits. Looks at every twentieth byte: no such run lies between two of
+/// them.
 fn has_long_number(body: &[u8]) -> bool {
     let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     (LONG_NUMBER - 1..body.len()).step_by(LONG_NUMBER).any(|place| {

@@ -1,29 +1,28 @@
-//! What 429s teach about a provider's limit: additive increase, multiplicative decrease, in steps that
-//! are large only while the limit is far away.
+//! Learns a provider's limit from its 429s: additive increase, multiplicative decrease, in steps that are large only
+//! while the limit is far away.
 
 use std::time::Duration;
 
-/// The share of a rate that a 429 leaves, where the rate was about right.
+/// The share of a rate that a 429 leaves if the rate was about right.
 const DECREASE: f64 = 0.97;
-/// The least share that it leaves then.
+/// The smallest share of such a rate that a 429 leaves if it came soon after another.
 const LARGE_DECREASE: f64 = 0.93;
-/// How much the rate grows again in a minute.
+/// The share by which the rate grows in a minute.
 const INCREASE_A_MINUTE: f64 = 0.01;
 
-/// Fewer requests than this between two 429s say only that the rate is too high.
+/// Fewer requests than this between two 429s show only that the rate is too high.
 const EVIDENCE: i64 = 3;
-/// The share of a rate that is left then.
+/// The share of a rate that a 429 leaves after fewer requests than [`EVIDENCE`].
 const TOO_FAST: f64 = 0.75;
-/// What passed at less than this share of a rate shows that it was far too high.
+/// A rate was far too high if requests passed at less than this share of it.
 const FAR_TOO_FAST: f64 = 0.1;
-/// How much a rate grows in a second while the limit is being searched for, at most.
+/// The largest share by which a rate grows in a second while the limit is searched for.
 const SEARCH_A_SECOND: f64 = 0.02;
-/// How much it grows then with a request, at most.
+/// The largest share by which a rate grows with each request while the limit is searched for.
 const SEARCH_A_REQUEST: f64 = 0.002;
-/// An hour between two requests is the least.
+/// The lowest rate, in requests per second: one request an hour.
 const LEAST: f64 = 1.0 / 3600.0;
-/// A 429 is one that came again if the one before is no longer ago than this and twice the time for
-/// which the gate was closed.
+/// A 429 counts as repeated if the previous one came less than this time plus twice the gate's closing time ago.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// A rate learned from a 429.
@@ -31,26 +30,26 @@ const AGAIN: Duration = Duration::from_secs(30);
 pub struct Learned {
     /// Requests a second.
     pub per_second: f64,
-    /// Whether it may be far below the limit, so that it should grow fast until the next 429.
+    /// Whether the rate may be far below the limit, so that it should grow fast until the next 429.
     pub searching: bool,
 }
 
 /// What happened since the last 429.
 #[derive(Debug, Clone, Copy)]
 pub struct Since {
-    /// How long ago it was.
+    /// How long ago the last 429 was.
     pub time: Duration,
-    /// For how much of it nothing was sent.
+    /// The part of that time in which nothing was sent.
     pub closed: Duration,
-    /// Requests that passed.
+    /// Requests that passed in that time.
     pub passed: i64,
 }
 
-/// The rate after a 429, when `sending` requests a second were let go.
+/// Returns the rate after a 429 that came while `sending` requests per second were sent.
 ///
-/// One 429 in a long time shows a rate that is slightly too high. Where one came soon after another,
-/// what passed between them shows the limit, unless the provider forgets what was not used while the
-/// gate was closed: so it is trusted for small steps, and where it is far away as something to search from.
+/// One 429 in a long time shows a rate that is slightly too high. If one came soon after another, the requests that
+/// passed between them show the limit, unless the provider forgets capacity that was not used while the gate was
+/// closed. So their rate is trusted for small steps only; if it is far away, a search starts from it.
 #[must_use]
 pub fn after_429(sending: f64, since: Option<Since>) -> Learned {
     let again = since.filter(|since| since.time < AGAIN + 2 * since.closed);
@@ -70,8 +69,8 @@ pub fn after_429(sending: f64, since: Option<Since>) -> Learned {
     Learned { per_second: per_second.max(LEAST), searching }
 }
 
-/// A rate that a 429 taught us, `elapsed` later: grown by one per cent a minute, or by up to two a
-/// second while the limit is searched for; never above the limit that the user set.
+/// Returns a learned rate as it is `elapsed` after its 429: grown by one per cent a minute, or by up to two per cent a
+/// second while the limit is searched for. It never exceeds `limit`, which the user set.
 #[must_use]
 pub fn recovered(found: Learned, elapsed: Duration, limit: f64) -> f64 {
     let seconds = elapsed.as_secs_f64();
@@ -107,7 +106,7 @@ mod tests {
         assert!((recovered(learned, Duration::from_secs(20), 1000.0) - 21.0).abs() < 1e-9);
     }
 
-    /// A provider that takes `per_second`, and up to `burst` at once, as a token bucket does.
+    /// A provider that accepts `per_second` requests, and up to `burst` at once, as a token bucket does.
     struct Provider {
         per_second: f64,
         burst: f64,
@@ -116,7 +115,7 @@ mod tests {
     }
 
     impl Provider {
-        /// Whether it takes a request that arrives at `now`; if not, for how long it takes none.
+        /// Accepts a request that arrives at `now`, or returns for how many seconds it accepts none.
         fn ask(&mut self, now: f64) -> Result<(), f64> {
             let since = (now - self.seen).max(0.0);
             self.seen = self.seen.max(now);
@@ -129,9 +128,9 @@ mod tests {
         }
     }
 
-    /// Sends to it for a quarter of an hour, at most 1,000 a second, each arriving up to `late` seconds
-    /// late, and learns; then counts for two minutes: the share of the limit that is used, and the
-    /// share of requests that are refused.
+    /// Sends requests for a quarter of an hour and learns: at most 1,000 a second, each arriving up to `late` seconds
+    /// late. Then counts for two minutes; returns the share of the limit that is used, and the share of requests that
+    /// are refused.
     fn after_settling(mut provider: Provider, late: f64) -> (f64, f64) {
         const SETTLED: f64 = 900.0;
         let mut chance = StdRng::seed_from_u64(7);
@@ -167,7 +166,7 @@ mod tests {
         for per_second in [1.0, 5.0, 20.0, 100.0, 500.0] {
             for seconds_at_once in [0.0, 0.25, 1.0, 10.0, 60.0] {
                 let burst = f64::max(1.0, per_second * seconds_at_once);
-                // One that counts by the distance of two requests is not told jitter from haste.
+                // A provider that measures the distance of two requests can't tell jitter from haste.
                 let late = if burst < 2.0 { 0.02 / per_second } else { 0.01 };
                 let provider = Provider { per_second, burst, tokens: burst, seen: 0.0 };
                 let (used, refused) = after_settling(provider, late);

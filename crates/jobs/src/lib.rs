@@ -3,53 +3,53 @@
 
 /// How long to wait before asking again: exponential, full jitter, bounded.
 pub mod backoff;
-/// Which batch pays for which person, and how many people fit into what is left.
+/// Which batch pays for which person, and how many people the credits left pay for.
 pub mod budget;
-/// What a request cost, divided among its people.
+/// Divides the cost of a request among its people.
 pub mod charge;
-/// Time as the ledger writes it, and where it comes from.
+/// Time as the ledger writes it, and its source.
 pub mod clock;
 /// Credits, to the thousandth.
 pub mod credits;
 /// Durations and rates as people write them: `500ms`, `24h`, `2/s`.
 pub mod duration;
-/// How batches share what a provider takes.
+/// How batches share a provider's rate.
 pub mod fairness;
-/// The form in which a file came.
+/// The form of a submitted file.
 pub mod file_form;
 /// The circuit breaker of a provider.
 pub mod gate;
-/// Who is who: one person's identifiers, and which of a person's reveals counts.
+/// One person's identifiers, and which of a person's reveals counts.
 pub mod identity;
 /// Ids that never repeat: batches, calls, workers.
 pub mod ids;
 /// Bodies that came from outside, as JSON.
 pub mod json;
-/// What 429s teach about a provider's limit.
+/// Learns a provider's limit from its 429s.
 pub mod learned_rate;
 /// Looking people up at Ocean by their LinkedIn addresses.
 pub mod lookup;
 /// Whether a 404 is about the person who was asked for.
 pub mod not_found;
-/// What a provider's answer means, whichever provider gave it.
+/// The meaning of an answer, the same for all providers.
 pub mod outcome;
-/// What a batch will come to, said before it is asked.
+/// The expected cost and time of a batch, before it is asked.
 pub mod outlook;
 /// A person's identifiers, each in its one normal form.
 pub mod person;
-/// What a phone number is, and where.
+/// The type and the country of a phone number.
 pub mod phone_type;
-/// The settings by which the queue is worked off.
+/// The settings of the queue.
 pub mod policy;
-/// What people cost.
+/// The price of a person.
 pub mod price;
 /// The providers, and what is particular to each.
 pub mod provider;
 /// How many requests may go now.
 pub mod rate;
-/// What the webhook address of one call takes.
+/// How much the webhook address of one call accepts.
 pub mod reception;
-/// What the ledger says was spent, beside what the accounts say.
+/// Compares the ledger's spending with the accounts' balances.
 pub mod reconcile;
 /// Secrets that come from a file.
 pub mod secret_file;
@@ -57,7 +57,7 @@ pub mod secret_file;
 pub mod state;
 /// What a refusal means for people and gate.
 pub mod verdict;
-/// Words of others, made fit for logs, tables and pages.
+/// Text from outside, made fit for logs, tables and pages.
 pub mod words;
 
 pub use clock::{Clock, Timestamp};

@@ -4,23 +4,23 @@ use crate::{Credits, Identifier, Provider};
 /// The most people in one lookup at Ocean (documented).
 pub const MOST_PEOPLE: usize = 1_000;
 
-/// What each match costs. A person who doesn't match costs nothing.
+/// The price of each match. A person who doesn't match costs nothing.
 pub const PRICE_OF_MATCH: Credits = Credits::from_thousandths(50);
 
 /// The provider that looks people up.
 pub const PROVIDER: Provider = Provider::Ocean;
 
-/// Why a reveal ends whose address the provider doesn't know.
+/// The reason of a reveal that ends because the provider doesn't know its address.
 pub const NO_MATCH: &str = "lookup: Ocean has no person with this LinkedIn address";
 
-/// Whether a reveal is to be looked up first: Ocean takes its own ids only, so a reveal that is called by an address must
-/// find out its id.
+/// Whether a reveal is to be looked up first: Ocean accepts only its own ids, so the id of a reveal with an address
+/// must be found first.
 #[must_use]
 pub fn is_to_be_looked_up(provider: Provider, subject: &str) -> bool {
     provider == PROVIDER && is_address(subject)
 }
 
-/// The handles in a call's encoded identifiers, in their order.
+/// Returns the handles in a call's encoded identifiers, in their order; empty where an identifier can't be decoded.
 #[must_use]
 pub fn handles(people: &[String]) -> Vec<String> {
     let handle = |person: &String| {
@@ -32,9 +32,9 @@ pub fn handles(people: &[String]) -> Vec<String> {
 /// What a claim finds at a provider that looks people up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// Some wait to be looked up.
+    /// Whether people wait to be looked up.
     pub to_look_up: bool,
-    /// A lookup is on its way.
+    /// Whether a lookup is on its way.
     pub is_out: bool,
     /// People who can be asked, counted up to what the claim could send.
     pub ready: usize,
@@ -43,9 +43,9 @@ pub struct Waiting {
 /// What a claim does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Sends up to so many reveals.
+    /// Sends reveals.
     Reveal {
-        /// Requests.
+        /// The most requests to send.
         calls: usize,
     },
     /// Sends a lookup, or reveals if no batch can pay for one.
@@ -54,9 +54,9 @@ pub enum Next {
     Wait,
 }
 
-/// What a claim does that may send `calls` requests of `people` each. Requests are what is scarce: while lookups bring
-/// more people, only full ones go. One lookup at a time is enough for that, since it brings two full requests, and is all
-/// that a crash can leave open.
+/// Decides what a claim does that may send `calls` requests of `people` each. Requests are scarce, so only full ones go
+/// while lookups bring more people. One lookup at a time is enough for that, since it brings two full requests, and it
+/// is all that a crash can leave open.
 #[must_use]
 pub fn next(waiting: Waiting, calls: usize, people: usize) -> Next {
     let full = waiting.ready / people.max(1);
@@ -69,8 +69,8 @@ pub fn next(waiting: Waiting, calls: usize, people: usize) -> Next {
     }
 }
 
-/// How many people may be looked up if so much is `left`, a reveal takes `price`, and `ready` people come first: credits
-/// must be left to ask for each of them. `None`: as many as wait.
+/// Returns how many people may be looked up with `left` credits, if a reveal takes `price` and `ready` people come
+/// first: credits must be left to ask for each of them. `None`: all people who wait.
 #[must_use]
 pub fn affordable(left: Option<Credits>, price: Credits, ready: usize) -> Option<usize> {
     let people = left?.divided_by(price);

@@ -1,25 +1,26 @@
-/// A run of 404s that comes by chance once in so many is taken for a fault of the provider.
+/// The probability below which a run of 404s is taken for a fault of the provider.
 const CHANCE: f64 = 1e-4;
-/// No shorter run is, however rare 404s were: what was out together is answered in any order.
+/// A run up to this length is never doubted, however rare 404s were: requests that were out together are answered in
+/// any order.
 const SHORTEST: i64 = 50;
-/// What is taken for known before anything is: four of five people without a number.
+/// The share of 404s that is assumed before any is known: four of five people without a number.
 const ASSUMED: (i64, i64) = (4, 5);
 
-/// What a provider's immediate answers were. Its 404 is documented as "no number for this person". But a moved endpoint or
-/// a gateway gives it to everybody, so it is about the person only as long as it is told apart from that: a run of them in
-/// which no order is taken must not be longer than chance explains.
+/// A provider's immediate answers so far. Its 404 is documented as "no number for this person", but a moved endpoint or
+/// a gateway answers every request with 404. So a 404 counts as an answer about the person only while the run of 404s
+/// without an accepted order is no longer than chance explains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NotFoundRun {
-    /// Orders that were taken.
+    /// Orders that were accepted.
     pub taken: i64,
-    /// 404s that are known to be about the people: an order was taken after them, or the user said so.
+    /// 404s that are known to be about the people: an order was accepted after them, or the user said so.
     pub known: i64,
-    /// 404s since.
+    /// 404s after the known ones.
     pub run: i64,
 }
 
 impl NotFoundRun {
-    /// The longest run that chance explains, by the share of 404s so far.
+    /// Returns the longest run that chance explains, given the share of 404s so far.
     #[must_use]
     pub fn longest(&self) -> i64 {
         let not_found = (self.known + ASSUMED.0) as f64;
@@ -27,7 +28,7 @@ impl NotFoundRun {
         ((CHANCE.ln() / share.ln()) as i64).max(SHORTEST)
     }
 
-    /// Whether so many more people who are answered with 404 make it a fault of the provider's: they and those of the run
+    /// Whether 404s for `people` more people point to a fault of the provider. These people and those of the run then
     /// stay open.
     #[must_use]
     pub fn is_doubted(&self, people: usize) -> bool {

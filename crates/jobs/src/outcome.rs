@@ -4,37 +4,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Credits, Tariff};
 
-/// What a request that may cost credits came to. Every documented answer of every provider is one
-/// of these; where money is concerned, the variant says whether it may have been spent.
+/// The outcome of a request that may cost credits. Every documented answer of every provider is one of these variants;
+/// the variant says whether money may have been spent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RevealOutcome {
-    /// The provider took the order; results follow by webhook or poll.
+    /// The provider accepted the order; results follow by webhook or poll.
     Accepted {
-        /// Under which id the result can be polled, where the provider gives one.
+        /// The id under which the result can be polled, if the provider gives one.
         tracking_id: Option<String>,
     },
-    /// A 2xx whose body is an error, a page or anything else that nobody documented. It may have been taken, so it
-    /// is never sent again; and the next order waits until it is known what such answers mean.
+    /// A 2xx whose body is an error, a page or anything else undocumented. The order may have been accepted, so it is
+    /// never sent again. The next order waits until it is known what such answers mean.
     Undocumented {
-        /// Under which id the result can be polled, where the body gives one all the same.
+        /// The id under which the result can be polled, if the body gives one all the same.
         tracking_id: Option<String>,
-        /// What came, for people.
+        /// What came, to be shown to people.
         why: String,
     },
     /// The order never left: too much time had passed when its first byte was to go.
     NotSent,
     /// Clodura's 404: finished at once, nothing found, nothing charged.
     NotFound,
-    /// The provider did not take the order. Nothing was spent.
+    /// The provider did not accept the order. Nothing was spent.
     Refused(Refusal),
     /// The request left and its fate is not known: it may have been accepted.
     Unknown {
-        /// What happened, for people (`time-out after 30s`, `HTTP 502`).
+        /// What happened, to be shown to people (`time-out after 30s`, `HTTP 502`).
         why: String,
     },
 }
 
-/// What came of looking people up by their LinkedIn addresses.
+/// The outcome of looking people up by their LinkedIn addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookupOutcome {
     /// The provider answered.
@@ -43,19 +43,20 @@ pub enum LookupOutcome {
     NotSent,
     /// The provider did not answer the question. Nothing was spent.
     Refused(Refusal),
-    /// The request left, and no answer came that can be read: matches may have been charged.
+    /// The request left, and no readable answer came: matches may have been charged.
     Unknown {
-        /// What happened, for people.
+        /// What happened, to be shown to people.
         why: String,
     },
 }
 
-/// Whom a provider matched. Prints counts: who has which id is personal data.
+/// The people that a provider matched. Prints only counts, since a person's id is personal data.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Matches {
-    /// The provider's id of each person, in the order of the request; none where the answer leaves the person out.
+    /// The provider's id of each person, in the order of the request; `None` where the answer leaves the person out.
     pub ids: Vec<Option<String>>,
-    /// There are people in the answer, and none with a handle: whose they are shows only when each is asked alone.
+    /// Whether the answer has people, but none with a handle. Whose ids they are shows only when each person is asked
+    /// alone.
     pub unnamed: bool,
 }
 
@@ -65,7 +66,7 @@ impl std::fmt::Debug for Matches {
     }
 }
 
-/// Why a provider did not take an order.
+/// Why a provider did not accept an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// 402: credits are tied up by verifications that still run.
@@ -77,14 +78,14 @@ pub enum Refusal {
         /// The provider's `Retry-After`, as sent.
         retry_after: Option<Duration>,
     },
-    /// 400 conflicting tokens, 401, 403, a redirect: nothing will pass until somebody fixes it.
+    /// 400 conflicting tokens, 401, 403, a redirect: no request passes until the set-up is fixed.
     Misconfigured {
         /// The provider's words.
         message: String,
     },
     /// 422 that names the people at fault by their place in the request.
     BadPeople(Vec<BadPerson>),
-    /// The request was refused and nobody in particular is named (404, 422 and 400 otherwise).
+    /// The request was refused and no person in particular is named (404, 422 and 400 otherwise).
     BadRequest {
         /// The provider's words.
         message: String,
@@ -98,7 +99,7 @@ pub enum Refusal {
     },
 }
 
-/// A person whom a provider refused by name.
+/// A person that a provider refused by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadPerson {
     /// The person's place in the request, from 0.
@@ -107,7 +108,7 @@ pub struct BadPerson {
     pub message: String,
 }
 
-/// What a request for a result or a balance came to, when it brought neither.
+/// Why a request for a result or a balance brought neither.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FreeRequestFailure {
     /// 429.
@@ -127,45 +128,45 @@ pub enum FreeRequestFailure {
     },
 }
 
-/// What polling a tracking id brought.
+/// The outcome of polling a tracking id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrackOutcome {
     /// The result is there.
     Finished(PersonResult),
-    /// The provider still works on it.
+    /// The provider is still working on the order.
     Running,
-    /// 404: not yet there, or (later) nothing will come.
+    /// 404: the result is not there yet, or (later) none will come.
     NothingThere,
 }
 
-/// An account's credits, and what is left of the day's requests where the provider says so.
+/// An account's credits, and the requests left today if the provider says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
     /// Credits left for phones.
     pub credits: Credits,
-    /// What the account pays for and how much, where the balance tells it.
+    /// What the account pays for and how much, if the balance tells.
     pub tariff: Option<Tariff>,
-    /// Requests left today and seconds until the count starts again.
+    /// Requests left today, and the time until the count starts again.
     pub daily: Option<DailyQuota>,
 }
 
-/// What is left of a day's requests.
+/// The requests left today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DailyQuota {
     /// Requests left.
     pub left: i64,
-    /// Until the count starts again.
+    /// Time until the count starts again.
     pub resets_in: Duration,
 }
 
 /// One person's result, as a webhook or a poll brought it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PersonResult {
-    /// The id under which the provider answers. None where the answer names nobody.
+    /// The id under which the provider answers. `None` if the answer names no person.
     pub person_id: Option<String>,
-    /// What came.
+    /// The finding.
     pub finding: Finding,
-    /// The provider's own word about it, where it says more than the finding: `Wiza: error`.
+    /// The provider's own word for the result, if it says more than the finding: `Wiza: error`.
     pub remark: Option<String>,
 }
 
@@ -181,7 +182,7 @@ pub enum Finding {
     },
     /// Looked for and not there; not charged.
     NotFound,
-    /// Said to be found, perhaps charged, and no number in it can be read: open, until it can be.
+    /// Said to be found, perhaps charged, but without a readable number: the person stays open until a number can be read.
     Unreadable,
     /// Still being verified; another answer may come.
     InProgress,
@@ -196,7 +197,7 @@ pub struct Phone {
     pub raw: String,
     /// In E.164, where it can be parsed.
     pub e164: Option<String>,
-    /// What is dialled behind it, which E.164 has no room for.
+    /// The extension to dial after the number, for which E.164 has no room.
     pub extension: Option<String>,
     /// The provider's word for its type, such as `mobile`.
     pub kind: Option<String>,

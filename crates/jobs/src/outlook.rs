@@ -1,4 +1,4 @@
-//! What a batch will come to at a provider, said before it is asked.
+//! The expected cost and time of a batch at a provider, before it is asked.
 
 use std::num::NonZero;
 
@@ -7,33 +7,33 @@ use serde::Serialize;
 use crate::lookup::{MOST_PEOPLE, PRICE_OF_MATCH};
 use crate::{Credits, OffReason, Price};
 
-/// What is known of a provider before it is asked.
+/// The facts about a provider before it is asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Facts {
-    /// What one person may cost.
+    /// The price of one person.
     pub price: Price,
-    /// People whose results came so far, in all batches.
+    /// People in all batches whose results came so far.
     pub people_answered: i64,
-    /// What they cost.
+    /// The credits that these people cost.
     pub spent: Credits,
-    /// What the account holds, if it told.
+    /// The credits in the account, if its balance is known.
     pub balance: Option<Credits>,
-    /// Requests a second that go at most.
+    /// The most requests per second.
     pub rate: f64,
     /// People in one request.
     pub people_per_request: NonZero<i64>,
-    /// Of the people, those who are looked up first.
+    /// How many of the people are looked up first.
     pub lookups: i64,
-    /// What keeps requests from going; `None` if key and, where it is needed, webhook URL are there.
+    /// Why no requests can be sent; `None` if the key and, where one is needed, the webhook URL are set.
     pub lacks: Option<OffReason>,
 }
 
-/// What looking people up comes to.
+/// The cost of looking people up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Lookup {
     /// People to be looked up.
     pub people: i64,
-    /// What they cost if all match.
+    /// The cost if all people match.
     pub worst_case: Credits,
 }
 
@@ -43,34 +43,34 @@ impl Lookup {
     }
 }
 
-/// What a batch will come to at one provider.
+/// The expected cost and time of a batch at one provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Outlook {
     /// People to be asked for.
     pub people: i64,
-    /// What looking some of them up comes to; none where nobody is. It is part of what follows.
+    /// The cost of looking up some of the people; `None` if none is looked up. The worst case and the time include it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<Lookup>,
-    /// What they cost if all have as many numbers as is reserved for.
+    /// The cost if each person has as many numbers as is reserved for.
     pub worst_case: Credits,
-    /// What they cost if they cost what people cost so far; none before the first result.
+    /// The cost if people cost as much as they did so far; `None` before the first result.
     pub expected: Option<Credits>,
     /// The batch's ceiling.
     pub ceiling: Option<Credits>,
-    /// How many people are asked under that ceiling at least, whatever they cost.
+    /// How many people are asked under the ceiling at least, whatever they cost.
     pub ceiling_covers: Option<i64>,
-    /// What the account holds.
+    /// The credits in the account.
     pub balance: Option<Credits>,
     /// How long the requests take at the set rate. Results take longer.
     pub seconds: i64,
-    /// Whether key and, where it is needed, webhook URL are there.
+    /// Whether the key and, where one is needed, the webhook URL are set.
     pub ready: bool,
-    /// What is not.
+    /// The missing setting, if one is missing.
     #[serde(skip)]
     pub lacks: Option<OffReason>,
 }
 
-/// What asking `people` comes to, under a ceiling if there is one.
+/// Computes what asking for `people` comes to, under a ceiling if there is one.
 #[must_use]
 pub fn outlook(people: i64, ceiling: Option<Credits>, facts: &Facts) -> Outlook {
     let reserved = facts.price.reserved;
@@ -91,7 +91,7 @@ pub fn outlook(people: i64, ceiling: Option<Credits>, facts: &Facts) -> Outlook 
         ceiling,
         ceiling_covers: ceiling.map(|ceiling| ceiling.divided_by(reserved).min(people)),
         balance: facts.balance,
-        // The conversion stops at the largest number, where no request may go.
+        // The cast saturates at the largest number if no request may go.
         seconds: (requests as f64 / facts.rate).ceil() as i64,
         ready: facts.lacks.is_none(),
         lacks: facts.lacks,

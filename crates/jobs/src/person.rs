@@ -1,12 +1,12 @@
-/// What a cell holds, apart from what spreadsheets put around it.
+/// The content of a cell, without what spreadsheets put around it.
 mod cell;
-/// Why a text is no identifier.
+/// Why a text is not an identifier.
 mod error;
 /// An id that a provider gave.
 mod id;
-/// What names a person in a LinkedIn address.
+/// The slug that names a person in a LinkedIn address.
 mod linkedin;
-/// What all identifiers have in common as texts.
+/// Rules that all identifiers share as texts.
 mod text;
 
 use std::fmt;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::error::{IdentifierError, LONGEST_IDENTIFIER};
 
-/// Which kind of identifier.
+/// The kind of an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum IdentifierKind {
     /// Ocean's id of a person.
@@ -41,7 +41,7 @@ impl IdentifierKind {
         IdentifierKind::LinkedinUrl,
     ];
 
-    /// The name of its column in the users' files.
+    /// The name of the kind's column in the users' files.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ impl IdentifierKind {
         IdentifierKind::ALL.into_iter().find(|kind| identifier.starts_with(kind.prefix()))
     }
 
-    /// What stands before the value in [`Identifier::encode`].
+    /// The prefix of the value in [`Identifier::encode`].
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
@@ -87,7 +87,7 @@ impl Identifier {
     /// ```
     ///
     /// # Errors
-    /// Text that can't be one, with what to write in its place.
+    /// A text that can't be an identifier of this kind. The error says what to write instead.
     pub fn parse(kind: IdentifierKind, text: &str) -> Result<Self, IdentifierError> {
         let text = cell::content(text);
         if text.is_empty() {
@@ -103,7 +103,7 @@ impl Identifier {
         Ok(Identifier { kind, value })
     }
 
-    /// Which kind it is.
+    /// The kind of the identifier.
     #[must_use]
     pub fn kind(&self) -> IdentifierKind {
         self.kind
@@ -132,7 +132,7 @@ impl Identifier {
         Some(url)
     }
 
-    /// The name in a LinkedIn address by which a profile can be looked up; none of a member id (`ACoAA…`).
+    /// The name in a LinkedIn address by which a profile can be looked up; `None` for a member id (`ACoAA…`).
     #[must_use]
     pub fn vanity_handle(&self) -> Option<&str> {
         let is_handle =
@@ -140,15 +140,14 @@ impl Identifier {
         is_handle.then_some(&self.value)
     }
 
-    /// The one text under which the ledger keeps it: `ocean:p1`, `clodura:2751`,
-    /// `linkedin.com/in/brad-dickey`.
+    /// The one text under which the ledger keeps the identifier: `ocean:p1`, `clodura:2751`, `linkedin.com/in/brad-dickey`.
     #[must_use]
     pub fn encode(&self) -> String {
         format!("{}{}", self.kind.prefix(), self.value)
     }
 
-    /// The reverse of [`Identifier::encode`]. What the ledger holds is taken as it is, not
-    /// normalised once more: it has to stay readable when the rules change.
+    /// The reverse of [`Identifier::encode`]. The ledger's text is not normalised once more: it has to stay readable
+    /// when the rules change.
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         IdentifierKind::ALL.into_iter().find_map(|kind| {

@@ -4,22 +4,22 @@ use std::sync::LazyLock;
 use phonenumber::metadata::{DATABASE, Database};
 use phonenumber::{Metadata, Type};
 
-/// What kind of line a number belongs to.
+/// The kind of line that a number belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PhoneType {
     /// A mobile phone.
     Mobile,
     /// A landline.
     FixedLine,
-    /// Either: in some countries (the USA) no number tells.
+    /// Either: in some countries (the USA) a number doesn't tell which.
     FixedOrMobile,
     /// Over the Internet.
     Voip,
-    /// Free for who calls.
+    /// Free for the caller.
     TollFree,
-    /// Dear for who calls.
+    /// Expensive for the caller.
     PremiumRate,
-    /// Paid by both.
+    /// Paid by both sides.
     SharedCost,
     /// Follows a person from line to line.
     PersonalNumber,
@@ -65,7 +65,8 @@ impl PhoneType {
         }
     }
 
-    /// A provider's word. Where somebody is reached (`work`, `home`, `direct`, `hq`) says nothing about the line.
+    /// Returns the type that a provider's word names. A word for the place (`work`, `home`, `direct`, `hq`) says
+    /// nothing about the line.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         let letters = word.chars().filter(char::is_ascii_alphanumeric);
@@ -98,16 +99,16 @@ impl fmt::Display for PhoneType {
     }
 }
 
-/// What a number is and where.
+/// The type and the country of a number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Classified {
-    /// The provider's word where it tells, else by numbering plan.
+    /// The type by the provider's word if it tells one, otherwise by the numbering plan.
     pub kind: Option<PhoneType>,
-    /// ISO 3166: two capital letters; none for numbers of no country.
+    /// ISO 3166, two capital letters; `None` for numbers of no country.
     pub country: Option<&'static str>,
 }
 
-/// What a number is, by the provider's word and its country's numbering plan.
+/// Classifies a number by the provider's word and by the numbering plan of its country.
 #[must_use]
 pub fn classify(e164: Option<&str>, word: Option<&str>) -> Classified {
     let said = word.and_then(PhoneType::of_word);
@@ -115,8 +116,8 @@ pub fn classify(e164: Option<&str>, word: Option<&str>) -> Classified {
     Classified { kind: said.or(planned.kind), ..planned }
 }
 
-/// The place of the best mobile number among numbers of these types: the first that is mobile, else the first that
-/// may be.
+/// Returns the place of the best mobile number among numbers of these types: the first that is mobile, otherwise the
+/// first that may be.
 #[must_use]
 pub fn best_mobile<'a>(types: impl Iterator<Item = Option<&'a str>>) -> Option<usize> {
     let mut may_be = None;
@@ -131,8 +132,8 @@ pub fn best_mobile<'a>(types: impl Iterator<Item = Option<&'a str>>) -> Option<u
     may_be
 }
 
-/// The numbering plans of all countries. They share a cache of compiled patterns, which as it comes holds fewer than
-/// there are countries.
+/// The numbering plans of all countries. They share a cache of compiled patterns, which by default holds fewer patterns
+/// than there are countries.
 static PLANS: LazyLock<&'static Database> = LazyLock::new(|| {
     if let Ok(mut patterns) = DATABASE.cache().lock() {
         patterns.set_capacity(1_000);
@@ -140,7 +141,7 @@ static PLANS: LazyLock<&'static Database> = LazyLock::new(|| {
     &DATABASE
 });
 
-/// In the order in which they are tried: what is more special goes first.
+/// The types in the order in which they are tried: special types go first.
 const TRIED: [(Type, PhoneType); 9] = [
     (Type::PremiumRate, PhoneType::PremiumRate),
     (Type::TollFree, PhoneType::TollFree),
@@ -164,14 +165,14 @@ fn by_plan(e164: &str) -> Classified {
         };
         here.then_some((*plan, kind))
     });
-    // A country that shares its code with none is known, whatever the rest of the number.
+    // A country code that no other country shares tells the country, whatever the rest of the number.
     let of = of.or_else(|| first.filter(|_| !several).map(|plan| (*plan, None)));
     let Some((plan, kind)) = of else { return Classified::default() };
     let country = Some(plan.id()).filter(|id| id.bytes().all(|byte| byte.is_ascii_uppercase()));
     Classified { kind, country }
 }
 
-/// The plans of a number's country code, and the rest of the number. No country code is the beginning of another.
+/// Returns the plans of a number's country code, and the rest of the number. No country code is a prefix of another.
 fn plans_of(e164: &str) -> Option<(Vec<&'static Metadata>, &str)> {
     let digits = e164.strip_prefix('+')?;
     (1..=3).find_map(|length| {

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-/// The durations and limits by which the queue is worked off; the contract's environment variables
-/// and their defaults.
+/// The durations and limits of the queue, with the environment variables that set them and their defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// `WEBHOOK_GRACE`: how long a result may be out before its tracking id is polled.
@@ -10,11 +9,11 @@ pub struct Policy {
     pub poll_interval: Duration,
     /// `POLL_INTERVAL_MAX`: the longest wait between two polls.
     pub poll_interval_max: Duration,
-    /// `RESULT_DEADLINE`: no result by then: expired.
+    /// `RESULT_DEADLINE`: when a reveal without a result expires.
     pub result_deadline: Duration,
     /// `UNKNOWN_GRACE`: when a request of unknown outcome is sent again; `None`: never.
     pub unknown_grace: Option<Duration>,
-    /// `CREDITS_CHECK_INTERVAL`: how soon a balance is asked again while credits are out.
+    /// `CREDITS_CHECK_INTERVAL`: how soon a balance is asked again while the account lacks credits.
     pub credits_check_interval: Duration,
     /// `RETRY_BASE`: the first backoff of a refused person.
     pub retry_base: Duration,
@@ -26,13 +25,13 @@ pub struct Policy {
     pub gate_max: Duration,
     /// `MAX_ATTEMPTS`: refusals after which a person has failed.
     pub max_attempts: i64,
-    /// `HEARTBEAT_TIMEOUT`: a worker silent for that long is gone.
+    /// `HEARTBEAT_TIMEOUT`: how long a worker may be silent before it counts as gone.
     pub heartbeat_timeout: Duration,
-    /// What is kept for a time only.
+    /// How long finished data is kept.
     pub retention: Retention,
 }
 
-/// How long what is finished is kept; `None`: for good.
+/// How long finished data is kept; `None`: forever.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
     /// `RETAIN_BODIES`: bodies of webhooks as they came.
@@ -44,7 +43,7 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// How often to look for what is old enough; `None`: never.
+    /// How often to look for data that is old enough to be removed; `None`: never.
     #[must_use]
     pub fn interval(&self) -> Option<Duration> {
         const LONGEST: Duration = Duration::from_secs(3600);

@@ -3,11 +3,11 @@ use std::str::FromStr;
 
 use crate::{Credits, Provider};
 
-/// What a find may cost at Clodura on plans that count no direct dials.
+/// The most that a find costs at Clodura on plans that count no direct dials.
 pub const DEAREST_FIND: Credits = Credits::whole(20);
-/// What a find costs where the account counts direct dials.
+/// The price of a find where the account counts direct dials.
 pub const DIRECT_DIAL: Credits = Credits::whole(1);
-/// How many numbers one person is expected to have at most where each number is charged, until a person had more.
+/// The most numbers that one person is expected to have where each number is charged, until a person had more.
 pub const EXPECTED_NUMBERS: i64 = 3;
 
 /// What an account pays for, and how much.
@@ -38,7 +38,7 @@ impl Tariff {
         }
     }
 
-    /// The dearest of a provider's, for an account that has not told its own yet.
+    /// A provider's most expensive tariff, for an account whose tariff is not known yet.
     #[must_use]
     pub fn dearest(provider: Provider) -> Self {
         match provider {
@@ -47,7 +47,7 @@ impl Tariff {
         }
     }
 
-    /// What every number costs, where numbers are charged and not people.
+    /// The price of every number; `None` where people are charged and not numbers.
     #[must_use]
     pub fn per_number(self) -> Option<Credits> {
         match self {
@@ -57,7 +57,7 @@ impl Tariff {
         }
     }
 
-    /// What one person with `numbers` numbers costs.
+    /// The price of one person with `numbers` numbers.
     fn per_person(self, numbers: i64) -> Credits {
         match self {
             Tariff::Legacy => Credits::whole(1) * numbers,
@@ -88,23 +88,23 @@ impl FromStr for Tariff {
     }
 }
 
-/// What a person may cost, and what is the least that an account must hold for one.
+/// The price of a person, and the least that an account must hold for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
     /// Reserved under a batch's ceiling before the request is sent.
     pub reserved: Credits,
-    /// An account with less can't pay for anybody.
+    /// An account with less can't pay for any person.
     pub least: Credits,
 }
 
-/// What is reserved for a person before the request is sent.
+/// How much is reserved for a person before the request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PerPerson {
-    /// By what the account's balance tells of its plan.
+    /// By the plan that the account's balance shows.
     Auto,
-    /// By this plan, whatever the balance tells.
+    /// By this plan, whatever the balance shows.
     Plan(Tariff),
-    /// So much, whatever the plan.
+    /// This amount, whatever the plan.
     Fixed(Credits),
 }
 
@@ -118,8 +118,8 @@ impl PerPerson {
         }
     }
 
-    /// The price at a provider whose account told its tariff, or didn't; `most_numbers` is the most that one person
-    /// had there so far.
+    /// Returns the price at a provider. `told` is the tariff that its account told, if any; `most_numbers` is the most
+    /// that one person had there so far.
     #[must_use]
     pub fn price(self, provider: Provider, told: Option<Tariff>, most_numbers: i64) -> Price {
         if let PerPerson::Fixed(credits) = self {
@@ -149,10 +149,10 @@ impl FromStr for PerPerson {
     }
 }
 
-/// Which of Ocean's plans the account has.
+/// The account's plan at Ocean.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OceanPlan {
-    /// What the balance tells.
+    /// The plan that the balance shows.
     #[default]
     Auto,
     /// A pool of phone credits, 1 a number.
@@ -162,7 +162,7 @@ pub enum OceanPlan {
 }
 
 impl OceanPlan {
-    /// The tariff that it sets by hand.
+    /// The tariff that this plan sets by hand.
     #[must_use]
     pub fn tariff(self) -> Option<Tariff> {
         match self {
@@ -172,7 +172,7 @@ impl OceanPlan {
         }
     }
 
-    /// What is reserved for a person under this plan, where `set` names no credits itself.
+    /// Returns how much is reserved for a person under this plan, unless `set` names the credits itself.
     #[must_use]
     pub fn per_person(self, set: PerPerson) -> PerPerson {
         match (set, self.tariff()) {

@@ -37,7 +37,7 @@ impl Provider {
         }
     }
 
-    /// The most people the provider takes in one request (Ocean: documented; Clodura: one).
+    /// The most people that the provider accepts in one request (Ocean: documented; Clodura: one).
     #[must_use]
     pub fn most_people(self) -> usize {
         match self {
@@ -59,7 +59,7 @@ impl fmt::Display for Provider {
     }
 }
 
-/// A name that is no provider's.
+/// A name that belongs to no provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no provider {0:?}; known are ocean and clodura")]
 pub struct UnknownProvider(pub String);

@@ -3,19 +3,20 @@
 
 use std::time::Duration;
 
-/// How long before its moment a request may be claimed.
+/// How long before its send slot a request may be claimed.
 const AHEAD: Duration = Duration::from_millis(20);
 
-/// When requests leave that were granted.
+/// When granted requests leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leaving {
-    /// Each at its moment, which may be a little ahead: what writing it down takes doesn't cost it its turn.
+    /// Each at its send slot, which may be a little ahead, so that the time to write the request down doesn't cost it
+    /// its slot.
     AtItsSlot,
-    /// As soon as they are claimed: ahead of their moments only where those are close to each other.
+    /// As soon as they are claimed: ahead of their send slots only where these are close to each other.
     AtOnce,
 }
 
-/// What a cell grants.
+/// The requests that a cell grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
     /// Requests that may be sent.
@@ -36,8 +37,8 @@ impl Grant {
     }
 }
 
-/// Asks a cell for up to `wanted` requests at `now_us` (microseconds since 1970), at `per_second`;
-/// those whose moment is hardly ahead are granted.
+/// Asks a cell for up to `wanted` requests at `now_us` (microseconds since 1970), at `per_second`; grants those whose
+/// send slots are hardly ahead.
 #[must_use]
 pub fn take(tat_us: i64, now_us: i64, per_second: f64, wanted: usize, leaving: Leaving) -> Grant {
     let interval_us = interval_us(per_second);
@@ -88,7 +89,7 @@ mod tests {
         assert_eq!(first.requests, 3);
         let moments: Vec<i64> = (0..3).map(|n| first.send_slot_us(n)).collect();
         assert_eq!(moments, [10_000_000, 10_010_000, 10_020_000]);
-        // Claimed late, but within the time ahead: no moment is lost.
+        // Claimed late, but within the time ahead: no slot is lost.
         assert_eq!(take(first.tat_us, 10_029_000, 100.0, 1, AtItsSlot).send_slot_us(0), 10_030_000);
     }
 

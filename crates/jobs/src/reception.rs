@@ -2,40 +2,40 @@ use std::time::Duration;
 
 use crate::Timestamp;
 
-/// Bodies that one address takes. A call has one result, brought again while a 200 is lost, and few partial ones.
+/// The most bodies that one address accepts. A call has one result, sent again while a 200 is lost, and few partial ones.
 pub const MOST_BODIES: i64 = 100;
-/// Bytes of bodies that are kept of one address: four of the largest.
+/// The most bytes of bodies that are kept for one address: four of the largest.
 pub const MOST_BYTES: i64 = 16 * 1024 * 1024;
-/// Bodies of a usual size are taken beyond that, so that large ones keep no result out.
+/// Bodies up to this size are accepted beyond [`MOST_BYTES`], so that large bodies keep no result out.
 pub const USUAL_BYTES: usize = 256 * 1024;
-/// How long an address takes bodies after all people of its call have their results. Providers send again what was not
-/// answered with 200, and correct themselves, within hours.
+/// How long an address accepts bodies after all people of its call have their results. Providers send bodies that were
+/// not answered with 200 again, and correct themselves, within hours.
 pub const ADDRESS_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// What has come to an address.
+/// What an address has received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AddressUse {
     /// Bodies.
     pub bodies: i64,
-    /// Bytes of those that are kept.
+    /// Bytes of the bodies that are kept.
     pub bytes: i64,
-    /// When the last person of its call got a result; `None` while one is out.
+    /// When the last person of the call got a result; `None` while a result is out.
     pub settled_at: Option<Timestamp>,
 }
 
-/// Whether an address takes another body.
+/// Whether an address accepts another body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reception {
-    /// It does.
+    /// The address accepts it.
     Open,
-    /// More has come to it than a provider has to say.
+    /// The address has received more than a provider has to say.
     Full,
-    /// Its call was settled long ago.
+    /// The call of the address was settled long ago.
     Ended,
 }
 
 impl AddressUse {
-    /// Whether the address takes a body of so many bytes.
+    /// Whether the address accepts a body of this many bytes.
     #[must_use]
     pub fn takes(&self, bytes: usize, now: Timestamp) -> Reception {
         if self.settled_at.is_some_and(|at| now.since(at) > ADDRESS_LIFE) {
@@ -69,7 +69,7 @@ mod tests {
             (1, 10, fresh, 10, Reception::Open),
             (1, 10, late, 10, Reception::Open),
             (1, 10, over, 10, Reception::Ended),
-            // However long it is out: its result is paid for.
+            // However long the result is out, it is accepted: it is paid for.
             (1, 10, None, 10, Reception::Open),
         ] {
             let used = AddressUse { bodies, bytes, settled_at };

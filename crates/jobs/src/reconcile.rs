@@ -2,43 +2,43 @@ use serde::Serialize;
 
 use crate::{Credits, Provider, Timestamp};
 
-/// What an account said of itself, and what the ledger had spent when it was asked.
+/// A balance of an account, and what the ledger had spent when the balance was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// Whose account.
+    /// The provider of the account.
     pub provider: Provider,
-    /// When.
+    /// When the balance was read.
     pub at: Timestamp,
-    /// What was left.
+    /// Credits left in the account.
     pub credits: Credits,
-    /// What the ledger had spent in all.
+    /// Credits that the ledger had spent in all.
     pub ledger_spent: Credits,
-    /// What the ledger held reserved for results that were out.
+    /// Credits that the ledger held reserved for results that were out.
     pub reserved: Credits,
 }
 
 /// One day (UTC) of a provider, as far as readings cover it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Day {
-    /// Whose account.
+    /// The provider of the account.
     pub provider: Provider,
-    /// As `2026-11-27`.
+    /// The date, as `2026-11-27`.
     pub day: String,
-    /// What the ledger says was spent.
+    /// Credits that the ledger says were spent.
     pub ledger: Credits,
-    /// What the account lost.
+    /// Credits that the account lost.
     pub account: Credits,
-    /// What came into the account: a top-up, a renewal.
+    /// Credits that came into the account: a top-up, a renewal.
     pub added: Credits,
-    /// What the account lost and the ledger does not know of. Less than nothing: the ledger booked more.
+    /// Credits that the account lost and the ledger does not know of. Negative if the ledger booked more.
     pub unexplained: Credits,
-    /// What results that were out at the last reading of the day may still explain.
+    /// Reserved credits of results that were out at the last reading of the day, and may still explain a difference.
     pub reserved: Credits,
 }
 
-/// Lays what the ledger says beside what the accounts say. Readings are in the order of their time. What lies between
-/// two of them counts for the day of the later one; where the account rose, it is taken to have lost what the ledger
-/// says and to have been topped up by the rest.
+/// Compares the ledger's spending with the accounts' balances. `readings` are in the order of their time. The change
+/// between two readings counts for the day of the later one. Where the balance rose, the account is taken to have lost
+/// what the ledger says, and to have been topped up by the rest.
 #[must_use]
 pub fn by_day(readings: &[Reading]) -> Vec<Day> {
     let mut days: Vec<Day> = Vec::new();
@@ -120,7 +120,7 @@ mod tests {
             reading(Ocean, 2, 970, 20),
             reading(Ocean, 3, 970, 30),
             reading(Clodura, 30, 40, 10),
-            // Somebody else used 5.
+            // Another program used 5.
             reading(Ocean, 30, 955, 40),
             // A top-up of 500 while 10 were spent.
             reading(Ocean, 31, 1445, 50),

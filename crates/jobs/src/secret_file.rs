@@ -1,13 +1,13 @@
-//! Secrets that come from a file: a mounted one, or a credential of systemd's. Neither arguments nor environment, which
-//! other processes may read, hold them then.
+//! Secrets that come from a file: a mounted file, or a systemd credential. Neither arguments nor the environment, which
+//! other processes may read, hold such secrets.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// More than any key or address has.
+/// More bytes than any key or address has.
 const LONGEST: u64 = 64 * 1024;
 
-/// What a file held. Prints nothing of it.
+/// The secret that a file held. `Debug` prints only the path.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretFile {
     path: PathBuf,
@@ -15,10 +15,10 @@ pub struct SecretFile {
 }
 
 impl SecretFile {
-    /// Reads a file; the line end behind the secret is no part of it.
+    /// Reads a file. The line end after the secret is not part of it.
     ///
     /// # Errors
-    /// It can't be read, is no text, or is no file of one line.
+    /// The file can't be read, is too large, is not text, or has several lines.
     pub fn read(path: &str) -> Result<Self, String> {
         let why = |error: std::io::Error| format!("{path} can't be read: {error}");
         let size = std::fs::metadata(path).map_err(why)?.len();
@@ -40,7 +40,7 @@ impl SecretFile {
         &self.text
     }
 
-    /// Where it came from.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -53,10 +53,10 @@ impl fmt::Debug for SecretFile {
     }
 }
 
-/// Wrong usage where a secret is given twice: which of the two counts would be a guess.
+/// Refuses a secret that is given twice, since choosing one of the two would be a guess.
 ///
 /// # Errors
-/// Both are there.
+/// The secret is set both directly and by a file.
 pub fn one_of(name: &str, given: bool, file: Option<&SecretFile>) -> Result<(), String> {
     match file {
         Some(_) if given => Err(format!("{name} and {name}_FILE are both set; keep one of them")),

@@ -39,14 +39,14 @@ macro_rules! state_type {
 }
 
 state_type!(
-    /// Where one person at one provider stands.
+    /// The state of one person at one provider.
     RevealState {
         /// Known, but wanted by no row at present (a later step of a waterfall).
         Idle => "idle",
         /// Waits for its turn.
         Queued => "queued",
-        /// In a call that is on its way, or was, or may have been, accepted. Shown as `sending` or `awaiting`, as the
-        /// call stands: so nobody in it is written anew when it is answered.
+        /// In a call that is on its way, was accepted, or may have been. Shown as `sending` or `awaiting` by the state
+        /// of the call, so the answer to the call rewrites none of its reveals.
         Asked => "asked",
         /// Refused for now; its turn comes again when it is due.
         Retrying => "retrying",
@@ -64,7 +64,7 @@ state_type!(
 );
 
 impl RevealState {
-    /// Whether nothing more is done for it unless asked.
+    /// Whether nothing more is done for the reveal unless the user asks.
     #[must_use]
     pub fn is_finished(self) -> bool {
         self.rank() > 0
@@ -87,7 +87,7 @@ state_type!(
     CallKind {
         /// People's numbers.
         Reveal => "reveal",
-        /// Which ids people with LinkedIn addresses have.
+        /// The ids of people with LinkedIn addresses.
         Lookup => "lookup",
     }
 );
@@ -104,17 +104,17 @@ impl CallKind {
 }
 
 state_type!(
-    /// Where one request that may cost credits stands.
+    /// The state of one request that may cost credits.
     CallState {
         /// Written down, on its way.
         Sending => "sending",
-        /// Taken by the provider; the results are out.
+        /// Accepted by the provider; the results are out.
         Accepted => "accepted",
-        /// Left, and nobody knows whether it was taken.
+        /// Left, and may or may not have been accepted.
         Unknown => "unknown",
         /// Every person in it has a result.
         Done => "done",
-        /// Not taken by the provider.
+        /// Not accepted by the provider.
         Refused => "refused",
         /// Never left this machine.
         Unsent => "unsent",
@@ -128,9 +128,9 @@ state_type!(
     GateState {
         /// Requests pass.
         Open => "open",
-        /// None pass until its time is up.
+        /// No request passes until the gate's time is up.
         Closed => "closed",
-        /// One small request at a time, until one is taken (a half-open circuit breaker).
+        /// One small request at a time, until one is accepted (a half-open circuit breaker).
         Probing => "probing",
     }
 );
@@ -146,15 +146,15 @@ state_type!(
         RateLimited => "rate_limited",
         /// The key was refused, or the set-up is wrong.
         Misconfigured => "misconfigured",
-        /// Broken answers in a row, or one that nobody documented.
+        /// Broken answers in a row, or one undocumented answer.
         ProviderBroken => "provider_broken",
-        /// Everybody is refused, so the fault is not theirs.
+        /// Every person is refused, so the fault is not the people's.
         EverythingRefused => "everything_refused",
     }
 );
 
 impl GateReason {
-    /// Whether polls and balances wait, too; what is a matter of credits holds up reveals only.
+    /// Whether polls and balance requests wait, too; a lack of credits holds up reveals only.
     #[must_use]
     pub fn blocks_all(self) -> bool {
         matches!(
@@ -163,7 +163,7 @@ impl GateReason {
         )
     }
 
-    /// Whether orders fail whoever is asked for, and only an order that is taken shows that this is over.
+    /// Whether orders fail for every person, and only an accepted order shows that this is over.
     #[must_use]
     pub fn is_outage(self) -> bool {
         matches!(self, GateReason::ProviderBroken | GateReason::EverythingRefused)
@@ -171,21 +171,21 @@ impl GateReason {
 }
 
 state_type!(
-    /// Why no worker that runs can use a provider.
+    /// Why no running worker can use a provider.
     OffReason {
-        /// None has a key.
+        /// No worker has a key.
         NoKey => "no_key",
-        /// None that has a key can be reached by webhooks, and the provider answers by nothing else.
+        /// No worker that has a key can be reached by webhooks, and the provider answers by nothing else.
         NoWebhookUrl => "no_webhook_url",
     }
 );
 
 impl OffReason {
-    /// Why no worker can use a provider, from what each worker that runs lacks for it: nothing, once one lacks
-    /// nothing. `None` where no worker runs: then nothing is known.
+    /// Returns why no worker can use a provider, from what each running worker lacks for it: nothing, if one worker
+    /// lacks nothing. `None` if no worker runs: then nothing is known.
     #[must_use]
     pub fn of_all(lacks: impl IntoIterator<Item = Option<OffReason>>) -> Option<Option<OffReason>> {
-        // By how little is missing: nothing, a webhook URL, a key.
+        // Ordered by how little is missing: nothing, a webhook URL, a key.
         lacks.into_iter().min_by_key(|lacks| match lacks {
             None => 0,
             Some(OffReason::NoWebhookUrl) => 1,

@@ -6,7 +6,7 @@ use crate::backoff::bounded_retry_after;
 use crate::outcome::{BadPerson, Refusal};
 pub use crate::state::GateReason;
 
-/// What a refused call's people do next, and what closes.
+/// What happens to a refused call's people, and to the gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// What becomes of the people.
@@ -27,9 +27,9 @@ pub enum Next {
         /// Shown as the reason.
         reason: String,
     },
-    /// These fail, the others go back into the queue.
+    /// These people fail, the rest go back into the queue.
     Isolate(Vec<BadPerson>),
-    /// Nobody is named: a single person fails, several are asked in two halves.
+    /// No person is named: a single person fails, several are asked in two halves.
     Split {
         /// The provider's words.
         reason: String,
@@ -54,24 +54,24 @@ pub enum Until {
     After(Duration),
     /// `GATE_BASE`, doubling to `GATE_MAX`.
     Backoff,
-    /// When something else happens: another key, credits in the account, `enqueue resume`.
+    /// After another event: another key, credits in the account, `enqueue resume`.
     Fixed,
 }
 
-/// People refused on their own, one after the other, before the fault is taken not to be theirs: where nobody was
-/// ever taken, and where somebody was.
+/// How many people in a row are refused on their own before the fault is taken not to be theirs: while no order was
+/// ever accepted, and after one was.
 const REFUSED_SINGLES: (i64, i64) = (5, 10);
 
-/// What becomes of a person whom a provider refused on their own.
+/// The verdict on a person that a provider refused on their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefusedAlone {
-    /// They fail; else they are asked again later, since the fault may not be theirs.
+    /// Whether the person fails; otherwise they are asked again later, since the fault may not be theirs.
     pub fails: bool,
-    /// The gate closes: everybody is refused.
+    /// Whether the gate closes, because every person is refused.
     pub closes: bool,
 }
 
-/// The verdict on a person refused on their own, after `before` others in a row, since an order was last taken.
+/// Returns the verdict on a person refused on their own, after `before` others in a row since an order was last accepted.
 #[must_use]
 pub fn on_refused_alone(ever_accepted: bool, before: i64, closed_for_it: bool) -> RefusedAlone {
     let limit = if ever_accepted { REFUSED_SINGLES.1 } else { REFUSED_SINGLES.0 };
@@ -79,7 +79,7 @@ pub fn on_refused_alone(ever_accepted: bool, before: i64, closed_for_it: bool) -
     RefusedAlone { fails: ever_accepted && !closes, closes }
 }
 
-/// The verdict on a refusal. 402 and 429 never use up an attempt.
+/// Returns the verdict on a refusal. 402 and 429 never use up an attempt.
 #[must_use]
 pub fn on_refusal(refusal: Refusal) -> Verdict {
     let queue = |reason, message, until| Verdict {
@@ -117,8 +117,8 @@ pub fn on_refusal(refusal: Refusal) -> Verdict {
     }
 }
 
-/// A time that a provider named: neither so long that a broken header parks work for a year, nor so short that
-/// it is asked again at once. `Retry-After: 0` names no time.
+/// Bounds a time that a provider named: neither so long that a broken header parks work for a year, nor so short that
+/// the provider is asked again at once. `Retry-After: 0` names no time.
 #[must_use]
 pub fn named_time(after: Duration) -> Until {
     if after.is_zero() {

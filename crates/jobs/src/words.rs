@@ -1,5 +1,5 @@
-//! Words of others, made fit for logs, tables and pages. A provider may say in an error whatever it was sent, and whatever
-//! it knows of a person; a file's header may hold what steers a terminal.
+//! Makes text from outside fit for logs, tables and pages. A provider's error may repeat whatever the provider was
+//! sent, and whatever it knows of a person; a file's header may hold characters that steer a terminal.
 
 mod known;
 mod patterns;
@@ -14,12 +14,12 @@ pub const LONGEST: usize = 300;
 /// The longest name of a type, a source or a field.
 pub const LONGEST_LABEL: usize = 40;
 
-/// What is looked at of a text, so that a page of megabytes costs nothing. Far more than is shown: where it is cut, half an
-/// id may stand.
+/// The most bytes of a text that are looked at, so that a page of megabytes costs nothing. Far more than is shown: half
+/// an id may stand at the cut.
 const LOOKED_AT: usize = 16 * 1024;
 
-/// Text from outside as one short line, without what is known to have been sent, e-mail addresses, web addresses and
-/// domains, and anything like a phone number.
+/// Returns text from outside as one short line, without texts that are known to have been sent, e-mail addresses, web
+/// addresses and domains, and anything like a phone number.
 ///
 /// ```
 /// use jobs::words::{Known, masked};
@@ -35,7 +35,7 @@ pub fn masked(text: &str, known: &Known) -> String {
     shorten(&patterns::without_numbers(&patterns::without_addresses(&known)), LONGEST)
 }
 
-/// The name of a type, a source or a field, in the same way; shorter.
+/// Masks the name of a type, a source or a field as [`masked`] does, but to a shorter text.
 #[must_use]
 pub fn label(text: &str) -> String {
     let usual = |c: char| c.is_alphabetic() || "_- ".contains(c);
@@ -45,7 +45,7 @@ pub fn label(text: &str) -> String {
     shorten(&masked(text, &Known::default()), LONGEST_LABEL)
 }
 
-/// The words of a text, up to so many bytes, in one line and without what can't be seen.
+/// Returns the words of a text, up to `most` bytes, in one line and without invisible characters.
 fn text_of(text: &str, most: usize) -> String {
     let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     let text: String = text[..end.unwrap_or_default()]
@@ -56,8 +56,8 @@ fn text_of(text: &str, most: usize) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A text of the user's own, fit for a terminal: what could steer one, or turn the direction of what is read, is shown as a
-/// space.
+/// Makes a text of the user's own fit for a terminal: characters that could steer a terminal, or turn the direction of
+/// reading, become spaces.
 #[must_use]
 pub fn harmless(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() || is_invisible(c);
@@ -68,7 +68,8 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Characters that show nothing, and those that say in which direction others are read. Joiners are part of names.
+/// Whether a character shows nothing, or sets the reading direction of others. Joiners are part of names, and not
+/// invisible.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')

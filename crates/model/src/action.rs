@@ -29,7 +29,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether the software does it by itself. All else may never happen.
+    /// Whether the software takes this action by itself. All other actions may never happen.
     fn is_own(self) -> bool {
         use Action::{
             Apply, Claim, Deadline, GiveBack, Hear, Record, Repeat, Send, TakeOver, TimeOut,
@@ -49,7 +49,7 @@ impl Action {
         )
     }
 
-    /// All that might happen in a state; much of it can't.
+    /// All actions that might happen in a state; many of them can't.
     fn all(state: &State) -> Vec<Action> {
         use Action::{
             Apply, Claim, Contradict, Crash, Deadline, Deliver, Erase, GiveBack, Hear, Lose,
@@ -72,7 +72,7 @@ impl Action {
 }
 
 impl State {
-    /// The state after an action, if it can happen.
+    /// Returns the state after an action; `None` if the action can't happen.
     #[must_use]
     pub fn after(&self, rules: &Rules, action: Action) -> Option<State> {
         let mut next = self.clone();
@@ -96,7 +96,7 @@ impl State {
             Action::PayAgain(person) => next.pay_again(rules, person),
             Action::Erase(person) => next.erase(rules, person),
         };
-        // One worker is as good as the other.
+        // Workers are interchangeable, so their order makes no difference.
         next.workers.sort_unstable();
         happened.then_some(next)
     }

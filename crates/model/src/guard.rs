@@ -7,13 +7,13 @@ pub enum Guard {
     FreshWhenSent,
     /// A refusal ends a call only while nothing else has decided about it, and moves only people who are still in it.
     RefusalsAreFenced,
-    /// The calls of a worker that gives no sign are taken over.
+    /// The calls of a worker without a heartbeat are taken over.
     TakesOver,
     /// A call that is taken over may have left: it waits for its result.
     TakenOverIsUnknown,
     /// A call without a result ends at its deadline.
     HasDeadline,
-    /// What expired may have been paid for: its credits stay counted.
+    /// An expired call may have been paid for: its credits stay counted.
     ExpiredStaysCounted,
     /// Credits are reserved before the request leaves.
     Reserves,
@@ -21,9 +21,9 @@ pub enum Guard {
     LateResultsCount,
     /// A late result also answers newer requests for the same person, whether they wait or are out.
     LateResultsAnswerNewer,
-    /// `UNKNOWN_GRACE` repeats no call of which a result came.
+    /// `UNKNOWN_GRACE` repeats no call that brought a result.
     AnsweredIsNotRepeated,
-    /// Who waits for a repeat waits for the first request instead once that turns out to be taken.
+    /// A person who waits for a repeat waits for the first request instead once that turns out to be accepted.
     TakesBack,
     /// A better result replaces a worse one, never the other way round.
     KeepsTheBetter,
@@ -33,7 +33,7 @@ pub enum Guard {
     StoredBeforeConfirmed,
 }
 
-/// How large the searched world is.
+/// The size of the searched world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Most calls.
@@ -48,7 +48,7 @@ pub struct Bounds {
     pub contradicts: bool,
     /// Whether `UNKNOWN_GRACE` is set.
     pub grace: bool,
-    /// Whether the user asks again for an expired person, once each.
+    /// Whether the user asks again for expired people, once for each.
     pub pays_again: bool,
     /// Whether the user erases people.
     pub erases: bool,
@@ -57,9 +57,9 @@ pub struct Bounds {
 /// The world that is searched, and the guard that it lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// Its size.
+    /// The size of the world.
     pub bounds: Bounds,
-    /// What is taken away.
+    /// The guard that is taken away.
     pub without: Option<Guard>,
 }
 

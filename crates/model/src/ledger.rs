@@ -9,12 +9,12 @@ use jobs::{CallState, Credits, Price, RevealState};
 use crate::guard::{Guard, Rules};
 use crate::state::{Answer, Call, Member, Request, Response, Reveal, State, Worker};
 
-/// The one batch that wants everyone.
+/// The one batch, which wants every person.
 const BATCH: i64 = 0;
-/// What a person costs at most.
+/// The most that a person costs.
 const PRICE: Price = Price { reserved: Credits::whole(1), least: Credits::whole(1) };
 
-/// Each returns whether it could happen.
+/// Each method returns whether its action could happen.
 impl State {
     /// `calls/claim.rs`: one transaction chooses people, reserves credits and writes the call.
     pub(crate) fn claim(&mut self, rules: &Rules, worker: usize) -> bool {
@@ -49,7 +49,7 @@ impl State {
         true
     }
 
-    /// Those in the queue for whom the batch can pay, as many as one call takes.
+    /// Returns the queued reveals that the batch can pay for, as many as one call takes.
     fn affordable(&self, rules: &Rules) -> Vec<usize> {
         let queued = self.shown.iter().filter(|&&id| self.reveals[id].state == RevealState::Queued);
         let candidate = |id: &usize| Candidate {
@@ -82,7 +82,7 @@ impl State {
         true
     }
 
-    /// `calls/response.rs`: too old, or the worker stops.
+    /// `calls/response.rs`: the call is too old, or the worker stops.
     pub(crate) fn give_back(&mut self, rules: &Rules, worker: usize) -> bool {
         let Worker::Holds { call, .. } = self.workers[worker] else { return false };
         self.workers[worker] = Worker::Idle;
@@ -97,7 +97,7 @@ impl State {
         busy
     }
 
-    /// `calls/accepted.rs`, `calls/response.rs`: what became of a request is written down.
+    /// `calls/accepted.rs`, `calls/response.rs`: the outcome of a request is written down.
     pub(crate) fn record(&mut self, rules: &Rules, worker: usize) -> bool {
         let Worker::Knows(call, response) = self.workers[worker] else { return false };
         self.workers[worker] = Worker::Idle;
@@ -130,8 +130,8 @@ impl State {
         }
     }
 
-    /// `results/taken_back.rs`: those who wait for a repeat wait for the first request instead. Who is in the repeat may
-    /// come back to it.
+    /// `results/taken_back.rs`: people who wait for a repeat wait for the first request instead. People who are in the
+    /// repeat may come back to the first request.
     pub(crate) fn take_back(&mut self, rules: &Rules, call: usize) {
         let repeated = |member: &&Member| {
             member.answer.is_none() && self.reveals[member.reveal].state.rank() == 0
@@ -179,7 +179,7 @@ impl State {
         }
     }
 
-    /// `results/taken_back.rs`: whose first request was taken meanwhile waits for that one again.
+    /// `results/taken_back.rs`: a person whose first request was accepted meanwhile waits for that request again.
     fn rejoins(&mut self, rules: &Rules, id: usize) -> bool {
         let open = |member: &Member| member.reveal == id && member.answer.is_none();
         let is_out = |call: &usize| {
@@ -195,7 +195,7 @@ impl State {
         first.is_some()
     }
 
-    /// `calls/deadlines.rs`: a worker gave no sign for `HEARTBEAT_TIMEOUT`.
+    /// `calls/deadlines.rs`: a worker sent no heartbeat for `HEARTBEAT_TIMEOUT`.
     pub(crate) fn take_over(&mut self, rules: &Rules, call: usize) -> bool {
         let lost = &self.calls[call];
         if lost.state != CallState::Sending || !lost.written || !rules.has(Guard::TakesOver) {
@@ -214,7 +214,7 @@ impl State {
         true
     }
 
-    /// `calls/deadlines/expire.rs`: no result came. What was sent first ends first.
+    /// `calls/deadlines/expire.rs`: no result came. The call that was sent first ends first.
     pub(crate) fn deadline(&mut self, rules: &Rules, call: usize) -> bool {
         let out = |call: &Call| matches!(call.state, CallState::Accepted | CallState::Unknown);
         if !out(&self.calls[call])
@@ -258,7 +258,7 @@ impl State {
         self.calls[call].members.iter().map(|member| member.reveal).filter(waits).collect()
     }
 
-    /// The user takes the risk that a request which left was paid for. There is no such risk in one that did not.
+    /// The user takes the risk that a request that left was paid for. A request that did not leave has no such risk.
     fn agree_to_repeat(&mut self, call: usize, id: usize) {
         let left = self.calls[call].request != Request::Held;
         let members = self.calls[call].members.iter_mut();
@@ -319,7 +319,8 @@ impl State {
     }
 }
 
-/// Where people go whose request was refused for want of a connection. That they wait for a moment first is no matter here.
+/// Returns the state of people whose request was refused for want of a connection. The model leaves out that they wait
+/// for a moment first.
 fn after_refusal() -> RevealState {
     let refusal = Refusal::Unavailable { message: String::new(), retry_after: None };
     match on_refusal(refusal).people {

@@ -3,17 +3,18 @@ use jobs::{CallState, RevealState};
 use crate::guard::Rules;
 use crate::state::{Answer, Call, Member, State, Worker};
 
-/// What README.md promises, as far as it can be seen in a state.
+/// A promise of README.md, as far as a state can show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Promise {
     /// No person is charged twice, unless the user agreed to have a request repeated that had left.
     PaidOnce,
-    /// No person waits to be asked for whose number is stored, or whose request is known to be
-    /// taken, with a result that may still come.
+    /// No person waits to be asked for if their number is stored, or if their request is known to be accepted and may
+    /// still bring a result.
     NeverKnowinglyAgain,
-    /// What the provider charges stays below the ceiling of the batch.
+    /// The provider never charges more than the ceiling of the batch.
     CeilingHolds,
-    /// Where nothing more happens by itself, everything has come to an end, and shows each number that was confirmed.
+    /// Once nothing more happens by itself, everything has come to an end, and the rows show each number that was
+    /// confirmed.
     NothingIsLost,
     /// No number of an erased person is stored.
     ErasedIsGone,
@@ -32,7 +33,7 @@ impl Promise {
         Promise::BetterStays,
     ];
 
-    /// What it is called.
+    /// The name of the promise.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -89,8 +90,8 @@ impl State {
         self.reveals.iter().all(|reveal| !reveal.had_number || kept(reveal.state))
     }
 
-    /// Whether everything has come to an end. Who is in the queue, and for whom no credits or no more calls are left in
-    /// this small world, is not lost.
+    /// Whether everything has come to an end. A person who is still in the queue is not lost: no credits or no more
+    /// calls are left in this small world.
     pub(crate) fn is_at_rest(&self) -> bool {
         let over = |call: &Call| {
             let open = [CallState::Sending, CallState::Accepted, CallState::Unknown];

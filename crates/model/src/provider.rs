@@ -1,9 +1,9 @@
 use crate::guard::{Guard, Rules};
 use crate::state::{Answer, Body, Request, Response, State, Worker};
 
-/// Each returns whether it could happen.
+/// Each method returns whether its action could happen.
 impl State {
-    /// The provider takes a request, however late it arrives.
+    /// The provider accepts a request, however late it arrives.
     pub(crate) fn take(&mut self, call: usize) -> bool {
         if self.calls[call].request != Request::Sent {
             return false;
@@ -37,21 +37,21 @@ impl State {
         true
     }
 
-    /// The response is lost, or the worker waits no longer.
+    /// The response is lost, or the worker stops waiting.
     pub(crate) fn time_out(&mut self, worker: usize) -> bool {
         let Worker::Waits(call) = self.workers[worker] else { return false };
         self.workers[worker] = Worker::Knows(call, Response::Unknown);
         true
     }
 
-    /// `results/inbox.rs`: a webhook comes, once more perhaps; its body is stored and confirmed. One that is lost does not
-    /// come at all.
+    /// `results/inbox.rs`: a webhook comes, perhaps once more; its body is stored and confirmed. A lost webhook does
+    /// not come.
     pub(crate) fn deliver(&mut self, rules: &Rules, call: usize, member: usize) -> bool {
         let Some(says) = self.calls[call].members[member].result else { return false };
         self.confirm(rules, Body { call, member, says })
     }
 
-    /// A webhook comes that is wrong.
+    /// A wrong webhook comes.
     pub(crate) fn contradict(&mut self, rules: &Rules, call: usize, member: usize) -> bool {
         let says = match self.calls[call].members[member].result {
             Some(Answer::Found) if rules.bounds.contradicts => Answer::NotFound,
@@ -70,7 +70,7 @@ impl State {
         self.inbox.insert(body)
     }
 
-    /// A body that was only in the memory of a process goes with it.
+    /// A body that was only in the memory of a process is lost with the process.
     pub(crate) fn lose(&mut self, rules: &Rules, body: Body) -> bool {
         !rules.has(Guard::StoredBeforeConfirmed) && self.inbox.remove(&body)
     }

@@ -3,7 +3,7 @@ use jobs::{CallState, RevealState};
 use crate::guard::{Guard, Rules};
 use crate::state::{Answer, Body, State};
 
-/// Each returns whether it could happen.
+/// The method returns whether its action could happen.
 impl State {
     /// `results/settle.rs`: a stored body is applied.
     pub(crate) fn apply(&mut self, rules: &Rules, body: Body) -> bool {
@@ -26,7 +26,7 @@ impl State {
         true
     }
 
-    /// `results/settle/outcome.rs`: what a result means for the call, for the person, and for who waits.
+    /// `results/settle/outcome.rs`: what a result means for the call, for the person, and for newer requests.
     fn place(&mut self, rules: &Rules, body: Body) {
         let member = &mut self.calls[body.call].members[body.member];
         let (id, first) = (member.reveal, member.answer.is_none());
@@ -49,7 +49,7 @@ impl State {
         }
     }
 
-    /// `results/settle.rs`: a late answer is one to all newer requests for the same person.
+    /// `results/settle.rs`: a late answer also answers all newer requests for the same person.
     fn answer_newer(&mut self, id: usize, to: RevealState) {
         let person = self.reveals[id].person;
         let generation = self.reveals[id].generation;

@@ -6,19 +6,19 @@ use crate::guard::{Guard, Rules};
 
 /// People who are asked for.
 pub const PEOPLE: usize = 2;
-/// Workers that ask for them.
+/// Workers that ask for the people.
 pub const WORKERS: usize = 2;
 
-/// All there is.
+/// The whole state of the model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
-    /// Who has a number, as only the provider knows.
+    /// Whether each person has a number, which only the provider knows.
     pub truth: [bool; PEOPLE],
-    /// The people at the provider, in all generations.
+    /// The reveals of all people, in all generations.
     pub reveals: Vec<Reveal>,
-    /// Which reveal the row of each person shows.
+    /// Which reveal each person's row shows.
     pub shown: [usize; PEOPLE],
-    /// Who was erased.
+    /// Which people were erased.
     pub erased: [bool; PEOPLE],
     /// The requests, the oldest first.
     pub calls: Vec<Call>,
@@ -31,55 +31,55 @@ pub struct State {
 /// One person, asked for once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reveal {
-    /// Who.
+    /// The person.
     pub person: usize,
     /// Grows each time that the person is asked for anew.
     pub generation: i64,
-    /// As in the ledger.
+    /// The state, as in the ledger.
     pub state: RevealState,
-    /// The last call that it was in.
+    /// The last call that the reveal was in.
     pub call: Option<usize>,
-    /// The call that was to be repeated, and may turn out to be taken.
+    /// The call that was to be repeated, and may turn out to be accepted.
     pub repeat_of: Option<usize>,
     /// Whether a number is stored.
     pub number: bool,
-    /// Whether a number ever was.
+    /// Whether a number was ever stored.
     pub had_number: bool,
 }
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Call {
-    /// As in the ledger.
+    /// The state, as in the ledger.
     pub state: CallState,
-    /// Whether it is in the ledger at all.
+    /// Whether the call is in the ledger.
     pub written: bool,
-    /// How far it came.
+    /// How far the request came.
     pub request: Request,
-    /// Whether the ledger learnt that the provider took it, and its deadline is not over.
+    /// Whether the ledger learnt that the provider accepted the call, and the deadline is not over.
     pub awaited: bool,
-    /// The people in it.
+    /// The people in the call.
     pub members: Vec<Member>,
 }
 
 /// A person in a call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Member {
-    /// Who.
+    /// The reveal.
     pub reveal: usize,
-    /// What the ledger knows of it.
+    /// The answer that the ledger knows.
     pub answer: Option<Answer>,
-    /// What the provider says; a number is charged when it is said first.
+    /// The provider's result; a number is charged when it is first told.
     pub result: Option<Answer>,
     /// Bodies that were confirmed.
     pub confirmed: u8,
-    /// A body with a number was.
+    /// Whether a body with a number was confirmed.
     pub number_confirmed: bool,
-    /// The user agreed to have the person asked for again although this request had left.
+    /// Whether the user agreed to have the person asked for again although this request had left.
     pub repeated: bool,
 }
 
-/// What a call came to for a person.
+/// The outcome of a call for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Answer {
     /// A number, for one credit.
@@ -95,11 +95,11 @@ pub enum Answer {
 pub enum Request {
     /// Not sent.
     Held,
-    /// It left.
+    /// The request left.
     Sent,
-    /// The provider took it.
+    /// The provider accepted the request.
     Taken,
-    /// The provider refused it.
+    /// The provider refused the request.
     Refused,
 }
 
@@ -110,23 +110,23 @@ pub enum Worker {
     Idle,
     /// A call that it may send.
     Holds {
-        /// Which.
+        /// The call.
         call: usize,
-        /// More than five seconds went by since the claim.
+        /// Whether more than five seconds went by since the claim.
         stale: bool,
     },
-    /// A request that it waits for.
+    /// A request whose response it waits for.
     Waits(usize),
     /// A response that it is to write down.
     Knows(usize, Response),
 }
 
-/// What a request came to, as its sender sees it.
+/// The outcome of a request, as its sender sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Response {
-    /// The provider took it.
+    /// The provider accepted the request.
     Accepted,
-    /// The provider refused it.
+    /// The provider refused the request.
     Refused,
     /// A time-out or a reset.
     Unknown,
@@ -135,16 +135,16 @@ pub enum Response {
 /// The body of a webhook: one person's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Body {
-    /// For which call.
+    /// The call.
     pub call: usize,
-    /// Whose, by the place in it.
+    /// The person's place in the call.
     pub member: usize,
-    /// What.
+    /// The result.
     pub says: Answer,
 }
 
 impl State {
-    /// Everyone waits, nothing was sent.
+    /// Returns the first state: every person waits, and nothing was sent.
     #[must_use]
     pub fn new(truth: [bool; PEOPLE]) -> State {
         let reveal = |person| Reveal {
@@ -167,7 +167,7 @@ impl State {
         }
     }
 
-    /// The person in a call.
+    /// Returns the person of a member.
     #[must_use]
     pub fn person(&self, member: &Member) -> usize {
         self.reveals[member.reveal].person

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use model::{Action, Bounds, Guard, Promise, Rules};
 use stateright::{Checker, HasDiscoveries, Model};
 
-/// Two people in one call. The user asks once more for who expired.
+/// Two people in one call. The user asks once more for people who expired.
 const PAYING_AGAIN: Bounds = Bounds {
     calls: 2,
     people_per_call: 2,
@@ -22,7 +22,7 @@ const PAYING_AGAIN: Bounds = Bounds {
 /// Requests of unknown outcome are repeated.
 const GRACE: Bounds = Bounds { grace: true, pays_again: false, ..PAYING_AGAIN };
 
-/// The same, and a repeat may be repeated.
+/// As [`GRACE`], and a repeat may be repeated.
 const LONG_GRACE: Bounds = Bounds { calls: 3, ..GRACE };
 
 /// Each person in a call of their own, and credits for one.
@@ -37,7 +37,7 @@ const ERASING: Bounds = Bounds { erases: true, pays_again: false, ..PAYING_AGAIN
 
 const ALL: [Bounds; 6] = [PAYING_AGAIN, GRACE, LONG_GRACE, CEILING, TWO_BODIES, ERASING];
 
-/// Which promises are broken, and how.
+/// Returns the broken promises, each with the actions that break it.
 fn broken(rules: Rules, find: HasDiscoveries) -> BTreeMap<&'static str, Vec<Action>> {
     let checker = rules.checker().finish_when(find).spawn_bfs().join();
     println!("{rules:?}: {} states", checker.unique_state_count());

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
-/// Whether a body says that an order was taken: an object with one of `fields`, wrapped in `data` at most, that
-/// speaks of no error. An empty object says nothing else.
+/// Whether a body says that an order was accepted: an object, wrapped in `data` at most, with one of `fields` and
+/// without an error. An empty object counts as an acceptance.
 pub(crate) fn is_acceptance(body: &Value, fields: &[&str]) -> bool {
     let object = match body.get("data") {
         Some(inner @ Value::Object(_)) => inner,

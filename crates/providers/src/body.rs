@@ -20,7 +20,7 @@ pub struct Deadline {
     pub clock: Clock,
     /// When the order was written down.
     pub written_at: Timestamp,
-    /// How much later it may leave at most.
+    /// How long after that the order may leave at most.
     pub patience: Duration,
 }
 
@@ -40,20 +40,20 @@ tokio::task_local! {
     static LEFT: RefCell<Option<oneshot::Sender<()>>>;
 }
 
-/// Runs `request`, whose order is not sent once `deadline` is over: looked at when the connection stands and the
-/// first byte is to go.
+/// Runs `request`; its order is not sent once `deadline` is over. The deadline is checked when the connection stands
+/// and the first byte is due.
 pub async fn by<T>(deadline: Deadline, request: impl Future<Output = T>) -> T {
     DEADLINE.scope(deadline, request).await
 }
 
-/// Runs `request`; `left` hears when the connection has taken the whole of its body. For tests that end the process
-/// just then; debug builds only.
+/// Runs `request`; signals `left` when the connection has taken the whole of its body. For tests that end the process
+/// at that moment; debug builds only.
 #[cfg(debug_assertions)]
 pub async fn watched<T>(request: impl Future<Output = T>, left: oneshot::Sender<()>) -> T {
     LEFT.scope(RefCell::new(Some(left)), request).await
 }
 
-/// Has the body of an order look at its deadline before it gives itself away.
+/// Sets a body that checks the order's deadline before it hands out its bytes.
 pub(crate) fn guard(request: RequestBuilder, body: &impl Serialize) -> RequestBuilder {
     let Ok(bytes) = serde_json::to_vec(body) else { return request };
     let guarded = Guarded {
@@ -81,7 +81,7 @@ pub(crate) fn was_too_late(error: &(dyn Error + 'static)) -> bool {
 #[error("too much time passed before it could be sent")]
 struct TooLate;
 
-/// All in one piece. The connection drops it once it has taken that.
+/// A body in one piece. The connection drops it once it has taken the piece.
 struct Guarded {
     bytes: Option<Bytes>,
     deadline: Option<Deadline>,
@@ -116,7 +116,7 @@ impl Body for Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         if let Some(left) = self.left.take().filter(|_| self.bytes.is_none()) {
-            // If no test waits for it any more, none has to know.
+            // Fails only if no test waits for it any more.
             let _ = left.send(());
         }
     }

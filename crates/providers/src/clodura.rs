@@ -17,15 +17,15 @@ use crate::http::{Account, Answer, InvalidAccount};
 use crate::meaning;
 use crate::numbers::{Numbers, may_be_type};
 
-/// Where Clodura is reached unless told otherwise.
+/// The address of Clodura, unless told otherwise.
 pub const BASE_URL: &str = "https://api.clodura.ai";
 
 const KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// A longer tracking id is none: Clodura gives 24 characters.
+/// A longer text is not a tracking id: Clodura's have 24 characters.
 const LONGEST_TRACKING_ID: usize = 200;
 
-/// Under which path people are asked for and tracked.
+/// The path under which people are asked for and tracked.
 const PEOPLE: [&str; 4] = ["api", "v1", "search", "people"];
 
 /// A client of [Clodura](https://testdocs.clodura.com)'s phone reveal.
@@ -78,7 +78,7 @@ impl Client {
     /// # Errors
     /// No answer about this order came; see [`FreeRequestFailure`].
     pub async fn track(&self, tracking_id: &str) -> Result<TrackOutcome, FreeRequestFailure> {
-        // A path can't carry these; Clodura has given out no such id.
+        // A path can't carry such an id, and Clodura has given out none.
         if matches!(tracking_id, "" | "." | "..") || tracking_id.contains(char::is_control) {
             return Ok(TrackOutcome::NothingThere);
         }
@@ -86,13 +86,13 @@ impl Client {
         let answer = meaning::of_free_request(self.0.get(&path, Some(tracking_id)).await)?;
         match answer.status {
             200..=299 if let Some(body) = answer.body() => Ok(read_track(body)),
-            // It knows no such order. One id is to blame here, never the provider as a whole.
+            // Clodura knows no such order. The id is at fault, never the provider as a whole.
             400 | 404 | 410 | 422 => Ok(TrackOutcome::NothingThere),
             _ => Err(FreeRequestFailure::Unavailable { message: answer.words() }),
         }
     }
 
-    /// What is left of the credits: `GET /api/v1/credits`.
+    /// Asks for the credits that are left: `GET /api/v1/credits`.
     ///
     /// # Errors
     /// No balance came; see [`FreeRequestFailure`].
@@ -150,15 +150,15 @@ struct Accepted {
     tracking_id: Value,
 }
 
-/// None leaves the order accepted: its webhook may still come.
+/// Returns the tracking id. An order without one is still accepted: its webhook may come.
 fn tracking_id(answer: &Answer) -> Option<String> {
     let Accepted { tracking_id } = answer.json()?;
     entries::id(&tracking_id).filter(|id| id.len() <= LONGEST_TRACKING_ID)
 }
 
-/// A 403 is either a plan without this endpoint (nobody can be asked) or "the request is missing
-/// required details" (this person can't). A field's name decides for the latter; without one,
-/// only a text that speaks of neither plan nor key is about the request.
+/// Whether a 403 is about the request. A 403 means either a plan without this endpoint (no person can be asked for) or
+/// "the request is missing required details" (this person can't be). A field's name shows the latter. Without one, the
+/// text must speak of missing details, and of neither plan nor key.
 fn names_missing_field(answer: &Answer) -> bool {
     let text = answer.lower_case_text();
     let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -167,8 +167,8 @@ fn names_missing_field(answer: &Answer) -> bool {
             && !any(&["plan", "upgrade", "subscription", "api key", "api-key", "apikey", "token"])
 }
 
-/// Reads a balance. Prospect plans count direct dials, the others have one kind of credit. A negative number is no
-/// balance: it stands for none that was set.
+/// Reads a balance. Prospect plans count direct dials, the other plans have one kind of credit. A negative number is no
+/// balance: it means that none was set.
 #[must_use]
 pub fn read_balance(body: &[u8]) -> Option<Balance> {
     let json = json::read(body).ok()?;
@@ -180,8 +180,9 @@ pub fn read_balance(body: &[u8]) -> Option<Balance> {
     Some(Balance { credits: credits.max(Credits::ZERO), tariff: Some(tariff), daily: None })
 }
 
-/// Reads the answer to a poll. Its form is not published: either webhook's shape when finished, and anything else
-/// still runs. With several entries a number wins, then whatever is still open.
+/// Reads the answer to a poll. Its form is not published: a finished order is taken to have either webhook's shape, and
+/// any other body means that the order still runs. Of several entries, one with a number wins, then one that is still
+/// open.
 #[must_use]
 pub fn read_track(body: &[u8]) -> TrackOutcome {
     let reading = json::read(body).ok().and_then(|json| read(&json).ok());
@@ -237,7 +238,7 @@ fn result(
     let finding = if !numbers.is_empty() {
         let (phones, mut odd) = numbers.into_parts();
         odd_fields.append(&mut odd);
-        // Prospect plans: one phone credit. By source it is 10–20, which the answer doesn't tell.
+        // A find costs one phone credit on Prospect plans. By source it costs 10 to 20, which the answer doesn't tell.
         Finding::Found { phones, credits: by_source.is_none().then_some(DIRECT_DIAL) }
     } else if matches!(overall, Word::Pending | Word::Other) {
         Finding::InProgress
@@ -256,7 +257,7 @@ fn result(
     PersonResult { person_id, finding, remark }
 }
 
-/// What sources said that nothing published names: `Wiza: error`.
+/// The undocumented words of sources: `Wiza: error`.
 fn remark(sources: &[Source], known: &Known) -> Option<String> {
     let odd = sources.iter().filter(|source| source.word == Word::Other);
     let said: Vec<String> = odd.map(|source| format!("{}: {}", source.name, source.said)).collect();

@@ -4,7 +4,7 @@ use jobs::Credits;
 use jobs::outcome::{Finding, PersonResult};
 use serde_json::{Map, Value};
 
-/// A body that nothing can be read from. Says what was missing, never what was there.
+/// A body from which nothing can be read. The reason says what was missing, never what was there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Malformed {
@@ -17,21 +17,21 @@ impl Malformed {
     }
 }
 
-/// What a body says.
+/// The content of a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// About each person in it.
+    /// The result of each person in the body.
     pub results: Vec<PersonResult>,
     /// Entries that are null, or of no shape that can be read.
     pub passed_over: usize,
-    /// Names of fields that nothing published names, and that held a number.
+    /// Names of undocumented fields that held a number.
     pub odd_fields: BTreeSet<String>,
-    /// What the request was charged, where the body tells it.
+    /// The credits that the request was charged, if the body tells.
     pub credits_used: Option<Credits>,
 }
 
 impl Reading {
-    /// People who are said to be found, and none of whose numbers can be read.
+    /// How many people are said to be found but have no readable number.
     #[must_use]
     pub fn unreadable(&self) -> usize {
         self.results.iter().filter(|result| result.finding == Finding::Unreadable).count()
@@ -40,13 +40,13 @@ impl Reading {
 
 /// Where a provider's bodies have their people.
 pub(crate) struct Shape {
-    /// Fields that list them.
+    /// Fields that list the people.
     pub(crate) lists: &'static [&'static str],
-    /// Fields of one of them, besides an id.
+    /// Fields of one person, besides an id.
     pub(crate) fields: &'static [&'static str],
 }
 
-/// One person's entry, and what its body says of the whole.
+/// One person's entry, and the status of its body as a whole.
 pub(crate) struct Entry<'b> {
     pub(crate) fields: &'b Map<String, Value>,
     pub(crate) overall: Word,
@@ -68,7 +68,7 @@ pub(crate) fn entries<'b>(shape: &Shape, json: &'b Value) -> Result<Entries<'b>,
         let overall = Word::of(body.get("status"));
         lists_nobody |= lists.iter().any(|list| list.as_array().is_some_and(Vec::is_empty));
         if lists_nobody && overall == Word::Finished {
-            // The request is done and found no one. The webhook address says which person that is.
+            // The request is done and found no person. The webhook's address says which person was asked for.
             entries.found.push(Entry { fields: body, overall });
         } else if lists.is_empty() {
             entries.take(body, Word::Absent, shape);
@@ -132,17 +132,17 @@ pub(crate) fn unwrapped<'b>(
     }
 }
 
-/// A provider's word for how far it is, whatever its spelling: `notFound`, `Not Found`.
+/// A provider's word for a status, whatever its spelling: `notFound`, `Not Found`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Word {
     Found,
     NotFound,
     OutOfCredits,
-    /// The whole is done, which says nothing about what was found.
+    /// The whole request is done; the word says nothing about what was found.
     Finished,
     /// Not done yet.
     Pending,
-    /// A word that nothing published names.
+    /// An undocumented word.
     Other,
     Absent,
 }

@@ -3,7 +3,7 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
-/// How every gzip stream begins, and no JSON does.
+/// The first bytes of every gzip stream, and of no JSON.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// A body is larger than allowed, once unpacked.
@@ -16,11 +16,11 @@ pub fn is_packed(body: &[u8]) -> bool {
     body.starts_with(&MAGIC)
 }
 
-/// A body as it was before it was compressed: what a server says of the encoding need not be true, so its first bytes
-/// decide. Never unpacks more than `most` bytes. What is no whole stream is given as it is.
+/// Unpacks a compressed body. Its first bytes decide, since the encoding that a server names need not be true. Never
+/// unpacks more than `most` bytes. A body that is not a whole gzip stream is returned unchanged.
 ///
 /// # Errors
-/// It is larger than `most`.
+/// The unpacked body is larger than `most`.
 pub fn unpacked(body: &[u8], most: usize) -> Result<Cow<'_, [u8]>, TooLarge> {
     if !is_packed(body) {
         return Ok(Cow::Borrowed(body));

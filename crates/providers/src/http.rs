@@ -15,10 +15,10 @@ use url::Url;
 
 use crate::{acceptance, gzip, retry_after, words};
 
-/// The most that is read of an answer; 500 people's answers are some 50 KiB.
+/// The most bytes that are read of an answer; the answers for 500 people are some 50 KiB.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
-/// The same of a lookup's answer, which holds a thousand people's profiles.
+/// The most bytes that are read of a lookup's answer, which holds a thousand people's profiles.
 const LARGEST_LOOKUP: usize = 32 * 1024 * 1024;
 
 /// Cloudflare's mark on an answer of its own.
@@ -27,21 +27,21 @@ const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
 /// The longest time for DNS, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Shorter than any server's own keep-alive (Node's 5 s is the shortest in wide use): a request
-/// that meets a connection the server is just closing has an unknown outcome, and that is dearer
-/// than a handshake.
+/// How long an idle connection is kept. Shorter than any server's own keep-alive (Node's 5 s is the shortest in wide
+/// use): a request on a connection that the server is just closing has an unknown outcome, which costs more than a
+/// handshake.
 const KEEP_IDLE: Duration = Duration::from_secs(4);
 
-/// The HTTP client for every provider. `timeout` is for a whole request, answer included.
+/// Makes the HTTP client for every provider. `timeout` is for a whole request, answer included.
 ///
-/// It never follows a redirect (that would carry the key and the order elsewhere), never repeats
-/// a request by itself (the order might be taken twice), and takes no proxy from the environment.
+/// The client never follows a redirect (that would carry the key and the order elsewhere), never repeats a request by
+/// itself (the order might be accepted twice), and takes no proxy from the environment.
 ///
 /// # Errors
 /// No usable TLS: the system's certificate store can't be read.
 #[expect(clippy::disallowed_methods, reason = "the one place where a client is made")]
 pub fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
-    // An error means that a provider is installed already; any will do.
+    // An error means that a crypto provider is installed already; any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
         .user_agent(concat!("reveal-queue/", env!("CARGO_PKG_VERSION")))
@@ -50,7 +50,7 @@ pub fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
         .no_proxy()
         .http1_only()
         .timeout(timeout)
-        // Less than the whole, so that a host that can't be reached is told from a lost answer.
+        // Less than the whole time-out, so that a host that can't be reached is told from a lost answer.
         .connect_timeout(CONNECT.min(timeout / 2))
         .pool_idle_timeout(KEEP_IDLE)
         .build()
@@ -60,8 +60,8 @@ tokio::task_local! {
     static STATUS: Cell<Option<u16>>;
 }
 
-/// Runs one request of a client and also tells the HTTP status that came back, if any: the
-/// outcomes speak of meaning, the call log of the wire.
+/// Runs one request of a client and also returns the HTTP status that came back, if any. Outcomes tell what the answer
+/// means; the call log shows the status on the wire.
 ///
 /// ```no_run
 /// # async fn example(ocean: providers::ocean::Client, people: &[&str], webhook: &str) {
@@ -116,7 +116,7 @@ impl Account {
         Ok(Account { http, base, header, header_value, key })
     }
 
-    /// Asks for what stands under a path; `id` is what of it may not be shown.
+    /// Sends a GET to a path; `id` is the part of the path that may not be shown.
     pub(crate) async fn get(&self, path: &[&str], id: Option<&str>) -> Result<Answer, Failure> {
         let mut known = self.known();
         id.iter().for_each(|id| known.add(id));
@@ -132,7 +132,7 @@ impl Account {
         self.exchange(crate::body::guard(request, body), self.known_of(body), LARGEST_BODY).await
     }
 
-    /// The same for an order that is answered with people's profiles.
+    /// Posts an order that is answered with people's profiles.
     pub(crate) async fn post_for_profiles(
         &self,
         path: &[&str],
@@ -146,7 +146,7 @@ impl Account {
         Known::default().with_key(self.key.expose_secret())
     }
 
-    /// What may not be shown of an order.
+    /// The texts of an order that may not be shown.
     fn known_of(&self, body: &(impl Serialize + Sync)) -> Known {
         let mut known = self.known();
         words::texts_of(&serde_json::to_value(body).unwrap_or_default(), &mut known);
@@ -189,11 +189,11 @@ impl Account {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
-    /// A proxy says that it answered in the provider's place.
+    /// Whether a proxy says that it answered in the provider's place.
     challenged: bool,
-    /// What was sent: should the provider repeat it, it isn't shown.
+    /// The texts that were sent; they are not shown if the provider repeats them.
     known: Known,
-    /// None: broken off, or larger than may be.
+    /// `None` if the body broke off or was too large.
     body: Option<Vec<u8>>,
 }
 
@@ -203,7 +203,7 @@ impl Answer {
         words::quote(self.status, self.body.as_deref(), &self.known)
     }
 
-    /// A part of them, made fit to be shown.
+    /// Makes a part of the provider's words fit to be shown.
     pub(crate) fn fit(&self, text: &str) -> String {
         masked(text, &self.known)
     }
@@ -212,7 +212,7 @@ impl Answer {
         matches!(self.status, 200..=299)
     }
 
-    /// The body; none that was broken off, or was too large.
+    /// The body; `None` if it broke off or was too large.
     pub(crate) fn body(&self) -> Option<&[u8]> {
         self.body.as_deref()
     }
@@ -223,7 +223,7 @@ impl Answer {
         String::from_utf8_lossy(body).to_lowercase()
     }
 
-    /// Whether a proxy answered and not the provider: it says so, or what it sent is a web page.
+    /// Whether a proxy answered and not the provider: the answer says so, or is a web page.
     pub(crate) fn is_from_a_proxy(&self) -> bool {
         self.challenged || self.is_page()
     }
@@ -235,8 +235,8 @@ impl Answer {
         text.starts_with("<!doctype") || text.starts_with("<html") || text.starts_with("<head")
     }
 
-    /// Whether a 2xx says what the provider's documents say: an object with one of `fields`, and no error. A body
-    /// that is empty or was cut off says nothing else, and counts as that.
+    /// Whether a 2xx says what the provider documents: an object with one of `fields`, and no error. A body that is
+    /// empty or was cut off says nothing else, and counts as documented.
     pub(crate) fn is_documented(&self, fields: &[&str]) -> bool {
         let Some(body) = self.body.as_deref().filter(|body| !body.trim_ascii().is_empty()) else {
             return true;
@@ -249,7 +249,7 @@ impl Answer {
     }
 }
 
-/// No answer.
+/// Why no answer came.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Nothing of the request was sent: DNS, TCP or TLS failed.
@@ -262,7 +262,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     fn new(error: reqwest::Error, after: Duration, known: &Known) -> Self {
-        // The address may hold a tracking id and a user's host; it helps nobody in a message.
+        // The address may hold a tracking id and a user's host, and is of no use in a message.
         let error = error.without_url();
         if crate::body::was_too_late(&error) {
             Failure::TooLate
@@ -278,7 +278,7 @@ impl Failure {
     }
 }
 
-/// The cause at the bottom says what happened; those above it only say where.
+/// Returns the innermost cause, which says what happened; the causes above it only say where.
 fn innermost(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {

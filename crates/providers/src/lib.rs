@@ -1,10 +1,9 @@
 //! The vendors of phone numbers: how each is asked, what its answers mean, what its webhooks say.
 //!
-//! One file per vendor; a third one is a copy of [`ocean`] or [`clodura`] and an arm in
-//! [`webhook::parse`]. What holds for all of them (which failure may have cost money, how a body
-//! is quoted) is decided once, in `meaning` and `words`.
+//! One file per vendor; a third one is a copy of [`ocean`] or [`clodura`] and an arm in [`webhook::parse`]. Rules for
+//! all vendors (which failure may have cost money, how a body is quoted) stand once, in `meaning` and `words`.
 
-/// Whether a body says that an order was taken.
+/// Whether a body says that an order was accepted.
 mod acceptance;
 /// The body of an order, and the last moment at which it may leave.
 pub mod body;
@@ -16,19 +15,19 @@ mod entries;
 pub mod gzip;
 /// The one HTTP client, and how a request becomes an answer or a failure.
 pub mod http;
-/// What a status or a broken connection means, whichever provider it comes from.
+/// What a status or a broken connection means, the same for all providers.
 mod meaning;
-/// A person's numbers, in whatever fields they come.
+/// A person's numbers, in any fields.
 mod numbers;
 /// Ocean.io: up to 500 people a request, results by webhook only.
 pub mod ocean;
 /// Phone numbers in E.164.
 pub mod phone;
-/// Which of Ocean's ids people with LinkedIn addresses have.
+/// The Ocean ids of people with LinkedIn addresses.
 mod profiles;
 /// How long an answer asks to wait.
 pub mod retry_after;
-/// The signature in a webhook's address, which is all that tells it from a forgery.
+/// The signature in a webhook's address, the only proof that the webhook is not forged.
 pub mod signature;
 /// What webhooks say.
 pub mod webhook;

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use crate::http::{Answer, Failure};
 
-/// What an order for a reveal came to, as far as it is the same for every provider. `Ok` is an
-/// answer that only the provider's own table explains: a 2xx, or a 4xx without a common meaning.
+/// Decides what an order for a reveal came to, as far as answers mean the same for every provider. `Ok` is an answer
+/// that only the provider's own table explains: a 2xx, or a 4xx without a common meaning.
 ///
-/// Where there is doubt, the order counts as taken: asking again may be paid for twice.
+/// Where there is doubt, the order counts as accepted: asking again may be paid for twice.
 pub(crate) fn of_order(exchange: Result<Answer, Failure>) -> Result<Answer, RevealOutcome> {
     let answer = match exchange {
         Ok(answer) => answer,
@@ -29,14 +29,15 @@ pub(crate) fn of_order(exchange: Result<Answer, Failure>) -> Result<Answer, Reve
         401 => Refusal::Misconfigured { message: message() },
         429 => Refusal::RateLimited { retry_after },
         503 | 521 | 523 | 525 | 526 => Refusal::Unavailable { message: message(), retry_after },
-        // 408, every other 5xx (520, 522 and 524 come from a proxy that may have passed it on), and what is no status of HTTP at all.
+        // 408, every other 5xx (520, 522 and 524 come from a proxy that may have passed the order on), and numbers that
+        // are no HTTP status.
         _ => return Err(RevealOutcome::Unknown { why: message() }),
     };
     Err(RevealOutcome::Refused(refusal))
 }
 
-/// The same for a question that costs nothing (a balance, a result): here doubt is harmless, it
-/// is simply asked again. `Ok` is a 2xx or a 4xx without a common meaning.
+/// Decides what a free request (a balance, a result) came to. Doubt is harmless here: the request is sent again. `Ok`
+/// is a 2xx or a 4xx without a common meaning.
 pub(crate) fn of_free_request(
     exchange: Result<Answer, Failure>,
 ) -> Result<Answer, FreeRequestFailure> {
@@ -64,12 +65,12 @@ pub(crate) fn of_free_request(
     })
 }
 
-/// The address it leads to is left out: it may carry what was in the request.
+/// The message for a redirect. Leaves out the target, which may carry what was in the request.
 fn redirected(status: u16) -> String {
     format!("HTTP {status}: a redirect, which is never followed; check the base URL")
 }
 
-/// A proxy's page: a challenge, or its own words about a path. The provider has not spoken.
+/// The message for a proxy's page: a challenge, or its own words about a path. The provider has not answered.
 fn not_the_provider(status: u16) -> String {
     format!("HTTP {status}: a page of a proxy, not an answer of the API")
 }
@@ -97,6 +98,6 @@ pub(crate) fn number(value: Option<&Value>) -> Option<i64> {
 }
 
 fn whole(number: f64) -> Option<i64> {
-    // The conversion saturates, and turns what is no number into 0.
+    // The cast saturates, and turns NaN into 0.
     number.is_finite().then(|| number.floor() as i64)
 }

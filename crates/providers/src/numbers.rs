@@ -1,4 +1,4 @@
-//! One person's numbers, in whatever fields and lists they come.
+//! One person's numbers, in any fields and lists.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -26,23 +26,23 @@ const FIELDS: [&str; 11] = [
 /// Words in the name of a field that holds a number.
 const HINTS: [&str; 7] = ["phone", "mobile", "tel", "number", "cell", "whatsapp", "direct"];
 
-/// Fields inside fields are looked into so deep.
+/// How deep nested fields are searched.
 const DEEPEST: usize = 4;
 
 /// One person's numbers from all sources, in their order, each once.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
     phones: Vec<Phone>,
-    /// The place of each, so that a hostile body of a hundred thousand numbers takes no hour.
+    /// The place of each number, so that a hostile body of a hundred thousand numbers doesn't take an hour.
     places: HashMap<Key, usize>,
-    /// Whether something stood where a number belongs, and was none.
+    /// Whether a value stood where a number belongs, and was not a number.
     unread: bool,
-    /// Names of fields that nothing published names, and that held a number.
+    /// Names of undocumented fields that held a number.
     odd_fields: BTreeSet<String>,
 }
 
 impl Numbers {
-    /// Takes what `value` holds: a number as text, several in one text, an object with a number and its `type`, or a
+    /// Adds the numbers in `value`: a number as text, several in one text, an object with a number and its `type`, or a
     /// list of any of these.
     pub(crate) fn add(&mut self, value: &Value, kind: Option<&str>) {
         match value {
@@ -55,7 +55,7 @@ impl Numbers {
         }
     }
 
-    /// Looks for numbers in fields that nothing published names. `known` are those that were read already.
+    /// Looks for numbers in undocumented fields. `known` are the fields that were read already.
     pub(crate) fn add_elsewhere(&mut self, fields: &Map<String, Value>, known: &[&str]) {
         self.look_into(fields, known, DEEPEST);
     }
@@ -68,7 +68,7 @@ impl Numbers {
         self.phones.len()
     }
 
-    /// Whether something stood where a number belongs, and no number was read anywhere.
+    /// Whether a value stood where a number belongs, and no number was read anywhere.
     pub(crate) fn none_is_readable(&self) -> bool {
         self.unread && self.phones.is_empty()
     }
@@ -77,8 +77,8 @@ impl Numbers {
         (self.phones, self.odd_fields)
     }
 
-    /// The fields are different forms of one number, as a rule: what comes after the first is taken only if it is
-    /// another number beyond doubt.
+    /// Adds the numbers of an entry. Its fields are usually different forms of one number, so after the first a number
+    /// is added only if it is another one beyond doubt.
     fn add_fields(&mut self, fields: &Map<String, Value>, kind: Option<&str>) {
         let kind = fields.get("type").and_then(Value::as_str).or(kind);
         let mut own = Numbers::default();
@@ -157,12 +157,12 @@ impl Numbers {
     }
 }
 
-/// What two writings of one number have in common.
+/// The key that two writings of one number share.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Key {
     /// In E.164, and the extension.
     Normal(String, Option<String>),
-    /// As it was written, where no more can be told.
+    /// As it was written, if it has no E.164 form.
     Written(String),
 }
 

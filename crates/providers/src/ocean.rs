@@ -18,7 +18,7 @@ use crate::meaning;
 use crate::numbers::Numbers;
 use crate::profiles;
 
-/// Where Ocean is reached unless told otherwise.
+/// The address of Ocean, unless told otherwise.
 pub const BASE_URL: &str = "https://api.ocean.io";
 
 const TOKEN: HeaderName = HeaderName::from_static("x-api-token");
@@ -46,7 +46,7 @@ impl Client {
         Ok(Client { account, plan: OceanPlan::Auto })
     }
 
-    /// The same account, known to have this plan.
+    /// Returns the client with the account's plan set.
     #[must_use]
     pub fn with_plan(self, plan: OceanPlan) -> Self {
         Client { plan, ..self }
@@ -69,8 +69,8 @@ impl Client {
         }
     }
 
-    /// Asks which people have these LinkedIn handles, 1 to 1,000 of them: `POST /v2/lookup/people`. Answered at once;
-    /// those who match are charged.
+    /// Asks which people have these LinkedIn handles, 1 to 1,000 of them: `POST /v2/lookup/people`. The answer comes at
+    /// once; each match is charged.
     pub async fn look_up(&self, handles: &[String]) -> LookupOutcome {
         let question = Question { linkedin_handles: handles, ocean_ids: [] };
         let exchange = self.account.post_for_profiles(&["v2", "lookup", "people"], &question).await;
@@ -97,7 +97,7 @@ impl Client {
         }
     }
 
-    /// What is left of the credits that pay for phones, and of the day's requests: `GET /v2/credits/balance`.
+    /// Asks for the credits left to pay for phones, and for the requests left today: `GET /v2/credits/balance`.
     ///
     /// # Errors
     /// No balance came; see [`FreeRequestFailure`].
@@ -129,8 +129,8 @@ fn refusal(answer: &Answer, people: usize) -> Refusal {
     }
 }
 
-/// The people whom a 422 names by their place, as in `["body", "personIds", 3]`. Places that
-/// were not in the request say nothing and are left out.
+/// Returns the people that a 422 names by their place, as in `["body", "personIds", 3]`. Places that were not in the
+/// request say nothing and are left out.
 fn bad_people(answer: &Answer, people: usize) -> Vec<BadPerson> {
     let Some(ValidationError { detail }) = answer.json() else { return Vec::new() };
     let mut bad: Vec<BadPerson> = Vec::new();
@@ -183,15 +183,15 @@ fn is_token_conflict(answer: &Answer) -> bool {
     answer.lower_case_text().contains("conflicting api token")
 }
 
-/// Both documented texts of a 402 that time ends, "… because of pending phone verifications" and "Some phone
-/// verifications are already in progress …", or others that say so of verifications. Whatever else is pending or in
-/// progress (a payment, a review) frees no credits by itself.
+/// Whether time ends a 402. It does for both documented texts, "… because of pending phone verifications" and "Some
+/// phone verifications are already in progress …", and for others that say so of verifications. Anything else that is
+/// pending or in progress (a payment, a review) frees no credits by itself.
 fn is_pending(answer: &Answer) -> bool {
     let text = answer.lower_case_text();
     text.contains("verification") && (text.contains("pending") || text.contains("in progress"))
 }
 
-/// Reads a balance. Fields may be absent and are 0 then, but an answer without any of them is no balance.
+/// Reads a balance. Absent fields count as 0, but an answer without any of the fields is not a balance.
 #[must_use]
 pub fn read_balance(body: &[u8], plan: OceanPlan) -> Option<Balance> {
     let json = json::read(body).ok()?;
@@ -215,8 +215,8 @@ fn in_pool(json: &Value, name: &str) -> Credits {
     kind("oneTime") + kind("recurrent")
 }
 
-/// The pool that pays, and the plan. Only legacy plans have phone credits; where there are none, a pool of credits
-/// pays. Two empty pools tell nothing.
+/// Returns the plan, and the credits in the pool that pays. Only legacy plans have phone credits; without them, the
+/// pool of credits pays. Two empty pools tell nothing.
 fn pool(plan: OceanPlan, phone: Credits, all: Credits) -> (Option<Tariff>, Credits) {
     let told = match (phone.is_positive(), all.is_positive()) {
         (true, _) => Some(Tariff::Legacy),
@@ -229,7 +229,7 @@ fn pool(plan: OceanPlan, phone: Credits, all: Credits) -> (Option<Tariff>, Credi
     }
 }
 
-/// What the request was charged, where the body tells it.
+/// The credits that the request was charged, if the body tells.
 fn credits_used(body: &Map<String, Value>) -> Option<Credits> {
     meaning::credits(body.get("creditsUsed")).filter(|used| *used >= Credits::ZERO)
 }
@@ -275,7 +275,7 @@ fn result(entry: &Map<String, Value>, odd_fields: &mut BTreeSet<String>) -> Pers
         }
         Word::Found => Finding::Unreadable,
         Word::Absent if numbers.none_is_readable() => Finding::Unreadable,
-        // What an unknown word says of numbers is not known: they may have been paid for.
+        // An unknown word says nothing about the numbers: they may have been paid for.
         Word::Other if !numbers.is_empty() => Finding::Unreadable,
         _ => Finding::InProgress,
     };

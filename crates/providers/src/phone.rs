@@ -7,15 +7,14 @@ use phonenumber::{Metadata, Mode, Type};
 
 use crate::writing::{Written, on_keypad};
 
-/// E.164 allows 15 digits; a shorter number than this is no subscriber's anywhere.
+/// The digits of a number. E.164 allows 15; no subscriber anywhere has fewer than 7.
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
 /// Longer than any way of writing a number; keeps a hostile text away from the parser.
 const LONGEST: usize = 64;
 
-/// The numbering plans of all countries. They share a cache of compiled patterns, which as it
-/// comes holds fewer than there are countries: a batch from everywhere would compile them over
-/// and over, a hundred times slower.
+/// The numbering plans of all countries. They share a cache of compiled patterns, which by default holds fewer than
+/// there are countries: a batch from everywhere would compile them over and over, a hundred times slower.
 static PLANS: LazyLock<&'static Database> = LazyLock::new(|| {
     if let Ok(mut patterns) = DATABASE.cache().lock() {
         patterns.set_capacity(1_000);
@@ -39,15 +38,15 @@ pub(crate) fn kind_of(word: &str) -> Option<String> {
 
 /// Normalises a number that is written internationally (`+…`, or `00…`) to E.164.
 ///
-/// There is no default country: a national number could be anybody's, and gives `None`. So does
-/// what has no known country code, or a length that this country doesn't have. A number need not
-/// be in use: ranges are opened faster than any table of them, and this one was paid for.
+/// There is no default country: a national number could belong to any country, and gives `None`. So does a number
+/// without a known country code, or of a length that its country doesn't have. A number need not be in use: ranges are
+/// opened faster than any table lists them, and the number was paid for.
 #[must_use]
 pub fn to_e164(raw: &str) -> Option<String> {
     e164_of(&Written::of(raw).number)
 }
 
-/// What stands before the first letter, or, where that is no number yet, letters as a keypad has them.
+/// Reads the text before the first letter; if that is not a number, reads letters as the digits of a keypad.
 fn e164_of(number: &str) -> Option<String> {
     if number.len() > LONGEST {
         return None;
@@ -89,7 +88,7 @@ fn international(number: &str) -> Option<String> {
     (DIGITS.contains(&digits.len()) && !digits.contains('+')).then(|| format!("+{digits}"))
 }
 
-/// Country code and national number. No country code is the beginning of another.
+/// Returns country code and national number. No country code is a prefix of another.
 fn split(e164: &str) -> Option<(u16, &str)> {
     let digits = e164.strip_prefix('+')?;
     (1..=3).find_map(|length| {
@@ -99,7 +98,7 @@ fn split(e164: &str) -> Option<(u16, &str)> {
     })
 }
 
-/// The types in a country's plan, those of people first.
+/// The types in a country's plan, people's types first.
 const TYPES: [Type; 10] = [
     Type::FixedLine,
     Type::Mobile,
@@ -113,7 +112,7 @@ const TYPES: [Type; 10] = [
     Type::Voicemail,
 ];
 
-/// A plan's general entry has the pattern of all its types, but the lengths stand with each.
+/// Whether a number fits a plan. The plan's general entry has the pattern of all types, but each type has its own lengths.
 fn fits(plan: &Metadata, national: &str) -> bool {
     plan.descriptors().general().is_match(national) && has_length(plan, &TYPES, national)
 }

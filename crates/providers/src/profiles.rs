@@ -6,14 +6,14 @@ use serde_json::{Map, Value};
 
 use crate::entries;
 
-/// Under which the list of people is looked for, where the body is no list itself.
+/// Names under which the list of people is looked for if the body is not a list itself.
 const LISTS: [&str; 5] = ["people", "persons", "results", "matches", "data"];
 
 /// How deep the list may be wrapped, and a person in their entry.
 const DEEP: usize = 2;
 
-/// Whose ids an answer names, by the handles that were asked for. Which field of a person names the handle is not
-/// published, so each is looked at that is called after LinkedIn or a handle. None: there is no list of people.
+/// Matches the ids in an answer to the handles that were asked for. The field that names a person's handle is not
+/// published, so every field called after LinkedIn or a handle is looked at. `None` if there is no list of people.
 pub(crate) fn matches(body: &Value, handles: &[String]) -> Option<Matches> {
     let people: Vec<&Map<String, Value>> =
         list(body, DEEP)?.iter().filter_map(Value::as_object).collect();
@@ -32,7 +32,7 @@ pub(crate) fn matches(body: &Value, handles: &[String]) -> Option<Matches> {
             sole.get_or_insert(id);
         }
     }
-    // Who was asked for alone is the one who was found, whatever they are called now.
+    // A person who was asked for alone is the person who was found, whatever their handle is now.
     if let ([slot @ None], [_]) = (ids.as_mut_slice(), people.as_slice()) {
         *slot = sole;
     }

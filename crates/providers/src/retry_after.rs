@@ -3,16 +3,16 @@ use std::time::{Duration, UNIX_EPOCH};
 use jobs::Clock;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// What RFC 9111 §1.2.2 has a number of seconds become that is too large to hold.
+/// The value that RFC 9111 §1.2.2 gives to a number of seconds that is too large to hold.
 const VERY_LONG: f64 = 2_147_483_648.0;
 
-/// From here on a number of seconds is a moment since 1970 (this one is in 2001) and no wait: it would be one of
-/// more than thirty years.
+/// From here on a number of seconds is a moment since 1970 (this one is in 2001) and no wait, which would be longer
+/// than thirty years.
 const EPOCH_SECONDS: f64 = 1e9;
 
-/// `Retry-After` as seconds or as a date (RFC 9110 §10.2.3); also as a fraction of seconds, and as a moment in
-/// seconds since 1970. A moment counts from the answer's own `Date`, so that a clock that is wrong here does not
-/// matter; one that has passed is zero.
+/// Reads `Retry-After` as seconds or as a date (RFC 9110 §10.2.3); also as a fraction of seconds, and as a moment in
+/// seconds since 1970. A moment counts from the answer's own `Date`, so that a wrong clock on this machine does not
+/// matter. A moment that has passed gives zero.
 #[must_use]
 pub fn read(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();

@@ -24,9 +24,9 @@ pub struct WeakSecret;
 
 /// Signs the addresses to which providers send results, and tells them from forged ones.
 ///
-/// The providers sign nothing themselves, so an address that only its receiver can have made is
-/// all the proof there is. A result may come long after its secret was replaced: each secret verifies
-/// the calls that were made while it signed, and no later ones, so one that has leaked forges nothing new.
+/// The providers sign nothing themselves, so the only proof is an address that only its receiver can have made. A
+/// result may come long after its secret was replaced. So each secret verifies the calls that were made while it
+/// signed, and no later ones: a leaked secret forges nothing new.
 #[derive(Clone)]
 pub struct Signer {
     signs: Hmac<Sha256>,
@@ -42,16 +42,16 @@ pub struct DatedSecret {
     pub made_at: Timestamp,
 }
 
-/// A new secret signs only after that time: until then every process has read it, and takes what it signs.
+/// How long after its creation a new secret begins to sign. By then every process has read it, and accepts its signatures.
 pub const TAKEN_UP: Duration = Duration::from_secs(60);
-/// How much longer a secret that was replaced verifies new calls: clocks differ, and a process may have stood still.
+/// How much longer a replaced secret verifies new calls: clocks differ, and a process may have stood still.
 const OVERLAP: Duration = Duration::from_secs(600);
 
 impl Signer {
     /// A signer with these secrets, the newest first.
     ///
     /// # Errors
-    /// A secret of less than 16 bytes, or none at all.
+    /// A secret of less than 16 bytes, or no secret.
     pub fn new(secrets: &[DatedSecret], now: Timestamp) -> Result<Self, WeakSecret> {
         let mut verify = Vec::with_capacity(secrets.len());
         let mut replaced_at = None;
@@ -72,8 +72,8 @@ impl Signer {
         hexadecimal(&tag(&self.signs, provider, call_id))
     }
 
-    /// Whether one of the secrets made this signature. Takes the same time whichever it was and
-    /// however much of a forged one is right.
+    /// Whether one of the secrets made this signature. Takes the same time for every secret, and however much of a
+    /// forged signature is right.
     #[must_use]
     pub fn verify(&self, provider: Provider, call_id: &str, signature: &str) -> bool {
         let made_at = call_id.parse().map(CallId::made_at).ok();
@@ -86,7 +86,7 @@ impl Signer {
         verified.into()
     }
 
-    /// Where the provider sends this call's results:
+    /// Returns the address to which the provider sends this call's results:
     /// `{public_base}/webhooks/{provider}/{call_id}/{signature}`. The base may have a path.
     #[must_use]
     pub fn webhook_url(&self, public_base: &Url, provider: Provider, call_id: &str) -> String {
@@ -112,7 +112,7 @@ fn keyed(secret: &SecretString) -> Result<Hmac<Sha256>, WeakSecret> {
     Hmac::new_from_slice(secret).map_err(|_| WeakSecret)
 }
 
-/// Each part goes in behind its length, so that no two pairs give the same text.
+/// Computes the tag of a call. Each part follows its length, so that no two pairs give the same text.
 fn tag(keyed: &Hmac<Sha256>, provider: Provider, call_id: &str) -> [u8; 32] {
     let mut mac = keyed.clone();
     for part in [PURPOSE, provider.as_str().as_bytes(), call_id.as_bytes()] {

@@ -4,10 +4,10 @@ use serde_json::Value;
 pub use crate::entries::{Malformed, Reading};
 use crate::{clodura, entries, ocean};
 
-/// Whether [`parse`] can read a body. Somebody waits for the answer, so numbers are left to whoever applies it.
+/// Checks that [`parse`] can read a body. The sender waits for the answer, so the numbers are not read yet.
 ///
 /// # Errors
-/// Those of [`parse`].
+/// The errors of [`parse`].
 pub fn check(provider: Provider, body: &[u8]) -> Result<(), Malformed> {
     let shape = match provider {
         Provider::Ocean => ocean::SHAPE,
@@ -19,8 +19,8 @@ pub fn check(provider: Provider, body: &[u8]) -> Result<(), Malformed> {
 /// Reads what a provider's webhook says about each person in it.
 ///
 /// # Errors
-/// A body from which nothing can be read. Fields and words that nothing published names are no error, nor is an
-/// entry that can't be read beside one that can: they are passed over, and what is not a result stays open.
+/// A body from which nothing can be read. Undocumented fields and words are no error, nor is an unreadable entry beside
+/// a readable one: they are passed over, and people without a result stay open.
 pub fn parse(provider: Provider, body: &[u8]) -> Result<Reading, Malformed> {
     let json = read(body)?;
     match provider {

@@ -1,11 +1,11 @@
 use jobs::words::{Known, masked};
 use serde_json::Value;
 
-/// What is looked at of a body that is no JSON, so that a page of megabytes costs nothing.
+/// The most bytes that are looked at of a body that is no JSON, so that a page of megabytes costs nothing.
 const LOOKED_AT: usize = 16 * 1024;
 
-/// `HTTP 403: Current API token is not registered in our database`: the status and what the body
-/// says about it, on one line, without what was sent, addresses or anything like a phone number.
+/// `HTTP 403: Current API token is not registered in our database`: the status and what the body says about it, on one
+/// line, without texts that were sent, addresses or anything like a phone number.
 pub(crate) fn quote(status: u16, body: Option<&[u8]>, known: &Known) -> String {
     let said = body.and_then(sentence).map(|text| masked(&text, known));
     match said.filter(|text| !text.is_empty()) {
@@ -14,7 +14,7 @@ pub(crate) fn quote(status: u16, body: Option<&[u8]>, known: &Known) -> String {
     }
 }
 
-/// What a body says to people, in the shapes in which web services say it.
+/// Returns a body's message to people, in the shapes that web services use.
 fn sentence(body: &[u8]) -> Option<String> {
     let Ok(json) = serde_json::from_slice::<Value>(body) else {
         let text = String::from_utf8_lossy(body.get(..LOOKED_AT).unwrap_or(body)).into_owned();
@@ -35,7 +35,7 @@ fn said_by(json: &Value) -> Option<String> {
     }
 }
 
-/// All texts in what is sent.
+/// Adds all texts in a request's body to `known`.
 pub(crate) fn texts_of(json: &Value, known: &mut Known) {
     match json {
         Value::String(text) => known.add(text),

@@ -1,4 +1,4 @@
-//! How numbers are written: in which digits, with an extension, several in one text; and what is no number at all.
+//! How numbers are written: in which digits, with an extension, several in one text; and which texts are not numbers.
 
 /// The zero of each script's digits; the nine others follow it.
 const ZEROS: [char; 18] = [
@@ -7,11 +7,11 @@ const ZEROS: [char; 18] = [
     '\u{17e0}', '\u{ff10}',
 ];
 
-/// Words and characters before an extension, the longer before those that they end with.
+/// Words and characters before an extension. A longer one stands before the shorter ones that it ends with.
 const EXTENSION: [&str; 11] =
     ["extension", ";ext", "extn", "ext", "durchwahl", "доб", "x", "#", ",,", ",", ";"];
 
-/// Fewer digits than this are no number of their own; they belong to the one beside them.
+/// Fewer digits than this are not a number of their own; they belong to the number beside them.
 const WHOLE: usize = 7;
 
 /// Digits of a number, its extension aside.
@@ -20,7 +20,7 @@ const DIGITS: std::ops::RangeInclusive<usize> = 5..=20;
 /// Longer than any way of writing one number.
 const LONGEST: usize = 100;
 
-/// A number as it was written, in ASCII's digits, and its extension.
+/// A number as it was written, in ASCII digits, and its extension.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) number: String,
@@ -40,12 +40,12 @@ impl Written {
     }
 }
 
-/// Marks of the direction of writing, and what else has no width.
+/// Whether a character marks the direction of writing, or has no width.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}')
 }
 
-/// A digit of any script as ASCII's, and any plus as `+`.
+/// Converts a digit of any script to ASCII, and any plus sign to `+`.
 fn ascii(c: char) -> char {
     if c.is_ascii() {
         return c;
@@ -72,7 +72,7 @@ pub(crate) fn on_keypad(c: char) -> char {
     }
 }
 
-/// The number and the extension behind it, as in `… ext 12`, `…x12`, `…;ext=12`.
+/// Returns the number and the extension after it, as in `… ext 12`, `…x12`, `…;ext=12`.
 fn extension(text: &str) -> Option<(&str, &str)> {
     let before = text.trim_end_matches(|c: char| c.is_ascii_digit());
     let extension = &text[before.len()..];
@@ -100,13 +100,13 @@ fn digits(text: &str) -> usize {
     text.chars().map(ascii).filter(char::is_ascii_digit).count()
 }
 
-/// The numbers that a text holds: parted by `/ , ; |`, by ` or ` or by line breaks. What has too few digits to be
-/// a number (an area code, an extension) stays with the number beside it.
+/// Splits a text into its numbers: at `/ , ; |`, at ` or ` and at line breaks. A part with too few digits to be a
+/// number (an area code, an extension) stays with the number beside it.
 pub(crate) fn several(text: &str) -> Vec<&str> {
     let mut numbers: Vec<&str> = Vec::new();
-    // Where the number began that is being read, where it ended as yet, and where the next part begins.
+    // The beginning of the number that is being read, its end so far, and the beginning of the next part.
     let (mut begin, mut end, mut last) = (0, 0, 0);
-    // Counted along the way: a text of nothing but separators would take for ever otherwise.
+    // Counted along the way: a text of nothing but separators would take forever otherwise.
     let mut digits_before = 0;
     for (place, length) in separators(text).into_iter().chain([(text.len(), 0)]) {
         let next = &text[last..place];
@@ -129,9 +129,9 @@ fn is_between(c: char) -> bool {
     c.is_whitespace() || "/,;|".contains(c)
 }
 
-/// Where numbers may be parted, and by how many bytes.
+/// The places where numbers may be split, and the length of each separator in bytes.
 fn separators(text: &str) -> Vec<(usize, usize)> {
-    // The strokes of an address are its own.
+    // The slashes of an address are not separators.
     let address = text.contains("://");
     let length = |(place, c): (usize, char)| match c {
         '/' if address => None,
@@ -144,7 +144,7 @@ fn separators(text: &str) -> Vec<(usize, usize)> {
     text.char_indices().filter_map(length).collect()
 }
 
-/// Whether a text may be a phone number. Generous: what was paid for is not dropped for its spelling.
+/// Whether a text may be a phone number. Generous: a number that was paid for is not dropped for its spelling.
 pub(crate) fn may_be_number(text: &str) -> bool {
     let number = Written::of(text).number;
     let vanity = number.contains(['+', '-']) && number.starts_with(['+', '(', '1', '0']);
@@ -155,7 +155,7 @@ pub(crate) fn may_be_number(text: &str) -> bool {
         && !is_something_else(&number)
 }
 
-/// A phone number beyond doubt, as far as its writing goes: nothing but digits and punctuation.
+/// Whether a text is a phone number beyond doubt, judged by its writing: nothing but digits and punctuation.
 pub(crate) fn is_number_like(text: &str) -> bool {
     let number = Written::of(text).number;
     let plain = number
@@ -164,7 +164,7 @@ pub(crate) fn is_number_like(text: &str) -> bool {
     plain && (WHOLE..=15).contains(&digits(&number)) && !is_something_else(&number)
 }
 
-/// An address, a date, a score, an id.
+/// Whether a text is an address, a date, a score or an id.
 fn is_something_else(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     lower.contains('@')
@@ -176,7 +176,7 @@ fn is_something_else(text: &str) -> bool {
         || is_mixed(text)
 }
 
-/// `2026-01-31`, `31.01.2026` or `1/31/2026`, with or without a time behind it.
+/// Whether a text is a date: `2026-01-31`, `31.01.2026` or `1/31/2026`, with or without a time after it.
 fn is_date(text: &str) -> bool {
     let day = text.split([' ', 'T']).next().unwrap_or(text);
     let Some(separator) = day.chars().find(|c| "-./".contains(*c)) else { return false };
@@ -196,13 +196,14 @@ fn is_date(text: &str) -> bool {
     }
 }
 
-/// `192.168.100.20`. Four pairs of digits, as in `20.11.22.33`, are rather a number.
+/// Whether a text is an IP address: `192.168.100.20`. Four pairs of digits, as in `20.11.22.33`, are more likely a
+/// phone number.
 fn is_ip_address(text: &str) -> bool {
     let pairs = text.split('.').all(|part| part.len() == 2);
     !pairs && text.parse::<std::net::IpAddr>().is_ok()
 }
 
-/// `0.98765`, `97.123456`, `1,234,567`.
+/// Whether a text is a score or a count: `0.98765`, `97.123456`, `1,234,567`.
 fn is_score(text: &str) -> bool {
     let all_digits =
         |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -219,7 +220,7 @@ fn is_score(text: &str) -> bool {
         && rest.iter().all(|group| group.len() == 3 && all_digits(group))
 }
 
-/// Letters between digits, as in `69c2f3a1b4`: a word would stand apart.
+/// Whether letters stand between digits, as in `69c2f3a1b4`: a word would stand apart.
 fn is_mixed(text: &str) -> bool {
     let kinds: Vec<char> = text.chars().collect();
     let mut before = None;
@@ -268,7 +269,7 @@ mod tests {
         }
     }
 
-    /// Each is looked at once: a megabyte of separators would take an hour otherwise.
+    /// Each part is looked at once: a megabyte of separators would take an hour otherwise.
     #[test]
     fn a_long_text_takes_no_long_time() {
         let text = format!("4520112200{}4520112201", ",/;|".repeat(500_000));

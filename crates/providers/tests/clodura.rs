@@ -252,7 +252,7 @@ async fn the_balance_of_other_plans() {
     };
     assert_eq!(balance(200, r#"{"remainingCredits": 120}"#).await, of("120"));
     assert_eq!(balance(200, r#"{"remainingCredits": "120.9"}"#).await, of("120.9"));
-    // A negative number stands for none that was set: not for an empty account.
+    // A negative number means that no balance was set, not that the account is empty.
     let negative = [r#"{"remainingCredits": -1}"#, r#"{"directDials": 3, "maxDirectDials": -1}"#];
     for body in negative {
         let result = balance(200, body).await;

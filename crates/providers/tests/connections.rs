@@ -180,7 +180,7 @@ async fn a_connection_closed_while_idle_costs_nothing() {
         let outcome = client.reveal(&["p1"], WEBHOOK).await;
         assert_eq!(outcome, RevealOutcome::Accepted { tracking_id: None });
         assert_eq!(stub.requests().len(), asked);
-        // Lets the client see the end of the connection before it would use it again.
+        // Lets the client see the end of the connection before it would use the connection again.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

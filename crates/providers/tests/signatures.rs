@@ -1,4 +1,4 @@
-//! Only who knows a secret can make a webhook's address.
+//! Only a holder of a secret can make a webhook's address.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use url::Url;
 
 const CALL: &str = "01JC3V6Z5W8Q9R2T4Y6U8I0P1A";
 
-/// One as they are made: it tells its time.
+/// A real call id, which tells when it was made.
 const MADE: &str = "01JC3V6Z5W8Q9R2T4Y6V8J0P1A";
 const NOW: Timestamp = Timestamp(2_000_000_000_000);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -28,7 +28,7 @@ fn signer(newest: &str, older: &[&str]) -> Signer {
     Signer::new(&secrets, NOW).unwrap()
 }
 
-/// A secret that was made so many days ago.
+/// A secret that was made one day and `days` more ago.
 fn dated(text: &str, days: usize) -> DatedSecret {
     DatedSecret { secret: secret(text), made_at: NOW - days as u32 * DAY - DAY }
 }
@@ -63,7 +63,7 @@ fn older_secrets_verify_and_the_newest_signs() {
     assert!(!before.verify(Ocean, MADE, &after.sign(Ocean, MADE)));
 }
 
-/// One that has leaked forges no call that was made after it was replaced.
+/// A leaked secret forges no call that was made after the secret was replaced.
 #[test]
 fn a_secret_verifies_the_calls_of_its_time() {
     let made_at = MADE.parse::<CallId>().unwrap().made_at();
@@ -77,7 +77,7 @@ fn a_secret_verifies_the_calls_of_its_time() {
     }
 }
 
-/// Other processes must know it first, or they would take results for forgeries.
+/// Other processes must know the new secret first, or they would take results for forgeries.
 #[test]
 fn a_new_secret_verifies_at_once_and_signs_a_little_later() {
     let secrets = [dated("new", 0), dated("old", 1)];
@@ -92,7 +92,7 @@ fn a_new_secret_verifies_at_once_and_signs_a_little_later() {
 
 #[test]
 fn a_released_signature_stays_as_it_is() {
-    // Addresses signed by one version must be taken by the next: results may be days out.
+    // Addresses signed by one version must be accepted by the next: results may be out for days.
     let signature = "562c2eb99baf2284af45b9e4adc4ec28004e1029cb134c2ea59c76c01f1b47a2";
     assert_eq!(signer("1", &[]).sign(Ocean, CALL), signature);
 }

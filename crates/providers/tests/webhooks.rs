@@ -1,4 +1,4 @@
-//! What webhooks say, in every published shape and in those that nothing rules out.
+//! What webhooks say, in every published shape and in shapes that the documents don't rule out.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use jobs::Provider::{self, Clodura, Ocean};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use providers::webhook::{Malformed, check};
 use serde_json::{Value, json};
 
-/// What is acknowledged can be applied, and the other way round.
+/// Parses a body, and checks that it is acknowledged if and only if it can be applied.
 fn parse(provider: Provider, body: &[u8]) -> Result<Vec<PersonResult>, Malformed> {
     let parsed = providers::webhook::parse(provider, body);
     assert_eq!(check(provider, body), parsed.as_ref().map(|_| ()).map_err(Clone::clone));
@@ -98,7 +98,7 @@ fn ocean_with_variations() {
     }
 }
 
-/// Of whatever length it is, and under whatever name the number stands.
+/// The word may have any length, and the number's field any name.
 #[test]
 fn the_word_for_a_type_is_short_and_tells_nobody() {
     let word = format!("ask jane@example.com {}", "x".repeat(100));
@@ -111,7 +111,7 @@ fn the_word_for_a_type_is_short_and_tells_nobody() {
     }
 }
 
-/// One person's entry in a body of the largest size that is taken: looked through once, not once for each number.
+/// One person's entry in a body of the largest accepted size: looked through once, not once for each number.
 #[test]
 fn many_numbers_take_no_hour() {
     let numbers: Vec<String> = (0..30_000).map(|n| format!("0170 1{n:06}")).collect();
@@ -255,7 +255,7 @@ fn says_what_is_missing_and_never_what_was_there() {
     }
 }
 
-/// Bodies as other people's clients have met them; each says the same as a good one.
+/// Bodies that other people's clients have received; each says the same as a good one.
 #[test]
 fn what_has_been_seen_elsewhere() {
     let found = "? credits: +4520112200 -";
@@ -368,7 +368,7 @@ fn hostile_bodies() {
     assert_eq!(parse(Ocean, twice).unwrap()[0].finding, Finding::NotFound);
 }
 
-/// JSON made of the words that the shapes are made of, so that the readers are reached.
+/// JSON made of the words of the published shapes, so that it reaches the readers.
 fn any_json() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![
         "phones",

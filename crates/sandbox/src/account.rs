@@ -1,24 +1,24 @@
-//! What is left to pay with.
+//! The accounts' credits.
 
 use crate::config::{CloduraConfig, OceanConfig, Plan};
 
-/// Ocean's credits, in the pool that pays. The price of a number is reserved for each person that is being verified; what
-/// is charged in the end is that for each number, which may be more. Such a debt is shown as nothing left and paid by the next top-up.
+/// Ocean's credits, in the pool that pays. The price of one number is reserved for each person who is being verified.
+/// In the end every number is charged, which may be more. A debt is shown as nothing left, and paid by the next top-up.
 #[derive(Debug)]
 pub(crate) struct OceanAccount {
     pub(crate) one_time: i64,
     pub(crate) recurrent: i64,
     pub(crate) reserved: i64,
-    /// What lookups cost, in thousandths.
+    /// The cost of lookups, in thousandths of a credit.
     pub(crate) looked_up: i64,
 }
 
 /// Why a reservation was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// What is left is too little.
+    /// Too few credits are left.
     Insufficient,
-    /// What is left would do, but running verifications may need it.
+    /// Enough credits are left, but running verifications may need them.
     Pending,
 }
 
@@ -31,7 +31,7 @@ impl OceanAccount {
         self.one_time.saturating_add(self.recurrent) - (self.looked_up + 999) / 1_000
     }
 
-    /// What the balance shows as `oneTime` and `recurrent`. A debt is taken off the other one.
+    /// Returns what the balance shows as `oneTime` and `recurrent`. A debt of one pool is subtracted from the other.
     pub(crate) fn shown(&self) -> (f64, f64) {
         let thousandths = |credits: i64| credits.saturating_mul(1_000);
         let debt = thousandths(self.one_time.min(0)).saturating_sub(self.looked_up);
@@ -40,7 +40,7 @@ impl OceanAccount {
         (one_time.max(0) as f64 / 1_000.0, recurrent.max(0) as f64 / 1_000.0)
     }
 
-    /// Takes people in, if what is left pays for so much.
+    /// Reserves `credits` for a request, if enough are left.
     pub(crate) fn reserve(&mut self, credits: i64) -> Result<(), Refusal> {
         if self.left() < credits {
             return Err(Refusal::Insufficient);
@@ -96,9 +96,9 @@ impl CloduraAccount {
         }
     }
 
-    /// Takes a request in: false when the credits are exhausted. A direct dial is kept for each person under way, since
-    /// the standard shape can't say later that there was none; the other plans can, so they only need the price of the
-    /// cheapest find.
+    /// Admits a request; false when the credits are exhausted. A direct dial is reserved for each person under way,
+    /// since the standard shape can't say later that there was none. The other plans can say so, so they only need the
+    /// price of the cheapest find.
     pub(crate) fn admit(&mut self, plan: Plan, cheapest: i64) -> bool {
         let room = match plan {
             Plan::Payg => self.remaining >= cheapest,

@@ -91,7 +91,7 @@ struct Script {
     endpoint: Endpoint,
     #[serde(default)]
     responses: Vec<ScriptedResponse>,
-    /// Forget what was scripted before.
+    /// Whether to forget earlier scripted answers.
     #[serde(default)]
     clear: bool,
 }
@@ -115,7 +115,7 @@ async fn release(State(state): Shared) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Where redirects lead. Nobody should come here.
+/// The target of redirects. No client should come here.
 async fn redirected(State(state): Shared) -> StatusCode {
     state.audit().redirects_followed += 1;
     StatusCode::NO_CONTENT

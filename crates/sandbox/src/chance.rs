@@ -1,4 +1,4 @@
-//! Seeded decisions: the same seed and the same thing always give the same answer, in any order and on any machine.
+//! Seeded decisions: the same seed and the same question always give the same answer, in any order and on any machine.
 
 /// A hash under way. Derive one per question (`new`), mix in what it is about (`of`, `nth`), then read the answer.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ impl Chance {
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// True for `rate` (0 to 1) of all things asked about.
+    /// True for a share of `rate` (0 to 1) of all questions.
     pub(crate) fn hits(self, rate: f64) -> bool {
         self.unit() < rate
     }

@@ -10,7 +10,7 @@ use crate::{
     truth::{self, Marker},
 };
 
-/// A request that is in order.
+/// A valid request.
 pub(crate) struct Ask {
     /// The id under which the person is answered.
     pub(crate) person_id: String,

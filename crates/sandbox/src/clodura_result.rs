@@ -1,4 +1,4 @@
-//! Clodura's results: who was asked, what was found, and the two shapes in which it is told.
+//! Clodura's results: which sources were asked, what was found, and the two shapes of a result.
 
 use serde_json::{Map, Value, json};
 
@@ -9,10 +9,10 @@ use crate::{
     truth::{Marker, SOURCES, Truth},
 };
 
-/// A partner of whom no documentation speaks.
+/// A partner that no documentation names.
 const UNKNOWN_PARTNER: &str = "Nimbusphone";
 
-/// Asks one source after the other until one has a number or `budget` doesn't cover the next one's price.
+/// Asks one source after the other until one has a number or `budget` doesn't cover the price of the next.
 pub(crate) fn search(config: &Config, job: &Job, truth: &Truth, budget: i64) -> Findings {
     let sources = if job.via_partners { SOURCES.len() } else { 1 };
     let by_find = job.plan == Plan::Payg;
@@ -84,7 +84,7 @@ fn by_source(config: &Config, truth: &Truth, findings: &Findings) -> Value {
             entries.insert((*name).to_owned(), json!({"status": "Insufficient Credits"}));
         } else if findings.found && is_last_asked {
             entries.insert(finder(config, truth, index).to_owned(), found(truth));
-            // Nobody is asked once there is a number.
+            // No source is asked once there is a number.
             break;
         } else {
             entries.insert((*name).to_owned(), json!({"status": "notFound"}));

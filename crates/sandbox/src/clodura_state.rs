@@ -19,7 +19,7 @@ pub(crate) struct CloduraState {
     pub(crate) account: CloduraAccount,
     pub(crate) limiter: Limiter,
     pub(crate) jobs: Vec<Job>,
-    /// Begins each tracking id: when and by which run of the sandbox it was made, so that no two runs use the same.
+    /// The beginning of each tracking id: the time and the run of the sandbox, so that no two runs use the same id.
     pub(crate) run: String,
 }
 
@@ -70,9 +70,9 @@ pub(crate) struct Order {
 pub(crate) struct Findings {
     /// How many sources were asked, from the first.
     pub(crate) asked: usize,
-    /// How many there are to ask.
+    /// How many sources there are to ask.
     pub(crate) sources: usize,
-    /// Whether the last one asked had a number.
+    /// Whether the last source asked had a number.
     pub(crate) found: bool,
     pub(crate) plan: Plan,
 }
@@ -82,12 +82,12 @@ impl Findings {
         self.found
     }
 
-    /// Everybody was asked and nobody had a number.
+    /// Whether all sources were asked and none had a number.
     pub(crate) fn is_nothing(&self) -> bool {
         !self.found && self.asked == self.sources
     }
 
-    /// What the find costs where finds differ in price; nothing without one.
+    /// What the find costs where finds differ in price; `None` without a find.
     pub(crate) fn price(&self) -> Option<u64> {
         self.found.then(|| SOURCES[self.asked - 1].1)
     }

@@ -1,4 +1,4 @@
-//! Every knob, with its default. The JSON has the same names; what is left out keeps its default.
+//! Every knob, with its default. The JSON has the same names; a knob that is left out keeps its default.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -19,14 +19,14 @@ const LONGEST_MS: u64 = 1_000_000_000_000;
 /// Far more sockets than any machine has.
 const MOST_AT_ONCE: usize = 10_000;
 
-/// How the sandbox behaves. All of it but `listen`, `delivery.concurrency` and the accounts' credits takes effect at
-/// once when it is changed at run time.
+/// How the sandbox behaves. Changes at run time take effect at once, except those of `listen`, `delivery.concurrency`
+/// and the accounts' credits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Decides who has which numbers and whom each fault hits.
+    /// Decides which numbers people have, and what each fault hits.
     pub seed: u64,
     /// Ocean.io
     pub ocean: OceanConfig,
@@ -53,15 +53,15 @@ pub struct DeliveryConfig {
 /// Why a configuration was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It isn't of the expected form.
+    /// The JSON doesn't have the expected form.
     #[error("configuration: {0}")]
     Shape(#[from] serde_json::Error),
     /// A value makes no sense.
     #[error("configuration: {name}: {problem}")]
     Value {
-        /// Which one.
+        /// The name of the value.
         name: String,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         problem: &'static str,
     },
 }
@@ -184,7 +184,7 @@ fn merge(whole: &mut Value, patch: &Value) {
     }
 }
 
-/// What a knob's name promises: `…_rate` and `…_share` are from 0 to 1, `…_ms` is a time that a clock can hold.
+/// Checks what a knob's name promises: `…_rate` and `…_share` are from 0 to 1, `…_ms` is a time that a clock can hold.
 fn check_values(path: &str, value: &Value) -> Result<(), ConfigError> {
     match value {
         Value::Object(parts) => parts.iter().try_for_each(|(name, part)| {
@@ -193,7 +193,7 @@ fn check_values(path: &str, value: &Value) -> Result<(), ConfigError> {
         }),
         Value::Array(items) => items.iter().try_for_each(|item| check_values(path, item)),
         _ if path.ends_with("_rate") || path.ends_with("_share") => {
-            // What isn't a number here is one that JSON can't write: infinite, or none at all.
+            // A value that is not a number here is one that JSON can't write: infinite or NaN.
             known(
                 value.as_f64().is_some_and(|rate| (0.0..=1.0).contains(&rate)),
                 path,

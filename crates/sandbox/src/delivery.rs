@@ -32,20 +32,20 @@ pub(crate) async fn watch(state: Arc<SandboxState>, outbox: mpsc::UnboundedSende
         }
         let changed = state.queue.changed.notified();
         match next {
-            // An error is the time being up.
+            // An error means that the time is up.
             Some(due) => drop(tokio::time::timeout_at(due, changed).await),
             None => changed.await,
         }
     }
 }
 
-/// Sends webhooks, so many at a time.
+/// Sends webhooks, up to `delivery.concurrency` at a time.
 pub(crate) async fn dispatch(
     state: Arc<SandboxState>,
     mut outbox: mpsc::UnboundedReceiver<Delivery>,
 ) {
     let slots = Arc::new(Semaphore::new(state.config().delivery.concurrency));
-    // Dropped with this task, which ends what is being sent.
+    // Dropped with this task, which ends the requests that are under way.
     let mut sending = JoinSet::new();
     while let Some(delivery) = outbox.recv().await {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };

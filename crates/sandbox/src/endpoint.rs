@@ -10,7 +10,7 @@ use crate::Provider;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Asks for phone numbers: the one that costs.
+    /// Asks for phone numbers: the request that costs.
     Reveal,
     /// Asks which ids people have (Ocean): costs a little.
     Lookup,
@@ -44,7 +44,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Whose it is.
+    /// The provider of the endpoint.
     pub fn provider(self) -> Provider {
         match self {
             Self::OceanReveal | Self::OceanLookup | Self::OceanBalance => Provider::Ocean,
@@ -52,7 +52,7 @@ impl Endpoint {
         }
     }
 
-    /// What it is for.
+    /// What a request to the endpoint is for.
     pub fn kind(self) -> Kind {
         match self {
             Self::OceanReveal | Self::CloduraReveal => Kind::Reveal,

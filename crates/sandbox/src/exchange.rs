@@ -41,7 +41,7 @@ pub(crate) async fn answer(
     reply.into_response()
 }
 
-/// All that an exchange changes, without waiting for anything: a client that gives up can't leave half of it.
+/// Makes all changes of an exchange without waiting for anything, so that a client that gives up can't leave half of them.
 fn settle(state: &Arc<SandboxState>, endpoint: Endpoint, incoming: &Incoming) -> Outcome {
     if let Some(scripted) = state.scripts().next(endpoint) {
         if scripted.accept {

@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Kind;
 
-/// What goes wrong with requests. Decided by the seed and the request's place in the provider's series; of all but
-/// `slow_rate` at most one happens to a request.
+/// What goes wrong with requests, decided by the seed and the request's place in the provider's series. At most one
+/// fault hits a request, `slow_rate` aside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RequestFaults {
-    /// Which requests are hit; those to other endpoints are left alone and not counted.
+    /// Which requests are hit; requests to other endpoints are left alone and not counted.
     pub endpoints: Vec<Kind>,
     /// The answer comes late; the request is processed at once.
     pub slow_rate: f64,
-    /// How late.
+    /// How late the answer comes.
     pub slow_ms: u64,
     /// The connection breaks and the request was not processed.
     pub drop_before_rate: f64,
@@ -21,23 +21,23 @@ pub struct RequestFaults {
     pub drop_after_rate: f64,
     /// A plain `error_status`, not processed.
     pub error_before_rate: f64,
-    /// A plain `error_status` though it was processed.
+    /// A plain `error_status` though the request was processed.
     pub error_after_rate: f64,
-    /// The status of the two above: a 5xx or 408.
+    /// The status of both errors above: usually a 5xx or 408.
     pub error_status: u16,
     /// 503, not processed.
     pub unavailable_rate: f64,
     /// 408, not processed.
     pub request_timeout_rate: f64,
-    /// 307 to `/sandbox/redirected`, which counts those who follow; not processed.
+    /// 307 to `/sandbox/redirected`, which counts the clients that follow; not processed.
     pub redirect_rate: f64,
     /// 200 with a body that can't be read; processed.
     pub unreadable_rate: f64,
-    /// Of so many requests, the first `burst_length` are answered with 429; 0 is never.
+    /// Of every `burst_every` requests, the first `burst_length` are answered with 429; 0 is never.
     pub burst_every: u64,
-    /// How many in a row.
+    /// How many requests in a row are answered with 429.
     pub burst_length: u64,
-    /// Their `Retry-After`.
+    /// The `Retry-After` of the 429s in a burst.
     pub burst_retry_after_s: u64,
     /// Every key is refused.
     pub wrong_key: bool,
@@ -52,38 +52,38 @@ pub struct WebhookFaults {
     pub lost_rate: f64,
     /// Sent twice.
     pub duplicated_rate: f64,
-    /// How long after the first.
+    /// How long after the first the second is sent.
     pub duplicate_delay_ms: u64,
     /// Sent late.
     pub late_rate: f64,
-    /// How late.
+    /// How late the webhook is sent.
     pub late_ms: u64,
-    /// The body is no JSON.
+    /// The body is not JSON.
     pub malformed_rate: f64,
     /// The body ends in the middle.
     pub truncated_rate: f64,
     /// Held back by `out_of_order_ms`, so that results of later requests overtake it.
     pub out_of_order_rate: f64,
-    /// For how long.
+    /// How long the webhook is held back.
     pub out_of_order_ms: u64,
     /// Ocean's entries in reverse order.
     pub shuffled_rate: f64,
     /// Sent before the request that caused it is answered.
     pub early_rate: f64,
-    /// With fields that nobody documented.
+    /// With undocumented fields.
     pub extra_fields_rate: f64,
-    /// Not quite as published, and to be read all the same: compressed, wrapped in `data` or in a list, with a byte-order
-    /// mark, `NaN`, bytes that are no UTF-8, an entry that is null or broken, ids as numbers, or several numbers of a
-    /// person in one text. It is neither malformed nor truncated then.
+    /// Not quite as published, and to be read all the same: compressed, wrapped in `data` or in a list, with a
+    /// byte-order mark, `NaN`, bytes that are not UTF-8, an entry that is null or broken, ids as numbers, or several
+    /// numbers of a person in one text. An odd body is neither malformed nor truncated.
     pub odd_rate: f64,
-    /// Those who are found have a text that is no number in place of their numbers.
+    /// Each number is replaced by a text that is not a number.
     pub no_number_rate: f64,
-    /// With one more person, who wasn't asked for. (In Clodura's standard shape, which has room for one, their id
-    /// stands in place of the right one.)
+    /// With one more person, who wasn't asked for. (In Clodura's standard shape, which has room for one person, the
+    /// stranger's id stands in place of the right one.)
     pub stranger_rate: f64,
     /// Share of people whose Ocean entry says `inProgress`.
     pub in_progress_rate: f64,
-    /// When a second webhook brings the rest; 0 is never.
+    /// How long until a second webhook brings the rest; 0 is never.
     pub in_progress_followup_ms: u64,
 }
 

@@ -10,10 +10,10 @@ use crate::{
     sandbox_state::SandboxState,
 };
 
-/// Where a provider's answers with a `redirect` fault point to.
+/// The target of the redirects that a provider answers with.
 pub(crate) const REDIRECT_TARGET: &str = "/sandbox/redirected";
 
-/// What was decided for one request.
+/// The fault that was decided for one request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     what: What,
@@ -32,7 +32,7 @@ enum What {
     Burst(u64),
 }
 
-/// Decides for the next request of a provider.
+/// Decides the fault of a provider's next request.
 pub(crate) fn decide(state: &Arc<SandboxState>, endpoint: Endpoint) -> Fault {
     let config = state.config();
     let provider = endpoint.provider();
@@ -53,7 +53,7 @@ impl Fault {
         }
     }
 
-    /// The end of a request that doesn't reach the provider.
+    /// The end of a request that doesn't reach the provider; `None` if the request does.
     pub(crate) fn instead(&self) -> Option<Outcome> {
         let reply = match self.what {
             What::DropBefore => None,
@@ -69,7 +69,8 @@ impl Fault {
         Some(Outcome { reply, delay: self.delay })
     }
 
-    /// The end of a request that did. A refusal stays what it is: nothing was accepted that could be hidden.
+    /// The end of a request that reached the provider. A refusal stays what it is: nothing was accepted that could be
+    /// hidden.
     pub(crate) fn afterwards(&self, reply: Reply) -> Outcome {
         let early = reply.status == 200;
         let reply = match self.what {
@@ -87,7 +88,7 @@ fn in_burst(faults: &RequestFaults, n: u64) -> Option<What> {
     hit.then_some(What::Burst(faults.burst_retry_after_s))
 }
 
-/// One draw decides between all of them, so that their rates add up and at most one happens.
+/// One draw decides between all faults, so that their rates add up and at most one happens.
 fn what(faults: &RequestFaults, draw: f64) -> What {
     let choices = [
         (faults.drop_before_rate, What::DropBefore),

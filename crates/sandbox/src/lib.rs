@@ -11,8 +11,8 @@
 //! # }
 //! ```
 //!
-//! It was written from the providers' documentation alone and shares no code with the clients, so that a mistake in one
-//! doesn't hide in the other.
+//! The sandbox was written from the providers' documentation alone and shares no code with the clients, so that a
+//! mistake in one doesn't hide in the other.
 
 mod account; // what is left to pay with
 mod admin; // the endpoints under /sandbox

@@ -1,4 +1,4 @@
-//! How many requests a provider takes: a rate (GCRA) and a quota by window.
+//! How many requests a provider accepts: a rate (GCRA) and a quota by window.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ impl Limiter {
         let window = Duration::from_millis(config.quota_window_ms);
         let passed = now.saturating_duration_since(self.window_began);
         if passed >= window {
-            // Windows follow each other without a gap, so the begin stays on the grid.
+            // Windows follow each other without a gap, so the beginning stays on the grid.
             let into = Duration::from_nanos((passed.as_nanos() % window.as_nanos().max(1)) as u64);
             self.window_began = now - into;
             self.used = 0;

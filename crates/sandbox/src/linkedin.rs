@@ -43,7 +43,7 @@ fn normal_slug(slug: &str) -> String {
     if slug.starts_with("ACo") { slug } else { slug.to_lowercase() }
 }
 
-/// `J%C3%A9r%C3%B4me` is `Jérôme`. What isn't a valid escape stays as it is written.
+/// `J%C3%A9r%C3%B4me` is `Jérôme`. Text that isn't a valid escape stays as it is written.
 fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

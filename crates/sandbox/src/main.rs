@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 /// A local stand-in for Ocean.io and Clodura. Both are served at the one address that is printed on stdout.
 ///
-/// Every knob of crates/sandbox/README.md can be given in --config and by --set; the other flags are the main ones by
+/// Every knob of crates/sandbox/README.md can be given in --config and by --set; the other flags set the main knobs by
 /// name. A flag wins over --set, which wins over --config. Steer a running sandbox at /sandbox/… (see the README).
 ///
 /// Logs go to stderr, filtered by RUST_LOG [default: info]. Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed while
@@ -37,19 +37,19 @@ struct Args {
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
 
-    /// Answer at once, without delays and quota, as measurements want it
+    /// Answer at once, without delays and quota, for measurements
     #[arg(long, env = "SANDBOX_INSTANT", value_parser = BoolishValueParser::new())]
     instant: bool,
 
-    /// Decides who has which numbers and whom each fault hits [default: 1]
+    /// Decides which numbers people have, and what each fault hits [default: 1]
     #[arg(long, env = "SANDBOX_SEED", value_name = "N")]
     seed: Option<u64>,
 
-    /// Share of people for whom Ocean has a number [default: 0.6]
+    /// Share of people who have a number at Ocean [default: 0.6]
     #[arg(long, env = "SANDBOX_OCEAN_HIT_RATE", value_name = "RATE")]
     ocean_hit_rate: Option<f64>,
 
-    /// Share of people for whom Clodura or a partner has a number [default: 0.5]
+    /// Share of people who have a number at Clodura or a partner [default: 0.5]
     #[arg(long, env = "SANDBOX_CLODURA_HIT_RATE", value_name = "RATE")]
     clodura_hit_rate: Option<f64>,
 
@@ -106,7 +106,7 @@ fn main() -> ExitCode {
 }
 
 fn stop(code: u8, error: &anyhow::Error) -> ExitCode {
-    // Nothing is left to tell if stderr is gone.
+    // The error can't be shown if stderr is gone.
     let _ = writeln!(io::stderr(), "sandbox: {error:#}");
     ExitCode::from(code)
 }
@@ -142,7 +142,7 @@ fn configuration(args: &Args) -> anyhow::Result<Config> {
     Ok(config.merged(&named(args)?)?)
 }
 
-/// `a.b=1` is `{"a": {"b": 1}}`. What isn't JSON is text.
+/// Turns `a.b=1` into `{"a": {"b": 1}}`. A value that isn't JSON is text.
 fn assigned(assignment: &str) -> anyhow::Result<Value> {
     let (path, value) = assignment
         .split_once('=')
@@ -151,10 +151,10 @@ fn assigned(assignment: &str) -> anyhow::Result<Value> {
     Ok(path.rsplit('.').fold(value, |inner, name| json!({name: inner})))
 }
 
-/// Where a program of its own is found; the library takes a free port.
+/// The default address of the program; the library takes a free port.
 const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8790);
 
-/// The flags that were given, as a patch.
+/// Returns the flags that were given, as a patch.
 fn named(args: &Args) -> anyhow::Result<Value> {
     let mut patch = json!({"ocean": {"limits": {}}, "clodura": {"limits": {}}});
     let mut set = |pointer: &str, value: Option<Value>| {

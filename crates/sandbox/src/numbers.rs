@@ -1,4 +1,4 @@
-//! Made-up phone numbers: valid in form, from ranges that regulators keep free for films and fiction, so that nobody's
+//! Made-up phone numbers: valid in form, from ranges that regulators keep free for films and fiction, so that no real
 //! phone rings. The ranges are small; two people may well have the same number.
 
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,7 @@ const COUNTRIES: &[(&str, &[Range])] = &[
 /// `count` different numbers, decided by `person`.
 pub(crate) fn made_up(person: Chance, count: usize, raw_forms: bool) -> Vec<Number> {
     let mut numbers: Vec<Number> = Vec::with_capacity(count);
-    // The smallest range has 100 numbers, so looking past a repetition or two ends soon; the bound is for certainty.
+    // The smallest range has 100 numbers, so skipping a repetition or two ends soon; the bound makes it certain.
     for nth in 0..64 {
         if numbers.len() == count {
             break;
@@ -122,7 +122,7 @@ fn one(chance: Chance, raw_forms: bool) -> Number {
     Number { e164, raw, kind: kind.to_owned() }
 }
 
-/// The forms in which people's numbers stand in address books.
+/// Writes a number in one of the forms of people's address books.
 fn written(chance: Chance, country: &str, national: &str) -> String {
     let (area, rest) = national.split_at(3);
     let (exchange, line) = rest.split_at(3);

@@ -80,7 +80,7 @@ pub(crate) fn balance(state: &SandboxState, incoming: &Incoming) -> Reply {
     Reply::json(200, &body)
 }
 
-/// A number without a fraction that says nothing.
+/// Writes a whole number without a fraction.
 fn decimal(number: f64) -> Value {
     if number.fract() == 0.0 { json!(number as i64) } else { json!(number) }
 }
@@ -187,7 +187,7 @@ fn is_in_progress(config: &Config, truth: &Truth, is_followup: bool) -> bool {
     truth.marker == Some(Marker::Stuck) || (!is_followup && chosen())
 }
 
-/// What is said of one person, in the shape of the body.
+/// One person's entry, in the shape of the body.
 fn entry(config: &Config, id: &str, mut said: Value) -> Value {
     match config.ocean.body {
         OceanBody::Phones => {
@@ -205,7 +205,8 @@ fn verdict(truth: &Truth) -> Value {
     json!({"status": "verified", "numbers": truth.e164()})
 }
 
-/// Charges for the numbers of those who are finished, and ends the reservations of so many; how much it was.
+/// Charges for the numbers of the `finished` people, and ends the reservations of `ended` people. Returns the credits
+/// charged.
 fn charge(state: &SandboxState, config: &Config, finished: &[Truth], ended: i64) -> u64 {
     let price = config.ocean.plan.price();
     let mut charged = 0;

@@ -1,4 +1,4 @@
-//! `POST /v2/lookup/people`: which of Ocean's people have these LinkedIn handles. Answered at once.
+//! `POST /v2/lookup/people`: which of Ocean's people have these LinkedIn handles. The answer comes at once.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::{
 /// Most handles in one request.
 const MOST: usize = 1_000;
 
-/// What a match costs, in thousandths of a credit.
+/// The price of a match, in thousandths of a credit.
 const PRICE: i64 = 50;
 
 pub(crate) fn look_up(state: &SandboxState, incoming: &Incoming) -> Reply {

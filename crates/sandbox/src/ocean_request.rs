@@ -9,7 +9,7 @@ use crate::{
     truth::Marker,
 };
 
-/// A request that is in order.
+/// A valid request.
 pub(crate) struct Ask {
     pub(crate) people: Vec<String>,
     pub(crate) url: String,
@@ -109,7 +109,7 @@ fn url(body: &Value, problems: &mut Problems) -> String {
     String::new()
 }
 
-/// Whether a webhook can be sent there.
+/// Whether a webhook can be sent to this address.
 pub(crate) fn is_web_address(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }

@@ -26,7 +26,7 @@ pub(crate) struct Order {
     pub(crate) n: u64,
     pub(crate) people: Vec<String>,
     pub(crate) url: Arc<str>,
-    /// The second webhook, for those who were `inProgress` in the first.
+    /// Whether this is the second webhook, for the people who were `inProgress` in the first.
     pub(crate) is_followup: bool,
     pub(crate) early: Option<oneshot::Sender<()>>,
 }

@@ -1,4 +1,4 @@
-//! Bodies that are not as published. What was seen elsewhere must not cost a result that is paid for.
+//! Bodies that are not as published. Forms that were seen elsewhere must not cost a result that is paid for.
 
 use std::io::Write;
 
@@ -17,15 +17,15 @@ enum Oddity {
     InData,
     /// Wrapped once in a list.
     InList,
-    /// A byte-order mark before it.
+    /// A byte-order mark before the body.
     Mark,
     /// `NaN` in a field of no interest.
     NaN,
-    /// Bytes that are no UTF-8.
+    /// Bytes that are not UTF-8.
     NotUtf8,
     /// An entry that is null.
     NullEntry,
-    /// An entry that is none.
+    /// An entry that is a text, not an object.
     BrokenEntry,
     /// Ids of digits as JSON numbers.
     NumberIds,
@@ -46,7 +46,7 @@ const ALL: [Oddity; 10] = [
     Oddity::OneText,
 ];
 
-/// A body, written in one of these ways.
+/// Writes a body in one of the odd ways.
 pub(crate) fn written(chance: Chance, body: Value) -> Bytes {
     write(chance.pick(&ALL), body)
 }
@@ -71,7 +71,7 @@ fn write(oddity: Oddity, mut body: Value) -> Bytes {
     }
 }
 
-/// Replaces all numbers by a text that is none: the person is said to be found, and nobody can call them.
+/// Replaces all numbers by a text that is not a number: the person is said to be found, but can't be called.
 pub(crate) fn without_numbers(body: &mut Value) {
     match body {
         Value::String(text) if text.starts_with('+') => *text = "ask at reception".to_owned(),
@@ -114,7 +114,7 @@ fn join_numbers(body: &mut Value) {
     }
 }
 
-/// A field at the beginning of an object.
+/// Adds a field at the beginning of an object.
 fn with_field(text: &[u8], field: &[u8]) -> Bytes {
     match text.strip_prefix(b"{") {
         Some(b"}") | None => Bytes::copy_from_slice(text),
@@ -122,14 +122,14 @@ fn with_field(text: &[u8], field: &[u8]) -> Bytes {
     }
 }
 
-/// Nothing fails while it is written to memory; if it did, the body would stay as it is.
+/// Compresses a text. Writing to memory doesn't fail; if it did, the text would stay as it is.
 fn packed(text: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let packed = encoder.write_all(text).and_then(|()| encoder.finish());
     packed.unwrap_or_else(|_| text.to_vec()).into()
 }
 
-/// The list of people that both of the shapes with several have.
+/// Returns the list of people, which every shape for several people has.
 pub(crate) fn people(body: &mut Value) -> Option<&mut Vec<Value>> {
     let name = ["phones", "results", "people"].into_iter().find(|name| body.get(name).is_some())?;
     body.get_mut(name)?.as_array_mut()

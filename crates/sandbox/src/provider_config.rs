@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault_config::{RequestFaults, WebhookFaults};
 
-/// Ocean.io's side.
+/// The knobs of Ocean.io.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OceanConfig {
     /// Share of people who have a number.
     pub hit_rate: f64,
-    /// Share of those who have two or three.
+    /// Share of the people with a number who have two or three.
     pub several_rate: f64,
-    /// Share of LinkedIn handles that a lookup matches; those with a marker always are, those that begin with
-    /// `unlisted-` never.
+    /// Share of LinkedIn handles that a lookup matches. Handles with a marker always match; handles that begin with
+    /// `unlisted-` never do.
     pub match_rate: f64,
     /// The accepted tokens; with none listed, any will do.
     pub keys: Vec<String>,
@@ -27,7 +27,7 @@ pub struct OceanConfig {
     pub one_time: i64,
     /// Credits of the subscription at the start, used up first.
     pub recurrent: i64,
-    /// Whether asking for somebody again is charged again.
+    /// Whether asking for a person again is charged again.
     pub charge_repeats: bool,
     /// How long a result takes, from and to.
     pub result_delay_ms: (u64, u64),
@@ -45,29 +45,29 @@ pub struct OceanConfig {
     pub webhooks: WebhookFaults,
 }
 
-/// Clodura's side.
+/// The knobs of Clodura.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CloduraConfig {
-    /// Share of people for whom Clodura or a partner has a number.
+    /// Share of people who have a number at Clodura or a partner.
     pub hit_rate: f64,
-    /// Share of those who have two or three.
+    /// Share of the people with a number who have two or three.
     pub several_rate: f64,
-    /// Share of those whom Clodura's own database has; the others are found only with partners.
+    /// Share of the people with a number who are in Clodura's own database; the rest are found only with partners.
     pub own_share: f64,
     /// The accepted keys; with none listed, any will do.
     pub keys: Vec<String>,
-    /// Decides what is paid with and which shape results have.
+    /// Decides the currency and the shape of results.
     pub plan: Plan,
     /// Credits at the start (`payg`).
     pub remaining_credits: i64,
     /// Direct dials of the plan (`prospect`).
     pub max_direct_dials: i64,
-    /// Exports of the plan (`prospect`); each number found uses one of both.
+    /// Exports of the plan (`prospect`); each person found uses one direct dial and one export.
     pub max_contacts: i64,
     /// Whether the balance writes its maxima as text.
     pub numbers_as_text: bool,
-    /// Whether asking for somebody again is charged again.
+    /// Whether asking for a person again is charged again.
     pub charge_repeats: bool,
     /// How long a result takes, from and to.
     pub result_delay_ms: (u64, u64),
@@ -77,11 +77,12 @@ pub struct CloduraConfig {
     pub track_forgets_ms: u64,
     /// Whether tracking answers 404 for a finished person without a number.
     pub track_not_found_404: bool,
-    /// Share of the people without a number who are answered with 404 at once instead of by a result.
+    /// Share of the people without a number who are answered with 404 at once instead of with a result.
     pub not_found_404_rate: f64,
-    /// Share of people for whom the partners can't be asked for want of credits, whatever the account holds (`payg`).
+    /// Share of people whose search ends for want of credits before any source is asked, whatever the account holds
+    /// (`payg`).
     pub insufficient_rate: f64,
-    /// Share of the people found by a partner whose partner has a name that is in no documentation (`payg`).
+    /// Share of the people found by a partner whose partner has an undocumented name (`payg`).
     pub unknown_partner_rate: f64,
     /// The status for a missing `personId`, `linkedinUrl` or `webhookUrl`: 400, 403 or 422.
     pub missing_field_status: u16,
@@ -95,13 +96,13 @@ pub struct CloduraConfig {
     pub webhooks: WebhookFaults,
 }
 
-/// How many requests a provider takes. Refused ones count for nothing.
+/// How many requests a provider accepts. Refused requests don't count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitConfig {
     /// Requests a second; 0 is no limit.
     pub rate_per_second: f64,
-    /// How many may come at once after a pause.
+    /// How many requests may come at once after a pause.
     pub burst: u32,
     /// Requests in each quota window; 0 is no limit.
     pub quota: u64,
@@ -109,7 +110,7 @@ pub struct LimitConfig {
     pub quota_window_ms: u64,
     /// Whether a 429 says when to come back.
     pub send_retry_after: bool,
-    /// Requests that come so soon after the first 429 had already left the client: they aren't counted as disobedience.
+    /// Requests that come this soon after the first 429 had already left the client, and don't count as disobedience.
     pub retry_after_tolerance_ms: u64,
 }
 
@@ -129,9 +130,9 @@ pub enum Locate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PendingText {
-    /// The one of the reveal endpoint.
+    /// The text of the reveal endpoint.
     MightBeInsufficient,
-    /// The one listed beside the balance.
+    /// The text that is listed beside the balance.
     MightUseAll,
 }
 
@@ -146,7 +147,7 @@ pub enum OceanPlan {
 }
 
 impl OceanPlan {
-    /// What a number costs.
+    /// The price of a number.
     pub(crate) fn price(self) -> i64 {
         match self {
             OceanPlan::Legacy => 1,

@@ -1,4 +1,4 @@
-//! All that is still to happen, by time: results that are being made and webhooks on their way.
+//! Work that is still to happen, by time: results that are being made and webhooks on their way.
 
 use std::{
     cmp::Ordering as Order,
@@ -25,11 +25,11 @@ pub(crate) struct Delivery {
     pub(crate) url: Arc<str>,
     pub(crate) body: Bytes,
     pub(crate) attempt: u32,
-    /// Told (or dropped) after the first attempt.
+    /// Dropped after the first attempt, which lets the answer go.
     pub(crate) early: Option<oneshot::Sender<()>>,
 }
 
-/// Something that is due at some time.
+/// Work that is due at some time.
 #[derive(Debug)]
 pub(crate) enum Work {
     Ocean(ocean_state::Order),
@@ -40,7 +40,7 @@ pub(crate) enum Work {
 #[derive(Debug)]
 struct Timed {
     due: Instant,
-    /// Keeps what is due at the same time in order.
+    /// Keeps work that is due at the same time in order.
     sequence: u64,
     work: Work,
 }
@@ -60,7 +60,7 @@ impl PartialOrd for Timed {
 }
 
 impl Ord for Timed {
-    /// Reversed: the heap gives its greatest first, and that has to be what is due first.
+    /// Reversed: the heap gives its greatest item first, which has to be the work that is due first.
     fn cmp(&self, other: &Self) -> Order {
         (other.due, other.sequence).cmp(&(self.due, self.sequence))
     }
@@ -74,7 +74,7 @@ struct Waiting {
     sequence: u64,
 }
 
-/// All that is still to happen.
+/// Work that is still to happen.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
@@ -83,7 +83,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Puts new work in.
+    /// Adds new work.
     pub(crate) fn push(&self, after: Duration, work: Work) {
         self.open.fetch_add(1, Ordering::Release);
         self.put(after, work);
@@ -99,12 +99,12 @@ impl Queue {
         lock(&self.waiting).held.len() as u64
     }
 
-    /// From now on no webhook leaves; results are made as always.
+    /// Holds all webhooks back from now on; results are made as always.
     pub(crate) fn hold(&self) {
         lock(&self.waiting).holding = true;
     }
 
-    /// Lets everything go that was held back, in order.
+    /// Lets all webhooks go that were held back, in order.
     pub(crate) fn release(&self) {
         let held = {
             let mut waiting = lock(&self.waiting);
@@ -126,7 +126,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// What is due, and when the next is.
+    /// Returns the work that is due, and the time at which the next is.
     pub(crate) fn due(&self, now: Instant) -> (Vec<Work>, Option<Instant>) {
         let mut waiting = lock(&self.waiting);
         let mut ready = Vec::new();
@@ -136,7 +136,7 @@ impl Queue {
         (ready, waiting.by_time.peek().map(|first| first.due))
     }
 
-    /// Gives the delivery back unless webhooks are held.
+    /// Returns the delivery, or keeps it if webhooks are held back.
     pub(crate) fn unless_held(&self, mut delivery: Delivery) -> Option<Delivery> {
         let mut waiting = lock(&self.waiting);
         if !waiting.holding {

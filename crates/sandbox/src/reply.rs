@@ -1,4 +1,4 @@
-//! What was sent to a provider, and what it answers.
+//! Requests to a provider, and its answers.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{config::LimitConfig, limits::whole_seconds};
 
-/// What was sent to a provider.
+/// A request to a provider.
 pub(crate) struct Incoming {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
@@ -26,7 +26,7 @@ impl Incoming {
     }
 }
 
-/// What a provider answers.
+/// A provider's answer.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
     pub(crate) status: u16,

@@ -88,7 +88,7 @@ impl SandboxState {
 
     pub(crate) fn stats(&self) -> Stats {
         let plan = self.config().clodura.plan;
-        // Read first: whatever ends in between is then counted as still open, never as missing.
+        // Read first: work that ends in between is then counted as still open, never as missing.
         let (pending, held) = (self.queue.open(), self.queue.held());
         let mut stats = self.audit().stats();
         (stats.pending, stats.held) = (pending, held);

@@ -1,4 +1,4 @@
-//! Scripted answers: an endpoint's next requests are answered with a given list, whatever they are.
+//! Scripted answers: an endpoint's next requests are answered with a given list, whatever the requests are.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -29,7 +29,7 @@ pub struct ScriptedResponse {
     pub accept: bool,
     /// Breaks the connection instead of answering.
     pub drop: bool,
-    /// For how many requests.
+    /// How many requests get this answer.
     pub times: u32,
 }
 
@@ -77,7 +77,7 @@ impl ScriptedResponse {
     }
 }
 
-/// What is still to be played.
+/// The scripted answers that are still to be given.
 #[derive(Debug, Default)]
 pub(crate) struct Scripts(BTreeMap<Endpoint, VecDeque<ScriptedResponse>>);
 

@@ -37,9 +37,9 @@ pub enum StartError {
     /// The address can't be listened on.
     #[error("listen on {address}: {source}")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
     /// The client for webhooks can't be made.
@@ -88,7 +88,7 @@ impl Sandbox {
         &self.base_url
     }
 
-    /// Where it listens.
+    /// The address that the sandbox listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
@@ -112,12 +112,12 @@ impl Sandbox {
         Ok(config)
     }
 
-    /// Who has which numbers. For Clodura the identifier is a `personId` or a LinkedIn address.
+    /// Returns what is true of a person. For Clodura the identifier is a `personId` or a LinkedIn address.
     pub fn truth(&self, provider: Provider, identifier: &str) -> Truth {
         Truth::of(&self.state.config(), provider, identifier)
     }
 
-    /// Ocean's id of whoever has a LinkedIn handle; `None` where its lookup leaves them out.
+    /// Returns Ocean's id of the person with a LinkedIn handle; `None` if a lookup leaves the person out.
     pub fn matched(&self, handle: &str) -> Option<String> {
         matched(&self.state.config(), handle)
     }
@@ -148,27 +148,27 @@ impl Sandbox {
         self.people(&filter).pop()
     }
 
-    /// Answers an endpoint's next requests with these, after those scripted before.
+    /// Answers an endpoint's next requests with `responses`, after the answers that were scripted before.
     pub fn script(&self, endpoint: Endpoint, responses: Vec<ScriptedResponse>) {
         self.state.scripts().add(endpoint, responses);
     }
 
-    /// Forgets what is left of an endpoint's script.
+    /// Forgets the rest of an endpoint's script.
     pub fn clear_script(&self, endpoint: Endpoint) {
         self.state.scripts().clear(endpoint);
     }
 
-    /// From now on no webhook leaves; results are made and charged as always.
+    /// Holds all webhooks back from now on; results are made and charged as always.
     pub fn hold_webhooks(&self) {
         self.state.queue.hold();
     }
 
-    /// Sends what was held back, and everything from now on.
+    /// Sends the webhooks that were held back, and all webhooks from now on.
     pub fn release_webhooks(&self) {
         self.state.queue.release();
     }
 
-    /// Waits until the counts are as wanted; false if they aren't within the time.
+    /// Waits until `wanted` holds for the counts; returns false if it doesn't within the time.
     pub async fn wait_for(&self, within: Duration, wanted: impl Fn(&Stats) -> bool) -> bool {
         let deadline = clock::now() + within;
         loop {
@@ -187,8 +187,8 @@ impl Sandbox {
         self.wait_for(within, |stats| stats.pending == 0).await
     }
 
-    /// Takes nothing new, lets answers that are under way end for a second, and stops. Webhooks that aren't out yet
-    /// never leave.
+    /// Accepts no new requests, lets answers that are under way end for a second, and stops. Webhooks that aren't out
+    /// yet never leave.
     pub async fn shutdown(mut self) {
         self.stop.notify_one();
         if tokio::time::timeout(STOP_WAIT, &mut self.server).await.is_err() {
@@ -199,7 +199,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // Connections are tasks of their own: they end by this, the listener by the next line.
+        // Connections are tasks of their own: this line ends them, the next line ends the listener.
         self.stop.notify_one();
         self.server.abort();
         for worker in &self.workers {
@@ -213,7 +213,7 @@ impl Drop for Sandbox {
     reason = "no part of the clients' code is used here, their HTTP client included"
 )]
 fn client() -> Result<reqwest::Client, reqwest::Error> {
-    // Whoever came first has installed a provider already, which is as good.
+    // An error means that a crypto provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

@@ -23,7 +23,7 @@ pub struct Stats {
     pub pending: u64,
     /// Webhooks that wait for `release`.
     pub held: u64,
-    /// Requests that followed a redirect here. A client that does hands its key and order to a stranger.
+    /// Requests that followed a redirect here. A client that follows one hands its key and order to a stranger.
     pub redirects_followed: u64,
     /// Requests to paths that neither provider has.
     pub unknown_paths: u64,
@@ -32,39 +32,39 @@ pub struct Stats {
 /// One provider's counts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProviderStats {
-    /// Requests to any of its endpoints.
+    /// Requests to any of the provider's endpoints.
     pub requests: u64,
-    /// Requests for phone numbers that were taken.
+    /// Requests for phone numbers that were accepted.
     pub accepted_requests: u64,
-    /// People in them.
+    /// People in accepted requests.
     pub accepted_people: u64,
-    /// Most people in one of them.
+    /// Most people in one accepted request.
     pub largest_request: u64,
     /// Different people asked for in accepted requests.
     pub people: u64,
-    /// Of those, asked for more than once.
+    /// How many people were asked for more than once.
     pub people_asked_again: u64,
     /// People whose result is made.
     pub people_finished: u64,
-    /// Of those, found.
+    /// How many of the finished people were found.
     pub people_found: u64,
     /// Different people who cost something.
     pub people_charged: u64,
-    /// Of those, paid for in more than one request.
+    /// How many of the charged people were paid for in more than one request.
     pub people_charged_again: u64,
     /// Lookups that were answered (Ocean).
     pub lookups: u64,
-    /// Most handles in one of them.
+    /// Most handles in one lookup.
     pub largest_lookup: u64,
-    /// Handles in them.
+    /// Handles in all lookups.
     pub looked_up: u64,
-    /// Handles in more than one of them.
+    /// Handles in more than one lookup.
     pub looked_up_again: u64,
-    /// What those that matched cost, in thousandths of a credit; not among the credits charged below.
+    /// The cost of the handles that matched, in thousandths of a credit; not among the credits charged below.
     pub lookup_thousandths: u64,
     /// Credits charged.
     pub credits_charged: u64,
-    /// Credits left; less than nothing is a debt.
+    /// Credits left; a negative number is a debt.
     pub credits_left: i64,
     /// Credits reserved for results that are being made.
     pub credits_reserved: i64,
@@ -74,7 +74,7 @@ pub struct ProviderStats {
     pub most_in_flight: u64,
     /// Requests that came while a `Retry-After` was running.
     pub during_retry_after: u64,
-    /// Its webhooks.
+    /// The provider's webhooks.
     pub webhooks: WebhookStats,
 }
 
@@ -96,11 +96,11 @@ pub struct WebhookStats {
 /// How often one person was asked for and charged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonStats {
-    /// At which provider.
+    /// The provider that was asked.
     pub provider: Provider,
     /// The id under which the provider answers.
     pub person_id: String,
-    /// In how many accepted requests (one that names a person twice counts twice).
+    /// How often accepted requests named the person (a request that names a person twice counts twice).
     pub asked: u32,
     /// How many results cost something.
     pub charged: u32,
@@ -116,11 +116,11 @@ pub struct PeopleFilter {
     pub provider: Option<Provider>,
     /// Only this person: an id or, for Clodura, an address.
     pub id: Option<String>,
-    /// Only who was asked for at least so often.
+    /// Only people who were asked for at least this often.
     pub min_asked: u32,
-    /// Only who was charged at least so often.
+    /// Only people who were charged at least this often.
     pub min_charged: u32,
-    /// At most so many, in the order of their ids.
+    /// At most this many people, in the order of their ids.
     pub limit: usize,
 }
 
@@ -149,7 +149,7 @@ struct Book {
     closed: Option<(Instant, Instant)>,
 }
 
-/// The books of both.
+/// The books of both providers.
 #[derive(Debug, Default)]
 pub(crate) struct Audit {
     requests: BTreeMap<Endpoint, BTreeMap<String, u64>>,
@@ -167,7 +167,7 @@ impl Audit {
         }
     }
 
-    /// A request is open no more.
+    /// Counts a request as no longer open.
     pub(crate) fn ended(&mut self, provider: Provider) {
         self.book(provider).in_flight -= 1;
     }
@@ -192,7 +192,7 @@ impl Audit {
         let label = reply.map_or_else(|| "dropped".to_owned(), |reply| reply.status.to_string());
         *self.requests.entry(endpoint).or_default().entry(label).or_default() += 1;
         let told = reply.filter(|reply| reply.status == 429).and_then(Reply::retry_after);
-        // A header that asks for more than the clock can add is as good as none.
+        // A header that asks for more than the clock can add counts as none.
         let Some(until) = told.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)))
         else {
             return;
@@ -204,7 +204,7 @@ impl Audit {
         });
     }
 
-    /// A request for these people was taken.
+    /// Counts an accepted request for these people.
     pub(crate) fn accepted(&mut self, provider: Provider, people: &[String]) {
         let book = self.book(provider);
         book.counts.accepted_requests += 1;
@@ -224,7 +224,7 @@ impl Audit {
         }
     }
 
-    /// A lookup of these handles was answered, and cost so many thousandths of a credit.
+    /// Counts an answered lookup of these handles, and its cost in thousandths of a credit.
     pub(crate) fn looked_up(&mut self, provider: Provider, handles: &[String], thousandths: u64) {
         let Book { counts, looked_up, .. } = self.book(provider);
         counts.lookups += 1;
@@ -238,7 +238,7 @@ impl Audit {
         }
     }
 
-    /// A person's result is made, and cost so much.
+    /// Counts a person's result, and its cost.
     pub(crate) fn finished(&mut self, provider: Provider, id: &str, found: bool, credits: u64) {
         let book = self.book(provider);
         book.counts.people_finished += 1;
@@ -260,7 +260,7 @@ impl Audit {
         &mut self.book(provider).counts.webhooks
     }
 
-    /// The counts; what the books don't know is left at 0.
+    /// Returns the counts; values that the books don't hold are left at 0.
     pub(crate) fn stats(&self) -> Stats {
         Stats {
             requests: self.requests.clone(),

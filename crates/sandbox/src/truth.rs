@@ -1,5 +1,5 @@
-//! Who has which numbers: a pure function of the seed, the provider and the identifier, so that a test can ask what the
-//! right answer would have been.
+//! Which numbers each person has: a pure function of the seed, the provider and the identifier, so that a test can ask
+//! what the right answer would have been.
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ pub enum Marker {
     Many,
     /// `stuck-…`: never gets finished (Ocean: `inProgress`; Clodura: no webhook, tracking goes on).
     Stuck,
-    /// `poor-…`: Clodura runs out of credits before anybody is asked (plans that pay by find).
+    /// `poor-…`: Clodura runs out of credits before any source is asked (plans that pay by find).
     Poor,
 }
 
@@ -67,15 +67,15 @@ impl Marker {
 /// What is true of one person at one provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truth {
-    /// Who was asked.
+    /// The provider that is asked.
     pub provider: Provider,
-    /// The id under which the provider answers: for a LinkedIn address one that the request never named.
+    /// The id under which the provider answers; for a LinkedIn address, an id that the request never named.
     pub person_id: String,
     /// Made up.
     pub first_name: String,
     /// Made up.
     pub last_name: String,
-    /// Empty for a person without any.
+    /// Empty for a person without numbers.
     pub numbers: Vec<Number>,
     /// Which of [`SOURCES`] has the numbers (Clodura). Without partners only the first is asked.
     pub source: Option<String>,
@@ -111,7 +111,7 @@ impl Truth {
         self.numbers.iter().map(|number| number.e164.as_str()).collect()
     }
 
-    /// Whether the provider would answer with a number; Clodura depending on whether partners are asked.
+    /// Whether the provider would answer with a number; for Clodura this depends on whether partners are asked.
     pub fn is_found(&self, via_partners: bool) -> bool {
         match &self.source {
             Some(source) => via_partners || source == SOURCES[0].0,
@@ -151,19 +151,20 @@ fn source(config: &Config, chance: Chance) -> &'static str {
     }
 }
 
-/// Clodura's id for whoever an address means; a `personId` is its own. Markers are kept, so that a person behaves the
-/// same under both identifiers.
+/// Returns Clodura's id of the person that an address means; a `personId` is returned unchanged. Markers are kept, so
+/// that a person behaves the same under both identifiers.
 pub(crate) fn person_id(identifier: &str) -> String {
     let Address::Profile(slug) = linkedin::read(identifier) else {
         return identifier.to_owned();
     };
-    // The same for every seed: which id belongs to whom is a fact of the provider's database.
+    // The same for every seed: people's ids are facts of the provider's database.
     let digits = Chance::new(0, "person id").of(&slug).between((10u64.pow(18), 9 * 10u64.pow(18)));
     let prefix = Marker::with_prefix(&slug).map_or("", |(prefix, _)| prefix);
     format!("{prefix}{digits}")
 }
 
-/// Ocean's id for whoever has a LinkedIn handle, where a lookup matches it; Clodura's own happens to be the same.
+/// Returns Ocean's id of the person with a LinkedIn handle, if a lookup matches it. Clodura's own id happens to be the
+/// same.
 pub(crate) fn matched(config: &Config, handle: &str) -> Option<String> {
     let id = person_id(&format!("linkedin.com/in/{handle}"));
     let chance = || Chance::new(config.seed, "ocean match").of(&id);

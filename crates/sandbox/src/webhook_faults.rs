@@ -15,13 +15,13 @@ use crate::{
     sandbox_state::SandboxState,
 };
 
-/// Which result this is; decides which faults it has.
+/// Names a result, and so decides which faults it has.
 pub(crate) struct Label {
     pub(crate) provider: Provider,
     /// The number of the accepted request.
     pub(crate) n: u64,
     pub(crate) url: Arc<str>,
-    /// Somebody waits for the webhook to be out.
+    /// Set if the answer waits for the webhook to be out.
     pub(crate) early: Option<oneshot::Sender<()>>,
 }
 

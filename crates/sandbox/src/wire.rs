@@ -25,7 +25,7 @@ use tokio::{
 pub(crate) struct Link(Arc<AtomicBool>);
 
 impl Link {
-    /// Nothing more is written: the answer that the handler returns next never leaves, and the connection is closed.
+    /// Breaks the connection: nothing more is written, so the answer that the handler returns next never leaves.
     pub(crate) fn cut(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -55,7 +55,7 @@ impl Listener for Wires {
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        // Without it small answers wait for the client's delayed acknowledgement. If it can't be set, they do.
+        // Without this option small answers wait for the client's delayed acknowledgement, as they do if it can't be set.
         let _ = stream.set_nodelay(true);
         (Wire { stream, link: Link::default() }, address)
     }

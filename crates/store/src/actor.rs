@@ -3,7 +3,7 @@
 /// The longest name of an actor that is kept, in letters.
 const LONGEST_NAME: usize = 64;
 
-/// From where something was done.
+/// Where an action comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// The dashboard of a worker.
@@ -30,7 +30,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// `name` is that of a token or of a user of the operating system; `role` that of the token.
+    /// Makes an actor. `name` is a token's or an operating system user's name, `role` the token's role.
     #[must_use]
     pub fn new(origin: Origin, name: &str, role: Option<&'static str>) -> Self {
         let name = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();

@@ -1,5 +1,6 @@
-//! The audit log: who changed the ledger by hand, or took people's numbers out of it. An entry is written in the
-//! transaction of what it tells, so that there is neither the one without the other. It names no person who is asked for.
+//! The audit log: which actors changed the ledger by hand, or took people's numbers out of it. An entry is written in the
+//! transaction of the action that it records, so neither exists without the other. No entry names a person who is asked
+//! for.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::actor::Actor;
 use crate::error::Result;
 use crate::store::Store;
 
-/// What the audit log tells of.
+/// An action that the audit log records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Cancel,
@@ -50,7 +51,7 @@ impl Action {
     }
 }
 
-/// An entry to be written. Its details are words and counts of ours, never an identifier, a number or a name.
+/// An entry to be written. Its details are fixed words and counts, never an identifier, a phone number or a name.
 pub(crate) struct Entry {
     action: Action,
     batch: Option<BatchId>,
@@ -75,8 +76,8 @@ impl Entry {
         Entry { details: Some(details), ..self }
     }
 
-    /// Writes the entry in the transaction of what it tells. What no actor does, the software does by itself: that is
-    /// in the ledger, and no entry here.
+    /// Writes the entry in the transaction of the action that it records. Without an actor, the software acted by itself:
+    /// the ledger shows that, so no entry is written.
     pub(crate) async fn write(
         self,
         conn: &mut Conn,

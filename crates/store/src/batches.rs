@@ -1,4 +1,4 @@
-//! What a user submits, and what they do with it afterwards.
+//! The batches that a user submits, and the operations on a submitted batch.
 
 pub(crate) mod cancel;
 mod ceilings;

@@ -1,4 +1,4 @@
-//! What stored values mean; one that this version can't read is said with its table, column and row.
+//! The meaning of stored values. A value that this version can't read is reported with its table, column and row.
 
 use db::bulk::{Column, ints};
 use jobs::{BatchId, Credits, Provider, RevealState};

@@ -1,8 +1,8 @@
-//! What goes wrong with the ledger.
+//! The errors of the ledger.
 
 use db::{DbError, WorkError};
 
-/// What went wrong with the ledger.
+/// An error of the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database could not be opened or used.
@@ -13,9 +13,9 @@ pub enum StoreError {
         "this database is stamped {found}, so it can't be used as {wanted}: real and made-up numbers must not mix; use another DATABASE_URL"
     )]
     Stamp {
-        /// What it was first used as.
+        /// The stamp of its first use.
         found: String,
-        /// What it was to be used as.
+        /// The stamp that was asked for.
         wanted: String,
     },
     /// A write that was fenced by a lease or a state which is no longer held.
@@ -29,7 +29,7 @@ pub enum StoreError {
     /// Nothing is known under this name.
     #[error("{0}")]
     NotFound(String),
-    /// What was asked contradicts what is there.
+    /// The request contradicts the ledger's state.
     #[error("{0}")]
     Conflict(String),
     /// A stored value that this version can't read.
@@ -41,12 +41,12 @@ pub enum StoreError {
         column: &'static str,
         /// Its row.
         row: String,
-        /// What stands there.
+        /// The stored value.
         value: String,
     },
 }
 
-/// Whatever the ledger returns.
+/// The result of an operation on the ledger.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 impl WorkError for StoreError {
@@ -64,7 +64,7 @@ impl StoreError {
         self.as_database().is_some_and(DbError::is_duplicate)
     }
 
-    /// Whether the same again may succeed: the database was away, locked or full.
+    /// Whether the same operation may succeed when it is repeated: the database was away, locked or full.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         self.as_database().is_some_and(DbError::is_temporary)

@@ -7,15 +7,15 @@
 
 /// The person or program that acts by hand.
 mod actor;
-/// What was done by hand.
+/// The audit log of actions done by hand.
 mod audit;
-/// What a user submits, and does with it afterwards.
+/// Batches that a user submits, and what the user does with them afterwards.
 mod batches;
 /// Requests that may cost credits.
 mod calls;
-/// What stored values mean.
+/// The meaning of stored values.
 mod decode;
-/// What goes wrong.
+/// Errors.
 mod error;
 /// Whether anything may be sent to a provider.
 mod gates;
@@ -23,21 +23,21 @@ mod gates;
 mod people;
 /// Erasing people, and purging batches.
 mod privacy;
-/// What is read.
+/// Reports: status, reasons, overview, rows, export.
 mod reports;
-/// What providers send.
+/// Webhooks and results from providers.
 mod results;
 /// The state of each reveal, and the rows that display it.
 mod reveals;
-/// What is kept in the database.
+/// The schema of the database.
 mod schema;
-/// What the database is used for, and the keys that live in it.
+/// Whether the numbers are real or made up, and the keys that live in the database.
 mod settings;
 /// The open ledger, which the areas add their operations to.
 mod store;
-/// What others may wait for.
+/// Changes that other tasks and processes may wait for.
 mod topic;
-/// The workers, and what they were set up to do.
+/// The workers and their settings.
 mod workers;
 
 pub use actor::{Actor, Origin};

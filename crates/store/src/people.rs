@@ -1,4 +1,4 @@
-//! From the identifiers on rows and in results to people, and who was erased.
+//! Resolves the identifiers on rows and in results to people, and knows which people were erased or suppressed.
 
 pub(crate) mod erased;
 pub(crate) mod hash_key;

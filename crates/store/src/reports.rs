@@ -1,4 +1,4 @@
-//! What is read: status, reasons, overview, rows, export.
+//! The reports that are read: status, reasons, overview, rows, export.
 
 mod blocked_batches;
 pub(crate) mod blocked_reasons;

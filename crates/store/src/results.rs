@@ -1,4 +1,4 @@
-//! What providers send: webhooks as they came, results applied.
+//! Webhooks and results from providers: webhooks are stored as they came, results are applied.
 
 pub(crate) mod bodies;
 pub(crate) mod inbox;

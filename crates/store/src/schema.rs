@@ -1,14 +1,14 @@
-//! What the ledger keeps in its database.
+//! The schema of the ledger's database.
 
 use db::Schema;
 
-/// The ledger's migrations, and what its statements may read.
+/// The ledger's migrations, and which tables and indexes its statements may read whole.
 pub(crate) static SCHEMA: Schema = Schema {
     application: "reveal-queue",
     channel: "reveal_queue",
     sqlite: sqlx::migrate!("../../migrations/sqlite"),
     postgres: sqlx::migrate!("../../migrations/postgres"),
-    // They grow with the people who are asked for.
+    // These tables grow with the people who are asked for.
     large_tables: &[
         "reveals",
         "batch_rows",
@@ -20,6 +20,6 @@ pub(crate) static SCHEMA: Schema = Schema {
         "webhook_inbox",
         "free_requests",
     ],
-    // What is under way at a moment, which is never much.
+    // These indexes hold only the work under way, which is never much.
     small_indexes: &["calls_sending", "webhook_inbox_pending"],
 };

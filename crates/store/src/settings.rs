@@ -1,4 +1,4 @@
-//! What the database is used for, and the keys that live in it.
+//! Whether the database holds real or made-up numbers, and the keys that live in it.
 
 use std::time::Duration;
 
@@ -58,7 +58,8 @@ impl Store {
         .await
     }
 
-    /// The keys for webhook signatures and when each was made, newest first: it signs, and all of them verify.
+    /// Returns the keys for webhook signatures and when each was made, newest first. The newest key signs, and all of them
+    /// verify.
     ///
     /// # Errors
     /// The database can't be used.
@@ -66,7 +67,7 @@ impl Store {
         self.dated_secrets("webhook").await
     }
 
-    /// Makes a new key for webhook signatures. The addresses of requests that are out stay as they are.
+    /// Makes a new key for webhook signatures. The webhook URLs of requests that are out stay unchanged.
     ///
     /// # Errors
     /// The database can't be used.
@@ -75,7 +76,7 @@ impl Store {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    // There is one to be replaced, or the first would be made twice.
+                    // Makes sure that there is a key to be replaced; otherwise the first one would be made twice.
                     dated_or_make(conn, "webhook", now).await?;
                     make(conn, "webhook", now).await?;
                     let entry = Entry::of(Action::Rotate).details("webhook-secret".to_owned());
@@ -85,7 +86,7 @@ impl Store {
             .await
     }
 
-    /// The key for the hashes of erased people.
+    /// Returns the key for the hashes of erased people.
     ///
     /// # Errors
     /// The database can't be used.
@@ -94,7 +95,7 @@ impl Store {
         secrets.pop().ok_or_else(|| StoreError::NotFound("the key for erasures is missing".into()))
     }
 
-    /// The key for the fingerprints by which the providers' keys are told apart.
+    /// Returns the key for the fingerprints that tell the providers' keys apart.
     ///
     /// # Errors
     /// The database can't be used.
@@ -122,7 +123,7 @@ impl Store {
     }
 }
 
-/// The keys of a purpose, the newest first; one is made if there is none.
+/// Returns the keys of a purpose, the newest first. Makes one if there is none.
 pub(crate) async fn read_or_make(
     conn: &mut Conn,
     purpose: &'static str,
@@ -147,7 +148,7 @@ async fn dated_or_make(
     Ok(vec![(make(conn, purpose, now).await?, now)])
 }
 
-/// The keys that count, the newest first.
+/// Returns the keys that are still usable, the newest first.
 async fn usable(
     conn: &mut Conn,
     purpose: &'static str,
@@ -160,7 +161,7 @@ async fn usable(
             &[&purpose],
         )
         .await?;
-    // The newest always counts, however old: it is the one that signs. Another counts from when it was replaced.
+    // The newest key is always usable, however old: it signs. The lifetime of an older key starts when it is replaced.
     let replaced = std::iter::once(i64::MAX).chain(found.iter().map(|(_, created)| *created));
     let usable = found
         .iter()

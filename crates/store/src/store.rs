@@ -18,7 +18,7 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Store {
     pub(crate) db: Database<StoreError>,
-    /// The ways to write what is many and small.
+    /// The batchers, which write many small items together.
     pub(crate) batchers: Batchers<StoreError>,
     clock: Clock,
     actor: Option<Arc<Actor>>,
@@ -34,10 +34,10 @@ impl Store {
         Store::open(url, true, migrate, clock).await
     }
 
-    /// The same for what only reads or changes what is there: a SQLite file that is missing stays so.
+    /// Opens an existing database, for programs that only read or change it: a SQLite file that is missing is not created.
     ///
     /// # Errors
-    /// [`StoreError::Missing`](crate::StoreError::Missing), and those of [`Store::connect`].
+    /// [`DbError::Missing`](crate::DbError::Missing), and those of [`Store::connect`].
     pub async fn connect_existing(url: &str, migrate: bool, clock: Clock) -> Result<Store> {
         Store::open(url, false, migrate, clock).await
     }
@@ -67,13 +67,13 @@ impl Store {
         self.db.subscribe(topic)
     }
 
-    /// Ends the use of the ledger: what was asked for is written, other processes know of it, and a SQLite file holds
-    /// everything, with no log beside it unless another process uses it. For programs that are about to end.
+    /// Closes the ledger, for programs that are about to end. Afterwards all pending writes are done, other processes know
+    /// of them, and a SQLite file holds everything, with no log beside it unless another process uses it.
     pub async fn close(&self) {
         self.db.close().await;
     }
 
-    /// The same ledger for a person or program that acts by hand: what is done through it stands in the audit log.
+    /// Returns the same ledger for a person or program that acts by hand: its actions are recorded in the audit log.
     #[must_use]
     pub fn acting_as(&self, actor: Actor) -> Store {
         Store { actor: Some(Arc::new(actor)), ..self.clone() }
@@ -84,7 +84,7 @@ impl Store {
         self.actor.clone()
     }
 
-    /// The present, by the clock that all workers on this database share.
+    /// The current time, by the clock that all workers on this database share.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -96,7 +96,7 @@ impl Store {
         self.clock.clone()
     }
 
-    /// Sets the clock by the database's, so that machines whose clocks differ agree on what is due.
+    /// Sets the clock by the database's clock, so that machines whose clocks differ agree on what is due.
     ///
     /// # Errors
     /// The database can't be reached.
@@ -110,8 +110,8 @@ impl Store {
                     &[],
                 )
                 .await?;
-            // An answer that was long on its way, as to a machine that slept, tells the past: a clock
-            // set by it would take a call that waited too long for a fresh one.
+            // An answer that took long to arrive, as on a machine that slept, tells a past time. A clock set by it would
+            // take a call that waited too long for a fresh one.
             if self.clock.now().since(asked) <= LONGEST_ANSWER {
                 self.clock.follow(Timestamp(shared));
             }
@@ -119,7 +119,7 @@ impl Store {
         Ok(())
     }
 
-    /// The same ledger for reading page after page of it: on SQLite by a connection of its own.
+    /// Returns the same ledger for reading page after page: on SQLite through a connection of its own.
     pub(crate) fn reading_much(&self) -> Store {
         Store { db: self.db.reading_much(), ..self.clone() }
     }
@@ -127,7 +127,7 @@ impl Store {
     /// Whether the database answers.
     ///
     /// # Errors
-    /// It doesn't.
+    /// The database doesn't answer.
     pub async fn ping(&self) -> Result<()> {
         let mut conn = self.db.read().await?;
         let _: i64 = conn.fetch_value("SELECT COUNT(*) FROM provider_gates", &[]).await?;

@@ -1,13 +1,13 @@
-//! What others may wait for.
+//! Changes that other tasks and processes may wait for.
 
-/// What may have changed.
+/// A kind of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
     /// There may be something to send: a batch was published, a gate opened, a person is due.
     Queue,
     /// A webhook was stored.
     Inbox,
-    /// A result may be asked for soon: an order was taken under a tracking id.
+    /// A result may be polled for soon: a provider took an order under a tracking id.
     Polls,
 }
 

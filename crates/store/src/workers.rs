@@ -33,7 +33,7 @@ pub struct NewWorker {
 /// What a worker knows of a provider.
 #[derive(Debug, Clone)]
 pub struct ProviderSetup {
-    /// Which.
+    /// The provider.
     pub provider: Provider,
     /// A hash of the key; `None` without a key.
     pub key_fingerprint: Option<String>,
@@ -110,7 +110,7 @@ impl Store {
             .await
     }
 
-    /// The providers that a worker could use which ran last.
+    /// Returns the providers that the workers which ran last could use.
     ///
     /// # Errors
     /// The database can't be used.
@@ -179,7 +179,7 @@ impl Store {
 }
 
 impl ProviderSetup {
-    /// What keeps a worker from using the provider.
+    /// The reason why a worker can't use the provider, if there is one.
     fn lacks(&self) -> Option<OffReason> {
         if self.key_fingerprint.is_none() {
             Some(OffReason::NoKey)
@@ -191,7 +191,7 @@ impl ProviderSetup {
     }
 }
 
-/// Why no worker that runs can use each provider. A provider is not there where no worker runs that would say.
+/// Why no running worker can use each provider; `None` if one can. Providers that no running worker reports are left out.
 async fn what_is_off(
     conn: &mut Conn,
     timeout: Duration,
@@ -245,7 +245,7 @@ async fn write_off(conn: &mut Conn, provider: Provider, off: Option<OffReason>) 
     Ok(())
 }
 
-/// What a worker brings along for a provider. One that can't use it says nothing about its gate.
+/// Tells a gate what a worker brings for it: key, rate, webhook URL. A worker that can't use the provider changes nothing.
 async fn tell_gate(conn: &mut Conn, setup: &ProviderSetup, now: Timestamp) -> Result<()> {
     if setup.lacks().is_some() {
         return Ok(());
@@ -270,7 +270,7 @@ async fn tell_gate(conn: &mut Conn, setup: &ProviderSetup, now: Timestamp) -> Re
         ],
     )
     .await?;
-    // What an old key was refused for says nothing about a new one.
+    // The refusal of an old key says nothing about a new one.
     if new_key && gate.key_fingerprint.is_some() && gate.breaker.state != GateState::Open {
         state::open(conn, provider).await?;
     }

@@ -29,7 +29,7 @@ pub struct Inner {
     pub worker: WorkerId,
     /// The ledger.
     pub store: Store,
-    /// By what the queue is worked off.
+    /// The durations and limits by which the queue is worked off.
     pub policy: Policy,
     /// Ocean, where there is a key for it.
     pub ocean: Option<ocean::Client>,
@@ -50,21 +50,21 @@ pub struct Inner {
 /// Limits that the user set.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Most requests over all workers, by provider.
+    /// Most requests to Ocean, over all workers.
     pub ocean_rate: Rate,
     /// The same for Clodura.
     pub clodura_rate: Rate,
-    /// Most open requests in this process.
+    /// Most open requests to Ocean in this process.
     pub ocean_in_flight: usize,
     /// The same for Clodura.
     pub clodura_in_flight: usize,
     /// Most people in one Ocean request.
     pub ocean_people: usize,
-    /// Reserved a person.
+    /// Credits reserved for each person at Ocean.
     pub ocean_price: PerPerson,
     /// The same for Clodura.
     pub clodura_price: PerPerson,
-    /// People out before a webhook proved the URL.
+    /// Most people out until a webhook has proved the webhook URL.
     pub canary: usize,
     /// Whether Clodura may ask its partners.
     pub clodura_partners: bool,
@@ -78,7 +78,7 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    /// Puts everything together.
+    /// Puts the application together.
     #[must_use]
     pub fn new(inner: Inner) -> Self {
         let metrics = Metrics::new(inner.store.now());
@@ -91,13 +91,13 @@ impl App {
         &self.metrics
     }
 
-    /// What went well without a log line of its own.
+    /// Returns the counters of requests and results that went well without a log line of their own.
     #[must_use]
     pub fn routine(&self) -> &Routine {
         &self.routine
     }
 
-    /// Requests a second that the user allows.
+    /// Requests a second that the user allows at `provider`.
     #[must_use]
     pub fn rate(&self, provider: Provider) -> f64 {
         match provider {
@@ -106,7 +106,7 @@ impl App {
         }
     }
 
-    /// What is reserved for a person.
+    /// Credits reserved for a person at `provider`.
     #[must_use]
     pub fn price(&self, provider: Provider) -> PerPerson {
         match provider {
@@ -122,10 +122,10 @@ impl App {
         Some(self.signing.webhook_url(base, provider, call_id))
     }
 
-    /// Writes something down that must not be lost, however long the database is away.
+    /// Makes a write that must not be lost, however long the database is away.
     ///
     /// # Errors
-    /// What is not the database's absence: the write was fenced off, or it would never succeed.
+    /// The write was fenced off, or would never succeed.
     pub async fn retry_write<T, F, Fut>(
         &self,
         what: &'static str,

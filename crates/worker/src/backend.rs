@@ -1,8 +1,8 @@
 //! The bridge between apalis and the ledger: apalis runs the work, the ledger decides what there is.
 //!
-//! A [`Source`] claims from the ledger as many tasks as there are free slots, never more, so that
-//! nothing sits claimed in a buffer; a slot travels with its task and is free when the task ends, or
-//! when all that is left of it is to write down what was answered.
+//! A [`Source`] claims from the ledger as many tasks as there are free slots, never more, so that no claimed task
+//! waits in a buffer. A slot travels with its task. It is free when the task ends, or when only the answer is left to
+//! be written down.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -24,40 +24,41 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::supervise::Supervisor;
 
-/// How long a source that has nothing to do is left alone, if nobody wakes it.
+/// How long a source that has nothing to do is left alone, unless a change wakes it.
 const SLOW_POLL: Duration = Duration::from_secs(5);
-/// After a claim that brought nothing, changes are not looked at again sooner than this.
+/// How long a source ignores changes after a claim that brought nothing.
 const QUIET: Duration = Duration::from_millis(10);
-/// How long a source with more work than slots waits for more free slots: one claim for many is cheaper.
+/// How long a source with more work than slots waits for more free slots: one claim for many tasks is cheaper.
 const GATHER: Duration = Duration::from_millis(3);
-/// So many slots are many: the work in each is small, and claiming it costs about as much.
+/// A source with at least this many slots waits for more of them: the work in each is small, and claiming it costs
+/// about as much.
 const MANY: usize = 8;
 
-/// What was claimed, with the slot that it takes up.
+/// A claimed task, with the slot that it takes up.
 #[derive(Clone)]
 pub struct Job<T> {
     /// The work.
     pub work: T,
     /// apalis wants its tasks to be `Clone`; the slot is free when the last clone is gone, if not before.
     slot: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
-    /// Until it is gone, the process has something to finish.
+    /// While it exists, the process has something to finish.
     _unfinished: TaskTrackerToken,
 }
 
 impl<T> Job<T> {
-    /// Lets somebody else have the slot: what is left to do takes up none.
+    /// Frees the slot for another task: the rest of this task needs none.
     pub fn free_slot(&self) {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
-/// What a claim came to.
+/// The result of a claim.
 pub struct Claimed<T> {
     /// Tasks to be done now.
     pub work: Vec<T>,
-    /// When there may be more, if nothing happens before.
+    /// When there may be more tasks, if no change comes before.
     pub again_at: Option<Timestamp>,
-    /// The time is a matter of the rate: nothing that happens can bring it nearer.
+    /// `again_at` follows from the rate limit: no change can bring it nearer.
     pub paced: bool,
 }
 
@@ -83,7 +84,7 @@ impl<T> Clone for ClaimedQueue<T> {
 }
 
 impl<T> ClaimedQueue<T> {
-    /// What was claimed and not begun when the workers stopped.
+    /// Takes the tasks that were claimed and not begun when the workers stopped.
     pub fn left_over(&self) -> Vec<T> {
         let mut receiver = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::from_fn(|| receiver.try_recv().ok()).map(|job| job.work).collect()
@@ -111,8 +112,8 @@ impl<T: Send + 'static> Backend for ClaimedQueue<T> {
         receiver.poll_recv(cx).map(|job| job.map(|job| Ok(Task::new(job))))
     }
 
-    /// A worker that its Monitor restarts must find the channel open; what is left over at the end
-    /// is given back by [`ClaimedQueue::left_over`].
+    /// An apalis worker that its Monitor restarts must find the channel open. Tasks left in it at the end are given
+    /// back by [`ClaimedQueue::left_over`].
     fn poll_close(
         &mut self,
         _: &mut Context<'_>,
@@ -144,22 +145,22 @@ pub struct Feed {
     pub name: &'static str,
     /// How many tasks may run at once.
     pub slots: Arc<Semaphore>,
-    /// The same as a number.
+    /// The number of all slots.
     pub all: usize,
     /// Tasks that are not finished.
     pub unfinished: TaskTracker,
-    /// Wakes it before its time.
+    /// Wakes the feed before its time.
     pub changes: Subscription,
     /// The ledger's clock.
     pub clock: Clock,
-    /// Watches it.
+    /// Watches the feed's task.
     pub supervisor: Supervisor,
-    /// Ends it.
+    /// Stops the feed.
     pub stopping: CancellationToken,
 }
 
 impl Feed {
-    /// Starts claiming; the backend hands out what was claimed.
+    /// Starts claiming; the backend hands out the claimed tasks.
     pub fn start<S: Source>(
         self,
         source: S,
@@ -170,8 +171,8 @@ impl Feed {
         (ClaimedQueue(Arc::new(Mutex::new(receiver))), feed)
     }
 
-    /// Claims until it is to stop. A database that is away is waited for here: an error that reached
-    /// apalis would cancel what is in flight.
+    /// Claims until told to stop. Waits here while the database is away: an error that reached apalis would cancel
+    /// the tasks in flight.
     async fn run<S: Source>(mut self, mut source: S, sender: mpsc::UnboundedSender<Job<S::Work>>) {
         let (mut failures, mut saturated) = (0, false);
         while let Some(mut slots) = self.free_slots(saturated).await {
@@ -184,7 +185,7 @@ impl Feed {
                         let Some(slot) = slots.split(1) else { break };
                         let slot = Arc::new(Mutex::new(Some(slot)));
                         let _unfinished = self.unfinished.token();
-                        // Fails only once nobody works any more; the process is ending then.
+                        // Fails only once no apalis worker is left; the process is ending then.
                         let _ = sender.send(Job { work, slot, _unfinished });
                     }
                     drop(slots);
@@ -203,8 +204,8 @@ impl Feed {
         }
     }
 
-    /// All slots that are free, at least one, and where there is more work than slots rather all that
-    /// there are; `None` when it is time to stop.
+    /// Waits for a free slot and takes all slots that are free. A source with more work than slots waits a moment for
+    /// the other slots, too. Returns `None` when it is time to stop.
     async fn free_slots(&self, saturated: bool) -> Option<OwnedSemaphorePermit> {
         let first = tokio::select! {
             biased;

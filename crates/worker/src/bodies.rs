@@ -1,5 +1,6 @@
-//! Reading webhooks' bodies within a budget. Whoever knows a signed address may send large bodies over many connections:
-//! however many they are, only so much of them is held in memory, and what a provider sends usually is not kept waiting.
+//! Reads webhooks' bodies within a budget. A client that knows a signed address may send large bodies over many
+//! connections. Only a limited part of them is held in memory, and bodies of the usual size don't wait for large
+//! ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +18,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The largest body taken, unpacked: a whole call of 500 people is some 100 KiB.
 const LARGEST: usize = 4 * 1024 * 1024;
-/// So much of a body is read, and parsed, at once: the result of one person.
+/// Bytes of a body that are read, and parsed, without waiting for room: the result of one person.
 const SMALL: usize = 16 * 1024;
-/// What usual bodies hold in all, in KiB.
+/// Room for all bodies of the usual size together, in KiB.
 const USUAL_BUDGET: usize = 8 * 1024;
-/// What larger ones hold in all, in KiB: two of the largest.
+/// Room for all larger bodies together, in KiB: two of the largest.
 const LARGE_BUDGET: usize = 8 * 1024;
-/// What the process parses at a time, in KiB, when bodies come and when they are applied: one of the largest. A tree of JSON
-/// may take twenty times the room of its text.
+/// Bodies that the process parses at a time, in KiB, when they come and when they are applied: one of the largest. A
+/// tree of JSON may take twenty times the room of its text.
 const PARSED_AT_ONCE: usize = 4 * 1024;
 static PARSING: Semaphore = Semaphore::const_new(PARSED_AT_ONCE);
 /// How long a body may take to arrive.
@@ -39,11 +40,11 @@ pub struct Bodies {
     large: Arc<Semaphore>,
 }
 
-/// A body, and its room in the budget.
+/// A body and its room in the budget.
 pub struct Received {
-    /// As it was before it was compressed.
+    /// The body as it was sent; unpacked after [`Bodies::unpack_and_check`].
     pub bytes: Vec<u8>,
-    /// Given back when it is dropped.
+    /// Given back when the body is dropped.
     pub room: Vec<OwnedSemaphorePermit>,
 }
 
@@ -58,7 +59,7 @@ impl Bodies {
     /// Reads a request's body.
     ///
     /// # Errors
-    /// The status to answer with: it is too large, broken off, too slow, or there is no room for it.
+    /// The status to answer with: the body is too large, broken off or too slow, or there is no room for it.
     pub async fn read(&self, request: Request) -> Result<Received, StatusCode> {
         if !is_framed_plainly(request.headers()) {
             return Err(StatusCode::NOT_IMPLEMENTED);
@@ -85,7 +86,7 @@ impl Bodies {
             if length > LARGEST {
                 return Err(StatusCode::PAYLOAD_TOO_LARGE);
             }
-            // One whose length nobody told.
+            // The length of this body was not declared.
             if length > held {
                 held = self.make_room(&mut received, length.max(USUAL)).await?;
             }
@@ -94,7 +95,7 @@ impl Bodies {
         Ok(received)
     }
 
-    /// Waits for room for `length` bytes; gives how many there is room for.
+    /// Waits for room for `length` bytes. Returns for how many bytes there is room.
     async fn make_room(&self, received: &mut Received, length: usize) -> Result<usize, StatusCode> {
         let (budget, room) =
             if length <= USUAL { (&self.usual, USUAL.min(length)) } else { (&self.large, LARGEST) };
@@ -108,10 +109,10 @@ impl Bodies {
         }
     }
 
-    /// Unpacks a body and looks whether it can be read, off the threads that serve.
+    /// Unpacks a body and checks whether it can be read. A large or packed body is read off the threads that serve.
     ///
     /// # Errors
-    /// The status to answer with: it is too large once unpacked, or there is no room for it.
+    /// The status to answer with: the unpacked body is too large, or there is no room for it.
     pub async fn unpack_and_check(
         &self,
         provider: Provider,
@@ -141,8 +142,8 @@ impl Bodies {
     }
 }
 
-/// Parses bodies of so many bytes off the threads that serve, as soon as there is room for their trees. `None` while the
-/// process ends.
+/// Parses bodies of `bytes` bytes off the threads that serve, as soon as there is room for their trees. Returns
+/// `None` while the process ends.
 pub async fn parse<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
@@ -159,7 +160,7 @@ pub async fn parse<T: Send + 'static>(
     }
 }
 
-/// Permits are of a KiB.
+/// Returns the permits for `bytes` bytes: one for each KiB begun.
 fn kib(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
@@ -168,7 +169,7 @@ fn declared(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// Whether nothing but chunks was made of the body on its way (RFC 9112 §6.1).
+/// Returns whether the body has no transfer coding but `chunked` (RFC 9112 §6.1).
 fn is_framed_plainly(headers: &HeaderMap) -> bool {
     let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
     encodings.all(|encoding| encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"))

@@ -1,4 +1,4 @@
-//! From settings to what the jobs need: keys, clients, signatures; in the sandbox the made-up ones.
+//! From settings to the parts that the jobs need: keys, clients, signatures. In the sandbox these are made up.
 
 use ::jobs::{OceanPlan, Provider, WorkerId};
 use anyhow::Context;
@@ -27,7 +27,7 @@ pub(crate) struct Accounts {
 }
 
 impl Accounts {
-    /// The user's, or the sandbox's in their place.
+    /// The user's accounts, or the sandbox's if there is one.
     pub(crate) fn new(config: &Config, sandbox: Option<&Sandbox>) -> Result<Self, StartError> {
         let Some(sandbox) = sandbox else {
             return Ok(Accounts {
@@ -114,7 +114,7 @@ pub(crate) async fn receiver(config: &Config, store: Store) -> Result<App, Start
     }))
 }
 
-/// The sandbox is in this process and reaches the listener as it is.
+/// How providers reach the webhook listener. The sandbox runs in this process and reaches the listener directly.
 pub(crate) fn public_url(
     config: &Config,
     sandbox: Option<&Sandbox>,
@@ -179,7 +179,7 @@ struct Fingerprints(String);
 
 impl Fingerprints {
     fn of(&self, text: &str) -> Option<String> {
-        // A key of any length will do: this is never none.
+        // HMAC takes a key of any length, so this is never `None`.
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).ok()?;
         mac.update(text.as_bytes());
         let tag = mac.finalize().into_bytes();

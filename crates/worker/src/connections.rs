@@ -1,5 +1,5 @@
-//! Which connections are open at a listener, and which has to go when there are too many: the one that has been
-//! longest without a whole request. A client that sends or reads slowly can't keep others out.
+//! The open connections of a listener. When there are too many, the connection that has been longest without a whole
+//! request is closed. A client that sends or reads slowly can't keep others out.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ pub struct Connections(Arc<Shared>);
 struct Shared {
     limits: Limits,
     open: Mutex<Open>,
-    /// A connection ended, or waits for its next request.
+    /// Notified when a connection ends or waits for its next request.
     freed: Notify,
 }
 
@@ -37,15 +37,15 @@ pub struct Connection {
 }
 
 impl Connections {
-    /// None are open yet.
+    /// Starts with no connection.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let (open, freed) = (Mutex::default(), Notify::new());
         Connections(Arc::new(Shared { limits, open, freed }))
     }
 
-    /// Takes a connection in. At the limit the one that has been longest without a whole request is told to go;
-    /// if all have one, waits for the first to end.
+    /// Takes a connection in. At the limit, tells the connection that has been longest without a whole request to
+    /// close. If every connection has a whole request, waits until one ends or is answered.
     pub async fn admit(&self, address: IpAddr) -> Arc<Connection> {
         loop {
             let freed = self.0.freed.notified();
@@ -58,12 +58,12 @@ impl Connections {
 }
 
 impl Connection {
-    /// A request has arrived whole: this connection stays until it is answered.
+    /// Marks a request as arrived whole: this connection stays until the request is answered.
     pub fn has_request(&self) {
         self.shared.open().has_request(self.id);
     }
 
-    /// The request was answered.
+    /// Marks the request as answered.
     pub fn answered(&self) {
         self.shared.open().answered(self.id);
         self.shared.freed.notify_one();
@@ -88,22 +88,22 @@ impl Shared {
 struct Open {
     next: u64,
     connections: HashMap<u64, Entry>,
-    /// Connections without a whole request, by since when.
+    /// Connections without a whole request, by the tick at which their wait began.
     incomplete: BTreeMap<u64, u64>,
-    /// How many of these each address has.
+    /// How many incomplete connections each address has.
     by_address: HashMap<IpAddr, usize>,
 }
 
 #[derive(Debug)]
 struct Entry {
     address: IpAddr,
-    /// Its key in `incomplete`; `None` while a whole request is worked on.
+    /// The connection's key in `incomplete`; `None` while a whole request is worked on.
     since: Option<u64>,
     evicted: CancellationToken,
 }
 
 impl Open {
-    /// `None`: at the limit, and every connection has a whole request.
+    /// Takes a connection in. Returns `None` at the limit if every connection has a whole request.
     fn admit(&mut self, address: IpAddr, limits: Limits) -> Option<(u64, CancellationToken)> {
         let crowded = !is_proxy(address)
             && self.by_address.get(&address).is_some_and(|n| *n >= limits.per_address);
@@ -119,7 +119,7 @@ impl Open {
         Some((id, evicted))
     }
 
-    /// Tells the oldest incomplete connection that `may` go to do so; whether there was one.
+    /// Tells the oldest incomplete connection that satisfies `may` to close. Returns whether there was one.
     fn evict(&mut self, may: impl Fn(&Entry) -> bool) -> bool {
         let mut ids = self.incomplete.values();
         let oldest = ids.find(|id| self.connections.get(id).is_some_and(&may)).copied();

@@ -14,7 +14,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The contract's exit code.
+    /// Returns the documented exit code.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {

@@ -1,10 +1,10 @@
 //! Crashes on order, for tests: at each boundary between two durable steps, `FAILPOINT` makes a
 //! debug build die there, or stop until it is sent SIGCONT. Release builds hold none of this.
 //!
-//! | `FAILPOINT` | it happens |
+//! | `FAILPOINT` | reached when |
 //! | --- | --- |
 //! | `written_sending` | a call is written down; nothing of it was sent |
-//! | `request_left` | a request was sent whole; what is answered is not looked at |
+//! | `request_left` | a request was sent whole; its answer is not looked at |
 //! | `answer_read` | the provider's answer is known; nothing of it was written down |
 //! | `answer_written` | it was written down |
 //! | `inbox_stored` | a webhook is stored; its sender was not told |
@@ -14,7 +14,7 @@
 
 use std::future::Future;
 
-/// A boundary was reached.
+/// Marks a boundary.
 #[cfg(not(debug_assertions))]
 pub fn reached(_name: &str) {}
 
@@ -35,17 +35,17 @@ pub async fn in_request<T>(request: impl Future<Output = T>) -> T {
     tokio::select! {
         biased;
         Ok(()) = has_left => {
-            // The connection has taken the last of it; it is on the wire before this is over.
+            // The connection has taken the last byte of the request, which is on the wire before this sleep ends.
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             reached("request_left");
             request.await
         }
-        // It never left.
+        // The request never left.
         answer = &mut request => answer,
     }
 }
 
-/// A boundary was reached.
+/// Marks a boundary.
 #[cfg(debug_assertions)]
 pub fn reached(name: &str) {
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,9 +60,9 @@ pub fn reached(name: &str) {
     if stops && !STOPPED.swap(true, Ordering::Relaxed) {
         eprintln!("failpoint {name}: the process stops");
         let pid = std::process::id().to_string();
-        // Returns once somebody has sent SIGCONT.
+        // Returns once the process gets SIGCONT.
         let _ = std::process::Command::new("sh").args(["-c", "kill -STOP \"$0\"", &pid]).status();
-        // The signal is one thread's to take before it stops the others, this one among them.
+        // One thread takes the signal before the signal stops the other threads, this one among them.
         #[expect(
             clippy::disallowed_methods,
             reason = "a debug build that was asked to stand still"

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Not `/readyz`: a restart does not help a worker whose database is away.
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n";
 
-/// More than the answer has.
+/// Bytes that are read of the answer; it has fewer.
 const LONGEST_ANSWER: u64 = 4096;
 
 #[allow(missing_docs, reason = "clap would show it in place of the command's own text")]
@@ -28,7 +28,7 @@ pub struct Options {
 /// Asks the worker.
 ///
 /// # Errors
-/// There is no answer, or one that is not of a healthy worker.
+/// There is no answer, or the worker is not healthy.
 pub fn check(options: &Options) -> Result<()> {
     let address = reachable(options.admin_addr);
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
@@ -46,7 +46,8 @@ pub fn check(options: &Options) -> Result<()> {
     }
 }
 
-/// All addresses of a machine can be listened on, but not connected to.
+/// Returns an address to connect to. A process can listen on the unspecified address, but no client can connect to
+/// it.
 fn reachable(listening: SocketAddr) -> SocketAddr {
     let ip = match listening.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

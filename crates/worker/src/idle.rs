@@ -1,4 +1,4 @@
-//! `--until-idle`: when there is nothing left to do.
+//! `--until-idle`: notices that there is nothing left to do.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use store::NextWebhook;
 
 use crate::app::App;
 
-/// How often it is looked at; cheap, since no row is counted.
+/// How often the ledger is asked; cheap, since no row is counted.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Why the queue is idle.
@@ -14,7 +14,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub enum Idle {
     /// Every row is finished.
     Finished,
-    /// All that is left waits for what waiting alone can't end.
+    /// Every row that is left is held by a cause that waiting can't end. A line for each cause.
     Stuck(Vec<String>),
 }
 

@@ -36,17 +36,17 @@ pub mod metrics;
 mod open_files;
 /// Writing down what must not be lost.
 mod retry_write;
-/// What goes well is one line a minute.
+/// Counts what goes well, for one log line a minute.
 pub mod routine;
 /// The registration list.
 pub mod runner;
-/// HTTP for strangers.
+/// HTTP for clients that are not trusted.
 pub mod server;
 /// The keys of webhook addresses.
 pub mod signing;
 /// Webhooks kept while the database is away.
 pub mod spool;
-/// Clients that take nothing of their answers.
+/// Closes connections of clients that don't read their answers.
 mod stalled;
 /// From the command line to a running worker, and its end.
 pub mod start;

@@ -10,16 +10,16 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::error::StartError;
 
-/// Connections that wait to be accepted, where the system allows so many: a burst of clients must not make a real one
-/// wait a second for its next try.
+/// Connections that may wait to be accepted, if the system allows this many: a burst of clients must not make a real
+/// one wait a second for its next try.
 const BACKLOG: u32 = 4096;
 
-/// A socket that was handed over by whoever started this process.
+/// A socket that the parent process handed over.
 pub struct Inherited(io::Result<Option<std::net::TcpListener>>);
 
 impl Inherited {
-    /// Takes the first socket that `LISTEN_FDS` announces. It changes the environment, so it comes
-    /// before there are threads.
+    /// Takes the first socket that `LISTEN_FDS` announces. This changes the environment, so call it before there are
+    /// threads.
     #[must_use]
     pub fn take() -> Self {
         Inherited(ListenFd::from_env().take_tcp_listener(0))
@@ -29,7 +29,7 @@ impl Inherited {
 /// The webhook listener: the inherited socket if there is one, else one of our own on `addr`.
 ///
 /// # Errors
-/// What was inherited is no TCP socket, or the address can't be used.
+/// The inherited file is no TCP socket, or the address can't be used.
 pub async fn webhooks(inherited: Inherited, addr: SocketAddr) -> Result<TcpListener, StartError> {
     let inherited = inherited.0.map_err(|error| {
         StartError::Usage(format!("LISTEN_FDS: {error}; pass one listening TCP socket"))

@@ -1,4 +1,4 @@
-//! What this process counts. How the ledger stands is read when it is asked for: `admin::metrics`.
+//! The counters of this process. The state of the ledger is read for each scrape: `admin::metrics`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// Of every metric of this project.
+/// The prefix of every metric of this project.
 pub const PREFIX: &str = "reveal_queue";
 
 /// What a request to a provider is for; the words of `call_log.kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// People.
+    /// Numbers of people.
     Reveal,
     /// Which ids people have.
     Lookup,
@@ -104,17 +104,17 @@ struct Counters {
     tokens_tried: Family<TokenTried, Counter>,
 }
 
-/// From a fast answer to a request's longest time.
+/// Seconds, from a fast answer to a request's longest time.
 fn request_buckets() -> Histogram {
     Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
 }
 
-/// A write takes milliseconds; a database that is away takes longer.
+/// Seconds. A write takes milliseconds; with the database away it takes longer.
 fn write_buckets() -> Histogram {
     Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0])
 }
 
-/// Webhooks that waited for a worker waited long.
+/// Seconds. Webhooks that waited for a worker to start waited long.
 fn backlog_buckets() -> Histogram {
     Histogram::new([0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 3600.0])
 }
@@ -138,14 +138,14 @@ impl Metrics {
         Metrics(Arc::new(counters))
     }
 
-    /// A request to a provider ended.
+    /// Counts a request to a provider that ended.
     pub fn request(&self, provider: Provider, kind: Kind, outcome: &'static str, took: Duration) {
         let (provider, kind) = (provider.as_str(), kind.as_str());
         self.0.requests.get_or_create(&Request { provider, kind, outcome }).inc();
         self.0.request_time.get_or_create(&Exchange { provider, kind }).observe(took.as_secs_f64());
     }
 
-    /// A request that costs no credits ended.
+    /// Counts an ended request that costs no credits.
     pub fn free_request<T>(
         &self,
         provider: Provider,
@@ -162,25 +162,25 @@ impl Metrics {
         self.request(provider, kind, outcome, took);
     }
 
-    /// A webhook was answered: `stored`, `spooled`, `malformed`, `refused`, `forged` or `lost`.
+    /// Counts an answered webhook: `stored`, `spooled`, `malformed`, `refused`, `forged` or `lost`.
     pub fn webhook_received(&self, provider: Provider, outcome: &'static str) {
         self.0.received.get_or_create(&Webhook { provider: provider.as_str(), outcome }).inc();
     }
 
-    /// A webhook became durable so long after its first byte.
+    /// Counts a webhook that became durable this long after its first byte.
     pub fn webhook_stored(&self, provider: Provider, took: Duration) {
         let labels = OfProvider { provider: provider.as_str() };
         self.0.store_time.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// A stored webhook was applied, so long after it was stored.
+    /// Counts a stored webhook that was applied this long after it was stored.
     pub fn webhook_applied(&self, provider: Provider, outcome: &'static str, waited: Duration) {
         let provider = provider.as_str();
         self.0.applied.get_or_create(&Webhook { provider, outcome }).inc();
         self.0.apply_time.get_or_create(&OfProvider { provider }).observe(waited.as_secs_f64());
     }
 
-    /// A token was tried at the dashboard: `right`, `wrong` or `too_fast`.
+    /// Counts a token that was tried at the dashboard: `right`, `wrong` or `too_fast`.
     pub fn token_tried(&self, from: TokenFrom, outcome: &'static str) {
         self.0.tokens_tried.get_or_create(&TokenTried { from: from.as_str(), outcome }).inc();
     }
@@ -238,7 +238,8 @@ impl Counters {
         );
     }
 
-    /// A counter that appears with its first event has no rate for it.
+    /// Creates counters before their first event: a counter that appears with its first event has no rate for that
+    /// event.
     fn begin_at_zero(&self) {
         for from in [TokenFrom::Form.as_str(), TokenFrom::Bearer.as_str()] {
             for outcome in ["right", "wrong", "too_fast"] {

@@ -2,12 +2,12 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Connections at the webhook listener, where the system allows so many.
+/// Connections at the webhook listener, if the system allows this many.
 const MOST_CONNECTIONS: usize = 8192;
 /// Files that are not for the webhook listener: the database, requests to providers, the dashboard, logs.
 const OTHER_FILES: usize = 512;
 
-/// Raises the process's limit of open files as far as it may go, and says how many of them the webhook listener may use.
+/// Raises the process's limit of open files as far as possible. Returns how many files the webhook listener may use.
 #[must_use]
 pub fn for_webhooks() -> usize {
     let limit = getrlimit(Resource::Nofile);

@@ -1,5 +1,5 @@
-//! Writing down what must not be lost: however long the database is away, but not for ever what it
-//! will never take.
+//! Retries a write that must not be lost, however long the database is away, but not for ever if the database will
+//! never take it.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use jobs::backoff::exponential;
 
-/// How long is waited between two tries, and when a write is given up.
+/// How long to wait between two tries, and when a write is given up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
     /// After the first failure.
     pub(crate) first: Duration,
     /// At most.
     pub(crate) longest: Duration,
-    /// A write that fails for so long while others succeed would never succeed. What it was to tell is
-    /// lost then, and its call is taken over as one of unknown outcome.
+    /// How long a write may fail while others succeed: beyond that it would never succeed. Its content is lost then,
+    /// and its call is taken over as one of unknown outcome.
     pub(crate) hopeless: Duration,
 }
 
@@ -27,8 +27,8 @@ impl Patience {
     };
 }
 
-/// Tries `write` until it succeeds, fails for good, or is hopeless. `others_succeed` tells whether the
-/// database takes another write just now: if it does, it is not the database that is away.
+/// Tries `write` until it succeeds, fails for good, or is hopeless. `others_succeed` tells whether the database takes
+/// another write just now: if so, the database is not away.
 pub(crate) async fn retry_write<T, E, W, O>(
     what: &'static str,
     patience: Patience,
@@ -73,7 +73,7 @@ mod tests {
         hopeless: Duration::from_millis(40),
     };
 
-    /// What comes of a write that fails `failures` times with `error`, and how often it was tried.
+    /// Returns the outcome of a write that fails `failures` times with `error`, and how often it was tried.
     async fn tried(
         failures: usize,
         error: &'static str,

@@ -1,5 +1,5 @@
-//! Requests for one person that went well are one log line a minute, not one each: a million rows must not
-//! be a million lines. The single lines are there at `debug`.
+//! Requests for one person that went well are counted in one log line a minute: a million rows must not be a million
+//! lines. At `debug` each request has its own line.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use jobs::Provider;
 
-/// How often the line is written, where there is anything to say.
+/// How often the line is written, if there is anything to count.
 pub const INTERVAL: Duration = Duration::from_secs(60);
 
-/// What went well since the last line; cheap to clone.
+/// Counts of what went well since the last line; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Routine(Arc<[Counts; Provider::ALL.len()]>);
 
@@ -21,7 +21,7 @@ struct Counts {
 }
 
 impl Routine {
-    /// Whether what goes well at `provider` is counted here in place of a line each.
+    /// Whether requests and results that go well at `provider` are counted here and have no line each.
     #[must_use]
     pub fn covers(provider: Provider) -> bool {
         provider.most_people() == 1
@@ -37,7 +37,7 @@ impl Routine {
         self.of(provider).results.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Writes the lines, and begins to count anew.
+    /// Writes the lines and resets the counts.
     pub fn log(&self) {
         for provider in Provider::ALL {
             let counts = self.of(provider);

@@ -19,10 +19,10 @@ use crate::jobs::{
     send_call, track_clodura,
 };
 
-/// A worker that fails is started again so many times; what it was doing is decided by the ledger.
+/// How often an apalis worker that fails is started again; the ledger decides what becomes of its task.
 const MOST_RESTARTS: usize = 1_000;
 
-/// Tasks of a kind that run at once: while one has the slot, another may write down its answer.
+/// Tasks of a kind that run at once, for each slot: while one has the slot, another may write down its answer.
 const AT_ONCE_PER_SLOT: usize = 2;
 
 /// All work of this process.
@@ -65,7 +65,7 @@ impl Runner {
             reveals: Vec::new(),
             monitor,
         };
-        // What this process lacks a key or a webhook URL for, it never claims; others may.
+        // This process never claims work for which it lacks a key or a webhook URL; other processes may.
         if app.ocean.is_some() {
             runner = runner.register_ocean(app);
         }
@@ -157,8 +157,8 @@ impl Runner {
         backend
     }
 
-    /// Works until the application is told to stop; then finishes what is in flight, for at most
-    /// `patience`, and gives back what was claimed and not begun, for at most `at_the_end`.
+    /// Works until the application is told to stop. Then finishes the work in flight, for at most `patience`, and
+    /// gives back what was claimed and not begun, for at most `at_the_end`.
     pub async fn run(self, patience: Duration, at_the_end: Duration) {
         let Runner { app, feeds, unfinished, reveals, monitor } = self;
         let stopping = app.stopping.clone();

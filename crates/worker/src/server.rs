@@ -1,5 +1,6 @@
-//! Serves HTTP to clients that may be slow, broken or hostile: each step has its time, at the limit of connections the
-//! one longest without a whole request goes, and at the end of the process requests are finished.
+//! Serves HTTP to clients that may be slow, broken or hostile. Each step has a time limit. At the limit of
+//! connections, the one that has been longest without a whole request is closed. At the end of the process, requests
+//! under way are finished.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -23,11 +24,11 @@ use crate::stalled::Stalled;
 
 /// How long the head of a request may take to arrive, from the connection's start or from the answer before it.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of its answer.
+/// How long a client may read nothing of its answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest head, and what a connection buffers at most: ours are some hundred bytes.
+/// The largest head, and the most that a connection buffers: genuine heads have some hundred bytes.
 const LARGEST_HEAD: usize = 16 * 1024;
-/// How long those who connected just before the end may take to begin: a connection on which nothing was read yet
+/// How long clients that connected just before the end may take to begin: a connection on which nothing was read yet
 /// would be closed unanswered.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long open connections may take to finish at the end.
@@ -44,7 +45,7 @@ pub struct Patience {
     pub limits: Limits,
     /// How long the head of a request may take to arrive.
     pub head: Duration,
-    /// How long a client may take nothing of its answer.
+    /// How long a client may read nothing of its answer.
     pub write: Duration,
 }
 
@@ -75,7 +76,7 @@ pub async fn serve(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, most likely: others must be closed first.
+                // Out of file descriptors, most likely: other connections must be closed first.
                 tracing::warn!(%error, "a connection can't be accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -125,14 +126,14 @@ fn converse(
     let connection = graceful.watch(connection);
     async move {
         tokio::select! {
-            // A peer that breaks off is its own matter.
+            // A peer that breaks off is no error of this process.
             _ = connection => {}
             () = place.evicted.cancelled() => {}
         }
     }
 }
 
-/// A request's body, which tells the connection once it has arrived whole.
+/// A request's body, which marks the connection once it has arrived whole.
 struct Watched {
     body: Incoming,
     place: Arc<Connection>,

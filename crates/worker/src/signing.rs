@@ -1,4 +1,4 @@
-//! The keys of webhook addresses as they are at the moment: a new one is taken up while the process runs.
+//! The current keys of webhook addresses: a new key is taken up while the process runs.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,13 +15,13 @@ use url::Url;
 pub struct Signing(Arc<RwLock<Signer>>);
 
 impl Signing {
-    /// With these keys until [`Signing::refresh`].
+    /// Uses these keys until [`Signing::refresh`].
     #[must_use]
     pub fn with(signer: Signer) -> Self {
         Signing(Arc::new(RwLock::new(signer)))
     }
 
-    /// With the keys of a ledger.
+    /// Uses the keys of a ledger.
     ///
     /// # Errors
     /// The database can't be used, or holds no usable key.
@@ -29,7 +29,7 @@ impl Signing {
         signer(store).await.map(Signing::with)
     }
 
-    /// Takes up a key that was made since.
+    /// Takes up a key that was made since the last read.
     ///
     /// # Errors
     /// The database can't be used; the keys stay as they were.

@@ -20,7 +20,7 @@ const DRAIN_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Spool(Arc<PathBuf>);
 
-/// What a file holds. `v` tells later versions how to read it.
+/// The content of a file. `v` tells later versions how to read it.
 #[derive(Serialize, Deserialize)]
 struct Kept<'a> {
     v: u32,
@@ -46,7 +46,7 @@ impl Spool {
         tokio::task::spawn_blocking(move || write(&directory, &webhook)).await?
     }
 
-    /// Moves what was kept into the inbox, now and then, until the process ends.
+    /// Moves spooled webhooks into the inbox, every second, until the process ends.
     pub async fn drain_forever(self, store: Store) {
         loop {
             if let Err(error) = self.drain(&store).await {
@@ -56,7 +56,7 @@ impl Spool {
         }
     }
 
-    /// Moves what was kept into the inbox. A crash between the two leaves it in both, which is
+    /// Moves spooled webhooks into the inbox. Returns how many. A crash midway leaves a webhook in both, which is
     /// harmless: applying is idempotent.
     ///
     /// # Errors
@@ -97,8 +97,8 @@ impl Spool {
     }
 }
 
-/// Written whole under another name, synced, renamed, and the directory synced: after a power loss
-/// the file is there, or the provider never got its 200.
+/// Writes the file whole under another name, syncs it, renames it, and syncs the directory. After a power loss the
+/// file is there, or the provider never got its 200.
 fn write(directory: &Path, webhook: &NewWebhook) -> std::io::Result<()> {
     create(directory)?;
     let kept = Kept {
@@ -118,7 +118,7 @@ fn write(directory: &Path, webhook: &NewWebhook) -> std::io::Result<()> {
     std::fs::File::open(directory)?.sync_all()
 }
 
-/// The spool's directory: bodies hold people's numbers, so it is its owner's alone.
+/// Creates the spool's directory, which only its owner can read: bodies hold people's numbers.
 pub(crate) fn create(directory: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }

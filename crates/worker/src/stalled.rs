@@ -1,4 +1,4 @@
-//! A connection whose client takes nothing of its answer for too long is broken off.
+//! Breaks a connection off if its client reads nothing of its answer for too long.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -14,12 +14,12 @@ use tokio::time::Sleep;
 pub struct Stalled {
     stream: TcpStream,
     patience: Duration,
-    /// Runs while the client takes nothing.
+    /// Runs while the client reads nothing.
     until: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stalled {
-    /// Watches `stream`, which may take nothing for `patience`.
+    /// Watches `stream`, whose client may read nothing for at most `patience`.
     pub fn new(stream: TcpStream, patience: Duration) -> Self {
         Stalled { stream, patience, until: None }
     }

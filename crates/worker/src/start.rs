@@ -23,15 +23,15 @@ use crate::spool::Spool;
 use crate::webhooks::Webhooks;
 use crate::{admin, bootstrap, open_files, server, webhooks};
 
-/// Connections to the dashboard and the metrics.
+/// Most connections to the dashboard and the metrics.
 const ADMIN_CONNECTIONS: usize = 256;
 
-/// How a worker ended that did not fail.
+/// How a worker that did not fail ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     /// It was told to, or everything is finished.
     Done,
-    /// All that is left waits for what waiting alone can't end.
+    /// Every row that is left is held by a cause that waiting can't end. A line for each cause.
     Stuck(Vec<String>),
 }
 
@@ -65,7 +65,7 @@ async fn run_on(
     let sandbox = start_sandbox(&config).await?;
     let app =
         bootstrap::worker(&config, store.clone(), sandbox.as_ref(), listener.as_ref()).await?;
-    // Before anybody is told that this process is ready, and may tell it to stop.
+    // Signals are caught before anything says that this process is ready: from then on it may be told to stop.
     let stop = StopSignals::listen().context("signals can't be listened for")?;
     announce(&app, &config, listener.as_ref(), &admin_listener);
 
@@ -92,7 +92,7 @@ async fn run_on(
     listen::say_ready();
     let ended = work(&app, &config, stop).await;
     stop_serving.cancel();
-    // What is left to do waits for nobody: the database may be away, and a provider's connection hang.
+    // The remaining steps have a time limit: the database may be away, and a provider's connection may hang.
     let last = step_at_the_end(config.shutdown_timeout);
     let servers = futures::future::join_all(receiving.into_iter().chain([serving]));
     if tokio::time::timeout(last, servers).await.is_err() {
@@ -155,13 +155,13 @@ async fn work(app: &App, config: &Config, mut stop: StopSignals) -> Ended {
     stuck.map_or(Ended::Done, Ended::Stuck)
 }
 
-/// How long each step after the work may take: giving back, closing connections, telling the ledger, closing it, ending
-/// threads. Six of them are kept of the shutdown timeout.
+/// How long each step after the work may take: giving back, closing connections, telling the ledger, closing it,
+/// ending threads. The shutdown timeout reserves the time of six steps.
 fn step_at_the_end(timeout: Duration) -> Duration {
     (timeout / 10).min(Duration::from_secs(1))
 }
 
-/// SIGTERM and SIGINT, from the moment that this is made.
+/// SIGTERM and SIGINT, from the moment that this value is made.
 struct StopSignals {
     terminate: Signal,
     interrupt: Signal,

@@ -1,4 +1,5 @@
-//! Tasks that must run for as long as the process does. One that panics is missing silently, so it ends the process.
+//! Tasks that must run for as long as the process does. A task that panics would be missing silently, so it ends the
+//! process.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -16,7 +17,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts a task. If it panics, that is logged, and [`Supervisor::failed`] returns.
+    /// Starts a task. If the task panics, that is logged, and [`Supervisor::failed`] returns.
     pub fn spawn(
         &self,
         name: &'static str,

@@ -1,4 +1,4 @@
-//! Logs: to stderr, as docs/logging.md has it.
+//! Logs, written to stderr as docs/logging.md describes.
 
 use std::io::IsTerminal;
 

@@ -1,5 +1,5 @@
-//! The webhook listener: the only thing that strangers can reach. A body is stored durably before it
-//! is acknowledged; applying it is somebody else's work.
+//! The webhook listener: the only part that strangers can reach. A body is stored durably before it is acknowledged;
+//! `jobs::apply_webhooks` applies it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::bodies::{Bodies, Received};
 use crate::failpoint;
 use crate::spool::Spool;
 
-/// How long the database is waited for before the body goes to the spool.
+/// How long to wait for the database before the body goes to the spool.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the listener needs.
@@ -32,7 +32,8 @@ pub struct Webhooks {
     pub bodies: Bodies,
 }
 
-/// `POST /webhooks/{provider}/{call_id}/{signature}`; GET and HEAD say that the address is right. Nothing else.
+/// `POST /webhooks/{provider}/{call_id}/{signature}`; GET and HEAD say that the address is right. No other address is
+/// served.
 pub fn router(webhooks: Webhooks) -> Router {
     Router::new().route(ROUTE, any(receive)).with_state(webhooks)
 }
@@ -42,7 +43,7 @@ async fn receive(
     path: Result<Path<(String, String, String)>, PathRejection>,
     request: Request,
 ) -> StatusCode {
-    // Whatever else is wrong: who can't sign learns nothing.
+    // A sender without a valid signature gets 404, whatever else is wrong, and learns nothing.
     let Ok(Path((provider, call_id, signature))) = path else { return StatusCode::NOT_FOUND };
     let Ok(provider) = provider.parse::<Provider>() else { return StatusCode::NOT_FOUND };
     let (started, metrics) = (Instant::now(), webhooks.app.metrics());
@@ -75,7 +76,7 @@ async fn receive(
     status
 }
 
-/// What became of a body.
+/// The outcome for a body.
 enum Taken {
     /// It is in the database.
     Stored,
@@ -99,7 +100,7 @@ impl Taken {
         }
     }
 
-    /// As metrics name it.
+    /// The outcome's word in the metrics.
     fn outcome(&self) -> &'static str {
         match self {
             Taken::Stored => "stored",
@@ -111,7 +112,7 @@ impl Taken {
     }
 }
 
-/// Keeps a body that the call's address still takes.
+/// Keeps a body if the call's address still takes one.
 async fn take(
     webhooks: Webhooks,
     provider: Provider,
@@ -122,7 +123,7 @@ async fn take(
     let checked = match tokio::time::timeout(DATABASE_PATIENCE, reception).await {
         Ok(Ok(Reception::Full)) => Err(StatusCode::TOO_MANY_REQUESTS),
         Ok(Ok(Reception::Ended)) => Err(StatusCode::GONE),
-        // While the database is away it can't be known.
+        // While the database is away the call's state is not known, and the body is kept.
         _ => webhooks.bodies.unpack_and_check(provider, received).await,
     };
     let (received, malformed) = match checked {
@@ -149,7 +150,7 @@ async fn keep(
     received: Received,
     malformed: bool,
 ) -> Taken {
-    // It keeps its room until it is durable.
+    // The body keeps its room until it is durable.
     let Received { bytes: body, room: _room } = received;
     let webhook = Arc::new(NewWebhook { provider, call_id: call_id.clone(), body, malformed });
     let storing = webhooks.app.store.store_webhook(Arc::clone(&webhook));

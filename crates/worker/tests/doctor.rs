@@ -87,7 +87,7 @@ impl Setup {
         (output.status.code(), troubles.collect())
     }
 
-    /// Asserts that exactly one thing is wrong, and that it is said with `words`.
+    /// Asserts that exactly one check is wrong, and that its message contains `words`.
     async fn is_wrong(&self, words: &str) {
         let (code, troubles) = self.troubles().await;
         let wrong: Vec<_> = troubles.iter().filter(|line| line.starts_with("wrong")).collect();
@@ -190,7 +190,7 @@ async fn a_webhook_address_that_no_provider_should_get() {
     let page = "docs/webhook-address.md";
     assert!(end_to_end::repository().join(page).is_file());
     assert!(String::from_utf8_lossy(&setup.doctor(&[]).await.stdout).contains(page));
-    // The name is one that never exists; what counts is what is said of the scheme.
+    // The name never exists; what matters is the message about the scheme.
     let setup = Setup::good().await.set("WEBHOOK_PUBLIC_URL", "http://hooks.example.invalid");
     let (code, troubles) = setup.troubles().await;
     assert_eq!(code, Some(1));

@@ -20,9 +20,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use worker::server::{Patience, serve};
 
-/// Longer than any test waits: what happens within it happens for another reason.
+/// Longer than any test waits: an event within it has another cause.
 const NEVER: Duration = Duration::from_secs(600);
-/// What is to happen, happens by then.
+/// Every expected event happens by then.
 const BOUND: Duration = Duration::from_secs(20);
 
 /// Serves `/echo`, which answers with the body, and `/large`, which answers with more than a socket holds.
@@ -110,7 +110,7 @@ async fn each_step_has_its_time() {
 
     let (address, stop) = listener(Patience { write: moment, ..patient(32) }).await;
     let mut never_reads = open(&address, b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    // What is sent to a connection that was broken off is answered with a reset.
+    // Bytes sent to a connection that was broken off are answered with a reset.
     let broken = async {
         while never_reads.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.is_ok() {
             tokio::task::yield_now().await;

@@ -56,7 +56,7 @@ fn every_setting_says_what_it_is() {
     }
 }
 
-/// The worker warns of these at start: keys would travel in clear text.
+/// The worker warns of addresses without TLS at start: keys would travel in clear text.
 #[test]
 fn a_providers_address_without_tls_is_noticed() {
     let noticed = |url: &str| {

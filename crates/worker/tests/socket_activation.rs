@@ -19,7 +19,7 @@ fn start(socket: &TcpListener, directory: &Path) -> Child {
     let mut worker = Command::new("sh")
         .args(["-c", HAND_OVER, env!("CARGO_BIN_EXE_worker")])
         .args(["--sandbox", "--role=webhooks", "--admin-addr=127.0.0.1:0"])
-        // Nobody may listen here: the address is another machine's.
+        // No process can listen here: the address is another machine's.
         .args(["--listen-addr=192.0.2.1:1"])
         .current_dir(directory)
         .env("NO_COLOR", "1")
@@ -41,7 +41,7 @@ fn stop(mut worker: Child) {
     assert_eq!(worker.wait().expect("the worker ends").code(), Some(0));
 }
 
-/// The first line of the answer to a webhook that nobody signed.
+/// Returns the first line of the answer to an unsigned webhook.
 fn forged_webhook(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
@@ -72,7 +72,7 @@ fn nobody_is_refused_while_the_worker_restarts() {
         stop(first);
         let second = start(&socket, directory.path());
         let answer = forged_webhook(address);
-        // Before anything is asserted: the scope waits for whoever knocks.
+        // Set before any assertion: the scope waits for the thread that knocks.
         done.store(true, Ordering::Relaxed);
         assert_eq!(answer.expect("an answer"), "HTTP/1.1 404 Not Found");
         let answers = knocking.join().expect("the thread ends");

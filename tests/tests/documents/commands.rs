@@ -1,4 +1,4 @@
-//! Commands and flags that pages name are known to the programs.
+//! Checks that the programs know the commands and flags that the pages name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -8,7 +8,7 @@ use end_to_end::{binary, repository};
 use crate::markdown::Page;
 use crate::pages;
 
-/// What a program takes: each subcommand with its flags. The program itself is the subcommand "".
+/// The subcommands of a program, each with its flags. The program itself is the subcommand "".
 struct Known(BTreeMap<String, BTreeSet<String>>);
 
 impl Known {
@@ -17,7 +17,7 @@ impl Known {
         let mut known = BTreeMap::from([(String::new(), own.clone())]);
         for command in commands {
             let (mut flags, below) = help(program, &[&command]);
-            // Such as `alias split`.
+            // Nested subcommands, such as `alias split`.
             for inner in below {
                 flags.extend(help(program, &[&command, &inner]).0);
             }
@@ -27,7 +27,7 @@ impl Known {
         Known(known)
     }
 
-    /// What is unknown in the words that follow the program's name.
+    /// Returns the first unknown command or flag among the words that follow the program's name.
     fn unknown(&self, words: &[&str]) -> Option<String> {
         let command = words.first().filter(|word| is_name(word)).copied().unwrap_or_default();
         let Some(flags) = self.0.get(command) else {
@@ -62,13 +62,13 @@ fn help(program: &str, command: &[&str]) -> (BTreeSet<String>, Vec<String>) {
     (flags.collect(), names.map(str::to_owned).collect())
 }
 
-/// The commands in a line: what follows `enqueue` or `worker` where a command begins.
+/// The commands in a line: the words that follow `enqueue` or `worker` at the start of a command.
 fn commands(line: &str) -> Vec<(&'static str, Vec<&str>)> {
     let line = line.split(" #").next().unwrap_or(line).trim_start_matches("$ ");
     let mut found = Vec::new();
     for part in line.split(['|', ';', '&', '(']) {
         let mut words = part.split_whitespace().filter(|word| *word != "as_service");
-        // Variables that are set for the command.
+        // Skips variables that are set for the command.
         let first = words.find(|word| {
             !word
                 .split_once('=')
@@ -101,7 +101,7 @@ fn commands_and_flags_exist() {
     assert!(seen > 80, "only {seen} commands were found");
 }
 
-/// A new command has a line in the table that users read.
+/// Every command must have a line in the table that users read.
 #[test]
 fn the_readme_has_every_command() {
     let readme = Page::read(&repository().join("README.md"));

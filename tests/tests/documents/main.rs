@@ -1,4 +1,4 @@
-//! What the documents name exists: paths, links, commands, flags, log messages, words of the glossary.
+//! Checks that everything the documents name exists: paths, links, commands, flags, log messages, words of the glossary.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +24,7 @@ fn pages() -> Vec<Page> {
     documents.iter().map(|path| Page::read(path)).collect()
 }
 
-/// The files below a folder that end in `extension`, without what a build leaves behind.
+/// The files below a folder that end in `extension`, without the output of builds.
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -1,4 +1,4 @@
-//! The parts of a page that can be wrong.
+//! The parts of a page that the tests check.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ impl Page {
         Page { path: path.to_owned(), name, lines: with_blocks(&text) }
     }
 
-    /// Where links lead that stay within the repository.
+    /// The targets of links within the repository.
     pub fn links(&self) -> Vec<String> {
         let mut links = Vec::new();
         for line in self.prose() {
@@ -33,7 +33,7 @@ impl Page {
         links
     }
 
-    /// What stands between backquotes in its prose.
+    /// The texts between backquotes in its prose.
     pub fn spans(&self) -> Vec<&str> {
         self.prose().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
     }
@@ -48,14 +48,14 @@ impl Page {
         self.lines.iter().filter(|(_, code)| !code).map(|(line, _)| line.as_str())
     }
 
-    /// The names under which links find its headings.
+    /// The anchors of its headings.
     pub fn anchors(&self) -> Vec<String> {
         let headings = self.prose().filter(|line| line.starts_with('#'));
         headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect()
     }
 }
 
-/// The name of a heading, as the usual renderers make it.
+/// The anchor of a heading, as the usual renderers make it.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase();
     let kept = kept.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));

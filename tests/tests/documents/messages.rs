@@ -1,11 +1,11 @@
-//! Log messages and fields that docs/logging.md names are in the code.
+//! Checks that the log messages and fields of docs/logging.md are in the code.
 
 use end_to_end::repository;
 
 use crate::files;
 use crate::markdown::Page;
 
-/// All of the programs' code.
+/// The code of all programs.
 fn code() -> String {
     let crates = files(&repository().join("crates"), "rs");
     let programs =
@@ -39,7 +39,7 @@ fn messages_are_logged() {
     }
 }
 
-/// The last column of the glossary names where a word is found.
+/// The last column of the glossary names the place of a word in the code.
 #[test]
 fn words_of_the_glossary_are_used() {
     let page = Page::read(&repository().join("docs/glossary.md"));
@@ -54,7 +54,7 @@ fn words_of_the_glossary_are_used() {
     }
 }
 
-/// Each row of the last table of docs/adding-a-provider.md names what stands in which file.
+/// Each row of the last table of docs/adding-a-provider.md names items and their file.
 #[test]
 fn places_to_look_at_are_there() {
     let page = Page::read(&repository().join("docs/adding-a-provider.md"));
@@ -63,7 +63,7 @@ fn places_to_look_at_are_there() {
     for row in rows {
         let named: Vec<&str> = spans(&row[0]).collect();
         let (file, names) = named.split_last().expect("a file");
-        // Two places, each with its file.
+        // A row may name two places, each with its file.
         for pair in named.windows(2).filter(|pair| pair[1].ends_with(".rs")) {
             let text = std::fs::read_to_string(repository().join("crates").join(pair[1]))
                 .unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Links and paths lead somewhere.
+//! Checks that links and paths have a target.
 
 use std::path::{Path, PathBuf};
 
@@ -47,7 +47,7 @@ fn paths_exist() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
-/// Names of files such as `calls/claim.rs`, short for the one file whose path ends so.
+/// Checks names of files such as `calls/claim.rs`, which stand for the file whose path ends like this.
 #[test]
 fn files_exist() {
     let all: Vec<PathBuf> =
@@ -65,7 +65,7 @@ fn files_exist() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
-/// Paths are meant from the top; in a crate's own page, from that crate.
+/// Whether a path exists from the top of the repository or from the page's folder.
 fn exists(page: &Page, path: &str) -> bool {
     let from = |folder: &Path| folder.join(path).exists();
     from(&repository()) || from(page.path.parent().unwrap())

@@ -1,4 +1,4 @@
-//! Webhook addresses that strangers know: what they can make the listener hold, and how their secret is replaced.
+//! Webhook addresses that strangers know: how much memory their bodies can take, and how the secret is replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Out {
     }
 }
 
-/// Whether a secret alone made an address.
+/// Whether an address is signed with this secret.
 fn signed_by(url: &str, secret: &str) -> bool {
     let made_at = Timestamp(0);
     let secret = DatedSecret { secret: SecretString::from(secret), made_at };
@@ -69,14 +69,14 @@ fn peak(process: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
 }
 
-/// Sends a body as far as it is taken; the status, unless the connection was broken off.
+/// Sends a body as far as the server reads it; returns the status, unless the connection was broken off.
 async fn send(address: &str, path: &str, body: &[u8]) -> Option<u16> {
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     let socket = TcpSocket::new_v4().ok()?;
-    // Small, since a thousand large ones could use up the memory that the system has for TCP.
+    // A small buffer, because a thousand large ones could use up the system's memory for TCP.
     socket.set_send_buffer_size(64 * 1024).ok()?;
     let mut stream = socket.connect(address.parse().ok()?).await.ok()?;
     let _ = stream.write_all(head.as_bytes()).await;
@@ -91,7 +91,7 @@ async fn many_large_bodies_fit_in_memory(kind: Kind) {
     let url = out.urls().remove(0);
     let address = out.worker.webhooks.clone();
     let path = url.split_once(&address).unwrap().1.to_owned();
-    // Many small values: a tree of them takes the most room.
+    // Many small values: as a parsed tree they take the most memory.
     let mut body = b"{\"phones\": [], \"more\": [".to_vec();
     body.resize((4 << 20) - 10, b'1');
     for comma in body.iter_mut().skip(40).step_by(2) {
@@ -107,7 +107,7 @@ async fn many_large_bodies_fit_in_memory(kind: Kind) {
             tokio::spawn(async move { send(&address, &path, &body).await })
         })
         .collect();
-    // A usual body is taken beside them.
+    // A usual body is accepted at the same time.
     let usual = json!({"phones": [{"personId": "found-0", "status": "inProgress"}]}).to_string();
     let reply = tokio::time::timeout(LONG, post(&url, usual.as_bytes())).await.expect("an answer");
     assert_eq!(reply.status, 200);
@@ -133,12 +133,12 @@ async fn a_secret_is_replaced_while_calls_are_out(kind: Kind) {
     let rotated = out.scene.enqueue(&["rotate", "webhook-secret"]).await.with_code(0);
     assert!(rotated.stderr.contains("In a minute"), "{}", rotated.stderr);
     assert_eq!(out.scene.db.int("SELECT COUNT(*) FROM audit_log WHERE action = 'rotate'").await, 1);
-    // Two minutes pass for the secrets alone.
+    // Two minutes pass, for the secrets only.
     out.scene
         .db
         .rows("UPDATE secrets SET created_at = created_at - 120000 WHERE purpose = 'webhook'")
         .await;
-    // Secrets are looked at with each sign of life: after two, they were.
+    // A worker reads the secrets with each heartbeat: after two heartbeats it has read them.
     for _ in 0..2 {
         let alive = "SELECT heartbeat_at FROM workers";
         let before = out.scene.db.int(alive).await;

@@ -1,4 +1,4 @@
-//! `--providers available`: people with one key finish.
+//! `--providers available`: users with one key can finish a batch.
 
 use end_to_end::{Kind, Row, Scene, csv_of};
 use sandbox::Config;

@@ -31,14 +31,14 @@ fn patient() -> Config {
     config
 }
 
-/// What takes the database away from the workers.
+/// The means that takes the database away from the workers.
 enum Away {
     Locked(Option<SqliteConnection>),
     Cut(Proxy),
 }
 
 impl Away {
-    /// Has to be there before the workers are.
+    /// Must run before the workers start.
     async fn prepare(scene: &mut Scene) -> Away {
         if scene.db.kind == Kind::Sqlite {
             return Away::Locked(None);
@@ -91,7 +91,7 @@ async fn webhooks_are_spooled_while_the_database_is_away(kind: Kind) {
     scene.until("SELECT awaiting FROM batch_status", "25").await;
     away.begin(&scene).await;
     scene.sandbox.release_webhooks();
-    // Every one of them is answered with 200, and is on disk.
+    // Every webhook is answered with 200, and is on disk.
     assert!(scene.sandbox.wait_until_idle(LONG).await);
     assert_eq!(spooled(&scene), 6);
     worker.process.kill();
@@ -152,7 +152,7 @@ async fn a_database_that_is_away_for_some_seconds_is_waited_for(kind: Kind) {
     assert_eq!((stats.ocean.people_asked_again, stats.clodura.people_asked_again), (0, 0));
 }
 
-/// Two workers; the first has requests out that are never answered.
+/// Starts two workers; the first one has requests out that are never answered.
 async fn two_workers(kind: Kind) -> (Scene, String, Worker, Worker) {
     let mut scene = Scene::new(kind, patient()).await;
     scene.set("HEARTBEAT_TIMEOUT", "1s");
@@ -185,7 +185,7 @@ async fn a_dead_worker_s_calls_are_taken_over(kind: Kind) {
     assert_eq!(scene.sandbox.stats().ocean.people_asked_again, 0);
 }
 
-/// SQLite's lock is held by a process, and by one that is stopped for as long as it is stopped.
+/// Stops a worker at a moment at which it doesn't hold the SQLite lock. A stopped process keeps the lock.
 async fn stop_outside_of_a_write(scene: &Scene, worker: &Worker) {
     loop {
         worker.process.signal("STOP");
@@ -216,7 +216,7 @@ async fn a_worker_that_was_stopped_does_not_overrule(kind: Kind) {
     assert_eq!((stats.ocean.people_asked_again, stats.clodura.people_asked_again), (0, 0));
 }
 
-/// The people of a claim whose commit was done and not answered are sent, once, and not left to expire.
+/// The people of a claim whose commit succeeded without an answer are sent, once, and not left to expire.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_whose_commit_is_not_answered_is_sent() {
     let mut scene = Scene::new(Kind::Postgres, patient()).await;
@@ -266,7 +266,7 @@ async fn a_full_disk_says_so_and_recovers() {
     };
     let size = size("").max(size("-wal")) + 1_000_000;
     let mut command = Command::new("sh");
-    // In units of 512 bytes; a process that ignores SIGXFSZ is told by an error, as by a full disk.
+    // In units of 512 bytes. A process that ignores SIGXFSZ gets a write error, as on a full disk.
     let limit = size / 512;
     let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\"");
     command.args(["-c", &script]).arg(binary("worker"));

@@ -1,4 +1,4 @@
-//! Results that can't arrive are money lost: few people are out until a webhook has come.
+//! Results that can't arrive are lost money, so few people are asked for until a webhook has come.
 
 use end_to_end::{Kind, LONG, Row, Scene, eventually};
 use sandbox::Config;
@@ -17,7 +17,7 @@ async fn scene(kind: Kind) -> Scene {
     scene
 }
 
-/// Whatever else the workers do meanwhile, such as this other work, they send no more to Ocean.
+/// Gives the workers other work, and waits for its end. Meanwhile they must send no more to Ocean.
 async fn other_work_is_done(scene: &Scene) {
     let others: Vec<Row> = (0..50).map(|n| Row::clodura(format!("c{n}"))).collect();
     scene.submit(&others, &[]).await;
@@ -36,7 +36,7 @@ async fn without_a_proof_few_people_are_out(kind: Kind) {
     let status = scene.enqueue(&["status"]).await.with_code(0).stdout;
     assert!(status.contains("WEBHOOK_PUBLIC_URL"), "{status}");
     deaf.stop().await.with_code(0);
-    // A day later, with an address that works: the ten are lost, and all others come through.
+    // A day later, with an address that works: the ten people are lost, and all other results arrive.
     scene.db.rows("UPDATE calls SET deadline_at = 0 WHERE deadline_at IS NOT NULL").await;
     scene.worker().until_idle().await.with_code(0);
     let tally = equals_truth(&scene, &batch.id, &rows, |_, state| state == "expired").await;
@@ -68,7 +68,7 @@ async fn an_hour_of_silence_asks_for_a_new_proof(kind: Kind) {
     })
     .await;
     let third = scene.submit(&ocean(60..100), &[]).await;
-    // A small request asks for the new proof, not the one that may be lost.
+    // A new small request brings the proof, not the earlier request whose webhook may be lost.
     assert!(scene.sandbox.wait_for(LONG, |s| s.ocean.accepted_people == 70).await);
     other_work_is_done(&scene).await;
     assert_eq!(scene.sandbox.stats().ocean.accepted_people, 70);

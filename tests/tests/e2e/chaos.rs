@@ -1,6 +1,6 @@
-//! kill -9 anywhere: the worker dies again and again at moments nobody chose, against a provider at
-//! which everything goes wrong that can. In the end every row has its truth, or has expired because
-//! no result can have come, and nobody was asked or paid for twice.
+//! kill -9 anywhere: the worker is killed again and again at random moments, against a provider with
+//! every kind of fault. In the end every row has its true result, or has expired because
+//! no result can have come, and no person was asked or paid for twice.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const KILLS: usize = 50;
 const OCEAN: usize = 5_000;
 const CLODURA: usize = 2_000;
 
-/// `E2E_SEED` repeats a run's decisions; what the processes make of them is theirs.
+/// `E2E_SEED` repeats a run's decisions; the timing of the processes still differs.
 fn seed() -> u64 {
     let given = std::env::var("E2E_SEED").ok().and_then(|seed| seed.parse().ok());
     given.unwrap_or_else(|| rand::random_range(0..1_000_000))
@@ -67,7 +67,7 @@ fn broken_world(seed: u64) -> Config {
     config.clodura.not_found_404_rate = 0.2;
     (config.ocean.faults, config.clodura.faults) = (requests_fail(), requests_fail());
     (config.ocean.webhooks, config.clodura.webhooks) = (webhooks_fail(), webhooks_fail());
-    // A restart takes a moment: what is not malformed is delivered in the end.
+    // Deliveries are repeated for long enough that restarts lose none, except malformed ones.
     config.delivery.attempts = 60;
     config.delivery.retry_delay_ms = 200;
     config
@@ -91,13 +91,13 @@ async fn killed_fifty_times(kind: Kind) {
     let mut random = StdRng::seed_from_u64(seed);
     for _ in 0..KILLS {
         let mut worker = scene.worker().spawn();
-        // From before it is up to well into its work.
+        // From before the worker is ready until well into its work.
         let moment = Duration::from_millis(random.random_range(20..900));
         tokio::time::sleep(moment).await;
         worker.kill();
     }
     scene.worker().until_idle().await.with_code(0);
-    // Late webhooks may still better a row.
+    // Late webhooks may still improve a row.
     let worker = scene.worker().start().await;
     assert!(scene.sandbox.wait_until_idle(LONG).await);
     scene.until("SELECT COUNT(*) FROM webhook_log WHERE outcome IS NULL", "0").await;
@@ -126,7 +126,7 @@ async fn killed_fifty_times(kind: Kind) {
     assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean) - unseen(&scene).await);
 }
 
-/// Calls that expired although the provider took them and no malformed webhook says why.
+/// Counts the calls that expired although the provider accepted them, without a malformed webhook as the cause.
 async fn unexplained_calls(scene: &Scene) -> usize {
     let malformed = "SELECT DISTINCT call_id FROM webhook_log WHERE outcome = 'malformed'";
     let malformed: HashSet<String> = scene.db.column(malformed).await.into_iter().collect();
@@ -140,7 +140,7 @@ async fn unexplained_calls(scene: &Scene) -> usize {
     calls.len()
 }
 
-/// What Ocean charged for people whose result never came.
+/// The credits that Ocean charged for people whose result never came.
 async fn unseen(scene: &Scene) -> i64 {
     let expired = expired(scene).await.into_iter().filter(|(p, ..)| *p == Provider::Ocean);
     let charges =

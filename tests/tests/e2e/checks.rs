@@ -1,10 +1,10 @@
-//! What must hold at the end of every story, whatever went wrong in it.
+//! Checks that must hold at the end of every story, with or without faults.
 
 use std::collections::BTreeMap;
 
 use end_to_end::{Row, Scene, expected, read_csv};
 
-/// How often the export of a batch shows each state.
+/// How many rows in the export of a batch have each state.
 pub type Tally = BTreeMap<String, usize>;
 
 /// The export's rows, each with the columns that were revealed, by their names.
@@ -13,8 +13,8 @@ pub async fn exported(scene: &Scene, batch: &str) -> Vec<BTreeMap<String, String
     records.into_iter().map(|record| header.iter().cloned().zip(record).collect()).collect()
 }
 
-/// Holds the export of a batch against the sandbox's truth, row by row. `excused` says for which
-/// states that are not the truth's a row is let off.
+/// Compares the export of a batch with the sandbox's truth, row by row. `excused` says which
+/// wrong states are allowed for a row.
 pub async fn equals_truth(
     scene: &Scene,
     batch: &str,
@@ -40,19 +40,19 @@ pub async fn equals_truth(
     tally
 }
 
-/// Clodura groups numbers by their type, in no order that means anything.
+/// Sorts numbers: Clodura groups them by type, so their order has no meaning.
 pub fn in_order(phones: &str) -> Vec<String> {
     let mut phones: Vec<String> = phones.split(';').map(str::to_owned).collect();
     phones.sort_unstable();
     phones
 }
 
-/// Nobody is excused.
+/// No row is excused.
 pub fn nobody(_: &Row, _: &str) -> bool {
     false
 }
 
-/// No call is unfinished, and the kept counts are those of the rows.
+/// Checks that no call is unfinished, and that the counts of `batch_status` are those of the rows.
 pub async fn books_are_closed(scene: &Scene) {
     let db = &scene.db;
     let open = "SELECT COUNT(*) FROM call_log WHERE finished_at IS NULL";

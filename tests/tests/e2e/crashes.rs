@@ -1,4 +1,4 @@
-//! One death at each boundary between two durable steps, and what the next worker makes of it.
+//! One crash at each boundary between two durable steps, and the recovery by the next worker.
 
 use end_to_end::{Kind, LONG, Row, Scene, eventually};
 use sandbox::{Config, Endpoint, ScriptedResponse, Stats};
@@ -16,7 +16,7 @@ on_both!(
     before_a_not_found_is_written_down,
 );
 
-/// One call each: what else is on its way when a process dies may have left or not.
+/// Rows for one call at each provider. A second call could be under way at the crash, with an unknown state.
 fn one_call_each() -> [Vec<Row>; 2] {
     [(0..8).map(|n| Row::ocean(format!("o{n}"))).collect(), vec![Row::clodura("found-c")]]
 }
@@ -31,14 +31,14 @@ async fn scene(kind: Kind, rows: &[Row]) -> (Scene, String) {
     (scene, batch.id)
 }
 
-/// A worker that dies at `point`.
+/// Runs a worker that dies at the failpoint `point`.
 async fn dies_at(scene: &Scene, point: &str) {
     let ended = scene.worker().set("FAILPOINT", point).spawn().ended(LONG).await;
     assert_eq!(ended.code, None, "it was to die by a signal\n{}", ended.stderr);
     assert!(ended.stderr.contains(&format!("failpoint {point}")), "{}", ended.stderr);
 }
 
-/// Whatever happened, the rows get their truth, and every person was asked in one accepted request.
+/// Checks that the rows get their true results, and that every person was asked in one accepted request.
 async fn all_is_well(scene: &Scene, batch: &str, rows: &[Row]) {
     scene.worker().until_idle().await.with_code(0);
     equals_truth(scene, batch, rows, nobody).await;
@@ -54,7 +54,7 @@ async fn before_anything_was_sent(kind: Kind) {
         scene.set("RESULT_DEADLINE", "2s");
         dies_at(&scene, "written_sending").await;
         scene.worker().until_idle().await.with_code(0);
-        // Whether it was sent nobody can know, so it is not sent again.
+        // The worker can't know whether the call was sent, so it is not sent again.
         let tally = equals_truth(&scene, &batch, &rows, |_, state| state == "expired").await;
         assert_eq!(tally["expired"], rows.len());
         let reasons = "SELECT DISTINCT reason FROM row_status";
@@ -65,7 +65,7 @@ async fn before_anything_was_sent(kind: Kind) {
     }
 }
 
-/// The next order is taken, its answer doesn't come, and its webhook only when it is let.
+/// The next order is accepted and not answered. Its webhook is held back.
 fn never_answered(scene: &Scene) {
     let slow =
         ScriptedResponse { accept: true, delay_ms: 60_000, ..ScriptedResponse::new(200, "") };
@@ -130,7 +130,7 @@ async fn before_a_stored_webhook_is_acknowledged(kind: Kind) {
         let (scene, batch) = scene(kind, &rows).await;
         dies_at(&scene, "inbox_stored").await;
         all_is_well(&scene, &batch, &rows).await;
-        // It comes once more, since its sender was never told.
+        // The webhook comes once more, because its sender got no answer.
         let worker = scene.worker().start().await;
         assert!(scene.sandbox.wait_until_idle(LONG).await);
         let twice = "SELECT COUNT(*) FROM webhook_log WHERE outcome = 'duplicate'";
@@ -161,7 +161,7 @@ async fn before_a_not_found_is_written_down(kind: Kind) {
     dies_at(&scene, "answer_written").await;
     scene.set("RESULT_DEADLINE", "2s");
     scene.worker().until_idle().await.with_code(0);
-    // The other one's answer may not have come; no more than that excuses it.
+    // The answer for the other person may not have come; only then may that row expire.
     let unanswered = "SELECT COUNT(*) FROM call_log WHERE kind = 'reveal' AND http_status IS NULL";
     let unanswered = scene.db.int(unanswered).await;
     let tally = equals_truth(&scene, &batch.id, &rows, |_, state| state == "expired").await;

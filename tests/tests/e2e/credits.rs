@@ -1,4 +1,4 @@
-//! Ceilings are never passed, and who cancels lets others go on.
+//! Ceilings are never exceeded, and a cancelled batch makes way for other batches.
 
 use end_to_end::{Kind, LONG, Row, Scene, eventually};
 use sandbox::{Config, OceanBody, OceanPlan, Provider};
@@ -27,7 +27,7 @@ async fn no_ceiling_is_ever_passed(kind: Kind) {
     let mut scene = Scene::new(kind, config).await;
     scene.set("OCEAN_BATCH_SIZE", "7");
     scene.set("OCEAN_CREDITS_PER_PERSON", "1");
-    // Some of them in both: whoever pays for them, it is one of the two.
+    // Some people are in both batches; one of the two pays for them.
     let (one, two) = (found(0, 120), found(100, 120));
     let (one, two) = tokio::join!(scene.submit(&one, &CEILING), scene.submit(&two, &CEILING));
     let worker = scene.worker().start().await;
@@ -117,7 +117,7 @@ async fn a_unified_account_is_charged_as_the_ledger_says(kind: Kind) {
     }
 }
 
-/// A ceiling is never passed by what is really charged, and the sandbox's books are the ledger's.
+/// The real charges never exceed a ceiling, and the sandbox's books agree with the ledger.
 async fn people_of_several_numbers(kind: Kind, plan: OceanPlan, body: OceanBody, tells: bool) {
     let (ceiling, price) = match plan {
         OceanPlan::Legacy => (60, 1),
@@ -159,7 +159,7 @@ async fn what_the_ledger_does_not_know_is_unexplained(kind: Kind) {
     scene.until(read, "2").await;
     scene.until_finished().await;
     worker.stop().await.with_code(0);
-    // Something else used the account.
+    // Another program used the account.
     scene.sandbox.top_up(Provider::Ocean, -7);
     let worker = scene.worker().start().await;
     scene.until(read, "3").await;

@@ -12,7 +12,7 @@ fn kept(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Submits a file as it is, works, exports it for a re-import, and holds that against the file that is kept.
+/// Submits a file unchanged, works, exports it for a re-import, and compares the export with the expected file.
 async fn comes_back(kind: Kind, name: &str, options: &[&str]) {
     let mut scene = Scene::new(kind, Config::instant()).await;
     scene.set("CLODURA_PARTNERS", "false");

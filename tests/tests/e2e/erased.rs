@@ -1,5 +1,5 @@
-//! People who were erased or purged: in no byte of a SQLite file or of what lies beside it, in no table and in no
-//! statistics of Postgres.
+//! People who were erased or purged: they are in no byte of a SQLite file or of the files beside it, and in no table
+//! and no statistics of Postgres.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ const NAME: &str = "Zaphod Beeblebrox";
 const EMAIL: &str = "zaphod@heart-of-gold.example";
 const SLUG: &str = "zaphod-beeblebrox-1979";
 
-/// So few that statistics hold every one of them.
+/// Few enough that statistics hold every one of them.
 const OTHERS: usize = 60;
 
 struct Story {
@@ -24,7 +24,7 @@ struct Story {
     batch: String,
 }
 
-/// A batch that was worked off, with one person among others, whose bad row was left out, too.
+/// A finished batch, with the person to erase among other people. A bad row of the same person was left out.
 async fn story(kind: Kind) -> Story {
     let mut scene = Scene::new(kind, Config::instant()).await;
     let tap = Proxy::start(scene.sandbox.local_addr().to_string()).await;
@@ -43,7 +43,7 @@ async fn story(kind: Kind) -> Story {
     std::fs::write(&path, file).unwrap();
     let arguments = ["submit", path.to_str().unwrap(), "--skip-invalid", "--json"];
     let submitted = scene.enqueue(&arguments).await.with_code(0);
-    // The files are the user's own.
+    // The files belong to the user, so the test removes them.
     for name in ["people.csv", "people.rejected.csv"] {
         std::fs::remove_file(scene.directory.path().join(name)).unwrap();
     }
@@ -54,7 +54,7 @@ async fn story(kind: Kind) -> Story {
 }
 
 impl Story {
-    /// All that is personal of the one who is erased.
+    /// All personal texts of the erased person.
     fn texts(&self) -> Vec<String> {
         let truth = self.scene.sandbox.truth(Provider::Clodura, CLODURA);
         assert_eq!(truth.numbers.len(), 3);
@@ -63,7 +63,7 @@ impl Story {
         own.into_iter().chain(numbers.cloned()).collect()
     }
 
-    /// The texts that are somewhere in the database.
+    /// Returns those texts that are still somewhere in the database.
     async fn kept(&self, texts: &[String]) -> Vec<String> {
         let mut kept = Vec::new();
         let files = match self.scene.db.kind {
@@ -97,7 +97,8 @@ impl Story {
         false
     }
 
-    /// The worker has seen to all that came. Until its log is emptied it holds what came, too: at the latest when it ends.
+    /// Waits until all webhooks are applied, and restarts the worker. The database's log (WAL) also holds their bodies; it is
+    /// emptied when the worker ends, at the latest.
     async fn all_is_applied(self) -> Story {
         self.scene.until("SELECT COUNT(*) FROM webhook_log WHERE outcome IS NULL", "0").await;
         let Story { scene, worker, tap, batch } = self;
@@ -107,7 +108,7 @@ impl Story {
     }
 }
 
-/// Everything in a folder and those in it.
+/// The bytes of all files in a folder and its subfolders.
 fn bytes_of(folder: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -134,7 +135,7 @@ async fn nothing_of_an_erased_person_is_left(kind: Kind) {
     assert!(said.contains("Erased: 3 reveals") || said.contains("Erased: 2 reveals"), "{said}");
     assert_eq!(story.kept(&texts).await, [""; 0]);
 
-    // What comes later for requests that they were in.
+    // Webhooks that come later, for requests that the person was in.
     let url = story.tap.orders().remove(0).1;
     let late = format!(
         r#"{{"phones": [{{"personId": "{OCEAN}", "status": "found", "numbers": ["{}"]}}]}}"#,
@@ -146,7 +147,7 @@ async fn nothing_of_an_erased_person_is_left(kind: Kind) {
     let story = story.all_is_applied().await;
     assert_eq!(story.kept(&texts).await, [""; 0]);
 
-    // The others stay until they are purged.
+    // The other people stay until they are purged.
     let others: Vec<String> = (0..OTHERS).map(|n| format!("found-ford{n:03}")).collect();
     assert_eq!(story.kept(&others).await, others);
     assert_eq!(crate::checks::exported(&story.scene, &story.batch).await.len(), OTHERS + 1);
@@ -156,7 +157,7 @@ async fn nothing_of_an_erased_person_is_left(kind: Kind) {
     }
     assert_eq!(story.kept(&others).await, [""; 0]);
 
-    // No one is left to whom this could belong.
+    // No person is left that this webhook could belong to.
     let late = late.replace(OCEAN, &others[0]);
     assert_eq!(post(&url, late.as_bytes()).await.status, 200);
     let story = story.all_is_applied().await;
@@ -176,7 +177,7 @@ async fn what_is_old_enough_goes_by_itself(kind: Kind) {
     let worker = scene.worker().start().await;
     for view in ["batch_status", "reveal_status", "call_log", "webhook_log"] {
         let left = match view {
-            // Balances go on being asked.
+            // Balances are still requested, so only reveals count.
             "call_log" => "SELECT COUNT(*) FROM call_log WHERE kind = 'reveal'".to_owned(),
             _ => format!("SELECT COUNT(*) FROM {view}"),
         };

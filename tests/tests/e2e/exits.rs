@@ -1,4 +1,4 @@
-//! How the programs end: exit codes, and one line that says what to do.
+//! How the programs end: exit codes, and one line that tells the user what to do.
 
 use std::process::Command;
 
@@ -75,7 +75,7 @@ async fn idle_is_exit_code_0(kind: Kind) {
     assert!(ended.with_code(1).stderr.contains("worker: "));
     let ended = scene.worker().set("DATABASE_URL", "mysql://x").spawn().ended(LONG).await;
     assert!(ended.with_code(2).stderr.contains("postgres://USER:PASSWORD@HOST/NAME"));
-    // A port that is taken is said to be.
+    // An error about a port in use names the setting.
     let first = scene.worker().start().await;
     let ended = scene.worker().spawn().ended(LONG).await.with_code(1);
     assert!(ended.stderr.contains("LISTEN_ADDR"), "{}", ended.stderr);

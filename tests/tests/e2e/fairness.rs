@@ -26,7 +26,7 @@ async fn a_small_batch_behind_a_large_one_is_asked_within_seconds(kind: Kind) {
     let published = Instant::now();
     scene.until(&asked(&small.id), "1").await;
     assert!(published.elapsed() < Duration::from_secs(10), "{:?}", published.elapsed());
-    // At first both may wait for the canary.
+    // At first both batches may wait for the canary.
     until_status_says(&scene, &small.id, "waiting beside another batch of the same priority").await;
     scene.enqueue(&["priority", &small.id, "3"]).await.with_code(0);
     until_status_says(&scene, &large.id, "of a higher priority").await;

@@ -1,4 +1,4 @@
-//! Files as people have them, through the real programs and back.
+//! Files as users have them, through the real programs and back.
 
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ async fn submit(scene: &Scene, path: &Path, options: &[&str]) -> Ended {
     scene.enqueue(&arguments).await
 }
 
-/// That what was revealed, behind the caller's own columns, is true of `row`.
+/// Checks that the revealed columns, which follow the user's columns, are true for `row`.
 fn is_true(scene: &Scene, shown: &[String], row: &Row) {
     let (state, provider, phones) = expected(&scene.sandbox, row);
     assert_eq!((&*shown[0], &*shown[1]), (state, &*provider), "{row:?}");

@@ -1,5 +1,5 @@
-//! A provider that says no is asked as seldom as can be, by all workers together, and nobody's
-//! attempts are used up by it.
+//! All workers together ask a refusing provider as seldom as possible, and its refusals use up
+//! no attempts of any person.
 
 use end_to_end::{Kind, LONG, OCEAN_KEY, Row, Scene, eventually};
 use sandbox::{Config, Endpoint, ScriptedResponse, Stats};
@@ -39,7 +39,7 @@ fn answers(stats: &Stats, endpoint: Endpoint) -> u64 {
     stats.requests.get(&endpoint).map_or(0, |by_status| by_status.values().sum())
 }
 
-/// Milliseconds since the day began of each request's sending, by the ledger.
+/// The time at which each request was sent, by the ledger, in milliseconds since midnight.
 async fn sent(scene: &Scene, wanted: &str) -> Vec<i64> {
     let sql = format!("SELECT sent_at FROM call_log WHERE {wanted} ORDER BY sent_at, call_id");
     let times = scene.db.column(&sql).await;
@@ -117,7 +117,7 @@ async fn an_empty_account_costs_balance_checks_only(kind: Kind) {
 
 async fn retry_after_holds_for_all_workers(kind: Kind) {
     let mut config = Config::instant();
-    // What left before the refusal was written down, on however slow a disk, is no fault.
+    // Requests may leave until the refusal is written down, which takes time on a slow disk.
     config.clodura.limits.retry_after_tolerance_ms = 1_000;
     let mut scene = Scene::new(kind, config).await;
     scene.set("CLODURA_RATE", "50/s");
@@ -145,7 +145,7 @@ async fn retry_after_holds_for_all_workers(kind: Kind) {
     assert_eq!(stats.during_retry_after, 0);
 }
 
-/// Ocean counts requests by the day, the balance among them. What is used up is not tried.
+/// Ocean counts requests by the day, including balance requests. No request is sent when the quota is used up.
 async fn a_day_s_quota_is_sat_out(kind: Kind) {
     let mut config = Config::instant();
     config.ocean.limits.quota = 4;
@@ -161,7 +161,7 @@ async fn a_day_s_quota_is_sat_out(kind: Kind) {
         WHERE c.http_status = 429 AND SUBSTR(p.gate_until, 1, 10) > SUBSTR(c.sent_at, 1, 10)";
     assert!(scene.db.int(tomorrow).await >= 1, "{}", scene.describe().await);
     let asked = scene.sandbox.stats().ocean.requests;
-    // Whatever else is done meanwhile, by this worker, a second one, and one that starts afresh.
+    // Other work goes on meanwhile: by this worker, by a second one, and by a newly started one.
     let second = scene.worker().elsewhere().start().await;
     scene.submit(&clodura(30), &[]).await;
     let done = "SELECT COUNT(*) FROM row_status WHERE provider = 'clodura' AND state IN ('found', 'not_found')";
@@ -192,7 +192,7 @@ async fn two_workers_share_one_rate(kind: Kind) {
     first.stop().await.with_code(0);
     second.stop().await.with_code(0);
     equals_truth(&scene, &batch.id, &clodura(70), nobody).await;
-    // By the ledger's clock; the sandbox sees them through a busy machine.
+    // Measured by the ledger's clock, because on a busy machine the sandbox receives requests with delays.
     let times = sent(&scene, "provider = 'clodura'").await;
     let busiest = times
         .iter()
@@ -215,7 +215,7 @@ async fn a_refused_key_stops_the_provider_until_it_is_another(kind: Kind) {
     let worker = scene.worker().start().await;
     let gate = "SELECT gate FROM provider_status WHERE provider = 'ocean'";
     scene.until(gate, "closed").await;
-    // One provider's trouble is not the other's.
+    // The other provider is not affected.
     scene.until("SELECT COUNT(*) FROM row_status WHERE provider = 'clodura' AND state IN ('found', 'not_found')", "20").await;
     let stopped = worker.stop().await.with_code(0);
     assert!(stopped.stderr.contains("refuses this set-up"), "{}", stopped.stderr);
@@ -241,7 +241,7 @@ async fn a_refused_key_stops_the_provider_until_it_is_another(kind: Kind) {
     assert_eq!(scene.db.int(ATTEMPTS).await, 0);
 }
 
-/// A worker that has a probe out, which is taken and never answered.
+/// A worker that has a probe out, which is accepted and never answered.
 async fn probing(kind: Kind, people: usize) -> (Scene, String, end_to_end::Worker) {
     let mut config = Config::instant();
     config.delivery.attempts = 1_000;
@@ -264,7 +264,7 @@ async fn a_probe_whose_worker_died_is_tried_again(kind: Kind) {
     let (scene, batch, mut worker) = probing(kind, 30).await;
     worker.process.kill();
     let worker = scene.worker().start().await;
-    // The lost probe's person waits for a webhook; the others are not held up by it.
+    // The lost probe's person waits for a webhook; the other people are not held up.
     assert!(scene.sandbox.wait_for(LONG, |s| s.ocean.people == 30).await);
     scene.sandbox.release_webhooks();
     scene.until_finished().await;
@@ -275,7 +275,7 @@ async fn a_probe_whose_worker_died_is_tried_again(kind: Kind) {
 }
 
 async fn a_probe_that_was_answered_after_its_worker_died_opens_the_gate(kind: Kind) {
-    // Nobody else waits, so that nothing is on its way when the worker dies.
+    // No other person waits, so that no other request is under way when the worker dies.
     let (scene, batch, mut worker) = probing(kind, 1).await;
     scene.sandbox.release_webhooks();
     let settled = "SELECT COUNT(*) FROM webhook_log WHERE outcome = 'applied'";

@@ -13,7 +13,7 @@ on_both!(
 
 const REVEALS: &str = "SELECT COUNT(*) FROM call_log WHERE kind = 'reveal'";
 
-/// Submits rows; what was said about it.
+/// Submits rows; returns stderr.
 async fn say(scene: &Scene, rows: &[Row], options: &[&str]) -> String {
     scene.know(rows);
     let arguments = [&["submit", "-", "--format", "csv", "--json"], options].concat();
@@ -87,7 +87,7 @@ fn phones_of(scene: &Scene, row: &Row) -> String {
     end_to_end::expected(&scene.sandbox, row).2
 }
 
-/// They were asked by id and by address before it was known that both mean one person.
+/// The person was asked by id and by address before a row told that both mean one person.
 async fn a_refresh_of_a_person_under_two_ids_asks_once(kind: Kind) {
     let scene = Scene::new(kind, Config::instant()).await;
     let address = Row::linkedin("found-jane");

@@ -1,4 +1,4 @@
-//! A bad id fails itself and nobody else, and finding it costs few requests.
+//! A bad id fails its own row and no other, and finding it costs few requests.
 
 use end_to_end::{Kind, Row, Scene};
 use sandbox::{Config, Locate};

@@ -1,4 +1,4 @@
-//! A large file of the kind that people have: a hundred thousand rows, fifty columns, and everything
+//! A realistic large file: a hundred thousand rows, fifty columns, and everything
 //! that a spreadsheet does to a text.
 
 use std::time::Duration;
@@ -64,7 +64,7 @@ async fn a_killed_submit_leaves_nothing(kind: Kind) {
     let mut before = 0;
     for n in 1..=6 {
         let mut submit = scene.start_enqueue(&MAPPED, None);
-        // No wait is right here: it is to die anywhere between its first and its last row.
+        // A sleep on purpose: the submit should die at any point between its first and its last row.
         tokio::time::sleep(Duration::from_millis(150 * n)).await;
         submit.kill();
         let seen = scene.db.rows("SELECT total FROM batch_status").await;
@@ -73,11 +73,11 @@ async fn a_killed_submit_leaves_nothing(kind: Kind) {
     }
     let ended = scene.start_enqueue(&MAPPED, None).ended(LONG).await.with_code(0);
     let batch = Submitted::read(&ended.stdout);
-    // Only what is really there is shared: a batch that was published before the kill came.
+    // Rows are shared only with a batch that was published before the kill.
     let shared = if before == 0 { 0 } else { 20_000 };
     assert_eq!((batch.number("rows"), batch.number("shared")), (20_000, shared));
     assert_eq!(scene.db.int("SELECT COUNT(*) FROM batch_status").await, before as i64 + 1);
-    // Whoever was staged by the dead is not asked for twice, and is asked for.
+    // The people of the killed submits are asked for, and only once.
     scene.worker().until_idle().await.with_code(0);
     let ocean = scene.sandbox.stats().ocean;
     assert_eq!((ocean.people, ocean.people_asked_again), (20_000, 0));

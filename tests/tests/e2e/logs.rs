@@ -1,4 +1,4 @@
-//! What the log of a worker is for those who read it.
+//! A worker's log, as its readers need it.
 
 use std::collections::BTreeMap;
 

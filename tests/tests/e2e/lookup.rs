@@ -28,7 +28,7 @@ fn slug(row: &Row) -> &str {
     row.linkedin.rsplit('/').next().unwrap_or_default()
 }
 
-/// What the export must say: what Ocean knows of those it matches, else what Clodura does.
+/// Checks the export: it must show Ocean's result for people that Ocean matches, else Clodura's.
 async fn equals_truth(scene: &Scene, batch: &str, rows: &[Row]) {
     let exported = exported(scene, batch).await;
     assert_eq!(exported.len(), rows.len());
@@ -48,7 +48,7 @@ async fn equals_truth(scene: &Scene, batch: &str, rows: &[Row]) {
     }
 }
 
-/// Thousandths of credits at Ocean: what the ledger says was spent, and what perhaps was.
+/// Ocean's spent and written-off credits by the ledger, in thousandths.
 async fn ledger(scene: &Scene) -> (i64, i64) {
     let sum = |column: &str| {
         format!(
@@ -58,7 +58,7 @@ async fn ledger(scene: &Scene) -> (i64, i64) {
     (scene.db.int(&sum("credits_spent")).await, scene.db.int(&sum("written_off")).await)
 }
 
-/// The same by the sandbox's books.
+/// Ocean's charges by the sandbox's books, in thousandths of credits.
 fn books(scene: &Scene) -> i64 {
     let ocean = scene.sandbox.stats().ocean;
     (ocean.credits_charged * 1_000 + ocean.lookup_thousandths) as i64
@@ -157,7 +157,7 @@ async fn a_death_at_any_moment_loses_nobody(kind: Kind) {
         let rows: Vec<Row> = (0..12).map(|n| Row::linkedin(&format!("p{n}"))).collect();
         scene.know(&rows);
         let batch = scene.submit(&rows, &LOOKUP).await;
-        // It is to die with nothing but the lookup out: what else was, would wait for its result until the deadline.
+        // Only the lookup may be out at the crash: any other call would wait for its result until the deadline.
         let alone = scene.worker().set("OCEAN_RATE", "1/s").without("CLODURA_API_KEY");
         let ended = alone.set("FAILPOINT", point).spawn().ended(LONG).await;
         assert_eq!(ended.code, None, "{point}: it was to die by a signal\n{}", ended.stderr);
@@ -190,7 +190,7 @@ async fn a_lookup_without_ocean_is_wrong_usage(kind: Kind) {
         let ended = scene.enqueue_with(&options, Some(rows.clone())).await.with_code(2);
         assert!(ended.stderr.contains(said), "{}", ended.stderr);
     }
-    // A member id can't be looked up: with Ocean alone it names nobody.
+    // A member id can't be looked up, so with Ocean alone the row has no usable identifier.
     let member = csv_of(&[Row::linkedin("ACoAAAbC")]);
     let options = submit(&["--lookup", "ocean", "--providers", "ocean"]);
     let ended = scene.enqueue_with(&options, Some(member)).await.with_code(3);

@@ -1,6 +1,6 @@
 //! The real binaries against the sandbox, each scenario on SQLite and on Postgres.
 //!
-//! Needs `worker` and `enqueue` of this build, and a server in TEST_POSTGRES_URL; scripts/test has
+//! Needs `worker` and `enqueue` of this build, and a server in TEST_POSTGRES_URL; scripts/test provides
 //! both. One scenario: `scripts/postgres -- cargo test -p end-to-end gate::`. With E2E_KEEP=1 the
 //! Postgres databases stay.
 

@@ -1,4 +1,4 @@
-//! The main job: files in, every row's truth out, paid for once.
+//! The main job: files go in, the true result of every row comes out, and each person is paid for once.
 
 use end_to_end::{Kind, LONG, Row, Scene, Submitted, read_csv, repository};
 use sandbox::{Config, Endpoint, Plan, Provider};
@@ -152,7 +152,7 @@ async fn receiving_and_working_apart(kind: Kind) {
     assert_eq!(first.webhooks, "", "a worker for jobs takes no webhooks");
     assert!(scene.sandbox.wait_for(LONG, |s| s.held >= 20).await);
     first.stop().await.with_code(0);
-    // Nobody works, and what comes in is kept.
+    // No worker runs jobs, and incoming webhooks are kept.
     let before = scene.sandbox.stats().ocean.webhooks.delivered;
     scene.sandbox.release_webhooks();
     assert!(scene.sandbox.wait_until_idle(LONG).await);
@@ -186,7 +186,7 @@ async fn sigterm_leaves_nothing_on_its_way(kind: Kind) {
     }
     let swift = json!({"faults": {"slow_rate": 0}});
     scene.sandbox.merge_config(&json!({"ocean": swift, "clodura": swift})).unwrap();
-    // What came while nobody listened was given up; Clodura's is polled for.
+    // Webhooks that arrived while no listener ran were given up; Clodura's results are polled.
     scene.worker().set("RESULT_DEADLINE", "5s").until_idle().await.with_code(0);
     let given_up = scene.sandbox.stats().ocean.webhooks.given_up;
     let excused =
@@ -195,7 +195,7 @@ async fn sigterm_leaves_nothing_on_its_way(kind: Kind) {
     assert_eq!(scene.charged_again(), 0);
 }
 
-/// Perhaps it was paid for, so nobody else is paid for the same.
+/// The expired result may have been paid for, so no second provider is paid for the same person.
 async fn an_expired_row_does_not_go_on_to_the_next_provider(kind: Kind) {
     let mut scene = Scene::new(kind, Config::instant()).await;
     scene.set("RESULT_DEADLINE", "1s");
@@ -208,7 +208,7 @@ async fn an_expired_row_does_not_go_on_to_the_next_provider(kind: Kind) {
     books_are_closed(&scene).await;
 }
 
-/// examples/people.csv as people get it from their CRM: several spellings, rows listed twice.
+/// examples/people.csv as users get it from their CRM: several spellings, rows listed twice.
 async fn the_example_file_of_people(kind: Kind) {
     let scene = Scene::new(kind, Config::instant()).await;
     let path = repository().join("examples/people.csv");

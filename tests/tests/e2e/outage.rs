@@ -1,4 +1,4 @@
-//! Providers that are broken in part, and proxies that answer in their place: little is at risk, and it ends by itself.
+//! Providers with partial outages, and proxies that answer in their place: few people are at risk, and recovery is automatic.
 
 use end_to_end::{Kind, LONG, Row, Scene};
 use sandbox::{Config, Endpoint, ScriptedResponse, Stats};
@@ -23,7 +23,7 @@ fn reveals(stats: &Stats) -> u64 {
     by_status.map_or(0, |by_status| by_status.values().sum())
 }
 
-/// Balances are fine and orders are answered with 502, whether or not they were taken.
+/// Balance requests succeed, and orders are answered with 502, whether or not they were accepted.
 async fn a_partial_outage_leaves_few_people_unknown(kind: Kind) {
     let scene = Scene::new(kind, Config::instant()).await;
     let outage = json!({"ocean": {"faults": {"error_before_rate": 1.0, "error_status": 502}}});
@@ -31,7 +31,7 @@ async fn a_partial_outage_leaves_few_people_unknown(kind: Kind) {
     let rows = ocean(20_000);
     let batch = scene.submit(&rows, &[]).await;
     let worker = scene.worker().start().await;
-    // Some probes on probation, each after a balance.
+    // Several probes on probation, each after a balance request.
     assert!(scene.sandbox.wait_for(LONG, |s| reveals(s) >= 12).await);
     let unknown = "SELECT COUNT(*) FROM row_status WHERE reason LIKE 'outcome unknown%'";
     let at_risk = scene.db.int(unknown).await;
@@ -56,7 +56,7 @@ async fn a_partial_outage_leaves_few_people_unknown(kind: Kind) {
 async fn a_page_in_place_of_an_answer_is_not_paid_for_by_everybody(kind: Kind) {
     let mut scene = Scene::new(kind, Config::instant()).await;
     scene.set("CLODURA_MAX_IN_FLIGHT", "4");
-    // Taken all the same, and nothing is ever sent for it.
+    // Orders are accepted in spite of the page, and no webhook is sent for them.
     scene.sandbox.hold_webhooks();
     let page = "<!doctype html><html><body>We are back soon</body></html>";
     let page = ScriptedResponse { times: 10_000, ..ScriptedResponse::new(200, page) };
@@ -92,7 +92,7 @@ async fn a_challenge_page_is_waited_out(kind: Kind) {
     assert!(!scene.log().contains("misconfigured"));
 }
 
-/// An endpoint that has moved: each person seems to have no number.
+/// An endpoint that has moved: its 404s look as if no person had a number.
 async fn a_404_for_everybody_is_nobodys_result(kind: Kind) {
     let mut scene = Scene::new(kind, Config::instant()).await;
     scene.set("CLODURA_RATE", "1000/s");
@@ -105,7 +105,7 @@ async fn a_404_for_everybody_is_nobodys_result(kind: Kind) {
     let closed =
         "SELECT COUNT(*) FROM provider_status WHERE gate_reason LIKE 'everything_refused%'";
     scene.until(closed, "1").await;
-    // An order that is taken vouches for the 404s that are written down after it.
+    // An accepted order vouches for the 404s that are written down after it.
     scene.until("SELECT sending FROM batch_status", "0").await;
     assert_eq!(scene.db.int("SELECT not_found FROM batch_status").await, 0);
     scene.sandbox.clear_script(Endpoint::CloduraReveal);
@@ -115,7 +115,7 @@ async fn a_404_for_everybody_is_nobodys_result(kind: Kind) {
     books_are_closed(&scene).await;
 }
 
-/// Each does what it can; neither takes the other's work or shuts its gate.
+/// Each worker does the work that it can. No worker takes another's work or closes a gate.
 async fn a_worker_without_a_key_shuts_nothing(kind: Kind) {
     let scene = Scene::new(kind, Config::instant()).await;
     let able = scene.worker().start().await;

@@ -1,4 +1,4 @@
-//! Postgres as people run it: behind a pooler, and as a role that owns its database and nothing else.
+//! Postgres as users run it: behind a pooler, and with a role that owns its database and nothing else.
 
 use end_to_end::{Kind, PgBouncer, Row, Scene};
 use sandbox::Config;
@@ -9,12 +9,12 @@ fn people() -> Vec<Row> {
     (0..300).map(|n| Row::both(format!("o{n}"), format!("c{n}"))).collect()
 }
 
-/// From the schema to the export.
+/// Checks that everything works, from the schema to the export.
 async fn works(scene: &Scene) {
     scene.enqueue(&["migrate"]).await.with_code(0);
     let rows = people();
     let batch = scene.submit(&rows, &[]).await;
-    // Another process than the worker: it is told of the batch by a notification.
+    // Another process than the worker submits: a notification tells the worker of the batch.
     let worker = scene.worker().start().await;
     let later: Vec<Row> = (0..5).map(|n| Row::ocean(format!("later{n}"))).collect();
     let second = scene.submit(&later, &[]).await;

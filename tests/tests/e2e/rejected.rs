@@ -1,4 +1,4 @@
-//! Bad rows that a submit left out, and that an export gives back in their places.
+//! Bad rows that a submit left out, and that an export returns at their original places.
 
 use end_to_end::{Kind, Scene, Submitted, read_csv};
 use sandbox::Config;
@@ -7,7 +7,7 @@ use crate::checks::books_are_closed;
 
 on_both!(bad_rows_come_back_in_their_places, bad_lines_of_json_come_back);
 
-/// Submits a file with bad rows, works, and gives the batch's id.
+/// Submits a file with bad rows, works, and returns the batch's id.
 async fn worked(scene: &Scene, name: &str, text: &[u8]) -> String {
     let file = scene.directory.path().join(name);
     std::fs::write(&file, text).unwrap();

@@ -1,4 +1,4 @@
-//! Requests of which nobody knows whether they were taken.
+//! Requests of unknown outcome: they may or may not have been accepted.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ async fn with_unknown_grace_it_is_sent_again(kind: Kind) {
     assert_eq!(scene.sandbox.stats().ocean.accepted_people, 6);
 }
 
-/// The user chose to risk it: then both charges show, each result is kept once, and nothing hangs.
+/// The user accepted the risk of a second charge: both charges show, each result is kept once, and nothing hangs.
 async fn both_charges_of_a_repeat_are_in_the_books(kind: Kind) {
     let mut scene = Scene::new(kind, Config::instant()).await;
     scene.set("UNKNOWN_GRACE", "300ms");
@@ -112,13 +112,13 @@ async fn a_machine_that_slept_before_sending_does_not_send(kind: Kind) {
         async move { stopped.then_some(()) }
     })
     .await;
-    // The one place where real time has to pass: a call older than 5 s is not sent.
+    // Real time must pass here: a call older than 5 s is not sent.
     tokio::time::sleep(Duration::from_millis(5_600)).await;
     assert_eq!(scene.sandbox.stats().ocean.accepted_requests, 0);
     worker.process.signal("CONT");
     scene.until_finished().await;
     worker.stop().await.with_code(0);
-    // A claim that was under way when the machine fell asleep is as old.
+    // A second claim that was under way when the process was stopped is as old.
     let unsent = "SELECT COUNT(*) FROM call_log WHERE outcome LIKE 'unsent%'";
     assert!((1..=2).contains(&scene.db.int(unsent).await), "{}", scene.describe().await);
     equals_truth(&scene, &batch.id, &people(), nobody).await;

@@ -1,4 +1,5 @@
-//! A newer version migrates the database while workers of this one go on: its migration adds what migrations may add.
+//! A newer version migrates the database while workers of this version go on. Its migration uses every kind of change that
+//! migrations may make.
 
 use end_to_end::{Kind, LONG, Row, Scene};
 use sandbox::Config;
@@ -42,8 +43,8 @@ async fn old_workers_finish_on_a_newer_schema(kind: Kind) {
     assert_eq!(scene.charged_again(), 0);
 }
 
-/// A column more in every table and at the end of every view, an index on it, a table of its own. On Postgres each is a
-/// transaction of its own: one that changes many tables may meet a deadlock, which `crates/db` has tests for.
+/// Adds a column to every table and at the end of every view, an index on it, and a new table. On Postgres each change is
+/// a separate transaction: one that changes many tables may meet a deadlock, which `crates/db` has tests for.
 async fn migrate(scene: &Scene) {
     let db = &scene.db;
     let (tables, views) = match db.kind {

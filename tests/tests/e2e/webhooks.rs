@@ -1,4 +1,4 @@
-//! The listener that strangers reach: what it takes, what it refuses, and what it makes of it.
+//! The listener that strangers can reach: the bodies that it accepts, those that it refuses, and their effects.
 
 use std::io::Write;
 
@@ -48,7 +48,7 @@ async fn out(kind: Kind) -> Out {
     assert!(scene.sandbox.wait_for(LONG, |s| s.held == 2).await);
     scene.until("SELECT awaiting FROM batch_status", "6").await;
     let mut orders = tap.orders();
-    // They left together; the file's order is easier to speak of.
+    // The calls left together. Sorting brings their addresses into the file's order.
     orders.sort_unstable();
     let urls: Vec<String> = orders.into_iter().map(|(_, url)| url).collect();
     assert_eq!(urls.len(), 2, "{urls:?}");
@@ -61,7 +61,7 @@ impl Out {
         self.scene.db.int(&sql).await
     }
 
-    /// The right webhooks come, and all is as if nothing had happened.
+    /// Lets the real webhooks arrive, and checks that the result is as if nothing had happened.
     async fn ends_well(self) {
         self.scene.sandbox.release_webhooks();
         self.scene.until_finished().await;
@@ -112,7 +112,7 @@ async fn who_cannot_sign_learns_nothing(kind: Kind) {
     out.ends_well().await;
 }
 
-/// Providers and people try an address before they use it.
+/// Providers and users test an address before they use it.
 async fn an_address_can_be_tried(kind: Kind) {
     let out = out(kind).await;
     let path = out.urls[0].split_once(&out.worker.webhooks).unwrap().1;
@@ -143,7 +143,7 @@ async fn a_packed_body_is_read(kind: Kind) {
         gzip.write_all(body).unwrap();
         gzip.finish().unwrap()
     };
-    // Small as it comes, too large unpacked.
+    // Small when compressed, too large when unpacked.
     let reply = post(&out.urls[0], &packed(&vec![b' '; 4 * 1024 * 1024 + 1])).await;
     assert_eq!(reply.status, 413);
     let body = json!({"phones": [{"personId": "found-0", "status": "inProgress"}]}).to_string();
@@ -163,7 +163,7 @@ async fn what_cannot_be_read_stops_the_spending_and_is_replayed(kind: Kind) {
     let more: Vec<Row> = (10..40).map(|n| Row::ocean(format!("found-{n}"))).collect();
     let second = out.scene.submit(&more, &[]).await.id;
     let awaiting = format!("SELECT awaiting FROM batch_status WHERE batch_id = '{second}'");
-    // One small request, in place of ten.
+    // One small request is sent instead of ten.
     out.scene.until(&awaiting, "1").await;
     let status = out.scene.enqueue(&["status", &second, "--json"]).await.with_code(0).stdout;
     assert!(status.contains("can't be read"), "{status}");
@@ -173,7 +173,7 @@ async fn what_cannot_be_read_stops_the_spending_and_is_replayed(kind: Kind) {
     out.scene.sandbox.release_webhooks();
     out.scene.until_finished().await;
     equals_truth(&out.scene, &second, &more, nobody).await;
-    // What an older version could not read is applied by hand, and changes nothing that is known.
+    // Bodies that an older version could not read are applied by hand, and change no known result.
     let replayed = out.scene.enqueue(&["replay", "--outcome", "applied"]).await.with_code(0);
     assert!(replayed.stderr.contains("duplicate"), "{}", replayed.stderr);
     out.ends_well().await;
@@ -190,7 +190,7 @@ async fn too_large_and_wrong_bodies(kind: Kind) {
         assert_eq!(post(url, body).await.status, 422, "{}", String::from_utf8_lossy(body));
         assert_eq!(out.logged("outcome = 'malformed'").await, n as i64 + 1, "kept for inspection");
     }
-    // Just what fits is taken, however odd.
+    // A body of exactly the largest size is accepted, however odd it is.
     let mut large = br#"{"phones": [], "padding": ""#.to_vec();
     large.resize(4 * 1024 * 1024 - 2, b'x');
     large.extend_from_slice(b"\"}");
@@ -228,7 +228,7 @@ async fn strangers_and_replays_change_nothing(kind: Kind) {
         .await;
     let open = "SELECT awaiting FROM batch_status";
     assert_eq!(out.scene.db.text(open).await, "6");
-    // No result yet is no result.
+    // A status without a result is no result.
     let progress = json!({"phones": [{"personId": "found-0", "status": "inProgress"}]}).to_string();
     assert_eq!(post(first, progress.as_bytes()).await.status, 200);
     eventually("it is taken note of", || async {
@@ -289,7 +289,7 @@ async fn after_the_deadline_a_result_still_counts(kind: Kind) {
     assert_eq!(scene.db.int(reserved).await, 0);
 }
 
-/// Postgres can't hold U+0000 in a text, and what was paid for must not be lost for one.
+/// Postgres can't store U+0000 in a text, and a paid result must not be lost because of one.
 async fn a_nul_in_what_a_provider_says_loses_nothing(kind: Kind) {
     let mut scene = Scene::new(kind, Config::instant()).await;
     let tap = Proxy::start(scene.sandbox.local_addr().to_string()).await;
@@ -322,7 +322,7 @@ async fn a_webhook_that_can_t_be_applied_holds_up_no_other(kind: Kind) {
     let mut scene = Scene::new(kind, Config::instant()).await;
     scene.set("OCEAN_BATCH_SIZE", "1");
     scene.enqueue(&["migrate"]).await.with_code(0);
-    // For the second who has two numbers there is no room.
+    // The index refuses the second person with two numbers.
     scene.db.rows("CREATE UNIQUE INDEX only_once ON phones (position) WHERE position = 1").await;
     scene.sandbox.hold_webhooks();
     let ids = ["many-1", "many-2", "found-3", "found-4", "found-5", "none-6"];

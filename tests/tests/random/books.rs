@@ -1,4 +1,4 @@
-//! The sandbox's books beside the ledger: who was charged how often, what it cost, whose numbers rows show.
+//! Compares the sandbox's books with the ledger: how often each person was charged, the credits, the numbers on the rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use crate::model::{Key, Model, is_one_person, keys};
 use crate::people::{Kind, Person, person};
 use crate::plan::Features;
 
-/// What a find at Clodura costs at most.
+/// The highest price of a find at Clodura, in credits.
 const DEAREST: i64 = 20;
-/// What Ocean's dearer plan costs, in credits of the cheaper one.
+/// How many times Ocean's dearer plan costs as much as the cheaper one.
 const DEARER: i64 = 10;
 
-/// What is wrong, in words; nothing if all is well.
+/// Returns a message for each fault; none if the books agree.
 pub async fn check(scene: &Scene, model: &Model, features: Features) -> Vec<String> {
     let filter = PeopleFilter { min_charged: 1, limit: usize::MAX, ..PeopleFilter::default() };
     let charged = scene.sandbox.people(&filter);
@@ -24,7 +24,7 @@ pub async fn check(scene: &Scene, model: &Model, features: Features) -> Vec<Stri
     faults
 }
 
-/// Nobody was charged more often than somebody asked for.
+/// Checks that no person was charged more often than was asked for.
 async fn charged_too_often(
     scene: &Scene,
     model: &Model,
@@ -43,7 +43,7 @@ async fn charged_too_often(
     faults.collect()
 }
 
-/// Who was in a request that `UNKNOWN_GRACE` had sent again, once for each time.
+/// The people of requests that were sent again because of `UNKNOWN_GRACE`, once for each time.
 async fn repeated(scene: &Scene, model: &Model, features: Features) -> Vec<Person> {
     if !features.grace {
         return Vec::new();
@@ -57,14 +57,14 @@ async fn repeated(scene: &Scene, model: &Model, features: Features) -> Vec<Perso
         .collect()
 }
 
-/// Somebody in a call: what it cost, and whether its result never came.
+/// A person in a call: the cost, and whether the result never came.
 struct Member {
     key: Key,
     credits: i64,
     lost: bool,
 }
 
-/// The ledger has spent what was charged, less what nobody can know because its result never came.
+/// Checks that the ledger has spent what was charged, except charges whose result never came.
 async fn spending(scene: &Scene, model: &Model, charged: &[PersonStats]) -> Vec<String> {
     if model.purges > 0 {
         return Vec::new();
@@ -103,8 +103,8 @@ async fn members(scene: &Scene) -> Vec<Member> {
     .collect()
 }
 
-/// What a group has cost at a provider. Clodura's pay-as-you-go plan doesn't tell the price of a find,
-/// so the most that it may be is booked; so is that of Ocean's dearer plan, where neither a webhook nor a balance told.
+/// The least and the most that a group may have cost at a provider. Clodura's pay-as-you-go plan doesn't tell the price of
+/// a find, so the highest price is booked. For Ocean it is the dearer plan's, if neither webhook nor balance told the plan.
 fn cost(
     model: &Model,
     provider: Provider,
@@ -129,7 +129,7 @@ fn cost(
     (credits, most)
 }
 
-/// What a view shows as a person, as an identifier.
+/// Turns a view's `person` into an identifier.
 fn shown(provider: &str, text: &str) -> Key {
     let kind = match provider {
         _ if text.starts_with("https://") => Kind::Address,
@@ -142,7 +142,7 @@ fn shown(provider: &str, text: &str) -> Key {
 /// A row as `row_status` shows it.
 type Shown = BTreeMap<&'static str, String>;
 
-/// Every row shows the right person, and of them what is true.
+/// Checks that every row shows the right person with the right result.
 async fn rows(scene: &Scene, model: &Model, features: Features) -> Vec<String> {
     let columns = ["name", "row_number", "provider", "person", "state", "reason", "phones"];
     let sql = "SELECT b.name, w.row_number, w.provider, w.person, w.state, w.reason, w.phones

@@ -1,4 +1,4 @@
-//! What a failed story leaves behind.
+//! The evidence that a failed story leaves behind.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ const TABLES: [&str; 14] = [
     "workers",
 ];
 
-/// Writes everything down that helps to find the mistake; returns where.
+/// Writes everything that helps to find the mistake into a folder, and returns its path.
 pub async fn keep(scene: &Scene, plan: &Plan, faults: &[String]) -> PathBuf {
     let name = format!("random-{:?}-{}", scene.db.kind, plan.seed).to_lowercase();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -43,14 +43,14 @@ pub async fn keep(scene: &Scene, plan: &Plan, faults: &[String]) -> PathBuf {
         for ending in ["", "-wal", "-shm"] {
             let from = format!("{}{ending}", scene.db.file());
             let to = folder.join(format!("reveal.db{ending}"));
-            // The last two are there only while somebody has the database open.
+            // The last two exist only while a process has the database open.
             drop(std::fs::copy(from, to));
         }
     }
     folder
 }
 
-/// What happened, a line each.
+/// The operations of a story, a line each.
 pub fn story(plan: &Plan) -> String {
     let mut text = format!("{:?}\n{:?}\n", plan.features, plan.settings);
     for (n, operation) in plan.operations.iter().enumerate() {

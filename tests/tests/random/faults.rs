@@ -1,4 +1,4 @@
-//! What goes wrong at the providers.
+//! Faults of the providers.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -44,7 +44,7 @@ fn of_one(random: &mut StdRng) -> Value {
         }
     }
     let requests = &mut patch["faults"];
-    // 503 says that nothing was taken, which 'error after' is not; the others leave it open.
+    // 503 says that nothing was accepted, which is wrong for 'error after'; the other statuses leave it open.
     requests["error_status"] =
         [500, 502, 504, 408, 520, 522, 524][random.random_range(0..7)].into();
     let endpoints =
@@ -77,7 +77,7 @@ fn spoil_webhooks(random: &mut StdRng, webhooks: &mut Value) {
     webhooks["in_progress_followup_ms"] = [0, 300, 1_500][random.random_range(0..3)].into();
 }
 
-/// Nothing goes wrong.
+/// A patch that switches all faults off.
 pub fn calm() -> Value {
     let value = |part| serde_json::to_value(part).expect("it is plain data");
     let mut patch = json!({});
@@ -89,12 +89,12 @@ pub fn calm() -> Value {
     patch
 }
 
-/// Credits that come or go.
+/// An amount of credits to add or, if negative, to take away.
 pub fn credits(random: &mut StdRng) -> i64 {
     [5, 30, 1_000_000, -1_000_000, -999_995, -20_000_000][random.random_range(0..6)]
 }
 
-/// An answer that is no acceptance, and one that hides one.
+/// An answer that is no acceptance, or one that hides an acceptance.
 pub fn answer(random: &mut StdRng) -> (Endpoint, ScriptedResponse) {
     let endpoint = [Endpoint::OceanReveal, Endpoint::CloduraReveal][random.random_range(0..2)];
     let page = "<html><body>Just a moment...</body></html>";
@@ -124,7 +124,7 @@ pub fn answer(random: &mut StdRng) -> (Endpoint, ScriptedResponse) {
     if let Some(value) = retry_after {
         response.headers.insert("retry-after".into(), value.into());
     }
-    // What may have been taken may have been taken.
+    // These statuses leave open whether the order was accepted, so half of the orders are.
     response.accept = matches!(status, 200 | 524) && random.random_bool(0.5);
     response.delay_ms = [0, 0, 0, 300, 2_500][random.random_range(0..5)];
     response.times = random.random_range(1..4);

@@ -1,16 +1,16 @@
 //! Random operations on the real programs, on both databases: overlapping submits, cancelled and retried
-//! batches, erasures, workers that die or stand still, and providers at which everything goes wrong.
-//! Then everything is driven to its end, and the ledger is held against the sandbox's books.
+//! batches, erasures, workers that die or are stopped for a while, and providers with every kind of fault.
+//! Then everything is driven to its end, and the ledger is compared with the sandbox's books.
 //!
-//! RANDOM_SECONDS     how long stories are played, on each database; 30
+//! RANDOM_SECONDS     how long stories are played on each database; 30 by default
 //! RANDOM_SEED        the first story's seed, 1; with RANDOM_STORIES=1 it repeats one story's decisions
-//! RANDOM_STORIES     at most so many stories
-//! RANDOM_OPERATIONS  only the first so many operations of a story, to find the one that matters
+//! RANDOM_STORIES     the largest number of stories
+//! RANDOM_OPERATIONS  plays only this many first operations of a story, to find the one that matters
 //! RANDOM_WITHOUT     features that are left out, as in erasures,purges; see plan.rs
-//! RANDOM_GO_ON       set: goes on after a story that failed
+//! RANDOM_GO_ON       if set, goes on after a story that failed
 //!
-//! A story that fails leaves a folder with its operations, the ledger and all logs, and says where.
-//! What processes make of the same decisions is theirs: a repeated story may pass.
+//! A story that fails leaves a folder with its operations, the ledger and all logs, and prints its path.
+//! The timing of the processes is not part of the seed, so a repeated story may pass.
 
 #![allow(
     clippy::unwrap_used,
@@ -47,7 +47,7 @@ async fn postgres() {
     stories(Kind::Postgres).await;
 }
 
-/// Faults that a failure shows; the folder has them all.
+/// How many faults a failure prints; the folder has all of them.
 const MOST_SHOWN: usize = 10;
 
 async fn stories(kind: Kind) {
@@ -69,7 +69,7 @@ async fn stories(kind: Kind) {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Plays one story; what was wrong with it, if anything.
+/// Plays one story; returns a message if it had faults.
 async fn play(kind: Kind, seed: u64) -> Option<String> {
     let (started, plan) = (Instant::now(), Plan::new(seed));
     let mut scene = Scene::new(kind, plan.config.clone()).await;
@@ -78,7 +78,7 @@ async fn play(kind: Kind, seed: u64) -> Option<String> {
     }
     let (scene, plan) = (Arc::new(scene), Arc::new(plan));
     let (in_scene, in_plan) = (Arc::clone(&scene), Arc::clone(&plan));
-    // In a task of its own, so that a panic leaves evidence, too.
+    // In a separate task, so that a panic leaves evidence, too.
     let played = tokio::spawn(async move {
         let mut story = Story::new(in_scene, in_plan.features);
         for operation in &in_plan.operations {

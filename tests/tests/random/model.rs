@@ -1,4 +1,4 @@
-//! What was asked for, and how often that allows anybody to be charged. It knows what was done, not
+//! The operations so far, and how often they allow a person to be charged. The model knows the operations, not
 //! how the software works.
 
 use std::collections::BTreeSet;
@@ -12,10 +12,10 @@ use crate::people::{Kind, Person, identifiers, person};
 /// An identifier of a row.
 pub type Key = (Kind, String);
 
-/// Everything that was done and matters for the books.
+/// All operations that matter for the books.
 #[derive(Debug)]
 pub struct Model {
-    /// The providers' world.
+    /// The sandbox's configuration.
     pub config: Config,
     /// Every submit, in order; those that were killed may or may not have become batches.
     pub submits: Vec<Submit>,
@@ -23,14 +23,14 @@ pub struct Model {
     pub cancelled: BTreeSet<usize>,
     /// Batches that were retried with `--pay-again`, once for each time.
     pub paid_again: Vec<usize>,
-    /// How often finished people were forgotten.
+    /// How often finished people were purged.
     pub purges: u32,
     /// Identifiers by which people were erased.
     pub erased: BTreeSet<String>,
 }
 
 impl Model {
-    /// Nothing was done yet.
+    /// A model without any operation.
     pub fn new(config: Config) -> Model {
         let submits = Vec::new();
         Model {
@@ -43,12 +43,12 @@ impl Model {
         }
     }
 
-    /// How a submit is named, and its batch.
+    /// The name of a submit and of its batch.
     pub fn name(batch: usize) -> String {
         format!("batch-{batch:02}")
     }
 
-    /// Identifiers that some chain of rows connects, those of `seeds` among them.
+    /// All identifiers that a chain of rows connects with `seeds`, including `seeds`.
     pub fn connected(&self, seeds: impl IntoIterator<Item = Key>) -> BTreeSet<Key> {
         let mut known: BTreeSet<Key> = seeds.into_iter().collect();
         loop {
@@ -64,7 +64,7 @@ impl Model {
         }
     }
 
-    /// All groups of identifiers that rows connect, or that mean one person: an answer may tell.
+    /// All groups of identifiers that rows connect, or that mean one person, which an answer may tell.
     pub fn groups(&self) -> Vec<BTreeSet<Key>> {
         let mut groups: Vec<(BTreeSet<Person>, BTreeSet<Key>)> = Vec::new();
         for key in self.submits.iter().flat_map(|submit| &submit.rows).flat_map(keys) {
@@ -91,13 +91,13 @@ impl Model {
         self.groups().into_iter().find(|group| !group.is_disjoint(&own)).unwrap_or(own)
     }
 
-    /// Whether somebody of a group was erased.
+    /// Whether a person of a group was erased.
     pub fn touched_by_erasure(&self, group: &BTreeSet<Key>) -> bool {
         group.iter().any(|(_, identifier)| self.erased.contains(identifier))
     }
 
-    /// How often somebody may have been charged at most, `repeats` of it because a request of
-    /// unknown outcome was to be sent again.
+    /// The most charges allowed for a person. `repeats` of them are allowed because a request of
+    /// unknown outcome was sent again.
     pub fn allowed(&self, who: &Person, repeats: usize) -> usize {
         let all = self.submits.iter().flat_map(|submit| &submit.rows).flat_map(keys);
         let names: BTreeSet<Key> =
@@ -113,7 +113,7 @@ impl Model {
         if known_as_one { 1 + again } else { names.len().max(1) * (1 + again) }
     }
 
-    /// The first row that has any of these names has all of them, and it is sure that it came first.
+    /// Whether the first row with any of these names has all of them, and was certainly loaded first.
     fn linked_from_the_start(&self, names: &BTreeSet<Key>) -> bool {
         let first = self.submits.iter().find_map(|submit| {
             let row = submit.rows.iter().find(|row| keys(row).any(|key| names.contains(&key)))?;
@@ -130,7 +130,7 @@ pub fn keys(row: &Row) -> impl Iterator<Item = Key> + '_ {
     identifiers(row).map(|(kind, text)| (kind, text.to_owned()))
 }
 
-/// Nobody in the group has two identifiers of one kind.
+/// Whether the group has at most one identifier of each kind.
 pub fn is_one_person(group: &BTreeSet<Key>) -> bool {
     let kinds: BTreeSet<Kind> = group.iter().map(|(kind, _)| *kind).collect();
     kinds.len() == group.len()

@@ -1,4 +1,4 @@
-//! What may happen, and how often.
+//! The possible operations, and how often each occurs.
 
 use end_to_end::Row;
 use rand::RngExt;
@@ -10,7 +10,7 @@ use crate::faults;
 use crate::people::Pool;
 use crate::plan::Features;
 
-/// One thing that somebody does. Batches are named by their place in the story, workers by their slot.
+/// One operation of a story. Batches are named by their place in the story, workers by their slot.
 #[derive(Debug, Clone)]
 pub enum Operation {
     /// `enqueue submit`
@@ -41,19 +41,19 @@ pub enum Operation {
     Freeze(usize),
     /// SIGCONT
     Thaw(usize),
-    /// Something goes wrong at the providers from now on.
+    /// Switches faults of the providers on, by a patch of the sandbox's configuration.
     Faults(Value),
-    /// Nothing does any more.
+    /// Switches all faults off.
     Calm,
-    /// The next answers of an endpoint.
+    /// Sets the next answers of an endpoint.
     Script(Endpoint, ScriptedResponse),
-    /// No webhook leaves from now on.
+    /// Holds all webhooks back from now on.
     Hold,
-    /// They do again.
+    /// Releases the webhooks.
     Release,
-    /// Credits come, or go.
+    /// Adds credits, or takes them away.
     TopUp(Provider, i64),
-    /// Nothing is done for so many milliseconds.
+    /// Waits for this many milliseconds.
     Wait(u64),
 }
 
@@ -77,11 +77,11 @@ pub struct Submit {
 /// How a submit ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// It is waited for.
+    /// The story waits for its end.
     Waited,
     /// The story goes on meanwhile.
     Beside,
-    /// kill -9 after so many milliseconds.
+    /// kill -9 after this many milliseconds.
     Killed(u64),
 }
 
@@ -89,17 +89,17 @@ pub enum Ending {
 pub struct Writer<'a> {
     features: Features,
     pool: &'a Pool,
-    /// Of each batch, as it was submitted or raised last.
+    /// The ceiling of each batch, as submitted or last raised.
     ceilings: Vec<Option<i64>>,
 }
 
 impl<'a> Writer<'a> {
-    /// One for a story.
+    /// A writer for one story.
     pub fn new(features: Features, pool: &'a Pool) -> Self {
         Writer { features, pool, ceilings: Vec::new() }
     }
 
-    /// What happens next. The first is a submit, the second a worker.
+    /// Returns the next operation. The first one is a submit.
     pub fn next(&mut self, random: &mut StdRng) -> Operation {
         loop {
             let dice = match self.ceilings.len() {

@@ -1,4 +1,4 @@
-//! The few people of a story, and rows that name them: rightly, in part, or mixed up.
+//! The few people of a story, and rows that name them: correctly, in part, or mixed up.
 
 use end_to_end::Row;
 use rand::RngExt;
@@ -7,22 +7,22 @@ use sandbox::{Config, Provider, Truth};
 
 use crate::plan::Features;
 
-/// What the sandbox does for somebody, by the beginning of their identifiers. Mostly it is left to chance.
+/// Prefixes of identifiers that fix the sandbox's result for a person. Without a prefix, which is usual, it is random.
 const MARKERS: [&str; 14] =
     ["", "", "", "", "", "", "", "found-", "found-", "many-", "none-", "bad-", "gone-", "stuck-"];
 
-/// Everybody that is asked for.
+/// All people of a story.
 #[derive(Debug)]
 pub struct Pool {
     people: Vec<Row>,
     conflicts: bool,
 }
 
-/// Somebody at a provider, by the id under which the sandbox keeps its books.
+/// A person at a provider, by the id in the sandbox's books.
 pub type Person = (Provider, String);
 
 impl Pool {
-    /// Few enough that batches meet.
+    /// Makes up people, few enough that batches share them.
     pub fn new(random: &mut StdRng, config: &Config, features: Features) -> Pool {
         let count = random.random_range(2..16);
         let people = (0..count)
@@ -60,7 +60,7 @@ impl Pool {
         }
     }
 
-    /// Some identifier of somebody.
+    /// A random identifier of a random person.
     pub fn identifier(&self, random: &mut StdRng) -> String {
         let row = &self.people[random.random_range(0..self.people.len())];
         [&row.ocean, &row.clodura, &row.linkedin][random.random_range(0..3)].clone()
@@ -77,7 +77,7 @@ pub fn identifiers(row: &Row) -> impl Iterator<Item = (Kind, &str)> {
     all.into_iter().filter(|(_, text)| !text.is_empty())
 }
 
-/// Which kind of identifier.
+/// The kind of an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// `ocean_person_id`
@@ -89,13 +89,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Who is asked by it.
+    /// The provider that is asked by it.
     pub fn provider(self) -> Provider {
         if self == Kind::OceanId { Provider::Ocean } else { Provider::Clodura }
     }
 }
 
-/// Whom an identifier means at the provider that is asked by it.
+/// The person that an identifier means, at the provider that is asked by it.
 pub fn person(config: &Config, kind: Kind, identifier: &str) -> Person {
     (kind.provider(), Truth::of(config, kind.provider(), identifier).person_id)
 }

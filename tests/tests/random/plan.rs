@@ -1,4 +1,4 @@
-//! What a story is made of: decided from its seed alone, so that the seed repeats it.
+//! The plan of a story. It follows from the seed alone, so that the seed repeats it.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -7,8 +7,8 @@ use sandbox::{Config, OceanBody, OceanPlan, Plan as Tariff};
 use crate::operation::{Operation, Writer};
 use crate::people::Pool;
 
-/// What may happen in a story besides submits, workers and faults. Those that allow somebody to be
-/// charged again are rare, so that most stories hold everybody to one charge.
+/// What may happen in a story besides submits and workers. Features that allow a second charge
+/// are rare, so that most stories allow one charge per person.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Features {
     /// Rows whose identifiers belong to different people.
@@ -29,24 +29,24 @@ pub struct Features {
     pub twice: bool,
     /// Two submits at the same time, and submits that are killed.
     pub overlaps: bool,
-    /// Workers that stand still.
+    /// Workers that are stopped by SIGSTOP for a while.
     pub freezes: bool,
-    /// What goes wrong at the provider.
+    /// Faults of the providers.
     pub faults: bool,
 }
 
 /// One story.
 #[derive(Debug)]
 pub struct Plan {
-    /// What it was made of.
+    /// The seed of the story.
     pub seed: u64,
-    /// What may happen in it.
+    /// The features that may occur in it.
     pub features: Features,
-    /// The providers as they are at the start and at the end.
+    /// The sandbox's configuration at the start and at the end.
     pub config: Config,
     /// Settings of every process.
     pub settings: Vec<(&'static str, String)>,
-    /// What happens, in this order.
+    /// The operations, in order.
     pub operations: Vec<Operation>,
 }
 
@@ -109,7 +109,7 @@ fn left_out() -> Vec<String> {
     names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// What is known to fail as yet, and left out where `RANDOM_WITHOUT` is not set.
+/// Features that are known to fail. They are left out if `RANDOM_WITHOUT` is not set.
 const NOT_YET: &str = "";
 
 /// A number from the environment.
@@ -130,14 +130,14 @@ fn providers(random: &mut StdRng, seed: u64) -> Config {
     config.ocean.tells_credits_used = random.random_bool(0.7);
     config.clodura.not_found_404_rate = [0.0, 0.5][random.random_range(0..2)];
     config.clodura.plan = [Tariff::Payg, Tariff::Prospect][random.random_range(0..2)];
-    // Longer than a story without a worker; a body that can't be read is refused each time, and given up in the end.
+    // Retries last longer than a story without a worker. An unreadable body is refused each time, and given up in the end.
     config.delivery.attempts = 300;
     config.delivery.retry_delay_ms = 100;
     config.delivery.timeout_ms = 1_000;
     config
 }
 
-/// Waits are short: all of a story happens within seconds.
+/// Settings with short waits, so that a story takes seconds.
 fn settings(random: &mut StdRng, features: Features) -> Vec<(&'static str, String)> {
     let mut pick = |choices: &[&str]| choices[random.random_range(0..choices.len())].to_owned();
     vec![

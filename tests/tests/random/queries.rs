@@ -1,11 +1,11 @@
-//! The ledger's own checks: queries that name what is wrong, and nothing if all is well. The store's
-//! conformance suite asks those of `always` after every story, too.
+//! The ledger's own checks: queries that return a row for each fault. The store's conformance
+//! suite runs those of `always`, too.
 
 use std::path::Path;
 
 use end_to_end::{Scene, repository};
 
-/// Asks every query of a folder.
+/// Runs every query of a folder; returns a message for each fault.
 pub async fn ask(scene: &Scene, folder: &str) -> Vec<String> {
     let folder = repository().join("crates/store/tests/checks").join(folder);
     let mut faults = Vec::new();

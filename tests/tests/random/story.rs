@@ -14,10 +14,10 @@ use crate::model::{Model, keys};
 use crate::operation::{Ending, Operation, Submit};
 use crate::plan::Features;
 
-/// A worker stands still no longer than this.
+/// A worker stays stopped no longer than this.
 const FROZEN: Duration = Duration::from_millis(2_500);
 
-/// A place for a worker, with a listener of its own, so that webhooks find the next one there, too.
+/// A place for a worker, with a fixed listen address, so that webhooks reach the slot's next worker, too.
 #[derive(Default)]
 struct Slot {
     settings: BTreeMap<&'static str, String>,
@@ -29,9 +29,9 @@ struct Slot {
 pub struct Story {
     scene: Arc<Scene>,
     features: Features,
-    /// What was done so far.
+    /// The operations so far.
     pub model: Model,
-    /// What went wrong so far.
+    /// The faults found so far.
     pub faults: Vec<String>,
     slots: [Slot; 2],
     beside: Vec<(usize, Process)>,
@@ -39,7 +39,7 @@ pub struct Story {
 }
 
 impl Story {
-    /// Nothing has happened yet.
+    /// A story at its beginning.
     pub fn new(scene: Arc<Scene>, features: Features) -> Story {
         let model = Model::new(scene.sandbox.config());
         let slots = [(); 2].map(|()| {
@@ -52,7 +52,7 @@ impl Story {
         Story { scene, features, model, faults, slots, beside, frozen_meanwhile: false }
     }
 
-    /// One operation.
+    /// Plays one operation.
     pub async fn play(&mut self, operation: &Operation) {
         self.thaw_in_time();
         match operation {
@@ -95,21 +95,21 @@ impl Story {
             Ending::Waited => {
                 let ended = self.ended(process).await;
                 if !self.judge(&arguments, &ended, &[0]) {
-                    // Nobody knows whether it is there.
+                    // The batch may or may not exist.
                     self.model.submits[batch].ending = Ending::Killed(0);
                 }
             }
         }
     }
 
-    /// Everything that `enqueue` does besides submitting.
+    /// Plays an operation that is a command of `enqueue` other than submit.
     async fn command(&mut self, operation: &Operation) {
         let (arguments, batch, codes) = self.read(operation);
         if batch.is_some_and(|batch| batch >= self.model.submits.len()) {
             return;
         }
         let mut codes = codes.to_vec();
-        // A batch that may not be there may not be found.
+        // A batch that may not exist may not be found.
         let unsure = batch.is_some_and(|n| self.model.submits[n].ending != Ending::Waited);
         if unsure || (batch.is_some() && self.model.purges > 0) {
             codes.extend([1, 2]);
@@ -120,7 +120,7 @@ impl Story {
         self.judge(&arguments, &ended, &codes);
     }
 
-    /// The arguments, the batch that is meant, and the exit codes that are in order. Notes what it allows.
+    /// Returns the arguments, the batch of the command, and the allowed exit codes. Records the operation in the model.
     fn read(&mut self, operation: &Operation) -> (Vec<String>, Option<usize>, &'static [i32]) {
         let name = |batch: &usize| Model::name(*batch);
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
@@ -167,7 +167,7 @@ impl Story {
         }
     }
 
-    /// Whether a command ended as it should. While a worker stands still, the database may be locked.
+    /// Whether a command ended as it should. While a worker is stopped, the database may be locked.
     fn judge(&mut self, arguments: &[&str], ended: &Ended, codes: &[i32]) -> bool {
         let good = ended.code.is_some_and(|code| codes.contains(&code));
         let excused = self.frozen_meanwhile && ended.code == Some(1);
@@ -195,7 +195,7 @@ impl Story {
         self.slots[slot].worker = Some(worker.spawn());
     }
 
-    /// A worker that nobody ended should be there.
+    /// Records a fault if the slot's worker has ended by itself.
     fn look_at_the_dead(&mut self, slot: usize) {
         let Some(mut worker) = self.slots[slot].worker.take() else { return };
         if let Some(status) = worker.exit_status() {
@@ -219,7 +219,7 @@ impl Story {
         }
         worker.signal("TERM");
         let ended = self.ended(worker).await;
-        // Before it listens for the signal, a worker just ends.
+        // Until a worker handles the signal, SIGTERM kills it.
         if ended.code != Some(0) && ended.signal != Some(15) {
             self.faults
                 .push(format!("a worker ended with {:?} on SIGTERM: {}", ended.code, ended.stderr));
@@ -262,7 +262,7 @@ impl Story {
         }
     }
 
-    /// Waits for a process' end, while nobody stands still for too long.
+    /// Waits for a process' end. Meanwhile no worker stays stopped for too long.
     async fn ended(&mut self, mut process: Process) -> Ended {
         let started = Instant::now();
         self.frozen_meanwhile = false;
@@ -291,7 +291,7 @@ fn arguments(batch: usize, submit: &Submit) -> Vec<String> {
     all
 }
 
-/// The same ceiling for every provider that the batch has.
+/// The same ceiling for every provider of the batch.
 fn ceilings(submit: &Submit, credits: i64) -> String {
     let providers = submit.rows.iter().flat_map(keys).map(|(kind, _)| kind.provider());
     let chosen =

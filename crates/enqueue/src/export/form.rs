@@ -3,7 +3,7 @@ use std::path::Path;
 
 use jobs::{FileForm, FileFormat};
 
-/// What no export is: CSV under such a name would not open.
+/// Endings of which no export is written: CSV under such a name would not open.
 const NOT_WRITTEN: [&str; 10] =
     ["xls", "xlsm", "xlsb", "ods", "numbers", "json", "parquet", "html", "pdf", "zip"];
 
@@ -13,9 +13,9 @@ pub enum WrongForm {
     /// A format of which no file is written.
     #[error("{name}: no {ending} is written; name it .csv, .xlsx or .jsonl")]
     NotWritten {
-        /// The output.
+        /// The output's name.
         name: String,
-        /// How it ends.
+        /// The output's ending.
         ending: String,
     },
     /// `--format` and the name differ.
@@ -23,8 +23,8 @@ pub enum WrongForm {
     Contradiction(String),
 }
 
-/// The form in which a batch leaves: that in which it came, unless `--format` or the output's ending say another
-/// format.
+/// Chooses the form of an export: the form in which the batch came, unless `--format` or the output's ending names
+/// another format.
 pub fn form_of(
     came: FileForm,
     asked: Option<FileFormat>,
@@ -50,7 +50,7 @@ struct Promise {
     tabs: bool,
 }
 
-/// What a name promises by its ending.
+/// Reads the format that a name promises by its ending.
 fn promised(path: &Path) -> Result<Option<Promise>, WrongForm> {
     let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
     if NOT_WRITTEN.contains(&ending.as_str()) {

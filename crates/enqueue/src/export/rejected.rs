@@ -3,26 +3,26 @@ use std::collections::VecDeque;
 use jobs::Credits;
 use store::{BatchRef, ExportRow, RejectedRow, Store, StoreError};
 
-/// Rows that are read at once.
+/// Rows in one read.
 const AT_ONCE: usize = 1_000;
 
 /// The rows that a submit left out, in their order.
 pub struct Rejected {
     store: Store,
-    /// None where they are not wanted, or all were read.
+    /// `None` if the rows are not wanted, or all were read.
     batch: Option<BatchRef>,
     read: VecDeque<RejectedRow>,
     last: i64,
 }
 
 impl Rejected {
-    /// Those of a batch, if they are wanted.
+    /// The bad rows of a batch, if they are wanted.
     pub fn of(store: &Store, batch: &BatchRef, wanted: bool) -> Self {
         let batch = wanted.then(|| batch.clone());
         Rejected { store: store.clone(), batch, read: VecDeque::new(), last: 0 }
     }
 
-    /// The next one, if it stands before this row.
+    /// Returns the next bad row, if it stands before this row.
     pub async fn next_before(&mut self, row: i64) -> Result<Option<RejectedRow>, StoreError> {
         if self.read.is_empty()
             && let Some(batch) = &self.batch
@@ -37,7 +37,7 @@ impl Rejected {
     }
 }
 
-/// As a row of the export.
+/// Returns a bad row as a row of the export.
 pub fn shown(rejected: &RejectedRow) -> ExportRow<'_> {
     ExportRow {
         number: rejected.after_row,

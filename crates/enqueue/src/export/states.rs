@@ -14,12 +14,12 @@ const ALL: [&str; 10] = [
     "cancelled",
 ];
 
-/// The states of the rows that are wanted; all where none is named.
+/// The states of the rows that are wanted; all states if none is named.
 #[derive(Debug, Clone, Default)]
 pub struct States(BTreeSet<String>);
 
 impl States {
-    /// Those that were named.
+    /// The states with these names.
     pub fn named(names: &[String]) -> Self {
         States(names.iter().cloned().collect())
     }
@@ -30,7 +30,7 @@ impl States {
     }
 }
 
-/// Reads one name.
+/// Reads the name of a state.
 pub fn parse(text: &str) -> Result<String, String> {
     let name = text.trim().to_ascii_lowercase().replace('-', "_");
     if ALL.contains(&name.as_str()) {

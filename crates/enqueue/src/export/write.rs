@@ -14,7 +14,7 @@ use crate::failure::Failure;
 /// Pages of a batch, as they are read.
 pub type Pages = mpsc::Receiver<Result<ExportPage, StoreError>>;
 
-/// Bytes that are written at once.
+/// Bytes in one write.
 const AT_ONCE: usize = 256 * 1024;
 
 /// Why an export broke off.
@@ -48,14 +48,14 @@ impl From<Problem> for Failure {
 pub struct Wanted {
     /// All rows of the batch.
     pub pages: Pages,
-    /// Those of them that are wanted.
+    /// The states of the rows that are wanted.
     pub states: States,
-    /// Bad rows, which have their places between these.
+    /// The bad rows, each of which has its place between two rows of the batch.
     pub rejected: Rejected,
 }
 
 impl Wanted {
-    /// Takes them in their order; how many they are.
+    /// Passes the rows to `take` in their order. Returns how many.
     async fn each(
         mut self,
         mut take: impl FnMut(&ExportRow) -> Result<(), Problem>,
@@ -73,7 +73,7 @@ impl Wanted {
         Ok(rows + self.take_rejected(i64::MAX, &mut take).await?)
     }
 
-    /// Takes those that stand before this row.
+    /// Passes the bad rows that stand before this row to `take`. Returns how many.
     async fn take_rejected(
         &mut self,
         row: i64,
@@ -88,7 +88,7 @@ impl Wanted {
     }
 }
 
-/// Writes rows; how many they are.
+/// Writes the rows that are wanted. Returns how many.
 pub async fn write_all(
     out: impl Write + Send,
     layout: &Layout,
@@ -128,7 +128,8 @@ async fn text(
     Ok(rows)
 }
 
-/// A workbook is an archive whose parts are known at the end: it is written elsewhere first.
+/// Writes a workbook. It is an archive whose parts are known only at the end, so it is written to a temporary file
+/// first.
 async fn workbook(
     mut out: impl Write + Send,
     layout: &Layout,

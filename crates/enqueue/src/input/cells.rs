@@ -11,19 +11,19 @@ use super::source::{Format, Source};
 /// Separators, the likeliest first.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// The cells of a record of a list, whatever its columns are.
+/// The cells of one record of a list, whatever its columns are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cells {
     /// The physical line on which it begins, from 1.
     pub line: u64,
-    /// The cells in their order, each with the name of its key, where the list is JSON Lines.
+    /// The cells in their order. Each has the name of its key if the list is JSON Lines.
     pub cells: Vec<(Option<String>, String)>,
 }
 
 /// Reads all records of a list that need not have a header: CSV, a value a line, JSON Lines or a workbook's first sheet.
 ///
 /// # Errors
-/// The file can't be read, or is no list.
+/// The file can't be read, or is not a list.
 pub fn read(source: &Source) -> Result<Vec<Cells>, InputError> {
     let mut file = InputFile::new(0, source.clone(), source.open()?, None)?;
     let format = file.format()?;
@@ -52,7 +52,7 @@ pub fn read(source: &Source) -> Result<Vec<Cells>, InputError> {
     Ok(records)
 }
 
-/// What stands most often in the first line.
+/// Returns the separator that stands most often in the first line.
 fn separator(file: &mut InputFile) -> Result<u8, InputError> {
     let Some(end) = file.first_line()? else { return Ok(b',') };
     let line = &file.bytes()[..end.content];

@@ -41,7 +41,7 @@ impl FromStr for ColumnMapping {
     }
 }
 
-/// What a column is to us, besides being the caller's.
+/// What a column is used for, besides being the caller's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Kept for the export and nothing else.
@@ -60,7 +60,7 @@ pub struct Recognised {
 }
 
 impl Recognised {
-    /// The usual names, but for those that are mapped.
+    /// The usual names, except for the columns that are mapped.
     pub fn new(mappings: &[ColumnMapping]) -> Result<Self, Refusal> {
         for (place, mapping) in mappings.iter().enumerate() {
             let clash = mappings[..place].iter().any(|earlier| {
@@ -77,10 +77,10 @@ impl Recognised {
         Ok(Recognised { names, mappings: mappings.to_vec() })
     }
 
-    /// What the column of this header is.
+    /// Returns what the column with this header is used for.
     pub fn role(&self, header: &str) -> Role {
         let header = trimmed(header);
-        // A mapping wins over a usual name, so that any column at all can be mapped.
+        // A mapping wins over a usual name, so that any column can be mapped.
         if let Some(mapping) = self.mappings.iter().find(|m| same_name(&m.header, header)) {
             return Role::Identifier(mapping.kind);
         }

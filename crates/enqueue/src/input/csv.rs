@@ -39,8 +39,8 @@ pub fn next(
     Ok(None)
 }
 
-/// Reports a quote at the line where it opens and goes on with the line after that, so that one
-/// lost quote costs one row and not the rest of the file.
+/// Reports a broken quote at the line where it opens and goes on with the line after that, so that one lost quote
+/// costs one row and not the rest of the file.
 fn broken(
     file: &mut InputFile,
     column: Option<String>,
@@ -81,7 +81,7 @@ fn row(
         Line::Bad(BadRow { fields, ..file.bad(column, error, raw) })
     };
     let (expected, found) = (header.names.len(), fields.len());
-    // Spreadsheets leave empty cells out at the end of a row, and put some there that no header has.
+    // Spreadsheets leave out empty cells at the end of a row, and write some there that no header has.
     if fields.iter().skip(expected).any(|field| !field.is_blank(raw)) {
         return bad(None, RowError::FieldCount { expected, found });
     }
@@ -102,7 +102,7 @@ fn row(
     }
 }
 
-/// Whether a row without identifiers is one that reports have below their table.
+/// Whether a row without identifiers looks like the lines that reports have below their table.
 fn is_footer(text: &str, fields: &[Field], columns: usize) -> bool {
     const WORDS: [&str; 8] = [
         "copyright",
@@ -135,7 +135,7 @@ fn array(text: &str, fields: &[Field], header: &Header) -> String {
     out
 }
 
-/// A record whose cells can't be told apart, in the first of the kept columns.
+/// Puts a record whose cells can't be told apart into the first of the kept columns.
 fn in_one_cell(raw: &[u8]) -> String {
     let mut out = String::from("[");
     kept::push_string(&mut out, &String::from_utf8_lossy(raw));

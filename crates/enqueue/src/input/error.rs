@@ -41,13 +41,13 @@ impl InputError {
 /// What is wrong with a whole file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No byte but blank lines.
+    /// The file has only blank lines.
     #[error("the file is empty; a header line and a line for each person are expected")]
     Empty,
     /// UTF-16, as Excel's 'Unicode text'.
     #[error("the file is UTF-16; save it as UTF-8 (in Excel: CSV UTF-8)")]
     Utf16,
-    /// A page, a document, an archive.
+    /// A web page, a document or an archive.
     #[error("the file is {0}; save the table as .xlsx or CSV (UTF-8)")]
     Binary(&'static str),
     /// The header is not UTF-8.
@@ -151,7 +151,7 @@ pub enum Refusal {
     /// A line of a suppression list.
     #[error("the line {0}; nothing was read")]
     NoList(&'static str),
-    /// A physical line beyond all measure.
+    /// A physical line longer than any table has.
     #[error("the line is longer than {} MiB; that is no table", super::lines::LONGEST_RECORD >> 20)]
     LineTooLong,
 }
@@ -198,7 +198,7 @@ pub enum RowError {
         /// The row's.
         found: usize,
     },
-    /// A quote that is not closed before the file (or all patience) ends.
+    /// A quote that is not closed before the file ends, or within the longest record.
     #[error("the quote that opens here never ends (a quote inside of quotes is written twice)")]
     UnclosedQuote,
     /// A quote that is closed in mid-field.
@@ -232,26 +232,26 @@ pub enum RowError {
     /// An identifier that is neither text nor a whole number.
     #[error("must be text or a whole number")]
     NotText,
-    /// An identifier that is none.
+    /// An identifier that can't be read.
     #[error(transparent)]
     Identifier(#[from] IdentifierError),
     /// The header once more, as where files were joined.
     #[error("this is the header once more, not a person; delete the line")]
     RepeatedHeader,
-    /// What reports have below their table.
+    /// A line that reports have below their table.
     #[error(
         "looks like a report's footer or a note, not a person; delete the lines below the table"
     )]
     Footer,
-    /// An address that can't be looked up, and nothing else.
+    /// The only identifier is an address that can't be looked up.
     #[error(
         "is a member id (ACo…), which {provider} can't look up; write the address that the profile itself shows, as in linkedin.com/in/ada-lovelace"
     )]
     MemberId {
-        /// Who looks up.
+        /// The provider that looks people up.
         provider: Provider,
     },
-    /// Nothing to ask any chosen provider by.
+    /// No identifier by which any chosen provider could be asked.
     #[error("no identifier for {}: {empty} {} empty", either(.providers), is_or_are(.empty))]
     NoIdentifier {
         /// The providers that were chosen.
@@ -277,7 +277,7 @@ pub struct Names(pub Vec<String>);
 const MOST_NAMES: usize = 40;
 
 impl RowError {
-    /// The error without what differs from row to row, so that equal ones can be counted.
+    /// The error without the parts that differ from row to row, so that equal errors can be counted.
     #[must_use]
     pub fn in_general(&self) -> String {
         match self {

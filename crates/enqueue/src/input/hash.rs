@@ -2,19 +2,19 @@ use sha2::{Digest, Sha256};
 
 use super::row::Row;
 
-/// A fingerprint of what is enqueued: of the options and the good rows, not of how the file is
-/// written (its name, separator, line ends, quotes). Equal fingerprints mean the same batch.
+/// A fingerprint of the content that is enqueued: of the options and the good rows, not of how the file is written
+/// (its name, separator, line ends, quotes). Equal fingerprints mean the same batch.
 #[derive(Debug, Clone, Default)]
 pub struct ContentHasher(Sha256);
 
 impl ContentHasher {
-    /// The fingerprint of nothing yet.
+    /// Starts the fingerprint, with no content yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes in an option that changes what is done, in an order that is always the same.
+    /// Takes in an option that changes the result. Options must always come in the same order.
     pub fn option(&mut self, name: &str, value: &str) {
         self.0.update(b"o");
         self.text(name);
@@ -47,7 +47,7 @@ impl ContentHasher {
         self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Lengths in front, or ("ab", "c") would be ("a", "bc").
+    /// Hashes the length first; otherwise ("ab", "c") would be equal to ("a", "bc").
     fn text(&mut self, text: &str) {
         self.number(text.len());
         self.0.update(text);

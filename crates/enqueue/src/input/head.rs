@@ -1,5 +1,5 @@
-//! Where the header is, in a file that does not begin with it or names nothing in words that are
-//! known: what stands below decides.
+//! Finds the header of a file that does not begin with it, or whose header has no known names: the records below a
+//! possible header decide.
 
 use jobs::{Identifier, IdentifierKind};
 
@@ -10,22 +10,22 @@ use super::known_headers::{may_be_address, trimmed};
 use super::lines::LineEnd;
 use super::record::{Field, Scan, scan};
 
-/// How many bytes of a file are looked at.
+/// How many bytes of a file are searched.
 const SAMPLE: usize = 64 * 1024;
 /// How many records may stand above the header.
 const MOST_ABOVE: usize = 30;
-/// How many records below a header are looked at.
+/// How many records below a possible header are read.
 const MOST_BELOW: usize = 20;
 
 /// A record that may be the header.
 pub struct Head {
-    /// What separates its fields.
+    /// The separator of the fields.
     pub separator: u8,
-    /// Its fields.
+    /// The fields.
     pub names: Vec<String>,
     /// The length of each record above it.
     pub above: Vec<usize>,
-    /// Its own end, counted from its beginning.
+    /// The end of the record, counted from its beginning.
     pub end: LineEnd,
     /// How many of its columns are known to identify people.
     pub known: usize,
@@ -33,7 +33,7 @@ pub struct Head {
     pub address: Option<usize>,
 }
 
-/// Finds the first record that names a column of identifiers, and has such below it.
+/// Finds the first record that names a column of identifiers and has identifiers of that kind below it.
 pub fn find(
     file: &mut InputFile,
     separators: &[u8],
@@ -61,7 +61,7 @@ struct Record {
     end: LineEnd,
 }
 
-/// The first records of the sample, as this separator makes them.
+/// Splits the sample into its first records by this separator.
 fn records(file: &InputFile, separator: u8) -> Vec<Record> {
     let bytes = file.bytes();
     let mut sample = &bytes[..bytes.len().min(SAMPLE)];
@@ -71,7 +71,7 @@ fn records(file: &InputFile, separator: u8) -> Vec<Record> {
     while records.len() < MOST_ABOVE + MOST_BELOW && !sample.is_empty() {
         let Scan::Record(end) = scan(sample, separator, ended, &mut fields) else { break };
         let text = String::from_utf8_lossy(&sample[..end.content]);
-        // Bytes that are not UTF-8 are longer when they are replaced: such a record says nothing.
+        // Bytes that are not UTF-8 are longer when they are replaced: the cells of such a record are not used.
         let readable = text.len() == end.content;
         let texts = fields.iter().filter(|_| readable).map(|field| field.text(&text).into_owned());
         records.push(Record { texts: texts.collect(), end });
@@ -118,7 +118,7 @@ fn first_header(
     Ok(None)
 }
 
-/// Whether identifiers stand in this column, and little else.
+/// Whether at least half of the cells with content in this column are identifiers of this kind.
 fn holds(records: &[Record], place: usize, kind: IdentifierKind) -> bool {
     let (mut good, mut bad) = (0, 0);
     for text in records.iter().filter_map(|record| record.texts.get(place)) {

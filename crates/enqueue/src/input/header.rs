@@ -85,7 +85,7 @@ impl Header {
         Err(Refusal::NoIdentifier { wanted: validator.headers(), found: Names(self.names.clone()) })
     }
 
-    /// Refuses a file whose header is not that of the first.
+    /// Refuses a file whose header is not that of the first file.
     pub fn check_same(&self, first: &Header, first_file: &InputFile) -> Result<(), Refusal> {
         let length = self.names.len().max(first.names.len());
         let name = |header: &Header, place: usize| match header.names.get(place) {
@@ -104,8 +104,8 @@ impl Header {
     }
 }
 
-/// Reads the header and sees by it what separates the fields: what makes the most recognised
-/// columns, else the most columns. Where nothing is recognised, the header may stand further down.
+/// Reads the header and finds the separator by it: the separator that gives the most recognised columns, or else the
+/// most columns. If no column is recognised, the header may stand further down.
 pub fn read(file: &mut InputFile, recognised: &Recognised) -> Result<Header, InputError> {
     skip_blank_lines(file)?;
     let said = separator_line(file)?;
@@ -186,7 +186,8 @@ fn best_guess(
     }
     Ok(match (best, fault) {
         (Some(best), None) => Ok(best),
-        // Quotes that are broken by one separator are just text by the wrong ones.
+        // A quote that is broken by the right separator may be plain text by a wrong one: without a known column the
+        // fault counts.
         (Some(best), Some(_)) if best.known > 0 => Ok(best),
         (_, fault) => Err(fault.unwrap_or(Refusal::Empty)),
     })

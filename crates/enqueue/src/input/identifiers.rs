@@ -36,13 +36,13 @@ impl Identifiers {
         }
     }
 
-    /// All there are, Ocean's first.
+    /// The row's identifiers, Ocean's first.
     pub fn iter(&self) -> impl Iterator<Item = &Identifier> {
         [&self.ocean, &self.clodura, &self.linkedin].into_iter().flatten()
     }
 
-    /// The best identifier by which this provider can be asked; with `lookup` there also a LinkedIn address whose id is
-    /// looked up first.
+    /// Returns the best identifier by which this provider can be asked. At the provider `lookup`, that may be a
+    /// LinkedIn address whose id is looked up first.
     #[must_use]
     pub fn for_provider(
         &self,
@@ -66,7 +66,7 @@ pub struct Waterfall {
 }
 
 impl Waterfall {
-    /// Those of `providers` for which the row has an identifier.
+    /// The providers among `providers` for which the row has an identifier.
     #[must_use]
     pub fn of(identifiers: &Identifiers, providers: &[Provider], lookup: Option<Provider>) -> Self {
         let mut waterfall = Waterfall { steps: Provider::ALL, length: 0 };
@@ -93,7 +93,7 @@ impl Deref for Waterfall {
 /// The texts in a row's recognised columns, by the place of the kind in [`IdentifierKind::ALL`].
 pub type Texts<'a> = [Option<Cow<'a, str>>; 3];
 
-/// Reads the identifiers of rows, and sees whom they ask.
+/// Reads the identifiers of rows, and tells which providers they ask.
 #[derive(Debug, Clone)]
 pub struct Validator {
     providers: Vec<Provider>,
@@ -106,7 +106,7 @@ pub struct Validator {
 pub type Fault = (Option<String>, RowError);
 
 impl Validator {
-    /// A validator for the providers chosen by the user; all of them where none were.
+    /// A validator for the providers that the user chose, or for all of them.
     pub fn new(
         providers: Option<Vec<Provider>>,
         lookup: Option<Provider>,
@@ -147,8 +147,8 @@ impl Validator {
         self.recognised.adopt(found);
     }
 
-    /// One unreadable identifier makes the whole row bad, even beside a good one: the row would
-    /// silently be asked elsewhere, or for less, than its author meant.
+    /// Reads a row's identifiers. One unreadable identifier makes the whole row bad, even beside a good one:
+    /// otherwise the row would silently be asked elsewhere, or for less, than its author meant.
     pub fn identify(&self, texts: &Texts<'_>) -> Result<(Identifiers, Waterfall), Fault> {
         let mut identifiers = Identifiers::default();
         for (kind, text) in IdentifierKind::ALL.into_iter().zip(texts) {
@@ -181,7 +181,8 @@ impl Validator {
             || text.eq_ignore_ascii_case(kind.as_str())
     }
 
-    /// Names the columns that are there but empty; where there are none, those that could be.
+    /// Returns the error of a row without identifiers. It names the columns that are there but empty, or else the
+    /// columns that could hold identifiers.
     fn nobody(&self, texts: &Texts<'_>) -> RowError {
         let asked_by = self.kinds();
         let kinds = IdentifierKind::ALL.into_iter().zip(texts);

@@ -8,18 +8,18 @@ use super::source::{Format, Source};
 use super::workbook;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
-/// What a zip archive begins with, as a workbook is one.
+/// The first bytes of a zip archive, which a workbook is.
 const WORKBOOK: &[u8] = b"PK\x03\x04";
 
 /// A source that is being read.
 pub struct InputFile {
     /// Its place among the sources.
     pub place: usize,
-    /// What it is.
+    /// The source.
     pub source: Source,
-    /// The name under which errors speak of it.
+    /// The name that errors use.
     pub name: Arc<str>,
-    /// What is in sight of it.
+    /// The part of the file that is held.
     pub window: Window<Box<dyn Read + Send>>,
     /// Whether it began with a byte order mark.
     pub has_bom: bool,
@@ -27,9 +27,9 @@ pub struct InputFile {
     pub separator: u8,
     /// The header of a CSV file with the end of its line, as it stands there.
     pub header: Vec<u8>,
-    /// The physical line on which that begins.
+    /// The physical line on which the header begins.
     pub header_line: u64,
-    /// The sheet that is read, of a workbook.
+    /// The sheet that is read, if the file is a workbook.
     pub sheet: Option<SheetName>,
 }
 
@@ -38,13 +38,13 @@ pub struct InputFile {
 pub struct SheetName {
     /// Its name.
     pub name: String,
-    /// How many there are.
+    /// How many sheets the workbook has.
     pub of: usize,
 }
 
 impl InputFile {
-    /// Looks at the beginning of `reader` and refuses what holds no table. Of a workbook, the sheet
-    /// of this name is read, else the first.
+    /// Reads the beginning of `reader` and refuses a file that holds no table. Of a workbook, reads the sheet of this
+    /// name, or else the first.
     pub fn new(
         place: usize,
         source: Source,
@@ -133,12 +133,12 @@ impl InputFile {
         }
     }
 
-    /// What is held and not passed yet.
+    /// The bytes that are held and not passed yet.
     pub fn bytes(&self) -> &[u8] {
         self.window.bytes()
     }
 
-    /// Reads on.
+    /// Reads more of the file.
     pub fn more(&mut self) -> Result<(), InputError> {
         self.window.more().map_err(|error| self.unreadable(error))
     }
@@ -164,7 +164,7 @@ impl InputFile {
         }
     }
 
-    /// The whole input is refused for what stands on the present line.
+    /// Refuses the whole input for its present line.
     pub fn refused(&self, refusal: Refusal) -> InputError {
         InputError::Refused { name: self.name.clone(), line: self.window.line(), refusal }
     }

@@ -68,7 +68,7 @@ impl Keys {
         self.keys.len() - 1
     }
 
-    /// The present row is good, so its keys are columns of the batch.
+    /// Makes the keys of the present row, which is good, columns of the batch.
     fn prove(&mut self) {
         for place in self.unproven.drain(..) {
             if let Some(key) = self.keys.get_mut(place) {
@@ -95,7 +95,7 @@ pub fn next(
     Ok(None)
 }
 
-/// Whether a line says nothing. Old programs end a file with Ctrl-Z.
+/// Whether a line is blank. Old programs end a file with Ctrl-Z.
 fn is_blank(raw: &[u8]) -> bool {
     raw.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0x1a)
 }
@@ -124,7 +124,7 @@ fn line(file: &InputFile, raw: &[u8], keys: &mut Keys, validator: &Validator) ->
     }
 }
 
-/// The kept keys of a bad line. What is no object gets one around it.
+/// The kept keys of a bad line. A value that is not an object is wrapped in one.
 fn as_object(text: &str, recognised: &Recognised) -> String {
     let mut out = String::from("{");
     let mut push = |name: &str, push_value: &dyn Fn(&mut String)| {
@@ -222,13 +222,15 @@ pub fn parse(text: &str) -> Result<Object<'_>, RowError> {
     }
 }
 
-/// Values are kept as they are written. A text with one half of a pair of escapes could not be read back.
+/// Whether a value can be read back. Values are kept as they are written, and a text with half of a pair of escapes
+/// can't be read back.
 fn is_readable(value: &str) -> bool {
     !(value.starts_with('"') && value.contains("\\u"))
         || serde_json::from_str::<Text<'_>>(value).is_ok()
 }
 
-/// serde_json counts lines in what it was given; ours is one line of many.
+/// Leaves the position out of the message: serde_json counts lines in the text that it was given, which is one line
+/// of many.
 fn bad_json(error: serde_json::Error) -> RowError {
     let position = format!(" at line {} column {}", error.line(), error.column());
     let message = error.to_string().replace(&position, "");

@@ -43,7 +43,7 @@ const KNOWN: [(IdentifierKind, &[&str]); 3] = [
 /// `linkedInProfileUrl`.
 const PREFERRED: &str = "defaultprofileurl";
 
-/// Which identifier exports have under this header.
+/// Returns the identifier that exports have under this header.
 pub fn known(header: &str) -> Option<IdentifierKind> {
     let key = key(header);
     KNOWN.iter().find(|(_, keys)| keys.contains(&&*key)).map(|(kind, _)| *kind)
@@ -54,7 +54,7 @@ pub fn is_preferred(header: &str) -> bool {
     key(header) == PREFERRED
 }
 
-/// Whether people's LinkedIn addresses may stand under this header; what does stand there decides.
+/// Whether people's LinkedIn addresses may stand under this header; the cells below decide.
 pub fn may_be_address(header: &str) -> bool {
     let key = key(header);
     key.contains("linkedin")
@@ -62,7 +62,7 @@ pub fn may_be_address(header: &str) -> bool {
         || ["url", "link", "website", "webpage", "address"].contains(&&*key)
 }
 
-/// A header without case, spaces, `_`, `-`, and what can't be seen.
+/// A header without case, spaces, `_`, `-`, `.` and invisible characters.
 pub fn key(header: &str) -> String {
     let says_nothing =
         |c: &char| c.is_whitespace() || matches!(c, '_' | '-' | '.') || is_invisible(*c);

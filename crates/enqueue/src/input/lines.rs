@@ -48,13 +48,13 @@ impl<R: Read> Window<R> {
         Window { of_rows: true, ..Window::new(inner) }
     }
 
-    /// All of it, what is held included.
+    /// The whole input, including the bytes that are held.
     pub fn into_inner(self) -> impl Read {
         io::Cursor::new(self.buffer).take(self.end as u64).chain(self.inner)
     }
 
-    /// What is held and not passed yet, but never more than a [`LONGEST_RECORD`], so that what is
-    /// too long does not depend on how the file comes in.
+    /// The bytes that are held and not passed yet, but never more than a [`LONGEST_RECORD`]. Whether a record is too
+    /// long must not depend on how the file arrives.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end.min(self.start + LONGEST_RECORD)]
     }
@@ -74,8 +74,8 @@ impl<R: Read> Window<R> {
         self.end - self.start >= LONGEST_RECORD
     }
 
-    /// Reads on until twice as much is held, or all there is: so scanning a long record again from
-    /// its beginning after each read stays linear.
+    /// Reads on until twice as much is held, or the whole file. This way, scanning a long record again from its
+    /// beginning after each read stays linear.
     pub fn more(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;

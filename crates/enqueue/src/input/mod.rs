@@ -1,18 +1,18 @@
 /// Lists without columns of ours.
 mod cells;
-/// Which header is which, and what of a row is kept.
+/// Which column is which, and which columns of a row are kept.
 mod columns;
 /// CSV: records, and going on after broken ones.
 mod csv;
-/// What can be wrong with an input, in words for its author.
+/// Errors of an input, in words for its author.
 mod error;
-/// A fingerprint of what is enqueued.
+/// A fingerprint of the content that is enqueued.
 mod hash;
 /// Where the header is, if not at the beginning.
 mod head;
 /// The header of a CSV file, and what separates its fields.
 mod header;
-/// The identifiers on a row, and whom they ask.
+/// The identifiers on a row, and the providers that it asks.
 mod identifiers;
 /// A source that is being read.
 mod input_file;
@@ -28,7 +28,7 @@ mod next_record;
 mod record;
 /// Bad rows, written out for fixing.
 mod rejected;
-/// What a record turned out to be.
+/// Good rows and bad rows.
 mod row;
 /// Files, standard input and their formats.
 mod source;
@@ -140,8 +140,8 @@ impl Reader {
         }
     }
 
-    /// What was recognised without being said: columns under another name than ours, a header that
-    /// is not the first line, a sheet. For people.
+    /// Says what was recognised without a flag: columns under another name than ours, a header that is not the first
+    /// line, a sheet. For people.
     #[must_use]
     pub fn recognised(&self) -> Vec<String> {
         let Body::Csv(header) = &self.body else { return Vec::new() };
@@ -162,8 +162,8 @@ impl Reader {
         lines.iter().map(|line| format!("{}: {line}", harmless(&file.name))).collect()
     }
 
-    /// What is said of columns that are not kept, since an earlier export added them and the next one has its own. For
-    /// JSON Lines they are known once all is read.
+    /// Says which columns are not kept, since an earlier export added them and the next one has its own. For JSON
+    /// Lines they are known once all is read.
     #[must_use]
     pub fn left_out(&self) -> Option<String> {
         let names = match &self.body {

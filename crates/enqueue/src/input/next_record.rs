@@ -39,7 +39,7 @@ pub fn find(
     }
 }
 
-/// Whether a line says nothing. Old programs end a file with Ctrl-Z.
+/// Whether a line is blank. Old programs end a file with Ctrl-Z.
 pub fn is_blank(content: &[u8], separator: u8) -> bool {
     content.iter().all(|byte| *byte != separator && matches!(byte, b' ' | b'\t' | 0x1a))
 }

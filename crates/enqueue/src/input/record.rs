@@ -22,7 +22,7 @@ impl Field {
         }
     }
 
-    /// Whether nothing but white space stands in it.
+    /// Whether the field has only white space.
     pub fn is_blank(&self, record: &[u8]) -> bool {
         record[self.start..self.end].iter().all(u8::is_ascii_whitespace)
     }
@@ -34,7 +34,7 @@ impl Field {
     }
 }
 
-/// What stands at the beginning of some bytes.
+/// The result of scanning the beginning of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scan {
     /// A whole record, which ends here.
@@ -48,7 +48,7 @@ pub enum Scan {
     TextAfterQuote {
         /// The opening quote.
         quote: usize,
-        /// The closing one.
+        /// The closing quote.
         closed: usize,
     },
 }

@@ -18,9 +18,9 @@ const REASON: &str = "reveal_reason";
 /// Bad rows, as they were, each with the reason in a column or key `reveal_reason`, in a file
 /// beside the one they came from: `people.rejected.csv` beside `people.csv`.
 ///
-/// The reason comes first, so that it has its place also where a row has too few or too many
-/// fields. The file can be fixed and submitted as it is. A row whose quotes are broken would
-/// swallow those after it, so it is kept whole in one quoted field.
+/// The reason comes first, so that it has its place also where a row has too few or too many fields. The file can be
+/// fixed and submitted as it is. A row whose quotes are broken would swallow the rows after it, so it is kept whole
+/// in one quoted field.
 ///
 /// A file appears under its name only by [`Rejected::finish`], and only if it has rows.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ struct Target {
     separator: u8,
     header: Vec<u8>,
     line_end: &'static [u8],
-    /// Where the input itself has a reason, from an earlier round.
+    /// The place of a reason that the input itself has, from an earlier round.
     old_reason: Option<usize>,
     fields: usize,
 }
@@ -175,7 +175,8 @@ fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// What is no object gets one around it, as nothing can be added to it.
+/// Returns a bad line with its reason. A value that is not an object is wrapped in one, as nothing can be added to
+/// it.
 fn json(row: &BadRow) -> String {
     let mut out = format!("{{\"{REASON}\":");
     kept::push_string(&mut out, &row.message());
@@ -215,7 +216,7 @@ fn place_of(source: &Source) -> Option<PathBuf> {
     }
 }
 
-/// Beside which file a source's bad rows go. A pipe (`<(…)`) has no place of its own.
+/// Returns the file beside which a source's bad rows go. A pipe (`<(…)`) has no place of its own.
 fn neighbour(source: &Source) -> &Path {
     match source {
         Source::File(path) if path.is_file() => path,
@@ -223,7 +224,7 @@ fn neighbour(source: &Source) -> &Path {
     }
 }
 
-/// `people.rejected.csv`, or where that is an input itself or another input's,
+/// Returns `people.rejected.csv`. If that is an input, or another input's file of bad rows, returns
 /// `people.rejected-2.csv` and so on.
 fn free_path(source: &Source, format: Format, taken: &[PathBuf]) -> PathBuf {
     let usual = match format {

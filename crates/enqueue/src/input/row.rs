@@ -16,9 +16,9 @@ pub struct Row {
     /// JSON Lines an object, its keys in their order and its values as they were written. Read it
     /// back with [`export::kept`].
     pub fields: String,
-    /// Who it is.
+    /// The identifiers of the person.
     pub identifiers: Identifiers,
-    /// Who is asked, in order; never empty.
+    /// The providers that are asked, in order; never empty.
     pub waterfall: Waterfall,
 }
 
@@ -48,13 +48,14 @@ impl BadRow {
         self.in_column(&self.reason.to_string())
     }
 
-    /// The message without what differs between rows with the same fault.
+    /// The message without the parts that differ between rows with the same fault.
     #[must_use]
     pub fn in_general(&self) -> String {
         self.in_column(&self.reason.in_general())
     }
 
-    /// A header may hold anything: what could steer a terminal is left out.
+    /// Puts the column before a message. A header may hold anything, so characters that could steer a terminal are
+    /// left out.
     fn in_column(&self, message: &str) -> String {
         match &self.column {
             Some(column) => format!("{}: {message}", harmless(column)),
@@ -69,11 +70,11 @@ impl fmt::Display for BadRow {
     }
 }
 
-/// What a record of the input turned out to be.
+/// A record of the input, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
     /// A good row.
     Row(Row),
-    /// A bad one.
+    /// A bad row.
     Bad(BadRow),
 }

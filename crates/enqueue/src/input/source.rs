@@ -16,7 +16,7 @@ pub enum Source {
     File(PathBuf),
 }
 
-/// How people are written down.
+/// The format in which people are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Comma-separated values (or semicolons, tabs, bars) with a header.
@@ -37,7 +37,7 @@ impl Source {
         if arg == "-" { Source::Stdin } else { Source::File(PathBuf::from(arg)) }
     }
 
-    /// The name under which errors speak of it: the path as given, or `<stdin>`.
+    /// The name that errors use: the path as given, or `<stdin>`.
     #[must_use]
     pub fn name(&self) -> Arc<str> {
         match self {
@@ -55,7 +55,7 @@ impl Source {
         }
     }
 
-    /// Where it was looked for: the absolute path.
+    /// The place where the source was looked for: the absolute path.
     fn place(&self) -> Arc<str> {
         match self {
             Source::Stdin => self.name(),

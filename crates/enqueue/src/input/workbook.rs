@@ -1,4 +1,4 @@
-/// What a workbook may hold.
+/// Limits of what a workbook may hold.
 mod limits;
 
 use std::fs::File;
@@ -10,11 +10,11 @@ use jobs::words::harmless;
 
 use super::error::{Names, Refusal};
 
-/// The places that Excel's sheets have.
+/// The most rows and columns of a sheet in Excel.
 const ROWS: u32 = 1_048_576;
 const COLUMNS: u32 = 16_384;
 
-/// The most that a sheet comes to as CSV: one of single cells at the far ends of rows is nearly all separators.
+/// The most bytes of a sheet as CSV: a sheet of single cells at the far ends of rows is nearly all separators.
 const LARGEST_CSV: u64 = 4 << 30;
 
 /// A sheet of a workbook as CSV: one line a row, the empty ones too, so that the lines have the
@@ -24,7 +24,7 @@ pub struct Sheet {
     pub name: String,
     /// How many sheets the workbook has.
     pub of: usize,
-    /// What stands in it.
+    /// The sheet's cells as CSV.
     pub csv: File,
 }
 
@@ -37,7 +37,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// What the library says may quote the file.
+    /// Refuses an unreadable file. The library's message may quote the file, so it is made harmless.
     fn unreadable(why: &str) -> Self {
         Problem::Refused(Refusal::Workbook(harmless(why).into_owned()))
     }
@@ -58,8 +58,8 @@ impl From<XlsxError> for Problem {
     }
 }
 
-/// Writes out the sheet of this name, else the first that can be seen. A file, since a workbook is
-/// read from its end, and may be larger than the memory.
+/// Writes out the sheet of this name, or else the first visible one. Works on files, since a workbook is read from
+/// its end and may be larger than the memory.
 pub fn read(mut source: impl Read, sheet: Option<&str>) -> Result<Sheet, Problem> {
     let mut copy = tempfile::tempfile()?;
     io::copy(&mut source, &mut copy)?;
@@ -67,7 +67,7 @@ pub fn read(mut source: impl Read, sheet: Option<&str>) -> Result<Sheet, Problem
         return Err(Problem::unreadable(&reason));
     }
     copy.rewind()?;
-    // The library's own faults are the file's: it is refused like any other that can't be read.
+    // A panic of the library is the file's fault: the file is refused like any other that can't be read.
     catch_unwind(AssertUnwindSafe(|| as_csv(copy, sheet)))
         .unwrap_or_else(|_| Err(Problem::unreadable("its parts contradict each other")))
 }
@@ -90,7 +90,7 @@ fn as_csv(copy: File, sheet: Option<&str>) -> Result<Sheet, Problem> {
     Ok(Sheet { name: name.clone(), of: names.len(), csv })
 }
 
-/// The sheets that hold tables; those that are hidden last.
+/// The sheets that hold tables, hidden ones last.
 fn sheets<R: Read + Seek>(workbook: &Xlsx<R>) -> Vec<String> {
     let tables =
         workbook.sheets_metadata().iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
@@ -124,8 +124,8 @@ impl<W: Write> Grid<W> {
         Grid { csv, row: 0, column: 0, taken: false, written: 0 }
     }
 
-    /// Goes on to the cell's place, and writes it. Cells come row by row; where they don't, it can't be told which of two
-    /// stands in a place.
+    /// Goes on to the cell's place, and writes the cell. Cells come row by row; otherwise it could not be told which
+    /// of two cells stands in a place.
     fn write(&mut self, cell: &Cell<DataRef<'_>>) -> Result<(), Problem> {
         let text = text(cell.get_value());
         if text.is_empty() {
@@ -228,7 +228,7 @@ mod tests {
         assert!(grid(&[(ROWS - 1, COLUMNS - 1, "a")]).is_some());
     }
 
-    /// Written one behind the other, two ids would be one of a third person.
+    /// Two ids written one after the other would be the id of a third person.
     #[test]
     fn two_cells_are_never_one() {
         assert_eq!(grid(&[(0, 0, "a"), (0, 0, "b")]), None);

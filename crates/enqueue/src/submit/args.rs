@@ -95,7 +95,7 @@ pub struct SubmitArgs {
     #[arg(help_heading = ASKING, long, value_parser = lookup::parse, value_name = "PROVIDER")]
     lookup: Option<Provider>,
 
-    /// Those that `--providers` came to.
+    /// The providers that `--providers` came to.
     #[arg(skip)]
     providers: Option<Vec<Provider>>,
 
@@ -143,7 +143,7 @@ pub struct SubmitArgs {
     #[command(flatten)]
     pub prices: Prices,
 
-    /// How fast they are asked.
+    /// How fast people are asked.
     #[command(flatten)]
     pub pace: Pace,
 }
@@ -217,7 +217,7 @@ impl SubmitArgs {
         self.files.iter().map(|file| Source::from_arg(file.as_os_str())).collect()
     }
 
-    /// Their absolute paths; pipes and devices have none that an export could take.
+    /// The files' absolute paths; pipes and devices have none that an export could replace.
     pub fn source_paths(&self) -> Vec<String> {
         let files = self.files.iter().filter(|file| file.is_file());
         files.filter_map(|file| Some(file.canonicalize().ok()?.to_string_lossy().into())).collect()
@@ -228,7 +228,7 @@ impl SubmitArgs {
         self.name.as_deref().map(str::trim).filter(|name| !name.is_empty())
     }
 
-    /// How they are to be read.
+    /// How the files are to be read.
     pub fn reading(&self) -> Options {
         Options {
             format: self.format,
@@ -244,8 +244,8 @@ impl SubmitArgs {
         self.named.iter().flatten().any(|named| *named == Named::Available)
     }
 
-    /// Says which providers are set up. Each is kept where it is named first, since asking it once more for the same people
-    /// brings nothing new. Gives those that were named again.
+    /// Chooses the providers, of which `available` are set up. Each is kept where it is named first, since asking it
+    /// once more for the same people brings nothing new. Returns the providers that were named again.
     pub fn choose(&mut self, available: &[Provider]) -> BTreeSet<Provider> {
         let (mut once, mut again) = (Vec::new(), BTreeSet::new());
         for named in self.named.iter().flatten() {
@@ -279,13 +279,12 @@ impl SubmitArgs {
         self.want == Some(Want::Mobile)
     }
 
-    /// Known results from before this moment are asked for again.
+    /// The moment before which known results count as too old and are asked for again.
     pub fn refresh_before(&self, clock: &Clock) -> Option<Timestamp> {
         self.refresh_after.map(|age| clock.now() - age)
     }
 
-    /// A fingerprint of the options that change what is done. Which providers are asked stands on
-    /// each row.
+    /// A fingerprint of the options that change the result. The providers are not among them: they stand on each row.
     pub fn fingerprint(&self) -> ContentHasher {
         let mut hasher = ContentHasher::new();
         let ceilings = self.max_credits.as_ref().map(ToString::to_string);

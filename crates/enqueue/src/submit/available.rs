@@ -9,7 +9,7 @@ use crate::global::Global;
 /// The providers that are set up: that a worker of this database could use last, or whose key is in the environment.
 ///
 /// # Errors
-/// There is none.
+/// No provider is set up, or the database can't be used.
 pub async fn providers(global: &Global) -> Result<Vec<Provider>, Failure> {
     let url = global.database()?;
     let by_workers = match sqlite_file(url).is_none_or(|file| file.exists()) {

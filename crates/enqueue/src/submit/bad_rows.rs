@@ -5,15 +5,15 @@ use crate::input::BadRow;
 use crate::output::count;
 use jobs::words::harmless;
 
-/// How many different faults are told apart; the rest is counted.
+/// How many different faults are told apart; rows with further faults are only counted.
 const MOST_FAULTS: usize = 1_000;
-/// Up to so many rows with one fault are listed each; more become one line.
+/// Up to this many rows with one fault have a line each; more rows share one line.
 const LISTED_EACH: usize = 5;
 
-/// Bad rows, in words: those with the same fault in one line, where there are many.
+/// Bad rows, in words. Many rows with the same fault share one line.
 #[derive(Debug, Default)]
 pub struct BadRows {
-    /// All of them.
+    /// The number of all bad rows.
     pub count: i64,
     faults: Vec<Fault>,
     by_message: HashMap<(Arc<str>, String), usize>,
@@ -25,12 +25,12 @@ struct Fault {
     message: String,
     first_line: u64,
     count: i64,
-    /// The first of them, each with how many bad rows came before it.
+    /// The first rows with this fault, each with how many bad rows came before it.
     rows: Vec<(i64, String)>,
 }
 
 impl BadRows {
-    /// Adds the next one.
+    /// Adds the next bad row.
     pub fn add(&mut self, row: &BadRow) {
         let before = self.count;
         self.count += 1;
@@ -58,7 +58,7 @@ impl BadRows {
         self.faults.iter().map(|fault| fault.count).sum()
     }
 
-    /// A line for each, or for many with the same fault, in the order of the input.
+    /// A line for each bad row, or for many with the same fault, in the order of the input.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<(i64, String)> = self.faults.iter().flat_map(Fault::lines).collect();
         lines.sort_by_key(|(before, _)| *before);

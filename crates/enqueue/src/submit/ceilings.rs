@@ -12,26 +12,26 @@ const UNLIMITED: &str = "unlimited";
 pub enum Ceilings {
     /// For the batch's one provider.
     Only(Credits),
-    /// For each of these; none where it is `unlimited`.
+    /// For each of these providers; `None` stands for `unlimited`.
     Each(BTreeMap<Provider, Option<Credits>>),
 }
 
 /// Ceilings that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCeilings {
-    /// No number from 0.
+    /// Text that is no number of credits from 0 on.
     #[error("{0:?} is no number of credits; write 500, or ocean=500,clodura=2000.5")]
     Number(String),
-    /// No provider.
+    /// Text that is no provider.
     #[error(transparent)]
     Provider(#[from] jobs::provider::UnknownProvider),
     /// A provider twice.
     #[error("{0} is given twice")]
     Twice(Provider),
-    /// Some of the batch's providers, and not the others.
+    /// Ceilings for some of the batch's providers, but not for all.
     #[error("the batch asks {} too: write {}, with a number of credits for N or unlimited", listed(.without, " and ", ","), .flag)]
     Partial {
-        /// Those without a ceiling.
+        /// The providers without a ceiling.
         without: Vec<Provider>,
         /// The flag, written out.
         flag: String,
@@ -53,7 +53,7 @@ impl Ceilings {
     /// The ceiling of each provider, for a new batch that asks `providers`.
     ///
     /// # Errors
-    /// A bare number, and not one provider; or some of them, and not the others.
+    /// A bare number, but not exactly one provider; or ceilings for only some of the providers.
     pub fn for_batch(
         &self,
         providers: &BTreeSet<Provider>,
@@ -69,10 +69,10 @@ impl Ceilings {
         Err(BadCeilings::Partial { without, flag })
     }
 
-    /// The ceilings that are named, for a batch that asks `providers` and has others already.
+    /// The ceilings that are named, for a batch that asks `providers` and has ceilings already.
     ///
     /// # Errors
-    /// A bare number, and not one provider.
+    /// A bare number, but not exactly one provider.
     pub fn for_some(
         &self,
         providers: &BTreeSet<Provider>,

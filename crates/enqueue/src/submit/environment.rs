@@ -16,7 +16,7 @@ pub fn has_key(provider: Provider) -> bool {
     lacks(provider) != Some(OffReason::NoKey)
 }
 
-/// What to start the worker with, so that it lacks this no more.
+/// The setting that a worker must be started with, so that it no longer lacks this.
 pub fn setting(provider: Provider, lacks: OffReason) -> &'static str {
     match lacks {
         OffReason::NoKey => key_settings(provider)[0],

@@ -8,23 +8,23 @@ use super::row_stream::RowStream;
 use crate::failure::Failure;
 use crate::output::{draws_progress, number};
 
-/// The gap in which SQLite's lock is free for programs that take no turns for it. The store has the
-/// rest take turns.
+/// The gap in which the SQLite lock is free for programs that don't take turns for it. Programs that use the store
+/// take turns.
 const GAP: Duration = Duration::from_millis(1);
-/// How often a submit that waits for its input says that it is alive.
+/// How often a submit that waits for its input gives a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 /// Where rows go.
 pub enum Sink {
-    /// Into a batch that nobody sees yet.
+    /// Into a batch that is hidden until it is published.
     Batch(Loading),
-    /// Nowhere: what would come of them is counted.
+    /// Nowhere: the outcome is only counted.
     Preview(Box<Preview>),
-    /// Nowhere: a batch under this key is there already, so only the fingerprint matters.
+    /// Nowhere: there is a batch under this key already, so only the fingerprint matters.
     Nowhere,
 }
 
-/// Takes all rows of a stream; what they came to. Ends early, with what there is, when the stream does.
+/// Loads all rows of a stream. Returns what they came to. Ends early, with what there is, if the stream does.
 pub async fn load(
     store: &Store,
     sink: &mut Sink,
@@ -51,7 +51,8 @@ pub async fn load(
     Ok(loaded)
 }
 
-/// What is read next. Whoever writes the input may be slow: the batch must not be taken for abandoned.
+/// Returns the next run. The program that writes the input may be slow: an empty load now and then keeps the batch
+/// from being taken for abandoned.
 async fn next_run(
     store: &Store,
     sink: &Sink,
@@ -69,7 +70,7 @@ async fn next_run(
     }
 }
 
-/// Takes some of the rows; gives back the others.
+/// Loads some of the rows. Returns what they came to, and the other rows.
 async fn take(
     store: &Store,
     sink: &mut Sink,

@@ -8,7 +8,7 @@ use super::{SubmitArgs, environment};
 use crate::failure::Failure;
 use crate::output::{count, number};
 
-/// What asking so many people comes to, by provider.
+/// What it costs and how long it takes to ask for the new people, by provider.
 pub async fn outlooks(
     store: &Store,
     args: &SubmitArgs,
@@ -80,7 +80,7 @@ fn people(n: i64) -> String {
     if n == 1 { "1 person".to_owned() } else { format!("{} people", number(n)) }
 }
 
-/// In the largest unit of which there are two, rounded up.
+/// A duration in the largest unit of which it has two or more, rounded up.
 fn duration(seconds: i64) -> String {
     let up = |unit: i64| seconds / unit + i64::from(seconds % unit > 0);
     match seconds {

@@ -6,15 +6,15 @@ use jobs::IdentifierKind;
 use crate::input::Row;
 use crate::output::number;
 
-/// How many identifiers of a kind are counted at once. One that stands in more than a ninth of all
-/// rows is never missed.
+/// How many identifiers of a kind are counted at once. An identifier that stands in more than a ninth of all rows is
+/// never missed.
 const COUNTED: usize = 8;
-/// From so many rows on, and so large a share of them, one identifier is worth a word.
+/// An identifier is reported from this many rows on, if they are at least one in [`SHARE`] of all rows.
 const FEWEST: u64 = 10;
 const SHARE: u64 = 5;
 
-/// Sees whether one identifier fills a column, as where a formula or a template did: its rows would
-/// be taken for one person. Holds a few counters, however long the input is.
+/// Notices an identifier that fills a column, as a formula or a template may do: its rows would be taken for one
+/// person. Holds a few counters, however long the input is.
 #[derive(Debug, Default)]
 pub struct Repeats {
     columns: [Column; IdentifierKind::ALL.len()],
@@ -53,7 +53,7 @@ impl Repeats {
 }
 
 impl Column {
-    /// Misra and Gries: where all counters are taken, each gives up one.
+    /// The algorithm of Misra and Gries: if all counters are taken, each is lowered by one.
     fn add(&mut self, hash: u64, first_line: u64) {
         self.rows += 1;
         if let Some(counter) = self.counters.iter_mut().find(|counter| counter.hash == hash) {

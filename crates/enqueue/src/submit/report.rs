@@ -8,16 +8,16 @@ use store::{Contradiction, Loaded};
 use super::outlook;
 use crate::output::{count, number};
 
-/// What a submit came to: what `--json` prints.
+/// The result of a submit, as `--json` prints it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The batch; none of a dry run.
     pub batch_id: Option<String>,
     /// Rows of the batch.
     pub rows: i64,
-    /// Rows for which somebody is newly asked.
+    /// Rows whose people are newly asked for.
     pub queued: i64,
-    /// Rows that share what is known or asked already.
+    /// Rows that share a result or a request that is there already.
     pub shared: i64,
     /// Rows of people who are never to be asked for, by `enqueue suppress`.
     pub suppressed: i64,
@@ -25,12 +25,12 @@ pub struct Report {
     pub rejected: i64,
     /// What the people may cost at most, by provider.
     pub max_credits_needed: BTreeMap<Provider, Credits>,
-    /// What they come to at each provider.
+    /// The outlook at each provider.
     pub providers: BTreeMap<Provider, Outlook>,
 }
 
 impl Report {
-    /// What people read: a sentence, and what each provider will cost.
+    /// The report for people: a sentence, and what each provider will cost.
     pub fn text(&self) -> String {
         let mut lines = vec![self.sentence()];
         lines.extend(self.providers.iter().flat_map(|(p, outlook)| outlook::lines(*p, outlook)));
@@ -67,10 +67,10 @@ impl Report {
     }
 }
 
-/// Of so many contradictions the rows are named.
+/// Up to this many contradictions are named with their rows.
 const MOST_NAMED: usize = 10;
 
-/// One line about the rows that contradict each other or what was known; none where there are none.
+/// One line about the rows that contradict each other or what was known; `None` if there are none.
 pub fn contradictions(loaded: &Loaded) -> Option<String> {
     let mut all: Vec<&Contradiction> = loaded.contradictions.values().collect();
     all.sort_by_key(|contradiction| contradiction.rows.first());

@@ -1,4 +1,4 @@
-//! Rows that were read ahead, packed: all their texts are one, and what else is kept of a row is small, because
+//! Rows that were read ahead, packed: all their texts are one string, and little else is kept of a row, because
 //! hundreds of thousands of rows wait at once.
 
 use jobs::{IdentifierKind, Provider};
@@ -7,8 +7,8 @@ use store::{NewRow, NewStep, RejectedRow};
 
 use crate::input::{BadRow, Row};
 
-/// Rows on their way to the ledger, which were read one after the other; an iterator over those that weren't taken
-/// yet.
+/// Rows on their way to the ledger, in the order in which they were read; an iterator over the rows that weren't
+/// taken yet.
 #[derive(Debug, Default)]
 pub struct RowBuffer {
     /// The number of the row that was read first.
@@ -20,7 +20,7 @@ pub struct RowBuffer {
     texts: String,
     rows: Vec<PackedRow>,
     taken: usize,
-    /// Bad rows between these, which are left out.
+    /// Bad rows between these rows; the batch leaves them out.
     rejected: Vec<RejectedRow>,
     rejected_bytes: usize,
 }
@@ -28,10 +28,10 @@ pub struct RowBuffer {
 /// A row, and where its texts are: its columns, then its identifiers.
 #[derive(Debug)]
 struct PackedRow {
-    /// How many rows were read before it, of these.
+    /// How many rows of this buffer were read before it.
     place: u32,
     start: u32,
-    /// Where each of them ends; at the last one's end where there is none.
+    /// Where each text ends. Places without a text hold the end of the last text.
     ends: [u32; 1 + IdentifierKind::ALL.len()],
     /// By which of its identifiers each of [`Provider::ALL`] may be asked.
     asks_by: [Option<u8>; Provider::ALL.len()],
@@ -44,8 +44,8 @@ impl RowBuffer {
         RowBuffer { first: 1, providers, lookup, ..RowBuffer::default() }
     }
 
-    /// Begins with the row that follows, with room for so many rows, whose texts are as long as those of the ones
-    /// before, and for so many bytes at most. A text that outgrows its place leaves it behind unused.
+    /// Begins with the row that follows `before`. Has room for `rows` rows whose texts are as long as those before,
+    /// and for `most_bytes` at most. A text that outgrows its place leaves it behind unused.
     pub fn after(before: &RowBuffer, rows: usize, most_bytes: usize) -> Self {
         let bytes = before.texts.len() / before.rows.len().max(1) * rows;
         RowBuffer {
@@ -66,18 +66,18 @@ impl RowBuffer {
         self.rejected.push(RejectedRow { position, after_row, fields, reason });
     }
 
-    /// The bad rows, which are taken once.
+    /// Takes the bad rows; a second call returns none.
     pub fn take_rejected(&mut self) -> Vec<RejectedRow> {
         std::mem::take(&mut self.rejected)
     }
 
-    /// Whether nothing was packed. How many rows are left is its length.
+    /// Whether nothing was packed. The iterator's length tells how many rows are left.
     pub fn brings_nothing(&self) -> bool {
         self.rows.is_empty() && self.rejected.is_empty()
     }
 
-    /// Adds the row of the input that was read next, as the ledger takes it. Of the providers, one that it can't be
-    /// asked at is a step, too, for people whom other rows make known there.
+    /// Adds the next row of the input, as the ledger takes it. A provider at which the row can't be asked is a step,
+    /// too: other rows may make its person known there.
     pub fn push(&mut self, row: &Row) {
         let start = self.end();
         self.texts.push_str(&row.fields);
@@ -95,19 +95,19 @@ impl RowBuffer {
         self.rows.push(PackedRow { place, start, ends, asks_by });
     }
 
-    /// Far below what its type holds: no row is longer than a few megabytes, and few rows of such a length are read
-    /// ahead.
+    /// The length is far below what `u32` holds: no row is longer than a few megabytes, and few rows of such a length
+    /// are read ahead.
     fn end(&self) -> u32 {
         self.texts.len() as u32
     }
 
-    /// How many bytes all texts have.
+    /// How many bytes all texts have, those of bad rows included.
     pub fn bytes(&self) -> usize {
         self.texts.len() + self.rejected_bytes
     }
 
-    /// Puts the rows in the order in which the ledger files the people whom they ask for first; those of one
-    /// person as they came.
+    /// Puts the rows in the order in which the ledger files the people that they ask for first. Rows of one person
+    /// keep their order.
     pub fn sort(&mut self) {
         let (texts, providers) = (&self.texts, &self.providers);
         let filed = |row: &PackedRow| (row.filed_under(texts, providers), row.place);
@@ -125,7 +125,7 @@ impl PackedRow {
         ends.map(|ends| &texts[ends[0] as usize..ends[1] as usize])
     }
 
-    /// Where the person whom the row asks for first stands in the ledger's index.
+    /// Where the ledger's index has the person that the row asks for first.
     fn filed_under<'t>(
         &self,
         texts: &'t str,

@@ -12,19 +12,19 @@ use super::repeats::Repeats;
 use super::row_buffer::RowBuffer;
 use crate::input::{BadRow, ContentHasher, Format, InputError, Line, Reader, Rejected, Row};
 
-/// How many rows are passed on together. The longer the ledger's index is, the fewer people of a run share a
-/// page of it; so runs grow with the input.
+/// How many rows are passed on together. The longer the ledger's index is, the fewer people of a run share a page of
+/// the index, so runs grow with the input.
 const RUN: RangeInclusive<usize> = 50_000..=128_000;
-/// The same, as a share of what was read before.
+/// A run has one row for this many rows read before it, within [`RUN`].
 const SHARE_OF_READ: i64 = 4;
-/// How many bytes of text a run has at most, and whatever its last row has.
+/// How many bytes of text a run has at most, its last row not counted.
 const RUN_BYTES: usize = 32 * 1024 * 1024;
 
-/// A reader on a thread of its own, ahead of whoever takes the rows.
+/// A reader on a thread of its own, which reads ahead of the loading.
 pub struct RowStream {
     /// Good rows, run by run.
     pub runs: mpsc::Receiver<RowBuffer>,
-    /// What the whole input came to; comes once all was read.
+    /// The result of the whole input; comes once all was read.
     pub end: oneshot::Receiver<Result<Input, ReadError>>,
 }
 
@@ -33,21 +33,21 @@ pub struct RowStream {
 pub enum Order {
     /// As they stand in the input.
     AsTheyStand,
-    /// Where there are many, each run in the order in which the ledger files people: ids come in no
-    /// order, and each that is filed on its own costs a page of an index.
+    /// Each run in the order in which the ledger files people, if there are many rows: ids come in no order, and
+    /// filing each on its own costs a page of an index.
     AsTheyAreFiled,
 }
 
-/// What an input came to.
+/// The result of reading an input.
 #[derive(Debug)]
 pub struct Input {
     /// Good rows.
     pub rows: i64,
-    /// Bad ones.
+    /// Bad rows.
     pub bad: BadRows,
     /// What looks wrong and is not refused, in words.
     pub warnings: Vec<String>,
-    /// Who is asked by at least one row.
+    /// The providers that at least one row asks.
     pub providers: BTreeSet<Provider>,
     /// The caller's columns.
     pub columns: Vec<String>,
@@ -66,8 +66,8 @@ pub enum ReadError {
     Rejected(io::Error),
 }
 
-/// Starts reading. With `keep_bad` bad rows are collected for writing out and the good ones go on;
-/// without, the first bad one ends the runs, and the rest is only read for what is wrong with it.
+/// Starts reading. With `keep_bad`, bad rows are collected for writing out and the good ones go on. Without it, the
+/// first bad row ends the runs, and the rest is only read for its faults.
 pub fn start(
     reader: Reader,
     (providers, lookup): (Vec<Provider>, Option<Provider>),
@@ -78,7 +78,8 @@ pub fn start(
     let (sender, runs) = mpsc::channel(1);
     let (told, end) = oneshot::channel();
     let runtime = Handle::current();
-    // No task of the runtime: standard input may keep it waiting for good, and so the process.
+    // A thread, not a task of the runtime: standard input may block it for good, and a blocked task would keep the
+    // process from ending.
     thread::spawn(move || {
         let reading = Reading {
             rejected: keep_bad.then(|| reader.rejected()),
@@ -97,7 +98,7 @@ pub fn start(
             sender: Some(sender),
             runtime,
         };
-        // Whoever was to be told has given up.
+        // Fails only if the receiver has given up.
         let _ = told.send(reading.run(reader, fingerprint));
     });
     RowStream { runs, end }
@@ -163,7 +164,7 @@ impl Reading {
         }
     }
 
-    /// The ledger keeps bad rows, so that an export can give them back in their place.
+    /// Notes a bad row: the ledger keeps bad rows, so that an export can give them back in their place.
     fn leave_out(&mut self, bad: &BadRow) {
         if self.sender.is_none() {
             return;
@@ -174,8 +175,8 @@ impl Reading {
         }
     }
 
-    /// Passes on what was read, and waits until it is taken: one run is being loaded while the next is read, and
-    /// a third would only cost memory.
+    /// Passes on the rows that were read, and waits until they are taken: one run is being loaded while the next is
+    /// read, and a third would only cost memory.
     fn pass_on(&mut self) {
         self.run_length = run_length(self.input.rows);
         let next = RowBuffer::after(&self.run, self.run_length, RUN_BYTES);
@@ -189,13 +190,13 @@ impl Reading {
             && (sender.blocking_send(run).is_err()
                 || self.runtime.block_on(sender.reserve()).is_err())
         {
-            // Nobody takes rows any more; what is wrong with the rest is still worth saying.
+            // No more rows are taken; the faults of the rest are still worth reporting.
             self.sender = None;
         }
     }
 }
 
-/// How many rows the run has that is read after so many rows.
+/// How many rows the next run has, after `read` rows.
 fn run_length(read: i64) -> usize {
     usize::try_from(read / SHARE_OF_READ).unwrap_or(0).clamp(*RUN.start(), *RUN.end())
 }

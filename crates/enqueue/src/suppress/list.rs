@@ -31,16 +31,16 @@ const PHONES: [&str; 22] = [
     "revealmobile",
 ];
 
-/// What a list names.
+/// The entries of a list.
 #[derive(Default)]
 pub struct List {
     /// People and numbers.
     pub entries: Vec<Suppression>,
-    /// A line for each cell that can't be read; it never repeats what stands there.
+    /// A line for each cell that can't be read; the line never repeats the cell.
     pub bad: Vec<String>,
 }
 
-/// What the cells of a column are.
+/// The content of a column's cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Identifier(IdentifierKind),
@@ -56,8 +56,8 @@ fn role(header: &str) -> Role {
     }
 }
 
-/// Reads the records of a list. A first record that names columns of ours is its header; without one, each cell says by
-/// itself what it is.
+/// Reads the records of a list. A first record that names columns of ours is its header; without a header, the form
+/// of each cell tells what the cell is.
 pub fn read(name: &str, records: Vec<Cells>) -> List {
     let mut list = List::default();
     let mut records = records.into_iter().peekable();
@@ -83,7 +83,7 @@ pub fn read(name: &str, records: Vec<Cells>) -> List {
     list
 }
 
-/// Adds what a cell names; nothing where it names nobody.
+/// Adds the people or numbers that a cell names, if any.
 fn add(entries: &mut Vec<Suppression>, role: Option<Role>, text: &str) -> Result<(), String> {
     match role {
         Some(Role::Other) => {}
@@ -103,7 +103,7 @@ fn add(entries: &mut Vec<Suppression>, role: Option<Role>, text: &str) -> Result
     Ok(())
 }
 
-/// A cell that stands under no header.
+/// Reads a cell that stands under no header.
 fn guess(text: &str) -> Result<Suppression, String> {
     let id = |kind, id: &str| Identifier::parse(kind, id).map(Suppression::Person);
     let read = match text.split_once(':') {

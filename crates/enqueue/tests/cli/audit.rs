@@ -1,4 +1,4 @@
-//! What is done by a command stands in the audit log, with the user who ran it.
+//! Every change that a command makes is in the audit log, with the user who ran it.
 
 use std::process::Command;
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::Desk;
 
 impl Desk {
-    /// What is left beside the database.
+    /// The files that are left beside the database.
     fn companions(&self) -> Vec<String> {
         let names = std::fs::read_dir(self.folder.path()).unwrap().flatten();
         let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -18,7 +18,7 @@ impl Desk {
     }
 }
 
-/// A plain copy of the file is a backup, whatever the command that ended was.
+/// A plain copy of the file is a backup, whichever command ended last.
 #[test]
 fn the_ledger_is_one_file_after_every_command() {
     let desk = Desk::new();

@@ -21,7 +21,7 @@ fn a_wait_ends_with_the_batch() {
     desk.example("people-small.csv");
     let id = desk.small();
     desk.ok(&["cancel", &id]);
-    // Everybody on it is erased, so that it is finished without a worker.
+    // Every person on the batch is erased, so that it is finished without a worker.
     desk.ok(&["erase", "--person", "ocean:o1"]);
     desk.write("one.csv", "ocean_person_id\no1\n");
     let ran = desk.ok(&["submit", "one.csv", "--wait"]);

@@ -138,7 +138,7 @@ fn what_people_may_cost_follows_the_price() {
     let cheap = with(&dry, &["--clodura-credits-per-person", "1"]);
     assert_eq!(desk.json(&cheap)["max_credits_needed"], json!({"clodura": 2}));
     desk.write("people.csv", "ocean_person_id\na\nb\n");
-    // Three numbers each, at the dearer plan's price as long as no balance told the plan.
+    // Three numbers each, at the dearer plan's price as long as no balance has shown the plan.
     assert_eq!(desk.json(&dry)["max_credits_needed"], json!({"ocean": 60}));
     let legacy = with(&dry, &["--ocean-plan", "legacy"]);
     assert_eq!(desk.json(&legacy)["max_credits_needed"], json!({"ocean": 6}));

@@ -151,7 +151,7 @@ fn a_lost_quote_costs_one_line() {
     assert_eq!(outcome.bad[0].column.as_deref(), Some("b"));
     assert_eq!(outcome.bad[0].raw, b"\"x\r\ny\",\"z,p1");
 
-    // It is closed by a later row's opening quote.
+    // The quote is closed by a later row's opening quote.
     let outcome = read("p.csv", "note,ocean_person_id\n\"never,p1\n\"fine\",p2\nfine,p3\n");
     assert_eq!(outcome.lines(), [3, 4]);
     assert_eq!(

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{Outcome, trickle};
 
-/// Text full of what CSV has to take care of.
+/// Text full of characters that CSV treats specially.
 fn cell() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[a-z ]{0,6}",

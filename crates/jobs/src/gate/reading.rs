@@ -9,18 +9,18 @@ use crate::{Credits, GateReason, GateState, Policy};
 /// The longest wait between two looks at an empty account, unless the interval itself is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// A reading, with what it is judged by.
+/// A reading of the account, and the values that it is judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
-    /// What the account holds.
+    /// The credits that the account holds.
     pub credits: Credits,
-    /// What it held at the reading before, unless there was none.
+    /// The credits at the previous reading; `None` if there was none.
     pub before: Option<Credits>,
-    /// What is reserved for requests that are out.
+    /// The credits reserved for requests that are out.
     pub reserved: Credits,
     /// The least that a person costs.
     pub least: Credits,
-    /// How many readings in a row showed the same.
+    /// How many readings in a row showed the same credits.
     pub step: i64,
 }
 
@@ -29,9 +29,9 @@ pub struct Reading {
 pub struct Meaning {
     /// What becomes of the gate.
     pub gate: GateChange,
-    /// After how long the account is to be read again, if it needs it.
+    /// How long to wait until the account is read again; `None` if it need not be.
     pub read_again: Option<Duration>,
-    /// How many readings in a row showed the same by now.
+    /// How many readings in a row showed the same credits, including this one.
     pub step: i64,
 }
 
@@ -40,16 +40,16 @@ pub struct Meaning {
 pub enum GateChange {
     /// Nothing.
     Nothing,
-    /// It closes for an empty account.
+    /// The gate closes for an empty account.
     Close,
-    /// It is no longer closed for an empty account.
+    /// The gate is no longer closed for an empty account.
     End,
-    /// It is tried by one order: that the provider answers balances says nothing about orders.
+    /// The gate is tried by one order: answers to balance requests say nothing about orders.
     HalfOpen,
 }
 
 impl Reading {
-    /// An empty account is left alone but for readings, a filled one resumes.
+    /// Returns what the reading means. An empty account gets no requests except readings; a filled one resumes.
     #[must_use]
     pub fn meaning(&self, breaker: &Breaker, policy: &Policy) -> Meaning {
         let insufficient = breaker.is_shut_for(GateReason::CreditsInsufficient);
@@ -64,11 +64,11 @@ impl Reading {
             self.credits < self.least && (self.reserved == Credits::ZERO || insufficient);
         let broken = breaker.is_closed_as_broken();
         let gate = if insufficient {
-            // A 402 although the balance shows credits: only a change of the balance is news. What it showed before the
-            // 402 is none, or every 402 would be followed by a reading and the next 402.
+            // A 402 came although the balance shows credits, so only a changed balance opens the gate. If an unchanged
+            // balance did, every 402 would be followed by a reading and the next 402.
             if is_empty || unchanged { GateChange::Nothing } else { GateChange::End }
         } else if is_empty && (broken || breaker.state == GateState::Open) {
-            // A broken provider answers again, so that only the empty account keeps the gate shut now.
+            // A broken provider answers again, so only the empty account keeps the gate shut now.
             GateChange::Close
         } else if broken && !is_empty {
             GateChange::HalfOpen
@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn what_a_reading_means() {
-        // The gate, what the account holds, held, has reserved; what becomes of the gate, whether it is read again.
+        // The gate; the credits that the account holds, held before, and has reserved; the gate's change; whether it is
+        // read again.
         let cases = [
             (OPEN, 100, 200, 0, Nothing, false),
             (OPEN, 100, 200, 95, Nothing, true),

@@ -148,7 +148,7 @@ fn a_pause_that_ends_opens_nothing_that_time_opens() {
     }
 }
 
-/// Closed for `reason` after the outage, which was probed in vain `step` times.
+/// A gate on probation for `reason`, after `step` failed probes.
 fn on_probation(reason: GateReason, step: i64) -> Breaker {
     Breaker {
         state: GateState::Probing,

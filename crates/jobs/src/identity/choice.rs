@@ -7,20 +7,20 @@ use crate::{Provider, RevealState, Timestamp};
 /// A reveal of a person at one provider, as far as choosing among several is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing<'a> {
-    /// Its number.
+    /// The ledger's number of the reveal.
     pub id: i64,
     /// The identifier by which the provider is asked.
     pub subject: &'a str,
-    /// Grows with every time that the person is asked for anew, under whichever identifier.
+    /// Grows each time the person is asked for anew, under any identifier.
     pub generation: i64,
-    /// Where it stands.
+    /// The state of the reveal.
     pub state: RevealState,
-    /// When it was answered.
+    /// When the reveal was answered.
     pub revealed_at: Option<Timestamp>,
 }
 
-/// The one order of a person's reveals: a known number, then what may have been paid for and is still out, then what waits,
-/// then what is over.
+/// Ranks a person's reveals: first a known number, then reveals that may have been paid for and are still out, then
+/// those that wait, then those that are over.
 fn preference(state: RevealState) -> u8 {
     match state {
         RevealState::Found => 7,
@@ -35,8 +35,8 @@ fn preference(state: RevealState) -> u8 {
 }
 
 impl<'a> Standing<'a> {
-    /// Greater is preferred. A number that came later is the better one; of two that wait it is the one asked for anew,
-    /// then the one asked by an id.
+    /// Returns the key by which reveals are compared; the greatest is preferred. A later number is the better one. Of
+    /// two reveals that wait, the one that is asked for anew comes first, then the one that is asked by an id.
     fn order(&self) -> impl Ord + use<'a> {
         let found_at = self.revealed_at.filter(|_| self.state == RevealState::Found);
         (
@@ -49,8 +49,9 @@ impl<'a> Standing<'a> {
         )
     }
 
-    /// A failed person was never paid for, so asking afresh is what a new submit means; an answer that is older than the
-    /// submit accepts is asked for again. What is out, or waits, is never asked anew.
+    /// Whether a submit asks for the person anew in spite of this reveal. A failed person was never paid for, so a new
+    /// submit asks again. An answer that is older than the submit accepts is asked for again. A reveal that is out, or
+    /// waits, is never asked anew.
     fn is_outdated(&self, all: &[Standing<'_>], refresh_before: Option<Timestamp>) -> bool {
         let Some(limit) = refresh_before else { return self.state == RevealState::Failed };
         match self.state {
@@ -68,7 +69,8 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// The reveal that counts for a submit among all of a person's at a provider; none where the person is to be asked for.
+/// Returns the reveal that counts for a submit among all of a person's reveals at a provider; `None` if the person is
+/// to be asked for.
 #[must_use]
 pub fn counting<'a>(
     all: &[Standing<'a>],
@@ -78,7 +80,8 @@ pub fn counting<'a>(
     valid.max_by_key(|reveal| reveal.order()).copied()
 }
 
-/// The reveal that counts for a row that is asked again, where those in `again` are what it is asked again for.
+/// Returns the reveal that counts for a row that is asked again. Reveals in a state that `again` accepts don't count:
+/// they are what the row is asked again for.
 #[must_use]
 pub fn counting_for_retry<'a>(
     all: &[Standing<'a>],
@@ -89,15 +92,15 @@ pub fn counting_for_retry<'a>(
     valid.max_by_key(|reveal| reveal.order()).copied()
 }
 
-/// Whether a row that can't ask a provider itself shares what another row asks there.
+/// Whether a row that can't ask a provider itself shares a reveal in this state that another row asked for.
 #[must_use]
 pub fn is_worth_waiting_for(state: RevealState) -> bool {
     state == RevealState::Found || !state.is_finished()
 }
 
-/// Whether a reveal makes way for another one of the same person: only what was not sent does, and never for what was
-/// asked before it, since it may have been wanted for being newer. The winner is greater in one order, so no two make
-/// way for each other.
+/// Whether a reveal gives way to another reveal of the same person. Only a reveal that was not sent does, and never to
+/// one that was asked for before it, since it may have been wanted for being newer. All reveals have one order, so no
+/// two give way to each other.
 #[must_use]
 pub fn gives_way(reveal: &Standing<'_>, to: &Standing<'_>) -> bool {
     let waits =
@@ -114,8 +117,8 @@ pub fn next_generation(all: &[Standing<'_>]) -> i64 {
     all.iter().map(|reveal| reveal.generation + 1).max().unwrap_or(0)
 }
 
-/// The identifier by which a person is asked for anew: an id before an address, and none that was refused while there is
-/// another. `own` is what the row says, `known` what else is known to be the person's.
+/// Returns the identifier by which a person is asked for anew: an id before an address, and a refused identifier only
+/// if there is no other. `own` is the identifier of the row, `known` holds the other known identifiers of the person.
 #[must_use]
 pub fn asked_by<'a, T: AsRef<str>>(
     provider: Provider,

@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use crate::IdentifierKind;
 
-/// More LinkedIn addresses than one person has. An id that stands with more of them is a cell that was filled down, and
-/// joins none of them.
+/// The most LinkedIn addresses of one person. An id that stands with more addresses comes from a cell that was filled
+/// down, and joins none of them.
 pub const MOST_ADDRESSES: usize = 20;
 
-/// Evidence that identifiers are one person's, and what was taken apart by hand. Identifiers are encoded.
+/// Evidence that identifiers belong to one person, and the pairs that were taken apart by hand. Identifiers are encoded.
 #[derive(Debug, Clone, Default)]
 pub struct Links {
     pub(super) joined: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
@@ -15,13 +15,13 @@ pub struct Links {
 }
 
 impl Links {
-    /// Whether there is no evidence at all.
+    /// Whether there is no evidence.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.joined.is_empty()
     }
 
-    /// Notes that two identifiers stand for one person; whether that is new. Two of one kind never do.
+    /// Notes that two identifiers belong to one person; returns whether that is new. Two identifiers of one kind never do.
     pub fn join(&mut self, one: &Arc<str>, other: &Arc<str>) -> bool {
         if kind(one) == kind(other) || self.are_apart(one, other) {
             return false;
@@ -30,7 +30,7 @@ impl Links {
         add(&mut self.joined, one, other)
     }
 
-    /// Notes that two identifiers are two people's, whatever is said elsewhere.
+    /// Notes that two identifiers belong to two people, whatever other evidence says.
     pub fn part(&mut self, one: &Arc<str>, other: &Arc<str>) {
         for (one, other) in [(one, other), (other, one)] {
             add(&mut self.apart, one, other);
@@ -53,7 +53,7 @@ impl Links {
             && self.beside(identifier).filter(|other| is_address(other)).count() > MOST_ADDRESSES
     }
 
-    /// The identifiers that were said to be the same person's.
+    /// The identifiers that the evidence joins to this one.
     pub fn beside(&self, identifier: &str) -> impl Iterator<Item = &Arc<str>> {
         self.joined.get(identifier).into_iter().flatten()
     }
@@ -71,7 +71,7 @@ pub(super) fn kind(identifier: &str) -> Option<IdentifierKind> {
     IdentifierKind::of_encoded(identifier)
 }
 
-/// Whether an encoded identifier is a LinkedIn address. All others are providers' own ids.
+/// Whether an encoded identifier is a LinkedIn address. All other identifiers are providers' own ids.
 #[must_use]
 pub fn is_address(identifier: &str) -> bool {
     kind(identifier) == Some(IdentifierKind::LinkedinUrl)

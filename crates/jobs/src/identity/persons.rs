@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::links::{Links, is_address, kind};
 
-/// Which identifiers are one person's. A person has at most one id of each kind, and the addresses that lead to no
+/// Which identifiers belong to one person. A person has at most one id of each kind, and the addresses that lead to no
 /// other person.
 #[derive(Debug, Clone, Default)]
 pub struct Persons {
@@ -12,16 +12,16 @@ pub struct Persons {
     contradictions: Vec<Contradiction>,
 }
 
-/// Evidence that can't all be true: it would make two ids of one kind, or what was taken apart, one person. It joins
-/// nobody.
+/// Evidence that can't all be true: it would join two ids of one kind, or a pair that was taken apart, into one person.
+/// It joins no identifiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contradiction {
-    /// The pairs of identifiers that were said to be one person's.
+    /// The pairs of identifiers that the evidence joins.
     pub links: BTreeSet<(Arc<str>, Arc<str>)>,
 }
 
 impl Links {
-    /// Who all these identifiers are.
+    /// Derives the persons from all evidence.
     #[must_use]
     pub fn persons(&self) -> Persons {
         derive(self)
@@ -29,14 +29,14 @@ impl Links {
 }
 
 impl Persons {
-    /// All identifiers of the person who has this one, in order. None where it stands alone.
+    /// Returns all identifiers of the person with this one, in order; `None` if the identifier stands alone.
     #[must_use]
     pub fn of(&self, identifier: &str) -> Option<&[Arc<str>]> {
         let person = *self.of.get(identifier)?;
         self.members.get(person).map(Vec::as_slice)
     }
 
-    /// The same, with the identifier itself where it stands alone.
+    /// Returns all identifiers of the person with this one; only the identifier itself if it stands alone.
     #[must_use]
     pub fn with<'a>(&'a self, identifier: &'a Arc<str>) -> &'a [Arc<str>] {
         self.of(identifier).unwrap_or(std::slice::from_ref(identifier))
@@ -48,7 +48,7 @@ impl Persons {
         &self.members
     }
 
-    /// What contradicts itself.
+    /// The evidence that contradicts itself.
     #[must_use]
     pub fn contradictions(&self) -> &[Contradiction] {
         &self.contradictions
@@ -62,7 +62,7 @@ impl Persons {
     }
 }
 
-/// Two identifiers of which each was said to be the other's person.
+/// Two identifiers that the evidence joins.
 type Pair<'a> = (&'a Arc<str>, &'a Arc<str>);
 
 pub(super) fn derive(links: &Links) -> Persons {
@@ -126,7 +126,7 @@ fn contradicts_itself(links: &Links, group: &BTreeSet<&Arc<str>>) -> bool {
     has_two_of_a_kind(&ids) || ids.iter().enumerate().any(apart)
 }
 
-/// All that joined the ids of a group: directly, or by an address that leads to several of them.
+/// Collects all evidence that joined the ids of a group: direct links, and addresses that lead to several of the ids.
 fn contradiction(
     links: &Links,
     group: &BTreeSet<&Arc<str>>,
@@ -153,7 +153,7 @@ impl Contradiction {
     }
 }
 
-/// Ids that are joined, each set with one root.
+/// Sets of joined ids, each with one root (union-find).
 #[derive(Default)]
 struct Union<'a> {
     parent: HashMap<&'a Arc<str>, &'a Arc<str>>,
@@ -164,7 +164,7 @@ impl<'a> Union<'a> {
         self.parent.entry(id).or_insert(id);
     }
 
-    /// The root is the first in order, so it doesn't depend on what was joined first.
+    /// Joins two sets. The root is the first id in order, so it doesn't depend on the order of the joins.
     fn join(&mut self, (one, other): Pair<'a>) {
         self.add(one);
         self.add(other);

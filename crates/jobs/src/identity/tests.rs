@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-/// `o1`, `c2`, `l3` for two ids and an address.
+/// Expands `o1`, `c2` and `l3` to an Ocean id, a Clodura id and a LinkedIn address.
 pub(super) fn id(short: &str) -> Arc<str> {
     let (kind, name) = short.split_at(1);
     let prefix = match kind {

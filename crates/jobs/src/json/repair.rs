@@ -1,11 +1,11 @@
-//! Almost JSON, made JSON. One pass over the text; what it can't make sense of it leaves to the parser to refuse.
+//! Makes JSON of text that is almost JSON, in one pass. Text that can't be repaired is left to the parser to refuse.
 
 use std::borrow::Cow;
 
-/// What stands for a surrogate without its other half.
+/// The replacement for a surrogate without its other half.
 const LONE_SURROGATE: &str = r"\ufffd";
 
-/// Words that some libraries write where JSON has no value for it.
+/// Words that some libraries write for values that JSON doesn't have.
 const NO_VALUE: [&str; 7] = ["nan", "infinity", "-infinity", "inf", "-inf", "undefined", "none"];
 
 /// The body as text that is more likely to be JSON: in UTF-8 and without byte-order marks, with strings that JSON
@@ -35,7 +35,7 @@ fn is_space(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }
 
-/// UTF-8, or UTF-16 where a byte-order mark says so.
+/// Decodes UTF-8, or UTF-16 if a byte-order mark says so.
 fn decoded(body: &[u8]) -> Cow<'_, str> {
     let utf16 = |body: &[u8], unit: fn([u8; 2]) -> u16| {
         let (units, _) = body.as_chunks::<2>();
@@ -48,7 +48,7 @@ fn decoded(body: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Writes a string of which the first quote was read; gives what follows it.
+/// Writes a string whose first quote was read; returns the text after the string.
 fn string<'t>(mut rest: &'t str, out: &mut String) -> &'t str {
     out.push('"');
     loop {
@@ -70,7 +70,7 @@ fn string<'t>(mut rest: &'t str, out: &mut String) -> &'t str {
     }
 }
 
-/// Writes an escape; gives what follows it.
+/// Writes an escape; returns the text after it.
 fn escape<'t>(rest: &'t str, out: &mut String) -> &'t str {
     if let Some(unit) = unit(rest) {
         let length = match unit {
@@ -102,7 +102,7 @@ fn is_low(unit: u16) -> bool {
     matches!(unit, 0xdc00..=0xdfff)
 }
 
-/// Writes a bare word; gives what follows it.
+/// Writes a bare word; returns the text after it.
 fn token<'t>(rest: &'t str, out: &mut String) -> &'t str {
     let ends = |c: char| is_space(c) || "\"{}[],:".contains(c);
     let (word, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
@@ -118,7 +118,7 @@ fn token<'t>(rest: &'t str, out: &mut String) -> &'t str {
     after
 }
 
-/// Whether JSON has this number, and can hold it: a fraction is rounded at most, a whole number must not be.
+/// Whether JSON has this number, and can hold it: a fraction may be rounded, a whole number must not be.
 fn is_exact(word: &str) -> bool {
     match serde_json::from_str::<serde_json::Number>(word) {
         Ok(number) => !number.is_f64() || word.contains(['.', 'e', 'E']),

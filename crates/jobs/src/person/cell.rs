@@ -54,7 +54,7 @@ fn formula(text: &str) -> Option<&str> {
     (!quoted.contains('"')).then_some(quoted)
 }
 
-/// What people, spreadsheets and programs write where nothing is known, as [`key`] gives it.
+/// Words that people, spreadsheets and programs write where nothing is known, in the form that [`key`] returns.
 const PLACEHOLDERS: [&str; 46] = [
     "404",
     "blank",
@@ -104,14 +104,14 @@ const PLACEHOLDERS: [&str; 46] = [
     "yes",
 ];
 
-/// Whether a cell's content names nobody: `N/A`, `null`, `0`, `-`, `#REF!`, `(No value)`, …
+/// Whether a cell's content names no person: `N/A`, `null`, `0`, `-`, `#REF!`, `(No value)`, …
 pub(super) fn is_placeholder(content: &str) -> bool {
-    /// Longer than any of them with its signs.
+    /// Longer than any placeholder with its signs.
     const LONGEST: usize = 26;
     if content.bytes().all(|byte| matches!(byte, b'0' | b'-' | b'.' | b',')) {
         return true;
     }
-    // Letters that were lost are worth saying so.
+    // Lost letters have an error of their own.
     if content.len() > LONGEST || content.contains('\u{fffd}') {
         return false;
     }

@@ -1,14 +1,14 @@
 /// The most characters an identifier may have; the longest real ones have about a hundred.
 pub const LONGEST_IDENTIFIER: usize = 200;
 
-/// Why a text is no identifier; written for the person who fills the file, to be read after the
-/// name of the column. It never repeats the text, which is personal data.
+/// Why a text is not an identifier. The messages are written for the person who fills the file, to be read after the
+/// name of the column. They never repeat the text, which is personal data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentifierError {
     /// Nothing but white space.
     #[error("is empty")]
     Empty,
-    /// What stands where nothing is known: `N/A`, `null`, `0`, `/in/unavailable`.
+    /// A placeholder where nothing is known: `N/A`, `null`, `0`, `/in/unavailable`.
     #[error("names nobody")]
     Placeholder,
     /// `2.75128E+18`.
@@ -74,13 +74,13 @@ pub enum IdentifierError {
     /// Any other page at LinkedIn.
     #[error("is a LinkedIn page, but no profile; use the person's linkedin.com/in/… address")]
     NotAProfile,
-    /// `/in/` and nothing, or what no profile is called.
+    /// `/in/` with nothing after it, or with a name that no profile has.
     #[error("is no LinkedIn profile: what follows linkedin.com/in/ is no profile's name")]
     BadSlug,
 }
 
 impl IdentifierError {
-    /// Whether the text holds nothing, so that the other identifiers of its row count alone.
+    /// Whether the text holds nothing, so that only the other identifiers of its row count.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, IdentifierError::Empty | IdentifierError::Placeholder)

@@ -2,8 +2,8 @@ use super::cell::is_placeholder;
 use super::error::IdentifierError;
 use super::text::{contains_ignoring_case, is_invisible, letters_were_lost, not_too_long};
 
-/// An id as the provider gave it. What a spreadsheet did to it is undone or refused: a damaged id
-/// may be the id of another person.
+/// Checks an id as the provider gave it. Damage by a spreadsheet is undone or refused: a damaged id may be the id of
+/// another person.
 pub(super) fn checked(text: &str) -> Result<String, IdentifierError> {
     if text.contains("://") || contains_ignoring_case(text, "linkedin.com/") {
         return Err(IdentifierError::AddressForId);
@@ -39,7 +39,7 @@ pub(super) fn checked(text: &str) -> Result<String, IdentifierError> {
     Ok(text.to_owned())
 }
 
-/// Takes off the `.0` that a column of numbers with gaps is given.
+/// Removes the `.0` that programs add to the numbers of a column with gaps.
 fn without_decimals(text: &str) -> &str {
     match text.split_once('.') {
         Some((whole, zeros)) if all_digits(whole) && !zeros.is_empty() => {
@@ -49,8 +49,8 @@ fn without_decimals(text: &str) -> &str {
     }
 }
 
-/// `2.75128E+18`. A fraction or a sign must be there: an id of hexadecimal digits may look like
-/// `12e34`.
+/// Whether the text is a number like `2.75128E+18`. It must have a fraction or a sign: an id of hexadecimal digits may
+/// look like `12e34`.
 fn is_shortened(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
@@ -59,7 +59,7 @@ fn is_shortened(text: &str) -> bool {
     is_number && (whole.len() < mantissa.len() || digits.len() < exponent.len())
 }
 
-/// Digits in groups (`2,751,275`), or with a fraction.
+/// Whether the text is digits in groups (`2,751,275`), or digits with a fraction.
 fn has_thousands_separators(text: &str) -> bool {
     let is_separator = |c: char| c.is_whitespace() || matches!(c, ',' | '.' | '\'' | '’');
     text.contains(is_separator) && text.split(is_separator).all(all_digits)

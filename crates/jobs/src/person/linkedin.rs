@@ -34,7 +34,7 @@ fn written_slug(text: &str) -> Result<&str, IdentifierError> {
     })
 }
 
-/// Takes off the scheme, also one that stands there twice.
+/// Removes the scheme, even if it stands there twice.
 fn without_schemes(text: &str) -> &str {
     let mut rest = text.trim_start_matches('/');
     while let Some(next) = ["https:", "http:"].into_iter().find_map(|scheme| {
@@ -45,7 +45,7 @@ fn without_schemes(text: &str) -> &str {
     rest
 }
 
-/// The path of an address, which may be all there is: `in/ann`.
+/// Returns the path of an address, which may have no host: `in/ann`.
 fn without_host(address: &str) -> Result<&str, IdentifierError> {
     let (host, path) = address.split_once('/').unwrap_or((address, ""));
     if host.eq_ignore_ascii_case("in") || host.eq_ignore_ascii_case("pub") {
@@ -58,8 +58,7 @@ fn without_host(address: &str) -> Result<&str, IdentifierError> {
     check_host(name).map(|()| path)
 }
 
-/// Lets pass linkedin.com and the subdomains under which it serves profiles: `www`, the mobile
-/// ones, and a country's (`uk`).
+/// Accepts linkedin.com and the subdomains under which it serves profiles: `www`, the mobile ones, and a country's (`uk`).
 fn check_host(host: &str) -> Result<(), IdentifierError> {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     let served = match host.strip_suffix("linkedin.com") {
@@ -77,7 +76,7 @@ fn check_host(host: &str) -> Result<(), IdentifierError> {
     }
 }
 
-/// What a step of a path is.
+/// The kind of a step of a path.
 enum Step {
     /// `in`: a profile's slug follows.
     In,
@@ -86,7 +85,7 @@ enum Step {
     Prefix,
     /// The page of something else.
     Other(IdentifierError),
-    /// Anything, a slug perhaps.
+    /// Any other step, perhaps a slug.
     Name,
 }
 
@@ -135,7 +134,7 @@ fn is_not_available(segment: &str, next: Option<&&str>) -> bool {
     segment.eq_ignore_ascii_case("n") && next.is_some_and(|next| next.eq_ignore_ascii_case("a"))
 }
 
-/// Whether this is what stands behind a question mark: `trk=x&…`, or `trk` alone.
+/// Whether the text is a query, which stands after a question mark: `trk=x&…`, or `trk` alone.
 fn is_query(text: &str) -> bool {
     let first = text.trim_start_matches('&').split('&').next().unwrap_or_default();
     match first.split_once('=') {
@@ -165,7 +164,7 @@ fn normal_slug(slug: &str) -> Result<String, IdentifierError> {
     if let Some(c) = value.chars().find(|c| is_invisible(*c)) {
         return Err(IdentifierError::Invisible(u32::from(c)));
     }
-    // Letters and accents that were apart may have become what is left of lost letters.
+    // Joining letters and accents may leave characters that stand for lost letters.
     if letters_were_lost(&value) {
         return Err(IdentifierError::LettersLost);
     }
@@ -180,7 +179,7 @@ fn normal_slug(slug: &str) -> Result<String, IdentifierError> {
     Ok(value)
 }
 
-/// What a sentence, a list or a link's mark-up leaves at the ends of an address.
+/// Characters that a sentence, a list or a link's mark-up leaves at the ends of an address.
 fn is_punctuation(c: char) -> bool {
     c.is_whitespace()
         || is_invisible(c)
@@ -195,8 +194,7 @@ pub(super) fn is_member_id(slug: &str) -> bool {
         && slug.bytes().all(stands_in_id)
 }
 
-/// Slugs that lead to no profile, or to the reader's own: what LinkedIn and programs write where
-/// they have none.
+/// Whether a slug leads to no profile, or to the reader's own. LinkedIn and programs write such slugs where they have none.
 fn is_dead(slug: &str) -> bool {
     const DEAD: [&str; 21] = [
         "404",
@@ -235,10 +233,9 @@ fn may_stand_in_slug(c: char) -> bool {
     }
 }
 
-/// Percent-decoded, as often as it was encoded. None where an escape is cut short or the bytes are
-/// no UTF-8.
+/// Percent-decodes a text as often as it was encoded; `None` if an escape is cut short or the bytes are not UTF-8.
 fn decoded(text: &str) -> Option<Cow<'_, str>> {
-    /// More than programs in a row encode an address.
+    /// More rounds than programs in a row encode an address.
     const MOST_ROUNDS: usize = 4;
     let mut text = Cow::Borrowed(text);
     for _ in 0..MOST_ROUNDS {

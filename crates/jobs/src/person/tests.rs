@@ -116,7 +116,7 @@ fn what_is_no_profile_is_refused_with_the_reason() {
         ("linkedin.com/in/jane doe", E::BadSlug),
         ("linkedin.com/in/ja\u{200b}ne", E::Invisible(0x200b)),
         ("linkedin.com/in/ja%00ne", E::Invisible(0)),
-        // What is lost shows only once accents have joined their letters.
+        // The loss shows only once accents have joined their letters.
         ("linkedin.com/in/a\u{303}\u{1ffd}", E::LettersLost),
     ];
     for (text, error) in table {

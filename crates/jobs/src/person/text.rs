@@ -1,7 +1,6 @@
 use super::error::{IdentifierError, LONGEST_IDENTIFIER};
 
-/// Takes off what spreadsheets and browsers leave around a text: white space, and characters that
-/// can't be seen.
+/// Removes the white space and the invisible characters that spreadsheets and browsers leave around a text.
 pub(super) fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c) || is_joiner(c))
 }
@@ -12,13 +11,13 @@ pub(super) fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
-/// Joiners stand inside of Persian and Indic names and of emoji, never around them.
+/// Joiners stand inside Persian and Indic names and inside emoji, never around them.
 pub(super) fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// Whether signs stand where letters were: a text that was cut short, written in a character set
-/// without them, or read in a wrong one (`jÃ¼rgen`).
+/// Whether a text has lost letters: it was cut short, written in a character set without them, or read in a wrong one
+/// (`jÃ¼rgen`).
 pub(super) fn letters_were_lost(text: &str) -> bool {
     if text.is_ascii() {
         return text.contains("..");

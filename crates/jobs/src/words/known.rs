@@ -1,12 +1,12 @@
 use std::collections::BTreeSet;
 
-/// So many characters in a row of a key are a part of it, and no accident.
+/// The fewest characters in a row of a key that are a part of it, and no accident.
 const KEY_PART: usize = 6;
 
-/// A shorter id is a word of its own or none.
+/// An id shorter than this is hidden only where it is a word of its own.
 const SHORT: usize = 4;
 
-/// What a provider was sent: the key, ids of people, addresses. Prints nothing of it.
+/// Texts that a provider was sent: the key, ids of people, addresses. Prints nothing of them.
 #[derive(Clone, Default)]
 pub struct Known {
     key: String,
@@ -14,21 +14,21 @@ pub struct Known {
 }
 
 impl Known {
-    /// A key, of which not even a part may be shown.
+    /// Adds a key, of which not even a part may be shown.
     #[must_use]
     pub fn with_key(mut self, key: &str) -> Self {
         key.trim().to_ascii_lowercase().clone_into(&mut self.key);
         self
     }
 
-    /// A text that was sent. Of a web address that is also what stands in it, as it is and decoded.
+    /// Adds a text that was sent. Of a profile's address this includes the slug, as written and decoded.
     #[must_use]
     pub fn with(mut self, text: &str) -> Self {
         self.add(text);
         self
     }
 
-    /// The same.
+    /// Adds a text that was sent, as [`Known::with`] does.
     pub fn add(&mut self, text: &str) {
         let text = text.trim();
         if text.is_empty() {
@@ -41,9 +41,9 @@ impl Known {
         }
     }
 
-    /// The text with everything hidden that was sent.
+    /// Returns the text with everything hidden that was sent.
     pub(super) fn hidden_in(&self, text: &str) -> String {
-        // As long as the text, byte by byte.
+        // As long as the text in bytes, so that places are the same in both.
         let lower = text.to_ascii_lowercase();
         let mut hidden: Vec<Option<&str>> = vec![None; text.len()];
         for sent in self.sent.iter().rev() {
@@ -87,7 +87,7 @@ fn stands_alone(text: &str, at: usize, part: &str) -> bool {
         && !text[at + part.len()..].starts_with(char::is_alphanumeric)
 }
 
-/// A part of a web address without its escapes.
+/// Decodes the escapes in a part of a web address.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,9 +1,9 @@
-//! What is recognised by its form alone.
+//! Private data that is recognised by its form alone.
 
-/// Digits in a row, punctuation aside, from which on they might be a phone number.
+/// The fewest digits in a row, punctuation aside, that might be a phone number.
 const PHONE_DIGITS: usize = 7;
 
-/// What ends an address, beside white space.
+/// Characters that end an address, besides white space.
 const AROUND: &str = "<>()[]{}\"'`,;|";
 
 /// Replaces e-mail addresses, web addresses and bare domains.
@@ -32,7 +32,7 @@ fn is_around(c: char) -> bool {
 
 fn kind_of(word: &str) -> Option<&'static str> {
     if word.contains("://") || word.contains("/webhooks/") || word.contains("/in/") {
-        // It may be ours, with its signature, or a person's profile.
+        // The address may be our own, with its signature, or a person's profile.
         return Some("[address]");
     }
     if word.contains('@') && word.len() > 1 {
@@ -41,8 +41,8 @@ fn kind_of(word: &str) -> Option<&'static str> {
     word.split(['/', ':', '=', '?', '&', '#']).any(is_domain).then_some("[address]")
 }
 
-/// Labels with dots between them, the last one of letters. Fields of an answer are named in the same way
-/// (`body.personIds`), but not in one case throughout.
+/// Whether a word is labels with dots between them, the last one of letters in one case. Fields of an answer are named
+/// in the same way (`body.personIds`), but in mixed case.
 fn is_domain(word: &str) -> bool {
     let labels: Vec<&str> = word.split('.').collect();
     let Some((top, others)) = labels.split_last() else { return false };

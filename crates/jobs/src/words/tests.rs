@@ -58,7 +58,7 @@ fn it_prints_nothing_of_what_was_sent() {
     assert_eq!(format!("{:?}", sent()), "Known(5 texts)");
 }
 
-/// Whether a text has `part` as something of its own, in any case.
+/// Whether a text contains `part`, in any case.
 fn has(text: &str, part: &str) -> bool {
     text.to_ascii_lowercase().contains(&part.to_ascii_lowercase())
 }
@@ -79,7 +79,7 @@ proptest! {
         let text = format!("{before} {id}/{key} {} {mail} ({domain}) {digits} {after}{id}", &key[part..]);
         let shown = masked(&text, &known);
         prop_assert!(shown.chars().count() <= LONGEST);
-        // The marks are words of ours.
+        // The marks are our own words.
         let rest = shown.replace("[id]", "\u{1}").replace("[key]", "\u{1}").replace("[e-mail]", "\u{1}")
             .replace("[address]", "\u{1}").replace("[number]", "\u{1}");
         prop_assert!(!has(&rest, &id), "{}", shown);

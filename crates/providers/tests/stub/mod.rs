@@ -1,5 +1,5 @@
-//! A provider made of a bare TCP listener: it answers byte by byte what a test says, or breaks
-//! off where the test says, and keeps what it was asked.
+//! A provider made of a bare TCP listener. It answers byte by byte as a test says, or breaks off where the test says,
+//! and keeps the requests.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::VecDeque;
@@ -66,7 +66,7 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// Gives one reply after the other, and the last one from then on.
+    /// Starts a stub that gives one reply after the other, and repeats the last one from then on.
     pub async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
@@ -108,7 +108,7 @@ pub fn http() -> reqwest::Client {
     providers::http::client(TIMEOUT).unwrap()
 }
 
-/// What nobody may ever see in a log: the key, and what looks like a phone number.
+/// Checks that `Debug` shows neither the key nor anything like a phone number: neither may ever stand in a log.
 #[track_caller]
 pub fn discreet<T: Debug>(value: T) -> T {
     let shown = format!("{value:?}");

@@ -9,7 +9,7 @@ async fn ask(stage: &Stage, body: Value) -> Answer {
     Answer::of(stage.clodura(&body).send().await.expect("answered")).await
 }
 
-/// An unmarked person whom the wanted source has.
+/// Finds an unmarked person whose numbers the wanted source has.
 fn person_of(stage: &Stage, source: Option<&str>) -> String {
     (0..10_000)
         .map(|n| format!("person{n}"))

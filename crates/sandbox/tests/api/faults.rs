@@ -13,7 +13,7 @@ async fn with_ocean_faults(faults: Value) -> Stage {
     stage
 }
 
-/// How many requests were accepted after one was sent.
+/// Waits until nothing more happens, and returns how many requests were accepted.
 async fn accepted(stage: &Stage) -> u64 {
     stage.idle().await;
     stage.sandbox.stats().ocean.accepted_requests

@@ -1,4 +1,4 @@
-//! Rates and quotas, and the counting of those who don't heed them.
+//! Rates and quotas, and the counting of requests that don't heed them.
 
 use sandbox::Endpoint;
 use serde_json::json;

@@ -22,7 +22,7 @@ pub struct Stage {
     pub inbox: Inbox,
 }
 
-/// What was received, and how the next ones are answered (200 unless told otherwise).
+/// The webhooks that were received, and the statuses with which the next ones are answered (200 unless told otherwise).
 #[derive(Clone, Default)]
 pub struct Inbox(Arc<Shared>);
 
@@ -89,7 +89,7 @@ impl Stage {
         self.get(&format!("/api/v1/search/people/track/{id}")).await
     }
 
-    /// Nothing more will happen.
+    /// Waits until nothing more will happen.
     pub async fn idle(&self) {
         assert!(self.sandbox.wait_until_idle(SOON).await, "{:#?}", self.sandbox.stats());
     }
@@ -101,7 +101,7 @@ pub struct Answer {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub text: String,
-    /// Null where the body is no JSON.
+    /// Null where the body is not JSON.
     pub body: Value,
 }
 
@@ -138,7 +138,7 @@ impl Inbox {
         self.0.url.lock().unwrap().clone()
     }
 
-    /// The next webhooks are answered with these statuses.
+    /// Answers the next webhooks with these statuses.
     pub fn answer_with(&self, statuses: impl IntoIterator<Item = u16>) {
         self.0.answers.lock().unwrap().extend(statuses);
     }
@@ -151,7 +151,7 @@ impl Inbox {
         self.0.bodies.lock().unwrap().len()
     }
 
-    /// The first `count` webhooks as JSON, once they are there.
+    /// Returns the first `count` webhooks as JSON, once they are there.
     pub async fn wait(&self, count: usize) -> Vec<Value> {
         let all_here = async {
             while self.len() < count {
@@ -178,7 +178,7 @@ async fn receive(State(inbox): State<Inbox>, body: Bytes) -> StatusCode {
     reason = "no part of the clients' code is used here, their HTTP client included"
 )]
 fn client() -> Client {
-    // Sandbox::start has installed the TLS provider, which every reqwest client wants to be there.
+    // Sandbox::start has installed the TLS provider, which every reqwest client needs.
     Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

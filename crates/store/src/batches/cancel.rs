@@ -1,5 +1,5 @@
-//! Cancelling a batch: nothing further of it is sent from the moment it is marked; its rows are ended
-//! chunk by chunk. What is out is still received, kept and shown.
+//! Cancelling a batch. Once the batch is marked, no further request is sent for it; its rows are ended chunk by chunk.
+//! Results of requests that were sent before are still received, kept and shown.
 
 use db::Conn;
 use jobs::Timestamp;
@@ -12,10 +12,10 @@ use crate::reveals::ownership::assign_owners;
 use crate::store::Store;
 use crate::topic::Topic;
 
-/// Rows that are looked at by one transaction.
+/// Rows that one transaction looks at.
 const ROWS_AT_ONCE: i64 = 1_000;
 
-/// What cancelling came to.
+/// The result of a cancel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cancelled {
     /// Rows that ended as `cancelled` now.
@@ -60,8 +60,7 @@ impl Store {
         Ok(Cancelled { rows, out: out.map_or(0, |(out,)| out) })
     }
 
-    /// Ends the rows that a cancel which was cut short left; returns how many. Cheap where there are
-    /// none.
+    /// Ends the rows left over by cancels that were cut short, and returns their number. Cheap if there are none.
     ///
     /// # Errors
     /// The database can't be used.
@@ -126,8 +125,8 @@ impl Store {
     }
 }
 
-/// Ends the batch's rows that show those of `people` who wait, and hands these on to others who want them. How many
-/// rows ended.
+/// Ends the batch's rows that show a waiting reveal among `people`, and assigns these reveals to other batches that want
+/// them. Returns how many rows ended.
 async fn end_chunk(conn: &mut Conn, batch: i64, people: &[i64], now: Timestamp) -> Result<i64> {
     let mut totals = Totals::default();
     assign_owners(conn, &mut totals, people, now).await?;

@@ -1,4 +1,4 @@
-//! Batches' ceilings.
+//! Ceilings on the credits of a batch.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::topic::Topic;
 
 impl Loading {
-    /// The batch, for what can be done to a published one, too.
+    /// The batch, as operations on published batches take it.
     #[must_use]
     pub fn as_batch(&self) -> BatchRef {
         BatchRef { id: self.id, batch_id: self.batch_id }

@@ -1,5 +1,5 @@
-//! Taking back batches that were not published: refused while they were loading, or left by a submit
-//! that died. In chunks, since a worker must not wait for a million rows to go.
+//! Taking back batches that were not published: refused while they were loading, or left by a submit that died. Rows are
+//! deleted in chunks, since a worker must not wait for a million rows.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::reveals::ownership::assign_owners;
 use crate::store::Store;
 use crate::topic::Topic;
 
-/// How long a batch may be loading without a sign of its submit before it counts as abandoned.
+/// How long a loading batch may go without a heartbeat of its submit before it counts as abandoned.
 const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// Rows that go in one transaction.
+/// Rows that one transaction deletes.
 const ROWS_AT_ONCE: i64 = 1_000;
 
 impl Store {
@@ -31,7 +31,7 @@ impl Store {
         self.take_back(batch.id, i64::MAX).await
     }
 
-    /// Takes back batches whose submit died; returns how many.
+    /// Takes back batches whose submit died, and returns their number.
     ///
     /// # Errors
     /// The database can't be used.
@@ -86,7 +86,7 @@ impl Store {
     }
 }
 
-/// Removes some rows; false once the batch itself is gone.
+/// Deletes some rows. Returns false once the batch itself is deleted.
 async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
     let chunk: Vec<(i64, Option<i64>)> = conn
         .fetch_all(
@@ -96,7 +96,7 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
         )
         .await?;
     let Some(&(last, _)) = chunk.last() else {
-        // What the ledger spent must not seem less for it.
+        // The ledger's total spending must not shrink with the batch.
         conn.execute(
             "UPDATE provider_gates SET purged_spent = purged_spent +
                 COALESCE((SELECT t.credits_spent FROM batch_totals t
@@ -109,7 +109,7 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
         conn.execute("DELETE FROM batches WHERE id = $1", &[&id]).await?;
         return Ok(false);
     };
-    // The lock under which submits look people up: none may take up a person who is being forgotten.
+    // Submits look people up under this lock, so no submit takes up a person who is being deleted.
     RevealIds::lock(conn).await?;
     let steps: Vec<(i64,)> = conn.fetch_all(
         "DELETE FROM row_waterfall WHERE batch_id = $1 AND row_number <= $2 RETURNING reveal_id",
@@ -129,14 +129,14 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
         .await?;
     let subjects = subjects_of(conn, &people).await?;
     forget_unasked(conn, &people).await?;
-    // Of a batch that was never there it doesn't count what it said of who is who, either.
+    // The evidence of a batch that was never published doesn't count, either.
     links::forget(conn, subjects, unsaid.map(|(id,)| id)).await?;
     totals.flush(conn, now).await?;
     conn.announce(Topic::Queue);
     Ok(true)
 }
 
-/// Removes people who were never asked for, and whom no row wants.
+/// Deletes reveals that were never part of a call and that no row wants.
 async fn forget_unasked(conn: &mut Conn, people: &[i64]) -> Result<()> {
     conn.execute(
         "DELETE FROM reveals WHERE state = 'idle' AND call_id IS NULL

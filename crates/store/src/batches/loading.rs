@@ -8,20 +8,20 @@ use crate::error::StoreError;
 use crate::people::links::evidence::Contradiction;
 use crate::people::suppression_list::KnownSuppressions;
 
-/// What is known of a batch before its first row.
+/// The properties of a batch that are known before its first row.
 #[derive(Debug, Clone)]
 pub struct NewBatch {
-    /// For people.
+    /// A name for people to read.
     pub name: Option<String>,
     /// The caller's columns; `None` where each row brings its own (JSON Lines).
     pub header: Option<Vec<String>>,
-    /// Higher ones go first.
+    /// Batches of a higher priority go first.
     pub priority: i64,
-    /// Credits that may be reserved and spent, a provider each.
+    /// Credits that may be reserved and spent, by provider.
     pub max_credits: BTreeMap<Provider, Credits>,
-    /// Known results from before this moment are asked for again.
+    /// Results from before this moment are asked for again.
     pub refresh_before: Option<Timestamp>,
-    /// A waterfall goes on where only numbers were found that are no mobile ones.
+    /// Whether a waterfall goes on past a step at which no mobile number was found.
     pub wants_mobile: bool,
 }
 
@@ -37,27 +37,27 @@ pub struct Loading {
     pub(super) suppressions: KnownSuppressions,
 }
 
-/// What one chunk of rows came to; sums up over the chunks.
+/// The result of loading one chunk of rows, or the sum over chunks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// Rows put into the ledger.
     pub rows: i64,
-    /// Rows that share a reveal which is already known, or was made for an earlier row.
+    /// Rows that share a reveal that is already known or was made for an earlier row.
     pub shared: i64,
     /// Rows of erased people, who are not asked for.
     pub erased: i64,
     /// Rows of suppressed people, who are not asked for.
     pub suppressed: i64,
-    /// People who may be asked, by provider: at most so many reservations.
+    /// People who may be asked, by provider: the most reservations that the batch can make.
     pub new_people: BTreeMap<Provider, i64>,
-    /// Of them, those who are looked up first.
+    /// Those of the new people who are looked up first.
     pub lookups: i64,
-    /// Rows that contradict each other about who is who, each contradiction under a number of its own.
+    /// Rows that contradict each other about which identifiers are one person's. Each contradiction has its own number.
     pub contradictions: BTreeMap<u64, Contradiction>,
 }
 
 impl Loaded {
-    /// Adds another chunk's.
+    /// Adds the result of another chunk.
     pub fn add(&mut self, other: Loaded) {
         self.rows += other.rows;
         self.shared += other.shared;

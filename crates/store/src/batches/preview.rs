@@ -1,5 +1,5 @@
-//! What a submit would come to, without writing anything: looks up who is known, and remembers of
-//! the people it has seen only hashes of their identifiers and a state.
+//! Predicts the result of a submit without writing anything. A preview looks up which people are known. Of the people it has
+//! seen, it keeps only hashes of their identifiers and a state.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -23,16 +23,16 @@ use crate::reveals::displayed_rows::without_mobile;
 use crate::reveals::waterfall::{Step, displayed_step};
 use crate::store::Store;
 
-/// A submit that is only tried out. Where a row far down shows that two people are one, a submit
-/// may come to slightly different numbers.
+/// A dry run of a submit. If a row far down shows that two people are one, the numbers of a real submit may differ
+/// slightly.
 #[derive(Debug, Default)]
 pub struct Preview {
     refresh_before: Option<Timestamp>,
     wants_mobile: bool,
     suppressions: KnownSuppressions,
     hasher: RandomState,
-    /// People by the hash of provider and identifier. 64 bits: among ten million people, the chance
-    /// that any two are taken for one is one in a hundred thousand, and it is only a preview.
+    /// People by the hash of provider and identifier. With 64 bits and ten million people, the chance that any two are taken
+    /// for one is one in a hundred thousand, which is enough for a preview.
     by_identifier: HashMap<u64, usize>,
     /// People by the number of their reveal.
     by_reveal: HashMap<i64, usize>,
@@ -42,17 +42,17 @@ pub struct Preview {
 #[derive(Debug, Clone, Copy)]
 struct Person {
     state: RevealState,
-    /// They were found, and only with numbers of another type than is wanted.
+    /// The person was found, but only with numbers of another type than is wanted.
     lacks: bool,
-    /// No row wants them, nor may come to.
+    /// No row wants the person, or may want them later.
     unclaimed: bool,
-    /// What they may cost is counted.
+    /// The cost that the person may cause is counted.
     counted: bool,
-    /// They are looked up before they can be asked for.
+    /// The person must be looked up before a provider can be asked for them.
     to_look_up: bool,
 }
 
-/// What is known of an identifier: the reveal that a row with it would share.
+/// For each known identifier, the reveal that a row with it would share.
 type Known<'a> = HashMap<(Provider, &'a Arc<str>), InLedger>;
 
 /// A reveal as the ledger has it.
@@ -61,7 +61,7 @@ struct InLedger {
     reveal: i64,
     subject: String,
     generation: i64,
-    /// Idle, too, where only loading batches want them.
+    /// `Idle` also if only loading batches want the reveal.
     state: RevealState,
     revealed_at: Option<Timestamp>,
     unclaimed: bool,
@@ -79,25 +79,25 @@ impl InLedger {
     }
 }
 
-/// What is known of a chunk of rows.
+/// The results of the look-ups for a chunk of rows.
 struct Looked<'a> {
     persons: &'a Persons,
     known: Known<'a>,
-    /// The reveals that were found, and only with numbers of another type than is wanted.
+    /// Reveals that were found, but only with numbers of another type than is wanted.
     lacking: BTreeSet<i64>,
 }
 
-/// A person whom a step names: the provider, and the place among the people.
+/// The person that a step names: the provider, and the index into the preview's people.
 type Named = (Provider, usize);
 
 impl Preview {
-    /// Begins one; as [`crate::NewBatch::refresh_before`].
+    /// Begins a preview; `refresh_before` is as in [`crate::NewBatch::refresh_before`].
     #[must_use]
     pub fn new(refresh_before: Option<Timestamp>) -> Self {
         Preview { refresh_before, ..Preview::default() }
     }
 
-    /// As [`crate::NewBatch::wants_mobile`].
+    /// Sets `wants_mobile`, as in [`crate::NewBatch::wants_mobile`].
     #[must_use]
     pub fn wanting_mobile(self, wants_mobile: bool) -> Self {
         Preview { wants_mobile, ..self }
@@ -138,8 +138,8 @@ impl Store {
             contradictions: evidence.contradictions(&mut conn, None, &new_rows).await?,
             ..Loaded::default()
         };
-        // As loading does it: all who are asked by their own identifiers first, so that it doesn't
-        // matter which of two rows of a chunk comes first.
+        // As in loading, the people who are asked by their own identifiers come first, so that the order of two rows of a chunk
+        // doesn't matter.
         let found = known.values().map(|known| known.reveal).filter(|_| preview.wants_mobile);
         let lacking = without_mobile(&mut conn, found).await?;
         let looked = Looked { persons, known, lacking };
@@ -155,7 +155,7 @@ impl Store {
 }
 
 impl Preview {
-    /// Counts a row as loading would place it: by the step of its waterfall that it would show.
+    /// Counts a row as loading would place it: at the step of its waterfall that it would show.
     fn place(
         &mut self,
         row: &NewRow,
@@ -189,7 +189,7 @@ impl Preview {
         }
     }
 
-    /// The person whom a step asks for. A new person is idle until a row displays them.
+    /// Returns the person that a step asks for. A new person is idle until a row displays them.
     fn resolve(&mut self, row: &NewRow, step: &NewStep, looked: &Looked<'_>) -> Option<Named> {
         let asks_by = row.asked_by(step)?;
         let own = step.provider.asks_by().first().copied();
@@ -212,7 +212,7 @@ impl Preview {
         Some((step.provider, person))
     }
 
-    /// A person whom a step can't ask for, but whom another row or the ledger knows there.
+    /// Returns the person of a step that can't ask its provider, if another row or the ledger knows the person there.
     fn find(&mut self, row: &NewRow, step: &NewStep, looked: &Looked<'_>) -> Option<Named> {
         let person = self.behind(&in_strength(row), step.provider, looked)?;
         let Person { state, to_look_up, .. } = self.people[person];
@@ -261,7 +261,7 @@ impl Preview {
     }
 }
 
-/// A row's identifiers, ids before addresses.
+/// Returns a row's identifiers, ids before addresses.
 fn in_strength(row: &NewRow) -> Vec<&Arc<str>> {
     let (addresses, mut ids): (Vec<_>, Vec<_>) =
         row.identifiers.iter().partition(|identifier| is_address(identifier));
@@ -269,7 +269,7 @@ fn in_strength(row: &NewRow) -> Vec<&Arc<str>> {
     ids
 }
 
-/// Looks up the rows' identifiers, and those of the same persons.
+/// Looks up the rows' identifiers and all other identifiers of the same persons.
 async fn look_up<'a>(
     conn: &mut Conn,
     provider: Provider,
@@ -304,7 +304,7 @@ async fn look_up<'a>(
 
 type RevealRow = (String, i64, i64, String, Option<i64>, i64);
 
-/// All reveals of each subject.
+/// Returns all reveals of each subject.
 async fn reveals_of(
     conn: &mut Conn,
     provider: Provider,

@@ -1,4 +1,4 @@
-//! Another priority for a batch that runs.
+//! Changing the priority of a running batch.
 
 use crate::audit::{Action, Entry};
 use crate::decode::BatchRef;
@@ -17,7 +17,7 @@ impl Store {
         let (actor, now) = (self.actor(), self.now());
         self.db.write(move |conn| {
             Box::pin(async move {
-                // A higher priority moves people here, a lower one away to batches that are before it now.
+                // A higher priority moves people to this batch, a lower one to batches that now come before this batch.
                 conn.execute(
                     "UPDATE batches SET owners_due = 1
                      WHERE id = $1 OR (priority > $2 AND published_at IS NOT NULL AND cancelled_at IS NULL

@@ -1,4 +1,4 @@
-//! Rows that a submit left out because they were bad. An export gives them back in their place.
+//! Rows that a submit left out because they were bad. An export returns each in its place.
 
 use db::bulk::{ints, same, texts, write_rows};
 use db::{Conn, Durability, record};
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::people::marks::Marks;
 use crate::store::Store;
 
-/// What goes into one transaction.
+/// Rows that go into one transaction.
 const AT_ONCE: usize = 1_000;
 
 record! {
@@ -18,11 +18,11 @@ record! {
     pub struct RejectedRow {
         /// Its place among the bad rows of its batch, from 1.
         pub position: i64,
-        /// The number of the good row before it; 0 where there is none.
+        /// The number of the good row before the bad one; 0 if there is none.
         pub after_row: i64,
-        /// The caller's columns, as far as they could be told apart.
+        /// The caller's columns, as far as they could be parsed.
         pub fields: String,
-        /// What is wrong, in words.
+        /// Why the row is bad, in words.
         pub reason: String,
     }
 }
@@ -44,7 +44,7 @@ impl Store {
         Ok(())
     }
 
-    /// Up to `most` bad rows of a batch, those behind this position, in their order.
+    /// Returns up to `most` bad rows of a batch after the position `after`, in order.
     ///
     /// # Errors
     /// The database can't be used.
@@ -83,7 +83,7 @@ async fn insert(conn: &mut Conn, batch: i64, rejected: Vec<RejectedRow>) -> Resu
     Ok(())
 }
 
-/// Forgets bad rows that name a person. They are read whole, since nothing in them is indexed.
+/// Deletes bad rows that name a person. All bad rows are read, since their fields have no index.
 pub(crate) async fn erase(conn: &mut Conn, marks: &Marks) -> Result<()> {
     let (mut batch, mut position) = (0, 0);
     loop {

@@ -1,6 +1,5 @@
-//! Asking once more for rows that ended without a result. Whoever is asked again is a new generation
-//! of the person: rows of other batches that show the old one stay as they were, and calls that were
-//! made keep their members for good.
+//! Asking again for rows that ended without a result. A person who is asked again gets a new generation. Rows of other
+//! batches that show the old generation stay unchanged, and earlier calls keep their members.
 
 mod people;
 pub(crate) mod rows;
@@ -20,13 +19,13 @@ use crate::reveals::counters::Totals;
 use crate::store::Store;
 use crate::topic::Topic;
 
-/// Rows that are looked at by one transaction.
+/// Rows that one transaction looks at.
 const ROWS_AT_ONCE: i64 = 1_000;
 
-/// What a retry came to.
+/// The result of a retry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retried {
-    /// Rows that are not finished any more, or show what became known meanwhile.
+    /// Rows that are no longer finished, or that show a result that became known meanwhile.
     pub rows: i64,
     /// People whose earlier request is polled first.
     pub polled_first: i64,
@@ -35,9 +34,9 @@ pub struct Retried {
 /// People who may have been paid for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PayAgain {
-    /// How many.
+    /// The number of these people.
     pub people: i64,
-    /// Of these, whose earlier request is polled once more before they are asked again.
+    /// Those of them whose earlier request is polled once more before they are asked again.
     pub polled_first: i64,
 }
 
@@ -66,7 +65,7 @@ impl Store {
             .collect()
     }
 
-    /// Asks once more for a batch's rows in `states`.
+    /// Asks again for a batch's rows in `states`.
     ///
     /// # Errors
     /// The database can't be used.
@@ -116,7 +115,7 @@ impl Store {
         .await
     }
 
-    /// The next rows of a batch: the number of the last, and those among them that are chosen.
+    /// Returns the next rows of a batch: the number of the last row, and the numbers of the chosen rows.
     async fn next_chosen(
         &self,
         batch: i64,
@@ -156,7 +155,7 @@ async fn retry_chunk(
     let mut totals = Totals::default();
     let mut payers = HashSet::new();
     for row in &rows {
-        // What was chosen without a lock may have been answered meanwhile.
+        // The row was chosen without a lock and may have been answered meanwhile.
         let Some(was) = people.get(row.shown).cloned() else { continue };
         if !row.ended && !states.asks_again(was.state) {
             continue;

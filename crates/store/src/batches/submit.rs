@@ -1,5 +1,5 @@
-//! Putting a batch into the ledger: staged in chunks under an invisible batch, then published. A submit
-//! that dies on the way leaves a batch that is swept.
+//! Putting a batch into the ledger. Rows are staged in chunks under an invisible batch, which is then published. If a submit
+//! dies before that, its batch is swept.
 
 mod after_publishing;
 pub(crate) mod chunk_size;
@@ -44,8 +44,8 @@ impl Store {
         Ok(Loading { id, batch_id, priority, refresh_before, wants_mobile, suppressions })
     }
 
-    /// Puts rows into the batch. One short transaction, durable with [`Store::publish`]: nobody was
-    /// promised anything before.
+    /// Puts rows into the batch in one short transaction. The rows become durable with [`Batches::publish`]; before that, the
+    /// caller has no promise that the batch is kept.
     ///
     /// # Errors
     /// The database can't be used, or the batch was swept as abandoned.
@@ -59,7 +59,7 @@ impl Store {
         }
     }
 
-    /// Notes the form in which the batch's file came.
+    /// Notes the form of the batch's file.
     ///
     /// # Errors
     /// The database can't be used.
@@ -76,7 +76,7 @@ impl Store {
             .await
     }
 
-    /// Notes the columns of JSON Lines, which are known once all rows were read.
+    /// Notes the columns of a JSON Lines file, which are known once all rows are read.
     ///
     /// # Errors
     /// The database can't be used.
@@ -110,7 +110,7 @@ impl Store {
             .await
     }
 
-    /// The files that batches came from: no export may take the place of one.
+    /// Returns the files that batches came from. An export must not overwrite one of them.
     ///
     /// # Errors
     /// The database can't be used.

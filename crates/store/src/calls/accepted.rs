@@ -1,5 +1,5 @@
-//! Writing down that orders were taken, all that come together at once. Their people are not touched: whoever was
-//! asked shows as `sending` or `awaiting` by the state of the call they are in.
+//! Records orders that were taken, all that arrive together in one write. Reveals are not touched: a reveal that was asked
+//! shows as `sending` or `awaiting` by the state of its call.
 
 use std::collections::HashMap;
 
@@ -26,10 +26,10 @@ pub(crate) struct Accepted {
     tracking_id: Option<String>,
     http_status: Option<u16>,
     deadline_at: i64,
-    /// How long after it was sent that is, milliseconds.
+    /// The time from sending to the deadline, milliseconds.
     deadline: i64,
     poll_at: Option<i64>,
-    /// Another transaction had the call locked often enough: now the lock is waited for.
+    /// Another transaction had the call locked often enough: now this write waits for the lock.
     waits_for_locks: bool,
 }
 
@@ -66,8 +66,8 @@ impl Store {
 impl Item for Accepted {
     type Error = StoreError;
 
-    /// Writes down orders that were taken; gives the places of those whose results are applied at this
-    /// moment. To wait for them would keep from the others, and from those who wait for these in turn.
+    /// Records orders that were taken. Returns the positions of those whose results are being applied at this moment:
+    /// waiting for their locks would hold up the other orders, and the transactions that wait for these orders in turn.
     fn write_all(conn: &mut Conn, accepted: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
         Box::pin(async move {
             let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(Vec::new()) };
@@ -95,10 +95,10 @@ impl Item for Accepted {
     }
 }
 
-/// The worker that sent a call, and its state.
+/// The worker that sent a call, and the call's state.
 type Standing = (String, String);
 
-/// Locks the calls, in the order of their numbers: those that are waited for before any other.
+/// Locks the calls in the order of their ids, those whose locks are waited for before any other.
 async fn lock(conn: &mut Conn, accepted: &[Accepted]) -> Result<HashMap<i64, Standing>> {
     let numbers = |waiting: bool| -> Vec<i64> {
         accepted.iter().filter(|one| one.waits_for_locks == waiting).map(|one| one.id).collect()
@@ -128,7 +128,7 @@ async fn lock(conn: &mut Conn, accepted: &[Accepted]) -> Result<HashMap<i64, Sta
 }
 
 impl Accepted {
-    /// Whether the call waits for its answer, and for this worker's.
+    /// Whether the call still waits for its answer, from this worker.
     fn is_sending(&self, found: &HashMap<i64, Standing>) -> bool {
         let standing = found.get(&self.id);
         standing.is_some_and(|(worker, state)| {
@@ -149,8 +149,8 @@ async fn write(conn: &mut Conn, accepted: &[&Accepted], now: Timestamp) -> Resul
     Ok(())
 }
 
-/// Calls whose webhook was faster, or that were taken for lost: what the answer tells is still worth
-/// having. A call that is known to be paid for is not sent again, whatever UNKNOWN_GRACE says.
+/// Updates calls whose webhook was faster, or that were taken for lost: the answer's details are still worth having. A call
+/// that is known to be paid for is not sent again, whatever UNKNOWN_GRACE says.
 async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Result<()> {
     write_rows(
         conn,
@@ -166,7 +166,7 @@ async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Resul
     Ok(())
 }
 
-/// Calls that are to be sent again after UNKNOWN_GRACE: they are waited for after all.
+/// Takes back calls that were to be sent again after UNKNOWN_GRACE: their results are waited for after all.
 async fn take_back_repeats(
     conn: &mut Conn,
     elsewhere: &[&Accepted],

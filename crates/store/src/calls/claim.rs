@@ -63,7 +63,7 @@ impl Store {
         }
     }
 
-    /// Whether the gate still lets a call through that waited for its send slot.
+    /// Whether the gate still lets through a call that waited for its send slot.
     ///
     /// # Errors
     /// The database can't be used.
@@ -87,7 +87,7 @@ async fn anybody_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
 
 async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Claimed> {
     let gate = Gate::lock(conn, ask.provider).await?;
-    // Read only now, since the lock may have been waited for.
+    // The time is read only now, since the lock may have been waited for.
     let time = ClaimTime::of(clock);
     let now = time.now;
     learn_plan(conn, ask, &gate).await?;
@@ -128,7 +128,7 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
     Ok(Claimed::Calls(Claims { again_at, ..claims }))
 }
 
-/// What numbers cost is asked of the gate when they come: a plan that is set by hand is told it.
+/// Tells the gate a plan that is set by hand: when numbers arrive, their price is read from the gate.
 async fn learn_plan(conn: &mut Conn, ask: &ClaimReveals, gate: &Gate) -> Result<()> {
     if let Some(plan) = ask.price.plan().filter(|plan| gate.tariff != Some(*plan)) {
         conn.execute(

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use jobs::{CallId, CallKind, PerPerson, Provider, Timestamp, WorkerId};
 
-/// What came of a call, and the response's status where there was one.
+/// A call that was answered, and the response's status if there was a response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The call.
@@ -16,7 +16,7 @@ pub struct Answer {
 /// What a worker asks the ledger for.
 #[derive(Debug, Clone)]
 pub struct ClaimReveals {
-    /// At which provider.
+    /// The provider to send to.
     pub provider: Provider,
     /// The worker that asks.
     pub worker: WorkerId,
@@ -24,13 +24,13 @@ pub struct ClaimReveals {
     pub calls: usize,
     /// How many people go into one call.
     pub people: usize,
-    /// What is reserved for each.
+    /// The credits reserved for each person.
     pub price: PerPerson,
     /// The user's limit, requests a second.
     pub rate: f64,
-    /// While no webhook has proved the webhook URL: the most people out, in one call. 0: no such limit.
+    /// While no webhook has proved the webhook URL: the most people out, all in one call. 0 means no such limit.
     pub canary: usize,
-    /// How soon a balance that was found too low is asked again.
+    /// How soon a balance that was found too low is read again.
     pub credits_check_interval: std::time::Duration,
 }
 
@@ -41,7 +41,7 @@ pub struct ClaimedCall {
     pub call_id: CallId,
     /// The provider that is asked.
     pub provider: Provider,
-    /// For what.
+    /// What it asks for.
     pub kind: CallKind,
     /// When it was written down.
     pub sent_at: Timestamp,
@@ -51,17 +51,17 @@ pub struct ClaimedCall {
     pub people: Vec<String>,
     pub(crate) id: i64,
     pub(crate) worker: WorkerId,
-    /// It tries whether a closed gate may open.
+    /// Whether the call probes a closed gate.
     pub(crate) probe: bool,
 }
 
-/// What a claim came to.
+/// The result of a claim.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
     /// Calls to send.
     pub calls: Vec<ClaimedCall>,
     /// When another claim may bring more, if nothing happens before.
     pub again_at: Option<Timestamp>,
-    /// That time is a matter of the rate: nothing that happens brings it nearer.
+    /// Whether `again_at` is a matter of the rate: no event brings it nearer.
     pub paced: bool,
 }

@@ -1,5 +1,5 @@
-//! What time alone decides: results that never came, requests whose worker is gone, and requests of
-//! unknown outcome that the user wants sent again.
+//! Work that becomes due by time alone: results that never came, requests whose worker is gone, and requests of unknown
+//! outcome that the user wants sent again.
 
 mod clock_set_back;
 pub(crate) mod expire;
@@ -18,17 +18,17 @@ use crate::reveals::counters::Totals;
 use crate::store::Store;
 use crate::topic::Topic;
 
-/// A request that is on its way for so long is lost, even if its worker lives: its handler is gone.
+/// A request that has been on its way for this long is lost, even if its worker lives: its handler is gone.
 const LONGEST_REQUEST_MS: i64 = 10 * 60 * 1000;
 
-/// What became of a call whose worker gave no sign for too long.
+/// The outcome of a call whose worker missed its heartbeats for too long.
 const GONE: &str = "its worker is gone";
 
-/// While calls are out, a webhook URL from which nothing came for so long has to be proved anew.
+/// While calls are out, a webhook URL through which nothing came for this long has to be proved anew.
 const WEBHOOK_SILENCE: Duration = Duration::from_secs(3600);
 
-/// How long after its deadline a call's last poll is waited for where nobody can make it: no key, a
-/// closed gate, a broken provider. Longer than any `Retry-After` that is believed.
+/// How long after its deadline a call waits for its last poll while no worker can make it: no key, a closed gate, a broken
+/// provider. Longer than any `Retry-After` that is believed.
 const LAST_POLL_PATIENCE: Duration = Duration::from_secs(48 * 3600);
 
 /// What a sweep did.
@@ -53,8 +53,8 @@ impl Store {
         self.sweep(policy, true).await
     }
 
-    /// The same. Unless `time_is_sure`, nothing expires and nothing is sent again: a clock that jumped ahead would end
-    /// all at once.
+    /// Does the same as [`Calls::sweep_overdue`]. Unless `time_is_sure`, nothing expires and nothing is sent again: a clock
+    /// that jumped ahead would end all calls at once.
     ///
     /// # Errors
     /// The database can't be used.
@@ -105,14 +105,14 @@ impl Store {
     }
 }
 
-/// Requests of workers that gave no sign for too long: they may have left. How many reveals there were, and the lookups,
-/// which are asked again.
+/// Takes over requests of workers that gave no sign for too long: the requests may have left. Returns how many reveal calls
+/// there were, and the lookups, which are asked again.
 async fn take_over(
     conn: &mut Conn,
     policy: &Policy,
     now: Timestamp,
 ) -> Result<(usize, Vec<Looked>)> {
-    // The plus keeps SQLite's planner from reading all calls in their order: those on their way have an index.
+    // The plus keeps the SQLite planner from reading all calls in their order: calls on their way have an index.
     let lost: Vec<(i64, String, i64)> = conn.fetch_all(
         "SELECT c.id, c.provider, CAST(CASE WHEN c.kind = 'lookup' THEN 1 ELSE 0 END AS BIGINT) FROM calls c LEFT JOIN workers w ON w.worker_id = c.worker_id
          WHERE c.state = 'sending' AND (w.worker_id IS NULL OR w.stopped_at IS NOT NULL
@@ -127,8 +127,8 @@ async fn take_over(
     };
     let (lookups, reveals) = (without_kind(lookups)?, without_kind(reveals)?);
     let lost: Vec<Looked> = reveals.iter().chain(&lookups).copied().collect();
-    // Gates come first in the order of locks. Those that a lost call probes are closed below; others are
-    // left alone, since a worker that was stopped in the middle may keep one.
+    // Gates come first in the order of locks. Gates that a lost call probes are closed below. Other gates are left alone,
+    // since a worker that was stopped in the middle may hold one locked.
     let ids: Vec<i64> = lost.iter().map(|(id, _)| *id).collect();
     let _: Vec<(String,)> = conn
         .fetch_all(
@@ -155,7 +155,7 @@ async fn take_over(
     Ok((reveals.len(), lookups))
 }
 
-/// Lookups of workers that are gone.
+/// Asks again the lookups of workers that are gone.
 async fn look_up_lost_again(
     conn: &mut Conn,
     lookups: &[Looked],
@@ -170,8 +170,8 @@ async fn look_up_lost_again(
     totals.flush(conn, now).await
 }
 
-/// Calls past their deadline that can't be polled. Those that can are polled a last time first, as long
-/// as a worker may still come that can.
+/// Expires calls past their deadline that can't be polled. Calls that can be polled get a last poll first, as long as a
+/// worker that can make it may still come.
 async fn expire_overdue(conn: &mut Conn, now: Timestamp) -> Result<usize> {
     let mut overdue = Vec::new();
     for provider in Provider::ALL {
@@ -194,9 +194,9 @@ async fn expire_overdue(conn: &mut Conn, now: Timestamp) -> Result<usize> {
     Ok(overdue.len())
 }
 
-/// Results that can't arrive are money lost. If none came by webhook for an hour while calls of a
-/// provider that can't be polled are out, its next calls are small again. A call that was sent before the last webhook
-/// came shows nothing: its own was lost alone.
+/// Results that can't arrive are money lost. If no result came by webhook for an hour while calls are out at a provider
+/// that can't be polled, its next calls are small again. A call sent before the last webhook shows nothing: only its own
+/// webhook was lost.
 async fn doubt_webhook_url(conn: &mut Conn, now: Timestamp) -> Result<bool> {
     let limit = (now - WEBHOOK_SILENCE).0;
     let doubted = conn.execute(

@@ -9,13 +9,14 @@ use crate::error::Result;
 use crate::gates::gate::Gate;
 use crate::reveals::counters::Totals;
 
-/// The call as an order whose answer was broken. Lookups say nothing about orders: like polls, they are counted apart.
+/// Returns the call if its broken answer counts as that of an order. Lookups say nothing about orders: like polls, they are
+/// counted apart.
 pub(super) fn broken_order(gate: &Gate, call: &ClaimedCall) -> Option<i64> {
     let is_order = call.kind == CallKind::Reveal || gate.probe_call == Some(call.id);
     is_order.then_some(call.id)
 }
 
-/// To what kind of request a sensible answer to the call came.
+/// The kind of request that a sensible answer to the call answers.
 pub(super) fn answer_to(call: &ClaimedCall) -> AnswerTo {
     match call.kind {
         CallKind::Reveal => AnswerTo::Order,
@@ -23,7 +24,7 @@ pub(super) fn answer_to(call: &ClaimedCall) -> AnswerTo {
     }
 }
 
-/// Everybody in a call who has no answer from it, locked in the order of their numbers.
+/// The people in a call who have no answer from it, locked in the order of their ids.
 pub(super) async fn still_in(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
     let ids: Vec<(i64,)> = conn.fetch_all(
         "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id AND r.call_id = m.call_id
@@ -34,9 +35,9 @@ pub(super) async fn still_in(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
     Ok(ids.into_iter().map(|(id,)| id).collect())
 }
 
-/// Ends a call that cost nothing; false if it may have cost something after all, or was ended before.
-/// Its sender may have been silent for so long that it was taken over as `unknown`. Unless a result
-/// came since, or UNKNOWN_GRACE had it repeated (it is `expired` then), the sender knows better.
+/// Ends a call that cost nothing. Returns false if it may have cost something after all, or was ended before. The call may
+/// have been taken over as `unknown`, because its sender was silent for too long. The sender still knows better, unless a
+/// result came since or UNKNOWN_GRACE repeated the call (it is `expired` then).
 pub(super) async fn end_call(
     conn: &mut Conn,
     call: &ClaimedCall,
@@ -62,7 +63,7 @@ pub(super) async fn end_call(
     Ok(moved == 1)
 }
 
-/// Gives back what the call had reserved. How much it was stays on record: a result may still come.
+/// Gives back the credits that the call had reserved. The amount stays on record: a result may still come.
 pub(super) async fn release(
     conn: &mut Conn,
     totals: &mut Totals,

@@ -1,5 +1,5 @@
-//! The answer to a lookup: what it cost, and what becomes of the people. All in one transaction, since nothing of it comes
-//! a second time.
+//! The answer to a lookup: what it cost, and what becomes of the people. All in one transaction, since no part of the
+//! answer comes a second time.
 
 mod alone;
 mod by_subject;
@@ -56,7 +56,7 @@ impl Store {
 }
 
 record! {
-    /// Who is in the call, and has no answer from it.
+    /// A person in the call who has no answer from it.
     struct Member {
         position: i64,
         reveal_id: i64,
@@ -77,13 +77,13 @@ async fn take(
 ) -> Result<()> {
     let call = &answer.call;
     Gate::lock(conn, call.provider).await?;
-    // The lock under which submits look people up: none may make the same person meanwhile.
+    // The lock under which submits resolve people: no submit may create the same person meanwhile.
     RevealIds::lock(conn).await?;
     let found: Option<(String,)> = conn
         .fetch_optional("SELECT state FROM calls WHERE id = $1 FOR UPDATE", &[&call.id])
         .await?;
     let state = found.map(|(state,)| state);
-    // A worker that stood still may answer a lookup that was taken over: what it cost is known now.
+    // A worker that stood still may answer a lookup that was taken over: its cost is known now.
     let late = state.as_deref() == Some(CallState::Expired.as_str());
     if !late && state.as_deref() != Some(CallState::Sending.as_str()) {
         return Ok(());
@@ -117,7 +117,7 @@ impl Member {
         matches.ids.get(usize::try_from(self.position).ok()?)?.as_deref()
     }
 
-    /// The same, as the ledger keeps it.
+    /// The id that the answer names, as the ledger keeps it.
     fn identifier(&self, matches: &Matches) -> Option<String> {
         let id = Identifier::parse(IdentifierKind::OceanPersonId, self.matched(matches)?).ok()?;
         Some(id.encode())
@@ -128,7 +128,7 @@ impl Member {
     }
 }
 
-/// Those who matched are charged, whatever became of them since.
+/// Charges the people who matched, whatever became of them since.
 async fn book(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -189,7 +189,7 @@ async fn end(
     Ok(())
 }
 
-/// Those whose id is known now are asked by it; the others go on to the next step of their rows.
+/// People whose id is known now are asked by it; the other people go on to the next step of their rows.
 async fn sort_out(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -209,7 +209,7 @@ async fn sort_out(
         }
     }
     end_suppressed(conn, totals, call, &mut here, now).await?;
-    // A row may have said it meanwhile, and knows better than the lookup.
+    // A row may have named the id meanwhile, and knows better than the lookup.
     let persons =
         persons_of(conn, here.values().map(|member| member.subject.as_str().into())).await?;
     let (mut identified, mut unmatched) = (Vec::new(), Vec::new());
@@ -241,7 +241,7 @@ async fn sort_out(
     shift(conn, totals, call.provider, &unmatched, change, now).await
 }
 
-/// Those who were suppressed under their address while they were looked up are not asked by their id.
+/// Ends people who were suppressed under their address while they were looked up: they are not asked by their id.
 async fn end_suppressed(
     conn: &mut Conn,
     totals: &mut Totals,

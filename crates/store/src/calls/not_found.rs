@@ -1,5 +1,5 @@
-//! An answer that is a result already: Clodura's 404. Taken down in one step, since a worker that
-//! died between two would leave the person waiting for a webhook that never comes.
+//! Clodura's 404, an answer that is a result already. It is recorded in one step, since a worker that died between two
+//! steps would leave the person waiting for a webhook that never comes.
 
 mod run;
 
@@ -44,8 +44,8 @@ pub(crate) struct NotFound {
 impl Item for NotFound {
     type Error = StoreError;
 
-    /// Writes down those who have no number. Where more are said to have none than chance explains, they stay open, and the
-    /// gate closes: the provider's 404 is about the person only as long as not everybody gets it.
+    /// Records the people who have no number. If more people are said to have none than chance explains, they stay open,
+    /// and the gate closes: the provider's 404 is about the person only as long as not every request gets it.
     fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
         Box::pin(async move {
             let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
@@ -77,7 +77,7 @@ impl Item for NotFound {
     }
 }
 
-/// These people have no number.
+/// Takes the answers as true: these people have no number.
 async fn believe(
     conn: &mut Conn,
     provider: Provider,
@@ -122,7 +122,7 @@ async fn settle_all(
     Ok(())
 }
 
-/// Closes the gate, and leaves these people and those of the run open.
+/// Closes the gate, and leaves these people and the people of the run open.
 async fn doubt(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -150,7 +150,7 @@ async fn doubt(
     count_doubted(conn, provider, answers.len()).await
 }
 
-/// The 404 says nothing about the person, who is asked again.
+/// Queues the person again: the 404 says nothing about them.
 async fn leave_open(
     conn: &mut Conn,
     totals: &mut Totals,

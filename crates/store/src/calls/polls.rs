@@ -19,7 +19,7 @@ pub(crate) const POLL_LEASE: Duration = Duration::from_secs(120);
 /// A tracking id to be polled.
 #[derive(Debug, Clone)]
 pub struct ClaimedPoll {
-    /// Under which id the provider knows the order.
+    /// The id under which the provider knows the order.
     pub tracking_id: String,
     /// The call's public id.
     pub call_id: String,
@@ -32,10 +32,10 @@ pub struct ClaimedPoll {
     sent_at: Timestamp,
 }
 
-/// What a claim of polls came to.
+/// The result of a claim of polls.
 #[derive(Debug, Clone, Default)]
 pub struct Polls {
-    /// What to ask for.
+    /// The tracking ids to poll.
     pub polls: Vec<ClaimedPoll>,
     /// When another claim may bring more, if nothing happens before.
     pub again_at: Option<Timestamp>,
@@ -122,7 +122,7 @@ async fn claim(
     Ok(Polls { polls, again_at })
 }
 
-/// When a poll may be sent, as far as the gate and what is due are concerned.
+/// When the next poll may be sent, as far as the gate and the due times are concerned.
 async fn next_poll(
     conn: &mut Conn,
     provider: Provider,

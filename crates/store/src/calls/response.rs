@@ -1,6 +1,6 @@
-//! Writing down what became of a request. A response moves a call only out of `sending`: whoever
-//! took the call over meanwhile, or a webhook that was faster, is not overruled. What certainly cost
-//! nothing is the exception: it also ends a call that was taken over, as long as nothing came of it.
+//! Records the outcome of a request. A response moves a call only out of `sending`: it does not overrule a worker that took
+//! the call over meanwhile, or a webhook that was faster. The exception is a response that certainly cost nothing: it also
+//! ends a call that was taken over, as long as no result came.
 
 pub(crate) mod refused;
 
@@ -36,8 +36,8 @@ impl Store {
             .await
     }
 
-    /// The provider answered with an undocumented 2xx: it may have taken the order, which is never sent
-    /// again, and the next one waits.
+    /// Records an undocumented 2xx answer: the provider may have taken the order. The order is never sent again, and the
+    /// next one waits.
     ///
     /// # Errors
     /// The database can't be used.
@@ -60,7 +60,7 @@ impl Store {
             .await
     }
 
-    /// The provider did not take the order; nothing was spent.
+    /// Records that the provider did not take the order; nothing was spent.
     ///
     /// # Errors
     /// The database can't be used.
@@ -83,7 +83,7 @@ impl Store {
             .await
     }
 
-    /// The request never left this machine; its people go back into the queue.
+    /// Records that the request never left this machine; its people go back into the queue.
     ///
     /// # Errors
     /// The database can't be used.
@@ -117,7 +117,7 @@ async fn unknown(
     totals.flush(conn, now).await
 }
 
-/// From `sending` to `unknown`, unless the call was elsewhere already. Its people show it.
+/// Moves the call from `sending` to `unknown`, unless it had left `sending` already. Its people show the new state.
 pub(crate) async fn mark_unknown(
     conn: &mut Conn,
     call: i64,
@@ -142,7 +142,7 @@ pub(crate) async fn mark_unknown(
     Ok(())
 }
 
-/// From `sending` to `accepted`, unless the call was elsewhere already.
+/// Moves the call from `sending` to `accepted`, unless it had left `sending` already.
 async fn mark_accepted_perhaps(
     conn: &mut Conn,
     answer: &Answer,

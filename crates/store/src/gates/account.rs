@@ -1,4 +1,4 @@
-//! What is believed of a provider's account between two readings of its balance.
+//! The assumed state of a provider's account between two readings of its balance.
 
 use db::Conn;
 use jobs::{Credits, Provider};
@@ -6,7 +6,8 @@ use jobs::{Credits, Provider};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 
-/// What all batches together spent at a provider, those that are purged included, and what they hold reserved for people who are out.
+/// The credits that all batches together spent at a provider, purged batches included, and the credits that they hold
+/// reserved for people who are out.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Spending {
     pub(crate) spent: Credits,
@@ -31,15 +32,15 @@ impl Spending {
     }
 }
 
-/// What an account holds by the last reading and what was spent since.
+/// The credits in an account, by the last reading and the spending since.
 pub(crate) struct Account {
     pub(crate) left: Credits,
-    /// Of these, what people who are out may still cost.
+    /// The part of `left` that people who are out may still cost.
     pub(crate) reserved: Credits,
 }
 
 impl Account {
-    /// `None` where the balance was never read.
+    /// Returns `None` if the balance was never read.
     pub(crate) async fn read(
         conn: &mut Conn,
         provider: Provider,
@@ -50,7 +51,7 @@ impl Account {
         Ok(Some(Account { left: credits - (spent - gate.balance_spent), reserved }))
     }
 
-    /// What may still be reserved; less than nothing, where the account was used for something else.
+    /// The credits that may still be reserved; negative if the account was used for something else.
     pub(crate) fn room(&self) -> Credits {
         self.left - self.reserved
     }

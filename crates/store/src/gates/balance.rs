@@ -1,4 +1,4 @@
-//! What a provider's account holds. Asked seldom: it costs an action, too.
+//! The balance of a provider's account. It is read seldom, since a reading costs an action, too.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::gates::{closing, gate, state};
 use crate::store::Store;
 use crate::topic::Topic;
 
-/// How long after a reading an account that needs none is read again.
+/// How long after a reading an account is read again if nothing asks for a reading.
 const REGULARLY: Duration = Duration::from_secs(60 * 60);
 
 /// How long a balance request may be out before another worker may try it.
@@ -28,11 +28,11 @@ const BALANCE_LEASE: Duration = Duration::from_secs(60);
 /// A balance to be asked for.
 #[derive(Debug, Clone)]
 pub struct ClaimedBalance {
-    /// Whose.
+    /// The provider.
     pub provider: Provider,
     sent_at: Timestamp,
-    /// What the ledger had spent by then. What is settled while the answer is on its way was charged before or after
-    /// it was written: taken for later, it makes the account look emptier, never fuller.
+    /// The credits that the ledger had spent by then. A charge that is settled while the answer is on its way was made
+    /// before or after the provider wrote the answer. Counting it as later makes the account look emptier, never fuller.
     spent: Credits,
 }
 
@@ -57,7 +57,7 @@ impl Store {
             .await
     }
 
-    /// Whether a balance is being asked for, or about to be, that may open a closed gate.
+    /// Whether a balance that may open a closed gate is being read, or about to be.
     ///
     /// # Errors
     /// The database can't be used.
@@ -75,7 +75,7 @@ impl Store {
         Ok(due.is_some())
     }
 
-    /// Writes down what the account said.
+    /// Records the answer to a balance request.
     ///
     /// # Errors
     /// The database can't be used.
@@ -98,7 +98,7 @@ impl Store {
     }
 }
 
-/// When the account is to be asked; `None` if nothing but a change of the gate makes it so.
+/// When the balance is to be read; `None` if only a change of the gate makes a reading due.
 fn due(gate: &Gate, now: Timestamp) -> Option<Timestamp> {
     match gate.breaker.free_requests_wait(now) {
         Some(until) => until,
@@ -109,12 +109,13 @@ fn due(gate: &Gate, now: Timestamp) -> Option<Timestamp> {
     }
 }
 
-/// Nothing asks for a balance: it is read all the same, so that what was spent can be laid beside what the account lost.
+/// When a balance is read although nothing asks for it, so that the ledger's spending can be compared with the account's
+/// loss.
 fn regularly(gate: &Gate) -> Option<i64> {
     gate.balance_at.map(|at| (Timestamp(at) + REGULARLY).0)
 }
 
-/// A gate that was closed for a broken provider is probed by a balance, when its time is up.
+/// When a gate that was closed for a broken provider is probed by a balance request.
 fn probes_at(gate: &Gate) -> Option<i64> {
     gate.breaker.until.filter(|_| gate.breaker.is_closed_as_broken()).map(|until| until.0)
 }
@@ -192,7 +193,7 @@ async fn record(
     }
 }
 
-/// The provider is still broken: the next look is twice as far away.
+/// Doubles the wait until the next probe: the provider is still broken.
 async fn reprobe(
     conn: &mut Conn,
     provider: Provider,

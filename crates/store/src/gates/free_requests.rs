@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::gates::closing;
 use crate::gates::gate::Gate;
 
-/// What a failed free request means for the gate.
+/// Closes the gate or counts a broken answer, as the failure of a free request requires.
 pub(crate) async fn on_failure(
     conn: &mut Conn,
     provider: Provider,

@@ -1,4 +1,4 @@
-//! One gate a provider, shared by all workers and surviving them: whether requests may go.
+//! One gate a provider, shared by all workers and outliving them: whether requests may be sent.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -13,8 +13,8 @@ use crate::decode::optional_credits;
 use crate::error::{Result, StoreError};
 use crate::gates::good_answers::GoodAnswers;
 
-/// The columns of a [`GateRow`]. Named, since a newer version may add others while this one runs: Postgres refuses a
-/// prepared statement whose `*` has grown.
+/// The columns of a [`GateRow`], by their names: a newer version may add columns while this one runs, and Postgres refuses
+/// a prepared statement whose `*` has grown.
 macro_rules! gate_columns {
     () => {
         "off_reason, paused, state, reason, closed_at, closed_until, closed_step, outage_reason, outage_step, \
@@ -29,7 +29,7 @@ macro_rules! gate_columns {
 pub(crate) use gate_columns;
 
 record! {
-    /// A gate as stored. Its words are read by [`Gate`] alone.
+    /// A gate as stored. Only [`Gate`] parses its words.
     #[derive(Debug, Clone)]
     pub(crate) struct GateRow {
         off_reason: Option<String>,
@@ -81,13 +81,13 @@ record! {
     }
 }
 
-/// A gate: what it decides by, and all that is kept beside that.
+/// A gate: the circuit breaker that decides, and all that is kept beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     pub(crate) breaker: Breaker,
-    /// Why no worker that runs can use the provider.
+    /// Why no running worker can use the provider.
     pub(crate) off_reason: Option<OffReason>,
-    /// What its account pays for, as far as a balance told it or a setting says.
+    /// The plan that its account pays for, as far as a balance or a setting told it.
     pub(crate) tariff: Option<Tariff>,
     row: GateRow,
 }
@@ -99,7 +99,7 @@ impl Deref for Gate {
     }
 }
 
-/// A word of a gate's that this version knows.
+/// Parses a word of a gate; an error if this version doesn't know it.
 fn word<T: FromStr>(provider: Provider, column: &'static str, text: &str) -> Result<T> {
     text.parse().map_err(|_| StoreError::Corrupt {
         table: "provider_gates",
@@ -168,7 +168,7 @@ impl Gate {
         Gate::of(row.ok_or_else(|| missing(provider))?, provider)
     }
 
-    /// Reads the gate as it is at this moment.
+    /// Reads the gate without locking it.
     pub(crate) async fn read(conn: &mut Conn, provider: Provider) -> Result<Gate> {
         let row: Option<GateRow> = conn
             .fetch_optional(
@@ -179,7 +179,7 @@ impl Gate {
         Gate::of(row.ok_or_else(|| missing(provider))?, provider)
     }
 
-    /// Locks several gates, in the one order in which all do.
+    /// Locks several gates, in the order in which all transactions lock them.
     pub(crate) async fn lock_all(
         conn: &mut Conn,
         providers: impl Iterator<Item = Provider>,
@@ -197,7 +197,7 @@ impl Gate {
         set.price(provider, self.tariff, self.most_phones)
     }
 
-    /// Requests a second that may go: what the user allows, or less if a 429 taught us so.
+    /// The requests a second that may be sent: the user's limit, or less if a 429 taught a lower rate.
     pub(crate) fn rate(&self, limit: f64, now: Timestamp) -> f64 {
         match (self.found_rate, self.found_rate_at) {
             (Some(found), Some(at)) => {
@@ -218,20 +218,20 @@ pub(crate) fn day(now: Timestamp) -> i64 {
     now.0.div_euclid(86_400_000)
 }
 
-/// Requests that go now.
+/// Requests that are about to be sent.
 pub(crate) struct Going {
     pub(crate) requests: usize,
-    /// Of these, those that search for a bad id.
+    /// How many of `requests` search for a bad id.
     pub(crate) isolating: usize,
-    /// What the rate's cell stands at then.
+    /// The new value of the gate's `tat_us`.
     pub(crate) tat_us: i64,
-    /// Where they are polls: what the cell of polls stands at.
+    /// For polls: the new value of the gate's `poll_tat_us`.
     pub(crate) poll_tat_us: Option<i64>,
     /// The user's limit, requests a second.
     pub(crate) rate_limit: f64,
 }
 
-/// Takes requests off the rate, and counts them among those of the day.
+/// Takes requests off the rate, and adds them to the day's count.
 pub(crate) async fn count_requests(
     conn: &mut Conn,
     provider: Provider,

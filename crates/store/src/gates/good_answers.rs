@@ -15,24 +15,24 @@ pub(crate) struct GoodAnswers(Arc<Mutex<BTreeMap<Provider, Count>>>);
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Count {
     pub(crate) requests: i64,
-    /// Of these, orders that were taken.
+    /// How many of `requests` were orders that were taken.
     pub(crate) accepted: i64,
-    /// When it last took an order.
+    /// When the provider last took an order.
     pub(crate) accepted_at: Option<i64>,
 }
 
 impl GoodAnswers {
-    /// Those of an open database.
+    /// Returns the good answers of an open database.
     pub(crate) fn of(attached: &Attached) -> Self {
         attached.get(GoodAnswers::default)
     }
 
-    /// A request was answered sensibly.
+    /// Counts a request that was answered sensibly.
     pub(crate) fn count(&self, provider: Provider) {
         self.with(|counts| counts.entry(provider).or_default().requests += 1);
     }
 
-    /// An order was taken.
+    /// Counts an order that was taken.
     pub(crate) fn count_accepted(&self, provider: Provider, now: Timestamp) {
         self.with(|counts| {
             let count = counts.entry(provider).or_default();
@@ -42,7 +42,7 @@ impl GoodAnswers {
         });
     }
 
-    /// What is to be written now.
+    /// Takes out the counts of a provider, to be written now.
     pub(crate) fn take(&self, provider: Provider) -> Option<Count> {
         self.with(|counts| counts.remove(&provider))
     }

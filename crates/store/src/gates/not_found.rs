@@ -1,4 +1,4 @@
-//! Runs of 404s: as long as one may be chance, each is about its person; after that the provider is at fault.
+//! Runs of 404s: as long as a run may be chance, each 404 is about its person; after that the provider is at fault.
 
 use db::Conn;
 use jobs::not_found::NotFoundRun;
@@ -17,7 +17,7 @@ impl Gate {
         }
     }
 
-    /// Whether a call was under way when 404s were doubted last, and may have been answered like those.
+    /// Whether a call was under way when 404s were doubted last, and may have been answered like those 404s.
     pub(crate) fn was_out_when_doubted(&self, call: i64) -> bool {
         self.doubted_to.is_some_and(|last| call <= last)
     }
@@ -28,7 +28,7 @@ impl Gate {
     }
 }
 
-/// These calls were answered with 404, and believed.
+/// Counts calls that were answered with a 404 which was believed.
 pub(crate) async fn count(
     conn: &mut Conn,
     provider: Provider,
@@ -51,8 +51,8 @@ pub(crate) async fn count(
     Ok(())
 }
 
-/// So many more 404s of a run were not believed, and its people are asked again. The run is as much longer: a few 404s
-/// that come behind many are no run of their own. Calls that are out now may be answered like these.
+/// Counts 404s of a run that were not believed; the run's people are asked again. The run grows by them: a few 404s that
+/// follow many are no run of their own. Calls that are out now may be answered like these 404s.
 pub(crate) async fn count_doubted(
     conn: &mut Conn,
     provider: Provider,

@@ -1,4 +1,4 @@
-//! A provider's gate, opened and shut by hand.
+//! Opens and shuts a provider's gate by hand.
 
 use db::Conn;
 use jobs::gate::Resume;
@@ -11,20 +11,20 @@ use crate::gates::state;
 use crate::store::Store;
 use crate::topic::Topic;
 
-/// What resuming a provider came to.
+/// The result of resuming a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resumed {
     /// Whether it was paused.
     pub was_paused: bool,
-    /// Its answers could not be read, so that few were asked; that is over, too.
+    /// Whether few people were asked because its answers could not be read; that is over, too.
     pub was_unread: bool,
     /// What was done about its gate.
     pub done: Resume,
-    /// Why its gate was not open besides, if it wasn't.
+    /// Why its gate was shut besides the pause, if it was.
     pub was_shut_for: Option<GateReason>,
-    /// Until when it stays closed, where only the pause has ended.
+    /// Until when it stays closed, if only the pause has ended.
     pub closed_until: Option<Timestamp>,
-    /// What only a worker can bring.
+    /// Why it is still off, which only a worker can change.
     pub still_off: Option<OffReason>,
 }
 
@@ -55,8 +55,8 @@ impl Store {
             .await
     }
 
-    /// Ends a pause. A gate that is closed besides, and that time opens, stays closed for that time; one that only
-    /// the user opens, or that was not paused, is tried at once, with one request. The balance is asked afresh.
+    /// Ends a pause. A gate that is also closed for a time stays closed for that time. A gate that only the user opens, or
+    /// that was not paused, is tried at once, with one request. The balance is read anew.
     ///
     /// # Errors
     /// The database can't be used.

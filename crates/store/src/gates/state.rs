@@ -1,4 +1,4 @@
-//! Opening a gate, and writing down how it stands.
+//! Opens gates, and stores their state.
 
 use db::Conn;
 use jobs::gate::{AnswerTo, Breaker};
@@ -8,7 +8,7 @@ use crate::decode::parse_provider;
 use crate::error::Result;
 use crate::topic::Topic;
 
-/// Writes down how a gate stands that is open or half-open; what closes is [`super::close`]'s.
+/// Stores the state of a gate that is open or half-open; [`super::closing::close`] stores that of a closed one.
 pub(crate) async fn write(conn: &mut Conn, provider: Provider, gate: &Breaker) -> Result<()> {
     let open = gate.state == GateState::Open;
     conn.execute(
@@ -56,7 +56,7 @@ pub(crate) async fn open(conn: &mut Conn, provider: Provider) -> Result<()> {
     Ok(())
 }
 
-/// Leaves a gate on probation: reason and step stay until a request is taken, and one small one at a time is tried.
+/// Makes a gate half-open: reason and step stay until a request is taken, and one small request at a time is tried.
 pub(crate) async fn half_open(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<()> {
     conn.execute(
         "UPDATE provider_gates SET state = 'probing', closed_until = $2, probe_call = NULL, broken_streak = 0
@@ -69,7 +69,7 @@ pub(crate) async fn half_open(conn: &mut Conn, provider: Provider, now: Timestam
     Ok(())
 }
 
-/// The provider answered sensibly: counted for the rate, and what was broken of that kind works again.
+/// Counts a sensible answer for the rate, and ends the streak of broken answers to that kind of request.
 pub(crate) async fn note_success(conn: &mut Conn, provider: Provider, to: AnswerTo) -> Result<()> {
     conn.execute(
         "UPDATE provider_gates SET passed = passed + 1,
@@ -82,7 +82,7 @@ pub(crate) async fn note_success(conn: &mut Conn, provider: Provider, to: Answer
     Ok(())
 }
 
-/// Opens the gates that are probed by any of `calls`: it was taken.
+/// Opens the gates that are probed by any of `calls`, since that call was taken.
 pub(crate) async fn open_probed(conn: &mut Conn, calls: &[i64]) -> Result<()> {
     if calls.is_empty() {
         return Ok(());

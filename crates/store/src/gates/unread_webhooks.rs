@@ -10,7 +10,7 @@ use jobs::{Provider, Timestamp};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 
-/// What a body shows about whether answers can be read.
+/// Whether a body shows that answers can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Legible {
     /// It has a number.
@@ -21,7 +21,7 @@ pub(crate) enum Legible {
     Nothing,
 }
 
-/// What results show; `None` where nothing came.
+/// Returns what results show; `None` if there are no results.
 pub(crate) fn legible(results: &[PersonResult]) -> Option<Legible> {
     let any = |wanted: fn(&Finding) -> bool| results.iter().any(|result| wanted(&result.finding));
     if any(|finding| matches!(finding, Finding::Found { .. })) {
@@ -34,7 +34,7 @@ pub(crate) fn legible(results: &[PersonResult]) -> Option<Legible> {
 }
 
 impl Gate {
-    /// Whether a small call went out since the webhooks can't be read, and its results are out still.
+    /// Whether a small call was sent since webhooks can't be read, and its results are still out.
     pub(crate) async fn unread_call_is_out(
         &self,
         conn: &mut Conn,
@@ -47,7 +47,7 @@ impl Gate {
                 &[&provider.as_str()],
             )
             .await?;
-        // The one with the latest deadline is the newest.
+        // The call with the latest deadline is the newest.
         let newest: Option<(i64,)> = conn
             .fetch_optional(
                 "SELECT sent_at FROM calls WHERE provider = $1 AND deadline_at IS NOT NULL
@@ -59,8 +59,8 @@ impl Gate {
     }
 }
 
-/// A body came for one of these calls that nothing can be read from. Where all its people have their results, it
-/// hides none.
+/// Notes that an unreadable body came for each of these calls. If all people of a call have their results, the body hides
+/// none.
 pub(crate) async fn body_is_unread(
     conn: &mut Conn,
     calls: &BTreeSet<(Provider, &str)>,
@@ -78,7 +78,7 @@ pub(crate) async fn body_is_unread(
     Ok(())
 }
 
-/// Writes down what results of a provider showed, the last word of several.
+/// Stores what the results of a provider showed; of several results, the last one counts.
 pub(crate) async fn note(
     conn: &mut Conn,
     provider: Provider,

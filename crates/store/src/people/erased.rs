@@ -9,10 +9,10 @@ use crate::error::Result;
 use crate::people::hash_key::HashKey;
 use crate::people::new_row::NewRow;
 
-/// How the placeholder of an erased person's identifier begins.
+/// The prefix of the placeholder for an erased person's identifier.
 pub(crate) const ERASED: &str = "erased:";
 
-/// The key of this database, if any person was ever erased here.
+/// Returns the hash key of this database, if any person was ever erased here.
 pub(crate) async fn read_key(conn: &mut Conn) -> Result<Option<HashKey>> {
     let secret: Option<(String,)> = conn
         .fetch_optional(
@@ -24,12 +24,12 @@ pub(crate) async fn read_key(conn: &mut Conn) -> Result<Option<HashKey>> {
     Ok(secret.map(|(secret,)| HashKey::new(&secret)))
 }
 
-/// What stands in the place of an identifier of an erased person.
+/// Returns the placeholder that replaces an identifier of an erased person.
 pub(crate) fn placeholder(key: &HashKey, identifier: &str) -> String {
     format!("{ERASED}{:016x}", key.hash(identifier))
 }
 
-/// Ends the rows that show these people; of their columns nothing is kept. Gives how many there were.
+/// Ends the rows that show these people, and keeps none of their columns. Returns the number of rows.
 pub(crate) async fn end_rows(conn: &mut Conn, reveals: &[i64], now: Timestamp) -> Result<u64> {
     Ok(conn.execute(
         "UPDATE batch_rows SET ended = 'erased', ended_at = COALESCE(ended_at, $2),
@@ -41,7 +41,7 @@ pub(crate) async fn end_rows(conn: &mut Conn, reveals: &[i64], now: Timestamp) -
     .await?)
 }
 
-/// Marks rows of people who were erased, by any identifier that stands on them.
+/// Marks rows of erased people, by any identifier on the row.
 pub(crate) async fn mark_erased(conn: &mut Conn, new_rows: &mut [NewRow]) -> Result<()> {
     let Some(key) = read_key(conn).await? else { return Ok(()) };
     let identifiers = new_rows.iter().flat_map(|row| &row.identifiers).map(|one| &**one);
@@ -52,7 +52,7 @@ pub(crate) async fn mark_erased(conn: &mut Conn, new_rows: &mut [NewRow]) -> Res
     Ok(())
 }
 
-/// Those of these identifiers under which a person was erased.
+/// Returns those of the identifiers under which a person was erased.
 pub(crate) async fn erased_among<'a>(
     conn: &mut Conn,
     key: &HashKey,
@@ -70,7 +70,7 @@ pub(crate) async fn erased_among<'a>(
     Ok(erased.iter().filter_map(identifier).collect())
 }
 
-/// The same, where a person was erased at all.
+/// Returns those of the identifiers under which a person was erased; none if no person was ever erased here.
 pub(crate) async fn those_erased(
     conn: &mut Conn,
     identifiers: &BTreeSet<String>,

@@ -1,27 +1,27 @@
-//! Keyed hashes, which are all that is kept of erased and suppressed people.
+//! Keyed hashes. Nothing else is kept of erased and suppressed people.
 
 use sha2::{Digest, Sha256};
 use siphasher::sip::SipHasher24;
 
-/// Turns identifiers and numbers into hashes: by SipHash-2-4, since a submit hashes every identifier of its file.
+/// Hashes identifiers and numbers with SipHash-2-4, which is fast: a submit hashes every identifier of its file.
 #[derive(Clone)]
 pub(crate) struct HashKey(SipHasher24);
 
 impl HashKey {
-    /// The key that a secret of this software stands for.
+    /// Derives the key from a secret of this software.
     pub(crate) fn new(secret: &str) -> Self {
         let mut key = [0; 16];
         key.iter_mut().zip(Sha256::digest(secret)).for_each(|(to, from)| *to = from);
         HashKey(SipHasher24::new_with_key(&key))
     }
 
-    /// 64 bits make an index small: with a million hashes kept and ten million people looked up, the chance of one false match
-    /// is one in two million.
+    /// Hashes a text to 64 bits, which keeps the index small. With a million hashes kept and ten million people looked up, the
+    /// chance of one false match is one in two million.
     pub(crate) fn hash(&self, text: &str) -> i64 {
         self.0.hash(text.as_bytes()).cast_signed()
     }
 
-    /// The hash of a number in E.164. No identifier begins like that.
+    /// Hashes a number in E.164 with the prefix `tel:`, which no identifier has.
     pub(crate) fn hash_phone(&self, e164: &str) -> i64 {
         self.hash(&format!("tel:{e164}"))
     }
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_hash_stays_what_it_is() {
-        // The ledger keeps hashes for good: another one would let erased people be asked for.
+        // The ledger keeps hashes for good. If the hash of a text changed, erased people could be asked for again.
         assert_eq!(HashKey::new("a secret").hash("linkedin.com/in/ann"), EXPECTED);
         assert_ne!(HashKey::new("another").hash("linkedin.com/in/ann"), EXPECTED);
     }

@@ -1,4 +1,4 @@
-//! The evidence of who is who, as the ledger keeps it: which identifiers were said to be one person's, each pair in both
+//! The evidence of identity in the ledger: pairs of identifiers that were said to be one person's, each pair in both
 //! directions. `jobs::identity` derives persons from it.
 
 pub(crate) mod evidence;
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 
-/// A pair of identifiers that were said to be one person's, and by which row, if by one.
+/// A pair of identifiers that were said to be one person's, and the row that said so, if it was a row.
 #[derive(Debug, Clone)]
 pub(crate) struct NewLink {
     pub(crate) one: Arc<str>,
@@ -22,13 +22,13 @@ pub(crate) struct NewLink {
     pub(crate) row: Option<i64>,
 }
 
-/// All evidence that bears on who these identifiers are.
+/// Reads all evidence that bears on the persons behind these identifiers.
 pub(crate) async fn read(
     conn: &mut Conn,
     identifiers: impl IntoIterator<Item = Arc<str>>,
 ) -> Result<Links> {
     let mut links = Links::default();
-    // No person has two where all are asked by the same kind of identifier.
+    // If every row has only one kind of identifier, no person has two, and there is no evidence.
     let (linked, split) = any(conn).await?;
     if !linked && !split {
         return Ok(links);
@@ -55,9 +55,9 @@ pub(crate) async fn read(
     Ok(links)
 }
 
-/// Whether there is any evidence, and anything that was taken apart.
+/// Returns whether there is any evidence, and whether any identifiers were separated.
 async fn any(conn: &mut Conn) -> Result<(bool, bool)> {
-    // By the index: without an order, Postgres looks through the whole table for none.
+    // The order makes Postgres use the index. Without it, Postgres scans the whole table to find no row.
     let link: Option<(i64,)> = conn.fetch_optional(
         "SELECT CAST(1 AS BIGINT) FROM identity_links WHERE identifier >= '' ORDER BY identifier LIMIT 1",
         &[],
@@ -71,8 +71,8 @@ async fn any(conn: &mut Conn) -> Result<(bool, bool)> {
     Ok((link.is_some(), split.is_some()))
 }
 
-/// What stands beside these identifiers. Of many ids of one kind the first and the last are enough to know that they are
-/// several, so a cell that was filled down a whole file costs no more than any other.
+/// Returns the identifiers that are linked to these. Of many ids of one kind, the first and the last show that there are
+/// several. The rest are not read, so a cell that was filled down a whole file costs no more than any other.
 async fn beside(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(Arc<str>, Arc<str>)>> {
     let known: Vec<(String,)> = conn
         .fetch_all(
@@ -127,7 +127,7 @@ async fn apart(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(String,
     .await?)
 }
 
-/// All that was ever said to be the same person's as this identifier.
+/// Returns all identifiers that were ever said to be the same person's as this identifier.
 pub(crate) async fn others_of(
     conn: &mut Conn,
     identifier: &Arc<str>,
@@ -138,7 +138,7 @@ pub(crate) async fn others_of(
     Ok(others.into_iter().map(|(other,)| other.into()).collect())
 }
 
-/// All encoded identifiers of a kind stand between these.
+/// Returns the bounds between which all encoded identifiers of a kind sort.
 fn range(kind: IdentifierKind) -> (String, String) {
     let from = kind.prefix().to_owned();
     let mut to = from.clone();
@@ -148,7 +148,7 @@ fn range(kind: IdentifierKind) -> (String, String) {
     (from, to)
 }
 
-/// Keeps evidence, said by rows of `batch` or by an answer.
+/// Stores evidence from rows of `batch` or from an answer.
 pub(crate) async fn save(conn: &mut Conn, new: &[NewLink], batch: Option<i64>) -> Result<()> {
     let ends = |link: &NewLink| (Arc::clone(&link.one), Arc::clone(&link.other));
     let turned = |(one, other)| (other, one);
@@ -197,7 +197,7 @@ pub(crate) async fn remove<'a>(
     Ok(())
 }
 
-/// Which batch and row said that pairs are one person's; neither where an answer did.
+/// Returns the batch and the row that said that each pair is one person's; neither if an answer said so.
 async fn sources(
     conn: &mut Conn,
     links: &BTreeSet<(Arc<str>, Arc<str>)>,
@@ -211,8 +211,8 @@ async fn sources(
         .await?)
 }
 
-/// Forgets the evidence about people of whom no reveal is left at any provider; and what only rows of the batch `unsaid`
-/// said, which was taken back.
+/// Deletes the evidence about people who have no reveal left at any provider, and the evidence that rows of the batch
+/// `unsaid` brought, which was taken back.
 pub(crate) async fn forget(
     conn: &mut Conn,
     subjects: impl IntoIterator<Item = String>,
@@ -242,7 +242,7 @@ pub(crate) async fn forget(
     remove(conn, gone.iter().map(|(one, other)| (one, other))).await
 }
 
-/// Those that rows of the ledger still hold: a provider was or is to be asked by them, or they are evidence.
+/// Returns those of the identifiers that the ledger still holds, as the subject of a reveal or as evidence.
 pub(crate) async fn still_known(
     conn: &mut Conn,
     identifiers: BTreeSet<&str>,
@@ -260,7 +260,7 @@ pub(crate) async fn still_known(
     Ok(known)
 }
 
-/// Those by which a provider was or is to be asked.
+/// Returns those of the identifiers by which a provider was or is to be asked.
 async fn with_reveals(conn: &mut Conn, identifiers: BTreeSet<&str>) -> Result<HashSet<String>> {
     let mut known = HashSet::new();
     for provider in Provider::ALL {
@@ -276,8 +276,8 @@ async fn with_reveals(conn: &mut Conn, identifiers: BTreeSet<&str>) -> Result<Ha
     Ok(known)
 }
 
-/// Forgets everything about identifiers of one person. What contradicted others goes on doing so, under the name that
-/// `hidden` gives it: else an address that led to two people would lead to the other one now.
+/// Deletes all evidence about identifiers of one person. An id that contradicted another person's evidence continues to do
+/// so under the name that `hidden` gives it. Otherwise an address that led to two people would now lead to the other one.
 pub(crate) async fn erase(
     conn: &mut Conn,
     person: &BTreeSet<String>,

@@ -1,14 +1,14 @@
-//! By what a person is recognised in what others wrote: files' rows, bodies, a provider's words.
+//! The marks by which a person is recognised in texts: in rows of files, in bodies, and in a provider's words.
 
 use std::collections::BTreeSet;
 
 use jobs::{Identifier, IdentifierKind};
 use serde_json::Value;
 
-/// Fewer digits are no phone number.
+/// A text with fewer digits is not a phone number.
 const PHONE_DIGITS: usize = 7;
 
-/// Headers of columns that hold a person's own address, in small letters and without anything else.
+/// Headers of columns that hold a person's own email address, in lower case, letters and digits only.
 const OWN_EMAIL: [&str; 10] = [
     "email",
     "emailaddress",
@@ -22,12 +22,12 @@ const OWN_EMAIL: [&str; 10] = [
     "email1",
 ];
 
-/// What is one person's alone.
+/// Identifiers, email addresses and numbers that belong to one person alone.
 #[derive(Clone, Default)]
 pub(crate) struct Marks {
     /// Encoded.
     identifiers: BTreeSet<String>,
-    /// In small letters.
+    /// In lower case.
     emails: BTreeSet<String>,
     /// Digits only.
     phones: BTreeSet<String>,
@@ -45,7 +45,7 @@ impl Marks {
         }
     }
 
-    /// Takes the person's addresses from a row of theirs. Other columns may hold those of colleagues.
+    /// Adds the person's email addresses from one of their rows. Other columns may hold addresses of colleagues.
     pub(crate) fn add_emails(&mut self, header: Option<&str>, fields: &str) {
         let names: Vec<String> =
             header.and_then(|names| serde_json::from_str(names).ok()).unwrap_or_default();
@@ -65,7 +65,8 @@ impl Marks {
         }
     }
 
-    /// Texts of which one stands in whatever is found by an identifier, in small letters. A slug may be written in several ways.
+    /// Returns texts in lower case. Any text that contains one of the identifiers contains at least one of them. For a slug
+    /// that may be written in several ways, the text is the name of the site.
     pub(crate) fn needles(&self) -> BTreeSet<String> {
         let needle = |identifier: &String| {
             let (kind, value) = parts(identifier)?;
@@ -75,7 +76,7 @@ impl Marks {
         self.identifiers.iter().filter_map(needle).collect()
     }
 
-    /// Whether one of their identifiers stands in a text that can't be read otherwise.
+    /// Returns whether one of the person's identifiers occurs in a text that can't be parsed.
     pub(crate) fn stand_in(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
@@ -87,7 +88,7 @@ impl Marks {
         })
     }
 
-    /// All texts that are theirs, as they may have been stored.
+    /// Returns the person's identifiers and email addresses as they may have been stored.
     pub(crate) fn stored(&self) -> impl Iterator<Item = String> {
         let identifiers = self.identifiers.iter().flat_map(|identifier| {
             let value = parts(identifier).map(|(kind, value)| match kind {
@@ -99,12 +100,12 @@ impl Marks {
         identifiers.chain(self.emails.iter().cloned())
     }
 
-    /// Whether this is one of their encoded identifiers.
+    /// Returns whether this is one of the person's encoded identifiers.
     pub(crate) fn has(&self, identifier: &str) -> bool {
         self.identifiers.contains(identifier)
     }
 
-    /// Whether a text is one of their identifiers.
+    /// Returns whether a text is one of the person's identifiers.
     pub(crate) fn identifies(&self, text: &str) -> bool {
         IdentifierKind::ALL.into_iter().any(|kind| {
             let parsed = Identifier::parse(kind, text);
@@ -112,7 +113,7 @@ impl Marks {
         })
     }
 
-    /// Whether a text is anything of theirs.
+    /// Returns whether a text is one of the person's identifiers, email addresses or numbers.
     fn is(&self, text: &str) -> bool {
         let digits = || digits(text);
         self.identifies(text)
@@ -120,12 +121,12 @@ impl Marks {
             || (!self.phones.is_empty() && self.phones.contains(&digits()))
     }
 
-    /// Whether a cell of a row, kept as JSON, is anything of theirs.
+    /// Returns whether a cell of a row, kept as JSON, is one of the person's identifiers, email addresses or numbers.
     pub(crate) fn are_in(&self, fields: &str) -> bool {
         any_cell(fields, |cell| self.is(cell))
     }
 
-    /// Whether a cell of a row, kept as JSON, is one of their identifiers.
+    /// Returns whether a cell of a row, kept as JSON, is one of the person's identifiers.
     pub(crate) fn identify(&self, fields: &str) -> bool {
         any_cell(fields, |cell| self.identifies(cell))
     }
@@ -144,7 +145,7 @@ fn any_cell(fields: &str, is_theirs: impl Fn(&str) -> bool) -> bool {
     })
 }
 
-/// The kind and the value of an encoded identifier.
+/// Returns the kind and the value of an encoded identifier.
 fn parts(identifier: &str) -> Option<(IdentifierKind, &str)> {
     let kind = IdentifierKind::of_encoded(identifier)?;
     Some((kind, identifier.strip_prefix(kind.prefix())?))

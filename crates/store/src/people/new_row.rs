@@ -1,4 +1,4 @@
-//! A row of a batch as it comes: who is wanted, and who is asked for them.
+//! A row of a batch as it is submitted: the person that it wants, and the providers to be asked for them.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub struct NewRow {
     pub fields: String,
     /// All identifiers of the person that stand on the row, encoded.
     pub identifiers: SmallVec<[Arc<str>; 1]>,
-    /// The waterfall: who is asked, in turn.
+    /// The waterfall: the providers that are asked in turn.
     pub steps: SmallVec<[NewStep; Provider::ALL.len()]>,
     /// The person is not to be asked for. Loading sets it for erased people.
     pub erased: bool,
@@ -33,8 +33,7 @@ impl NewRow {
 pub struct NewStep {
     /// The provider that is asked.
     pub provider: Provider,
-    /// Which of the row's identifiers to ask by. Where it is none, the step counts only if the person
-    /// is known at this provider all the same, by another row: nobody is paid for twice because one row
-    /// says less.
+    /// The index of the row's identifier to ask by. If it is `None`, the step counts only if another row makes the person
+    /// known at this provider. That way no person is paid for twice because one row has fewer identifiers.
     pub asks_by: Option<u8>,
 }

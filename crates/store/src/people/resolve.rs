@@ -1,5 +1,5 @@
-//! From the identifiers on a row to the reveal that answers it: shared where the person is known, new where not. Runs
-//! under the lock on `reveal_ids`, so that the same person is not made twice.
+//! Resolves the identifiers on a row to the reveal that answers it: a shared reveal if the person is known, else a new one.
+//! This runs under the lock on `reveal_ids`, so that the same person is not made twice.
 
 mod save;
 mod sharing;
@@ -23,7 +23,7 @@ use crate::people::new_row::NewRow;
 use crate::people::suppression_list::SuppressionVersion;
 use crate::reveals::waterfall::waits;
 
-/// A reveal as far as sharing is concerned.
+/// A reveal, as far as it matters for sharing.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) id: i64,
@@ -33,17 +33,17 @@ pub(crate) struct Known {
     revealed_at: Option<Timestamp>,
     owner: Option<i64>,
     fresh: bool,
-    /// It was idle, and is queued now.
+    /// The reveal was idle and is queued now.
     woken: bool,
 }
 
-/// A reveal of a chunk, by its place among them.
+/// A reveal of a chunk, as its index in `People::reveals`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place(usize);
 
 type Places = SmallVec<[Place; 2]>;
 
-/// Looked into for each row of a file, which may have millions.
+/// A map with a fast hasher, since it is read for each row of a file that may have millions of rows.
 type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// Everything that is known, or becomes known, about the people of one chunk at one provider.
@@ -51,17 +51,17 @@ pub(crate) struct People {
     provider: Provider,
     refresh_before: Option<Timestamp>,
     reveals: Vec<Known>,
-    /// By subject, all its generations.
+    /// All generations of each subject.
     by_subject: Map<Arc<str>, Places>,
-    /// Reveals that turned out to be another one's person, and are to give way to it.
+    /// Reveals that turned out to be the same person as another reveal and are to give way to it.
     merges: BTreeMap<i64, Place>,
-    /// Known ones that a refresh shares: they are newer than what it finds outdated.
+    /// Known reveals that a refresh shares. They get a later generation than the reveals that the refresh finds outdated.
     raised: BTreeSet<Place>,
-    /// Those taken over from batches that still load.
+    /// Reveals taken over from batches that still load.
     taken_over: Vec<i64>,
 }
 
-/// Hands out numbers for new reveals; holding it is the lock that keeps submits apart.
+/// Hands out ids for new reveals. A transaction that has one holds the lock that keeps submits apart.
 pub(crate) struct RevealIds {
     next: i64,
     /// The suppression list as this lock's holder sees it.
@@ -107,7 +107,7 @@ impl Known {
 }
 
 impl People {
-    /// Looks up the reveals of `identifiers`, which are all that the chunk's people have.
+    /// Looks up the reveals of `identifiers`, which must be all identifiers of the chunk's people.
     pub(crate) async fn look_up(
         conn: &mut Conn,
         provider: Provider,
@@ -124,7 +124,7 @@ impl People {
             raised: BTreeSet::new(),
             taken_over: Vec::new(),
         };
-        // Locked, so that their state holds until the rows that show it are counted.
+        // The reveals are locked, so that their states hold until the rows that show them are counted.
         let found: Vec<RevealRow> = conn.fetch_all(
             "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at, r.owner FROM TEXTS($1) AS e
              JOIN reveals r ON r.provider = $2 AND r.subject = e.value
@@ -154,7 +154,7 @@ impl People {
         place
     }
 
-    /// The reveal for a row that asks by one of its identifiers; and whether it is new.
+    /// Returns the reveal for a row that asks by one of its identifiers, and whether the reveal is new.
     pub(crate) fn resolve(
         &mut self,
         row: &NewRow,
@@ -178,7 +178,7 @@ impl People {
         (self.create(asks_by, &known, ids), true)
     }
 
-    /// Whether a row has the id that a reveal waits to have looked up: the row asks by it at once.
+    /// Returns whether the row has the id that a waiting reveal still has to look up. The row then asks by that id at once.
     fn knows_better(&self, place: Place, asks_by: &Arc<str>) -> bool {
         let Known { subject, state, .. } = self.known(place);
         waits(*state)
@@ -186,8 +186,8 @@ impl People {
             && !is_to_be_looked_up(self.provider, asks_by)
     }
 
-    /// What decides who a row is, first of all: its own id at the provider; else its other ids, then the address by
-    /// which it asks.
+    /// Returns the identifiers that decide which person a row is about, strongest first: the id at the provider alone if the
+    /// row has it, else its other ids, then the address by which it asks.
     fn anchors<'r>(&self, row: &'r NewRow, asks_by: &'r Arc<str>) -> SmallVec<[&'r Arc<str>; 3]> {
         let own = self.provider.asks_by().first().copied();
         if row.identifiers.len() == 1 || IdentifierKind::of_encoded(asks_by) == own {
@@ -218,7 +218,7 @@ impl People {
         Some(place)
     }
 
-    /// The reveal that is, or will be, worth waiting for behind a row's identifiers.
+    /// Returns the reveal behind a row's identifiers that is found or worth waiting for.
     pub(crate) fn find(&self, row: &NewRow, persons: &Persons) -> Option<Place> {
         in_strength(row).find_map(|anchor| {
             let mut places = self.behind(persons.with(anchor));
@@ -231,8 +231,8 @@ impl People {
         })
     }
 
-    /// Whether a row that can't ask the provider shares what another row asks there. What is yet to be looked up is the
-    /// other batch's own matter: not every batch wants that.
+    /// Returns whether a row that can't ask the provider shares this reveal, which another row asks for. A reveal that is yet
+    /// to be looked up isn't shared, since not every batch wants lookups.
     fn is_shared_at(&self, place: Place) -> bool {
         let Known { subject, state, .. } = self.known(place);
         let looked_up = *state == RevealState::Found || !is_to_be_looked_up(self.provider, subject);
@@ -280,18 +280,18 @@ impl People {
         self.known(place).state
     }
 
-    /// Whether the person must be looked up before the provider can be asked.
+    /// Returns whether the person must be looked up before the provider can be asked.
     pub(crate) fn is_to_be_looked_up(&self, place: Place) -> bool {
         is_to_be_looked_up(self.provider, &self.known(place).subject)
     }
 
-    /// Whether people turned out to be one who are two in the ledger.
+    /// Returns whether people who are two in the ledger turned out to be one.
     pub(crate) fn merges(&self) -> bool {
         !self.merges.is_empty()
     }
 }
 
-/// A row's identifiers, ids before addresses.
+/// Returns a row's identifiers, ids before addresses.
 fn in_strength(row: &NewRow) -> impl Iterator<Item = &Arc<str>> {
     let ids = row.identifiers.iter().filter(|identifier| !is_address(identifier));
     ids.chain(row.identifiers.iter().filter(|identifier| is_address(identifier)))

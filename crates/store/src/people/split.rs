@@ -1,4 +1,4 @@
-//! Taking identifiers apart that were joined by mistake.
+//! Separating identifiers that were joined by mistake.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use crate::people::links::{others_of, remove};
 use crate::people::resolve::RevealIds;
 use crate::store::Store;
 
-/// So many affected rows are named.
+/// The most affected rows that are named.
 const MOST_ROWS: i64 = 100;
 
-/// What taking apart came to.
+/// The result of a split.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split {
-    /// Each identifier that was named and joined, and the others that stand for other people from now on; encoded.
+    /// Each named identifier that was joined, and the identifiers that are other people's from now on; all encoded.
     pub taken_apart: BTreeMap<String, BTreeSet<String>>,
-    /// The first rows that show or list a reveal of what was one person: the batch's public id and the row number. They
-    /// keep it.
+    /// The first rows that show or list a reveal of the former person, as the batch's public id and the row number. These rows
+    /// keep the reveal.
     pub rows: Vec<(String, i64)>,
-    /// How many such rows there are.
+    /// The number of all such rows.
     pub rows_in_all: i64,
 }
 
@@ -51,13 +51,13 @@ async fn split(
     actor: Option<Arc<Actor>>,
     now: Timestamp,
 ) -> Result<Split> {
-    // The lock under which submits look people up.
+    // Submits look people up under this lock.
     RevealIds::lock(conn).await?;
     let identifiers: Vec<Arc<str>> = identifiers.iter().map(|one| one.as_str().into()).collect();
     let persons = persons_of(conn, identifiers.iter().cloned()).await?;
     let mut apart: BTreeSet<(Arc<str>, Arc<str>)> = BTreeSet::new();
     for one in &identifiers {
-        // Said to be the same person's, though it may have contradicted something else and joined none.
+        // Identifiers linked to this one, even if a contradiction kept the link from joining them.
         let mut others: BTreeSet<Arc<str>> = others_of(conn, one).await?;
         others.extend(persons.with(one).iter().filter(|other| *other != one).cloned());
         apart.extend(others.into_iter().map(|other| (Arc::clone(one), other)));
@@ -94,7 +94,8 @@ async fn save(conn: &mut Conn, apart: &BTreeSet<(Arc<str>, Arc<str>)>) -> Result
     Ok(())
 }
 
-/// The first rows of published batches that show or list a reveal by any of these identifiers, and how many there are.
+/// Returns the first rows of published batches that show or list a reveal by any of these identifiers, and the number of all
+/// such rows.
 async fn rows_of(
     conn: &mut Conn,
     identifiers: &BTreeSet<&Arc<str>>,

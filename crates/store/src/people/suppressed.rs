@@ -1,5 +1,5 @@
-//! Suppressed people and numbers, which are never to be asked for or exported, remembered by keyed hashes only. Asked
-//! by submits before a row is loaded, by claims before a request leaves, and by exports.
+//! Suppressed people and numbers, which must never be asked for or exported. Only keyed hashes of them are kept. Submits
+//! check a row before it is loaded, claims check before a request is sent, and exports check before they write a result.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::topic::Topic;
 /// The reason of rows that end because their person is suppressed.
 pub(crate) const SUPPRESSED: &str = "suppressed";
 
-/// An entry: what is suppressed, and because of which entry of the list. Where both are the same, it is on the list itself;
-/// else it is another identifier of a person who is.
+/// A suppressed hash, and the entry of the list that causes the suppression. If both are the same, the hash is on the list
+/// itself. Otherwise it is another identifier of a person on the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Entry {
     pub(crate) hash: i64,
@@ -31,7 +31,7 @@ pub(crate) struct Entry {
     pub(crate) kind: &'static str,
 }
 
-/// Because of which entries each of these hashes is suppressed; those that are not are missing.
+/// Returns the entries because of which each of these hashes is suppressed. Hashes that are not suppressed are left out.
 pub(crate) async fn origins_of(
     conn: &mut Conn,
     hashes: &BTreeSet<i64>,
@@ -49,17 +49,17 @@ pub(crate) async fn origins_of(
     Ok(origins)
 }
 
-/// The rows of a chunk that are about suppressed people, under whichever identifier.
+/// The rows of a chunk that are about suppressed people, under any identifier.
 #[derive(Default)]
 pub(crate) struct SuppressedRows {
-    /// Their numbers.
+    /// The row numbers.
     pub(crate) rows: HashSet<i64>,
-    /// Identifiers that the rows show to be suppressed people's.
+    /// Further identifiers of suppressed people that the rows show.
     learned: BTreeSet<Entry>,
 }
 
 impl SuppressedRows {
-    /// Looks up all identifiers of the rows' persons. A row that stands between two people is about both of them.
+    /// Looks up all identifiers of the rows' persons. A row whose identifiers belong to two people is about both.
     pub(crate) async fn of(
         conn: &mut Conn,
         list: Option<&SuppressionList>,
@@ -94,20 +94,20 @@ impl SuppressedRows {
         Ok(found)
     }
 
-    /// Remembers the other identifiers of suppressed people: of rows that ask for nobody, the evidence is not kept.
+    /// Stores the other identifiers of suppressed people, since the evidence of rows that ask for no person is not kept.
     pub(crate) async fn remember(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
         let learned: Vec<Entry> = self.learned.iter().copied().collect();
         insert(conn, &learned, now).await.map(|_| ())
     }
 }
 
-/// An entry for an encoded identifier.
+/// Returns an entry for an encoded identifier.
 pub(crate) fn entry(identifier: &str, hash: i64, origin: i64) -> Option<Entry> {
     let kind = IdentifierKind::of_encoded(identifier)?.as_str();
     Some(Entry { hash, origin, kind })
 }
 
-/// Writes entries, under the lock on `reveal_ids`; how many were not there.
+/// Writes entries, and returns how many are new. The caller must hold the lock on `reveal_ids`.
 pub(crate) async fn insert(conn: &mut Conn, entries: &[Entry], now: Timestamp) -> Result<u64> {
     let columns = vec![
         ("hash", ints(entries.iter().map(|entry| entry.hash))),
@@ -129,7 +129,7 @@ pub(crate) async fn insert(conn: &mut Conn, entries: &[Entry], now: Timestamp) -
     Ok(added)
 }
 
-/// Those of these people, by their reveals and subjects, who are suppressed.
+/// Returns the reveals of suppressed people among these reveals and their subjects.
 pub(crate) async fn suppressed_among<'a>(
     conn: &mut Conn,
     people: impl Iterator<Item = (i64, &'a str)>,
@@ -143,8 +143,8 @@ pub(crate) async fn suppressed_among<'a>(
     Ok(suppressed.map(|(reveal, _)| reveal).collect())
 }
 
-/// Ends all rows that wait for these people, who leave the queue. Those who were asked keep their course. How many rows
-/// ended.
+/// Ends all rows that wait for these people, and takes the people out of the queue. People who were asked already are not
+/// affected. Returns how many rows ended.
 pub(crate) async fn end_waiting(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -175,7 +175,8 @@ pub(crate) async fn end_waiting(
     Ok(i64::try_from(ended.len()).unwrap_or(i64::MAX))
 }
 
-/// Takes entries off, with the other identifiers that were suppressed because of them. How many were on the list.
+/// Takes entries off the list, with the other identifiers that were suppressed because of them. Returns how many entries
+/// were on the list.
 pub(crate) async fn remove(conn: &mut Conn, hashes: &BTreeSet<i64>) -> Result<i64> {
     let listed = conn.execute(
         "DELETE FROM suppressions WHERE origin = hash AND hash IN (SELECT e.value FROM IDS($1) AS e)",

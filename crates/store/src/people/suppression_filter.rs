@@ -1,8 +1,9 @@
-//! Tells without a look-up that a hash is not on the suppression list: a Bloom filter of the whole list. A submit looks up
-//! only what passes it, so that a long list costs next to nothing.
+//! A Bloom filter of the whole suppression list. It tells without a look-up that a hash is not on the list. A submit looks
+//! up only hashes that pass the filter, so that a long list costs next to nothing.
 //!
-//! The filter is kept in segments of 1 KiB, 2,048 at most. Of a million entries it lets through about one hash in
-//! 400 that is not on the list, of ten millions three in four: a list of that length costs what it would without a filter.
+//! The filter is kept in segments of 1 KiB, 2,048 at most. With a million entries, about one in 400 of the hashes that are
+//! not on the list pass. With ten million entries three in four pass, so a list of that length costs about as much as
+//! without a filter.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,18 +12,18 @@ use db::{Conn, Ints};
 
 use crate::error::Result;
 
-/// A hash's first bits choose the segment.
+/// The number of leading bits of a hash that choose the segment.
 const SEGMENT_BITS: u32 = 11;
 
-/// So many bits are in a segment, as a power of two.
+/// The number of bits in a segment, as a power of two.
 const POSITION_BITS: u32 = 13;
 
-/// So many bits stand for a hash.
+/// The number of bits that represent a hash.
 const PROBES: u32 = 4;
 
 type Segment = Vec<u8>;
 
-/// The filter, as it is in the ledger. What isn't there has no bit set.
+/// The filter as the ledger holds it. A missing segment has no bit set.
 pub(crate) struct SuppressionFilter(BTreeMap<i64, Segment>);
 
 impl SuppressionFilter {
@@ -32,7 +33,7 @@ impl SuppressionFilter {
         Ok(SuppressionFilter(segments.into_iter().collect()))
     }
 
-    /// Whether the hash may be on the list; if not, it certainly isn't.
+    /// Returns whether the hash may be on the list. If false, it certainly isn't.
     pub(crate) fn may_hold(&self, hash: i64) -> bool {
         let Some(segment) = self.0.get(&segment_of(hash)) else { return false };
         bits_of(hash).all(|(byte, bit)| segment.get(byte).is_some_and(|bits| bits & bit != 0))
@@ -53,14 +54,15 @@ fn segment_of(hash: i64) -> i64 {
     (hash.cast_unsigned() >> (u64::BITS - SEGMENT_BITS)).cast_signed()
 }
 
-/// The hash's bits: in which byte of the segment, and which bit of it.
+/// Returns the hash's bits, each as the index of a byte in the segment and a mask for that byte.
 fn bits_of(hash: i64) -> impl Iterator<Item = (usize, u8)> {
     let position = move |probe| (hash.cast_unsigned() >> (probe * POSITION_BITS)) as usize;
     let positions = (0..PROBES).map(move |probe| position(probe) % (1 << POSITION_BITS));
     positions.map(|position| (position / 8, 1 << (position % 8)))
 }
 
-/// Adds hashes; whether any was not held. The lock on `reveal_ids` keeps others from adding to the same segments meanwhile.
+/// Adds hashes, and returns whether any was missing. The lock on `reveal_ids` keeps other transactions from adding to the
+/// same segments meanwhile.
 pub(crate) async fn add(conn: &mut Conn, hashes: &BTreeSet<i64>) -> Result<bool> {
     let segments: BTreeSet<i64> = hashes.iter().copied().map(segment_of).collect();
     let found: Vec<(i64, Segment)> = conn.fetch_all(
@@ -87,7 +89,7 @@ pub(crate) async fn add(conn: &mut Conn, hashes: &BTreeSet<i64>) -> Result<bool>
     Ok(written > 0)
 }
 
-/// Empties the filter when nothing is on the list any more. Until then, what was taken off costs a look-up.
+/// Empties the filter once the list is empty. Until then, an entry that was taken off the list costs a look-up.
 pub(crate) async fn discard_if_unused(conn: &mut Conn) -> Result<()> {
     conn.execute(
         "DELETE FROM suppression_filter WHERE NOT EXISTS (SELECT 1 FROM suppressions)",

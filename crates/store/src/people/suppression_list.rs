@@ -1,4 +1,4 @@
-//! The suppression list as a submit keeps it from chunk to chunk.
+//! The suppression list as a submit caches it from chunk to chunk.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,28 +8,28 @@ use crate::error::Result;
 use crate::people::hash_key::HashKey;
 use crate::people::suppression_filter::SuppressionFilter;
 
-/// Which secret keys the hashes.
+/// The purpose of the secret that keys the hashes.
 pub(crate) const PURPOSE: &str = "suppression";
 
-/// What is needed to find people on the list.
+/// The key and the filter with which people are found on the list.
 pub(crate) struct SuppressionList {
     pub(crate) key: HashKey,
     pub(crate) filter: SuppressionFilter,
 }
 
-/// Stands for what was on the list at a moment. A random number each, so that two transactions never give the same one to
-/// different lists, whichever of them is taken back.
+/// Identifies the contents of the list at one moment. Each version is a random number, so that two transactions never give
+/// the same version to different lists, even if one of them is rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SuppressionVersion(pub(crate) i64);
 
-/// The list as it was when it was last needed. Cheap to clone; its clones share it.
+/// The list as last read. Cheap to clone; clones share the list.
 #[derive(Clone, Default)]
 pub(crate) struct KnownSuppressions(Arc<Mutex<Option<Known>>>);
 
 type Known = (SuppressionVersion, Option<Arc<SuppressionList>>);
 
 impl SuppressionList {
-    /// The key of this database's list, if anything is on it.
+    /// Returns the key of this database's list, if the list has entries.
     pub(crate) async fn key(conn: &mut Conn) -> Result<Option<HashKey>> {
         let secret: Option<(String,)> = conn
             .fetch_optional(
@@ -43,7 +43,7 @@ impl SuppressionList {
 }
 
 impl SuppressionVersion {
-    /// The version of now, where nothing is locked.
+    /// Reads the current version without a lock.
     pub(crate) async fn read(conn: &mut Conn) -> Result<SuppressionVersion> {
         let found: Option<(i64,)> = conn
             .fetch_optional("SELECT suppression_version FROM reveal_ids WHERE one = 1", &[])
@@ -51,7 +51,7 @@ impl SuppressionVersion {
         Ok(SuppressionVersion(found.map_or(0, |(version,)| version)))
     }
 
-    /// Says that something was added to the list.
+    /// Stores a new version, since entries were added to the list.
     pub(super) async fn change(conn: &mut Conn) -> Result<()> {
         let version = rand::random::<i64>();
         conn.execute("UPDATE reveal_ids SET suppression_version = $1 WHERE one = 1", &[&version])
@@ -61,7 +61,7 @@ impl SuppressionVersion {
 }
 
 impl KnownSuppressions {
-    /// The list of this version, read anew if another one is known; `None` if nothing is on it.
+    /// Returns the list of this version, and reads the list if this version is not cached. Returns `None` if the list is empty.
     pub(crate) async fn of(
         &self,
         conn: &mut Conn,
@@ -83,7 +83,7 @@ impl KnownSuppressions {
     }
 }
 
-/// Shows nothing of the list.
+/// Prints nothing of the list.
 impl std::fmt::Debug for KnownSuppressions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("KnownSuppressions")

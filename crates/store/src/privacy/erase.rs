@@ -1,6 +1,6 @@
-//! Erasing a person: numbers, names, the rows' own columns, raw bodies, under every identifier that
-//! is known to be theirs. What stays are counts, money, and keyed hashes, by which the person is not
-//! asked for again and a later answer is known as theirs and thrown away.
+//! Erasing a person: numbers, names, the rows' own columns and raw bodies, under every identifier that is known to be
+//! theirs. Counts, credits and keyed hashes stay. By the hashes, the person is not asked for again, and a later answer is
+//! recognised as theirs and discarded.
 
 mod identity;
 mod rows;
@@ -28,16 +28,16 @@ use crate::settings::read_or_make;
 use crate::store::Store;
 use crate::topic::Topic;
 
-/// Who is to be erased.
+/// The people to be erased.
 #[derive(Clone)]
 pub enum Whom {
-    /// Whoever has one of these encoded identifiers.
+    /// The people with one of these encoded identifiers.
     Identifiers(BTreeSet<String>),
-    /// Whoever has this number.
+    /// The people with this number.
     Phone {
-        /// In E.164, where it can be read as such.
+        /// The number in E.164, if it can be parsed.
         e164: Option<String>,
-        /// As it was given.
+        /// The number as it was given.
         raw: String,
     },
 }
@@ -46,7 +46,7 @@ pub enum Whom {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity(BTreeSet<String>);
 
-/// What erasing came to.
+/// The result of an erasure, in counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Erased {
     /// Identifiers that are remembered as hashes.
@@ -76,12 +76,12 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// What erasing came to, and what is to be looked for afterwards.
+/// The result of an erasure, and the texts to look for afterwards.
 #[derive(Debug, Clone, Default)]
 pub struct Erasure {
-    /// How much went.
+    /// How much was erased.
     pub erased: Erased,
-    /// What stood there; see [`Store::scrub`].
+    /// The erased texts, for [`Privacy::scrub`].
     pub traces: Traces,
 }
 
@@ -107,8 +107,8 @@ impl Store {
         Ok(people)
     }
 
-    /// Erases a person. One transaction: all of it or nothing. Copies that the database may keep outside of its rows are
-    /// another matter: [`Store::scrub`].
+    /// Erases a person in one transaction. Copies that the database may keep outside of its rows are left to
+    /// [`Privacy::scrub`].
     ///
     /// # Errors
     /// The database can't be used.
@@ -137,7 +137,7 @@ impl Store {
     }
 }
 
-/// Where else a person may be named: rows that show somebody else or nobody, and bodies of others' requests.
+/// Other places that name a person: rows that show another person or no person, and bodies of other people's requests.
 struct Elsewhere {
     rows: Vec<rows::Place>,
     bodies: Vec<i64>,
@@ -149,7 +149,7 @@ async fn erase(
     elsewhere: Elsewhere,
     now: Timestamp,
 ) -> Result<Erasure> {
-    // The lock under which submits look people up: nobody may make the person anew meanwhile.
+    // Submits look people up under this lock, so no submit makes the person anew meanwhile.
     RevealIds::lock(conn).await?;
     let secret = read_or_make(conn, "erasure", now).await?.pop();
     let secret =
@@ -241,8 +241,7 @@ async fn lock_reveals(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Reveal>> {
         .collect()
 }
 
-/// Ends reveals in whatever state they are. In place of the person they keep a hash, by which an
-/// answer that still comes is known as theirs.
+/// Ends reveals in any state. The subject is replaced with a hash, by which a later answer is recognised as the person's.
 async fn end_reveals(
     conn: &mut Conn,
     key: &HashKey,

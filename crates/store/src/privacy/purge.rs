@@ -1,5 +1,5 @@
-//! Forgetting what is finished and old: batches with their rows, people whom no batch shows any more,
-//! and the records of requests. Short transactions, so that workers go on meanwhile.
+//! Deleting finished, old data: batches with their rows, people that no batch shows any more, and the records of requests.
+//! Transactions are short, so that workers can continue meanwhile.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,21 +16,22 @@ use crate::people::resolve::RevealIds;
 use crate::results::bodies::note_purge;
 use crate::store::Store;
 
-/// How what is old is forgotten: how much in one transaction, and how long others have the database to themselves between two.
+/// The pace of deleting: the rows in one transaction, and the rest between two, in which other processes have the database
+/// to themselves.
 #[derive(Clone, Copy)]
 pub(super) struct Steps {
     pub(super) at_once: i64,
     pub(super) rest: Duration,
 }
 
-/// By hand: quickly.
+/// The pace of a purge by hand: no rests.
 const BY_HAND: Steps = Steps { at_once: 1_000, rest: Duration::ZERO };
 
-/// Deletes what has these numbers, in one transaction.
+/// Deletes the rows with these ids in one transaction.
 pub(super) type Forget =
     for<'c> fn(&'c mut Conn, Vec<i64>, Timestamp) -> BoxFuture<'c, Result<Forgotten>>;
 
-/// How many went, and what stood there.
+/// The number of deleted rows, and the texts in them.
 #[derive(Default)]
 pub(super) struct Forgotten {
     pub(super) gone: i64,
@@ -55,7 +56,7 @@ macro_rules! forget {
     };
 }
 
-/// What purging came to.
+/// The result of a purge, in counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purged {
     /// Batches with all their rows.
@@ -68,12 +69,12 @@ pub struct Purged {
     pub webhooks: i64,
 }
 
-/// What purging came to, and what is to be looked for afterwards.
+/// The result of a purge, and the texts to look for afterwards.
 #[derive(Debug, Clone, Default)]
 pub struct Purge {
-    /// How much went.
+    /// How much was deleted.
     pub purged: Purged,
-    /// What stood there; see [`Store::scrub`].
+    /// The deleted texts, for [`Privacy::scrub`].
     pub traces: Traces,
 }
 
@@ -115,8 +116,8 @@ impl Store {
         };
         let mut purged = 0;
         for (id,) in old {
-            // From here on it is like a batch that was never published: nobody sees it, and should
-            // this be cut short, it is swept.
+            // From here on the batch is like one that was never published: it is invisible, and if this purge is cut short,
+            // the batch is swept.
             let hidden = self
                 .db
                 .write(move |conn| {
@@ -140,8 +141,8 @@ impl Store {
         Ok(purged)
     }
 
-    /// Forgets what `find` names, some at a time: those after number $1 from before $2, in the order of
-    /// their numbers, up to $3.
+    /// Deletes the rows that the query `find` returns, some at a time. The query returns ids after $1 of rows from before $2,
+    /// in order, up to $3 of them.
     pub(super) async fn forget_old(
         &self,
         find: &'static str,
@@ -246,7 +247,7 @@ impl Store {
     }
 }
 
-/// Looks at everybody once more, under the lock with which submits look people up.
+/// Deletes reveals after checking each of them again, under the lock with which submits look people up.
 async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Result<Forgotten> {
     RevealIds::lock(conn).await?;
     let gone: Vec<(i64, String)> = conn

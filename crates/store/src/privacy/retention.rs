@@ -1,5 +1,5 @@
-//! Forgetting by itself what is finished and older than the settings say: the same as by hand, in smaller steps with rests
-//! between them, and each kind of data at its own age.
+//! Automatic deletion of finished data that is older than the settings allow. It works like a purge by hand, but in smaller
+//! steps with rests between them, and with a separate age for each kind of data.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::privacy::purge::{Forgotten, Purged, Steps};
 use crate::store::Store;
 
-/// What goes in one transaction: others wait for it.
+/// Rows that one transaction deletes. Few, since other processes wait for it.
 const AT_ONCE: i64 = 200;
 
 impl Store {
@@ -18,7 +18,7 @@ impl Store {
     /// touched that waits for a result or that one may still come for.
     ///
     /// # Errors
-    /// The database can't be used. What was forgotten until then stays so; the rest goes next time.
+    /// The database can't be used. Data deleted until then stays deleted; the next run deletes the rest.
     pub async fn retire(
         &self,
         retention: &Retention,

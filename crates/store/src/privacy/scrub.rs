@@ -1,4 +1,4 @@
-//! Makes sure that what was erased or purged is nowhere in the database's files, as far as they are ours, nor in a
+//! Makes sure that erased and purged texts are in no file of the database that this software controls, and not in a
 //! server's statistics.
 
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use crate::error::Result;
 use crate::people::links;
 use crate::store::Store;
 
-/// A table with columns by which people are looked up. Plans go by their statistics, which hold some of their values; all
-/// other columns with personal data have none (see `migrations/postgres`). Of an empty table Postgres takes no statistics
-/// and keeps the old ones, so there is a row that names no one while they are taken, which nobody else sees.
+/// A table with columns by which people are looked up. The planner needs statistics of these columns, which hold some of
+/// their values; all other columns with personal data have no statistics (see `migrations/postgres`). Postgres keeps the old
+/// statistics of an empty table. So while they are taken, the table has a row that names no person and that no other
+/// transaction sees.
 struct LookedUp {
     if_empty: &'static str,
     analyze: &'static str,
@@ -39,7 +40,7 @@ const LOOKED_UP: [LookedUp; 3] = [
     },
 ];
 
-/// How often statistics are taken before they are left as they are.
+/// How often statistics are taken at most.
 const TRIES: usize = 3;
 
 impl Store {
@@ -90,7 +91,8 @@ impl Store {
     }
 }
 
-/// Whether statistics hold what no row of their tables does: a person may have been submitted anew meanwhile.
+/// Returns whether statistics hold a text that no row of their tables holds. A person may have been submitted again
+/// meanwhile, so a text that a row holds doesn't count.
 async fn are_in_statistics(conn: &mut Conn, traces: &Traces) -> Result<bool> {
     let found: Vec<(String,)> = conn
         .fetch_all(

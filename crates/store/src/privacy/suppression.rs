@@ -1,4 +1,4 @@
-//! The suppression list, as people keep it: entries are added, counted and taken off. Look-ups in it are in `suppressed`.
+//! Maintenance of the suppression list: entries are added, counted and taken off. Look-ups are in `suppressed`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::reveals::counters::Totals;
 use crate::settings::read_or_make;
 use crate::store::Store;
 
-/// What goes into one transaction.
+/// Entries that go into one transaction.
 const AT_ONCE: usize = 5_000;
 
-/// What a list of suppressions names. Has no `Debug`: it is personal data.
+/// A person or a number to suppress. It has no `Debug`, since it is personal data.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Suppression {
     /// A person, by one of their identifiers.
@@ -30,7 +30,7 @@ pub enum Suppression {
     Phone(String),
 }
 
-/// What suppressing came to.
+/// The result of suppressing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Suppressed {
     /// Entries that were not on the list before.
@@ -39,12 +39,12 @@ pub struct Suppressed {
     pub rows: i64,
 }
 
-/// What taking entries off the list came to.
+/// The result of taking entries off the list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unsuppressed {
     /// Entries that were on the list.
     pub removed: i64,
-    /// Those that stay suppressed, since another entry names the same person.
+    /// Entries that stay suppressed, since another entry names the same person.
     pub still_suppressed: i64,
 }
 
@@ -52,11 +52,11 @@ record! {
     /// A row of `suppression_list`; the names are the view's.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct SuppressionCount {
-        /// What they are: an identifier's name, or `phone`.
+        /// The kind of the entries: the name of an identifier kind, or `phone`.
         pub kind: String,
-        /// How many there are.
+        /// The number of entries.
         pub entries: i64,
-        /// When the last was added.
+        /// When the last entry was added.
         pub last_added_at: String,
     }
 }
@@ -122,7 +122,7 @@ impl Store {
         Ok(all)
     }
 
-    /// How many entries of each kind are on the list.
+    /// Returns how many entries of each kind are on the list.
     ///
     /// # Errors
     /// The database can't be used.
@@ -144,7 +144,7 @@ async fn key_of(conn: &mut Conn, now: Timestamp) -> Result<HashKey> {
 }
 
 async fn add(conn: &mut Conn, list: &[Suppression], now: Timestamp) -> Result<Suppressed> {
-    // The lock under which submits look people up: what a submit loads now, it loads as suppressed.
+    // Submits look people up under this lock, so rows that a submit loads afterwards are loaded as suppressed.
     RevealIds::lock(conn).await?;
     let key = key_of(conn, now).await?;
     let listed: BTreeSet<Entry> = list
@@ -163,7 +163,7 @@ async fn add(conn: &mut Conn, list: &[Suppression], now: Timestamp) -> Result<Su
     Ok(Suppressed { added: i64::try_from(added).unwrap_or(i64::MAX), rows })
 }
 
-/// All identifiers of the people on the list, and entries for those that are not on it themselves.
+/// Returns all identifiers of the people on the list, and entries for the identifiers that are not on the list themselves.
 async fn people_of(
     conn: &mut Conn,
     key: &HashKey,

@@ -1,5 +1,4 @@
-//! What holds batches up, in words: closed gates, ceilings, credits that are tied up, a missing
-//! worker.
+//! The reasons that hold batches up, in words: closed gates, ceilings, credits that are tied up, a missing worker.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use crate::gates::account::Account;
 use crate::reports::blocked_reasons::{ShownGate, Why, ceiling, count, read_gates, shut_by};
 use crate::store::Store;
 
-/// A worker that was silent for so long is not counted on any more.
+/// A worker that was silent for this long is not counted any more.
 const WORKER_SILENCE_MS: i64 = 60_000;
 
 record! {
@@ -43,7 +42,7 @@ impl Store {
         Ok(held.map(|(batch, lines)| (batch, lines.iter().map(Why::to_string).collect())).collect())
     }
 
-    /// The same, the commands apart.
+    /// Returns the reasons of [`Reports::blocked_by`], with the commands apart.
     ///
     /// # Errors
     /// The database can't be used.
@@ -124,7 +123,8 @@ impl Waiting {
         lines
     }
 
-    /// Rows that wait for those of other batches, by these batches' priorities and waiting rows, this one's among them.
+    /// Explains rows that wait for rows of other batches. `queue` holds each batch's priority and waiting rows, this one's
+    /// among them.
     fn behind_others(&self, provider: Provider, queue: &[(i64, i64)], rate: f64) -> Option<Why> {
         if self.queued == 0 || self.at_ceiling == 1 || queue.len() < 2 {
             return None;
@@ -158,7 +158,8 @@ impl Waiting {
         Some(Why::new(format!("{provider}: {rows} waiting {others}{}", time.unwrap_or_default())))
     }
 
-    /// Rows behind a shut gate, by what they show. People who were refused themselves are `retrying` there, too.
+    /// Explains rows behind a shut gate, by the state that they show. Rows whose own people were refused are `retrying`
+    /// there, too.
     fn behind(&self, provider: Provider, Shut { why, shown_as }: &Shut) -> Vec<Why> {
         let (mut held, mut retrying, mut waiting) = (0, self.retrying, 0);
         let mut lines = Vec::new();
@@ -201,7 +202,7 @@ async fn read_rates(conn: &mut Conn) -> Result<BTreeMap<Provider, f64>> {
     rates.map(|(provider, rate)| Ok((parse_provider(&provider, 0)?, rate))).collect()
 }
 
-/// Why an open gate lets few or none through just now: results that can't be read, the canary, or credits.
+/// Why an open gate lets few requests or none through just now: results that can't be read, the canary, or credits.
 pub(crate) async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Option<String>> {
     let (provider, gate) = (shown.provider, &shown.gate);
     if gate.unread_since.is_some() {

@@ -34,7 +34,7 @@ pub(crate) struct ShownGate {
 pub struct Why {
     /// The cause, and when it ends.
     pub text: String,
-    /// What can be typed to end it, as it goes on behind the text. The dashboard has buttons in its place.
+    /// The command that ends the waiting, as it follows the text. The dashboard has buttons in place of the command.
     command: String,
 }
 
@@ -47,7 +47,7 @@ impl Why {
         Why { text, command }
     }
 
-    /// The same behind other words.
+    /// Puts other words before the text.
     pub(crate) fn behind(self, before: &str) -> Self {
         Why { text: format!("{before}{}", self.text), ..self }
     }
@@ -80,7 +80,7 @@ pub(crate) async fn read_gates(conn: &mut Conn) -> Result<Vec<ShownGate>> {
         .collect()
 }
 
-/// What shuts a gate that waiting alone won't open, and what to do about it.
+/// Why a gate is shut that waiting alone won't open, and what to do about it.
 pub(crate) fn needs_somebody(shown: &ShownGate) -> Option<Why> {
     let (provider, gate) = (shown.provider, &shown.gate);
     let closed_for = gate.breaker.reason.filter(|_| gate.breaker.state == GateState::Closed);
@@ -107,7 +107,7 @@ pub(crate) fn needs_somebody(shown: &ShownGate) -> Option<Why> {
     }
 }
 
-/// What shuts a gate just now, whether or not waiting will open it.
+/// Why a gate is shut just now, whether or not waiting will open it.
 pub(crate) fn shut_by(shown: &ShownGate, now: Timestamp) -> Option<Why> {
     let gate = &shown.gate;
     if let Some(text) = needs_somebody(shown) {

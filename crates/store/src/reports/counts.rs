@@ -56,7 +56,7 @@ impl Counts {
         self.found + self.not_found + self.failed + self.expired + self.cancelled
     }
 
-    /// Rows that are not.
+    /// Rows that are not finished.
     #[must_use]
     pub fn unfinished(&self) -> i64 {
         self.queued + self.sending + self.awaiting + self.retrying + self.held
@@ -69,7 +69,7 @@ impl Counts {
         (answered > 0).then(|| self.found as f64 / answered as f64)
     }
 
-    /// Adds another's.
+    /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Counts) {
         self.queued += other.queued;
         self.sending += other.sending;
@@ -123,5 +123,5 @@ pub(crate) async fn read_counts(conn: &mut Conn) -> Result<Vec<(Provider, Counts
     found.into_iter().map(|row| Ok((parse_provider(&row.provider, 0)?, row.counts))).collect()
 }
 
-/// What is counted one by one is counted so far.
+/// The number up to which entries are counted that no kept count covers.
 pub const COUNTED: i64 = 1_000;

@@ -1,5 +1,5 @@
-//! The rows of a batch, page by page, as an export writes them. A batch that is still running can be
-//! read, too: each page is what stands there at its moment, or stood there a few seconds before.
+//! The rows of a batch, page by page, as an export writes them. A batch that is still running can be read, too: each page
+//! shows the rows at its moment, or a few seconds before.
 
 mod hidden;
 pub(crate) mod page;
@@ -18,7 +18,7 @@ use crate::reports::export::page::{ExportPage, Rows};
 use crate::reports::export::people::People;
 use crate::store::Store;
 
-/// Pages that are ahead of who takes them.
+/// How many pages are read ahead of the caller.
 const AHEAD: usize = 2;
 
 /// The caller's columns of a batch.
@@ -54,7 +54,7 @@ impl Store {
         Ok(Columns { names, from_json_lines })
     }
 
-    /// The form in which the batch's file came; none of a batch that came from no file.
+    /// The form in which the batch's file came; `None` for a batch that came from no file.
     ///
     /// # Errors
     /// The database can't be used.
@@ -71,9 +71,9 @@ impl Store {
         })
     }
 
-    /// All rows in their order, in pages of `most`. While the people of one page are looked up, the rows
-    /// of the next are read, so that the database works on both. Some pages are ahead of who takes them. An error
-    /// is the last that comes. The audit log says so before the first is read.
+    /// Returns all rows in their order, in pages of `most`. While the people of one page are read, the rows of the next
+    /// page are read, too, so that the database works on both. Some pages are read ahead of the caller. An error comes as
+    /// the last page. The audit log gets its entry before the first page comes.
     #[must_use]
     pub fn export_pages(&self, batch: BatchRef, most: usize) -> mpsc::Receiver<Result<ExportPage>> {
         let (rows_sender, mut rows) = mpsc::channel(1);

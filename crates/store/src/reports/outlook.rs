@@ -14,13 +14,13 @@ pub struct KnownOfProvider {
     pub price: Price,
     /// People whose results came so far, in all batches.
     pub people_answered: i64,
-    /// What they cost.
+    /// What those people cost.
     pub spent: Credits,
-    /// What the account holds, if it told.
+    /// The credits in the account, if they are known.
     pub balance: Option<Credits>,
-    /// Requests a second that go at most, if a worker has said.
+    /// The most requests a second, if a worker has told it.
     pub rate: Option<f64>,
-    /// What workers lack, if any has said.
+    /// What workers lack, if a worker has told it.
     pub lacks: Option<Option<OffReason>>,
 }
 

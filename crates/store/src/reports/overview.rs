@@ -21,10 +21,10 @@ use crate::store::Store;
 /// How far back throughput is shown.
 const HISTORY: Duration = Duration::from_secs(3600);
 
-/// A worker that was silent for so long is not listed any more.
+/// A worker that was silent for this long is not listed any more.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
-/// How everything stands.
+/// The state of the ledger, its providers, batches and workers.
 #[derive(Debug, Clone)]
 pub struct Overview {
     /// When this was read.
@@ -54,13 +54,13 @@ pub struct Overview {
 /// People who are asked again later for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retrying {
-    /// At which provider.
+    /// The provider that refused them.
     pub provider: String,
     /// Why they were refused; may be the provider's words.
     pub reason: String,
-    /// How many, of the first [`COUNTED`].
+    /// How many people, of the first [`COUNTED`].
     pub people: i64,
-    /// When the first of them is queued again.
+    /// When the first of these people is queued again.
     pub next_at: Option<Timestamp>,
 }
 

@@ -1,4 +1,4 @@
-//! A batch's rows, page by page, for eyes: numbers leave the ledger masked here.
+//! A batch's rows, page by page, for people to read: numbers leave the ledger masked here.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::store::Store;
 
-/// Rows that one query looks through at most: Postgres looks through all of them before it gives any.
+/// The most rows that one query looks through: Postgres looks through all of them before it returns any.
 const WINDOW: i64 = 20_000;
 
-/// The next query looks through so many times as many.
+/// How many times as many rows the next query looks through.
 const GROWTH: i64 = 8;
 
 /// How long a page looks for rows of a rare state before it says how far it came.
@@ -167,7 +167,7 @@ async fn read_window(
     Ok(found.into_iter().map(ViewRow::masked).collect())
 }
 
-/// The view has none: they are read for the rows of the page alone.
+/// Reads the caller's columns for the rows of the page only: the view has no such columns.
 async fn read_fields(conn: &mut Conn, batch: &BatchRef, rows: &mut [DisplayedRow]) -> Result<()> {
     let numbers: Vec<i64> = rows.iter().map(|row| row.row_number).collect();
     let found: Vec<(i64, String)> = conn

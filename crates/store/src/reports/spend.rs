@@ -1,4 +1,4 @@
-//! What batches and accounts spent, each provider's credits by themselves: they are different currencies.
+//! What batches and accounts spent, each provider's credits apart: they are different currencies.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::store::Store;
 pub struct ProviderCredits {
     /// What was charged.
     pub spent: Credits,
-    /// Of that, what looking people up by their LinkedIn addresses cost.
+    /// The part of `spent` that lookups of LinkedIn addresses cost.
     #[serde(skip_serializing_if = "Credits::is_zero")]
     pub lookup: Credits,
     /// What results that are out may cost, and what people who expired may have cost.
@@ -76,7 +76,7 @@ impl Store {
         Ok(credits)
     }
 
-    /// What accounts said of themselves, in the order of their time.
+    /// Returns the balances that were read from the accounts, in the order of their time.
     ///
     /// # Errors
     /// The database can't be used.

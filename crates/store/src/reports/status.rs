@@ -1,4 +1,4 @@
-//! How batches and providers stand: the rows of the views, and which batch is meant by a word.
+//! The status of batches and providers: the rows of the views, and which batch a word means.
 
 use db::{Conn, record};
 use jobs::{Credits, Provider};
@@ -127,7 +127,7 @@ impl Store {
         })
     }
 
-    /// How the providers stand.
+    /// Returns the status of the providers.
     ///
     /// # Errors
     /// The database can't be used.

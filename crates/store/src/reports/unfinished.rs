@@ -1,5 +1,4 @@
-//! What is left to do on this database, and whether waiting will ever end it: what a worker that is
-//! to stop once it is idle has to know.
+//! The work that is left on this database, and whether waiting will ever end it, for a worker that stops once it is idle.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +10,12 @@ use crate::error::Result;
 use crate::reports::blocked_reasons::{ShownGate, Why, ceiling, count, needs_somebody, read_gates};
 use crate::store::Store;
 
-/// What is left of all published batches.
+/// The work that is left in all published batches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unfinished {
     /// Rows that are not finished.
     pub unfinished: i64,
-    /// Why nothing will come of waiting, a line for each cause with what to do. Empty as long as
-    /// anything at all may still move by itself.
+    /// Why waiting is in vain, a line for each cause with what to do. Empty as long as anything may still move by itself.
     pub stuck: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Taking people out of raw bodies, and keeping none that can't be matched any more.
+//! Taking people out of raw bodies, and keeping no body that can't be matched any more.
 
 mod strip;
 
@@ -15,14 +15,14 @@ use crate::results::bodies::strip::{Rest, without};
 
 type BodyRow = (i64, String, i64, Option<String>, Option<Vec<u8>>);
 
-/// The setting that holds up to which moment requests may have been purged.
+/// The setting that holds the time before which requests may have been purged.
 const PURGED: &str = "purged_before";
 
 /// How many bodies are looked through at once.
 const AT_ONCE: i64 = 100;
 
-/// Takes a person out of the raw bodies of the calls they were in, and of those that name them elsewhere. Bodies about
-/// them alone are deleted; from those about several their entry is cut out. Returns how many it were.
+/// Takes a person out of the raw bodies of the calls they were in, and of the bodies `elsewhere` that name them. A body
+/// about them alone is deleted; from a body about several people their entry is cut out. Returns how many bodies changed.
 pub(crate) async fn erase(
     conn: &mut Conn,
     reveals: &[i64],
@@ -68,12 +68,12 @@ pub(crate) async fn erase(
 }
 
 fn names(provider: Provider, marks: &Marks, text: &str) -> bool {
-    // An id says not by itself whose it is.
+    // An id identifies a person only together with its provider.
     let is_id = encoded(provider, text).is_some_and(|identifier| marks.has(&identifier));
     is_id || (text.to_ascii_lowercase().contains("linkedin") && marks.identifies(text))
 }
 
-/// Which stored bodies hold one of the person's identifiers, whoever was asked for.
+/// Returns the stored bodies that hold one of the person's identifiers, whichever people their calls asked for.
 pub(crate) async fn naming(conn: &mut Conn, marks: &Marks) -> Result<Vec<i64>> {
     let texts = aho_corasick::AhoCorasick::builder()
         .ascii_case_insensitive(true)
@@ -98,7 +98,7 @@ async fn take_out(conn: &mut Conn, id: i64, rest: Rest, waiting: Option<Timestam
     match rest {
         Rest::Same => return Ok(0),
         Rest::Cut(body) => write(conn, id, Some(body), None).await?,
-        // What waits to be applied can't be once it is gone.
+        // A body that waits to be applied can't be applied once it is gone.
         Rest::Nothing | Rest::Unreadable => write(conn, id, None, waiting).await?,
     }
     Ok(1)
@@ -119,7 +119,7 @@ pub(crate) async fn cut_out(
     Ok(())
 }
 
-/// Keeps nothing of stored bodies but that they came.
+/// Deletes stored bodies; only the record that they came stays.
 pub(crate) async fn drop_bodies(conn: &mut Conn, inbox: &[i64]) -> Result<()> {
     conn.execute(
         "UPDATE webhook_inbox SET body = NULL
@@ -156,7 +156,8 @@ pub(crate) fn encoded(provider: Provider, person_id: &str) -> Option<String> {
     Identifier::parse(kind, person_id).ok().map(|id| id.encode())
 }
 
-/// Notes that requests from before this moment may be gone. What still comes for them names people who were forgotten.
+/// Notes that requests from before this moment may be gone. Webhooks that still come for them name people who were
+/// forgotten.
 pub(crate) async fn note_purge(conn: &mut Conn, before: Timestamp) -> Result<()> {
     conn.execute(
         "INSERT INTO settings (name, value) VALUES ($1, $2)
@@ -169,8 +170,8 @@ pub(crate) async fn note_purge(conn: &mut Conn, before: Timestamp) -> Result<()>
     Ok(())
 }
 
-/// Of these calls, which this ledger does not have, those that it may have purged. One that is younger is another
-/// matter: it was made after a backup that was restored since, and its body is all that is left of what it cost.
+/// Returns those of the `unknown` calls that this ledger may have purged; it has none of them. A younger call was made after
+/// a backup that was restored since: its body is all that is left to show what it cost.
 pub(crate) async fn purged<'a>(conn: &mut Conn, unknown: &[&'a str]) -> Result<BTreeSet<&'a str>> {
     if unknown.is_empty() {
         return Ok(BTreeSet::new());
@@ -183,8 +184,8 @@ pub(crate) async fn purged<'a>(conn: &mut Conn, unknown: &[&'a str]) -> Result<B
     Ok(unknown.iter().copied().filter(is_purged).collect())
 }
 
-/// Of these calls, those whose bodies are kept only as far as they can be read: a person in them was erased, or the call
-/// was purged.
+/// Returns those of the calls whose bodies are kept only as far as they can be read: a person in the call was erased, or
+/// the call was purged.
 pub(crate) async fn forgotten<'a>(
     conn: &mut Conn,
     calls: &BTreeSet<&'a str>,

@@ -21,7 +21,7 @@ use crate::results::inbox::once::{Arrival, Came, told_apart};
 use crate::store::Store;
 use crate::topic::Topic;
 
-/// How long a webhook that could not be applied is left alone: this, then twice as long each time.
+/// How long a webhook that could not be applied waits for the next try; twice as long each time.
 const RETRY_BASE: Duration = Duration::from_secs(1);
 
 const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
@@ -31,9 +31,9 @@ const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
 pub struct StoredWebhook {
     /// Its number in the inbox.
     pub id: i64,
-    /// Whose URL it came to.
+    /// The provider whose URL it came to.
     pub provider: Provider,
-    /// Which call's URL it came to.
+    /// The call whose URL it came to.
     pub call_id: String,
     /// The raw body.
     pub body: Vec<u8>,
@@ -44,13 +44,13 @@ pub struct StoredWebhook {
 /// The webhooks that wait to be applied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// How many they are.
+    /// How many webhooks wait.
     pub waiting: i64,
     /// When the oldest of them was received.
     pub oldest: Option<Timestamp>,
     /// How many of them could not be applied when that was tried.
     pub failing: i64,
-    /// When the first of these is tried again.
+    /// When the first of the failing webhooks is tried again.
     pub retry_at: Option<Timestamp>,
 }
 
@@ -59,16 +59,16 @@ pub struct Backlog {
 pub enum NextWebhook {
     /// Now.
     Waits,
-    /// Not before this: it could not be applied the last time.
+    /// Not before this time: the webhook could not be applied the last time.
     PutOff(Timestamp),
-    /// None is there.
+    /// No webhook waits.
     None,
 }
 
 /// A webhook that could not be applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PutOff {
-    /// How often, as yet.
+    /// How often it could not be applied so far.
     pub failures: i64,
     /// When it is tried again.
     pub retry_at: Timestamp,
@@ -93,8 +93,7 @@ impl Store {
         self.db.write_statement(move |conn| store_all(conn, vec![came])).await.map(|_| ())
     }
 
-    /// The oldest webhooks that wait to be applied and were not put off: at most `most`, and about
-    /// `most_bytes`.
+    /// Returns the oldest webhooks that wait to be applied and were not put off: at most `most`, and about `most_bytes`.
     ///
     /// # Errors
     /// The database can't be used.
@@ -152,8 +151,8 @@ impl Store {
             .await
     }
 
-    /// Puts off a stored webhook that could not be applied, longer each time: it is kept until it can be.
-    /// Gives `None` if another worker has applied it meanwhile.
+    /// Puts off a stored webhook that could not be applied, longer each time: it is kept until it can be applied. Returns
+    /// `None` if another worker has applied it meanwhile.
     ///
     /// # Errors
     /// The database can't be used.
@@ -167,7 +166,7 @@ impl Store {
                 )
                 .await?;
                 let Some((before,)) = before else { return Ok(None) };
-                // From the tenth on it is the longest time anyway.
+                // From the tenth failure on, the wait is the longest anyway.
                 let step = u32::try_from(before.min(10)).unwrap_or_default();
                 let retry_at = now + exponential(RETRY_BASE, RETRY_MAX, step);
                 conn.execute(
@@ -204,7 +203,7 @@ impl Store {
         Ok(again.map_or(NextWebhook::None, |at| NextWebhook::PutOff(Timestamp(at))))
     }
 
-    /// How many webhooks wait, since when the oldest, and how many of them can't be applied.
+    /// Returns how many webhooks wait, since when the oldest waits, and how many of them can't be applied.
     ///
     /// # Errors
     /// The database can't be used.
@@ -234,8 +233,8 @@ impl Item for Received {
     }
 }
 
-/// Stores webhooks. A body that came to the same address before is not kept again: providers send it until it is taken,
-/// and so may who knows the address.
+/// Stores webhooks. A body that came to the same address before is not kept again: a provider sends it until it is taken,
+/// and so may any sender that knows the address.
 pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, Result<Vec<usize>>> {
     Box::pin(async move {
         let waiting = came.into_iter().filter_map(Received::upgrade).collect();

@@ -8,13 +8,13 @@ use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 use crate::topic::Topic;
 
-/// How long a last poll of the earlier request is waited for before the person is asked again anyway.
+/// How long the last poll of the earlier request is waited for before the person is asked again anyway.
 const LAST_POLL: Duration = Duration::from_secs(24 * 3600);
 
-/// What rows show that wait for such a poll.
+/// The reason that rows show while they wait for such a poll.
 const POLLED_FIRST: &str = "the earlier request is polled once more";
 
-/// Has the requests that `ids` would repeat polled a last time; the people wait for what it brings.
+/// Schedules a last poll of the requests that `ids` would repeat; the people wait for its result.
 pub(crate) async fn poll_first(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -38,7 +38,7 @@ pub(crate) async fn poll_first(
     Ok(())
 }
 
-/// The last poll of `call` brought nothing: the people who waited for it are asked again.
+/// Makes due the people who waited for the last poll of `call`, which brought nothing: they are asked again.
 pub(crate) async fn polled_in_vain(conn: &mut Conn, call: i64, now: Timestamp) -> Result<()> {
     conn.execute(
         "UPDATE calls SET deadline_at = NULL, poll_at = NULL, poll_lease = NULL WHERE id = $1",
@@ -48,7 +48,7 @@ pub(crate) async fn polled_in_vain(conn: &mut Conn, call: i64, now: Timestamp) -
     wait_no_longer(conn, call, now).await
 }
 
-/// No last poll of `call` can be made: the people who wait for it are asked again.
+/// Makes due the people who wait for a last poll of `call`, which can't be made: they are asked again.
 pub(crate) async fn wait_no_longer(conn: &mut Conn, call: i64, now: Timestamp) -> Result<()> {
     conn.execute(
         "UPDATE reveals SET due_at = $2 WHERE repeat_of = $1 AND state = 'retrying' AND reason = $3

@@ -60,8 +60,8 @@ impl Store {
     }
 }
 
-/// Applies deliveries; the counts are the caller's to write, last of all: everybody who sends or answers for these
-/// batches waits from there to the commit.
+/// Applies deliveries. The caller writes the counts, last of all: every sender and every answer for these batches waits
+/// from that write to the commit.
 pub(crate) async fn settle(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -93,8 +93,8 @@ pub(crate) async fn settle(
     Ok(outcomes)
 }
 
-/// Gates come first in the order of locks, then the numbers under which people are looked up. Those
-/// that these deliveries may need are taken here; it is none of them, most of the time.
+/// Gates come first in the order of locks, then the ids under which people are resolved. Takes the locks that these
+/// deliveries may need: none of them, most of the time.
 async fn lock_first(
     conn: &mut Conn,
     deliveries: &[Delivery],
@@ -158,8 +158,8 @@ async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]
     Ok(false)
 }
 
-/// A late answer is one to every newer request for the same person, under whichever identifier: what waits is not paid for
-/// a second time, and what is out, or came to less, shows it.
+/// Lets a late answer count for every newer request for the same person, under any identifier. A request that waits is not
+/// paid for a second time; a request that is out, or got a lesser answer, shows the late one.
 async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
     let late = ledger.late();
     if late.is_empty() {

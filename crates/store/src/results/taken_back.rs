@@ -10,7 +10,7 @@ use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 use crate::topic::Topic;
 
-/// Which batch holds how many credits reserved for people of a call who have no result.
+/// Returns how many credits each batch holds reserved for people of a call who have no result.
 pub(crate) async fn reserved_by_payer(conn: &mut Conn, call: i64) -> Result<Vec<(i64, Credits)>> {
     let reserved: Vec<(i64, i64)> = conn
         .fetch_all(
@@ -22,8 +22,8 @@ pub(crate) async fn reserved_by_payer(conn: &mut Conn, call: i64) -> Result<Vec<
     Ok(reserved.into_iter().map(|(payer, n)| (payer, Credits::from_thousandths(n))).collect())
 }
 
-/// A request that was to be sent again turns out to have been taken by the provider: those of its people who wait for
-/// a repeat wait for its result instead, `deadline` milliseconds from when it was sent. Those who are in a repeat may
+/// Takes back a request that was to be sent again and turns out to have been taken by the provider. Its people who wait for
+/// a repeat wait for its result instead, until `deadline` milliseconds after it was sent. People who are in a repeat may
 /// come back to it ([`rejoin_accepted`]). The call must be locked.
 pub(crate) async fn take_back(
     conn: &mut Conn,
@@ -37,8 +37,8 @@ pub(crate) async fn take_back(
         .await?;
     let Some((provider,)) = expired else { return Ok(()) };
     let provider = parse_provider(&provider, call)?;
-    // Of requests that a response or a webhook can still answer, only UNKNOWN_GRACE asks again under the same reveal,
-    // perhaps not for the first time.
+    // Among requests that a response or a webhook can still answer, only UNKNOWN_GRACE repeats a request under the same
+    // reveal, perhaps not for the first time.
     let repeated: Vec<(i64, String)> = conn.fetch_all(
         "SELECT r.id, r.state FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id
          WHERE m.call_id = $1 AND m.credits IS NULL AND r.state IN ('idle', 'queued', 'retrying', 'asked')
@@ -82,8 +82,8 @@ pub(crate) async fn take_back(
     Ok(())
 }
 
-/// People who come back from a repeat, and whose earlier request turned out to be taken meanwhile: they wait for its
-/// result instead. `ids` must be locked.
+/// Moves people who come back from a repeat to their earlier request, if that was taken meanwhile: they wait for its result
+/// instead. `ids` must be locked.
 pub(crate) async fn rejoin_accepted(
     conn: &mut Conn,
     totals: &mut Totals,

@@ -1,5 +1,5 @@
-//! How many results came in each minute of the last hours: counted as they are settled, one statement
-//! a transaction, so that showing it never counts reveals.
+//! How many results came in each minute of the last hours: counted as they are settled, one statement a transaction, so
+//! that showing the numbers never counts reveals.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub struct Minute {
     pub minute: i64,
     /// People with a number.
     pub found: i64,
-    /// People without.
+    /// People without a number.
     pub not_found: i64,
 }
 
@@ -34,8 +34,8 @@ struct Count {
     not_found: i64,
 }
 
-/// Counts results of this moment. The last thing that a transaction does: who holds a minute's row
-/// waits for nobody, so no two can wait for each other.
+/// Counts results of this moment, last of all in a transaction: a transaction that holds a minute's row waits for no other,
+/// so no two can wait for each other.
 pub(crate) async fn count_results(
     conn: &mut Conn,
     results: impl Iterator<Item = (Provider, RevealState)>,

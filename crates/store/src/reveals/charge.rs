@@ -1,4 +1,5 @@
-//! Which row displays the charge for a person: the first row of the batch that pays. All other rows of that person share it.
+//! The row that displays the charge for a person: the first row of the paying batch. All other rows of that person share the
+//! charge.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,13 +8,13 @@ use db::{Conn, Ints};
 
 use crate::error::Result;
 
-/// Has the first row of the paying batch display the charge for each of these people (reveal, payer).
+/// Makes the first row of the paying batch display the charge for each of these people (reveal, payer).
 pub(crate) async fn display_charges(conn: &mut Conn, paid: &[(i64, i64)]) -> Result<()> {
     let columns = vec![
         ("reveal", ints(paid.iter().map(|(reveal, _)| *reveal))),
         ("payer", ints(paid.iter().map(|(_, payer)| *payer))),
     ];
-    // The sum keeps both databases from going through all rows of a batch, which may be a million.
+    // The sum `w.batch_id + 0` keeps both databases from reading all rows of a batch, which may be a million.
     write_rows(
         conn,
         "UPDATE batch_rows SET shared = CASE WHEN batch_id = e.payer AND row_number = (
@@ -26,7 +27,7 @@ pub(crate) async fn display_charges(conn: &mut Conn, paid: &[(i64, i64)]) -> Res
     Ok(())
 }
 
-/// The same for people who were asked when other rows displayed them. Their last call names the batch that paid.
+/// Does the same for people who were asked when other rows displayed them. Their last call names the paying batch.
 pub(crate) async fn display_charges_again(conn: &mut Conn, reveals: &BTreeSet<i64>) -> Result<()> {
     if reveals.is_empty() {
         return Ok(());
@@ -38,7 +39,7 @@ pub(crate) async fn display_charges_again(conn: &mut Conn, reveals: &BTreeSet<i6
             &[&Ints::of(reveals)],
         )
         .await?;
-    // By the calls, whose members have an index, and each call once.
+    // Members are read by call, since that has an index, and each call once.
     let calls: BTreeSet<i64> = asked.iter().map(|(_, call)| *call).collect();
     let members: Vec<(i64, i64, i64)> = conn
         .fetch_all(

@@ -1,5 +1,5 @@
-//! The counts that the views show, kept as differences and written once at the end of each
-//! transaction: in one order, so that two transactions never wait for each other crosswise.
+//! The counts that the views show. They are kept as differences and written once, at the end of each transaction. All
+//! transactions write them in the same order, so that no two of them deadlock.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ record! {
     }
 }
 
-/// What changes in `batch_totals` and `batches`.
+/// The changes to `batch_totals` and `batches`.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     providers: BTreeMap<(i64, Provider), ProviderDelta>,
@@ -51,7 +51,7 @@ struct ProviderDelta {
     looked_up: Credits,
 }
 
-/// As columns hold them.
+/// Serializes credits as columns hold them, in thousandths.
 fn thousandths<S: Serializer>(
     credits: &Credits,
     serializer: S,
@@ -82,13 +82,13 @@ impl ProviderDelta {
 }
 
 impl Totals {
-    /// `n` rows of `batch` that were not there before, showing `state` at `provider`.
+    /// Counts `n` new rows of `batch` that show `state` at `provider`.
     pub(crate) fn new_rows(&mut self, batch: i64, provider: Provider, state: RevealState, n: i64) {
         self.batches.entry(batch).or_default().total += n;
         self.add(batch, provider, state, n);
     }
 
-    /// `n` rows of `batch` now show `to` where they showed `from`.
+    /// Counts `n` rows of `batch` as showing `to` instead of `from`.
     pub(crate) fn moved(
         &mut self,
         batch: i64,
@@ -100,7 +100,7 @@ impl Totals {
         self.add(batch, to_provider, to, n);
     }
 
-    /// How many rows of `batch` are to be counted as cancelled.
+    /// Returns by how much the count of cancelled rows of `batch` grows.
     pub(crate) fn cancelled(&self, batch: i64) -> i64 {
         let of_batch = self.providers.iter().filter(|((of, _), _)| *of == batch);
         of_batch.map(|(_, delta)| delta.cancelled).sum()
@@ -110,13 +110,14 @@ impl Totals {
         if let Some(count) = self.provider(batch, provider).count(state) {
             *count += n;
         }
-        // A row that is for a moment shown as idle is on its way to another state of unfinished.
+        // A row shows an idle reveal only for a moment, on its way to another unfinished state.
         if !state.is_finished() && state != RevealState::Idle {
             self.batches.entry(batch).or_default().unfinished += n;
         }
     }
 
-    /// `batch` reserves (or, negative, releases) credits for `people` it asks (or did not ask after all).
+    /// Reserves credits of `batch` for `people` that it asks. Negative values release credits for people who were not asked
+    /// after all.
     pub(crate) fn reserve(
         &mut self,
         batch: i64,
@@ -129,7 +130,7 @@ impl Totals {
         delta.reserved += credits;
     }
 
-    /// What `batch` had reserved became `spent`.
+    /// Turns credits that `batch` had reserved into `spent` credits.
     pub(crate) fn spend(
         &mut self,
         batch: i64,
@@ -144,7 +145,7 @@ impl Totals {
         delta.people_found += i64::from(found);
     }
 
-    /// What `batch` had reserved to have a person looked up became `spent`.
+    /// Turns credits that `batch` had reserved for the lookup of a person into `spent` credits.
     pub(crate) fn look_up(
         &mut self,
         batch: i64,
@@ -156,25 +157,24 @@ impl Totals {
         self.provider(batch, provider).looked_up += spent;
     }
 
-    /// `batch` was served beside others of its priority.
+    /// Counts how many times `batch` was served beside other batches of its priority.
     pub(crate) fn was_served(&mut self, batch: i64, provider: Provider, times: i64) {
         self.provider(batch, provider).served += times;
     }
 
-    /// The provider has no number of so many `people` that `batch` asked for; negative, where it
-    /// thought better of it.
+    /// Counts `people` of `batch` of whom the provider has no number. A negative count takes back an earlier such answer.
     pub(crate) fn not_found(&mut self, batch: i64, provider: Provider, people: i64) {
         self.provider(batch, provider).people_not_found += people;
     }
 
-    /// What `batch` had reserved may or may not have been spent: the person expired.
+    /// Writes off credits that `batch` had reserved for a person who expired. The credits may or may not have been spent.
     pub(crate) fn write_off(&mut self, batch: i64, provider: Provider, reserved: Credits) {
         let delta = self.provider(batch, provider);
         delta.reserved -= reserved;
         delta.written_off += reserved;
     }
 
-    /// A late answer says what became of credits that had been written off.
+    /// Undoes a write-off, since a late answer tells whether the credits were spent.
     pub(crate) fn write_back(&mut self, batch: i64, provider: Provider, reserved: Credits) {
         self.write_off(batch, provider, -reserved);
     }
@@ -205,7 +205,7 @@ impl Totals {
         if rows.is_empty() {
             return Ok(());
         }
-        // A batch that was purged may still be named by a call that others were in, too.
+        // The join leaves out purged batches: a call that also had members of other batches may still name one.
         conn.execute(
             "INSERT INTO batch_totals (batch_id, provider, queued, asked, retrying, found,
                 not_found, failed, expired, cancelled, people_asked, people_found, people_not_found, credits_reserved, credits_spent, written_off, served, credits_looked_up)
@@ -258,8 +258,8 @@ impl Totals {
             return Ok(());
         }
         if rows.len() > 1 {
-            // The update below takes its rows in an order of the planner's. New rows of `batch_totals` hold a lock on
-            // their batch's key, which this one must not wait for.
+            // The update below locks its rows in an order that the planner chooses, so they are locked in order here. New rows
+            // of `batch_totals` hold a lock on their batch's key, which this query must not wait for.
             let _: Vec<(i64,)> = conn.fetch_all(
                 "SELECT id FROM batches WHERE id IN (
                     SELECT CAST(e.value->>'id' AS BIGINT) FROM EACH($1) AS e) ORDER BY id FOR NO KEY UPDATE",
@@ -291,12 +291,12 @@ impl Totals {
     }
 }
 
-/// Every row of a batch is finished.
+/// Logs that every row of a batch is finished.
 pub(crate) fn log_end(batch_id: &str, rows: i64) {
     tracing::info!(batch_id, rows, "batch finished");
 }
 
-/// Counts the rows that show `ids`, as leaving their state for another. The reveals must be locked.
+/// Counts the rows that show `ids` as moving from the reveal's state to the state `to`. The reveals must be locked.
 pub(crate) async fn count_rows(
     conn: &mut Conn,
     totals: &mut Totals,

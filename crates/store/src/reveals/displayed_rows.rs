@@ -14,7 +14,7 @@ use crate::reveals::waterfall::{Move, States, Waterfall, moves, touched};
 /// The reveal that a row displays, its batch, and whether it shares the charge (1).
 pub(crate) type RowShowing = (i64, i64, i64);
 
-/// The rows that show these people and haven't ended by themselves.
+/// Returns the rows that show these people and that haven't ended on their own.
 pub(crate) async fn rows_showing(conn: &mut Conn, ids: &[i64]) -> Result<Vec<RowShowing>> {
     Ok(fetch_by_ids(
         conn,
@@ -25,7 +25,7 @@ pub(crate) async fn rows_showing(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Row
     .await?)
 }
 
-/// Those of `ids` that are steps of waterfalls. Changes of any other move no row.
+/// Returns those of `ids` that are steps of waterfalls. Changes of other reveals move no row.
 pub(crate) async fn in_waterfalls(conn: &mut Conn, ids: &[i64]) -> Result<HashSet<i64>> {
     let listed: Vec<(i64,)> =
         fetch_by_ids(conn, "SELECT f.reveal_id FROM IDS OF row_waterfall f BY f.reveal_id", ids)
@@ -33,7 +33,7 @@ pub(crate) async fn in_waterfalls(conn: &mut Conn, ids: &[i64]) -> Result<HashSe
     Ok(listed.into_iter().map(|(id,)| id).collect())
 }
 
-/// Has rows that list any of `ids` show the step that they are at, as these stand now; gives the reveals that rows
+/// Makes rows that list any of `ids` show the step that follows from the current states. Returns the reveals that rows
 /// began or ceased to show. `ids` must be locked.
 pub(crate) async fn redisplay(
     conn: &mut Conn,
@@ -57,7 +57,7 @@ pub(crate) async fn redisplay(
             write(conn, totals, &moving, &states).await?;
             return Ok(touched(&moving));
         }
-        // What decides where a row goes must hold until it is written: it is read once more under the locks.
+        // The states that decide where a row goes must hold until the row is written, so they are read again under the locks.
         lock_states(conn, &missing).await?;
         locked.extend(missing);
     }
@@ -75,7 +75,7 @@ record! {
     }
 }
 
-/// Those of these people who were found, and without a number that is, or may be, a mobile one.
+/// Returns those of these people who were found, but without a number that is or may be a mobile number.
 pub(crate) async fn without_mobile(
     conn: &mut Conn,
     ids: impl IntoIterator<Item = i64>,
@@ -94,7 +94,7 @@ pub(crate) async fn without_mobile(
     Ok(found.into_iter().map(|(id,)| id).collect())
 }
 
-/// The rows that list any of `ids` and haven't ended, and how all their steps stand.
+/// Returns the rows that list any of `ids` and haven't ended, and the states of all their steps.
 pub(crate) async fn read_waterfalls(
     conn: &mut Conn,
     ids: &[i64],
@@ -139,7 +139,7 @@ pub(crate) async fn read_waterfalls(
     Ok((found, states))
 }
 
-/// Locks reveals in the order of their numbers, and reads how they stand.
+/// Locks reveals in the order of their ids, and reads their states.
 pub(crate) async fn lock_states(conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<States> {
     let found: Vec<(i64, String, String)> = conn
         .fetch_all(

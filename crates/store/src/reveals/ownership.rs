@@ -1,4 +1,4 @@
-//! Which reveals are queued, and which batch owns each: a reveal is queued exactly while a row wants it, and is owned by the
+//! The queue of reveals, and the batch that owns each. A reveal is queued exactly while a row wants it, and is owned by the
 //! batch that is served soonest.
 
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ pub(crate) async fn assign_owners(
     Ok(())
 }
 
-/// Rows of cancelled batches that went on past numbers of another type show these again.
+/// Makes rows of cancelled batches that went on past numbers of another type show those numbers again.
 async fn show_kept_numbers(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -126,10 +126,10 @@ async fn end_cancelled_rows(
     Ok(())
 }
 
-/// Sets the owning batch of each, or none where no row displays the person. An idle one that no row displays stays as it is.
+/// Sets the owning batch of each reveal, or none if no row displays it. An idle reveal that no row displays is not changed.
 async fn place(conn: &mut Conn, ids: &[i64]) -> Result<BTreeMap<i64, Option<i64>>> {
-    // The sum keeps Postgres from reading all rows of a batch: of new tables it doesn't know which index
-    // names fewer.
+    // The sum `w.batch_id + 0` keeps Postgres from reading all rows of a batch: without statistics on a new table, it
+    // doesn't know which index yields fewer rows.
     let placed: Vec<(i64, Option<i64>)> = conn
         .fetch_all(
             "UPDATE reveals SET unclaimed = 0, owner = (

@@ -1,12 +1,12 @@
-//! What one more person may cost a batch with a ceiling: by that it is judged whether it is full.
+//! The price of one more person for a batch with a ceiling. This price decides whether the ceiling is reached.
 
 use db::Conn;
 use jobs::{Credits, Provider};
 
 use crate::error::Result;
 
-/// Writes down what one more person may cost, where a batch with a ceiling waits: whether it is full is judged by that.
-/// Whether any was judged by another price. Counts are locked last of all, so this is a transaction of its own.
+/// Writes the price of one more person to waiting batches with a ceiling. Returns whether any batch had another price.
+/// Counts are locked last of all, so this needs its own transaction.
 pub(crate) async fn reprice(conn: &mut Conn, provider: Provider, price: Credits) -> Result<bool> {
     let stale: Vec<(i64,)> = conn
         .fetch_all(

@@ -1,4 +1,4 @@
-//! Moving people from state to state, with the rows that show them counted along.
+//! Moves people from state to state, and counts the rows that show them accordingly.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::reveals::waterfall::{States, waits};
 /// The key of reveals: their ids.
 pub(crate) const REVEAL: Key = Key { of: "reveals.id", by: "id", within: None };
 
-/// What is written with a new state.
+/// A new state, and the columns that are written with it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Change<'a> {
     pub(crate) to: RevealState,
@@ -32,7 +32,7 @@ impl Change<'_> {
     }
 }
 
-/// Moves `ids`, whatever state they are in. The reveals must be locked.
+/// Moves `ids` to the new state, whatever state they are in. The reveals must be locked.
 pub(crate) async fn shift(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -75,8 +75,8 @@ pub(crate) async fn reopen(
     follow(conn, totals, ids, ids, now).await
 }
 
-/// What new states mean for rows and queue: rows that list any of `changed` show the step that they are at; whom rows
-/// show now comes into the queue, and whom none shows any more leaves it, those of `waiting` among them.
+/// Applies new states to rows and queue. Rows that list any of `changed` show the step that they are at. Reveals that rows
+/// show now enter the queue, and reveals that no row shows any more leave it; this includes the reveals in `waiting`.
 pub(crate) async fn follow(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -90,8 +90,8 @@ pub(crate) async fn follow(
     display_charges_again(conn, &touched).await
 }
 
-/// People who turned out to be one: each of the first gives way to the second, as long as it waits. Rows that list it,
-/// at whichever step, list the other instead, and each once.
+/// Merges reveals that turned out to be one person's. The first of each pair gives way to the second if the first waits.
+/// Rows that list the first, at any step, list the second instead, and only once.
 pub(crate) async fn give_way(
     conn: &mut Conn,
     totals: &mut Totals,

@@ -10,8 +10,8 @@ use crate::error::Result;
 /// A person taken from the queue: id, subject, attempts, the call to repeat.
 pub(crate) type CandidateRow = (i64, String, i64, Option<i64>);
 
-/// A claim stores its cursor only after so many ids: seldom enough for claims of few people, and soon enough that the next
-/// claims skip little.
+/// The number of ids after which a claim stores its cursor: rarely enough for claims of few people, and often enough that
+/// the next claims skip few ids.
 const NOTED_AFTER: i64 = 200;
 
 /// The ids of the people who came with a batch, from the first that may be unclaimed.
@@ -24,14 +24,14 @@ pub(crate) struct UnclaimedRange {
     pub(crate) last: i64,
 }
 
-/// How far a claim went in an unclaimed range.
+/// The place that a claim reached in an unclaimed range.
 pub(crate) struct Cursor {
     range: UnclaimedRange,
-    /// The last id that it looked at.
+    /// The last id that the claim looked at.
     to: i64,
 }
 
-/// Adds the ids from `first` to `last`, which follow those that came before.
+/// Adds the ids from `first` to `last`, which follow the ids of earlier chunks.
 pub(crate) async fn add(
     conn: &mut Conn,
     batch: i64,
@@ -56,7 +56,7 @@ impl UnclaimedRange {
         provider: Provider,
         most: usize,
     ) -> Result<Vec<CandidateRow>> {
-        // The empty text keeps SQLite from looking up all people of the provider, to put them in order.
+        // The empty text keeps SQLite from looking up all people of the provider in order to sort them.
         Ok(conn.fetch_all(
             "SELECT id, subject, attempts, repeat_of FROM reveals
              WHERE id >= $1 AND id <= $2 AND owner = $3 AND provider || '' = $4 AND state = 'queued' AND unclaimed = 1
@@ -66,7 +66,7 @@ impl UnclaimedRange {
         .await?)
     }
 
-    /// How many of them wait, counted up to `most`.
+    /// Returns how many people of the range wait, counted up to `most`.
     pub(crate) async fn count(
         &self,
         conn: &mut Conn,
@@ -84,14 +84,14 @@ impl UnclaimedRange {
         Ok(usize::try_from(waiting).unwrap_or(0))
     }
 
-    /// The cursor after all ids were looked at, or those up to `last`.
+    /// Returns the cursor after a claim that looked at all ids, or at the ids up to `last`.
     pub(crate) fn cursor(&self, last: Option<i64>) -> Cursor {
         Cursor { range: *self, to: last.map_or(self.last, |last| last.min(self.last)) }
     }
 }
 
-/// Has later claims begin at the first person who was not asked, because no batch could pay or another transaction had the
-/// row locked.
+/// Makes later claims begin at the first person who was not asked because no batch could pay or because another transaction
+/// had the row locked.
 pub(crate) async fn advance(conn: &mut Conn, provider: Provider, cursor: &Cursor) -> Result<()> {
     let Cursor { range: UnclaimedRange { batch, next, last }, to } = *cursor;
     if to < last && to - next < NOTED_AFTER {

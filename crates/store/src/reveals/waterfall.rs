@@ -1,5 +1,5 @@
-//! Which step of its waterfall a row shows, and which rows show another when people's states change. Values only: the
-//! database is read and written by `displayed_rows`.
+//! The step of its waterfall that a row shows, and the rows that show another step when states change. This module works on
+//! values only; `displayed_rows` reads and writes the database.
 
 #[cfg(test)]
 mod tests;
@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jobs::{Provider, RevealState};
 
-/// How a step of a waterfall stands.
+/// The standing of one step of a waterfall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) state: RevealState,
-    /// The person was found, and only with numbers of another type than the row wants.
+    /// The person was found, but only with numbers of another type than the row wants.
     pub(crate) lacks: bool,
 }
 
@@ -22,9 +22,9 @@ impl From<RevealState> for Step {
     }
 }
 
-/// The step that a row shows, by its steps in their order: the first that is found with what the row wants, else the first
-/// at which the row stops, else the last. Where other numbers were found, the row goes on past them; it shows them again
-/// once nothing can come any more. None where there are no steps.
+/// Returns the step that a row shows: the first step that is found with a number that the row wants, else the first step at
+/// which the row stops, else the last step. The row goes on past a step at which only other numbers were found, and shows
+/// that step again once no further result can come. Returns `None` if there are no steps.
 pub(crate) fn displayed_step<S: Into<Step>>(steps: impl IntoIterator<Item = S>) -> Option<usize> {
     let (mut stop, mut other, mut last) = (None, None, None);
     for (nth, step) in steps.into_iter().map(Into::into).enumerate() {
@@ -40,19 +40,20 @@ pub(crate) fn displayed_step<S: Into<Step>>(steps: impl IntoIterator<Item = S>) 
     stop.filter(goes_on).map(|(nth, _)| nth).or(other).or(last)
 }
 
-/// The step whose numbers a row has beside what it shows: the first that was found, but not with what the row wants.
+/// Returns the step whose numbers a row shows in addition to its displayed step: the first step that was found, but without
+/// a number that the row wants.
 pub(crate) fn kept_step<S: Into<Step>>(steps: impl IntoIterator<Item = S>) -> Option<usize> {
     let steps: Vec<Step> = steps.into_iter().map(Into::into).collect();
     let kept = steps.iter().position(|step| step.lacks)?;
     (displayed_step(steps) != Some(kept)).then_some(kept)
 }
 
-/// Whether a reveal in this state waits to be asked, or for a row that wants it.
+/// Returns whether a reveal in this state waits to be asked, or waits for a row that wants it.
 pub(crate) fn waits(state: RevealState) -> bool {
     matches!(state, RevealState::Idle | RevealState::Queued | RevealState::Retrying)
 }
 
-/// How reveals stand, by their ids.
+/// The providers and states of reveals, by their ids.
 pub(crate) type States = BTreeMap<i64, (Provider, RevealState)>;
 
 /// A row that asks several providers in turn.
@@ -64,7 +65,7 @@ pub(crate) struct Waterfall {
     pub(crate) shown: i64,
     /// The reveals of its steps, in their order.
     pub(crate) steps: Vec<i64>,
-    /// Those of them that were found, and only with numbers of another type than the row wants.
+    /// Those of the steps that were found, but only with numbers of another type than the row wants.
     pub(crate) lacking: BTreeSet<i64>,
 }
 
@@ -75,13 +76,13 @@ pub(crate) struct Move {
     pub(crate) row: i64,
     pub(crate) from: i64,
     pub(crate) to: i64,
-    /// The reveal whose numbers it has beside what it shows.
+    /// The reveal whose numbers the row shows in addition.
     pub(crate) kept: Option<i64>,
 }
 
 impl Waterfall {
-    /// Where the row goes as the reveals stand; none where it stays. A step whose reveal is not among `states` is
-    /// passed over.
+    /// Returns the move that follows from the states of the reveals, or `None` if the row stays. A step whose reveal is not
+    /// among `states` is skipped.
     pub(crate) fn next(&self, states: &States) -> Option<Move> {
         let step = |id: &i64| Step { state: states[id].1, lacks: self.lacking.contains(id) };
         let known: Vec<i64> =
@@ -93,13 +94,13 @@ impl Waterfall {
     }
 }
 
-/// What follows for the rows: those that show another reveal from now on. One look is enough, since what the moves
-/// cause (a reveal comes into the queue or leaves it) changes no row's displayed step.
+/// Returns the moves of all rows that show another reveal from now on. One pass is enough, since the effect of a move (a
+/// reveal enters or leaves the queue) changes no row's displayed step.
 pub(crate) fn moves(rows: &[Waterfall], states: &States) -> Vec<Move> {
     rows.iter().filter_map(|row| row.next(states)).collect()
 }
 
-/// The reveals that rows began or ceased to show.
+/// Returns the reveals that rows began or ceased to show.
 pub(crate) fn touched(moves: &[Move]) -> BTreeSet<i64> {
     moves.iter().flat_map(|moved| [moved.from, moved.to]).collect()
 }

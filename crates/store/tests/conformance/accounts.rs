@@ -1,4 +1,4 @@
-//! What the ledger says was spent, beside what the account says.
+//! The spending by the ledger, compared with the balance of the account.
 
 use jobs::Provider::Ocean;
 use jobs::outcome::Balance;
@@ -31,7 +31,7 @@ async fn read(b: &Bench, credits: i64) {
     answered(b, asked(b).await, credits).await;
 }
 
-/// Two people of whom each has a number.
+/// Submits two people, and finds a number for each.
 async fn find_two(b: &Bench, from: u32) {
     b.submit(&oceans(from..=from + 1)).await;
     let call = b.claim_one(Ocean).await;
@@ -44,8 +44,8 @@ async fn left(b: &Bench) -> i64 {
     b.database.number(left).await
 }
 
-/// Whether the account's answer counts these two already can't be told. They are taken off: an account that seems
-/// emptier than it is does no harm.
+/// The balance may or may not include these two charges already. The ledger subtracts them, because an account that
+/// seems emptier than it is does no harm.
 async fn what_is_booked_while_a_balance_is_asked_makes_no_account_fuller(b: &Bench) {
     let asked = asked(b).await;
     find_two(b, 1).await;

@@ -1,4 +1,4 @@
-//! A webhook address that has leaked: what comes to it is kept once, bounded, and changes nothing that is final.
+//! A webhook address that has leaked: bodies sent to it are kept once, their number is bounded, and no final result changes.
 
 use jobs::Provider::Ocean;
 use jobs::Reception;
@@ -30,7 +30,7 @@ async fn came(b: &Bench, call: &ClaimedCall, body: &[u8], malformed: bool) {
     b.store.store_webhook(webhook).await.unwrap();
 }
 
-/// Bodies that are kept, entries of the log, and those that wait to be applied.
+/// Counts of kept bodies, of log entries, and of webhooks that wait to be applied.
 async fn inbox(b: &Bench) -> [i64; 3] {
     let mut counts = [0; 3];
     for (count, wanted) in counts.iter_mut().zip(["body IS NOT NULL", "TRUE", "outcome IS NULL"]) {
@@ -57,7 +57,7 @@ async fn one_that_can_be_read_now_is_applied(b: &Bench) {
     came(b, &call, b"new words", true).await;
     came(b, &call, b"new words", true).await;
     assert_eq!(inbox(b).await, [1, 1, 0]);
-    // After an upgrade it is sent once more.
+    // After an upgrade the same webhook comes once more.
     came(b, &call, b"new words", false).await;
     assert_eq!(inbox(b).await, [1, 2, 1]);
     let stored = b.store.pending_webhooks(10, 1 << 20).await.unwrap().remove(0);

@@ -1,4 +1,4 @@
-//! What came of a request, and what that means for its people and the gate.
+//! The outcomes of requests, and their effects on people and the gate.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ on_both!(
     a_probe_that_was_not_sent_is_tried_again,
 );
 
-/// State, reason, whether it blocks everything, and how long it is closed for.
+/// The gate's state and reason, whether it blocks all requests, and how long it stays closed.
 async fn gate(
     b: &Bench,
     provider: jobs::Provider,

@@ -1,4 +1,4 @@
-//! The account: when it is asked, and what its answer means.
+//! Balance requests: when they are due, and the effects of their answers.
 
 use std::time::Duration;
 
@@ -162,7 +162,7 @@ async fn a_broken_provider_is_probed_for_free(b: &Bench) {
     assert_eq!(b.claim_one(Ocean).await.people.len(), 2);
 }
 
-/// The balance is fine and orders are not: one small request after each balance, ever more seldom.
+/// Balance requests succeed and orders fail: one small order follows each balance, at growing intervals.
 async fn a_partial_outage_costs_one_person_a_probe(b: &Bench) {
     read(b, 100_000).await;
     broken(b).await;

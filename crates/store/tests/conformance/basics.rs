@@ -1,4 +1,4 @@
-//! The plain walk: submitted, claimed, accepted, answered.
+//! The usual course: submitted, claimed, accepted, answered.
 
 use jobs::Provider::{Clodura, Ocean};
 use store::{Actor, Applied, Origin};
@@ -14,8 +14,8 @@ on_both!(
     what_is_joined_is_compared_alike,
 );
 
-/// Postgres finds nothing by an index whose collation is another than the comparison's: a join of a call with its gate read
-/// all calls there were.
+/// Postgres uses no index whose collation differs from the comparison's. With two collations, a join of a call with its
+/// gate read all calls.
 async fn what_is_joined_is_compared_alike(b: &Bench) {
     if !b.store.is_postgres() {
         return;

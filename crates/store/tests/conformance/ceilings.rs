@@ -1,4 +1,4 @@
-//! Who pays, and up to where: batches' ceilings and the account.
+//! Which batch pays, and up to which limit: ceilings and the account.
 
 use std::sync::Arc;
 

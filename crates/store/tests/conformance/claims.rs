@@ -1,4 +1,4 @@
-//! Who goes into which call, how many, how fast.
+//! Which people go into which call, how many, and how fast.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ async fn the_rate_spaces_calls(b: &Bench) {
         let paced = b.store.claim_reveals(slow.clone()).await.unwrap();
         assert!(paced.calls.is_empty() && paced.paced);
         let wait = paced.again_at.unwrap().since(b.store.now());
-        // The first of them leaves at once; each may be claimed 20 ms before it leaves.
+        // The first call leaves at once; each call may be claimed 20 ms before it leaves.
         assert!(wait > 480 * SECOND / 1000 && wait <= 500 * SECOND / 1000, "{wait:?}");
         b.advance(wait).await;
     }
@@ -165,7 +165,7 @@ async fn a_silent_webhook_url_is_doubted(b: &Bench) {
     assert_eq!(b.claim_as(ask).await.len(), 0, "all forty are asked");
 }
 
-/// One webhook that was lost among others that came is no reason to doubt the address, however quiet it is then.
+/// A single lost webhook among received ones is no reason to doubt the address, however long the silence after it.
 async fn one_lost_webhook_is_no_reason_to_doubt(b: &Bench) {
     b.submit(&oceans(1..=30)).await;
     let ask = ClaimReveals { canary: 10, calls: 1, people: 10, ..b.ask(Ocean) };
@@ -193,7 +193,7 @@ async fn a_paused_provider_is_left_alone(b: &Bench) {
     assert_eq!(b.states(batch).await, ["held"; 4]);
 }
 
-/// Waits at Clodura for `batch`, and nobody in it wants that any more.
+/// Submits a batch with two people queued at Clodura. The row of the first one doesn't need that result any more.
 async fn unwanted_at_clodura(b: &Bench) -> i64 {
     let batch = b.submit(&[ocean("o1").clodura("c1"), clodura("c2")]).await;
     let call = b.claim_one(Ocean).await;
@@ -242,7 +242,7 @@ async fn a_submit_that_died_keeps_nobody_from_a_batch_at_its_ceiling(b: &Bench) 
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
     let died = b.begin(Options::default()).await;
     b.load(&died, &oceans(2..=3)).await;
-    // Whose turn they have is decided once more.
+    // The owner of the people is decided once more.
     let cancelled = b.submit(&oceans(2..=3)).await;
     b.cancel(cancelled).await;
     b.check("decided").await;

@@ -1,4 +1,4 @@
-//! Transactions that lock the same people, side by side: none waits for another that waits for it.
+//! Concurrent transactions that lock the same people: none of them deadlocks.
 
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
@@ -13,11 +13,11 @@ async fn lock(other: &mut Transaction<'static, Postgres>, sql: &str) {
     done.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// Results lock people first, and then their batches. Only Postgres has several writers.
+/// Results lock people first, then their batches, so publishing must do the same. Only Postgres has several writers.
 async fn publishing_locks_people_before_the_batch(b: &Bench) {
     let batch = b.begin(Options::default()).await;
     b.load(&batch, &oceans(1..=2)).await;
-    // It becomes the owner of both, although it is still loading.
+    // The later batch becomes the owner of both people, although it is still loading.
     let later = b.begin(Options::default()).await;
     b.load(&later, &oceans(1..=2)).await;
     let Some(mut other) = b.database.transaction().await else { return b.publish(&batch).await };
@@ -30,12 +30,12 @@ async fn publishing_locks_people_before_the_batch(b: &Bench) {
     publishing.await.unwrap().unwrap();
 }
 
-/// Postgres gives one of those up that wait for each other; it may be the submit.
+/// Postgres aborts one transaction of a deadlock; it may be the submit's.
 async fn a_submit_that_meets_a_deadlock_goes_on(b: &Bench) {
     b.submit(&oceans(1..=2)).await;
     let again = b.begin(Options::default()).await;
     let Some(mut other) = b.database.transaction().await else { return };
-    // Whoever waits looks for a circle after a second, so the submit is the first to; where one may say so, the only one.
+    // A waiting transaction checks for a deadlock after a second, so the submit checks first; for a superuser, it alone does.
     lock(
         &mut other,
         "SELECT CASE WHEN rolsuper THEN set_config('deadlock_timeout', '1h', TRUE) END

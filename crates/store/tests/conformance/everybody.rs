@@ -1,4 +1,4 @@
-//! What everybody is answered is nobody's result, and what ends one trouble of a provider ends no other.
+//! An answer that all people get is no person's result, and the end of one of a provider's faults ends no other fault.
 
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ on_both!(
     polls_and_balances_end_no_streak_of_broken_orders,
 );
 
-/// The longest run of 404s before anything is known.
+/// The longest run of 404s that is believed while no 404 is confirmed.
 const LONGEST: u32 = 50;
 
 fn cloduras(n: u32) -> Vec<Who> {
     (1..=n).map(|n| clodura(&format!("c{n}"))).collect()
 }
 
-/// People whom Clodura is asked for first, and Ocean after it.
+/// People for whom Clodura is asked first, then Ocean.
 fn in_turn(n: u32) -> Vec<Who> {
     let both = |n| ocean(&format!("o{n}")).clodura(&format!("c{n}")).by(&[Clodura, Ocean]);
     (1..=n).map(both).collect()
@@ -44,7 +44,7 @@ async fn claim_some(b: &Bench, calls: usize) -> Vec<ClaimedCall> {
     b.claim_as(ClaimReveals { calls, ..b.ask(Clodura) }).await
 }
 
-/// Answers the next `n` with 404.
+/// Answers the next `n` calls with 404.
 async fn all_without_number(b: &Bench, n: u32) {
     for call in claim_some(b, n as usize).await {
         no_number(b, &call).await;
@@ -65,7 +65,7 @@ async fn a_404_for_everybody_is_nobodys_result(b: &Bench) {
     let batch = b.submit(&cloduras(200)).await;
     all_without_number(b, LONGEST).await;
     assert_eq!(b.count(batch, "not_found").await, LONGEST as usize);
-    // They are out together, and answered one after the other.
+    // The calls are out together, and answered one after the other.
     let out = claim_some(b, 32).await;
     for call in &out {
         no_number(b, call).await;
@@ -94,7 +94,7 @@ async fn a_404_for_everybody_is_nobodys_result(b: &Bench) {
     b.check_paid_once().await;
 }
 
-/// The endpoint is back before the last of its wrong answers is written down.
+/// The endpoint works again before the last of its wrong answers is written down.
 async fn calls_that_were_out_when_404s_were_doubted_say_nothing_about_people(b: &Bench) {
     let batch = b.submit(&cloduras(200)).await;
     all_without_number(b, LONGEST).await;
@@ -118,7 +118,7 @@ async fn calls_that_were_out_when_404s_were_doubted_say_nothing_about_people(b: 
     b.check_paid_once().await;
 }
 
-/// Those that are written down together are doubted together; the few behind them are of the same run.
+/// 404s that are written down together are doubted together. The few that follow belong to the same run.
 async fn many_404s_at_once_leave_none_to_be_believed_behind_them(b: &Bench) {
     let batch = b.submit(&cloduras(200)).await;
     all_without_number(b, LONGEST - 10).await;
@@ -195,7 +195,7 @@ async fn balance(b: &Bench, credits: i64) {
     b.store.record_balance(claimed, Ok(balance), Some(200), price, &b.policy).await.unwrap();
 }
 
-/// An order for one person, whose fate is not known.
+/// Sends an order for one person whose outcome stays unknown.
 async fn break_once(b: &Bench) {
     let one = ClaimReveals { people: 1, calls: 1, ..b.ask(Ocean) };
     b.unknown(&b.claim_as(one).await.remove(0)).await;
@@ -212,7 +212,7 @@ async fn credits_that_come_back_leave_a_gate_on_probation(b: &Bench) {
         break_once(b).await;
     }
     assert_eq!(gate(b, Ocean).await, closed("provider_broken"));
-    // Twice the balance is fine, and the order after it is not: the wait has doubled twice.
+    // Twice a balance succeeds and the next order fails, so the wait doubles twice.
     for minutes in [1, 2] {
         b.advance(minutes * MINUTE).await;
         balance(b, 1000).await;
@@ -220,7 +220,7 @@ async fn credits_that_come_back_leave_a_gate_on_probation(b: &Bench) {
     }
     b.advance(4 * MINUTE).await;
     balance(b, 1000).await;
-    // The next one says that the account is empty, and it is filled up.
+    // The next order says that the account is empty; then the account is topped up.
     b.refuse(&b.claim_one(Ocean).await, 402, Refusal::CreditsInsufficient).await;
     assert_eq!(gate(b, Ocean).await, closed("credits_insufficient"));
     balance(b, 0).await;

@@ -1,4 +1,4 @@
-//! Batches of one priority share what a provider takes; a higher one goes first.
+//! Batches of one priority share a provider's capacity; a batch of higher priority goes first.
 
 use jobs::Provider::{Clodura, Ocean};
 use store::{ClaimReveals, ClaimedCall};
@@ -21,7 +21,7 @@ fn people(of: fn(&str) -> Who, name: &str, many: usize) -> Vec<Who> {
     (1..=many).map(|n| of(&format!("{name}{n}"))).collect()
 }
 
-/// How many of these calls' people have ids that begin so.
+/// How many of these calls' people have ids that begin with `name`.
 fn named(calls: &[ClaimedCall], name: &str) -> usize {
     let people = calls.iter().flat_map(|call| &call.people);
     people
@@ -55,7 +55,7 @@ async fn several_slots_are_shared(b: &Bench) {
     assert_eq!(shares, [15, 15, 2]);
 }
 
-/// One request at a time, and batches whose people other batches own: each request has a person.
+/// One request at a time, and batches whose people are owned by other batches: every request has a person.
 async fn a_batch_that_only_shares_keeps_no_place_free(b: &Bench) {
     let ten = people(clodura, "a", 10);
     b.submit(&ten).await;

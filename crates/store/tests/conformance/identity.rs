@@ -1,4 +1,4 @@
-//! Who is who: what files and answers say of it, and what becomes of the rows.
+//! Identities: the evidence from files and answers, and its effects on rows.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ on_both!(
 
 const FAILED: RetryStates = RetryStates { failed: true, expired: false, cancelled: false };
 
-/// Claims all people of Clodura's, in order.
+/// Claims all people at Clodura; returns them in order.
 async fn asked(b: &Bench) -> Vec<String> {
     let mut asked: Vec<String> = Vec::new();
     for call in b.claim(Clodura).await {
@@ -46,7 +46,7 @@ async fn asked(b: &Bench) -> Vec<String> {
     asked
 }
 
-/// A person who is asked for at Clodura and found.
+/// Submits a person that is asked for at Clodura and found.
 async fn found_as(b: &Bench, who: crate::harness::people::Who, id: &str) -> i64 {
     let batch = b.submit(&[who]).await;
     let call = b.claim_one(Clodura).await;
@@ -135,7 +135,7 @@ async fn an_address_stays_ambiguous_when_one_of_its_people_is_erased(b: &Bench) 
     assert_eq!(b.states(batch).await, ["cancelled", "found"]);
 }
 
-/// One person under two ids, both found before that was known.
+/// Finds one person under two identifiers, then submits a row that joins them.
 async fn found_twice(b: &Bench) {
     found_as(b, clodura("c1"), "c1").await;
     found_as(b, linkedin("jane"), "").await;

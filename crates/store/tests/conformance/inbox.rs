@@ -100,7 +100,7 @@ async fn malformed_bodies_are_kept_apart(b: &Bench) {
     assert_eq!(b.database.number(log).await, 2);
 }
 
-/// The worker stops waiting for a database that is away, and puts the body into a file: it must not stay in memory, too.
+/// When the database is away, the worker stops waiting and writes the body to a file. The body must not stay in memory, too.
 async fn a_body_leaves_memory_when_its_caller_gives_up(b: &Bench) {
     let mut held = b.database.hold_writes("webhook_inbox").await;
     let store = b.store.clone();

@@ -1,4 +1,4 @@
-//! One bad id never fails the others.
+//! A bad id never fails another person.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ async fn a_place_that_does_not_exist_splits_the_call(b: &Bench) {
     assert_eq!(sizes, [2, 2], "the same request once more would be refused once more");
 }
 
-/// A provider that refuses a request with a bad id in it and says no more; returns its requests.
+/// Plays a provider that refuses each request with a bad id, without naming the id; returns the number of requests.
 async fn isolate(b: &Bench, bad: &BTreeSet<String>) -> usize {
     let mut requests = 0;
     loop {
@@ -73,7 +73,7 @@ async fn bad_ids_among_many_are_found_by_halving(b: &Bench) {
         let bad = places.iter().take(n as usize).map(|p| format!("ocean:o{p}")).collect();
         b.advance(24 * HOUR).await;
         let requests = isolate(b, &bad).await;
-        // Each bad id costs a path of halvings, two requests a level.
+        // Each bad id costs one path of halvings, with two requests per level.
         assert!(requests <= 1 + 2 * 6 * n as usize, "{n} bad ids cost {requests} requests");
         for row in b.shown(batch).await {
             let person = format!("ocean:{}", row.person.clone().unwrap());

@@ -59,7 +59,7 @@ impl Bench {
         self.check("a lookup was answered").await;
     }
 
-    /// Thousandths of credits: all that was spent at Ocean, of that by lookups, reserved, and written off.
+    /// Credits at Ocean, in thousandths: spent, the part spent by lookups, reserved, and written off.
     async fn ocean_credits(&self) -> (i64, i64, i64, i64) {
         self.database
             .one(
@@ -157,7 +157,7 @@ async fn a_row_that_knows_the_id_does_not_wait_for_a_lookup(b: &Bench) {
     assert_eq!(b.states(first).await, ["queued"; 2]);
     let lookup = b.lookup().await;
     assert_eq!(lookup.people, ["linkedin.com/in/bo"]);
-    // What a row says while a lookup is out counts for more than that nobody matched.
+    // An id that a row names while the lookup is out counts for more than the lookup's 'no match'.
     let third = b.submit(&[ocean("o2").linkedin("bo")]).await;
     b.matched(&lookup, &[None]).await;
     let call = b.reveal().await;
@@ -217,14 +217,14 @@ async fn what_is_unknown_is_asked_again_and_written_off(b: &Bench) {
     b.check("a lookup's outcome is unknown").await;
     assert_eq!(b.states(batch).await, ["queued"; 2]);
     assert_eq!(b.ocean_credits().await, (0, 0, 0, 100), "it may have cost something");
-    // Carefully: one person, until an answer comes.
+    // Small lookups of one person, until an answer comes.
     let again = b.lookup().await;
     assert_eq!(again.people.len(), 1);
     b.matched(&again, &[Some("o1")]).await;
     let rest = b.lookup().await;
     assert_eq!(rest.people.len(), 1);
     b.unknown(&rest).await;
-    // Never for ever.
+    // The repeats end at some point.
     for round in 0.. {
         let Some(call) = b.claim(Ocean).await.pop() else {
             if b.states(batch).await[1] == "failed" {
@@ -279,7 +279,7 @@ async fn a_lost_worker_s_lookup_is_asked_again(b: &Bench) {
     let outcomes: Vec<(String,)> = b.database.all("SELECT outcome FROM calls ORDER BY id").await;
     assert_eq!(outcomes[0].0, "unknown: its worker is gone; asked again");
     assert_eq!(outcomes[1].0, "1 of 2 matched");
-    // The worker was not gone after all, and tells what that lookup cost.
+    // The worker was alive after all, and reports the cost of the lookup.
     b.matched(&lost, &[Some("o1"), None]).await;
     assert_eq!(b.ocean_credits().await, (100, 100, 0, 0));
     assert_eq!(b.states(batch).await, ["queued", "not_found"]);
@@ -322,7 +322,7 @@ async fn a_bad_handle_fails_alone(b: &Bench) {
     b.check("one was named").await;
     assert_eq!(b.states(batch).await, ["queued", "failed", "queued"]);
     let call = b.lookup().await;
-    // Nobody is named: the halves are asked apart.
+    // The refusal names no person, so the halves are asked separately.
     b.refuse_request(&call).await;
     b.check("nobody was named").await;
     let halves = b.claim(Ocean).await;
@@ -423,7 +423,7 @@ async fn addresses_are_evidence_from_then_on(b: &Bench) {
     let call = b.reveal().await;
     b.accept(&call).await;
     b.webhook(&call, vec![found("o1")]).await;
-    // Known by the address at Clodura, and by the id at Ocean.
+    // Clodura knows the person by the address, Ocean by the id.
     let later = b.submit(&[linkedin("ada").unasked(Ocean), ocean("o1")]).await;
     assert_eq!(b.states(later).await, ["found"; 2]);
     assert!(b.claim(Clodura).await.is_empty() && b.claim(Ocean).await.is_empty());

@@ -1,7 +1,7 @@
 //! Every operation of the ledger, held to the same expectations on SQLite and Postgres.
 //!
-//! `scripts/postgres -- cargo test -p store` runs it all. No test sleeps: the clock is turned by hand,
-//! and what other tasks do is waited for with a bound.
+//! `scripts/postgres -- cargo test -p store` runs all tests. No test sleeps: the clock is turned by hand,
+//! and waits for other tasks are bounded.
 
 #![allow(
     clippy::unwrap_used,

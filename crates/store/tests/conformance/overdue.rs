@@ -1,4 +1,4 @@
-//! What time alone decides.
+//! Changes that time alone causes.
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::WorkerId;
@@ -87,8 +87,8 @@ async fn a_dead_worker_s_probe_leaves_the_gate_closed(b: &Bench) {
     assert_ne!(b.claim_one(Ocean).await.people, probe.people);
 }
 
-/// Whoever answers locks the gate, then calls: a sweep that took them the other way round would wait
-/// for it crosswise.
+/// An answer locks the gate, then calls. A sweep that locked calls before the gate could deadlock
+/// with it.
 async fn what_a_dead_worker_left_is_locked_after_the_gate(b: &Bench) {
     b.submit(&oceans(1..=3)).await;
     b.refuse(&b.claim_one(Ocean).await, 402, Refusal::CreditsPending).await;
@@ -126,7 +126,7 @@ async fn results_that_never_came(b: &Bench) {
     assert_eq!(b.states(later).await, ["expired"; 2], "perhaps paid: not asked again by itself");
 }
 
-/// Nobody expires, and nothing is paid for twice, because a clock jumped ahead.
+/// No person expires, and none is paid for twice, because a clock jumped ahead.
 async fn while_the_time_is_unsure_nothing_expires(b: &Bench) {
     let policy = jobs::Policy { unknown_grace: Some(HOUR), ..b.policy.clone() };
     b.submit(&oceans(1..=2)).await;
@@ -137,7 +137,7 @@ async fn while_the_time_is_unsure_nothing_expires(b: &Bench) {
     assert_eq!(sweep(b).await.expired, 1);
 }
 
-/// A clock that was two days ahead has put heartbeats, backoffs and polls two days ahead.
+/// A clock that was two days ahead has put heartbeats, backoffs and polls two days into the future.
 async fn what_a_clock_that_was_ahead_has_put_off_is_due(b: &Bench) {
     b.submit(&[ocean("o1"), clodura("c1"), clodura("c2")]).await;
     let unavailable = Refusal::Unavailable { message: "away".into(), retry_after: None };
@@ -216,7 +216,7 @@ async fn nobody_is_sent_again_too_often(b: &Bench) {
     assert_eq!((&*row.state, row.reason.as_deref()), ("expired", Some("outcome_unknown")));
 }
 
-/// A call of so many people whose worker was silent for too long.
+/// A call of `people` people whose worker was silent for too long.
 async fn taken_over(b: &Bench, people: u32) -> (i64, ClaimedCall) {
     let batch = b.submit(&oceans(1..=people)).await;
     let call = b.claim_one(Ocean).await;

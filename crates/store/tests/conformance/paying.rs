@@ -1,4 +1,4 @@
-//! Which row shows what a person costs, whatever became of those who were to pay.
+//! Which row shows the cost of a person, whatever became of the batch that should pay.
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::Finding;
@@ -22,12 +22,12 @@ fn both(n: u32) -> Who {
     ocean(&format!("o{n}")).clodura(&format!("c{n}"))
 }
 
-/// Of each row of a batch what it costs, and whether it shares that with others.
+/// The cost of each row of a batch, and whether another row pays for it (`shared`).
 async fn bill(b: &Bench, batch: i64) -> Vec<(i64, i64)> {
     b.shown(batch).await.into_iter().map(|row| (row.credits, row.shared)).collect()
 }
 
-/// Everybody of a call is found.
+/// Finds all people of a call.
 async fn all_found(b: &Bench, call: &ClaimedCall) {
     b.accept(call).await;
     let id = |person: &String| person.split_once(':').unwrap().1.to_owned();
@@ -42,7 +42,7 @@ async fn spent(b: &Bench, batch: i64) -> i64 {
     b.database.number(&format!("SELECT CAST(COALESCE(({sql}), 0) AS BIGINT)")).await
 }
 
-/// One that was killed has left its rows; what is submitted again is new all the same.
+/// A killed submit has left its rows. People that are submitted again count as new all the same.
 async fn a_submit_that_died_pays_for_nobody(b: &Bench) {
     let people = [both(1), both(2), both(1), ocean("o3")];
     let died = b.begin(Options::default()).await;
@@ -62,7 +62,7 @@ async fn a_submit_that_died_pays_for_nobody(b: &Bench) {
     assert_eq!((spent(b, again).await, bill(b, again).await.len()), (3, 4));
 }
 
-/// Both believe that they pay; the one that does shows it.
+/// Both batches expect to pay; the one that pays shows the cost.
 async fn two_that_load_at_once(b: &Bench) {
     let one = b.begin(Options::default()).await;
     let other = b.begin(Options::default()).await;
@@ -102,7 +102,7 @@ async fn what_a_cancelled_batch_was_to_pay(b: &Bench) {
     assert_eq!(spent(b, second).await, 1);
 }
 
-/// Somebody whom the first provider doesn't know was asked for at the second by another batch.
+/// A person that the first provider doesn't know was asked for at the second provider by another batch.
 async fn a_row_that_comes_to_somebody_paid_shares(b: &Bench) {
     let first = b.submit(&[clodura("c1")]).await;
     let asked = b.claim_one(Clodura).await;
@@ -117,7 +117,7 @@ async fn a_row_that_comes_to_somebody_paid_shares(b: &Bench) {
     assert_eq!((bill(b, first).await, bill(b, second).await), (vec![(1, 0)], vec![(0, 1)]));
 }
 
-/// Another batch asks the first provider; the second one's row goes on alone.
+/// Another batch pays at the first provider. The second batch's row goes on to the next provider alone.
 async fn a_row_that_shared_pays_at_the_next_provider(b: &Bench) {
     let first = b.submit(&[ocean("o1")]).await;
     let second = b.submit(&[both(1)]).await;
@@ -133,7 +133,7 @@ async fn a_row_that_shared_pays_at_the_next_provider(b: &Bench) {
     assert_eq!(spent(b, second).await, 1);
 }
 
-/// Asked at both in the end: the row shows what the one that found them cost.
+/// Both providers were asked in the end: the row shows the cost at the provider that found the person.
 async fn found_late_where_the_row_began(b: &Bench) {
     let first = b.submit(&[ocean("o1"), ocean("o1")]).await;
     let second = b.submit(&[both(1)]).await;
@@ -149,8 +149,8 @@ async fn found_late_where_the_row_began(b: &Bench) {
     assert_eq!((bill(b, first).await, bill(b, second).await), (vec![(1, 0), (0, 1)], vec![(0, 1)]));
 }
 
-/// An answer comes after all to somebody for whom there had been no credits, when their batch was
-/// cancelled and another wants them.
+/// The provider lacked credits for a person, but an answer comes after all. By then the person's batch
+/// is cancelled, and another batch wants the person.
 async fn answered_by_a_call_that_another_batch_paid(b: &Bench) {
     let first = b.submit(&oceans(1..=1)).await;
     let call = b.claim_one(Ocean).await;

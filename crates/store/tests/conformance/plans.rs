@@ -1,4 +1,4 @@
-//! Plans that charge by the number: what is reserved, what is booked, and when a batch is full.
+//! Plans that charge by the number: reservations, charges, and when a batch is at its ceiling.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ on_both!(
     a_plan_that_is_set_is_what_numbers_cost,
 );
 
-/// As a worker asks whose price is that of the plan.
+/// A claim by a worker whose price follows the plan.
 fn auto(b: &Bench) -> ClaimReveals {
     ClaimReveals { price: PerPerson::Auto, ..b.ask(Ocean) }
 }
@@ -31,7 +31,7 @@ async fn plan(b: &Bench, tariff: Tariff) {
     b.database.run(&told).await;
 }
 
-/// A person with so many numbers.
+/// A result with this many numbers for a person.
 fn with(person: &str, numbers: usize) -> PersonResult {
     let number = |n| {
         let number = format!("+45{n:08}");
@@ -136,7 +136,7 @@ async fn what_was_used_is_booked(b: &Bench) {
     b.submit(&oceans(1..=3)).await;
     let call = only(b, auto(b)).await;
     b.accept(&call).await;
-    // A discount that nobody published: the provider's word counts.
+    // An unpublished discount: the provider's own figure counts.
     let results = vec![with("o1", 1), with("o2", 2), not_found("o3")];
     deliver(b, &call.call_id, results.clone(), Some(24)).await;
     assert_eq!(spent(b).await, (24, 0));
@@ -152,7 +152,7 @@ async fn a_second_body_books_what_is_new(b: &Bench) {
     let call = only(b, auto(b)).await;
     b.accept(&call).await;
     deliver(b, &call.call_id, vec![with("o1", 1)], Some(10)).await;
-    // What the request cost so far, then what the body alone cost.
+    // The second webhook tells the total cost of the request so far, the third one only its own cost.
     deliver(b, &call.call_id, vec![with("o1", 1), with("o2", 2)], Some(30)).await;
     assert_eq!(spent(b).await.0, 30);
     deliver(b, &call.call_id, vec![with("o3", 1)], Some(10)).await;

@@ -1,4 +1,4 @@
-//! Results that are asked for because their webhook is late.
+//! Results that are polled because their webhook is late.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The views behind `scripts/status`: that they find what they say without looking at every row.
+//! The views behind `scripts/status`: they are correct without a scan of all rows.
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::Finding;
@@ -57,7 +57,7 @@ async fn second_thoughts_count_for_the_hit_rate(b: &Bench) {
 
 type Stuck = (String, Option<String>, i64, i64);
 
-/// State, reason, rows and first row of what is stuck in a batch.
+/// State, reason, number of rows and first row of each group of stuck rows in a batch.
 async fn stuck(b: &Bench, batch: i64) -> Vec<Stuck> {
     let sql = format!(
         "SELECT state, reason, row_count, first_row FROM stuck_rows

@@ -1,4 +1,4 @@
-//! Results, in whichever order and however often they come.
+//! Results, in any order and any number of times.
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::{Finding, PersonResult};
@@ -46,7 +46,7 @@ async fn five_hundred_in_one_delivery(b: &Bench) {
     assert_eq!((b.count(batch, "found").await, b.count(batch, "not_found").await), (334, 166));
 }
 
-/// Whether their numbers follow each other or lie between those of others, and whatever the others are answered.
+/// People get their own answers, whether or not their ids are consecutive, and whatever the answers of other people are.
 async fn each_gets_their_own_answer(b: &Bench) {
     let id = |n: u32| format!("o{n}");
     let mut people = oceans(1..=20);
@@ -65,7 +65,7 @@ async fn each_gets_their_own_answer(b: &Bench) {
     for (n, row) in (1..).zip(b.shown(batch).await) {
         let (state, phones, cost) = match n % 5 {
             0 => ("awaiting", None, 0),
-            // The next in their waterfall is asked.
+            // The next provider in the waterfall is asked.
             1 if (21..=40).contains(&n) => ("queued", None, 0),
             1 => ("not_found", None, 0),
             _ => ("found", Some(format!("+45 o{n}")), credits(n)),

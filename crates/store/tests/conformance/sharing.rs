@@ -1,4 +1,4 @@
-//! One person, one reveal: whoever names them, by whichever identifier, in whichever order.
+//! One person, one reveal: whichever batches name the person, by any identifier, in any order.
 
 use std::sync::Arc;
 
@@ -58,14 +58,14 @@ async fn across_batches(b: &Bench) {
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o3"]);
 }
 
-/// A names both, B the address only, C the id only.
+/// The first row names both identifiers, the second the address only, the third the id only.
 fn three() -> [Who; 3] {
     [clodura("c1").linkedin("jane"), linkedin("jane"), clodura("c1")]
 }
 
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
-/// Everybody in `batches` is one person: asked once, and answered together.
+/// Checks that all rows of `batches` are one person, who is asked for once and answered for all.
 async fn asked_once(b: &Bench, batches: &[i64]) {
     b.check("loaded").await;
     let call = b.claim_one(Clodura).await;
@@ -80,7 +80,7 @@ async fn asked_once(b: &Bench, batches: &[i64]) {
     b.check("answered").await;
 }
 
-/// Forgets everybody, for the next order.
+/// Deletes all people, before the next order is tested.
 async fn forget(b: &Bench) {
     for table in [
         "call_reveals",

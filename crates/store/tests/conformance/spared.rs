@@ -1,4 +1,4 @@
-//! Nobody is paid for twice because an answer came late, under another id, or after the provider thought better of it.
+//! No person is paid for twice because an answer came late, under another id, or after the provider changed its answer.
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::{Finding, Refusal};
@@ -82,7 +82,7 @@ async fn a_second_thought_ends_a_refresh(b: &Bench) {
     assert!(b.claim(Ocean).await.is_empty());
 }
 
-/// A call for people of unknown outcome, who are to be asked again.
+/// A call of unknown outcome, whose people will be asked for again.
 async fn to_be_repeated(b: &Bench, people: u32) -> (i64, ClaimedCall) {
     let policy = jobs::Policy { unknown_grace: Some(HOUR), ..b.policy.clone() };
     let batch = b.submit(&oceans(1..=people)).await;

@@ -27,7 +27,7 @@ async fn shown_at(b: &Bench, batch: i64) -> Vec<String> {
     rows.into_iter().map(|row| format!("{} {}", row.provider.unwrap(), row.state)).collect()
 }
 
-/// Asks the only person who waits at a provider, who has no number there.
+/// Asks a provider for its only waiting person, and answers 'not found'.
 async fn none_at(b: &Bench, provider: jobs::Provider, name: &str) {
     let call = b.claim_one(provider).await;
     b.accept(&call).await;
@@ -43,7 +43,7 @@ async fn a_provider_named_twice_is_asked_once(b: &Bench) {
     assert!(b.claim(Ocean).await.is_empty());
 }
 
-/// As an earlier version wrote it.
+/// An earlier version wrote such a ledger.
 async fn a_ledger_with_a_provider_named_twice_is_survived(b: &Bench) {
     let batch = b.submit(&[both(1)]).await;
     let again = "INSERT INTO row_waterfall (batch_id, row_number, step, reveal_id)
@@ -92,7 +92,7 @@ async fn a_merge_into_a_found_person_is_shown_at_a_later_step(b: &Bench) {
     b.accept(&call).await;
     b.webhook(&call, vec![found("")]).await;
     let batch = b.submit(&[both(1)]).await;
-    // A row says that they are one.
+    // A row joins the two identifiers.
     b.submit(&[clodura("c1").linkedin("ada")]).await;
     b.check("merged").await;
     assert_eq!(shown_at(b, batch).await, ["clodura found"]);

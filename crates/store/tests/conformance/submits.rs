@@ -1,4 +1,4 @@
-//! Loading, publishing, taking back.
+//! Loading, publishing and abandoning batches.
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::{FileForm, FileFormat, LineEnd};
@@ -95,7 +95,7 @@ async fn a_load_that_gives_signs_is_not_swept(b: &Bench) {
 async fn rows_are_not_there_without_their_people(b: &Bench) {
     b.submit(&oceans(1..=1)).await;
     let batch = b.begin(Options::default()).await;
-    // The next person's number is taken already.
+    // The next reveal id is already in use.
     b.database.run("UPDATE reveal_ids SET next = 1").await;
     b.store.load(&batch, rows(&oceans(2..=300))).await.unwrap_err();
     assert_eq!(b.database.number("SELECT COUNT(*) FROM batch_rows").await, 1);
@@ -115,7 +115,7 @@ async fn rows_whose_people_a_dying_server_lost_harm_nobody(b: &Bench) {
     for statement in lost.split(';') {
         b.database.run(statement).await;
     }
-    // Others have these numbers now.
+    // Other people have these ids now.
     let alive = b.submit(&oceans(11..=13)).await;
     let call = b.claim_one(Ocean).await;
     assert_eq!(call.people, ["ocean:o11", "ocean:o12", "ocean:o13"]);

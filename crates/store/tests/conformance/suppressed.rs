@@ -1,4 +1,4 @@
-//! People and numbers that are never to be asked for or exported: at a submit, before sending, at an export.
+//! People and numbers that must never be asked for or exported: checks at a submit, before sending, and at an export.
 
 use jobs::Identifier;
 use jobs::IdentifierKind::{CloduraPersonId, LinkedinUrl, OceanPersonId};
@@ -71,7 +71,7 @@ async fn a_person_is_suppressed_under_other_identifiers(b: &Bench) {
     assert_eq!(ends(b, batch).await, ["cancelled:suppressed", "queued:"]);
 }
 
-/// A row joins a suppressed address with an id that waits already, under which nobody was suppressed so far.
+/// A row joins a suppressed address with an id that already waits and was not suppressed so far.
 async fn a_row_says_that_a_known_person_is_suppressed(b: &Bench) {
     suppress(b, &[profile("ann")]).await;
     let waiting = b.submit(&[clodura("c1")]).await;
@@ -124,7 +124,7 @@ async fn a_submit_that_loads_meanwhile_asks_for_none(b: &Bench) {
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o2", "ocean:o3"]);
 }
 
-/// What an export says of a batch's rows: state, reason, numbers.
+/// State, reason and numbers of a batch's rows in an export.
 async fn exported(b: &Bench, batch: i64) -> Vec<(String, Option<String>, Vec<String>)> {
     let mut pages = b.store.export_pages(b.batch_ref(batch).await, 100);
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! People who came with a batch are met by walking along their numbers: none is passed over.
+//! Claims walk along the ids of the people who came with a batch: none is skipped.
 
 use jobs::Credits;
 use jobs::Provider::{Clodura, Ocean};
@@ -16,7 +16,7 @@ on_both!(
     whoever_leaves_and_comes_back_is_met_in_order,
 );
 
-/// One call of up to `people`, as their identifiers.
+/// Claims one call of up to `people` people; returns their identifiers.
 async fn claim(b: &Bench, provider: jobs::Provider, people: usize) -> Vec<String> {
     let calls = b.claim_as(ClaimReveals { calls: 1, people, ..b.ask(provider) }).await;
     b.check("claimed").await;
@@ -69,7 +69,7 @@ async fn batches_that_load_at_once_are_walked_apart(b: &Bench) {
 
 async fn whoever_is_locked_meanwhile_is_met_later(b: &Bench) {
     b.submit(&oceans(1..=4)).await;
-    // SQLite has one writer, so nobody locks anybody out of a claim.
+    // SQLite has one writer, so no other transaction can lock people during a claim.
     let Some(mut other) = b.database.transaction().await else { return };
     let lock = "SELECT id FROM reveals WHERE subject = 'ocean:o2' FOR UPDATE";
     sqlx::query(lock).execute(&mut *other).await.unwrap();

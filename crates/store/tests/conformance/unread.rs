@@ -1,4 +1,4 @@
-//! Answers that nothing can be read from: kept, told of, replayed, and no reason to go on spending.
+//! Unreadable answers: they are kept, reported and replayed, and they stop further spending.
 
 use jobs::Provider::Ocean;
 use jobs::outcome::Finding;
@@ -53,7 +53,7 @@ async fn spending_stops_until_an_answer_can_be_read(b: &Bench) {
     assert_eq!(first.people.len(), 20);
     unreadable(b, &first, b"<html>").await;
     assert_eq!(gate_reason(b).await.as_deref(), Some("unreadable_webhook"));
-    // One small request finds out whether it was that body alone.
+    // One small request finds out whether only that body was unreadable.
     let small = call(b).await;
     assert_eq!(small.people.len(), 1);
     assert!(b.claim_as(ask(b)).await.is_empty(), "its results are out");
@@ -76,7 +76,7 @@ async fn a_found_person_without_a_number_stays_open(b: &Bench) {
     assert_eq!(b.states(batch).await, ["awaiting", "found"]);
     assert_eq!(b.webhook(&out, vec![found(one)]).await, Applied::Applied);
     assert_eq!(b.states(batch).await, ["found", "found"]);
-    // Said once more, it takes nothing away.
+    // The same webhook again takes no result away.
     let again = vec![result(one, Finding::Unreadable)];
     assert_eq!(b.webhook(&out, again).await, Applied::Duplicate);
     assert_eq!(b.states(batch).await, ["found", "found"]);
@@ -90,7 +90,7 @@ async fn a_number_ends_the_doubt_that_numbers_raised(b: &Bench) {
     assert_eq!(gate_reason(b).await.as_deref(), Some("unreadable_numbers"));
     let small = call(b).await;
     assert_eq!(small.people.len(), 1);
-    // Not found says nothing about whether numbers can be read.
+    // A 'not found' doesn't tell whether numbers can be read.
     b.webhook(&small, vec![result(id(&small, 0), Finding::NotFound)]).await;
     assert_eq!(gate_reason(b).await.as_deref(), Some("unreadable_numbers"));
     let small = call(b).await;

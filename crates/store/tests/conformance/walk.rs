@@ -40,13 +40,13 @@ struct Walk<'b> {
     sending: Vec<ClaimedCall>,
     sent: Vec<ClaimedCall>,
     polls: Vec<ClaimedPoll>,
-    /// Under which ids Clodura answers for addresses.
+    /// The calls at Clodura by their tracking ids.
     trackings: BTreeMap<String, ClaimedCall>,
-    /// Calls that were refused or not sent. A number may come all the same, and cost more than the ceiling has left.
+    /// Calls that were refused or not sent. A number may still come, and cost more than the ceiling has left.
     refused: BTreeSet<String>,
-    /// Calls that the provider had no credits for; a number may come all the same.
+    /// Calls that the provider had no credits for; a number may still come.
     out_of_credits: BTreeSet<String>,
-    /// Calls and people of whom the provider said so.
+    /// Pairs of call and person for which the provider said 'not found'.
     not_found: BTreeSet<(String, String)>,
 }
 
@@ -169,7 +169,7 @@ impl<'b> Walk<'b> {
         "answer"
     }
 
-    /// What the provider says of one person of a call; under the id that it knows them by.
+    /// Makes up the provider's result for a person of a call, under the provider's own id.
     fn finding(&mut self, call: &ClaimedCall, subject: &str) -> PersonResult {
         let name = subject.rsplit([':', '/']).next().unwrap();
         let name = if self.rng.random_ratio(1, 15) { "somebody" } else { name };
@@ -196,7 +196,7 @@ impl<'b> Walk<'b> {
         }
     }
 
-    /// A webhook: for a call on its way or sent long ago, for all its people or some.
+    /// Delivers a webhook for a call that is being sent or was sent long ago, with all or some of its people.
     async fn deliver(&mut self) -> &'static str {
         let early = self.rng.random_ratio(1, 5);
         let from = if early { &self.sending } else { &self.sent };
@@ -267,7 +267,7 @@ impl<'b> Walk<'b> {
         "another key"
     }
 
-    /// The worker falls silent; what it was sending has no answer that counts.
+    /// The worker falls silent; the answers to its open requests don't count any more.
     async fn worker_dies(&mut self) -> &'static str {
         self.bench.clock.advance(MINUTE);
         self.bench.store.sweep_overdue(&self.policy).await.unwrap();

@@ -1,4 +1,4 @@
-//! Batches that want mobile numbers go on past others, pay for no one twice, and lose nothing that was found.
+//! Batches that want mobile numbers go on if only other numbers are found, pay for no person twice, and lose no found number.
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::{Finding, PersonResult, Phone};
@@ -38,7 +38,7 @@ async fn submit(b: &Bench) -> i64 {
     b.submit_with(&[ann()], Options::wanting_mobile()).await
 }
 
-/// Asks the one person at Ocean, who has these numbers.
+/// Asks Ocean for the only person, and finds these numbers.
 async fn at_ocean(b: &Bench, found: &[&str]) {
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;

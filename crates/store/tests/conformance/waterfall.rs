@@ -80,7 +80,7 @@ async fn cancelled_stays(b: &Bench) {
     b.cancel(batch).await;
     b.check("cancelled").await;
     b.webhook(&call, vec![not_found("o1"), found("o2")]).await;
-    // What is out is received; the second provider, whose turn it would be, is not asked any more.
+    // Results of sent calls are still received. The second provider, which would be next, is not asked any more.
     assert_eq!(shown_at(b, batch).await, [at("clodura", "cancelled"), at("ocean", "found")]);
     assert!(b.claim(Clodura).await.is_empty());
 }

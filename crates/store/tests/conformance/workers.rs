@@ -1,4 +1,4 @@
-//! Workers, what they bring along, what they share, and how they learn of each other.
+//! Workers: their settings, the state that they share, and how they learn of changes.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ async fn another_worker_s_key_is_enough(b: &Bench) {
     assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_key"), "that one is silent");
 }
 
-/// What one process lacks is its own matter, whoever comes first and whoever goes.
+/// A worker's missing key or URL affects only that worker, in any order of starts and ends.
 async fn what_a_worker_lacks_shuts_nothing_for_others(b: &Bench) {
     let batch = b.submit(&[ocean("o1"), clodura("c1")]).await;
     let (keyless, deaf) = (WorkerId::generate(), WorkerId::generate());
@@ -126,7 +126,7 @@ async fn secrets_are_stable_and_shared(b: &Bench) {
     assert_eq!(other.erasure_key().await.unwrap(), erasure);
 }
 
-/// For 90 days from when it was replaced, however old it was by then.
+/// A replaced secret verifies for 90 days after its replacement, whatever its age.
 async fn old_secrets_verify_for_a_while(b: &Bench) {
     let first = b.store.webhook_secrets().await.unwrap().remove(0);
     b.advance(200 * 24 * HOUR).await;
@@ -140,14 +140,14 @@ async fn old_secrets_verify_for_a_while(b: &Bench) {
     assert_eq!(b.store.webhook_secrets().await.unwrap(), both[..1]);
 }
 
-/// Waits for a change, but not for ever.
+/// Waits for a change, with a bound.
 async fn woken(mut waiting: Subscription) {
     tokio::time::timeout(Duration::from_secs(20), waiting.changed()).await.expect("woken");
 }
 
 async fn a_publish_wakes_another_process(b: &Bench) {
     let other = b.another_store().await;
-    // Twice: the first time may be the waking of everybody when a connection was made.
+    // Twice, because the first wake-up may be the general one after a connection was made.
     for _ in 0..2 {
         let batch = b.begin(Options::default()).await;
         let waiting = other.subscribe(Topic::Queue);
@@ -191,7 +191,7 @@ async fn several_stores_open_a_new_database_at_once(b: &Bench) {
     } else {
         crate::harness::Dialect::Sqlite
     };
-    // Whether they get into each other's way is a matter of microseconds.
+    // Several rounds, because a conflict between the stores depends on microseconds.
     for _ in 0..10 {
         let fresh = Database::create(dialect).await;
         let opening: Vec<_> = (0..4)

@@ -1,10 +1,10 @@
-//! Circles among the files of a crate.
+//! Import cycles among the files of a crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::imports::Source;
 
-/// The groups of files in which each leads to each other one by imports; sorted.
+/// Returns the groups of files that import each other in a cycle, directly or indirectly; sorted.
 pub fn circles(source: &Source) -> Vec<Vec<String>> {
     let direct: BTreeMap<&str, BTreeSet<String>> = source
         .files()
@@ -23,7 +23,7 @@ pub fn circles(source: &Source) -> Vec<Vec<String>> {
     circles.into_iter().collect()
 }
 
-/// All files to which imports lead from `file`.
+/// Returns all files that `file` imports, directly or indirectly.
 fn reach<'a>(direct: &'a BTreeMap<&str, BTreeSet<String>>, file: &str) -> BTreeSet<&'a str> {
     let (mut reached, mut open) = (BTreeSet::new(), vec![file]);
     while let Some(file) = open.pop() {

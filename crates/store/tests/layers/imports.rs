@@ -1,5 +1,5 @@
-//! Which file of a crate imports which, as far as it is written: `use` lines, and paths in the code. Test modules inside of
-//! files don't count.
+//! Finds the imports between the files of a crate, from the source text: `use` lines, and paths in the code. Test modules
+//! inside files don't count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 /// The files of a crate. They are called by their paths below `src`, without the ending.
 pub struct Source {
     files: BTreeMap<String, Vec<String>>,
-    /// Names that a file hands on, by file and name, with their full paths. The crate's root is called "".
+    /// Re-exported names, by file and name, with their full paths. The crate's root is called "".
     handed_on: BTreeMap<(String, String), Vec<String>>,
 }
 
@@ -16,7 +16,7 @@ pub struct Source {
 pub struct Import {
     /// From the crate's root on.
     pub path: Vec<String>,
-    /// The file that defines it; none, if no file but the root does.
+    /// The file that defines it; `None` if only the root does.
     pub file: Option<String>,
 }
 
@@ -52,7 +52,7 @@ impl Source {
         source
     }
 
-    /// Their names.
+    /// The names of the files.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)
     }
@@ -62,7 +62,7 @@ impl Source {
         matches!(file, "lib" | "main")
     }
 
-    /// What a file uses of others of its crate.
+    /// The imports of a file from other files of its crate.
     pub fn imports(&self, file: &str) -> BTreeSet<Import> {
         let tokens = &self.files[file];
         let paths = uses(tokens, false).into_iter().chain(inline(tokens));
@@ -74,7 +74,7 @@ impl Source {
             .collect()
     }
 
-    /// The path from the crate's root on, if it leads there.
+    /// The full path from the crate's root, if `path` leads into the crate.
     fn full(&self, file: &str, path: &[String]) -> Option<Vec<String>> {
         let mut base = home(file);
         let mut rest = path;
@@ -99,7 +99,7 @@ impl Source {
         Some(base)
     }
 
-    /// The file that defines what `path` names. What others only hand on is followed to its origin.
+    /// The file that defines the item at `path`. Re-exports are followed to their origin.
     fn defines(&self, path: &[String], depth: usize) -> Option<String> {
         let is_file = |n: &usize| self.files.contains_key(&path[..*n].join("/"));
         let length = (1..=path.len()).rev().find(is_file).unwrap_or(0);
@@ -115,12 +115,12 @@ impl Source {
     }
 }
 
-/// Where a file stands among the modules.
+/// The module path of a file.
 fn home(file: &str) -> Vec<String> {
     if Source::is_root(file) { Vec::new() } else { file.split('/').map(str::to_owned).collect() }
 }
 
-/// The paths of all `use` lines, or of those that hand names on (`pub use`).
+/// The paths of all `use` lines, or only of re-exports (`pub use`).
 fn uses(tokens: &[String], public: bool) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for (at, _) in tokens.iter().enumerate().filter(|(_, token)| *token == "use") {
@@ -133,7 +133,7 @@ fn uses(tokens: &[String], public: bool) -> Vec<Vec<String>> {
     paths
 }
 
-/// The leaves of what stands behind `use`; gives how many tokens it took.
+/// Adds the leaves of a `use` tree to `paths`; returns the number of tokens read.
 fn tree(tokens: &[String], prefix: &[String], paths: &mut Vec<Vec<String>>) -> usize {
     let (mut at, mut path) = (0, prefix.to_vec());
     while let Some(token) = tokens.get(at) {
@@ -161,7 +161,7 @@ fn tree(tokens: &[String], prefix: &[String], paths: &mut Vec<Vec<String>>) -> u
     at
 }
 
-/// Paths that stand in the code itself, as `crate::error::Result<()>` or `child::function()`.
+/// The paths in the code itself, such as `crate::error::Result<()>` or `child::function()`.
 fn inline(tokens: &[String]) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     let mut at = 0;
@@ -188,7 +188,7 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 
-/// The words and signs of a file, without comments, texts and the test module at its end.
+/// The tokens of a file, without comments, string literals and the test module at its end.
 fn tokens(text: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut rest = text;
@@ -222,7 +222,7 @@ fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-/// How long the text or letter is that `rest` begins with, if it does.
+/// The length of the string or char literal at the start of `rest`, if there is one.
 fn text_length(rest: &str) -> Option<usize> {
     let raw = rest.strip_prefix("br").or_else(|| rest.strip_prefix('r'));
     if let Some(raw) = raw {

@@ -1,5 +1,5 @@
-//! How the code is laid out. In the ledger each area imports only from the areas below it; nothing else stands at its top;
-//! folders stay small; and in no crate do files import each other in a circle.
+//! Checks the layout of the code. In the ledger, each area imports only from the areas below it, and nothing else stands at
+//! the top. Folders stay small. In no crate do files import each other in a cycle.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use circles::circles;
 use imports::Source;
 
-/// What stands at the top of the ledger, areas and single files, each with what it may import, from the bottom up.
+/// The areas and single files at the top of the ledger, from the bottom up, each with the areas that it may import.
 const ROOMS: [(&str, &[&str]); 18] = [
     ("error", &[]),
     ("actor", &[]),
@@ -49,7 +49,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "reveals", "settings", "store",
         ],
     ),
-    // What other crates see.
+    // The public interface for other crates.
     ("lib", &[]),
 ];
 
@@ -64,7 +64,7 @@ fn ledger() -> Source {
     Source::read(&workspace().join("crates/store/src"))
 }
 
-/// The room that a file stands in.
+/// The room of a file.
 fn room(file: &str) -> &str {
     file.split('/').next().unwrap_or(file)
 }
@@ -140,7 +140,7 @@ fn folders_stay_small() {
     }
 }
 
-/// Words of what is kept in the database, which the crate `db` knows nothing of.
+/// Words for the contents of the database, which must not occur in the crate `db`.
 const NOT_OF_THE_DATABASE: [&str; 16] = [
     "batch",
     "batches",
@@ -205,7 +205,7 @@ fn every_file_is_a_module() {
     assert!(lost.is_empty(), "no module declares these files: {lost:#?}");
 }
 
-/// Whether a line of code is `mod name;`, whatever stands around it.
+/// Whether a line of code declares `mod name;`, with any visibility or attribute.
 fn declares(line: &str, name: &str) -> bool {
     let line = line.trim_start();
     let line =
@@ -213,7 +213,7 @@ fn declares(line: &str, name: &str) -> bool {
     line.and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.starts_with(';'))
 }
 
-/// All files of Rust below a folder.
+/// All Rust files below a folder.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -240,7 +240,7 @@ fn crates() -> Vec<PathBuf> {
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let mut found: BTreeSet<(String, Vec<String>)> = BTreeSet::new();
-    // The end-to-end tests' harness is one thing in several files.
+    // The end-to-end tests' harness is one unit in several files.
     for path in crates().into_iter().filter(|path| !path.ends_with("tests")) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let source = Source::read(&path.join("src"));
@@ -252,7 +252,7 @@ fn no_files_import_each_other_in_a_circle() {
     );
 }
 
-/// While a newer version adds columns, Postgres refuses a prepared statement whose `*` has become more, again and again.
+/// When a newer version adds columns, Postgres keeps refusing a prepared statement whose `*` has grown.
 #[test]
 fn statements_name_their_columns() {
     let src = workspace().join("crates/store/src");

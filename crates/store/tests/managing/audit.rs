@@ -1,4 +1,4 @@
-//! The audit log: one entry for what was done by hand, with what it tells or not at all, and for good.
+//! The audit log: one permanent entry for each manual change. Entry and change are written together or not at all.
 
 use std::collections::BTreeSet;
 
@@ -109,7 +109,7 @@ async fn the_software_itself_writes_no_entry(b: &Bench) {
     assert_eq!(entries(b).await, []);
 }
 
-/// The entry and what it tells are one transaction.
+/// The entry and its change are one transaction.
 async fn an_entry_that_cannot_be_written_stops_what_it_tells(b: &Bench) {
     let id = b.submit(&oceans(1..=2)).await;
     let batch = b.batch(id).await;

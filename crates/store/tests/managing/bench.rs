@@ -1,4 +1,4 @@
-//! What commands need beside what workers and submits do.
+//! Helpers for commands, beside those for workers and submits.
 
 use store::BatchRef;
 

@@ -1,4 +1,4 @@
-//! `enqueue cancel`: nothing further is sent, what is out is kept.
+//! `enqueue cancel`: no further calls are sent, and results of sent calls are kept.
 
 use jobs::Provider::Ocean;
 use store::{Cancelled, ClaimReveals};

@@ -26,7 +26,7 @@ on_both!(
     no_byte_of_many_is_left,
 );
 
-/// Erases whoever has an identifier.
+/// Erases the person who has an identifier.
 async fn erase(b: &Bench, identifier: &str) -> Erased {
     let whom = Whom::Identifiers(BTreeSet::from([identifier.to_owned()]));
     let people = b.store.identify(&whom).await.unwrap();
@@ -36,7 +36,7 @@ async fn erase(b: &Bench, identifier: &str) -> Erased {
     erased
 }
 
-/// Whether `text` stands anywhere in the ledger where a person may be named.
+/// Whether `text` is anywhere in the ledger where a person may be named.
 async fn is_named(b: &Bench, text: &str) -> bool {
     let mut found = 0;
     for (table, column) in [
@@ -59,7 +59,7 @@ async fn is_named(b: &Bench, text: &str) -> bool {
     found > 0 || bodies.iter().any(|(body,)| String::from_utf8_lossy(body).contains(text))
 }
 
-/// A webhook with this body; it is settled by `results`.
+/// Stores a webhook with this body, and settles it with `results`.
 async fn webhook(
     b: &Bench,
     call: &store::ClaimedCall,
@@ -156,7 +156,7 @@ async fn an_answer_for_one_is_discarded(b: &Bench) {
     assert_eq!(applied, Applied::Erased);
     assert_eq!(b.states(batch).await, ["cancelled"]);
     assert!(!is_named(b, "xc77").await);
-    // The id under which the answer came turned out to be theirs.
+    // The id in the answer turned out to be the erased person's.
     let again = b.submit(&[clodura("xc77")]).await;
     assert_eq!(b.states(again).await, ["cancelled"]);
 }
@@ -209,7 +209,7 @@ async fn somebody_unknown_is_remembered(b: &Bench) {
 }
 
 async fn rows_that_show_another_person_lose_their_columns(b: &Bench) {
-    // The address stands with two ids, so it joins neither of them.
+    // The address is on rows with two different ids, so it joins neither of them.
     let batch = b.submit(&[clodura("xc1").linkedin("jane"), clodura("xc2").linkedin("jane")]).await;
     let other = b.submit(&[linkedin("jane")]).await;
     erase(b, "linkedin.com/in/jane").await;
@@ -270,7 +270,7 @@ async fn bodies_of_other_requests_lose_the_entry(b: &Bench) {
     assert_eq!(webhook(b, &call, body, vec![found("o1"), found("o9")]).await, Applied::Applied);
     assert_eq!(erase(b, "ocean:o9").await.bodies, 1);
     assert_eq!(bodies(b).await, [r#"{"phones":[{"personId":"o1"}]}"#]);
-    // The same once they are erased, now in an unknown request.
+    // The same body after the erasure, now for an unknown call.
     let unknown = jobs::CallId::generate().to_string();
     let applied = webhook_to(b, Ocean, unknown, body, vec![found("o1"), found("o9")]).await;
     assert_eq!(applied, Applied::UnknownCall);

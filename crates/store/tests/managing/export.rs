@@ -1,4 +1,4 @@
-//! A batch's rows as they leave.
+//! A batch's rows in an export.
 
 use jobs::Provider::{Clodura, Ocean};
 use store::{BatchRef, ClaimReveals, ExportPage, ExportRow};
@@ -17,7 +17,7 @@ async fn pages(b: &Bench, batch: &BatchRef, most: usize) -> Vec<ExportPage> {
     pages
 }
 
-/// The rows of the pages, which are what `row_status` shows.
+/// Returns the rows of the pages, after a comparison with `row_status`.
 async fn compared<'a>(b: &Bench, batch: i64, pages: &'a [ExportPage]) -> Vec<ExportRow<'a>> {
     let exported: Vec<_> = pages.iter().flat_map(ExportPage::rows).collect();
     let shown = b.shown(batch).await;
@@ -65,7 +65,8 @@ async fn an_export_shows_what_row_status_shows(b: &Bench) {
     assert_eq!((columns.names, columns.from_json_lines), (vec!["column".to_owned()], false));
 }
 
-/// Alone, among neighbours who are read along with them, shared with a batch long before, twice, or with no number.
+/// People alone, among neighbours that are read together with them, shared with an older batch, listed twice, or without a
+/// number.
 async fn people_are_found_wherever_they_stand(b: &Bench) {
     let early = b.submit(&oceans(1..=300)).await;
     let call = b.claim_one(Ocean).await;

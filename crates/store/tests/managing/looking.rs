@@ -1,4 +1,4 @@
-//! What is shown of batches: what is left, what holds them up, their rows, and previews.
+//! Views of batches: remaining work, reasons for delays, rows, and previews.
 
 use jobs::Provider::{self, Clodura, Ocean};
 use jobs::outcome::Refusal;
@@ -158,7 +158,7 @@ async fn a_preview_counts_as_loading_does(b: &Bench) {
     b.accept(&call).await;
     b.webhook(&call, vec![found("known"), not_found("absent")]).await;
     assert_eq!(b.states(known).await, ["found", "queued", "failed", "not_found"]);
-    // Submits that died, and a batch that nobody wants any more, pay for nobody.
+    // Submits that died and cancelled batches pay for no person.
     let died = b.begin(Options::priority(3)).await;
     b.load(&died, &[ocean("n2"), ocean("died").clodura("died"), clodura("c2")]).await;
     let cancelled = b.submit(&[ocean("cancelled").clodura("cancelled")]).await;
@@ -218,7 +218,7 @@ async fn a_refused_submit_leaves_nothing(b: &Bench) {
     }
     assert_eq!(b.states(kept).await, ["queued"]);
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
-    // What was fixed is new, not shared with what was refused.
+    // The rows of the fixed file are new, and not shared with the refused ones.
     let fixed = b.begin(Options::default()).await;
     let loaded = b.load(&fixed, &[ocean("o2").clodura("c2")]).await;
     assert_eq!((loaded.rows, loaded.shared), (1, 0));

@@ -1,4 +1,4 @@
-//! What the commands of `enqueue` do to the ledger, held to the same expectations on SQLite and
+//! The effects of `enqueue`'s commands on the ledger, with the same expectations on SQLite and
 //! Postgres: `scripts/postgres -- cargo test -p store --test managing`.
 
 #![allow(

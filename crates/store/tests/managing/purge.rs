@@ -1,4 +1,4 @@
-//! `enqueue purge`: what is finished and old is forgotten, what is under way is not.
+//! `enqueue purge`: old finished data is deleted, data that is still in use is not.
 
 use jobs::Provider::Ocean;
 use store::{Purge, Purged, Scrubbed};
@@ -159,7 +159,7 @@ async fn what_is_unfinished_is_never_too_old(b: &Bench) {
     let out = b.submit(&oceans(1..=2)).await;
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
-    // Stops further requests until a body can be read.
+    // An unreadable body stops further requests until a body can be read.
     let broken = store::NewWebhook {
         provider: Ocean,
         call_id: call.call_id.to_string(),
@@ -221,7 +221,7 @@ async fn an_answer_for_a_purged_person_is_of_no_one_else(b: &Bench) {
     assert_eq!(b.shown(young).await[0].phones.as_deref(), Some("+45 o1"));
 }
 
-/// Purging the first request of people who were asked once more leaves them in the ledger, and so in its statistics.
+/// People who were asked for again stay in the ledger, and in its statistics, when their first request is purged.
 async fn who_was_asked_anew_is_no_trace(b: &Bench) {
     let people = 4_001..=4_003;
     finish(b, people.clone()).await;

@@ -1,4 +1,4 @@
-//! `enqueue retry`: once more, without paying twice unless that was said.
+//! `enqueue retry`: asks again, without paying twice unless the user allows it.
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::{Finding, TrackOutcome};
@@ -31,7 +31,7 @@ async fn retry(b: &Bench, batch: i64, states: RetryStates) -> Retried {
     retried
 }
 
-/// A batch of one person at Ocean who was asked for and never answered.
+/// A batch of one person at Ocean whose call was never answered.
 async fn expired(b: &Bench) -> (i64, store::ClaimedCall) {
     let batch = b.submit(&[ocean("o1")]).await;
     let call = b.claim_one(Ocean).await;
@@ -42,7 +42,7 @@ async fn expired(b: &Bench) -> (i64, store::ClaimedCall) {
     (batch, call)
 }
 
-/// The same at Clodura, with a tracking id that was polled to the end.
+/// A batch of one expired person at Clodura, with a tracking id that was polled until the deadline.
 async fn expired_with_tracking_id(b: &Bench) -> i64 {
     let batch = b.submit(&[clodura("c1")]).await;
     let call = b.claim_one(Clodura).await;

@@ -1,5 +1,5 @@
-//! Who may see the dashboard, and what they may do there. On a loopback address everybody at the machine may, but no
-//! page of another site that their browser happens to have open; elsewhere a token is asked for.
+//! Who may see the dashboard, and what each visitor may do there. On a loopback address every user of the machine may
+//! see it, but no page of another site that is open in the same browser. On any other address a token is needed.
 
 /// What each role may do.
 pub mod roles;
@@ -30,10 +30,10 @@ pub struct Access {
 }
 
 impl Access {
-    /// What `ADMIN_ADDR` and the tokens ask for together.
+    /// Combines `ADMIN_ADDR` and the tokens into the rule of a listener.
     ///
     /// # Errors
-    /// An address that others can reach, without a token. The text says what to do.
+    /// The address can be reached from other machines, and there is no token. The text says what to do.
     pub fn new(address: SocketAddr, tokens: Tokens) -> Result<Self, String> {
         let address = address.ip().to_canonical();
         if tokens.is_empty() && !address.is_loopback() {
@@ -56,8 +56,8 @@ impl Access {
         !self.tokens.is_empty()
     }
 
-    /// DNS can be made to lead another site's name to this machine: without a token only names that
-    /// can't be anybody else's are served.
+    /// Whether this name may be served. DNS can point another site's name at this machine, so without a token only
+    /// names that no other site can have are served.
     pub(super) fn knows_host(&self, host: &str) -> bool {
         let name = host.trim_start_matches('[').trim_end_matches(']');
         self.asks_for_token()

@@ -58,7 +58,7 @@ pub async fn resume(
     }
 }
 
-/// `GET /batches/{id}/cancel`: asks once more, since a cancelled row is not asked for again.
+/// `GET /batches/{id}/cancel`: asks for a confirmation, since a cancelled row is not asked for again.
 pub async fn confirm_cancel(State(admin): State<Admin>, Path(id): Path<String>) -> Response {
     let found = async {
         let reference = admin.app.store.find_batch(&id).await?;
@@ -107,8 +107,8 @@ pub async fn cancel(
     told(&admin, &visitor, &headers, done.await).await
 }
 
-/// `POST /batches/{id}/retry`: what failed, once more. Those who may be paid for already are asked
-/// again from the command line only, which says what that costs.
+/// `POST /batches/{id}/retry`: retries the batch's failed rows. Rows that may be paid for already are retried from
+/// the command line only, which says what that costs.
 pub async fn retry(
     State(admin): State<Admin>,
     Extension(visitor): Extension<Visitor>,

@@ -19,7 +19,7 @@ const ENTRIES: usize = 50;
 /// Which page is wanted.
 #[derive(Debug, Default, Deserialize)]
 pub struct Wanted {
-    /// The entry that the page ends before; 0: the newest.
+    /// The entry that the page ends before; 0 for the page with the newest.
     #[serde(default, deserialize_with = "super::rows::lenient")]
     before: i64,
 }

@@ -53,7 +53,7 @@ pub async fn show(
     Notice::said(notice, &headers, page.answer(&headers, content))
 }
 
-/// Those that the overview lists are known; others are read.
+/// Finds a batch. A batch on the overview is taken from there; any other is read.
 pub async fn find(
     admin: &Admin,
     seen: &Seen,

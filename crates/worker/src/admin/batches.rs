@@ -1,4 +1,4 @@
-//! Batches, a page of them at a time: those that run first, then the newest.
+//! Batches, one page at a time: running batches first, then the newest.
 
 use axum::Extension;
 use axum::extract::{Query, State};

@@ -1,4 +1,5 @@
-//! What many look at is read once: ten open dashboards cost as much as one, and none costs nothing.
+//! Shared reads: the ledger is read once for all visitors. Ten open dashboards cost as much as one, and no open
+//! dashboard costs nothing.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-/// How long what was read is shown.
+/// How long a value is shown.
 const LIFE: Duration = Duration::from_secs(1);
-/// What was dear to read is shown for longer, so that reading takes a tenth of the time at most.
+/// A value that took long to read is shown for longer, so that reading takes a tenth of the time at most.
 const SHARE: u32 = 10;
-/// How long a database that doesn't answer is waited for.
+/// How long to wait for a database that doesn't answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is nothing to show.
 pub type Away = Arc<str>;
 
-/// Something read from the ledger, for a moment.
+/// A value read from the ledger, kept for a moment.
 pub struct Cached<T>(Mutex<Option<Held<T>>>);
 
 struct Held<T> {
@@ -31,8 +32,8 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T> Cached<T> {
-    /// What was read a moment ago, or `read` now. Who comes meanwhile waits for the same reading; a
-    /// failure is shared, too.
+    /// Returns the value that was read a moment ago, or else the result of `read`. Callers that come while it is read
+    /// share the result, a failure included.
     ///
     /// # Errors
     /// Why the ledger can't be read.
@@ -52,7 +53,7 @@ impl<T> Cached<T> {
         value
     }
 
-    /// Forgets what was read: something was changed by hand, and whoever did it wants to see it.
+    /// Drops the value after a change by hand, so that the next page shows the change.
     pub async fn forget(&self) {
         *self.0.lock().await = None;
     }

@@ -1,4 +1,4 @@
-//! What is answered where a token is missing.
+//! The answers to requests without a valid token.
 
 use axum::http::header::{ACCEPT, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -9,7 +9,7 @@ use super::live;
 /// Where the form is.
 pub const PATH: &str = "/login";
 
-/// Sends a browser to the form; everything else learns what is missing.
+/// Sends a browser to the login form; any other client is told that a token is needed.
 pub fn ask(uri: &Uri, headers: &HeaderMap) -> Response {
     let html = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let is_page = html.is_some_and(|accept| accept.contains("text/html"));
@@ -21,7 +21,7 @@ pub fn ask(uri: &Uri, headers: &HeaderMap) -> Response {
     unauthorized()
 }
 
-/// What a program is answered that brings no right token along.
+/// The answer to a program that sent no valid token.
 pub fn unauthorized() -> Response {
     let challenge = [(WWW_AUTHENTICATE, "Bearer realm=\"reveal-queue\"")];
     (StatusCode::UNAUTHORIZED, challenge, "a token is needed, such as ADMIN_TOKEN\n")

@@ -20,7 +20,7 @@ pub fn progress(counts: &Counts) -> Markup {
     let label = legend_text(counts);
     let shown: Vec<_> = counts.by_state().into_iter().filter(|(_, n)| *n > 0).collect();
     let total: i64 = shown.iter().map(|(_, n)| n).sum();
-    // Three rows of a million are seen, too; the others make room for them.
+    // Even three rows of a million get a visible bar; the other bars make room for it.
     let wide = |n: i64| (n as f64 / total.max(1) as f64).max(0.004);
     let all: f64 = shown.iter().map(|(_, n)| wide(*n)).sum();
     let mut at = 0.0;
@@ -61,14 +61,14 @@ pub fn legend(counts: &Counts) -> Markup {
 pub struct Throughput {
     /// (found, not found), the oldest minute first; the last one has only begun.
     minutes: Vec<(i64, i64)>,
-    /// The same by provider, found or not.
+    /// The results of each provider, found or not.
     of_providers: BTreeMap<Provider, Vec<i64>>,
-    /// The minute of the first of them.
+    /// The number of the first minute, counted from the epoch.
     first: i64,
 }
 
 impl Throughput {
-    /// From what was counted until `now`.
+    /// Counts the results of the hour that ends at `now`.
     pub fn new(counted: &[Minute], now: Timestamp) -> Self {
         let first = now.millis().div_euclid(MINUTE_MS) - (MINUTES - 1);
         let mut minutes = vec![(0, 0); MINUTES as usize];
@@ -92,13 +92,13 @@ impl Throughput {
         self.minutes.iter().map(|(found, not_found)| found + not_found).sum()
     }
 
-    /// Results a minute just now: of the last five, or since they began to come.
+    /// Current results a minute: the mean of the last five minutes, or of the minutes since results began to come.
     pub fn pace(&self) -> i64 {
         let results: Vec<i64> = self.minutes.iter().map(|(f, n)| f + n).collect();
         recent(&results)
     }
 
-    /// The same of one provider.
+    /// The same for one provider.
     pub fn pace_of(&self, provider: Provider) -> i64 {
         self.of_providers.get(&provider).map_or(0, |results| recent(results))
     }
@@ -154,7 +154,7 @@ fn recent(results: &[i64]) -> i64 {
     spent.iter().sum::<i64>() / i64::try_from(spent.len().max(1)).unwrap_or(1)
 }
 
-/// The next round number with a round half, so that the lines have whole numbers.
+/// Returns the next round number whose half is round, too, so that the lines have whole numbers.
 fn scale(most: i64) -> i64 {
     let mut unit = 1;
     loop {

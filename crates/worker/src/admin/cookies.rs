@@ -12,7 +12,7 @@ pub fn read<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     pairs.find(|(found, _)| found.trim() == name).map(|(_, value)| value.trim())
 }
 
-/// A cookie as the answer to a request with `headers` sets it; no seconds end it.
+/// Returns the cookie to set in the answer to a request with `headers`. A cookie of 0 seconds is deleted.
 pub fn set(headers: &HeaderMap, name: &str, value: &str, seconds: u64) -> String {
     let secure = if came_by_tls(headers) { "; Secure" } else { "" };
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")

@@ -16,7 +16,7 @@ use super::access::Visitor;
 use super::state::Admin;
 use super::{batch, file_name};
 
-/// Rows that are read at once.
+/// Rows in one read.
 const PAGE: usize = 4_000;
 
 /// `GET /batches/{id}/export.csv`
@@ -61,8 +61,8 @@ async fn download(store: &Store, id: &str, format: FileFormat) -> Response {
     (headers, Body::from_stream(pieces)).into_response()
 }
 
-/// The file in pieces: what stands before the rows, then page after page. An error breaks the connection
-/// off, so that half a file is never taken for a whole one.
+/// The file in pieces: the head, then page after page. An error breaks the connection off, so that half a file is
+/// never taken for a whole one.
 fn pieces(
     pages: mpsc::Receiver<Result<ExportPage, StoreError>>,
     layout: Layout,

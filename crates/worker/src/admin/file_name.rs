@@ -5,8 +5,8 @@ use std::fmt::Write;
 /// Longer names are cut, in letters.
 const LONGEST: usize = 80;
 
-/// The value of `Content-Disposition`. The name is the user's text, so it is made safe for headers and file systems;
-/// where nothing is left of it, the batch's id stands in its place.
+/// Returns the value of `Content-Disposition`. The name is the user's text, so it is made safe for headers and file
+/// systems. If nothing is left of it, the batch's id replaces it.
 pub fn disposition(name: Option<&str>, batch_id: &str, ending: &str) -> String {
     let name =
         name.map(safe).filter(|name| !name.is_empty()).unwrap_or_else(|| batch_id.to_owned());
@@ -23,7 +23,8 @@ pub fn disposition(name: Option<&str>, batch_id: &str, ending: &str) -> String {
     format!("attachment; filename=\"{ascii}.{ending}\"; filename*=UTF-8''{whole}.{ending}")
 }
 
-/// Without what no file system takes, what would leave its folder or hide the file, and what turns text around.
+/// Removes characters that no file system takes, that would leave the folder or hide the file, or that change the
+/// direction of text.
 fn safe(name: &str) -> String {
     let forbidden = |c: char| c.is_control() || "/\\:*?\"<>|%".contains(c);
     let turns = |c: &char| {

@@ -1,4 +1,4 @@
-//! What lets requests through, with their visitor, and turns away the others.
+//! Lets requests through, with their visitor, or refuses them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::server::Peer;
 /// The session's cookie.
 const COOKIE_NAME: &str = "reveal_queue_session";
 
-/// How long a wrong token is left without an answer.
+/// How long the answer to a wrong token is delayed.
 const WRONG_TOKEN_WAITS: Duration = Duration::from_millis(500);
 
-/// The visitor's name where no token is asked for.
+/// The visitor's name on a listener without tokens.
 const LOCAL: &str = "local";
 
-/// What came of trying a token.
+/// The outcome of trying a token.
 enum Tried {
     Right(Visitor),
     Wrong,
@@ -61,7 +61,7 @@ impl Admin {
         Tried::Right(Visitor { name: Arc::clone(&token.name), role: token.role, logged_in })
     }
 
-    /// Begins a session for a token that was typed in; gives its cookie.
+    /// Begins a session for a token that was typed in. Returns its cookie.
     ///
     /// # Errors
     /// The answer to a token that is wrong, or comes too fast.
@@ -86,7 +86,7 @@ impl Admin {
         }
     }
 
-    /// Ends the session that a request belongs to; gives the cookie that takes its place.
+    /// Ends the session that a request belongs to. Returns the cookie that replaces the session's.
     pub(super) fn log_out(&self, headers: &HeaderMap) -> String {
         if let Some(secret) = cookies::read(headers, COOKIE_NAME) {
             self.access.sessions.end(secret);
@@ -101,7 +101,7 @@ impl Admin {
     }
 }
 
-/// Lets through what the rule allows, with its visitor.
+/// Lets through the requests that the rule allows, with their visitor.
 pub(super) async fn guard(State(admin): State<Admin>, request: Request, next: Next) -> Response {
     let (access, headers) = (&admin.access, request.headers());
     let Some(host) = host(headers, request.uri()) else {
@@ -142,7 +142,7 @@ async fn pass(visitor: Visitor, mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Lets a visitor through whose role may do what an address is for.
+/// Lets a visitor through if their role may do `action`.
 pub(super) async fn allow(action: Action, request: Request, next: Next) -> Response {
     match request.extensions().get::<Visitor>() {
         Some(visitor) if visitor.role.may(action) => next.run(request).await,
@@ -151,7 +151,7 @@ pub(super) async fn allow(action: Action, request: Request, next: Next) -> Respo
     }
 }
 
-/// The address at the other end of the connection. What a proxy says of the address behind it could be made up.
+/// The address at the other end of the connection. A proxy's word about the address behind it could be forged.
 pub(super) fn peer(request: &Request) -> Option<IpAddr> {
     request.extensions().get::<Peer>().map(|peer| peer.0.ip())
 }
@@ -167,7 +167,8 @@ fn host(headers: &HeaderMap, uri: &Uri) -> Option<Authority> {
     named.or_else(|| uri.authority().cloned())
 }
 
-/// Every browser says where a form was sent from; what says nothing is no browser's form.
+/// Returns whether a form comes from this site. Every browser says where a form was sent from; a request that doesn't
+/// say is no browser's.
 fn is_same_origin(headers: &HeaderMap, host: &Authority) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
     if text("sec-fetch-site").is_some_and(|site| site != "same-origin") {

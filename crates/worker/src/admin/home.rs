@@ -1,4 +1,4 @@
-//! `/`: everything at a glance, what needs somebody first.
+//! `/`: everything at a glance, first what a person has to act on.
 
 use axum::Extension;
 use axum::extract::State;
@@ -15,7 +15,7 @@ use super::notice::Notice;
 use super::state::Admin;
 use super::{batches, layout, live, providers, stuck, words};
 
-/// Since when a worker is taken to be gone.
+/// How long a worker may be silent before it is taken to be gone.
 const SILENT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// `GET /`
@@ -52,7 +52,7 @@ pub async fn show(
     Notice::said(notice, &headers, page.answer(&headers, content))
 }
 
-/// That no process sends requests, and since when: all figures are of that time.
+/// Says that no process sends requests, and since when: all figures are of that time.
 fn gone(overview: &Overview) -> Markup {
     let works = |worker: &WorkerOverview| {
         worker.role != "webhooks" && overview.at.since(worker.heartbeat_at) <= SILENT
@@ -73,7 +73,7 @@ fn gone(overview: &Overview) -> Markup {
     }
 }
 
-/// What a tab among many others should say.
+/// The window's title, for a tab among many others.
 fn title(overview: &Overview) -> String {
     let waiting = all(overview).unfinished();
     if waiting > 0 { format!("{} to go", words::number(waiting)) } else { "Dashboard".to_owned() }
@@ -115,8 +115,8 @@ fn waiting_note(counts: &Counts) -> String {
     }
 }
 
-/// When it is over, if it goes on like this: as late as the slowest provider. Nothing is promised for
-/// what is held, nor where nothing comes.
+/// Says when the queue is done at the current pace, which is when its slowest provider is done. Held rows are left
+/// out, and there is no estimate while a provider sends no results.
 fn pace_note(overview: &Overview, plot: &Throughput) -> String {
     let mut longest = 0;
     for of in &overview.providers {

@@ -19,8 +19,8 @@ const SCRIPT: &str = include_str!("live.js");
 /// Three rows of a queue, the first answered.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Crect width='24' height='24' rx='6' fill='%231f58c7'/%3E%3Crect x='5' y='6' width='9' height='2.6' rx='1.3' fill='%23fff'/%3E%3Ccircle cx='18' cy='7.3' r='1.7' fill='%237df0b8'/%3E%3Crect x='5' y='10.7' width='14' height='2.6' rx='1.3' fill='%23fff' opacity='.75'/%3E%3Crect x='5' y='15.4' width='11' height='2.6' rx='1.3' fill='%23fff' opacity='.5'/%3E%3C/svg%3E";
 
-/// The page's own style and script run because their hashes are named; nothing that a name or a
-/// reason might smuggle in does.
+/// The content policy. It names the hashes of the page's own style and script, so only these run: a script hidden in
+/// a name or a reason does not.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; \
@@ -40,19 +40,19 @@ pub struct Page<'a> {
     pub title: &'a str,
     /// `live` or `sandbox`; empty where it doesn't matter.
     pub stamp: &'a str,
-    /// Whether it keeps itself up to date.
+    /// Whether the page keeps itself up to date.
     pub live: bool,
-    /// Who sees it, where that matters.
+    /// The visitor, where the page depends on it.
     pub visitor: Option<&'a Visitor>,
 }
 
 impl<'a> Page<'a> {
-    /// A page that stays as it is.
+    /// A page that doesn't update itself.
     pub fn still(title: &'a str) -> Self {
         Page { title, stamp: "", live: false, visitor: None }
     }
 
-    /// The whole page, or what its script asked for.
+    /// Answers with the whole page, or with the part that its script asked for.
     pub fn answer(&self, headers: &HeaderMap, content: Markup) -> Response {
         if live::is_wanted(headers) {
             html! { title { (self.title) " · reveal-queue" } (content) }.into_response()
@@ -62,7 +62,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// A page of that content.
+/// Puts the frame around a page's content.
 pub fn page(page: &Page, content: Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -144,7 +144,7 @@ pub fn message(title: &str, text: &str) -> Markup {
     page(&Page::still(title), content)
 }
 
-/// What is answered while the ledger can't be read. The page tries again by itself.
+/// The answer while the ledger can't be read. The page tries again by itself.
 pub fn away(why: &str, headers: &HeaderMap) -> Response {
     let content = html! {
         main.narrow {

@@ -1,4 +1,4 @@
-// Keeps the page up to date while it is looked at, and leaves alone what its reader does there.
+// Keeps the page up to date while it is on the screen, and leaves alone the parts that its reader uses.
 (() => {
   "use strict";
   const EVERY = 1500, SLOWEST = 15000, KEPT = "reveal-queue-paused";
@@ -8,7 +8,7 @@
   let timer, wait = EVERY, running = false, seen = time(), paused = false;
   try { paused = sessionStorage.getItem(KEPT) === "1"; } catch { /* storage is off */ }
 
-  // What is typed into, or selected to be copied, stays as it is.
+  // A part is not replaced while a field of it is typed into or text of it is selected.
   const inUse = (part) => {
     const active = document.activeElement, selection = getSelection();
     return part.contains(active) && active.matches("input, select, textarea")
@@ -28,7 +28,7 @@
     let here = node.firstChild;
     for (const child of [...other.childNodes]) {
       const known = child.id && [...node.children].find((element) => element.id === child.id);
-      // What stands before it is gone, or comes later.
+      // The nodes before it are gone, or come later.
       if (known) while (here && here !== known) { const next = here.nextSibling; here.remove(); here = next; }
       if (here && alike(here, child)) { become(here, child); here = here.nextSibling; }
       else node.insertBefore(child, here);
@@ -56,7 +56,7 @@
     if (status.textContent !== text) status.textContent = text;
   };
 
-  // What is shown is of the time when it was last read.
+  // After a failure the page still shows the time of its last read.
   const lost = (why) => {
     document.body.classList.toggle("stale", Boolean(why));
     stale.hidden = !why;

@@ -1,5 +1,5 @@
-//! Pages that stay up to date: a small script fetches the same address again with a header, gets only
-//! what may have changed, and puts it in place of what is there.
+//! Pages that stay up to date: a small script fetches the same address again with a header, gets only the parts that
+//! may have changed, and puts them in place of the present ones.
 
 use axum::http::HeaderMap;
 use maud::{Markup, html};

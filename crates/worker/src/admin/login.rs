@@ -1,4 +1,4 @@
-//! The token, asked for once a browser and working day.
+//! The login: a browser asks for the token once in a working day.
 
 use std::net::IpAddr;
 
@@ -69,7 +69,8 @@ pub async fn logout(State(admin): State<Admin>, headers: HeaderMap) -> Response 
     ([(SET_COOKIE, admin.log_out(&headers))], Redirect::to(PATH)).into_response()
 }
 
-/// `//evil.example` and `/\evil.example` are other sites to a browser.
+/// Returns the path to go to if it is this site's, else `/`. `//evil.example` and `/\evil.example` are other sites to
+/// a browser.
 fn own_path(next: &str) -> &str {
     let path = next.strip_prefix('/').filter(|rest| !rest.starts_with(['/', '\\']));
     if path.is_some() && !next.chars().any(char::is_control) { next } else { "/" }

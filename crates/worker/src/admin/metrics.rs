@@ -1,4 +1,4 @@
-//! `GET /metrics`: what this process counted, and how the ledger stands, in Prometheus' text format.
+//! `GET /metrics`: this process's counters and the state of the ledger, in the Prometheus text format.
 
 use std::fmt::Write;
 use std::sync::atomic::AtomicU64;
@@ -22,8 +22,8 @@ const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 type Labels = Vec<(&'static str, String)>;
 
-/// Answers a scrape. A ledger that can't be read is a metric, too: the process' own counters are
-/// wanted most while the database is away.
+/// Answers a scrape. An unreadable ledger is a metric, too: the process's own counters are wanted most while the
+/// database is away.
 pub async fn scrape(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let seen = admin.seen().await;
     let mut text = String::with_capacity(16 * 1024);
@@ -47,8 +47,8 @@ pub async fn scrape(State(admin): State<Admin>, headers: HeaderMap) -> Response 
     }
 }
 
-/// OpenMetrics describes a counter under its name without `_total`; the classic format under the
-/// name that its samples have, and has no units.
+/// Turns OpenMetrics into the classic format. OpenMetrics describes a counter under its name without `_total`; the
+/// classic format describes it under the name of its samples, and has no units.
 fn classic(text: &str) -> String {
     let counters: Vec<&str> = text
         .lines()

@@ -1,19 +1,19 @@
-//! What is served on `ADMIN_ADDR`: health for supervisors, metrics for Prometheus, and the dashboard.
-//! A page is read by many and computed once; nothing is computed when nobody looks.
+//! What is served on `ADMIN_ADDR`: health for supervisors, metrics for Prometheus, and the dashboard. A page is
+//! computed once for all its readers; without readers nothing is computed.
 
-/// Who may see it.
+/// Who may see the dashboard.
 pub mod access;
-/// What can be changed here.
+/// The changes that can be made on the dashboard.
 mod actions;
-/// Who did what.
+/// The audit log.
 mod audit;
 /// `/batches/{id}`.
 mod batch;
 /// `/batches`, and the batches of the front page.
 mod batches;
-/// What many look at is read once.
+/// Reads of the ledger that all visitors share.
 mod cached;
-/// What is answered where a token is missing.
+/// The answers to requests without a valid token.
 mod challenge;
 /// Bars and a plot.
 mod charts;
@@ -21,21 +21,21 @@ mod charts;
 mod cookies;
 /// A batch's rows as a file.
 mod export;
-/// What such a file is called.
+/// The file name of an export.
 mod file_name;
-/// What lets requests through.
+/// Lets requests through, or refuses them.
 mod guard;
 /// `/`.
 mod home;
-/// What all pages have in common.
+/// The frame of all pages.
 mod layout;
 /// Pages that stay up to date.
 mod live;
-/// The token, asked for once a browser.
+/// The login form.
 mod login;
 /// `/metrics`.
 mod metrics;
-/// What came of the last action.
+/// The outcome of the last action.
 mod notice;
 /// The user's own columns.
 mod own;
@@ -43,7 +43,7 @@ mod own;
 mod providers;
 /// A batch's rows.
 mod rows;
-/// What the pages need.
+/// The data that the pages need.
 mod state;
 /// What is stuck, and why.
 mod stuck;
@@ -67,8 +67,8 @@ use crate::app::App;
 /// Forms are small.
 const LARGEST_FORM: usize = 16 * 1024;
 
-/// Everything on `ADMIN_ADDR`. `/healthz` says that the process lives, `/readyz` that the database
-/// answers, too; both are open to everybody.
+/// Serves everything on `ADMIN_ADDR`. `/healthz` says that the process lives, `/readyz` that the database answers,
+/// too; both are open to every client.
 pub fn router(app: App, access: Access) -> Router {
     let admin = Admin::new(app, access);
     let guarded = Router::new()
@@ -100,7 +100,7 @@ pub fn router(app: App, access: Access) -> Router {
         .with_state(admin)
 }
 
-/// What is at an address, for those whose role may do what it is for.
+/// Serves an address to visitors whose role may do `action`.
 fn page(action: Action, methods: MethodRouter<Admin>) -> MethodRouter<Admin> {
     methods.layer(from_fn(move |request: Request, next: Next| guard::allow(action, request, next)))
 }

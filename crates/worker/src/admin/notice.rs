@@ -1,5 +1,5 @@
-//! What came of the last action, said once on the next page. It travels in a cookie, not in the address: a link can't
-//! bring it about, so nothing is said to those who did nothing.
+//! The outcome of the last action, shown once on the next page. It travels in a cookie, not in the address: a link
+//! can't show it to a visitor who did nothing.
 
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
@@ -10,10 +10,10 @@ use maud::{Markup, html};
 use super::{cookies, live, words};
 
 const COOKIE_NAME: &str = "reveal_queue_notice";
-/// The next page is asked for at once.
+/// Seconds that the cookie lives; the browser asks for the next page at once.
 const LIFE: u64 = 60;
 
-/// What came of an action.
+/// The outcome of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
     /// A provider is paused.
@@ -22,28 +22,28 @@ pub enum Notice {
     Resumed(Provider),
     /// A provider is not paused, but no worker can use it.
     Off(Provider),
-    /// So many rows ended.
+    /// This many rows were cancelled.
     Cancelled(i64),
-    /// So many rows are asked for once more.
+    /// This many rows are asked for once more.
     Retried(i64),
     /// A batch's ceiling is set.
     CeilingSet(Provider),
 }
 
 impl Notice {
-    /// Sends the browser to `path`, where this is said.
+    /// Sends the browser to `path`, which shows the notice.
     pub fn on(self, path: &str, headers: &HeaderMap) -> Response {
         let cookie = cookies::set(headers, COOKIE_NAME, &self.encode(), LIFE);
         ([(SET_COOKIE, cookie)], Redirect::to(path)).into_response()
     }
 
-    /// What is to be said on a whole page; its script asks again and again, and gets nothing.
+    /// Returns the notice for a whole page. The page's script asks again and again, and gets none.
     pub fn of(headers: &HeaderMap) -> Option<Notice> {
         let value = cookies::read(headers, COOKIE_NAME).filter(|_| !live::is_wanted(headers))?;
         Notice::decode(value)
     }
 
-    /// The page that says it, and that it is said.
+    /// Deletes the cookie of a notice that `page` shows.
     pub fn said(notice: Option<Notice>, headers: &HeaderMap, mut page: Response) -> Response {
         let gone = cookies::set(headers, COOKIE_NAME, "", 0);
         if let (Some(_), Ok(gone)) = (notice, HeaderValue::from_str(&gone)) {
@@ -52,7 +52,7 @@ impl Notice {
         page
     }
 
-    /// For reading.
+    /// Renders the notice.
     pub fn shown(notice: Option<Notice>) -> Markup {
         html! { @if let Some(notice) = notice { p.notice role="status" { (notice.text()) } } }
     }

@@ -1,9 +1,9 @@
-//! The user's own columns, of which a row shows two: those by which a person tells who a row is.
+//! The user's own columns. A row shows two of them: those that tell a person best who the row is.
 
 use export::kept;
 use store::DisplayedRow;
 
-/// So many.
+/// How many of the columns a row shows.
 const SHOWN: usize = 2;
 
 /// Columns of a batch, for its rows.
@@ -35,7 +35,7 @@ impl Own {
         self.shown.iter().filter_map(|place| self.names.get(*place)).map(String::as_str)
     }
 
-    /// What a row has in them. A row that was erased has nothing.
+    /// Returns a row's values in the shown columns. The values of an erased row are empty.
     pub fn values(&self, row: &DisplayedRow) -> Vec<String> {
         let mut all = kept::texts(row.fields.json(), &self.names).unwrap_or_default();
         self.shown
@@ -59,7 +59,8 @@ fn normal(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Identifiers stand in a column of their own, and numbers are masked on this page.
+/// Ranks a column by its name. Columns of identifiers and numbers have no rank: identifiers stand in a column of
+/// their own, and numbers are masked on this page.
 fn rank(name: &str) -> Option<Rank> {
     Some(match name {
         "name" | "fullname" | "contact" | "contactname" | "personname" | "displayname" => {

@@ -1,4 +1,4 @@
-//! How each provider stands: its gate first, then what there is of requests and credits.
+//! How each provider stands: its gate first, then its requests and credits.
 
 use jobs::Credits;
 use maud::{Markup, html};
@@ -53,7 +53,8 @@ fn gate(of: &ProviderOverview) -> Markup {
     html! { span class={ "pill gate " (class) } { (word) } }
 }
 
-/// A gate that is closed for a refused set-up or for a time is opened by hand, too.
+/// The button that pauses or resumes a provider. A gate that is closed for a refused set-up or for a time is opened
+/// by hand, too.
 fn switch(of: &ProviderOverview, role: Role) -> Markup {
     let off = matches!(of.reason.as_deref(), Some("no_key" | "no_webhook_url"));
     let (action, verb, word) = match of.gate {
@@ -118,7 +119,7 @@ fn requests_left(of: &ProviderOverview) -> String {
     of.requests_left.map(|left| format!("{} left", words::number(left))).unwrap_or_default()
 }
 
-/// A 429 taught a lower rate than the user allows.
+/// Says whether a 429 has lowered the rate below the one that the user allows.
 fn slowed(of: &ProviderOverview) -> String {
     match (of.rate, of.rate_limit) {
         (Some(rate), Some(limit)) if rate < limit * 0.995 => {

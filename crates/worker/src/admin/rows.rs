@@ -10,12 +10,12 @@ use super::words;
 
 /// Rows on a page.
 pub const ROWS: usize = 50;
-/// So many pages one can go back, one by one.
+/// How many pages a reader can go back, one by one.
 const LONGEST_TRAIL: usize = 100;
 
 /// Rows as they were read, with the user's own columns.
 pub struct Page {
-    /// Which of those are shown.
+    /// The user's own columns that are shown.
     pub own: Own,
     /// The rows.
     pub shown: RowPage,
@@ -28,13 +28,14 @@ pub struct Wanted {
     /// The row that the page begins after.
     #[serde(default, deserialize_with = "lenient")]
     pub after: i64,
-    /// Where the pages before it began, `0.57.300`: rows of one state are anywhere, so nobody can tell
-    /// from where a page begins how far back the one before it does.
+    /// Where the pages before this one began, `0.57.300`. Rows of one state are anywhere, so the start of a page does
+    /// not tell where the page before it starts.
     #[serde(default)]
     back: String,
 }
 
-/// What a person typed into the address is no reason for an error page.
+/// Reads a number from the address. A value that is no number counts as 0: a typing error is no reason for an error
+/// page.
 pub fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     Ok(String::deserialize(deserializer)?.trim().parse().unwrap_or(0).max(0))
 }
@@ -44,7 +45,7 @@ impl Wanted {
         Wanted { state: state.map(str::to_owned), ..Wanted::default() }
     }
 
-    /// The state that is asked for, if there is such a one.
+    /// The state that is asked for, if there is such a state.
     pub fn state(&self) -> Option<&str> {
         self.state.as_deref().filter(|state| is_displayed_state(state))
     }
@@ -185,7 +186,7 @@ fn row_of(row: &DisplayedRow, own: &Own, people: bool) -> Markup {
     }
 }
 
-/// Who it is, without what all addresses begin with.
+/// Returns the row's person, without the `https://www.` that LinkedIn addresses begin with.
 fn person(row: &DisplayedRow) -> String {
     let person = row.person.as_deref().unwrap_or("–");
     words::short(person.strip_prefix("https://www.").unwrap_or(person), 80)

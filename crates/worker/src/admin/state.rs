@@ -1,4 +1,4 @@
-//! What the pages need, read a moment ago.
+//! The data that the pages need, read a moment ago.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -19,7 +19,7 @@ pub(super) const MOST_BATCHES: usize = 25;
 /// Pages of rows that are kept for a moment.
 const MOST_PAGES: usize = 64;
 
-/// What the pages need; cheap to clone.
+/// The data that the pages need; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Admin {
     pub(super) app: App,
@@ -32,7 +32,7 @@ pub(super) struct Admin {
 /// Pages that were read a moment ago.
 type Pages<Key, Page> = Arc<Mutex<HashMap<Key, Arc<Cached<Page>>>>>;
 
-/// Batch, the row it begins after, the state.
+/// The batch, the row that the page begins after, and the state.
 type PageKey = (String, i64, Option<String>);
 
 /// How everything stood a moment ago.
@@ -66,7 +66,7 @@ impl Admin {
         self.seen.get(read).await
     }
 
-    /// A page of batches, the first being 1; at most a second old, or older where it was dear to read.
+    /// A page of batches, the first being 1; at most a second old, or older where it took long to read.
     pub(super) async fn batches(&self, number: usize) -> Result<Arc<Vec<BatchOverview>>, Away> {
         let read = async {
             let all = self.app.store.overview(number * MOST_BATCHES).await?.batches;
@@ -75,7 +75,7 @@ impl Admin {
         kept(&self.older, number).await.get(read).await
     }
 
-    /// A page of a batch's rows, at most a second old, or older where it was dear to read.
+    /// A page of a batch's rows, at most a second old, or older where it took long to read.
     pub(super) async fn rows(
         &self,
         batch: &BatchRef,
@@ -91,7 +91,7 @@ impl Admin {
         kept(&self.pages, key).await.get(read).await
     }
 
-    /// After a change by hand the next page shows it.
+    /// Drops what was read, so that the page after a change by hand shows the change.
     pub(super) async fn changed(&self) {
         self.seen.forget().await;
         self.pages.lock().await.clear();
@@ -99,7 +99,7 @@ impl Admin {
     }
 }
 
-/// The place of a page; if there are many, those of others are given up.
+/// Returns a page's place in the cache. A full cache is emptied before a page is added.
 async fn kept<Key: Eq + Hash, Page>(pages: &Pages<Key, Page>, key: Key) -> Arc<Cached<Page>> {
     let mut pages = pages.lock().await;
     if pages.len() >= MOST_PAGES && !pages.contains_key(&key) {

@@ -6,10 +6,10 @@ use store::{Backlog, BatchOverview, BatchProvider, COUNTED, Overview, ProviderOv
 
 use super::words;
 
-/// A result that is out for longer is worth a line.
+/// A result that is out for longer than this is listed.
 const LATE: std::time::Duration = std::time::Duration::from_secs(3600);
 
-/// So many batches at their ceilings are named.
+/// Up to this many batches at their ceilings are named.
 const NAMED: usize = 2;
 
 /// One cause.
@@ -22,7 +22,7 @@ struct Cause {
     detail: String,
 }
 
-/// All causes, those that hold up the most first; nothing where nothing is stuck.
+/// Lists all causes, the largest first; empty if nothing is stuck.
 pub fn section(overview: &Overview) -> Markup {
     let causes = causes(overview);
     html! {
@@ -66,7 +66,7 @@ fn causes(overview: &Overview) -> Vec<Cause> {
     causes
 }
 
-/// Everybody behind a gate that is not open, or that lets nobody through just now.
+/// The rows behind a gate that is not open, or that lets no row through just now.
 fn gate(of: &ProviderOverview) -> Option<Cause> {
     let why = of.shut_by.as_ref().or(of.short_of.as_ref())?;
     // Behind an open gate only ceilings hold, and those are causes of their own.
@@ -90,7 +90,8 @@ fn gate(of: &ProviderOverview) -> Option<Cause> {
     })
 }
 
-/// Batches that may not spend more; behind a shut gate they are counted there. A few are named, many are one cause.
+/// Batches that may not spend more. Behind a shut gate their rows are counted with the gate. A few batches are named;
+/// many are one cause.
 fn ceilings(overview: &Overview) -> Vec<Cause> {
     let open = overview.providers.iter().filter(|of| of.shut_by.is_none()).map(|of| of.provider);
     open.flat_map(|provider| {
@@ -135,7 +136,7 @@ fn of_many(provider: Provider, held: Vec<i64>) -> Cause {
     }
 }
 
-/// People who were refused and have their turn again later.
+/// Rows that were refused and are tried again later.
 fn retrying(overview: &Overview) -> Vec<Cause> {
     let shut = |provider: &str| {
         overview.providers.iter().any(|p| p.provider.as_str() == provider && p.shut_by.is_some())
@@ -168,7 +169,7 @@ fn retrying(overview: &Overview) -> Vec<Cause> {
     .collect()
 }
 
-/// Webhooks that can't be applied: results are there, and nobody has them.
+/// Webhooks that can't be applied: their results are stored, but no row has them.
 fn in_vain(inbox: &Backlog, now: Timestamp) -> Option<Cause> {
     let next = inbox.retry_at?;
     let soon = match words::lasting(next.since(now)) {
@@ -185,7 +186,7 @@ fn in_vain(inbox: &Backlog, now: Timestamp) -> Option<Cause> {
     })
 }
 
-/// Results that are out for long: a webhook may not get through.
+/// Results that have been out for long: a webhook may not get through.
 fn late(of: &ProviderOverview, now: Timestamp) -> Option<Cause> {
     let oldest = of.oldest_out.filter(|at| now.since(*at) > LATE)?;
     Some(Cause {

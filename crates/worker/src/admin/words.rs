@@ -24,7 +24,7 @@ pub fn count(n: i64, what: &str) -> String {
     format!("{} {what}{}", number(n), if n == 1 { "" } else { "s" })
 }
 
-/// `61 %`; nothing that is not all or none is shown as if it were.
+/// `61 %`. A share is shown as `0 %` or `100 %` only if it is none or all.
 pub fn percent(share: f64) -> String {
     match share * 100.0 {
         p if p > 0.0 && p < 1.0 => "<1 %".to_owned(),
@@ -49,7 +49,7 @@ pub fn ago(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
-/// The same in whole seconds: `12s`, `1h 2m`.
+/// A duration in whole seconds: `12s`, `1h 2m`.
 pub fn lasting(duration: Duration) -> String {
     display(Duration::from_secs(duration.as_secs().max(1)))
 }
@@ -105,7 +105,7 @@ pub fn action(action: &str) -> &str {
     }
 }
 
-/// A reason as the views have it, for reading. Words of a provider stay as they are, cut short.
+/// A reason of the views, for reading. A provider's own words stay as they are, cut short.
 pub fn reason(reason: &str) -> String {
     let known = match reason {
         "no_key" => "no worker has a key",
@@ -128,7 +128,7 @@ pub fn reason(reason: &str) -> String {
     if known.is_empty() { short(reason, 160) } else { known.to_owned() }
 }
 
-/// At most `most` letters.
+/// Cuts a text to at most `most` letters.
 pub fn short(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
@@ -136,13 +136,13 @@ pub fn short(text: &str, most: usize) -> String {
     text.chars().take(most).chain(['…']).collect()
 }
 
-/// `20:31:05` of a moment, UTC.
+/// `20:31:05`: the time of day, UTC.
 pub fn clock(at: Timestamp) -> String {
     let seconds = at.millis().div_euclid(1000).rem_euclid(86_400);
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// `2026-11-21 20:31:05` of a view's ISO 8601.
+/// `2026-11-21 20:31:05`, from a view's ISO 8601.
 pub fn moment(iso: &str) -> String {
     iso.get(..19).unwrap_or(iso).replace('T', " ")
 }

@@ -7,13 +7,13 @@ use super::Config;
 use crate::admin::Tokens;
 
 impl Config {
-    /// The keys, each from its variable or its file.
+    /// Ocean's key, from its variable or its file.
     #[must_use]
     pub fn ocean_key(&self) -> Option<SecretString> {
         key(self.ocean_api_token.as_ref(), self.ocean_api_token_file.as_ref())
     }
 
-    /// The same for Clodura.
+    /// Clodura's key, from its variable or its file.
     #[must_use]
     pub fn clodura_key(&self) -> Option<SecretString> {
         key(self.clodura_api_key.as_ref(), self.clodura_api_key_file.as_ref())
@@ -22,16 +22,16 @@ impl Config {
     /// The tokens of the dashboard.
     ///
     /// # Errors
-    /// One could be guessed, or two people have the same.
+    /// A token could be guessed, or two people have the same.
     pub fn admin_tokens(&self) -> Result<Tokens, String> {
         let admin = key(self.admin_token.as_ref(), self.admin_token_file.as_ref());
         Tokens::new(admin.as_ref(), self.admin_tokens_file.as_ref())
     }
 
-    /// That no secret is given twice.
+    /// Checks that no secret is given twice.
     ///
     /// # Errors
-    /// One is: wrong usage.
+    /// A secret is given twice: wrong usage.
     pub fn check_secrets(&self) -> Result<(), String> {
         let given = |secret: &Option<SecretString>| {
             secret.as_ref().is_some_and(|secret| !secret.expose_secret().is_empty())

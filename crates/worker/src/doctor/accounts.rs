@@ -7,7 +7,7 @@ use crate::bootstrap::Accounts;
 use crate::config::Config;
 use crate::error::StartError;
 
-/// A provider's account, as this set-up knows it.
+/// A provider's account, as seen from this set-up.
 struct Account {
     provider: Provider,
     check: &'static str,
@@ -22,7 +22,7 @@ enum Trouble {
     NotAsked(String),
 }
 
-/// Each provider's key, by asking for its balance, and what its gate says.
+/// Asks for each provider's balance, which checks its key, and reports what its gate says.
 pub(super) async fn check(
     config: &Config,
     accounts: &Accounts,
@@ -65,7 +65,7 @@ pub(super) async fn check(
     found
 }
 
-/// Until when this provider wants to be left alone. Nobody sends then, and neither does a doctor.
+/// Returns until when this provider must be left alone. No worker sends until then, and neither does the doctor.
 fn limited(status: Option<&ProviderStatus>) -> Option<String> {
     let status = status.filter(|status| status.gate == "closed")?;
     let reason = status.gate_reason.as_deref()?;
@@ -73,9 +73,9 @@ fn limited(status: Option<&ProviderStatus>) -> Option<String> {
     asked.then(|| status.gate_until.clone().unwrap_or_else(|| "it is fixed".to_owned()))
 }
 
-/// A gate that somebody or something has closed.
+/// Reports a gate that was closed, by hand or by a worker.
 fn closed(status: &ProviderStatus) -> Option<Check> {
-    // A missing key or URL is this set-up's matter, and said there.
+    // A missing key or URL belongs to this set-up, and another check reports it.
     let reason = status.gate_reason.as_deref().filter(|r| !r.starts_with("no_"))?;
     let fix = match reason {
         "paused" => format!("enqueue resume {}", status.provider),

@@ -8,12 +8,12 @@ use super::report::Check;
 use crate::bootstrap::Accounts;
 
 const NAME: &str = "clock";
-/// A provider's `Date` has whole seconds and took a while to arrive.
+/// A skew up to this is not reported: a provider's `Date` has whole seconds and took a while to arrive.
 const UNNOTICED: Duration = Duration::from_secs(5);
-/// Certificates and deadlines go wrong.
+/// Beyond this skew certificates and deadlines go wrong.
 const FAR_OFF: Duration = Duration::from_secs(300);
 
-/// This machine's clock beside the database's and the providers'.
+/// Compares this machine's clock with the database's and the providers'.
 pub(super) async fn check(
     store: Option<&Store>,
     accounts: &Accounts,
@@ -45,8 +45,8 @@ fn judge(name: &str, skew: Duration) -> Check {
     }
 }
 
-/// How far the `Date` of an answer is from now. Asked without the key, so that it counts against
-/// nobody's account; any answer will do.
+/// Returns how far the `Date` of an answer is from now. The request has no key, so that it counts against no account;
+/// any answer will do.
 async fn skew(http: &reqwest::Client, base: &Url) -> Option<Duration> {
     let response = http.head(base.clone()).send().await.ok()?;
     let date = response.headers().get("date")?.to_str().ok()?;

@@ -12,10 +12,10 @@ use crate::spool;
 const MIB: u64 = 1024 * 1024;
 /// Less than that is gone within one large batch.
 const TOO_LITTLE: u64 = 100 * MIB;
-/// Less than that should be looked after.
+/// Less than that is worth a warning.
 const LITTLE: u64 = 1024 * MIB;
 
-/// The spool can be written to, and database and spool have room to grow.
+/// Checks that the spool can be written to, and that database and spool have room to grow.
 pub(super) fn check(config: &Config) -> Vec<Check> {
     let mut found = vec![spool(&config.spool_dir)];
     found.extend(private(config));
@@ -41,7 +41,7 @@ fn spool(directory: &Path) -> Check {
         );
     }
     if made {
-        // Made again when it is needed.
+        // The directory is made again when it is needed.
         let _ = std::fs::remove_dir(directory);
     }
     let count = |ending: &str| {
@@ -72,8 +72,8 @@ fn write_and_remove(directory: &Path) -> io::Result<()> {
     written
 }
 
-/// Files with people's numbers or with secrets that others on the machine can read: those of an earlier version, or of a
-/// hand that was careless.
+/// Files with people's numbers or with secrets that other users of the machine can read. An earlier version or a
+/// careless hand left them so.
 fn private(config: &Config) -> Vec<Check> {
     let database = sqlite_file(config.database()).map(|file| sqlite_companions(&file));
     let secrets = [

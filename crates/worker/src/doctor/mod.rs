@@ -1,5 +1,5 @@
-//! `worker doctor`: finds what is wrong with a set-up before money is spent. Nobody is asked for a
-//! number, no gate is moved, and the ledger is not told of any worker.
+//! `worker doctor`: finds what is wrong with a set-up before money is spent. No provider is asked for a number, no
+//! gate is moved, and no worker is added to the ledger.
 
 /// The providers' keys and accounts.
 mod accounts;
@@ -27,7 +27,7 @@ use crate::error::StartError;
 use crate::start::start_sandbox;
 use report::Report;
 
-/// How long anything that is asked over the network may take to answer.
+/// How long each answer over the network may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[allow(missing_docs, reason = "clap would show it in place of the command's own text")]
@@ -42,10 +42,10 @@ pub struct Options {
     pub config: Config,
 }
 
-/// Looks at everything; what is wrong is in the report, not an error.
+/// Runs all checks. Findings are in the report; they are not errors.
 ///
 /// # Errors
-/// Nothing could be looked at: the sandbox can't start, or there is no TLS.
+/// No check could run: the sandbox can't start, or there is no TLS.
 pub async fn examine(options: &Options) -> Result<Report, StartError> {
     let config = &options.config;
     config.check_secrets().map_err(StartError::Usage)?;

@@ -9,7 +9,7 @@ use serde::Serialize;
 pub enum Status {
     /// Nothing to do.
     Ok,
-    /// It works, and perhaps not as meant.
+    /// It works, but perhaps not as meant.
     Warning,
     /// It won't work, or would lose money or results.
     Wrong,
@@ -35,7 +35,7 @@ impl Check {
         Check { check, status: Status::Ok, message: message.into(), fix: None }
     }
 
-    /// It works, and perhaps not as meant.
+    /// It works, but perhaps not as meant.
     pub fn warning(
         check: &'static str,
         message: impl Into<String>,
@@ -50,7 +50,7 @@ impl Check {
     }
 }
 
-/// Everything that was looked at, in that order.
+/// All findings, in the order of the checks.
 #[derive(Debug, Default)]
 pub struct Report(Vec<Check>);
 
@@ -72,7 +72,7 @@ impl Report {
     pub fn print(&self, json: bool) -> ExitCode {
         let count = |status| self.0.iter().filter(|check| check.status == status).count();
         let (wrong, warnings) = (count(Status::Wrong), count(Status::Warning));
-        // Whoever closed the pipe has read enough.
+        // A reader that closed the pipe has read enough.
         let _ = if json {
             self.print_json(wrong, warnings)
         } else {
@@ -112,7 +112,7 @@ fn line(check: &Check, colour: bool) -> String {
         line.push_str(" → ");
         line.push_str(fix);
     }
-    // What a library or a provider says may have line breaks; a check is one line.
+    // Words of a library or a provider may have line breaks; a check is one line.
     let line = line.replace(['\n', '\r'], " ");
     if colour { line.replacen(word, &format!("\x1b[{code}m{word}\x1b[0m"), 1) } else { line }
 }

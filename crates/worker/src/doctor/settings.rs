@@ -39,7 +39,7 @@ fn warning(message: String, fix: &str) -> Option<Check> {
     Some(Check::warning(NAME, message, fix))
 }
 
-/// Durations, each beside what it has to fit.
+/// Checks durations, each against its minimum or the setting that it has to fit.
 fn waits(config: &Config) -> Vec<Check> {
     let mut found = vec![results(config), unknown(config)];
     let at_least = [

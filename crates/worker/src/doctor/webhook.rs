@@ -22,16 +22,16 @@ use crate::server::{self, Patience};
 use crate::spool::Spool;
 use crate::webhooks::{self, Webhooks};
 
-/// Its own listener is there for two requests.
+/// The doctor's own listener is there for two requests.
 const CONNECTIONS: usize = 256;
 
 const ADDRESS: &str = "webhook address";
 const REACHED: &str = "webhook";
-/// A body in which nobody has a result.
+/// A body without a result.
 const NOBODY: &str = r#"{"phones": []}"#;
 
-/// Whether results can come back: the address makes sense, and a signed request that is sent to it
-/// arrives at this machine or at a worker on this database.
+/// Checks whether results can come back: the address makes sense, and a signed request that is sent to it arrives at
+/// this machine or at a worker on this database.
 pub(super) async fn check(
     config: &Config,
     accounts: &Accounts,
@@ -108,7 +108,7 @@ fn judge_address(url: &Url, accounts: &Accounts) -> Check {
     Check::ok(ADDRESS, format!("https, at {host}"))
 }
 
-/// Our own listener; `None` where a worker listens already, or none is to listen here.
+/// Opens the doctor's own listener. `None` if a worker listens already, or if this process is not to listen.
 async fn listen(config: &Config) -> io::Result<Option<TcpListener>> {
     if !config.role.receives() {
         return Ok(None);
@@ -120,7 +120,7 @@ async fn listen(config: &Config) -> io::Result<Option<TcpListener>> {
     }
 }
 
-/// What came of the two requests.
+/// The outcome of the two requests.
 struct Trial {
     /// The signed one was seen by this process.
     arrived: bool,
@@ -129,8 +129,8 @@ struct Trial {
     milliseconds: u128,
 }
 
-/// Sends a forged and a signed request through the public address. While we listen ourselves, the
-/// signed one ends here and is stored nowhere; real webhooks that come meanwhile are stored as ever.
+/// Sends a forged and a signed request through the public address. While the doctor listens itself, the signed one
+/// ends here and is not stored; real webhooks that come meanwhile are stored as usual.
 async fn try_it(
     app: App,
     config: &Config,
@@ -177,7 +177,7 @@ async fn send(http: &reqwest::Client, url: &str) -> Result<StatusCode, String> {
     }
 }
 
-/// The cause at the bottom says what happened; those above it only say where.
+/// Returns the innermost cause. It says what happened; the causes above it only say where.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
@@ -215,7 +215,7 @@ fn judge(trial: &Trial, config: &Config, listened: bool) -> Check {
     }
 }
 
-/// What an answer means that no worker on this database gave.
+/// Explains an answer that came from no worker on this database.
 fn elsewhere(status: StatusCode, listened: bool, forward: String) -> Check {
     let to = if listened { "LISTEN_ADDR" } else { "the running worker" };
     let code = status.as_u16();

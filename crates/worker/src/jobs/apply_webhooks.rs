@@ -12,15 +12,15 @@ use crate::routine::Routine;
 
 /// Webhooks that one transaction applies at most.
 const MOST_WEBHOOKS: usize = 500;
-/// How much of their bodies one transaction applies, about: more than a thousand people. What comes in
-/// meanwhile waits for it.
+/// Bytes of bodies that one transaction applies, about: results of more than a thousand people. Webhooks that come in
+/// meanwhile wait for the transaction.
 const MOST_BYTES: i64 = 128 * 1024;
 
-/// Webhooks that are stored and not applied.
+/// Webhooks that are stored and not applied yet.
 pub struct PendingWebhooks(pub App);
 
 impl Source for PendingWebhooks {
-    /// Nothing is leased: applying is idempotent, and one task at a time drains the inbox.
+    /// No task is leased: applying is idempotent, and one task at a time drains the inbox.
     type Work = ();
 
     async fn claim(&mut self, _free: usize) -> Result<Claimed<()>, StoreError> {
@@ -36,7 +36,7 @@ impl Source for PendingWebhooks {
 /// Drains the inbox.
 ///
 /// # Errors
-/// None: what fails is tried again.
+/// None: a webhook that fails is tried again.
 pub async fn handle(_job: Job<()>, app: Data<App>) -> Result<(), BoxDynError> {
     loop {
         match drain_once(&app).await {
@@ -89,15 +89,16 @@ async fn drain_once(app: &App) -> Result<usize, StoreError> {
     failure.map_or(Ok(n), Err)
 }
 
-/// Applies deliveries in one transaction. If that can't be done, one of them may be to blame: then each
-/// by itself, so that it keeps none of the others waiting. Tells what came of each, and what failed.
+/// Applies deliveries in one transaction. If the transaction fails, one delivery may be to blame: each is then
+/// applied by itself, so that it keeps no other waiting. Returns what came of each, and the failure that ended the
+/// work.
 async fn settle(
     app: &App,
     deliveries: Vec<Delivery>,
 ) -> (Vec<Option<Applied>>, Option<StoreError>) {
     match app.store.settle(deliveries.clone(), &app.policy).await {
         Ok(applied) => return (applied.into_iter().map(Some).collect(), None),
-        // What another worker has applied is simply left out the next time.
+        // Webhooks that another worker has applied are left out the next time.
         Err(lost @ StoreError::Lost { .. }) => return (Vec::new(), Some(lost)),
         Err(_) => {}
     }
@@ -116,8 +117,8 @@ async fn settle(
     (applied, None)
 }
 
-/// Leaves a webhook alone for a while. If not even that can be written down, it isn't to blame: the
-/// database is.
+/// Leaves a webhook alone for a while. If not even that can be written down, the webhook isn't to blame: the database
+/// is.
 async fn put_off(
     app: &App,
     inbox: Option<i64>,
@@ -157,7 +158,8 @@ fn read(webhook: &StoredWebhook) -> Option<Delivery> {
     })
 }
 
-/// What could not be read, or was read although nothing published names it: counts and names of fields, no data.
+/// Logs entries that could not be read, or that were read although no published format names them: counts and names
+/// of fields, no data.
 fn log_oddities(call_id: &str, reading: &Reading) {
     let entries = reading.passed_over;
     if entries > 0 {

@@ -7,24 +7,24 @@ use store::{Answer, StoreError};
 use crate::app::App;
 use crate::metrics::Kind;
 
-/// Nothing of the request left.
+/// The reason given for a call of which nothing left.
 const NOT_SENT: &str = "not sent within 5 s";
 
-/// What came of a call, whatever it asked for.
+/// The outcome of a call, whatever it asked for.
 pub trait Outcome: Clone + Send {
-    /// What was asked for.
+    /// What the call asked for.
     const KIND: Kind;
 
-    /// It left, and its fate is not known.
+    /// The outcome of a request that left and whose fate is not known.
     fn unknown(why: String) -> Self;
 
-    /// Whether the provider did what it was asked for.
+    /// Whether the provider did what the call asked for.
     fn went_well(&self) -> bool;
 
     /// One word for logs.
     fn label(&self) -> &'static str;
 
-    /// Writes it down.
+    /// Writes the outcome down in the ledger.
     fn record(
         self,
         app: &App,
@@ -120,7 +120,7 @@ fn kind(refusal: &Refusal) -> &'static str {
     }
 }
 
-/// For the journal: the kind of refusal, and the provider's words.
+/// Describes a refusal for the journal: its kind, and the provider's words.
 fn describe(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Misconfigured { message }

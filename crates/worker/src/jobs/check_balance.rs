@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::backend::{Claimed, Job, Source};
 use crate::metrics::Kind;
 
-/// Balances that are due at one provider.
+/// The balance that is due at one provider.
 pub struct DueBalance {
     /// The application.
     pub app: App,
@@ -40,7 +40,7 @@ pub async fn handle(job: Job<ClaimedBalance>, app: Data<App>) -> Result<(), BoxD
     app.metrics().free_request(provider, Kind::Balance, &result, started.elapsed());
     match &result {
         Ok(balance) => tracing::info!(%provider, credits = %balance.credits, "balance read"),
-        // The gate closes for it, and says so.
+        // This failure closes the gate, and that is logged.
         Err(FreeRequestFailure::Misconfigured { .. }) => {}
         Err(failure) => tracing::warn!(%provider, ?failure, "the balance could not be read"),
     }

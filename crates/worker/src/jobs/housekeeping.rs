@@ -4,11 +4,10 @@ use jobs::Timestamp;
 
 use crate::app::App;
 
-/// How often time's decisions are looked for, at most.
+/// The longest interval between two sweeps.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Says that this worker is alive, until it is told to stop. A task of its own: it must not wait
-/// behind the work.
+/// Sends heartbeats until told to stop. They run in a task of their own, so that they don't wait behind the work.
 pub async fn heartbeats(app: App) {
     let interval = (app.policy.heartbeat_timeout / 4)
         .clamp(Duration::from_millis(50), Duration::from_secs(10));
@@ -56,9 +55,9 @@ pub async fn sweeps(app: App) {
     }
 }
 
-/// More than this at once, and the clock was set ahead or the machine was suspended.
+/// A jump of the clock beyond this: the clock was set ahead, or the machine was suspended.
 const JUMP: Duration = Duration::from_secs(600);
-/// For so long nothing expires then: a clock may be set right again, and webhooks that could not come may come.
+/// How long nothing expires after a jump: a clock may be set right again, and webhooks that could not come may come.
 const DOUBT: Duration = Duration::from_secs(3600);
 
 /// Whether the ledger's clock moves as this process's time does.
@@ -73,7 +72,7 @@ impl Steady {
         Steady { shown, at: Instant::now(), doubtful_until: None }
     }
 
-    /// Whether what the clock shows may end what is overdue.
+    /// Whether the time that the clock shows may end what is overdue.
     pub(super) fn is_sure(&mut self, shows: Timestamp, at: Instant) -> bool {
         let ahead = shows.since(self.shown).saturating_sub(at.saturating_duration_since(self.at));
         (self.shown, self.at) = (shows, at);
@@ -105,7 +104,7 @@ mod tests {
         assert!(!steady.is_sure(shows, at));
         (shows, at) = (shows + DOUBT / 2, at + DOUBT / 2);
         assert!(!steady.is_sure(shows, at));
-        // Set back, it is not doubted anew.
+        // A clock that is set back is not doubted anew.
         assert!(!steady.is_sure(Timestamp(0), at));
         assert!(steady.is_sure(Timestamp(0) + DOUBT, at + DOUBT));
     }

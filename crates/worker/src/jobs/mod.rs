@@ -2,11 +2,11 @@
 
 /// Applies stored webhooks.
 pub mod apply_webhooks;
-/// What came of a call, and how it is written down.
+/// The outcome of a call, and how it is written down.
 pub mod call_outcome;
 /// Asks for a provider's balance.
 pub mod check_balance;
-/// Heartbeats, and what time alone decides.
+/// Heartbeats, and decisions that follow from the time alone.
 pub mod housekeeping;
 /// Forgets what is finished and older than the settings say.
 pub mod retention;
@@ -14,7 +14,7 @@ pub mod retention;
 pub mod reveal_clodura;
 /// Sends people to Ocean, many a request.
 pub mod reveal_ocean;
-/// What both reveal jobs do around the request itself.
+/// The steps of both reveal jobs around the request itself.
 pub mod send_call;
 /// Polls Clodura's tracking ids.
 pub mod track_clodura;

@@ -3,11 +3,11 @@ use std::time::{Duration, Instant};
 use crate::app::App;
 use crate::jobs::housekeeping::Steady;
 
-/// How long others have the database to themselves between two steps.
+/// The pause between two steps, in which other writers have the database to themselves.
 const REST: Duration = Duration::from_millis(50);
 
-/// Forgets what is finished and older than the settings say, until the worker is told to stop. What is deleted is gone
-/// for good, so a clock that jumped is not believed.
+/// Deletes what is finished and older than the settings say, until the worker is told to stop. A deletion is final,
+/// so a clock that jumped is not trusted.
 pub async fn retire(app: App) {
     let retention = app.policy.retention;
     let Some(interval) = retention.interval() else {

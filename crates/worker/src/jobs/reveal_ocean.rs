@@ -29,7 +29,7 @@ async fn look_up(app: &App, call: &ClaimedCall) -> LookupOutcome {
 }
 
 async fn reveal(app: &App, call: &ClaimedCall) -> RevealOutcome {
-    // A worker that lacks one of these claims nothing here (`crate::runner`).
+    // A worker without a key or a webhook URL claims nothing here (`crate::runner`).
     let Some(client) = &app.ocean else { return RevealOutcome::NotSent };
     let Some(webhook_url) = app.webhook_url(Provider::Ocean, &call.call_id.to_string()) else {
         return RevealOutcome::NotSent;

@@ -17,11 +17,11 @@ use crate::routine::Routine;
 /// machine was suspended or the process stopped: the call goes back and is not sent.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// How many people one transaction claims at most: whatever else is to be written waits for it, and so does the
-/// first of their calls.
+/// The most people that one transaction claims: other writes wait for that transaction, and so does the first of its
+/// calls.
 const MOST_PEOPLE: usize = 1_000;
 
-/// People due at one provider.
+/// The reveals that are due at one provider.
 pub struct DueReveals {
     /// The application.
     pub app: App,
@@ -29,7 +29,7 @@ pub struct DueReveals {
     pub provider: Provider,
     /// Most people in one call.
     pub people: usize,
-    /// While no webhook has proved the webhook URL: the most people out.
+    /// The most people out while no webhook has proved the webhook URL.
     pub canary: usize,
 }
 
@@ -53,9 +53,8 @@ impl Source for DueReveals {
     }
 }
 
-/// Sends a claimed call with `request`, and writes down what came of it. Every way out of here
-/// leaves the call in a state that says what may have happened, a panic included. Every line about it
-/// has the call's id from the span.
+/// Sends a claimed call with `request`, and writes down what came of it. Every exit, a panic included, leaves the
+/// call in a state that says what may have happened. Every log line about the call has its id from the span.
 #[tracing::instrument(name = "call", skip_all, fields(call_id = %job.work.call_id, provider = %job.work.provider, people = job.work.people.len()))]
 pub async fn send<F, O>(app: &App, clock: &Clock, job: &Job<ClaimedCall>, request: F)
 where
@@ -68,7 +67,7 @@ where
     if !wait_for_its_moment(app, &call).await {
         return give_back(app, call, "the gate closed before it was sent").await;
     }
-    // Looked at once more when the first byte is to leave: connecting may take longer.
+    // Checked once more before the first byte leaves: connecting may take longer.
     if clock.now().since(call.sent_at) > FRESH {
         tracing::warn!("more than 5 s passed before sending; giving the call back");
         return give_back(app, call, "not sent within 5 s").await;
@@ -86,7 +85,7 @@ where
     app.metrics().request(provider, O::KIND, outcome.label(), took);
     log(app, provider, &outcome, http_status, took);
     failpoint::reached("answer_read");
-    // Not after a refusal: nobody may be sent after them before the gate knows of it.
+    // Not after a refusal: no other call may be sent before the gate knows of the refusal.
     if outcome.went_well() {
         job.free_slot();
     }
@@ -116,7 +115,8 @@ fn log<O: Outcome>(
     }
 }
 
-/// Waits until the call may leave, by the rate; false if meanwhile the gate was closed.
+/// Waits for the call's turn under the rate limit. Returns false if the gate was closed meanwhile, or its state can't
+/// be read.
 async fn wait_for_its_moment(app: &App, call: &ClaimedCall) -> bool {
     if call.send_slot <= Instant::now() {
         return true;
@@ -128,7 +128,7 @@ async fn wait_for_its_moment(app: &App, call: &ClaimedCall) -> bool {
     })
 }
 
-/// Puts a call that was not sent back.
+/// Gives back a call that was not sent.
 pub async fn give_back(app: &App, call: ClaimedCall, why: &'static str) {
     let call_id = call.call_id;
     let written = app

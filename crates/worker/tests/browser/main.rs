@@ -154,7 +154,7 @@ async fn whole(file: &PathBuf) -> String {
     std::fs::read_to_string(file).expect("a file")
 }
 
-/// From the answer to a request to its results, and every line is JSON.
+/// One id leads from the answer to a request to its results, and every line is JSON.
 fn one_id_leads_through_the_logs(worker: &Worker) {
     let logs = worker.logs();
     assert!(logs.iter().all(|line| line.is_object()), "a line is no JSON");

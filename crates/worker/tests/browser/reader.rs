@@ -8,7 +8,7 @@ use crate::{PATIENCE, left_out, until};
 
 const FOUND: &str = ".tiles > div:nth-child(3) dd.big";
 
-/// Waits until the number of those found is another one.
+/// Waits until the number of rows found changes.
 async fn until_it_moves(browser: &Browser) {
     let before = browser.text(FOUND).await;
     until(browser, FOUND, |n| n != before).await;
@@ -67,7 +67,7 @@ async fn updates_can_be_paused(browser: &Browser, worker: &Worker) {
     browser
         .run("window.asked = 0; const f = window.fetch; window.fetch = (...a) => { asked += 1; return f(...a); }")
         .await;
-    // So many come in several seconds, in which the page would have asked more than once.
+    // This many results take several seconds, in which the page would have asked more than once.
     let enough = still.replace(',', "").parse::<i64>().expect("a number") + 60;
     let started = Instant::now();
     while worker.found().await < enough {

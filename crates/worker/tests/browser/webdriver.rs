@@ -82,12 +82,12 @@ impl Browser {
         self.command("url", json!({"url": url})).await;
     }
 
-    /// What a function body returns in the page.
+    /// Runs a function body in the page and returns its result.
     pub async fn run(&self, script: &str) -> Value {
         self.command("execute/sync", json!({"script": script, "args": []})).await
     }
 
-    /// What a function body passes to its last argument in the end.
+    /// Runs a function body in the page and returns what it passes to its last argument.
     pub async fn run_to_its_end(&self, script: &str) -> Value {
         self.command("execute/async", json!({"script": script, "args": []})).await
     }
@@ -98,7 +98,7 @@ impl Browser {
         self.run(&script).await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Clicks as a person does: it must be there, visible and not covered.
+    /// Clicks as a person does: the element must be there, visible and not covered.
     pub async fn click(&self, selector: &str) {
         let found =
             self.command("element", json!({"using": "css selector", "value": selector})).await;
@@ -110,7 +110,7 @@ impl Browser {
         self.command("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
     }
 
-    /// `dark` or `light`.
+    /// Sets the preferred colour scheme: `dark` or `light`.
     pub async fn prefer(&self, scheme: &str) {
         let feature = json!({"name": "prefers-color-scheme", "value": scheme});
         self.devtools("Emulation.setEmulatedMedia", json!({"features": [feature]})).await;
@@ -128,7 +128,7 @@ impl Browser {
         self.devtools("Browser.setDownloadBehavior", parameters).await;
     }
 
-    /// The page as a picture, base64: the whole of it, or what a few screens show.
+    /// The page as a picture, base64: the whole page, or as much as a few screens show.
     pub async fn picture(&self) -> String {
         let size = "return [innerWidth, Math.min(document.documentElement.scrollHeight, 2200)]";
         let size = self.run(size).await;
@@ -145,7 +145,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // A test that failed must leave no process behind: a browser outlives a driver that is killed, but is of its group.
+        // A failed test must leave no process behind: a browser outlives its killed driver, but is in the driver's
+        // process group.
         let group = format!("-{}", self.driver.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.driver.wait();

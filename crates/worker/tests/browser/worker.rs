@@ -21,7 +21,7 @@ impl Worker {
         Worker::start_with(&[]).await
     }
 
-    /// With more arguments.
+    /// Starts a worker with more arguments.
     pub async fn start_with(arguments: &[&str]) -> Worker {
         let directory = tempfile::tempdir().expect("a directory");
         let setup = serde_json::json!({"clodura": {"result_delay_ms": [200, 2500]}, "ocean": {"result_delay_ms": [500, 3000]}});
@@ -50,7 +50,7 @@ impl Worker {
         let kept = Arc::clone(&logs);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                // What is no JSON is found by whoever looks.
+                // A line that is not JSON is kept as text, so that a test of the log finds it.
                 let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
                 kept.lock().expect("nobody panics with it").push(line);
             }
@@ -84,13 +84,13 @@ impl Worker {
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     }
 
-    /// Ends it as a crash does.
+    /// Ends the worker as a crash does.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
-    /// A batch of people whom both providers know.
+    /// Submits a batch of people that both providers know.
     pub async fn submit(&self, name: &str, people: i64) -> String {
         let new = NewBatch {
             name: Some(name.to_owned()),

@@ -1,4 +1,4 @@
-//! Who may see the dashboard, and whose forms it takes.
+//! Who may see the dashboard, and which forms it accepts.
 
 use std::io::Write;
 use std::process::Command;
@@ -126,7 +126,7 @@ async fn guesses_are_slowed_and_counted() {
     let last = replies.last().expect("a reply");
     assert_eq!(last.header("retry-after"), "6");
 
-    // That address has to wait, even with the right token; others and those who are logged in don't.
+    // That address has to wait, even with the right token; other addresses and logged-in browsers don't.
     let status = async |peer: &str| site.send(bearer(TOKEN, peer)).await.status;
     assert_eq!(status("192.0.2.1:100").await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(status("192.0.2.2:99").await, StatusCode::OK);
@@ -160,7 +160,7 @@ async fn a_wrong_token_is_logged_without_it() {
     );
 }
 
-/// What was logged.
+/// The captured log.
 #[derive(Clone, Default)]
 struct Logs(Arc<Mutex<Vec<u8>>>);
 

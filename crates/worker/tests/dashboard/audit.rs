@@ -1,4 +1,4 @@
-//! What is done on the dashboard stands in the audit log, with the name of the token.
+//! Every action on the dashboard is in the audit log, with the name of the token.
 
 use axum::http::StatusCode;
 use end_to_end::Kind;

@@ -1,5 +1,5 @@
-//! `deploy/prometheus` and `deploy/grafana` ask for what the worker tells: a name that changed would be an alert that
-//! never fires, and nobody would notice.
+//! `deploy/prometheus` and `deploy/grafana` ask only for metrics that the worker has: an alert on a renamed metric
+//! would silently never fire.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use worker::metrics::Kind as MetricKind;
 
 use crate::site::Site;
 
-/// What stands for a metric in an expression: its name, and for each label the values that are asked for.
+/// A metric in an expression: its name, and for each label the values that are asked for.
 type Selector = (String, BTreeMap<String, Vec<String>>);
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn every_metric_that_is_asked_for_is_told() {
     site.balance(1_000).await;
     site.submit("Spring", 10, None).await;
     site.reveal(3, 1).await;
-    // What has no value is not told at all: something must have happened, and a gate needs a reason.
+    // A metric without a value is left out: something must have happened, and a gate needs a reason.
     let moment = Duration::from_millis(1);
     site.metrics.request(Provider::Ocean, MetricKind::Reveal, "accepted", moment);
     site.metrics.webhook_stored(Provider::Ocean, moment);
@@ -34,7 +34,7 @@ async fn every_metric_that_is_asked_for_is_told() {
                 panic!("{file} asks for {name}, which /metrics doesn't have")
             };
             for (label, values) in labels {
-                // Only the reasons of just now are told.
+                // Only the reasons that apply now have samples.
                 if samples.is_empty() || label == "reason" {
                     continue;
                 }

@@ -135,7 +135,7 @@ async fn a_worker_that_is_gone_is_missed(kind: Kind) {
     assert!(page.contains("start worker"), "{page}");
 }
 
-/// The same is done by a button there.
+/// A button on the page does the same as the command.
 #[tokio::test]
 async fn no_command_stands_beside_a_button() {
     let site = Site::open(Kind::Sqlite).await;
@@ -186,7 +186,7 @@ async fn headings_are_an_outline() {
     }
 }
 
-/// Rows that are behind two things are counted once.
+/// A row that is held up by two causes is counted once.
 #[tokio::test]
 async fn a_row_is_stuck_for_one_cause() {
     let site = Site::open(Kind::Sqlite).await;
@@ -230,7 +230,7 @@ async fn a_batch_is_changed_by_hand(kind: Kind) {
     assert_eq!(site.post("/providers/nobody/pause", "").await.status, StatusCode::NOT_FOUND);
 }
 
-/// What was done is said to those who did it, once, and not to those who follow a link.
+/// A notice is shown once to the browser that acted, and not to a browser that follows a link.
 #[tokio::test]
 async fn a_notice_is_for_those_who_acted() {
     let site = Site::open(Kind::Sqlite).await;

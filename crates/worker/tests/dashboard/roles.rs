@@ -1,4 +1,4 @@
-//! What each role may do, as the addresses hold it; the table itself is `admin/access/roles.rs`.
+//! What each role may do, as the addresses enforce it; the table itself is `admin/access/roles.rs`.
 
 use axum::http::StatusCode;
 use end_to_end::Kind;

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Site {
     pub store: Store,
     pub database: Database,
-    /// What the process that serves it counts.
+    /// The counters of the process that serves the site.
     pub metrics: Metrics,
     router: Router,
     worker: WorkerId,
@@ -56,12 +56,12 @@ impl Reply {
 }
 
 impl Site {
-    /// Open to this machine.
+    /// A site that is open to this machine.
     pub async fn open(kind: Kind) -> Site {
         Site::serving(kind, "127.0.0.1:8788", Tokens::default(), Clock::system()).await
     }
 
-    /// Asks for [`TOKEN`], an admin's.
+    /// A site that asks for [`TOKEN`], an admin's.
     pub async fn locked() -> Site {
         Site::locked_at(Clock::system()).await
     }
@@ -72,7 +72,7 @@ impl Site {
         Site::serving(Kind::Sqlite, "0.0.0.0:8788", tokens, clock).await
     }
 
-    /// Asks for [`TOKEN`], or one of a file's.
+    /// A site that asks for [`TOKEN`], or for a token of a file.
     pub async fn with_tokens(kind: Kind, lines: &str) -> Site {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), lines).expect("written");
@@ -130,7 +130,7 @@ impl Site {
         self.send(request("GET", path, headers, "")).await
     }
 
-    /// The page once it says so: what it shows may be a second old.
+    /// Returns the page once it contains `words`: a page may be a second old.
     pub async fn until(&self, path: &str, words: &str) -> String {
         let started = Instant::now();
         loop {
@@ -150,13 +150,13 @@ impl Site {
         self.get_with(reply.header("location"), &[("cookie", cookie)]).await
     }
 
-    /// As a form of the dashboard's own pages is sent.
+    /// Sends a form as the dashboard's own pages do.
     pub async fn post(&self, path: &str, form: &'static str) -> Reply {
         let own = [("origin", "http://127.0.0.1:8788"), ("sec-fetch-site", "same-origin")];
         self.send(request("POST", path, &own, form)).await
     }
 
-    /// Logs a browser in; gives its cookie.
+    /// Logs a browser in. Returns its cookie.
     pub async fn log_in(&self, token: &str) -> String {
         let own = [("origin", "http://127.0.0.1:8788"), ("sec-fetch-site", "same-origin")];
         let mut login = request("POST", "/login", &own, "");
@@ -187,7 +187,7 @@ impl Site {
         }
     }
 
-    /// Sends up to `people` of Ocean's in one call.
+    /// Claims an Ocean call of up to `people` people.
     pub async fn claim(&self, people: usize) -> ClaimedCall {
         let ask = ClaimReveals {
             provider: Provider::Ocean,
@@ -218,7 +218,7 @@ impl Site {
         self.store.settle(vec![delivery], &self.policy).await.expect("settles");
     }
 
-    /// A webhook of Ocean's comes; gives its place in the inbox.
+    /// Stores a webhook from Ocean. Returns its place in the inbox.
     async fn webhook(&self, call_id: &str) -> i64 {
         let (call_id, body) = (call_id.to_owned(), b"{}".to_vec());
         let webhook = NewWebhook { provider: Provider::Ocean, call_id, body, malformed: false };
@@ -227,12 +227,12 @@ impl Site {
         pending.pop().expect("the webhook").id
     }
 
-    /// The one worker ends.
+    /// Ends the one worker.
     pub async fn stop_worker(&self) {
         self.store.worker_stopped(self.worker).await.expect("stops");
     }
 
-    /// Ocean's account says what it holds, and how many requests the day has left.
+    /// Records a balance: what Ocean's account holds, and how many requests the day has left.
     pub async fn balance(&self, credits: i64) {
         let (claimed, _) =
             self.store.claim_balance(Provider::Ocean, 1e6).await.expect("asks for the balance");
@@ -244,7 +244,7 @@ impl Site {
         said.await.expect("is written down");
     }
 
-    /// The provider refuses a call.
+    /// Records a refused call.
     pub async fn refuse(&self, refusal: Refusal) {
         let answer = Answer { call: self.claim(1).await, http_status: Some(503) };
         let verdict = on_refusal(refusal);

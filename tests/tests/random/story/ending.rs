@@ -7,15 +7,15 @@ use super::Story;
 use crate::operation::{Ending, Operation};
 use crate::{books, faults, queries};
 
-/// More than any story asks for.
+/// More credits than any story needs.
 const ENOUGH: i64 = 100_000_000;
-/// Longer than the two minutes for which a worker that was killed keeps a poll to itself.
+/// Longer than the poll lease of a killed worker, which is two minutes.
 const IDLE: Duration = Duration::from_secs(200);
-/// All that still happens at the sandbox happens within this time.
+/// The sandbox is idle after this time at the latest.
 const SETTLED: Duration = Duration::from_secs(60);
 
 impl Story {
-    /// Faults off, credits enough, all gates open; and all is done that can be. Then everything is checked.
+    /// Switches faults off, adds credits and opens all gates. Works until nothing is left, and checks everything.
     pub async fn end(&mut self) {
         for slot in 0..self.slots.len() {
             self.thaw(slot);
@@ -51,7 +51,7 @@ impl Story {
         }
     }
 
-    /// Runs a worker until it says that nothing is left, then one until the last webhook has come.
+    /// Runs a worker with `--until-idle` to its end, then another one until the last webhook has come.
     async fn work_to_the_end(&mut self, codes: &[i32]) {
         self.start(1, &[]);
         self.start(0, &["--until-idle"]);
@@ -62,13 +62,13 @@ impl Story {
             self.faults.push("webhooks were still on their way after a minute".into());
         }
         self.scene.until("SELECT COUNT(*) FROM webhook_inbox WHERE outcome IS NULL", "0").await;
-        // A result that no row waits for any more is waited for until its deadline, too.
+        // A call waits for its result until its deadline, even if no row waits for the result any more.
         let open = "SELECT COUNT(*) FROM calls WHERE state IN ('sending', 'accepted', 'unknown')";
         self.scene.until(open, "0").await;
         for slot in 0..self.slots.len() {
             self.stop(slot).await;
         }
-        // A late webhook may have given somebody a turn again.
+        // A late webhook may have put a person back into the queue.
         self.start(0, &["--until-idle"]);
         let Some(worker) = self.slots[0].worker.take() else { return };
         self.comes_to_its_end(worker, codes).await;
@@ -100,7 +100,7 @@ impl Story {
         self.faults.extend(found.into_iter().map(|fault| format!("when {when}: {fault}")));
     }
 
-    /// Batches that their ceilings hold may use as much as they want from now on; whether there are any.
+    /// Raises the ceilings of all held batches beyond any need. Returns whether there was a held batch.
     async fn raise_all_ceilings(&mut self) -> bool {
         let held = "SELECT DISTINCT b.name FROM row_status w JOIN batch_status b ON b.batch_id = w.batch_id
                     WHERE w.state = 'held'";

@@ -1,5 +1,5 @@
-//! What a workbook may hold. The library that reads it unpacks some of its parts into memory, and believes what they say
-//! of their own size: a file of a few bytes could use up the memory of the machine.
+//! Limits of a workbook. The library that reads it unpacks some parts into memory, and believes the sizes that they
+//! name: a file of a few bytes could use up the memory of the machine.
 
 use std::io::{self, BufReader, Read, Seek};
 
@@ -13,11 +13,11 @@ const LARGEST_SHEET: u64 = 4 << 30;
 /// The largest of the other parts, unpacked: they are held in memory.
 const LARGEST_PART: u64 = 512 << 20;
 
-/// How a part says of how many texts it consists; room for so many is made before they are read.
+/// How a part names the number of its texts; the library makes room for this many before it reads them.
 const COUNT: &[u8] = b"uniqueCount";
 
-/// Looks through all parts of a workbook. Gives what is wrong, if anything is; what is no archive at all is left for the
-/// library to refuse.
+/// Looks through all parts of a workbook. Returns what is wrong, if anything. A file that is no archive is left for
+/// the library to refuse.
 pub fn exceeded(file: &mut (impl Read + Seek)) -> io::Result<Option<String>> {
     file.rewind()?;
     let Ok(mut archive) = ZipArchive::new(BufReader::new(&mut *file)) else { return Ok(None) };
@@ -38,16 +38,16 @@ fn is_sheet(name: &str) -> bool {
     name.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case("sheet"))
 }
 
-/// What was seen of a part.
+/// Findings in one part.
 #[derive(Default)]
 struct Seen {
     size: u64,
-    /// How many bytes ago the last `<` stood, and how many it were at most: each piece of XML is held as a whole.
+    /// How many bytes ago the last `<` stood, and the most that this was: each piece of XML is held as a whole.
     since_tag: usize,
     longest: usize,
-    /// How much of [`COUNT`] was read just now, or all of it.
+    /// How much of [`COUNT`] was read just now; stays at its length while the number after it is read.
     matched: usize,
-    /// The number behind it that is being read.
+    /// The number after [`COUNT`] that is being read.
     number: u64,
     /// The largest such number.
     counted: u64,
@@ -57,7 +57,7 @@ impl Seen {
     fn look_through(&mut self, mut part: impl Read, most: u64) -> Option<String> {
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            // The library will meet what can't be unpacked, too.
+            // The library will meet the parts that can't be unpacked, too.
             let length = part.read(&mut buffer).unwrap_or(0);
             self.size += length as u64;
             buffer[..length].iter().for_each(|byte| self.see(*byte));
@@ -79,7 +79,7 @@ impl Seen {
         self.since_tag = if byte == b'<' { 0 } else { self.since_tag + 1 };
         self.longest = self.longest.max(self.since_tag);
         match (self.matched, byte) {
-            // Every other byte of UTF-16.
+            // Every other byte of UTF-16 is zero.
             (_, 0) => {}
             (11, b' ' | b'\t' | b'\r' | b'\n' | b'=' | b'"' | b'\'' | b'+') if self.number == 0 => {
             }
@@ -96,7 +96,7 @@ impl Seen {
     }
 }
 
-/// How much of [`COUNT`] stands before and with this byte, if so much stood before it.
+/// Returns how many bytes of [`COUNT`] were read with this byte, if `before` of them were read before it.
 fn matched(before: usize, byte: u8) -> usize {
     let longest = (1..=before + 1).rev().find(|length| {
         let (begin, last) = COUNT[..*length].split_at(length - 1);

@@ -1,4 +1,4 @@
-//! A ledger of one provider in memory: what submits decide, and what becomes of rows and reveals by it.
+//! A ledger of one provider in memory: what submits decide, and how that changes rows and reveals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ struct Reveal {
 struct Ledger {
     links: Links,
     reveals: Vec<Reveal>,
-    /// Which reveal each row shows, and its identifiers.
+    /// The reveal that each row shows, and the row's identifiers.
     rows: Vec<(usize, Vec<Arc<str>>)>,
     now: i64,
 }
@@ -34,7 +34,7 @@ enum Step {
         identifiers: Vec<Arc<str>>,
         refresh: bool,
     },
-    /// The reveal of this number, of those there are, comes into another state.
+    /// Moves a reveal to another state. Its number is taken modulo the number of reveals.
     Move {
         reveal: usize,
         to: RevealState,
@@ -101,7 +101,7 @@ impl Ledger {
         }
     }
 
-    /// A step of a reveal's life, if it can take it.
+    /// Moves a reveal to another state, if the reveal can take that step.
     fn step(&mut self, reveal: usize, to: RevealState) {
         use RevealState::{Asked, Expired, Failed, Found, NotFound, Queued, Retrying};
         self.now += 1;
@@ -150,7 +150,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Which reveal every person's rows show, where nothing was sent yet.
+/// Returns the reveals that each person's rows show, where nothing was sent yet.
 fn shown_by_person(ledger: &Ledger, persons: &Persons) -> BTreeMap<Vec<Arc<str>>, BTreeSet<usize>> {
     let mut shown: BTreeMap<Vec<Arc<str>>, BTreeSet<usize>> = BTreeMap::new();
     for (reveal, identifiers) in &ledger.rows {
@@ -182,12 +182,12 @@ proptest! {
     ) {
         let ledgers = [rows.0, rows.1].map(|rows| {
             let mut ledger = Ledger::default();
-            // What contradicts itself leaves rows where they are, so it is only about the others.
+            // Contradictory evidence leaves rows where they are, so such cases are left out.
             let mut all = Ledger::default();
             rows.iter().for_each(|row| all.submit(row, false));
             if all.links.persons().contradictions().is_empty() {
                 rows.iter().for_each(|row| ledger.submit(row, false));
-                // Whatever came last is said once more: the evidence is complete now.
+                // All rows are submitted once more, now that the evidence is complete.
                 rows.iter().for_each(|row| ledger.submit(row, false));
             }
             ledger

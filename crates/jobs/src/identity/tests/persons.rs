@@ -90,7 +90,8 @@ fn what_was_taken_apart_stays_so() {
     assert!(!same(&persons, "o1", "c1") && persons.of(&id("l9")).is_none());
 }
 
-/// What is read of the ledger for one identifier: step by step, and of many ids of one kind the first and the last only.
+/// The links that the ledger reads for one identifier: step by step, and of many ids of one kind only the first and the
+/// last.
 fn read_around(whole: &Links, start: &Arc<str>) -> Links {
     let mut read = Links::default();
     let mut reached: HashSet<Arc<str>> = HashSet::from([Arc::clone(start)]);

@@ -1,4 +1,4 @@
-//! What a cell holds once spreadsheets, scrapers and people have had it.
+//! Cells as spreadsheets, scrapers and people leave them.
 
 use proptest::prelude::*;
 
@@ -262,7 +262,7 @@ fn member_ids_keep_their_case_and_names_do_not() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Whatever surrounds a text changes nothing about whom it names.
+    /// Characters around a text do not change which person it names.
     #[test]
     fn wrapping_changes_nothing(text in near_address(), wrap in 0usize..6) {
         let text = text.replace(['"', '\'', '`', '“', '”', '„', '‘', '’', '<', '>', '(', ')', '[', ']', '='], "");

@@ -45,10 +45,10 @@ impl Reveal {
     }
 }
 
-/// Everybody on the rows, with all their generations.
+/// All people on the rows, with all their generations.
 pub(super) struct People {
     states: RetryStates,
-    /// Those who were found, and only with numbers of another type than the batch wants.
+    /// Reveals that were found, but only with numbers of another type than the batch wants.
     lacking: BTreeSet<i64>,
     persons: Persons,
     reveals: HashMap<i64, Reveal>,
@@ -86,7 +86,7 @@ impl People {
         Ok(people)
     }
 
-    /// All reveals of the people in `ids`, under any identifier.
+    /// Returns all reveals of the people in `ids`, under any identifier.
     async fn look_up(&self, conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<Vec<Reveal>> {
         let others: Vec<&Arc<str>> = self.persons.all().iter().flatten().collect();
         let mut all = ids.clone();
@@ -144,8 +144,8 @@ impl People {
         self.reveals.get(&id)
     }
 
-    /// The reveal that stands in the place of `id` from now on: itself, unless it is to be asked again; then what is
-    /// known or under way of the same person under whichever identifier, else a new one.
+    /// Returns the reveal that takes the place of `id` from now on. That is `id` itself, unless it is to be asked again.
+    /// Otherwise it is a reveal of the same person, under any identifier, that is answered or under way, else a new reveal.
     pub(super) fn again(&mut self, id: i64, ids: &mut RevealIds) -> i64 {
         let Some(old) = self.reveals.get(&id).filter(|old| self.states.asks_again(old.state))
         else {
@@ -164,7 +164,7 @@ impl People {
         if let Some(best) = counting_for_retry(&standings, |state| self.states.asks_again(state)) {
             return best.id;
         }
-        // Of what may have been paid for, the new call says what it repeats.
+        // An expired reveal may have been paid for, so the new reveal notes the call that it repeats.
         let expired = all.iter().filter(|reveal| reveal.state == RevealState::Expired);
         let repeated = expired.max_by_key(|reveal| reveal.generation);
         let new = Reveal {
@@ -188,7 +188,7 @@ impl People {
         id
     }
 
-    /// The reveal that a row shows, and the one whose numbers it has beside it.
+    /// Returns the reveal that a row with these steps shows, and the reveal whose numbers it shows in addition.
     pub(super) fn shown(&self, steps: &[i64]) -> Option<(i64, Option<i64>)> {
         let known: Vec<&Reveal> = steps.iter().filter_map(|id| self.reveals.get(id)).collect();
         let stands = |reveal: &&Reveal| Step {
@@ -234,9 +234,9 @@ impl People {
         Ok(())
     }
 
-    /// Assigns the people whom rows display now to the batches that are served soonest: some were idle, some were owned by a
-    /// batch of a lower priority, or by one whose submit died. A person whose earlier request can be polled waits for the
-    /// poll; returns how many do.
+    /// Assigns the people that rows display now to the batches that are served soonest. Some people were idle, others were
+    /// owned by a batch of a lower priority or by a batch whose submit died. A person whose earlier request can be polled
+    /// waits for the poll. Returns how many people wait for a poll.
     pub(super) async fn start(
         &self,
         conn: &mut Conn,

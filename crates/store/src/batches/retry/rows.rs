@@ -1,4 +1,4 @@
-//! The rows that are retried: which they are, and what they show from then on.
+//! The rows that are retried: how they are chosen, and the reveals that they show from then on.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use crate::error::Result;
 
-/// Which rows are to be asked for again.
+/// The states of the rows that are to be asked for again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RetryStates {
     /// Refused for good; nothing was paid.
     pub failed: bool,
-    /// Perhaps paid, and no result came.
+    /// Possibly paid, but no result came.
     pub expired: bool,
     /// Cancelled before they were sent.
     pub cancelled: bool,
@@ -29,7 +29,7 @@ impl RetryStates {
         }
     }
 
-    /// For the audit log.
+    /// Returns the states as text for the audit log.
     pub(super) fn in_words(self) -> String {
         let states =
             [(self.failed, "failed"), (self.expired, "expired"), (self.cancelled, "cancelled")];
@@ -47,7 +47,7 @@ impl RetryStates {
     }
 }
 
-/// A row on its way: its steps, and what it shows.
+/// A row that is retried: its steps, and the reveal that it shows.
 pub(super) struct Row {
     pub(super) number: i64,
     pub(super) ended: bool,
@@ -55,7 +55,7 @@ pub(super) struct Row {
     pub(super) steps: Vec<i64>,
 }
 
-/// What a row shows from now on.
+/// The reveals that a row shows from now on.
 #[derive(Serialize)]
 pub(super) struct RowChange {
     pub(super) batch: i64,

@@ -1,5 +1,5 @@
-//! What publishing a batch changes for others, where it is too much for the transaction that publishes: reveals that turned
-//! out to be one person are merged, and people shared with slower batches are assigned to it.
+//! Follow-up work of publishing a batch that is too much for the publishing transaction. Reveals that turned out to be one
+//! person are merged, and people shared with slower batches are assigned to the new batch.
 
 use db::Conn;
 use jobs::Timestamp;
@@ -12,7 +12,7 @@ use crate::reveals::ownership::assign_owners;
 use crate::store::Store;
 use crate::topic::Topic;
 
-/// Rows that are looked at by one transaction.
+/// Rows that one transaction looks at.
 const ROWS_AT_ONCE: i64 = 1_000;
 
 impl Store {

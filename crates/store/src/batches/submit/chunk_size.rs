@@ -1,22 +1,22 @@
-//! How many rows are looked up and written together, so that others wait only briefly.
+//! The number of rows that are looked up and written together, so that other processes wait only briefly.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// How long a chunk is to take on SQLite: a worker that waits for the database must not notice.
+/// The target time of a chunk on SQLite. A worker that waits for the database must not notice.
 const CHUNK_TIME: Duration = Duration::from_millis(10);
 
-/// The same on Postgres, where a worker waits only for what it shares with the rows.
+/// The target time on Postgres, where a worker waits only for the data that it shares with the rows.
 const POSTGRES_CHUNK_TIME: Duration = Duration::from_millis(40);
 
-/// How many rows the first chunk has. Small inputs are one chunk, however busy the machine: where several
-/// rows show that people are one, what a submit comes to depends on the rows it sees together.
+/// Rows in the first chunk. Small inputs are one chunk, however busy the machine is: where several rows show that people
+/// are one, the result of a submit depends on the rows that it sees together.
 const FIRST_CHUNK: usize = 1_000;
 
-/// How few or many rows a chunk has.
+/// The fewest and the most rows of a chunk.
 const CHUNK_ROWS: RangeInclusive<usize> = 200..=10_000;
 
-/// How many rows make a chunk, adapted to the time that they take.
+/// The number of rows in a chunk, adapted to the time that they take.
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkSize {
     chunk: usize,
@@ -36,16 +36,16 @@ impl ChunkSize {
         ChunkSize { chunk, aim: CHUNK_TIME }
     }
 
-    /// How many rows the next chunk has.
+    /// Returns how many rows the next chunk has.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.chunk
     }
 
-    /// Notes how long so many rows took. The next chunk is at most twice or half as large, so that one slow disk
-    /// access doesn't decide.
+    /// Notes how long this many rows took. The size of the next chunk is between half and twice as large, so that one slow
+    /// disk access doesn't decide it.
     pub(crate) fn note(&mut self, rows: usize, took: Duration) {
-        // What is left of a run says little.
+        // A last, smaller chunk says little about the time that a full chunk takes.
         if rows < self.chunk {
             return;
         }

@@ -1,4 +1,4 @@
-//! Loads as many rows at once as keeps no other process waiting.
+//! Loads as many rows at once as possible without making another process wait.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::people::new_row::NewRow;
 use crate::store::Store;
 
-/// How long a transaction on SQLite takes in more chunks: the pages that they share are written once. Another
-/// process may have begun to wait just after it was looked for one, and waits for all of them to be committed.
+/// How long a transaction on SQLite takes in more chunks. Pages that the chunks share are written once. A process that
+/// begins to wait just after the check for waiting processes waits until all chunks are committed.
 const TRANSACTION_TIME: Duration = Duration::from_millis(60);
 
 impl Store {
@@ -23,8 +23,8 @@ impl Store {
         ChunkSize::of(self.is_postgres())
     }
 
-    /// Puts the first of the rows into the batch, as many as go into one short transaction, and gives back the
-    /// others. Durable with [`Store::publish`], as [`Store::load`].
+    /// Puts as many of the first rows into the batch as fit into one short transaction, and returns the remaining rows. The
+    /// rows become durable with [`Batches::publish`], as with [`Batches::load`].
     ///
     /// # Errors
     /// The database can't be used, or the batch was swept as abandoned.
@@ -57,7 +57,7 @@ impl Store {
     }
 }
 
-/// Loads chunk after chunk, for so long or until another process waits for the database.
+/// Loads chunk after chunk until `time` has passed or another process waits for the database.
 async fn load_in_turn<R>(
     conn: &mut Conn,
     batch: &Loading,
@@ -105,7 +105,7 @@ mod tests {
         })
     }
 
-    /// How many of the rows one transaction takes that begins with two, and may go on for so long.
+    /// Returns how many rows one transaction takes if its first chunk has two rows and it may go on for `time`.
     async fn taken(database: &Path, time: Duration, somebody_waits: bool) -> i64 {
         let url = format!("sqlite://{}", database.display());
         let store = Store::connect(&url, true, Clock::manual(Timestamp(0))).await.unwrap();

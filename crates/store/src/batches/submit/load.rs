@@ -1,4 +1,4 @@
-//! One chunk of rows: people found or made, rows and steps written, in one short transaction.
+//! Loads one chunk of rows in one short transaction: finds or makes its people, and writes its rows and steps.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::people::suppressed::SuppressedRows;
 use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::without_mobile;
 
-/// So many rows are worth another transaction.
+/// The fewest rows for which a parallel transaction is worth it.
 const MANY: usize = 200;
 
 pub(super) async fn load_chunk(
@@ -73,7 +73,7 @@ pub(super) async fn load_chunk(
     let rows = Rows { waiting: rows, erased: erased_rows, suppressed, waterfall };
     save(conn, batch, people, rows, now, parallel).await?;
     totals.flush(conn, now).await?;
-    // The batch's own row is locked last, as everywhere: results of shared people lock it, too.
+    // The batch's own row is locked last, as everywhere, since results of shared people lock it, too.
     let seen = conn.execute(
         "UPDATE batches SET loader_seen_at = $2, took_over = CASE WHEN $3 = 1 THEN 1 ELSE took_over END,
             owners_due = CASE WHEN $4 = 1 THEN 1 ELSE owners_due END
@@ -139,7 +139,7 @@ async fn look_up_all(
         let mut identifiers: Vec<&Arc<str>> = Vec::with_capacity(new_rows.len());
         identifiers.extend(new_rows.iter().filter(named).flat_map(|row| &row.identifiers));
         identifiers.extend(evidence.persons.all().iter().flatten());
-        // In the order of the index, and each once.
+        // Each identifier once, in the order of the index.
         identifiers.sort_unstable();
         identifiers.dedup();
         let known = People::look_up(conn, provider, &identifiers, batch.refresh_before).await?;
@@ -148,9 +148,9 @@ async fn look_up_all(
     Ok(people)
 }
 
-/// Whether any reveal exists at the provider.
+/// Returns whether any reveal exists at the provider.
 async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result<bool> {
-    // By the index: without an order, Postgres scans the whole table where there is none.
+    // The order makes Postgres use the index. Without it, Postgres scans the whole table if the provider has no reveal.
     let first: Option<(i64,)> = conn
         .fetch_optional(
             "SELECT id FROM reveals WHERE provider = $1 ORDER BY subject LIMIT 1",
@@ -160,7 +160,7 @@ async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result<bool> {
     Ok(first.is_some())
 }
 
-/// A step for each step of the rows, in order; none where the person is unknown and can't be asked for.
+/// Returns one entry for each step of the rows, in order; `None` if the person is unknown and can't be asked for.
 fn resolve_all(
     people: &mut BTreeMap<Provider, People>,
     live: &[NewRow],
@@ -177,7 +177,7 @@ fn resolve_all(
     };
     let mut steps = Vec::with_capacity(live.iter().map(|row| row.steps.len()).sum());
     steps.extend(named().map(&mut resolve));
-    // Afterwards, so that it doesn't matter which of two rows comes first in a chunk.
+    // This runs after all rows are resolved, so that the order of two rows in a chunk doesn't matter.
     for (found, (row, step)) in steps.iter_mut().zip(named()).filter(|(found, _)| found.is_none()) {
         let provider = step.provider;
         let whom = people.get(&provider).and_then(|known| known.find(row, persons));
@@ -186,8 +186,8 @@ fn resolve_all(
     steps
 }
 
-/// Of those who wait for nobody: who stands further down in the waterfall of this batch's earlier rows, where what
-/// they may cost is counted, and who in no other's.
+/// Returns two sets of the idle reveals. The first are in waterfalls of this batch's earlier rows, where their possible cost
+/// is already counted. The second are in no waterfall of this batch or of a published batch that isn't cancelled.
 async fn counted_and_unclaimed(
     conn: &mut Conn,
     batch: &Loading,

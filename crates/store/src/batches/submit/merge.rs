@@ -1,5 +1,5 @@
-//! People who are two in the ledger and one by what a batch says: the reveal that was not sent makes way for the other one
-//! when the batch is published.
+//! Merges people who are two in the ledger but one by the evidence of a batch. When the batch is published, the reveal that
+//! was not sent gives way to the other reveal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::people::resolve::RevealIds;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::give_way;
 
-/// So many go in one transaction.
+/// Merges that one transaction carries out.
 const AT_ONCE: i64 = 1_000;
 
-/// Whether more of the batch's own people are to give way than the transaction takes that publishes it. Nobody sees
-/// them, so they may do so before.
+/// Returns whether more of the batch's own reveals are to give way than the publishing transaction takes. These reveals are
+/// not visible yet, so they may give way before.
 pub(super) async fn has_many_of_its_own(conn: &mut Conn, batch: i64) -> Result<bool> {
     let pairs: i64 = conn
         .fetch_value(
@@ -32,7 +32,7 @@ pub(super) async fn has_many_of_its_own(conn: &mut Conn, batch: i64) -> Result<b
     Ok(pairs > AT_ONCE)
 }
 
-/// Carries out some merges in a transaction of their own; whether there were any.
+/// Carries out some merges, in their own transaction. Returns whether there were any.
 pub(super) async fn merge_some(conn: &mut Conn, batch: i64, now: Timestamp) -> Result<bool> {
     RevealIds::lock(conn).await?;
     let mut totals = Totals::default();
@@ -51,8 +51,8 @@ struct Reveal {
     revealed_at: Option<Timestamp>,
 }
 
-/// Carries out some of a batch's merges, its own people first, as things stand now; whether there were any. Under the
-/// lock on `reveal_ids`.
+/// Carries out some of a batch's merges by the current states, the batch's own reveals first. Returns whether there were
+/// any. The caller must hold the lock on `reveal_ids`.
 pub(super) async fn carry_out_merges(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -128,8 +128,8 @@ impl Reveal {
     }
 }
 
-/// Who gives way to whom among those who are still one person: a later row may have contradicted the one that joined
-/// them.
+/// Returns which reveal gives way to which, among reveals that are still one person's. A later row may have contradicted
+/// the row that joined them.
 fn decide(reveals: &[Reveal], persons: &Persons) -> BTreeMap<i64, i64> {
     let mut groups: BTreeMap<(Provider, &[Arc<str>]), Vec<Standing>> = BTreeMap::new();
     for reveal in reveals {

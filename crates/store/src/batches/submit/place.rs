@@ -1,4 +1,4 @@
-//! Which reveal each row displays, and which batch owns it.
+//! Decides which reveal each row displays, and which batch owns the reveal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -14,21 +14,21 @@ use crate::people::resolve::{People, Place};
 use crate::reveals::counters::Totals;
 use crate::reveals::waterfall::{Step as Standing, displayed_step, kept_step};
 
-/// What was looked up for a chunk.
+/// The results of the look-ups for a chunk.
 pub(super) struct Found {
-    /// A step for each step of the rows, in order; none where the person is unknown and can't be asked for.
+    /// One entry for each step of the rows, in order; `None` if the person is unknown and can't be asked for.
     pub(super) steps: Vec<Option<Step>>,
-    /// Those whose cost was counted with earlier rows.
+    /// Reveals whose cost was counted with earlier rows.
     pub(super) counted: HashSet<i64>,
-    /// Those who were known, and are in no waterfall.
+    /// Known reveals that are in no waterfall.
     pub(super) unclaimed: HashSet<i64>,
-    /// Other batches that are loading, or were when their submit died.
+    /// Other batches that are loading, or were loading when their submit died.
     pub(super) loading: HashSet<i64>,
-    /// Those found only with numbers of another type than the batch wants.
+    /// Reveals that were found, but only with numbers of another type than the batch wants.
     pub(super) lacking: BTreeSet<i64>,
 }
 
-/// Decides which reveal each row displays, and queues those that were idle.
+/// Decides which reveal each row displays, and queues idle reveals.
 pub(super) fn place_rows(
     people: &mut BTreeMap<Provider, People>,
     batch: &Loading,
@@ -70,7 +70,7 @@ pub(super) fn place_rows(
         totals.new_rows(batch.id, step.provider, known.state(step.whom), 1);
         count_new_people(people, &steps[shown..], woken, &mut found, loaded);
         loaded.rows += 1;
-        // The row that queues an idle person pays; all others share.
+        // The row that queues an idle person pays; all other rows share the charge.
         let shared = i64::from(!woken);
         loaded.shared += shared;
         let number = row.number;
@@ -84,8 +84,8 @@ pub(super) fn place_rows(
     (rows, waterfall)
 }
 
-/// Counts those of a row's steps, from the one it shows, who may cost something and weren't counted with an earlier
-/// row.
+/// Counts the people of a row's steps, from the displayed step on, who may cost something and weren't counted with an
+/// earlier row.
 fn count_new_people(
     people: &BTreeMap<Provider, People>,
     steps: &[Step],
@@ -104,7 +104,7 @@ fn count_new_people(
     }
 }
 
-/// Rows of people who were erased end at once; of their fields nothing is kept.
+/// Ends rows of erased people at once, and keeps none of their fields.
 pub(super) fn place_erased(
     batch: &Loading,
     erased: Vec<NewRow>,
@@ -118,7 +118,7 @@ pub(super) fn place_erased(
     rows.into_iter().map(|row| NewBatchRow { fields: "[]".into(), ..row }).collect()
 }
 
-/// Rows of suppressed people end at once; they come back in the export, with their fields.
+/// Ends rows of suppressed people at once. The export returns them with their fields.
 pub(super) fn place_suppressed(
     batch: &Loading,
     suppressed: Vec<NewRow>,
@@ -132,7 +132,7 @@ pub(super) fn place_suppressed(
     rows
 }
 
-/// A row for which no person is asked.
+/// Returns a row for which no person is asked.
 fn end(batch: &Loading, row: NewRow, totals: &mut Totals) -> Option<NewBatchRow> {
     let provider = row.steps.first()?.provider;
     totals.new_rows(batch.id, provider, RevealState::Cancelled, 1);
@@ -145,11 +145,12 @@ fn end(batch: &Loading, row: NewRow, totals: &mut Totals) -> Option<NewBatchRow>
     })
 }
 
-/// What changed in the ownership of people who were known before.
+/// Changes in the ownership of people who were known before.
 pub(super) struct Reassigned {
-    /// Some were taken over from a batch that still loads.
+    /// Whether people were taken over from a batch that still loads.
     pub(super) taken_over: bool,
-    /// This batch may become the owner of some, once it is published. Until then it takes no person from a published one.
+    /// Whether this batch may become the owner of people once it is published. Until then it takes no person from a
+    /// published batch.
     pub(super) due: bool,
 }
 
@@ -178,8 +179,8 @@ pub(super) async fn take_over(
     Ok(reassigned)
 }
 
-/// Whether one of the owning batches is served later than this one will be: of a lower priority, or
-/// one that will not send them itself.
+/// Returns whether any owning batch is served later than this batch will be. Such a batch has a lower priority, or won't
+/// send its people itself.
 async fn is_any_slower(
     conn: &mut Conn,
     batch: &Loading,
@@ -202,7 +203,7 @@ async fn is_any_slower(
     Ok(slower.is_some())
 }
 
-/// Other batches that still load, and may never be published.
+/// Returns the other batches that still load and may never be published.
 pub(super) async fn others_that_load(conn: &mut Conn, batch: &Loading) -> Result<HashSet<i64>> {
     let loading: Vec<(i64,)> = conn
         .fetch_all("SELECT id FROM batches WHERE published_at IS NULL AND id <> $1", &[&batch.id])
@@ -215,6 +216,6 @@ pub(super) async fn others_that_load(conn: &mut Conn, batch: &Loading) -> Result
 pub(super) struct Step {
     pub(super) provider: Provider,
     pub(super) whom: Place,
-    /// The row is the first that names the person.
+    /// Whether the row is the first that names the person.
     pub(super) made: bool,
 }

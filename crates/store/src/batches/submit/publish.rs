@@ -1,5 +1,4 @@
-//! Publishing a batch: one update makes it visible. With an idempotency key the first batch of that key stays
-//! the only one.
+//! Publishing a batch: one update makes it visible. With an idempotency key, the first batch of that key stays the only one.
 
 use db::{Conn, Ints};
 use jobs::BatchId;
@@ -16,9 +15,9 @@ use crate::topic::Topic;
 /// How publishing ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Published {
-    /// The batch is there.
+    /// The batch was published.
     Now,
-    /// A batch with the same key and content was there already; this one is gone.
+    /// A batch with the same key and content was published before; the new batch is deleted.
     Before(BatchId),
 }
 
@@ -58,7 +57,7 @@ impl Store {
                         &[&id, &now.0, &text, &hash],
                     )
                     .await?;
-                    // The evidence of a batch that was swept merges no people.
+                    // The evidence of a swept batch merges no people.
                     let published = published.ok_or_else(|| swept(&loading))?;
                     assign_owners(conn, &mut totals, &waiting, now).await?;
                     totals.flush(conn, now).await?;
@@ -76,7 +75,7 @@ impl Store {
                 self.refresh_statistics(rows).await;
                 Ok(Published::Now)
             }
-            // Another submit with this key was faster by a moment.
+            // Another submit with this key was published a moment earlier.
             Err(error) if error.is_duplicate() => {
                 self.published_before(batch, key.as_ref()).await?.ok_or(error)
             }
@@ -84,7 +83,7 @@ impl Store {
         }
     }
 
-    /// Takes the batch back if one of the same key is there already.
+    /// Takes the batch back if another batch of the same key was published already.
     async fn published_before(
         &self,
         batch: &Loading,
@@ -96,7 +95,7 @@ impl Store {
         Ok(Some(Published::Before(before)))
     }
 
-    /// Whether a batch was published under this key.
+    /// Returns whether a batch was published under this key.
     ///
     /// # Errors
     /// The database can't be used.
@@ -108,7 +107,7 @@ impl Store {
         Ok(batches > 0)
     }
 
-    /// The batch that was published under `key`, if one was.
+    /// Returns the batch that was published under `key`, if there is one.
     ///
     /// # Errors
     /// It had other content or options.
@@ -137,8 +136,8 @@ impl Store {
     }
 }
 
-/// People of this batch who were taken over by one that still loads. This one is to own them again.
-/// They are locked here, before the batch is, and under the lock of loading batches.
+/// Returns people of this batch that a loading batch took over; this batch is to own them again. They are locked here,
+/// before the batch is, and under the lock of loading batches.
 async fn taken_over_by_loading(conn: &mut Conn, batch: i64) -> Result<Vec<i64>> {
     RevealIds::lock(conn).await?;
     let takers: Vec<(i64,)> = conn
@@ -151,7 +150,7 @@ async fn taken_over_by_loading(conn: &mut Conn, batch: i64) -> Result<Vec<i64>> 
         return Ok(Vec::new());
     }
     let takers: Vec<i64> = takers.into_iter().map(|(id,)| id).collect();
-    // The sum keeps both databases from reading all rows of a batch, which may be a million.
+    // The sum `w.batch_id + 0` keeps both databases from reading all rows of a batch, which may be a million.
     let both: Vec<(i64,)> = conn
         .fetch_all(
             "SELECT r.id FROM IDS($1) AS e

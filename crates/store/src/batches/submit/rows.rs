@@ -12,7 +12,7 @@ pub(super) struct NewBatchRow {
     pub(super) number: i64,
     pub(super) fields: String,
     pub(super) reveal: Option<i64>,
-    /// The reveal whose numbers the row has beside what it shows.
+    /// The reveal whose numbers the row shows in addition to the displayed reveal.
     pub(super) kept: Option<i64>,
     pub(super) shared: i64,
 }
@@ -23,7 +23,7 @@ pub(super) struct RowStep {
     pub(super) reveal: i64,
 }
 
-/// A chunk's.
+/// The rows of a chunk.
 pub(super) struct Rows {
     pub(super) waiting: Vec<NewBatchRow>,
     pub(super) erased: Vec<NewBatchRow>,

@@ -1,9 +1,9 @@
-//! Statistics for Postgres' planner of a batch that was just loaded.
+//! Refreshes the statistics of the Postgres planner after a batch is loaded.
 
 use crate::error::Result;
 use crate::store::Store;
 
-/// Batches of so many rows change what queries are best planned by.
+/// Batches of at least this many rows change which query plans are best.
 const LARGE: i64 = 10_000;
 
 impl Store {
@@ -24,7 +24,7 @@ impl Store {
                 })
             })
             .await;
-        // The batch is there and is worked off all the same.
+        // The batch is published and is processed in any case.
         if let Err(error) = refreshed {
             tracing::debug!(%error, "no statistics were taken");
         }

@@ -1,4 +1,4 @@
-//! Whether anything may be sent now: gate, rate, canary, and what is left of the day.
+//! Whether anything may be sent now: gate, rate, canary, and the requests left of the day.
 
 use db::Conn;
 use jobs::gate::Admission as GateState;
@@ -15,16 +15,16 @@ pub(super) enum Admission {
     Go(Admitted),
 }
 
-/// How many calls may go at most, and how large.
+/// How many calls may be sent at most, and how many people each may have.
 pub(super) struct Admitted {
     pub(super) calls: usize,
     pub(super) people: usize,
-    /// How many people a lookup may have: it needs no webhook, so the canary says nothing about it.
+    /// How many people a lookup may have. It needs no webhook, so the canary does not limit it.
     pub(super) to_look_up: usize,
     pub(super) probe: bool,
 }
 
-/// What gate, canary and rate let through.
+/// Decides what gate, canary and rate let through.
 pub(super) async fn admit(
     conn: &mut Conn,
     ask: &ClaimReveals,
@@ -66,8 +66,8 @@ pub(super) async fn admit(
     Ok(Admission::Go(Admitted { calls, people, to_look_up, probe }))
 }
 
-/// When the day's requests run short, a call that would not be full waits so that they last until the
-/// count starts again; a full one goes at once.
+/// When the day's requests run short, a call that would not be full waits, so that the requests last until the count starts
+/// again. A full call goes at once.
 pub(super) async fn spare_the_day(
     conn: &mut Conn,
     ask: &ClaimReveals,
@@ -80,7 +80,7 @@ pub(super) async fn spare_the_day(
     if ask.people == 1 || left >= DAILY_REQUESTS / SHORT_SHARE || resets_at <= now.0 {
         return Ok(None);
     }
-    // The rate's cell stands one interval after the last request.
+    // `tat_us` stands one interval after the last request.
     let last = gate.tat_us / 1000 - (1000.0 / gate.rate(ask.rate, now)) as i64;
     let next = last + (resets_at - now.0) / left.max(1);
     if next <= now.0 {
@@ -98,13 +98,14 @@ pub(super) async fn spare_the_day(
 /// A day's requests where the provider doesn't say (Ocean's standard plans).
 pub(super) const DAILY_REQUESTS: i64 = 1_000;
 
-/// Less than this part of a day's requests left: the day is short.
+/// The day's requests run short once less than one in this many is left.
 pub(super) const SHORT_SHARE: i64 = 5;
 
 /// The most people in a small probe.
 pub(super) const SMALL_PROBE: usize = 1;
 
-/// Whether the results of any call that was sent since then are out or may be. Two questions, since each has an index of its own.
+/// Whether any call that was sent since `since` has results out, or may have. Two subqueries, since each has an index of
+/// its own.
 pub(crate) async fn anything_out(conn: &mut Conn, provider: Provider, since: i64) -> Result<bool> {
     let out: i64 = conn.fetch_value(
         "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND deadline_at >= $2 AND sent_at >= $2)

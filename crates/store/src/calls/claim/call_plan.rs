@@ -22,14 +22,14 @@ use crate::gates::gate::Gate;
 use crate::reveals::counters::Totals;
 use crate::reveals::unclaimed_range::Cursor;
 
-/// The calls of a claim, and how far it went in the unclaimed ranges of the batches.
+/// The calls of a claim, and how far the claim went in the unclaimed ranges of the batches.
 pub(super) struct Plan {
     pub(super) planned: Vec<CallPlan>,
     pub(super) cursors: Vec<Cursor>,
 }
 
-/// Fills calls: first isolation groups, if there are any, then people batch by batch. Where people must be looked up
-/// before, a lookup goes in place of reveals that would not be full.
+/// Fills calls: first isolation groups, if there are any, then people batch by batch. If people must be looked up first, a
+/// lookup takes the place of reveals that would not be full.
 pub(super) async fn plan_calls(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -88,7 +88,7 @@ pub(super) async fn plan_calls(
     Ok(Plan { planned, cursors })
 }
 
-/// Fills up to so many calls, of so many people each, batch by batch.
+/// Fills up to `calls` calls, of `people` people each, batch by batch.
 #[expect(clippy::too_many_arguments, reason = "one plan with everything it rests on")]
 async fn plan_batches(
     conn: &mut Conn,
@@ -109,7 +109,7 @@ async fn plan_batches(
             break;
         }
         let shared = shared_out(group, wanted);
-        // The places that a batch can't fill go to the next: some batches only share people whom other batches own.
+        // The places that a batch can't fill go to the next batch: some batches only share people that other batches own.
         let mut unused = wanted - shared.iter().map(|(_, _, share)| share).sum::<usize>();
         let mut all_paid: BTreeMap<usize, Vec<(Candidate, i64)>> = BTreeMap::new();
         for (order, due, share) in shared {
@@ -140,8 +140,8 @@ async fn plan_batches(
     Ok(())
 }
 
-/// Batches of one priority with their places in the order of service and their shares of what is `wanted`: the smallest
-/// first, and last those without a share, for what others leave.
+/// Returns batches of one priority with their places in the order of service and their shares of what is `wanted`. The
+/// smallest batch comes first. Batches without a share come last and get what the other batches leave.
 fn shared_out(batches: &[DueBatch], wanted: usize) -> Vec<(usize, &DueBatch, usize)> {
     let waiting: Vec<usize> = batches.iter().map(|due| due.waiting).collect();
     let shares = shares(wanted, &waiting);
@@ -155,7 +155,7 @@ fn shared_out(batches: &[DueBatch], wanted: usize) -> Vec<(usize, &DueBatch, usi
     shared
 }
 
-/// One call for each isolation group. A group that no batch can pay for leaves its call to the next.
+/// Plans one call for each isolation group. A group that no batch can pay for leaves its call to the next group.
 async fn plan_groups(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -215,7 +215,7 @@ fn room_in_last(planned: &[CallPlan], people: usize) -> usize {
     last.map_or(0, |last| people.saturating_sub(last.people.len()))
 }
 
-/// People of a later batch fill up the last call of an earlier one.
+/// Adds people to the calls: people of a later batch fill up the last call of an earlier one.
 fn add_to_calls(
     planned: &mut Vec<CallPlan>,
     paid: Vec<(Candidate, i64)>,

@@ -21,7 +21,8 @@ pub(super) struct Candidate {
     pub(super) subject: String,
     pub(super) attempts: i64,
     pub(super) repeat_of: Option<i64>,
-    /// How many rows of which batch display them, in the order of the batches. Known once a payer is looked for.
+    /// The batches whose rows display the person, and how many rows each, in the order of the batches' ids. Known once a
+    /// payer is looked for.
     pub(super) rows: SmallVec<[(i64, i64); 1]>,
     /// The batches whose rows display the charge so far.
     pub(super) charged: SmallVec<[i64; 1]>,
@@ -41,7 +42,7 @@ impl From<CandidateRow> for Candidate {
 }
 
 impl Candidate {
-    /// Counts another row of this batch that displays them, and may share the charge.
+    /// Counts another row of this batch that displays the person. A row that doesn't share the charge displays it.
     pub(super) fn count_row(&mut self, batch: i64, shared: bool) {
         if !shared {
             self.charged.push(batch);
@@ -52,7 +53,7 @@ impl Candidate {
         }
     }
 
-    /// The batches whose rows display them.
+    /// The batches whose rows display the person.
     pub(super) fn batches(&self) -> impl Iterator<Item = i64> {
         self.rows.iter().map(|(batch, _)| *batch)
     }
@@ -63,19 +64,19 @@ impl Candidate {
 pub(super) struct DueBatch {
     pub(super) batch: i64,
     unclaimed: Option<UnclaimedRange>,
-    /// It owns queued people outside of its unclaimed range, too.
+    /// Whether the batch also owns queued people outside of its unclaimed range.
     pub(super) others: bool,
-    /// What it may still spend, if it has a ceiling.
+    /// The credits that the batch may still spend, if it has a ceiling.
     pub(super) left: Option<Credits>,
     pub(super) priority: i64,
-    /// Rows whose people wait; other batches may own some of these.
+    /// Rows whose people wait; other batches may own some of these people.
     pub(super) waiting: usize,
-    /// How often it was served while others waited: the batch with the least is next.
+    /// How often the batch was served while other batches waited: the batch with the least is next.
     pub(super) served: i64,
 }
 
 impl DueBatch {
-    /// How many people in it can be asked for, counted up to `most`; those who must be looked up first are not among them.
+    /// Counts the people of the batch who can be asked for, up to `most`, without those who must be looked up first.
     pub(super) async fn ready(
         &self,
         conn: &mut Conn,
@@ -113,7 +114,7 @@ record! {
     }
 }
 
-/// What a batch may still spend at a provider, if it has a ceiling there: of its `batch_totals t`.
+/// The credits that a batch may still spend at a provider, if it has a ceiling there, from its `batch_totals t`.
 macro_rules! credits_left {
     () => {
         "t.max_credits - t.credits_reserved - t.credits_spent - t.written_off"
@@ -122,7 +123,7 @@ macro_rules! credits_left {
 
 pub(super) use credits_left;
 
-/// Batches with people in the queue, in the order in which they are served.
+/// Returns batches with people in the queue, in the order in which they are served.
 pub(super) async fn due_batches(conn: &mut Conn, provider: Provider) -> Result<Vec<DueBatch>> {
     let batches: Vec<DueBatchRow> = conn.fetch_all(
         concat!(
@@ -156,13 +157,13 @@ pub(super) async fn due_batches(conn: &mut Conn, provider: Provider) -> Result<V
     Ok(batches.into_iter().map(due).collect())
 }
 
-/// The most times that any of them was served.
+/// The highest number of times that any of the batches was served.
 pub(super) fn last_served(batches: &[DueBatch]) -> i64 {
     batches.iter().map(|due| due.served).max().unwrap_or(0)
 }
 
-/// Up to `most` isolation groups, those behind `after`. Groups wanted only by batches at their ceiling are left out: they
-/// would keep the others waiting.
+/// Returns up to `most` isolation groups with numbers above `after`. Groups wanted only by batches at their ceiling are
+/// left out: they would keep the other groups waiting.
 pub(super) async fn isolation_groups(
     conn: &mut Conn,
     provider: Provider,
@@ -210,7 +211,7 @@ pub(super) async fn take_from_batch(
             .await?;
     }
     if let Some(range) = &due.unclaimed {
-        // Merged by id: a batch whose ceiling lets it ask for some only keeps the order of its input.
+        // Merged by id, so that a batch whose ceiling lets it ask for some people only keeps the order of its input.
         taken.extend(range.take(conn, provider, most).await?);
         taken.sort_unstable_by_key(|(id, ..)| *id);
         taken.truncate(most);
@@ -250,7 +251,7 @@ pub(super) async fn take_from_full(
     assign_owners(conn, totals, &shared, now).await
 }
 
-/// Who must be looked up before a provider can be asked for them.
+/// Takes people of a batch who must be looked up before a provider can be asked for them.
 pub(super) async fn take_to_look_up(
     conn: &mut Conn,
     due: &DueBatch,

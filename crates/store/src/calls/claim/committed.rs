@@ -1,5 +1,5 @@
-//! A claim whose commit was not answered: the connection was lost after the server may have heard of it. The calls
-//! may be written down as `sending`, and this process alone knows that nothing of them was sent.
+//! A claim whose commit was not answered: the connection was lost when the server may already have received the commit. The
+//! calls may be stored as `sending`, and only this process knows that none of them was sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::error::{Result, StoreError};
 use crate::gates::gate::Gate;
 use crate::store::Store;
 
-/// How long is waited between two looks while the database is away.
+/// The shortest and the longest wait between two checks while the database is away.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// The calls that a claim's transaction made, whether or not it was committed.
@@ -63,8 +63,8 @@ impl Store {
     }
 }
 
-/// Those that are written down. The gate's lock is waited for first: a claim holds it until its commit is done or
-/// given up, so that none can still appear afterwards.
+/// Returns the calls that are stored. Waits for the gate's lock first: a claim holds it until its commit is done or given
+/// up, so no call can still appear afterwards.
 async fn find(conn: &mut Conn, calls: &[ClaimedCall]) -> Result<Vec<ClaimedCall>> {
     let Some(first) = calls.first() else { return Ok(Vec::new()) };
     Gate::lock(conn, first.provider).await?;
@@ -83,10 +83,10 @@ async fn find(conn: &mut Conn, calls: &[ClaimedCall]) -> Result<Vec<ClaimedCall>
     Ok(calls.iter().filter(there).cloned().collect())
 }
 
-/// What a transaction that claims did.
+/// The outcome of a transaction that claims.
 pub(super) enum Claimed {
-    /// Queued people whose retry is due, or judged ceilings by a new price. The next transaction claims these people:
-    /// batches are looked up by their counts, and counts are written last.
+    /// Queued people whose retry is due, or judged ceilings by a new price. The next transaction claims: it finds batches
+    /// by their counts, and this transaction writes the counts last.
     Prepared,
     Calls(Claims),
 }

@@ -10,16 +10,16 @@ use crate::reveals::transition::{Change, shift};
 /// How many people one claim puts back into the queue after their backoff.
 const DUE_AT_ONCE: i64 = 2_000;
 
-/// Whether there are such people. The statements that find them run only then: Postgres plans those statements anew each time, which
-/// takes longer than this one.
+/// Whether there are people in backoff, in isolation groups or to be looked up. The statements that find them run only
+/// then: Postgres plans those statements anew each time, which takes longer than this check.
 pub(super) struct OffQueue {
     /// When the first backoff is over.
     pub(super) next_due: Option<Timestamp>,
     /// Whether there are isolation groups.
     pub(super) isolated: bool,
-    /// Some must be looked up before they can be asked for.
+    /// Whether some people must be looked up before they can be asked for.
     pub(super) to_look_up: bool,
-    /// A lookup is on its way.
+    /// Whether a lookup is on its way.
     pub(super) lookup_is_out: bool,
 }
 
@@ -46,7 +46,7 @@ impl OffQueue {
     }
 }
 
-/// Puts people whose backoff is over back into the queue; whether there were any.
+/// Puts people whose backoff is over back into the queue; returns whether there were any.
 pub(super) async fn promote_due(
     conn: &mut Conn,
     totals: &mut Totals,

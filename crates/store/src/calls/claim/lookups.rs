@@ -1,4 +1,4 @@
-//! Lookups: which ids people have who are known by their LinkedIn addresses only. They share gate, rate and credits with
+//! Lookups find the ids of people who are known by their LinkedIn addresses only. They share gate, rate and credits with
 //! the reveals, and are claimed with them.
 
 use db::Conn;
@@ -12,7 +12,7 @@ use crate::calls::claimed::ClaimReveals;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 
-/// For what these people are asked, who were in a call together before.
+/// The kind of call for people who were in a call together before.
 pub(super) fn kind_of(provider: Provider, people: &[Candidate]) -> CallKind {
     let first = people.first();
     match first.is_some_and(|person| is_to_be_looked_up(provider, &person.subject)) {
@@ -21,8 +21,8 @@ pub(super) fn kind_of(provider: Provider, people: &[Candidate]) -> CallKind {
     }
 }
 
-/// What goes next of what a claim may send, which is so many calls of so many people; and how many people can be asked,
-/// where that was counted.
+/// Decides what a claim sends next, with room for `calls` calls of `people` people each. Also returns how many people can
+/// be asked for; 0 if that was not counted.
 pub(super) async fn next(
     conn: &mut Conn,
     ask: &ClaimReveals,
@@ -40,8 +40,9 @@ pub(super) async fn next(
     Ok((lookup::next(Waiting { to_look_up, is_out, ready }, calls, people), ready))
 }
 
-/// A lookup of at most so many people, by batches in the order in which they are served; none if no batch can pay. `ready` people can
-/// be asked already and come first: credits must be left to ask for each who is looked up.
+/// Plans a lookup of at most `most` people, batch by batch in the order in which they are served; `None` if no batch can
+/// pay. `ready` people can be asked for already and come first: credits must be left to ask for each person who is looked
+/// up.
 #[expect(clippy::too_many_arguments, reason = "one plan with everything it rests on")]
 pub(super) async fn plan_lookup(
     conn: &mut Conn,
@@ -56,7 +57,7 @@ pub(super) async fn plan_lookup(
     let mut left =
         affordable(budget.room.account, price.least, ready).map_or(most, |n| n.min(most));
     if left == 0 && ready == 0 {
-        // Trying one person has the balance asked for.
+        // Trying one person makes a worker ask for the balance.
         left = 1;
     }
     let (people, payers) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Who pays for the people of a claim, and what may still be reserved.
+//! Which batches pay for the people of a claim, and what may still be reserved.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -25,23 +25,23 @@ pub(super) struct CallPlan {
     pub(super) isolating: bool,
 }
 
-/// What may still be reserved.
+/// The credits that may still be reserved.
 pub(super) struct Budget {
-    /// Batches that are there and not cancelled, as far as they were looked up; `room` has those with a ceiling.
+    /// Batches that are published and not cancelled, as far as they were read; `room` holds those with a ceiling.
     wanting: BTreeSet<i64>,
     pub(super) room: Room,
-    /// The account ran out.
+    /// Whether the account ran out.
     pub(super) short: bool,
 }
 
 impl Budget {
-    /// With so much in the account, if it is known.
+    /// Starts with the credits in the account, if they are known.
     pub(super) fn of(account: Option<Credits>) -> Self {
         let room = Room { account, batches: HashMap::new() };
         Budget { wanting: BTreeSet::new(), room, short: false }
     }
 
-    /// A batch that wants people, and what it may still spend, if it has a ceiling.
+    /// Notes a batch that wants people, and the credits that it may still spend, if it has a ceiling.
     pub(super) fn note(&mut self, batch: i64, left: Option<Credits>) {
         if self.wanting.insert(batch)
             && let Some(left) = left
@@ -91,7 +91,8 @@ pub(super) async fn pay(
     Ok(paid)
 }
 
-/// For each candidate the batches that want the person, in the order in which they pay. Counts the rows that display them.
+/// Returns for each candidate the batches that want the person, in the order in which they pay. Counts the rows that
+/// display the person.
 async fn wanted_by(
     conn: &mut Conn,
     provider: Provider,
@@ -145,7 +146,7 @@ async fn read_batches(
     Ok(())
 }
 
-/// The balance that we know is too small for the next person: has the account asked soon, unless that is due anyway.
+/// Schedules a reading of the balance soon, unless one is due anyway: the known balance is too small for the next person.
 async fn ask_balance_soon(conn: &mut Conn, ask: &ClaimReveals, now: Timestamp) -> Result<()> {
     let interval = i64::try_from(ask.credits_check_interval.as_millis()).unwrap_or(i64::MAX / 4);
     conn.execute(

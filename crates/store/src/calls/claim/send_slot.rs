@@ -8,7 +8,7 @@ use jobs::{Clock, Timestamp};
 use crate::calls::claimed::ClaimReveals;
 use crate::gates::gate::Gate;
 
-/// The present, by the ledger's clock and by this process's.
+/// The current time, by the ledger's clock and by this process's clock.
 pub(super) struct ClaimTime {
     pub(super) now: Timestamp,
     us: i64,
@@ -27,7 +27,7 @@ impl ClaimTime {
         rate::take(gate.tat_us, self.us, per_second, calls, Leaving::AtItsSlot)
     }
 
-    /// When this process's clock will show what the ledger's will show as `us`.
+    /// The time on this process's clock at which the ledger's clock will show `us`.
     pub(super) fn instant_of(&self, us: i64) -> Instant {
         let ahead = u64::try_from(us - self.us).unwrap_or(0);
         self.instant + Duration::from_micros(ahead)

@@ -117,7 +117,7 @@ async fn write_calls(
     Ok(calls)
 }
 
-/// Writes down the calls themselves; gives the number of each.
+/// Inserts the calls; returns the row id of each by its call id.
 async fn insert_calls(
     conn: &mut Conn,
     ask: &ClaimReveals,

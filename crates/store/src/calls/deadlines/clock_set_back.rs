@@ -1,4 +1,4 @@
-//! What a clock that was ahead, and was set back since, has put too far into the future.
+//! Times that are too far in the future, because the clock was ahead and has been set back since.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::store::Store;
 use crate::topic::Topic;
 
-/// Besides backoffs: a person whose earlier request is polled first waits a day.
+/// The longest wait besides backoffs: a person whose earlier request is polled first waits a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(25 * 3600);
 
 impl Store {

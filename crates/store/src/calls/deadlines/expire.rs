@@ -11,18 +11,18 @@ use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 use crate::topic::Topic;
 
-/// Calls that one sweep ends.
+/// How many calls one sweep ends at most.
 pub(super) const AT_ONCE: i64 = 200;
 
-/// A call that is looked at, and its provider.
+/// A call to be looked at, and its provider.
 pub(crate) type Looked = (i64, Provider);
 
 pub(super) fn looked(found: Vec<(i64, String)>) -> Result<Vec<Looked>> {
     found.into_iter().map(|(id, provider)| Ok((id, parse_provider(&provider, id)?))).collect()
 }
 
-/// Locks calls, and then all people in them, each in the order of their numbers: one call after the other
-/// would lock people in no order, and wait crosswise with a submit that names some of them.
+/// Locks calls, and then all people in them, each in the order of their ids. Locking one call after the other would lock
+/// people in no order, and deadlock with a submit that names some of them.
 pub(crate) async fn lock_all(conn: &mut Conn, calls: &[Looked]) -> Result<()> {
     let ids: Vec<i64> = calls.iter().map(|(id, _)| *id).collect();
     if ids.is_empty() {
@@ -45,7 +45,7 @@ pub(crate) async fn lock_all(conn: &mut Conn, calls: &[Looked]) -> Result<()> {
     Ok(())
 }
 
-/// Ends a call without a result. What was reserved for its people may have been spent.
+/// Ends a call without a result. The credits reserved for its people may have been spent.
 pub(crate) async fn expire_call(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -92,7 +92,7 @@ pub(super) async fn end_without_result(
     Ok(())
 }
 
-/// The people who wait for this call and no other, locked in the order of their numbers.
+/// The people who wait for this call and no other, locked in the order of their ids.
 pub(super) async fn waiting_on(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
     let ids: Vec<(i64,)> = conn.fetch_all(
         "SELECT r.id FROM call_reveals m JOIN reveals r ON r.id = m.reveal_id

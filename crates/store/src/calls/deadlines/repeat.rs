@@ -12,9 +12,8 @@ use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 use crate::topic::Topic;
 
-/// With UNKNOWN_GRACE set, what may never have arrived is asked again, at the user's risk of paying
-/// twice. A request of which a result came did arrive. The old call stays on record, and its webhook
-/// would still find its people.
+/// With UNKNOWN_GRACE set, sends again requests that may never have arrived, at the user's risk of paying twice. A request
+/// with any result did arrive. The old call stays on record, and its webhook would still find its people.
 pub(super) async fn repeat_unknown(
     conn: &mut Conn,
     before: Timestamp,
@@ -34,7 +33,7 @@ pub(super) async fn repeat_unknown(
     let mut totals = Totals::default();
     let mut repeated = 0;
     for &(call, provider) in &old {
-        // Its webhook, or another worker, may have been faster than the lock.
+        // The call's webhook, or another worker, may have been faster than the lock.
         const OPEN: &str = "SELECT CAST(CASE WHEN state = 'unknown' AND open_people = people THEN 1 ELSE 0 END AS BIGINT)
              FROM calls WHERE id = $1";
         let open: i64 = conn.fetch_value(OPEN, &[&call]).await?;
@@ -51,10 +50,10 @@ pub(super) async fn repeat_unknown(
     Ok(repeated)
 }
 
-/// A lookup whose outcome nobody knows is asked again by itself, unlike a reveal, since no webhook will bring its answer.
-/// Ocean has no idempotency key, so those who match may be charged once more. That is a twentieth of a credit, where
-/// giving up would cost the number, and it is bounded by MAX_ATTEMPTS. What the first one may have cost is written off, so
-/// that ceilings hold.
+/// Asks again a lookup whose outcome is unknown. Unlike a reveal, it needs no setting for that, since no webhook will bring
+/// its answer. Ocean has no idempotency key, so people who match may be charged once more. That is a twentieth of a credit,
+/// where giving up would cost the number, and MAX_ATTEMPTS bounds it. The credits that the first lookup may have cost are
+/// written off, so that ceilings hold.
 pub(crate) async fn look_up_again(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -63,7 +62,7 @@ pub(crate) async fn look_up_again(
     max_attempts: i64,
     now: Timestamp,
 ) -> Result<()> {
-    // Its answer may have been faster.
+    // The lookup's answer may have been faster.
     let open = conn.execute(
         "UPDATE calls SET http_status = $2, finished_at = $3 WHERE id = $1 AND state = 'sending'",
         &[&call, &http_status.map(i64::from), &now.0],
@@ -78,7 +77,7 @@ pub(crate) async fn look_up_again(
     repeat(conn, totals, (call, provider), &outcome, (max_attempts, failed), now).await
 }
 
-/// Has the people asked again; those who were too often end as `gave_up`.
+/// Queues the people again; people who were asked too often end as `gave_up`.
 async fn repeat(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -101,7 +100,7 @@ async fn repeat(
     shift(conn, totals, provider, &spent, gave_up, now).await?;
     let change = Change { attempts: 1, ..Change::to(RevealState::Queued) };
     shift(conn, totals, provider, &again, change, now).await?;
-    // Of those who were sent again before, an earlier request may have turned out to be taken.
+    // An earlier request for people who were sent again before may have turned out to be taken.
     rejoin_accepted(conn, totals, provider, &again, now).await?;
     conn.execute(
         "UPDATE reveals SET repeat_of = $2, isolation_group = NULL

@@ -1,4 +1,4 @@
-//! An answer whose people name no handle: each person is asked for alone, and then the one in the answer is theirs.
+//! An answer that names no handles: each person is asked for alone, so that the one person in the answer is theirs.
 
 use db::{Conn, Ints};
 use jobs::{Provider, RevealState, Timestamp};
@@ -7,10 +7,10 @@ use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 
-/// Beyond the numbers of all groups that halves of refused calls are.
+/// Above the numbers of all groups that are halves of refused calls.
 const GROUPS_OF_ONE: i64 = 1 << 62;
 
-/// Puts each into a group of its own. Such groups may use a tenth of the day's requests.
+/// Puts each person into an isolation group of their own. Such groups may use a tenth of the day's requests.
 pub(super) async fn ask_alone(
     conn: &mut Conn,
     totals: &mut Totals,

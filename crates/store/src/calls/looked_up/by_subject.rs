@@ -15,7 +15,8 @@ record! {
     }
 }
 
-/// All generations of the reveals at a provider that ask by these identifiers, by number; not locked.
+/// Returns all generations of the reveals at a provider that ask by these identifiers, in the order of their ids; not
+/// locked.
 pub(super) async fn reveals_by(
     conn: &mut Conn,
     provider: Provider,

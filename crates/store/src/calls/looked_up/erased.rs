@@ -1,4 +1,4 @@
-//! People who were erased under an id that a lookup names: nothing is asked of them, and nothing of them is kept.
+//! People who were erased under an id that a lookup names: they are not asked for, and nothing about them is kept.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::people::erased::{end_rows, erased_among, placeholder, read_key, remem
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 
-/// Ends those who were erased; gives the others.
+/// Ends the people who were erased; returns the other people.
 pub(super) async fn end_erased(
     conn: &mut Conn,
     totals: &mut Totals,

@@ -1,4 +1,5 @@
-//! People whose id is known now: the reveal that was to be looked up asks by it, or makes way for the one that does.
+//! People whose id is known now: the reveal that was to be looked up asks by that id, or gives way to the reveal that
+//! already does.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub(super) struct Identified {
     /// The address.
     pub(super) subject: Arc<str>,
     pub(super) id: Arc<str>,
-    /// The lookup said so, and no row did.
+    /// Whether the lookup named the id, and no row did.
     pub(super) is_new: bool,
 }
 
@@ -35,8 +36,8 @@ struct ById {
     revealed_at: Option<Timestamp>,
 }
 
-/// Has people asked by their ids. What is known or asked by an id already is not asked anew, whether or not the evidence
-/// joins it with the address: Ocean itself says that it is the same person.
+/// Makes reveals ask by their people's ids. If the answer by an id is known or on its way, it is not asked for anew,
+/// whether or not the evidence joins the id with the address: Ocean itself says that it is the same person.
 pub(super) async fn adopt(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -71,7 +72,7 @@ pub(super) async fn adopt(
     merge_elsewhere(conn, totals, provider, people().collect(), now).await
 }
 
-/// Keeps what the lookup said, like a row.
+/// Keeps the links that the lookup found, like those of a row.
 async fn learn(conn: &mut Conn, identified: &[Identified]) -> Result<()> {
     let ends = |one: &Identified| [Arc::clone(&one.subject), Arc::clone(&one.id)];
     let mut links = read(conn, identified.iter().flat_map(ends)).await?;
@@ -81,7 +82,7 @@ async fn learn(conn: &mut Conn, identified: &[Identified]) -> Result<()> {
     save(conn, &new, None).await
 }
 
-/// The reveals that ask by these ids, locked together with those that are to.
+/// Returns the reveals that ask by these ids, locked together with the reveals that are about to.
 async fn locked_by_id(
     conn: &mut Conn,
     provider: Provider,
@@ -110,7 +111,7 @@ impl ById {
     }
 }
 
-/// Has them ask by their ids. What went wrong with lookups is not held against them.
+/// Makes the reveals ask by their ids. Failed lookups are not held against them.
 async fn rename(conn: &mut Conn, renamed: &[(&Identified, i64)]) -> Result<()> {
     let columns = vec![
         ("id", ints(renamed.iter().map(|(one, _)| one.reveal))),

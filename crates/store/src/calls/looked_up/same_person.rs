@@ -1,5 +1,5 @@
-//! What a lookup says about other providers: two reveals of one person that wait there under different identifiers become
-//! one, so that no person is paid for twice.
+//! Applies a lookup at other providers: two reveals of one person that wait there under different identifiers become one,
+//! so that no person is paid for twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::lock_states;
 use crate::reveals::transition::give_way;
 
-/// Of each of these people, the reveals at providers other than `asked`.
+/// Merges the reveals of each of these people at providers other than `asked`.
 pub(super) async fn merge_elsewhere(
     conn: &mut Conn,
     totals: &mut Totals,

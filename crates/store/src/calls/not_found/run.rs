@@ -1,5 +1,5 @@
-//! People of a run of 404s that turned out to be a fault of the provider's: they come back into the queue. A 404 is
-//! never charged, so asking them again charges no person twice.
+//! Puts the people of a run of 404s back into the queue when the run turned out to be the provider's fault. A 404 is never
+//! charged, so asking them again charges no person twice.
 
 use std::collections::BTreeSet;
 
@@ -22,8 +22,8 @@ record! {
     }
 }
 
-/// Queues the people of a run that began with the call `first`. Those of whom more is known since stay as they are: who
-/// was asked at the next provider of a row, or anew, may be paid for there.
+/// Queues the people of a run that began with the call `first`. People stay unchanged if more is known about them since: a
+/// person who was asked at the next provider of a row, or anew, may be paid for there.
 pub(super) async fn ask_again(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -50,7 +50,8 @@ pub(super) async fn ask_again(
     Ok(())
 }
 
-/// Those whose last answer was a 404 of the run. Who is known under another identifier, or is asked anew, is left out.
+/// Returns people whose last answer was a 404 of the run. People who are known under another identifier, or are asked anew,
+/// are left out.
 async fn members(conn: &mut Conn, provider: Provider, first: i64) -> Result<Vec<Member>> {
     Ok(conn.fetch_all(
         "SELECT m.reveal_id, m.call_id, m.payer, m.reserved
@@ -69,7 +70,7 @@ async fn members(conn: &mut Conn, provider: Provider, first: i64) -> Result<Vec<
     .await?)
 }
 
-/// Whether a person is without a number still, and no row that lists them has asked at a later step.
+/// Whether a person still has no number, and no row that lists them has asked at a later step.
 fn is_last_word(id: i64, waterfalls: &[Waterfall], states: &States) -> bool {
     let state = |id: &i64| states.get(id).map(|(_, state)| *state);
     let mut listing = waterfalls.iter().filter(|row| row.steps.contains(&id));

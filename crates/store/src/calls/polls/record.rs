@@ -1,4 +1,4 @@
-//! Writing down what polls brought, all that come together at once.
+//! Records the results of polls, all that arrive together in one write.
 
 use db::bulk::{ints, texts, write_rows};
 use db::{BoxFuture, Conn, Item};
@@ -19,7 +19,7 @@ use crate::store::Store;
 
 type Outcome = std::result::Result<TrackOutcome, FreeRequestFailure>;
 
-/// A poll and what it brought.
+/// A poll and its result.
 #[derive(Clone)]
 pub(crate) struct Polled {
     poll: ClaimedPoll,
@@ -54,7 +54,7 @@ impl Store {
 impl Item for Polled {
     type Error = StoreError;
 
-    /// Writes down what polls brought.
+    /// Records the results of polls.
     fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
         Box::pin(async move {
             let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
@@ -72,7 +72,7 @@ impl Item for Polled {
             end_or_repeat(conn, &mut totals, &all, &policy, now).await?;
             for one in all {
                 if let Err(failure) = one.result {
-                    // Read anew: the failure before may have closed it.
+                    // The gate is read anew: the failure before may have closed it.
                     let gate = Gate::lock(conn, one.poll.provider).await?;
                     on_failure(conn, one.poll.provider, &gate, failure, &policy, now).await?;
                 }
@@ -115,14 +115,14 @@ impl Polled {
         })
     }
 
-    /// Whether this was the last poll: it was answered, and the deadline is over.
+    /// Whether this was the last poll: it was answered, and the deadline has passed.
     fn is_last(&self, now: Timestamp) -> bool {
         self.result.is_ok() && self.poll.deadline_at.is_some_and(|deadline| deadline <= now.0)
     }
 }
 
-/// People who still wait are polled again, unless this was the last poll. A result may say no more than
-/// that the person is still being looked for; a call that is done is left alone by both.
+/// Schedules another poll for people who still wait, unless this was the last poll. A result may say no more than that the
+/// person is still being looked for. A call that is done is left alone in both cases.
 async fn end_or_repeat(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -138,7 +138,7 @@ async fn end_or_repeat(
     Ok(())
 }
 
-/// Sets the next polls, never later than the deadline, whose poll is the last.
+/// Schedules the next polls, never later than the deadline; the poll at the deadline is the last.
 async fn repeat_later(
     conn: &mut Conn,
     polled: &[&Polled],

@@ -1,4 +1,4 @@
-//! What becomes of the people of a refused call: back into the queue, later, apart from others, or failed.
+//! The people of a refused call: they go back into the queue, are asked later or apart from others, or fail.
 
 use db::{Conn, Ints};
 use jobs::backoff::full_jitter;
@@ -17,7 +17,7 @@ use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 use crate::topic::Topic;
 
-/// Takes a refusal in; the counts are the caller's to write, last of all.
+/// Applies a refusal. The caller writes the counts, last of all.
 pub(crate) async fn refuse(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -60,8 +60,8 @@ pub(crate) async fn refuse(
     after_refusal(conn, &gate, call, closing, verdict.broken, outcome, policy, now).await
 }
 
-/// A refusal that names only people outside of the call names none of it. To ask for all of them
-/// once more would be refused once more.
+/// Turns a refusal that names only people outside of the call into a split: it names no person of the call, and asking for
+/// all of them once more would be refused once more.
 pub(super) fn somebody_named(next: Next, people: usize) -> Next {
     match next {
         Next::Isolate(bad) if bad.iter().all(|person| person.index >= people) => {
@@ -82,7 +82,7 @@ pub(super) async fn members(conn: &mut Conn, call: i64) -> Result<Vec<i64>> {
     Ok(members.into_iter().map(|(id,)| id).collect())
 }
 
-/// Later, all together; who has been refused too often fails.
+/// Puts people off together; a person who has been refused too often fails.
 pub(super) async fn retry(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -121,7 +121,7 @@ pub(super) async fn retry(
     shift(conn, totals, provider, &failed, change, now).await
 }
 
-/// The people who were named fail, each with the provider's words; the others go on.
+/// Fails the people who were named, each with the provider's words; the other people go on.
 pub(super) async fn isolate(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -145,8 +145,8 @@ pub(super) async fn isolate(
     shift(conn, totals, provider, &others, Change::to(RevealState::Queued), now).await
 }
 
-/// No person is named: the halves become isolation groups, so that one bad id costs a few requests and never
-/// fails the others.
+/// Splits a call when no person is named: the halves become isolation groups, so that one bad id costs a few requests and
+/// never fails the other people.
 pub(super) async fn split(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -171,7 +171,7 @@ pub(super) async fn split(
     Ok(())
 }
 
-/// A person who is refused alone fails, unless all are refused: then the fault is not theirs, and the gate closes.
+/// Fails a person who is refused alone, unless every person is refused: then the fault is not theirs, and the gate closes.
 #[expect(clippy::too_many_arguments, reason = "one decision with everything it rests on")]
 pub(super) async fn refused_alone(
     conn: &mut Conn,

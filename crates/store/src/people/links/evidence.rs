@@ -9,22 +9,22 @@ use crate::error::Result;
 use crate::people::links::{NewLink, read, sources};
 use crate::people::new_row::NewRow;
 
-/// So many rows of a contradiction are named.
+/// The most rows of a contradiction that are named.
 const MOST_NAMED: usize = 10;
 
-/// Rows that say of one identifier that it belongs to several people. They stay several people.
+/// Rows that together assign one identifier to several people. The people stay separate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contradiction {
-    /// The first of the batch's rows that do.
+    /// The first rows of the batch that contradict each other.
     pub rows: BTreeSet<i64>,
-    /// There are more of them.
+    /// Whether there are more such rows.
     pub more: bool,
-    /// Other batches or answers contradict them, too.
+    /// Whether other batches or answers contradict these rows, too.
     pub elsewhere: bool,
 }
 
 impl Contradiction {
-    /// Adds what is known of the same one.
+    /// Adds what another chunk knows of the same contradiction.
     pub fn add(&mut self, other: Contradiction) {
         self.rows.extend(other.rows);
         self.more |= other.more;
@@ -36,11 +36,11 @@ impl Contradiction {
     }
 }
 
-/// What rows, and the ledger, say of who is who.
+/// The persons that follow from the evidence of rows and of the ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     pub(crate) persons: Persons,
-    /// What the ledger doesn't know yet.
+    /// Evidence that the ledger doesn't have yet.
     pub(crate) new: Vec<NewLink>,
 }
 
@@ -53,7 +53,7 @@ impl Evidence {
         let mut new = Vec::new();
         for row in new_rows {
             for (one, other) in pairs_of(row) {
-                // Of an id with too many addresses it is known already that it joins none of them.
+                // An id with too many addresses joins none of them, so more pairs add nothing.
                 if links.is_filled_down(one) || links.is_filled_down(other) {
                     continue;
                 }
@@ -67,12 +67,12 @@ impl Evidence {
         Ok(Evidence { persons, new })
     }
 
-    /// Forgets what these rows said: who they ask for is known already.
+    /// Drops the new evidence of these rows, since their people are known already.
     pub(crate) fn leave_out(&mut self, rows: &HashSet<i64>) {
         self.new.retain(|link| link.row.is_none_or(|row| !rows.contains(&row)));
     }
 
-    /// The rows that contradict each other or what was known, each contradiction under a number of its own.
+    /// Returns the rows that contradict each other or known evidence. Each contradiction has its own number.
     pub(crate) async fn contradictions(
         &self,
         conn: &mut Conn,
@@ -107,7 +107,8 @@ impl Evidence {
     }
 }
 
-/// The same for the same address in every chunk; says nothing of whose it is.
+/// Returns a contradiction's number: a hash that is the same for the same address in every chunk, and doesn't tell whose
+/// address it is.
 fn number_of(links: &BTreeSet<PairKey>) -> u64 {
     let addresses: HashSet<&Arc<str>> =
         links.iter().flat_map(|(one, other)| [one, other]).filter(|one| is_address(one)).collect();
@@ -124,13 +125,13 @@ fn ordered((one, other): (&Arc<str>, &Arc<str>)) -> PairKey {
     (Arc::clone(one), Arc::clone(other))
 }
 
-/// The pairs of identifiers that stand on a row.
+/// Returns all pairs of identifiers on a row.
 fn pairs_of(row: &NewRow) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
     let all = row.identifiers.iter().enumerate();
     all.flat_map(|(nth, one)| row.identifiers[nth + 1..].iter().map(move |other| (one, other)))
 }
 
-/// The people with these identifiers.
+/// Returns the people with these identifiers.
 pub(crate) async fn persons_of(
     conn: &mut Conn,
     identifiers: impl IntoIterator<Item = Arc<str>>,

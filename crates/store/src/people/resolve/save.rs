@@ -1,4 +1,4 @@
-//! Writing what resolving a chunk came to: new people, those who are queued now, and reveals to be merged.
+//! Writes the result of resolving a chunk: new people, people who are queued now, and reveals to be merged.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::people::resolve::{Known, People};
 use crate::reveals::unclaimed_range;
 
 impl People {
-    /// Writes what is new and what changed, with `batch`.
+    /// Writes the new and the changed reveals of a chunk of `batch`.
     pub(crate) async fn save(self, conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
         self.save_new(conn, batch, now).await?;
         self.wake(conn, now).await?;
@@ -20,7 +20,7 @@ impl People {
         self.save_merges(conn, batch).await
     }
 
-    /// Queues those that were idle.
+    /// Queues idle reveals.
     async fn wake(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
         let woken = |known: &&Known| !known.fresh && known.woken;
         let woken: Vec<&Known> = self.reveals.iter().filter(woken).collect();
@@ -42,7 +42,7 @@ impl People {
     async fn save_new(&self, conn: &mut Conn, batch: i64, now: Timestamp) -> Result<()> {
         let mut fresh: Vec<&Known> = Vec::with_capacity(self.reveals.len());
         fresh.extend(self.reveals.iter().filter(|known| known.fresh));
-        // Who is to be looked up is claimed by an index.
+        // People who are to be looked up are claimed through an index, not as a range.
         let comes = |new: &Known| {
             new.state == RevealState::Queued && !is_to_be_looked_up(self.provider, &new.subject)
         };
@@ -71,7 +71,7 @@ impl People {
         Ok(())
     }
 
-    /// Notes which reveals are merged once the batch is published.
+    /// Notes the reveals that are merged once the batch is published.
     async fn save_merges(&self, conn: &mut Conn, batch: i64) -> Result<()> {
         let columns = vec![
             ("batch", same(batch, self.merges.len())),

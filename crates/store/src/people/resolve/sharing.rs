@@ -1,4 +1,4 @@
-//! Which batch owns a person who waits.
+//! The batch that owns a waiting person.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use jobs::RevealState;
 use crate::people::resolve::{Known, People, Place};
 
 impl People {
-    /// Queues an idle person for `batch`; whether the person was idle.
+    /// Queues an idle person for `batch`. Returns whether the person was idle.
     pub(crate) fn queue(&mut self, place: Place, batch: i64) -> bool {
         let known = &mut self.reveals[place.0];
         let idle = known.state == RevealState::Idle;
@@ -19,8 +19,8 @@ impl People {
         idle
     }
 
-    /// Makes `batch` the owner of a person who is idle, or owned by a batch that still loads and may never be published;
-    /// whether it was so.
+    /// Makes `batch` the owner of a person who is idle, or who is owned by a batch that still loads and may never be published.
+    /// Returns whether the person was either.
     pub(crate) fn take_ownership(
         &mut self,
         place: Place,
@@ -37,24 +37,24 @@ impl People {
         self.queue(place, batch)
     }
 
-    /// Those taken over from batches that still load.
+    /// Returns the reveals taken over from batches that still load.
     pub(crate) fn taken_over(&self) -> &[i64] {
         &self.taken_over
     }
 
-    /// Those who were known before and are idle.
+    /// Returns the idle reveals that were known before.
     pub(crate) fn idle(&self) -> impl Iterator<Item = i64> {
         let idle = |known: &&Known| !known.fresh && known.state == RevealState::Idle;
         self.reveals.iter().filter(idle).map(|known| known.id)
     }
 
-    /// Those who were found.
+    /// Returns the found reveals.
     pub(crate) fn found(&self) -> impl Iterator<Item = i64> {
         let found = |known: &&Known| known.state == RevealState::Found;
         self.reveals.iter().filter(found).map(|known| known.id)
     }
 
-    /// The owning batches of the queued among `ids`.
+    /// Returns the owning batches of the queued reveals among `ids`.
     pub(crate) fn owners(&self, ids: &HashSet<i64>) -> HashMap<i64, i64> {
         let waits = |state| matches!(state, RevealState::Queued | RevealState::Retrying);
         self.reveals

@@ -6,7 +6,7 @@ use db::Conn;
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
 
-/// Every identifier of the persons who have these.
+/// Returns every identifier of the persons who have these identifiers.
 pub(super) async fn person(conn: &mut Conn, known: &BTreeSet<String>) -> Result<BTreeSet<String>> {
     let known: Vec<Arc<str>> = known.iter().map(|identifier| identifier.as_str().into()).collect();
     let persons = persons_of(conn, known.iter().cloned()).await?;
@@ -14,7 +14,7 @@ pub(super) async fn person(conn: &mut Conn, known: &BTreeSet<String>) -> Result<
     Ok(all.map(|identifier| identifier.to_string()).collect())
 }
 
-/// The subjects of those who have a number, however their provider wrote it.
+/// Returns the subjects of all people with a number, however their provider wrote it.
 pub(super) async fn holders(
     conn: &mut Conn,
     e164: Option<&str>,

@@ -1,4 +1,4 @@
-//! A person's rows: those that show them, and others that name them.
+//! A person's rows: rows that show the person, and other rows that name them.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::people::erased::end_rows;
 use crate::people::marks::Marks;
 
-/// How many rows are looked at in one go.
+/// Rows that one query reads.
 const AT_ONCE: i64 = 1_000;
 
 /// A row of a batch.
@@ -20,8 +20,8 @@ pub(super) struct Place {
     number: i64,
 }
 
-/// The rows in which an identifier of the person stands, whomever they show: those of a suppressed person show nobody, and those
-/// that contradict others may show somebody else.
+/// Returns the rows whose fields contain an identifier of the person. They may show no person, if the person is suppressed,
+/// or another person, if the row contradicts other rows.
 pub(super) async fn naming(conn: &mut Conn, marks: &Marks) -> Result<Vec<Place>> {
     let escaped =
         |needle: String| needle.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
@@ -45,7 +45,7 @@ pub(super) async fn naming(conn: &mut Conn, marks: &Marks) -> Result<Vec<Place>>
     }
 }
 
-/// Notes what stands in the rows that show the person, before it goes.
+/// Notes the texts in the rows that show the person, before they are deleted.
 pub(super) async fn note(
     conn: &mut Conn,
     reveals: &[i64],
@@ -68,7 +68,7 @@ pub(super) async fn note(
     Ok(cells)
 }
 
-/// The texts in a row's cells, in small letters.
+/// Returns the texts in a row's cells, in lower case.
 fn cells_of(fields: &str) -> Vec<String> {
     use serde_json::Value;
     let cells: Vec<Value> = match serde_json::from_str(fields) {
@@ -79,7 +79,7 @@ fn cells_of(fields: &str) -> Vec<String> {
     cells.iter().filter_map(|cell| cell.as_str().map(str::to_lowercase)).collect()
 }
 
-/// Ends the person's rows; of their columns nothing is kept, nor of those of other rows that name them.
+/// Ends the person's rows, and keeps no columns of these rows or of other rows that name the person.
 pub(super) async fn empty(
     conn: &mut Conn,
     reveals: &[i64],

@@ -1,5 +1,5 @@
-//! What providers said about a person, in the outcomes of their requests and in the reasons of those who were asked
-//! together with them.
+//! Providers' messages about a person, in the outcomes of the person's requests and in the reasons of people who were asked
+//! in the same requests.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::people::marks::Marks;
 
-/// A shorter word of a row says nothing about a person.
+/// A shorter cell of a row doesn't identify a person.
 const SHORTEST: usize = 3;
 
 #[derive(Serialize)]
@@ -18,7 +18,8 @@ struct Said {
     said: String,
 }
 
-/// Takes the provider's names of requests that were for this person only, and its words about all that they were in.
+/// Deletes the provider's tracking ids of requests for this person only, and its messages about all requests that included
+/// the person.
 pub(super) async fn forget(
     conn: &mut Conn,
     reveals: &[i64],
@@ -83,7 +84,7 @@ async fn forget_lookups(conn: &mut Conn, calls: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Others who were asked in the same requests keep why they are where they are, unless it names the person.
+/// Shortens each reason of a reveal in the same requests that names the person. All other reasons stay.
 async fn forget_reasons(
     conn: &mut Conn,
     calls: &[i64],
@@ -109,7 +110,7 @@ async fn forget_reasons(
     Ok(())
 }
 
-/// A gate goes on saying why it is closed, unless that names the person.
+/// Shortens a gate's message on why it is closed if the message names the person.
 async fn forget_messages(conn: &mut Conn, marks: &Marks, cells: &BTreeSet<String>) -> Result<()> {
     let messages: Vec<(String, String)> = conn.fetch_all(
         "SELECT provider, message FROM provider_gates WHERE message IS NOT NULL ORDER BY provider",
@@ -128,7 +129,7 @@ async fn forget_messages(conn: &mut Conn, marks: &Marks, cells: &BTreeSet<String
     Ok(())
 }
 
-/// Whether a text has an identifier of the person, or a word of their rows.
+/// Returns whether a text contains an identifier of the person, or a cell of their rows.
 fn is_about(text: &str, marks: &Marks, cells: &BTreeSet<String>) -> bool {
     let lower = text.to_lowercase();
     marks.stand_in(text)
@@ -137,7 +138,8 @@ fn is_about(text: &str, marks: &Marks, cells: &BTreeSet<String>) -> bool {
             .any(|cell| cell.chars().count() >= SHORTEST && lower.contains(cell.as_str()))
 }
 
-/// What is said up to the status of HTTP; None where that is all. What stands behind it are the provider's words.
+/// Returns the text up to and including the HTTP status, since the provider's own words follow it. Returns `None` if there
+/// is no status or nothing follows it.
 fn status_alone(id: i64, text: &str) -> Option<Said> {
     const STATUS: &str = "HTTP ";
     let at = text.find(STATUS)? + STATUS.len();

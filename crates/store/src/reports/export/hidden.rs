@@ -1,4 +1,4 @@
-//! What is known and not exported, since a person or a number is suppressed.
+//! Results that are known but not exported, since a person or a number is suppressed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::people::suppressed::origins_of;
 use crate::people::suppression_list::SuppressionList;
 use crate::reports::export::row::ExportPhone;
 
-/// What of a page's people is not exported.
+/// The people and the numbers of a page that are not exported.
 #[derive(Default)]
 pub(super) struct Hidden {
     people: HashSet<i64>,
@@ -19,7 +19,7 @@ pub(super) struct Hidden {
 }
 
 impl Hidden {
-    /// Looks up people who were found, by all their identifiers, and their numbers.
+    /// Finds the suppressed ones among people who were found, by all their identifiers, and among their numbers.
     pub(super) async fn among(
         conn: &mut Conn,
         found: Vec<(i64, Vec<ExportPhone<'_>>)>,
@@ -54,7 +54,7 @@ impl Hidden {
         })
     }
 
-    /// What of a person's numbers is exported; none where nothing of the person is.
+    /// Returns the numbers of a person that are exported; `None` if nothing of the person is exported.
     pub(super) fn leaves<'a>(
         &self,
         person: i64,

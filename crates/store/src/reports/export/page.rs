@@ -15,11 +15,11 @@ use crate::reports::export::people::People;
 use crate::reports::export::row::ExportRow;
 use crate::store::Store;
 
-/// Among how many people one that is wanted has to be, so that all are read. Somebody who is read along with their
-/// neighbours costs a tenth of one who is looked up.
+/// If one in this many people of a range is wanted, the whole range is read. A person who is read along with their
+/// neighbours costs a tenth of a person who is looked up.
 const CLOSE: i64 = 40;
 
-/// People so far apart aren't neighbours.
+/// People whose ids are this far apart aren't neighbours.
 const FAR: i64 = 25 * CLOSE;
 
 record! {
@@ -37,7 +37,7 @@ record! {
 pub(super) struct Rows(Vec<Row>);
 
 impl Rows {
-    /// So many of the batch's rows after this one.
+    /// Reads up to `most` of the batch's rows after the row `after`.
     pub(super) async fn read(
         store: &Store,
         batch: &BatchRef,
@@ -55,7 +55,7 @@ impl Rows {
         Ok(Rows(rows))
     }
 
-    /// The last one's number.
+    /// The number of the last row.
     pub(super) fn last(&self) -> Option<i64> {
         self.0.last().map(|row| row.row_number)
     }
@@ -65,9 +65,9 @@ impl Rows {
     }
 }
 
-/// From the first to the last of those who lie together, if they are more than half, and lie so close that the rows of
-/// the pages that follow show those between. A large file's people were put into their order 128,000 at a time; some may
-/// have been there before, elsewhere.
+/// Returns the range from the first to the last of the wanted people whose ids lie together. They must be more than half of
+/// the wanted, and lie close enough that the rows of the following pages show the people between. A large file's people
+/// were put into their order 128,000 at a time; some people may have been there before, elsewhere.
 fn neighbours(wanted: &BTreeSet<i64>) -> Option<RangeInclusive<i64>> {
     let wanted: Vec<i64> = wanted.iter().copied().collect();
     let together = wanted.chunk_by(|one, next| next - one < FAR).max_by_key(|some| some.len())?;
@@ -76,7 +76,7 @@ fn neighbours(wanted: &BTreeSet<i64>) -> Option<RangeInclusive<i64>> {
     (close && together.len() > wanted.len() / 2).then_some(first..=last)
 }
 
-/// What queued rows show instead, by provider: why they can't be sent just now.
+/// The state and the reason that queued rows show instead, by provider: why they can't be sent just now.
 type Holds = HashMap<String, (Option<String>, Option<String>)>;
 
 /// A page of a batch's rows with what became of them.
@@ -89,7 +89,7 @@ pub struct ExportPage {
 }
 
 impl ExportPage {
-    /// The rows with whom they show: some of the people that were read before, and others.
+    /// Completes rows with the people that they show: some of the people that were read before, and others.
     pub(super) async fn complete(
         store: &Store,
         batch: &BatchRef,

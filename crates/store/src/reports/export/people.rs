@@ -11,7 +11,7 @@ use jobs::Credits;
 use crate::error::Result;
 use crate::reports::export::row::ExportPhone;
 
-/// How long what was read is shown.
+/// How long people are shown after they were read.
 const RECENT: Duration = Duration::from_secs(5);
 
 /// How many people are read at once.
@@ -30,11 +30,11 @@ record! {
 
 type PhoneRow = (i64, String, Option<String>, Option<String>);
 
-/// Some people, as they stood when they were read. Many are kept at a time, so that one takes little room.
+/// Some people, as they stood when they were read. Many people are kept at a time, so each takes little room.
 #[derive(Default)]
 pub(super) struct People {
     read_at: Option<Instant>,
-    /// By their numbers.
+    /// In the order of their ids.
     people: Vec<Person>,
     phones: Vec<Phone>,
     numbers: String,
@@ -52,7 +52,7 @@ struct Person {
 }
 
 struct Phone {
-    /// Where it stands in `numbers`.
+    /// The place of the number in `numbers`.
     number: Range<u32>,
     kind: Option<Word>,
     country: Option<Word>,
@@ -70,7 +70,7 @@ pub(super) struct Shown<'a> {
 }
 
 impl People {
-    /// All with numbers in this range.
+    /// Reads all people with ids in this range.
     pub(super) async fn within(conn: &mut Conn, range: RangeInclusive<i64>) -> Result<People> {
         let mut all = People { read_at: Some(Instant::now()), ..People::default() };
         for first in range.clone().step_by(AT_ONCE) {
@@ -80,14 +80,14 @@ impl People {
         Ok(all)
     }
 
-    /// Those with these numbers.
+    /// Reads the people with these ids.
     pub(super) async fn numbered(conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<People> {
         let mut all = People::default();
         all.read(conn, &ids.iter().copied().collect::<Vec<_>>()).await?;
         Ok(all)
     }
 
-    /// Reads people whose numbers come, in order, after those who are here.
+    /// Reads people whose ids come, in order, after the ids that are here.
     async fn read(&mut self, conn: &mut Conn, ids: &[i64]) -> Result<()> {
         let people = fetch_by_ids(
             conn,
@@ -112,7 +112,7 @@ impl People {
         Ok(())
     }
 
-    /// Adds them with their numbers, both in order.
+    /// Adds people with their phone numbers, both in order.
     fn add(&mut self, people: Vec<PersonRow>, phones: Vec<PhoneRow>) {
         let mut phones = phones.into_iter().peekable();
         for row in people {
@@ -140,17 +140,17 @@ impl People {
         }
     }
 
-    /// Whether they may still be shown.
+    /// Whether these people may still be shown.
     pub(super) fn are_recent(&self) -> bool {
         self.read_at.is_some_and(|at| at.elapsed() < RECENT)
     }
 
-    /// Those of the wanted who aren't here.
+    /// The wanted ids that aren't here.
     pub(super) fn lacking(&self, wanted: &BTreeSet<i64>) -> BTreeSet<i64> {
         wanted.iter().copied().filter(|id| self.place_of(*id).is_none()).collect()
     }
 
-    /// The one with this number.
+    /// The person with this id.
     pub(super) fn find(&self, id: i64) -> Option<Shown<'_>> {
         let person = self.people.get(self.place_of(id)?)?;
         let phones = &self.phones[person.phones.start as usize..person.phones.end as usize];
@@ -176,7 +176,7 @@ impl People {
     fn place_of(&self, id: i64) -> Option<usize> {
         let numbers_between = usize::try_from(id - self.people.first()?.id).ok()?;
         match self.people.get(numbers_between) {
-            // No number between was left out.
+            // No id between was left out.
             Some(person) if person.id == id => Some(numbers_between),
             _ => self.people.binary_search_by_key(&id, |person| person.id).ok(),
         }

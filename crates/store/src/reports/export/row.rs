@@ -11,11 +11,11 @@ pub struct ExportRow<'a> {
     pub fields: &'a str,
     /// As `row_status` shows it.
     pub state: &'a str,
-    /// Whose reveal the row shows.
+    /// The provider whose reveal the row shows.
     pub provider: Option<&'a str>,
     /// The numbers, where the person was found.
     pub phones: Vec<ExportPhone<'a>>,
-    /// What the row cost; 0 where it shares.
+    /// What the row cost; 0 if it shares another row's charge.
     pub credits: Credits,
     /// As `row_status` shows it.
     pub reason: Option<&'a str>,

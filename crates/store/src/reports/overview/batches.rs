@@ -1,5 +1,4 @@
-//! Batches as the dashboard lists them: a number of them with the counts of each provider, by one
-//! query.
+//! Batches as the dashboard lists them: one query reads several batches with the counts of each provider.
 
 use db::{Conn, record};
 use jobs::{Credits, Provider, Timestamp};
@@ -8,12 +7,12 @@ use crate::decode::{optional_credits, parse_provider};
 use crate::error::Result;
 use crate::reports::counts::Counts;
 
-/// How a batch stands.
+/// The state of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchOverview {
     /// Its public id.
     pub batch_id: String,
-    /// For people.
+    /// A name for people to read.
     pub name: Option<String>,
     /// When it was submitted.
     pub created_at: Timestamp,
@@ -30,9 +29,9 @@ pub struct BatchOverview {
 /// A batch at one provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchProvider {
-    /// Which.
+    /// The provider.
     pub provider: Provider,
-    /// Rows that show it, and credits.
+    /// Rows that show the provider, and credits.
     pub counts: Counts,
     /// The batch's ceiling there.
     pub max_credits: Option<Credits>,
@@ -41,7 +40,7 @@ pub struct BatchProvider {
 }
 
 impl BatchOverview {
-    /// Over all providers.
+    /// The counts over all providers.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.providers.iter().fold(Counts::default(), |mut sum, p| {
@@ -66,7 +65,7 @@ record! {
     }
 }
 
-/// `only` one batch, or `most`: unfinished ones first, then the newest.
+/// Reads `only` one batch, or `most` batches: unfinished ones first, then the newest.
 pub(crate) async fn read_batches(
     conn: &mut Conn,
     only: Option<i64>,

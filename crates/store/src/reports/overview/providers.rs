@@ -1,4 +1,4 @@
-//! How providers stand, for the overview: their gates, what is out at them and who waits for them.
+//! The state of providers, for the overview: their gates, the calls that are out, and the people who wait.
 
 use db::Conn;
 use jobs::{Credits, GateState, Provider, Timestamp};
@@ -8,48 +8,48 @@ use crate::reports::blocked_batches::short_of;
 use crate::reports::blocked_reasons::{ShownGate, read_gates, shut_by};
 use crate::reports::counts::{COUNTED, Counts, read_counts};
 
-/// How a provider stands.
+/// The state of a provider.
 #[derive(Debug, Clone)]
 pub struct ProviderOverview {
-    /// Which.
+    /// The provider.
     pub provider: Provider,
     /// `open`, `closed`, `probing` or `paused`.
     pub gate: &'static str,
-    /// Why it is shut, as the views' word.
+    /// Why it is shut, in the word of the views.
     pub reason: Option<String>,
     /// Why it is shut and when it is tried again, as a sentence.
     pub shut_by: Option<String>,
     /// What rows in its queue show instead of `queued` while it is shut: `held` or `retrying`.
     pub shown_as: Option<String>,
-    /// What keeps people waiting although it is open: the canary, credits that are tied up.
+    /// Why people wait although it is open: the canary, credits that are tied up.
     pub short_of: Option<String>,
     /// When a closed gate is probed.
     pub until: Option<Timestamp>,
     /// Requests whose results are out, counted to [`COUNTED`].
     pub out: i64,
-    /// When the oldest of them was sent.
+    /// When the oldest of these requests was sent.
     pub oldest_out: Option<Timestamp>,
-    /// When a webhook of its was last applied, to within a minute or so.
+    /// When one of its webhooks was last applied, to within a minute or so.
     pub webhook_at: Option<Timestamp>,
     /// Since when the first person who could be asked waits.
     pub waiting_since: Option<Timestamp>,
     /// Requests since midnight, UTC.
     pub requests_today: i64,
-    /// How many more the provider said it takes today.
+    /// How many more requests the provider said it takes today.
     pub requests_left: Option<i64>,
-    /// Requests a second that go at most.
+    /// The most requests a second that are sent.
     pub rate: Option<f64>,
-    /// What the user allows; a 429 may have taught a lower rate.
+    /// The user's limit; a 429 may have taught a lower rate.
     pub rate_limit: Option<f64>,
     /// Credits left in the account, as far as is known.
     pub credits_left: Option<Credits>,
-    /// When the account was asked.
+    /// When the balance was read.
     pub credits_checked_at: Option<Timestamp>,
     /// Rows and credits of all batches.
     pub counts: Counts,
 }
 
-/// How every provider stands, in the order of [`Provider::ALL`].
+/// Reads the state of every provider, in the order of [`Provider::ALL`].
 pub(crate) async fn read_providers(
     conn: &mut Conn,
     now: Timestamp,
@@ -113,7 +113,7 @@ async fn read_provider(
     })
 }
 
-/// A million people whose results are out are not counted every second: the first are.
+/// Counts only the first calls that are out: a million of them can't be counted every second.
 async fn read_out(conn: &mut Conn, provider: Provider) -> Result<(i64, Option<Timestamp>)> {
     let found: Option<(i64, Option<i64>)> = conn
         .fetch_optional(
@@ -127,8 +127,8 @@ async fn read_out(conn: &mut Conn, provider: Provider) -> Result<(i64, Option<Ti
     Ok((out, oldest.map(Timestamp)))
 }
 
-/// Since when the first person waits who is due: the oldest batch with people in the queue, or the
-/// first whose backoff is over.
+/// Since when the first due person waits: the oldest batch with people in the queue, or the first person whose backoff is
+/// over.
 async fn waiting_since(
     conn: &mut Conn,
     provider: Provider,

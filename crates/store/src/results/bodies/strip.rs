@@ -13,18 +13,18 @@ pub(super) enum Rest {
     Cut(Vec<u8>),
     /// Nothing: it is about the person alone.
     Nothing,
-    /// It can't be read, so that nobody can be told apart in it.
+    /// The body can't be read, so no person in it can be told apart.
     Unreadable,
 }
 
-/// Takes out what is about the person whom `gone` knows by an id or an address. Wherever an object has it in a field, or
-/// stands under it as its name, the whole object goes.
+/// Takes out the entries about the person that `gone` knows by an id or an address. An object that has the id or address in
+/// a field, or stands under it as its name, goes as a whole.
 pub(super) fn without(body: &[u8], gone: impl Fn(&str) -> bool) -> Rest {
     let mut json = match json::read(body) {
         Ok(json @ (Value::Array(_) | Value::Object(_))) => json,
         _ => return Rest::Unreadable,
     };
-    // Of a body that is no good JSON, what could be read is kept: the rest may name the person.
+    // If the body is not valid JSON, only the part that could be read is kept: the rest may name the person.
     let mut cut = serde_json::from_slice::<IgnoredAny>(body).is_err();
     if strip(&mut json, &gone, &mut cut) {
         return Rest::Nothing;
@@ -36,7 +36,7 @@ pub(super) fn without(body: &[u8], gone: impl Fn(&str) -> bool) -> Rest {
     }
 }
 
-/// Whether a value is to go as a whole; else what is to go inside of it is gone.
+/// Whether the value is to be removed as a whole. If not, the entries to be removed inside of it are gone already.
 fn strip(value: &mut Value, gone: &impl Fn(&str) -> bool, cut: &mut bool) -> bool {
     match value {
         Value::Array(entries) => {

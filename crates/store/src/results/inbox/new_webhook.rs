@@ -6,9 +6,9 @@ use jobs::{Provider, Timestamp};
 
 /// A webhook that was received.
 pub struct NewWebhook {
-    /// Whose URL it came to.
+    /// The provider whose URL it came to.
     pub provider: Provider,
-    /// Which call's URL it came to.
+    /// The call whose URL it came to.
     pub call_id: String,
     /// The raw body.
     pub body: Vec<u8>,

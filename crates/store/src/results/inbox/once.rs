@@ -17,17 +17,17 @@ pub(super) enum Arrival {
     First,
     /// It is kept already, and was or will be applied.
     Again,
-    /// It is kept as one that can't be read, and still can't be: nothing is to be written.
+    /// It is kept as unreadable, and still can't be read: nothing is to be written.
     Unread,
-    /// It can't be read, and people of its call were erased or purged: that it came is all that may be kept.
+    /// It can't be read, and people of its call were erased or purged: only the record that it came may be kept.
     Forgotten,
 }
 
 /// A webhook, when it came, and what becomes of it.
 pub(super) type Came = (Arc<NewWebhook>, Timestamp, Arrival);
 
-/// Tells the bodies that are new from the others. One that was kept as unreadable and can be read now is applied from
-/// where it is kept.
+/// Tells new bodies from bodies that are kept already. A body that was kept as unreadable and can be read now is applied
+/// from where it is kept.
 pub(super) async fn told_apart(
     conn: &mut Conn,
     came: Vec<(Arc<NewWebhook>, Timestamp)>,

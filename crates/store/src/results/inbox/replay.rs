@@ -1,4 +1,4 @@
-//! Stored webhooks, applied once more: after an upgrade that reads what was kept as unreadable.
+//! Applies stored webhooks once more, after an upgrade that can read bodies which were kept as unreadable.
 
 use jobs::{Policy, Timestamp};
 
@@ -45,8 +45,8 @@ impl Store {
         self.audit(Entry::of(Action::Replay).details(format!("outcome={outcome}{call}"))).await
     }
 
-    /// Applies a stored webhook once more. One that was applied before and brings nothing new stays as it was. Gives
-    /// `None` if it is gone, or waits to be applied anyway.
+    /// Applies a stored webhook once more. A webhook that was applied before and brings nothing new stays unchanged.
+    /// Returns `None` if it is gone, or waits to be applied anyway.
     ///
     /// # Errors
     /// The database can't be used; nothing was applied then.

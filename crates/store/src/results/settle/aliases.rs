@@ -1,4 +1,4 @@
-//! Ids under which people were answered: evidence of who is who, like a row.
+//! Ids under which people were answered: evidence of which identifiers are one person's, like a row.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::people::links::{NewLink, read, save};
 use crate::people::resolve::RevealIds;
 use crate::results::settle::ledger::{Learned, Ledger};
 
-/// Keeps the ids under which people were answered. What waits under another identifier of the same person is not to be
-/// asked: gives the reveals that make way, and for which.
+/// Keeps the ids under which people were answered. A reveal that waits under another identifier of the same person is not
+/// to be asked: returns the reveals that give way, each with the one that it gives way to.
 pub(super) async fn learn_aliases(
     conn: &mut Conn,
     ledger: &mut Ledger,
@@ -25,7 +25,7 @@ pub(super) async fn learn_aliases(
     if aliases.is_empty() {
         return Ok(BTreeMap::new());
     }
-    // The lock under which submits look people up: none may make the same person meanwhile.
+    // The lock under which submits resolve people: no submit may create the same person meanwhile.
     if numbers.is_none() {
         RevealIds::lock(conn).await?;
     }
@@ -34,7 +34,7 @@ pub(super) async fn learn_aliases(
     let mut fresh: HashMap<(Provider, Arc<str>), (i64, RevealState)> = HashMap::new();
     for alias in &aliases {
         let Some(person) = ledger.people.get(&alias.reveal) else { continue };
-        // An old answer that comes once more spares nothing that waits for a newer one.
+        // An old answer that comes once more spares no reveal that waits for a newer one.
         use RevealState::{Cancelled, Failed, Found, NotFound};
         let old = matches!(person.state, Found | NotFound | Failed | Cancelled);
         if person.new_state.is_some() || !old {
@@ -45,7 +45,7 @@ pub(super) async fn learn_aliases(
     making_way(conn, &fresh).await
 }
 
-/// Two ids of one kind, and what was taken apart by hand, are no evidence.
+/// Two ids of one kind are no evidence, nor are identifiers that were taken apart by hand.
 async fn new_links(conn: &mut Conn, aliases: &[Learned]) -> Result<Vec<NewLink>> {
     let ends = |alias: &Learned| -> [Arc<str>; 2] {
         [alias.subject.as_str().into(), alias.identifier.as_str().into()]
@@ -56,7 +56,7 @@ async fn new_links(conn: &mut Conn, aliases: &[Learned]) -> Result<Vec<NewLink>>
     Ok(new.map(|[one, other]| NewLink { one, other, row: None }).collect())
 }
 
-/// What waits under another identifier of those who were answered, and was not asked for anew since.
+/// Finds reveals that wait under another identifier of people who were answered, and were not asked for anew since.
 async fn making_way(
     conn: &mut Conn,
     answered: &HashMap<(Provider, Arc<str>), (i64, RevealState)>,

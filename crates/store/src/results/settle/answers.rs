@@ -1,4 +1,4 @@
-//! What people were answered, written to them and counted for the rows that show them.
+//! Writes people's answers, and counts them for the rows that show the people.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::reveals::counters::{Totals, count_rows};
 use crate::reveals::displayed_rows::rows_showing;
 use crate::reveals::transition::REVEAL;
 
-/// The reveals that have another state now, by their ids.
+/// The reveals that have another state now, in the order of their ids.
 pub(super) struct Answers<'a>(Vec<Answer<'a>>);
 
 /// A reveal's id, the person as they were, and the state now.
@@ -26,7 +26,7 @@ impl<'a> Answers<'a> {
         Answers(answered.collect())
     }
 
-    /// The finished, and those that wait once more.
+    /// The ids of finished reveals, and of reveals that wait once more.
     pub(super) fn ids(&self) -> (Vec<i64>, Vec<i64>) {
         let (ended, waiting): (Vec<_>, Vec<_>) =
             self.0.iter().partition(|(_, _, to)| to.is_finished());
@@ -34,7 +34,7 @@ impl<'a> Answers<'a> {
         (ids(ended), ids(waiting))
     }
 
-    /// The reveal of each state.
+    /// The ids of the reveals that move to each state, by provider.
     fn moves(&self) -> BTreeMap<(Provider, RevealState), Vec<i64>> {
         let mut moves: BTreeMap<_, Vec<i64>> = BTreeMap::new();
         for (id, person, to) in &self.0 {
@@ -43,7 +43,7 @@ impl<'a> Answers<'a> {
         moves
     }
 
-    /// Counts the rows that show them as leaving their state for another.
+    /// Counts the rows that show the reveals as leaving their state for another.
     pub(super) async fn count(&self, conn: &mut Conn, totals: &mut Totals) -> Result<()> {
         let awaited = |person: &Person| person.state == RevealState::Asked;
         let ids = self.0.iter().filter(|(_, person, _)| awaited(person)).map(|(id, ..)| *id);
@@ -54,7 +54,7 @@ impl<'a> Answers<'a> {
                 totals.moved(batch, (provider, RevealState::Asked), (provider, to), 1);
             }
         }
-        // Others may have been moved since they were read, by what was learnt of these.
+        // Other reveals may have been moved since they were read, by what was learnt from these answers.
         let others = self.0.iter().filter(|(_, person, _)| !awaited(person)).copied().collect();
         for ((provider, to), ids) in Answers(others).moves() {
             count_rows(conn, totals, provider, &ids, to).await?;
@@ -62,7 +62,7 @@ impl<'a> Answers<'a> {
         Ok(())
     }
 
-    /// Writes them down.
+    /// Writes the new states.
     pub(super) async fn write(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
         let (back, ended): (Vec<&Answer>, Vec<&Answer>) =
             self.0.iter().partition(|(_, _, to)| *to == RevealState::Queued);

@@ -1,4 +1,4 @@
-//! Results that came for a call, and what applying them came to.
+//! Results that came for a call, and the outcome of applying them.
 
 use jobs::Credits;
 use jobs::outcome::PersonResult;
@@ -10,13 +10,13 @@ pub struct Delivery {
     pub inbox: Option<i64>,
     /// The call's public id.
     pub call_id: String,
-    /// What came.
+    /// The results.
     pub results: Vec<PersonResult>,
-    /// What the request was charged, where the provider tells it.
+    /// The credits charged for the request, if the provider tells them.
     pub credits_used: Option<Credits>,
 }
 
-/// What applying a delivery came to; the words of `webhook_log`.
+/// The outcome of applying a delivery; the words of `webhook_log`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
     /// A person without a result has one now.

@@ -17,7 +17,7 @@ use crate::results::bodies::{cut_out, drop_bodies, encoded, purged};
 use crate::results::settle::delivery::{Applied, Delivery};
 use crate::results::settle::ledger::Ledger;
 
-/// How exactly it is known when a provider's last webhook came: not worth a write for each.
+/// How exactly the time of a provider's last webhook is kept: it is not worth a write for each webhook.
 pub(super) const WEBHOOK_NOTE: Duration = Duration::from_secs(60);
 
 pub(super) async fn write_inbox(
@@ -53,7 +53,7 @@ pub(super) async fn write_inbox(
     }
 }
 
-/// Of erased people nothing is kept that came, but the hashes of ids that turned out to be theirs.
+/// Discards all that came about erased people, except the hashes of ids that turned out to be theirs.
 pub(super) async fn discard_erased(conn: &mut Conn, ledger: &Ledger, now: Timestamp) -> Result<()> {
     let Some(key) = &ledger.erasure_key else { return Ok(()) };
     remember(conn, key, &ledger.erased, now).await?;
@@ -67,8 +67,8 @@ pub(super) async fn discard_erased(conn: &mut Conn, ledger: &Ledger, now: Timest
     Ok(())
 }
 
-/// Bodies that nobody can be matched to are kept for those who look for them, without people who were erased; and not at
-/// all where the call was purged, since all of its people were.
+/// Keeps bodies that match no person for later inspection, but cuts out people who were erased. Bodies of a purged call are
+/// dropped, since all of its people were purged.
 pub(super) async fn discard_strangers(
     conn: &mut Conn,
     ledger: &Ledger,
@@ -107,7 +107,7 @@ pub(super) async fn discard_strangers(
     Ok(())
 }
 
-/// A webhook proves the webhook URL, and frees credits that others may have waited for.
+/// Tells gates of webhooks: a webhook proves the webhook URL, and frees credits that other requests may have waited for.
 pub(super) async fn tell_gates(
     conn: &mut Conn,
     ledger: &Ledger,
@@ -148,11 +148,11 @@ pub(super) async fn tell_gates(
     for (provider, legible) in unread {
         note(conn, provider, legible, now).await?;
     }
-    // A result for the call that probes a gate shows that it was taken, whatever its response will be.
+    // A result for the call that probes a gate shows that the call was taken, whatever its response will be.
     let calls: Vec<i64> = ledger.calls.values().map(|call| call.id).collect();
     state::open_probed(conn, &calls).await?;
     for (provider, numbers) in ledger.most_numbers() {
-        // What is reserved for a person from now on covers as many.
+        // The credits reserved for a person from now on cover that many numbers.
         conn.execute(
             "UPDATE provider_gates SET most_phones = $2 WHERE provider = $1 AND most_phones < $2",
             &[&provider.as_str(), &numbers],

@@ -1,4 +1,4 @@
-//! What deliveries touch, in memory: who is meant, and what each result changes.
+//! The calls and people that deliveries touch, in memory: which person is meant, and what each result changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// In a call for one, its address decides whose result it is.
+    /// Whether the call asks for one person: its address then decides whose result it is.
     pub(super) fn is_for_one(&self) -> bool {
         self.people == 1 && self.members.len() == 1
     }
@@ -43,22 +43,22 @@ pub(super) struct Member {
     pub(super) reveal: i64,
     pub(super) subject: String,
     pub(super) payer: i64,
-    /// Below zero where the provider had no credits for them, and what was reserved was given back.
+    /// Negative if the provider had no credits for the person, and the reserved credits were given back.
     pub(super) reserved: Credits,
     pub(super) credits: Option<Credits>,
     pub(super) expired_call: bool,
     /// Whether this is the last call that the person was in.
     pub(super) current: bool,
     pub(super) changed: bool,
-    /// Whether this is the first answer to it.
+    /// Whether the member got its first answer in this transaction.
     pub(super) answered: bool,
     pub(super) spent: Credits,
     pub(super) found: bool,
-    /// Added to those of whom the provider has no number.
+    /// Added to the count of people without a number at the provider.
     pub(super) not_found: i64,
-    /// The provider had no credits for them: they were not asked after all.
+    /// Whether the provider had no credits for the person, who was not asked after all.
     pub(super) unasked: bool,
-    /// A number came although the provider had said before that it had no credits for them.
+    /// Whether a number came although the provider had said before that it had no credits for the person.
     pub(super) asked_after_all: bool,
 }
 
@@ -73,36 +73,36 @@ pub(super) struct Person {
     pub(super) remark: Option<String>,
 }
 
-/// An id under which somebody was answered, other than the one they were asked by.
+/// An id under which a person was answered, other than the one they were asked by.
 pub(super) struct Learned {
     pub(super) provider: Provider,
     pub(super) identifier: String,
-    /// The one by which they were asked.
+    /// The identifier by which they were asked.
     pub(super) subject: String,
     pub(super) reveal: i64,
 }
 
-/// Who is named in a stored webhook without having been asked for in its call: ids as they came.
+/// A person who is named in a stored webhook without having been asked for in its call: the id as it came.
 pub(super) struct Stranger {
     pub(super) inbox: i64,
     pub(super) person_id: String,
-    /// They may have been in the call, which lost people to a purge.
+    /// Whether they may have been in the call, which lost people to a purge.
     pub(super) was_purged: bool,
 }
 
-/// What the deliveries touch, in memory.
+/// The calls and people that the deliveries touch, in memory.
 pub(super) struct Ledger {
     pub(super) calls: HashMap<String, Call>,
     pub(super) members: Vec<Member>,
     pub(super) people: BTreeMap<i64, Person>,
     pub(super) aliases: Vec<Learned>,
-    /// Set where somebody of these was erased.
+    /// Set if one of the members was erased.
     pub(super) erasure_key: Option<HashKey>,
     /// Identifiers under which erased people were answered.
     pub(super) erased: BTreeSet<String>,
     /// Stored webhooks that name an erased person among others.
     pub(super) naming_erased: Vec<i64>,
-    /// Stored webhooks that name people who were not in their call, or whose call isn't there.
+    /// Stored webhooks that name people who were not in their call, or whose call doesn't exist.
     pub(super) strangers: Vec<Stranger>,
     pub(super) out_of_credits: HashSet<Provider>,
     /// Calls that had expired, and turn out to have been taken by the provider.
@@ -122,7 +122,7 @@ record! {
 }
 
 impl CallRow {
-    /// A call that was sent before the plan was known goes by what is known now, or the dearest.
+    /// A call that was sent before the plan was known is priced by the plan that is known now, or by the dearest.
     fn call(self) -> Result<(String, Call)> {
         let provider = parse_provider(&self.provider, self.id)?;
         let known = self.tariff.and_then(|word| word.parse().ok());
@@ -225,7 +225,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The most numbers that a person has by what just came, at each provider where that is more than expected.
+    /// The most numbers that a person has by these deliveries, at each provider where that is more than expected.
     pub(super) fn most_numbers(&self) -> BTreeMap<Provider, i64> {
         let mut most = BTreeMap::new();
         for person in self.people.values() {
@@ -244,7 +244,8 @@ impl Ledger {
         late.map(|member| member.call).collect()
     }
 
-    /// Those who have a result now although rows waited for it no longer: their provider, and by what they were asked.
+    /// The people who have a result now although no row waited for it any more: their provider, and the identifier by which
+    /// they were asked.
     pub(super) fn late(&self) -> BTreeMap<i64, (Provider, Arc<str>)> {
         let answered = |person: &&Person| person.new_state.is_some_and(RevealState::is_finished);
         let late = |member: &Member| {
@@ -256,7 +257,7 @@ impl Ledger {
         self.members.iter().filter_map(late).collect()
     }
 
-    /// Has the answer to one reveal of a person count for another one, too, where it says more.
+    /// Counts the answer to one reveal of a person for another reveal, too, if it says more.
     pub(super) fn answer_along(&mut self, id: i64, state: RevealState, answered: i64) {
         let Some(answer) = self.people.get(&answered).cloned() else { return };
         let other = self.people.entry(id).or_insert(Person {
@@ -275,13 +276,13 @@ impl Ledger {
         }
     }
 
-    /// Those whose answer came when nobody waited for it any more: other rows may show them since they were asked.
+    /// The people whose answer came when no row waited for it any more: other rows may show them since they were asked.
     pub(super) fn answered_late(&self) -> BTreeSet<i64> {
         let late = |p: &Person| p.state != RevealState::Asked && p.new_state.is_some();
         self.people.iter().filter(|(_, person)| late(person)).map(|(id, _)| *id).collect()
     }
 
-    /// Who has another state now.
+    /// The provider and the new state of each person whose state changed.
     pub(super) fn results(&self) -> impl Iterator<Item = (Provider, RevealState)> {
         self.people.values().filter_map(|person| Some((person.provider, person.new_state?)))
     }

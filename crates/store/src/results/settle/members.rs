@@ -1,4 +1,4 @@
-//! Reads the people whom deliveries may change.
+//! Reads the people that deliveries may change.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -25,7 +25,7 @@ pub(super) async fn members(conn: &mut Conn, calls: &BTreeSet<i64>) -> Result<Ve
 /// The identifier that a person is asked by, the state, and the call they are or were in last.
 pub(super) type Standing = (String, String, Option<i64>);
 
-/// Locks people in the order of their numbers, and reads how they stand.
+/// Locks people in the order of their ids, and reads how they stand.
 pub(super) async fn lock_people(
     conn: &mut Conn,
     ids: &BTreeSet<i64>,

@@ -1,22 +1,21 @@
-//! What one finding changes: for a call's member, what it cost; for the person, whether it says more than what was
-//! known.
+//! What one finding changes: the cost for a call's member, and the person, if the finding says more than was known.
 
 use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::{Credits, RevealState};
 
 use crate::results::settle::ledger::{Ledger, Member, Person};
 
-/// What a finding came to.
+/// The outcome of placing a finding.
 pub(super) enum Placed {
     New,
     Known,
     Erased,
-    /// Said to be found, and no number can be read.
+    /// The person is said to be found, and no number can be read.
     Unread,
 }
 
 impl Ledger {
-    /// Whether a finding is one that a member is charged for: their first, or a number that comes after 'not found' or
+    /// Whether a finding is charged to a member: a number as the first answer, or a number that comes after 'not found' or
     /// 'no credits', which is charged as if it had come at once.
     pub(super) fn is_charged(&self, index: usize, finding: &Finding) -> bool {
         let member = &self.members[index];
@@ -29,7 +28,7 @@ impl Ledger {
         matches!(finding, Finding::Found { .. }) && (member.credits.is_none() || later)
     }
 
-    /// Writes a finding to a member of a call, and to the person; `charged` is what a number cost, where that is known.
+    /// Writes a finding to a member of a call, and to the person; `charged` is the cost of the numbers, if it is known.
     pub(super) fn place(
         &mut self,
         index: usize,
@@ -47,8 +46,8 @@ impl Ledger {
         let (to, charged, phones): (RevealState, Credits, &[Phone]) = match finding {
             Finding::InProgress | Finding::Unreadable if erased => return Placed::Erased,
             Finding::InProgress => return Placed::New,
-            // They may have been paid for, so the person stays open: the number may come in another body, or this one
-            // be read by a later version.
+            // The numbers may have been paid for, so the person stays open: a number may come in another body, or a later
+            // version may read this one.
             Finding::Unreadable => {
                 return if person.has_number() { Placed::Known } else { Placed::Unread };
             }
@@ -85,8 +84,8 @@ impl Ledger {
     }
 }
 
-/// Whether a finding may change what is known. A person who was answered without a number is found only by one that is
-/// a number by its numbering plan: an address that has leaked is not to turn final results into anything.
+/// Whether a finding may change what is known. A person who was answered without a number is found only by a number that is
+/// valid by its numbering plan: a webhook address that has leaked must not turn final results into anything else.
 fn is_believed(standing: RevealState, finding: &Finding) -> bool {
     match finding {
         Finding::Found { phones, .. } if standing == RevealState::NotFound => {
@@ -102,7 +101,7 @@ impl Person {
     }
 }
 
-/// Counts what a first answer cost, or a number that came after 'not found' or 'no credits'.
+/// Charges a first answer, or a number that came after 'not found' or 'no credits'.
 fn charge(
     member: &mut Member,
     person: &mut Person,
@@ -114,7 +113,7 @@ fn charge(
     let asked = member.reserved.is_positive() && !member.unasked;
     let after_all = !first_answer && (member.reserved < Credits::ZERO || member.unasked);
     if after_all {
-        // They were asked after all: in this transaction that was not counted as yet.
+        // The person was asked after all, which this transaction has not counted yet.
         member.asked_after_all = !member.unasked;
         member.unasked = false;
     }
@@ -125,7 +124,7 @@ fn charge(
     member.unasked |= finding == &Finding::OutOfCredits;
     member.not_found += match finding {
         Finding::NotFound => 1,
-        // It thought better of it.
+        // The number replaces an earlier 'not found'.
         Finding::Found { .. } if !first_answer && asked => -1,
         _ => 0,
     };

@@ -1,4 +1,4 @@
-//! Whose results a delivery brings: each is placed with the member of the call who is meant.
+//! Places each result of a delivery with the member of the call that it is about.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,7 +13,7 @@ use crate::results::settle::ledger::{Call, Learned, Ledger, Stranger};
 use crate::results::settle::outcome::Placed;
 
 impl Ledger {
-    /// Places a delivery's results; what it came to.
+    /// Places a delivery's results; returns the outcome.
     pub(super) fn take(&mut self, delivery: &Delivery) -> Applied {
         let Some(call) = self.calls.get(&delivery.call_id) else {
             delivery.results.iter().for_each(|result| self.note_stranger(delivery, result, false));
@@ -58,7 +58,7 @@ impl Ledger {
             self.naming_erased.extend(delivery.inbox);
         }
         match (erased, applied, known) {
-            // Kept as what it is, whatever else it says, so that a replay finds it.
+            // Kept as malformed, whatever else the delivery says, so that a replay finds it.
             _ if unread => Applied::Malformed,
             (true, false, false) => Applied::Erased,
             (_, true, _) if expired => Applied::Late,
@@ -75,7 +75,7 @@ impl Ledger {
         }
     }
 
-    /// What `creditsUsed` says each newly found person cost, by their place among the members.
+    /// The cost of each newly found person according to `creditsUsed`, by their place among the members.
     fn shares(
         &self,
         delivery: &Delivery,
@@ -105,7 +105,8 @@ impl Ledger {
         found.into_keys().zip(shares(newly, &numbers)).collect()
     }
 
-    /// The member of a call who is named; an erased one by the hash that stands in their place.
+    /// The member of a call that `subject` names; an erased person is found by the hash that stands in place of their
+    /// identifier.
     fn named(&self, subject: &str, by_subject: &HashMap<String, usize>) -> Option<usize> {
         let erased = || {
             let key = self.erasure_key.as_ref()?;
@@ -136,7 +137,7 @@ fn priced(finding: &Finding, number_price: Option<Credits>) -> Option<Credits> {
     }
 }
 
-/// In a call for one, one result counts: the one that names the person, else the first.
+/// In a call for one person, one result counts: the one that names the person, else the first.
 fn whose<'d>(
     delivery: &'d Delivery,
     provider: Provider,

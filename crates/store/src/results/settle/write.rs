@@ -24,7 +24,7 @@ impl Ledger {
         totals: &mut Totals,
         now: Timestamp,
     ) -> Result<()> {
-        // First, since where a row goes may depend on them.
+        // Phones come first, since where a row goes may depend on them.
         self.write_phones(conn).await?;
         self.write_people(conn, totals, now).await?;
         self.write_members(conn, totals).await?;
@@ -69,7 +69,7 @@ impl Ledger {
                 .phones
                 .iter()
                 .filter(|p| seen.insert((p.e164.as_ref().unwrap_or(&p.raw), p.extension.as_ref())));
-            // People who were still waited for have none yet, so none are looked for.
+            // People who were still waited for have no phones yet, so none are looked for.
             let of = if person.state == RevealState::Asked { &mut first } else { &mut others };
             of.extend((0..).zip(once).map(|(position, phone)| (reveal, position, phone)));
         }
@@ -163,7 +163,7 @@ impl Ledger {
     }
 }
 
-/// Numbers: whose, at which place, and what it is.
+/// The columns of phone numbers: the reveal, the position, and the number's details.
 fn phone_columns(phones: &[(i64, i64, &Phone)]) -> Columns {
     let told =
         phones.iter().map(|(.., phone)| classify(phone.e164.as_deref(), phone.kind.as_deref()));

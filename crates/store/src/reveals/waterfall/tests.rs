@@ -85,7 +85,7 @@ fn any_state() -> impl Strategy<Value = RevealState> {
 }
 
 prop_compose! {
-    /// Rows over six reveals, each listed as often as it likes.
+    /// Rows over six reveals, each of which may be listed any number of times.
     fn any_ledger()(
         states in prop::collection::vec(any_state(), 6),
         steps in prop::collection::vec(prop::collection::vec(0..6i64, 1..5), 1..8),
@@ -97,7 +97,7 @@ prop_compose! {
             lacking.into_iter().filter(|id| states[id].1 == Found).collect();
         let row = |(row, (steps, shown)): (i64, (Vec<i64>, usize))| Waterfall {
             batch: 1, row, shown: steps[shown % steps.len()], steps,
-            // Every other row wants what some don't have.
+            // Every second row wants a type of number that some found reveals lack.
             lacking: if row % 2 == 0 { lacking.clone() } else { BTreeSet::new() },
         };
         ((0..).zip(steps.into_iter().zip(shown)).map(row).collect(), states)
@@ -116,7 +116,8 @@ fn carried_out(rows: &[Waterfall], moves: &[Move]) -> Vec<Waterfall> {
 }
 
 proptest! {
-    /// Whatever rows list, however often: carried out once, nothing further follows, nor from what the moves cause.
+    /// Once the moves are carried out, no further move follows, nor does one follow from the state changes that they cause.
+    /// This holds whatever reveals the rows list, and however often.
     #[test]
     fn one_look_is_enough((rows, mut states) in any_ledger()) {
         let first = moves(&rows, &states);
@@ -133,7 +134,7 @@ proptest! {
         prop_assert_eq!(moves(&rows, &states), []);
     }
 
-    /// A row shows a found step if it has one; it goes past no step that may still be found, and past no `expired`.
+    /// A row shows a found step if it has one. It passes over no step that may still be found, and over no `expired` step.
     #[test]
     fn no_step_is_passed_over((rows, states) in any_ledger()) {
         for row in carried_out(&rows, &moves(&rows, &states)) {
@@ -156,11 +157,11 @@ proptest! {
         }
     }
 
-    /// Which of two changes is seen first makes no difference to where a row ends.
+    /// The order in which two changes are seen makes no difference to the step at which a row ends.
     #[test]
     fn the_order_of_changes_does_not_matter((rows, states) in any_ledger(), id in 0..6i64, to in any_state()) {
         let mut later = states.clone();
-        // A number that was found stays what it is.
+        // A found reveal stays found.
         if states[&id].1 != Found {
             later.insert(id, (OCEAN, to));
         }

@@ -1,4 +1,4 @@
--- Who is asked is in a call from which a result may come; who waits for a turn is in none.
+-- An asked reveal is in a call that may still bring a result. A waiting reveal is in no such call.
 SELECT 'reveal ' || r.id || ' (' || r.provider || ') is ' || r.state || '; open calls it is in: '
     || COUNT(c.id)
 FROM reveals r

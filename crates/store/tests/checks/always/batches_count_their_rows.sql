@@ -1,4 +1,4 @@
--- A batch's total, its open rows and its end are those of its rows.
+-- A batch's total, its unfinished count and its end agree with its rows.
 SELECT 'batch ' || b.id || ': total ' || b.total || ', rows ' || COUNT(w.row_number)
     || '; unfinished ' || b.unfinished || ', open rows ' || COUNT(CASE WHEN w.ended IS NULL
            AND r.state NOT IN ('found', 'not_found', 'failed', 'expired', 'cancelled') THEN 1 END)

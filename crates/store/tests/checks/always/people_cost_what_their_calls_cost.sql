@@ -1,4 +1,4 @@
--- What a reveal has cost is the sum over its calls.
+-- A reveal's credits are the sum over its calls.
 SELECT 'reveal ' || r.id || ' (' || r.provider || ', ' || r.state || ') has cost ' || r.credits || ', its calls say '
     || COALESCE(m.credits, 0)
 FROM reveals r

@@ -1,4 +1,4 @@
--- A row that isn't over shows a reveal that is over, or has its turn.
+-- A row that hasn't ended shows a reveal, and the reveal isn't idle.
 SELECT 'row ' || w.row_number || ' of batch ' || w.batch_id || ' shows '
     || COALESCE('reveal ' || r.id || ', which is ' || r.state, 'no reveal')
 FROM batch_rows w

@@ -1,4 +1,4 @@
--- batch_status says what counting row_status says.
+-- The counts of batch_status equal the counts of rows in row_status.
 SELECT 'batch ' || s.batch_id || ' ' || COALESCE(s.name, '') || ' says ' || s.queued || ' queued, ' || s.sending
     || ' sending, ' || s.awaiting || ' awaiting, ' || s.retrying || ' retrying, ' || s.held || ' held, ' || s.found
     || ' found, ' || s.not_found || ' not found, ' || s.failed || ' failed, ' || s.expired || ' expired, '

@@ -1,5 +1,5 @@
--- What a batch used stays within its ceiling. (What people cost beyond what was reserved for them,
--- because they have more numbers than anybody before, is not held against it.)
+-- A batch's credits stay within its ceiling. (Credits beyond the reservation are allowed:
+-- a person may have more numbers than any person before.)
 SELECT 'batch ' || t.batch_id || ' at ' || t.provider || ' has spent ' || t.credits_spent || ' and written off '
     || t.written_off || ' of ' || t.max_credits || '; beyond what was reserved: ' || COALESCE(m.beyond, 0)
 FROM batch_totals t

@@ -1,4 +1,4 @@
--- Every request is answered or given up, and nobody waits for a result any more.
+-- Every request is answered or abandoned, and no call waits for a result.
 SELECT 'call ' || c.id || ' to ' || c.provider || ' is ' || c.state || ', ' || c.open_people || ' of ' || c.people
     || ' people open'
 FROM calls c

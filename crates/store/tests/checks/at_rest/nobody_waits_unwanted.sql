@@ -1,4 +1,4 @@
--- Nobody waits for a turn whom no row shows. (Rows of a submit that died count until they are swept.)
+-- Every waiting reveal is shown by a row. (Rows of a submit that died count until they are swept.)
 SELECT 'reveal ' || r.id || ' (' || r.provider || ') is ' || r.state || ', and no row shows it'
 FROM reveals r
 WHERE r.state IN ('queued', 'retrying')

@@ -5,7 +5,7 @@ use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, Postgres, Sqlite, Transaction};
 use tempfile::TempDir;
 
-/// What `TEST_POSTGRES_URL` has to name.
+/// The message if `TEST_POSTGRES_URL` names no server.
 const NO_SERVER: &str = "TEST_POSTGRES_URL is not set, so half of this suite can't run; \
                          run it as: scripts/postgres -- cargo test -p store";
 
@@ -18,7 +18,7 @@ pub enum Dialect {
     Postgres,
 }
 
-/// A database that one test has for itself.
+/// A separate database for one test.
 pub struct Database {
     pub url: String,
     pool: Pool,
@@ -91,12 +91,12 @@ impl Database {
         rows.remove(0)
     }
 
-    /// A number.
+    /// The single number of a query.
     pub async fn number(&self, sql: &str) -> i64 {
         self.one::<(i64,)>(sql).await.0
     }
 
-    /// A transaction of somebody else's, where others may write at the same time.
+    /// Begins a transaction of another writer; `None` on SQLite, which has only one writer.
     pub async fn transaction(&self) -> Option<Transaction<'static, Postgres>> {
         match &self.pool {
             Pool::Sqlite(_) => None,
@@ -104,7 +104,7 @@ impl Database {
         }
     }
 
-    /// Keeps others from writing to a table, on SQLite to any.
+    /// Blocks other writers of a table; on SQLite, of all tables.
     pub async fn hold_writes(&self, table: &str) -> HeldWrites {
         match &self.pool {
             Pool::Sqlite(pool) => HeldWrites::Sqlite(
@@ -119,12 +119,12 @@ impl Database {
         }
     }
 
-    /// Runs a statement past the store: what other parts of the program would do.
+    /// Runs a statement past the store, as other parts of the program would.
     pub async fn run(&self, sql: &str) {
         self.execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// Runs a statement that the database refuses; what it says.
+    /// Runs a statement that the database must refuse; returns its message.
     pub async fn refused(&self, sql: &str) -> String {
         self.execute(sql).await.expect_err("it is refused").to_string()
     }
@@ -138,14 +138,14 @@ impl Database {
     }
 }
 
-/// A lock that keeps others from writing.
+/// A lock that blocks other writers.
 pub enum HeldWrites {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
 }
 
 impl HeldWrites {
-    /// Returns once another transaction waits for this lock. On SQLite at once: there a write begins with the lock.
+    /// Returns once another transaction waits for this lock. On SQLite it returns at once: a write begins with the lock.
     pub async fn until_blocking(&mut self) {
         match self {
             HeldWrites::Sqlite(_) => {}
@@ -153,7 +153,7 @@ impl HeldWrites {
         }
     }
 
-    /// Lets others write again.
+    /// Releases the lock.
     pub async fn release(self) {
         match self {
             HeldWrites::Sqlite(held) => held.rollback().await,

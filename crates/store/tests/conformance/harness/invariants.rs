@@ -34,7 +34,7 @@ impl Ledger {
         }
     }
 
-    /// Rows by provider and state. A row of somebody erased belongs to no provider any more.
+    /// Checks the counts of rows by provider and state. A row of an erased person belongs to no provider.
     fn check_counts(&self, batch: i64, shown: &[(Option<&str>, &str)]) {
         for state in STATES {
             let mut stored = 0;
@@ -54,8 +54,8 @@ impl Ledger {
         }
     }
 
-    /// Reserved, spent, written off, asked, found and not, from who is in which call. A provider that finds
-    /// somebody of whom it said 'not found' charges what may be reserved for others by then (`spared`).
+    /// Checks the credits (reserved, spent, written off) and people (asked, found, not found) against the members of calls.
+    /// A provider may find a person after 'not found', and charge credits reserved for other people by then (`spared`).
     fn check_money(&self, spared: i64) {
         let mut want: BTreeMap<(i64, String), [i64; 6]> = BTreeMap::new();
         for member in &self.members {
@@ -70,7 +70,7 @@ impl Ledger {
             sums[0] += if open && live { member.reserved } else { 0 };
             sums[1] += member.credits.unwrap_or(0);
             sums[2] += if open && !live { member.reserved } else { 0 };
-            // Who is looked up is not asked for numbers.
+            // A lookup asks for no numbers.
             if call.kind == "lookup" {
                 continue;
             }
@@ -100,7 +100,7 @@ impl Ledger {
                 );
             }
         }
-        // What a purged batch paid is on record with the calls that others were in, too.
+        // Payments of a purged batch stay on record with calls that other batches share.
         want.retain(|(batch, _), sums| *sums != [0; 6] && self.batches.contains_key(batch));
         assert!(want.is_empty(), "paid by batches without totals: {want:?}");
         let mut credits: HashMap<i64, i64> = HashMap::new();
@@ -113,7 +113,7 @@ impl Ledger {
         }
     }
 
-    /// What somebody cost who was asked stands on one row of whoever paid, if they still show them.
+    /// Checks that the cost of an asked person is shown by exactly one row of the paying batch, if it still has such a row.
     fn check_bills(&self) {
         let payers: HashMap<(i64, i64), i64> =
             self.members.iter().map(|m| ((m.reveal_id, m.call_id), m.payer)).collect();
@@ -180,8 +180,8 @@ impl Ledger {
         }
     }
 
-    /// A row shows its first found step, else the one it is at, and lists each person once. Whoever waits in the queue
-    /// is wanted by a row.
+    /// Checks that a row shows its first found step, else its current step, and lists each person once, and that each waiting
+    /// reveal is wanted by a row.
     fn check_steps(&self) {
         let live = || self.rows.iter().filter(|row| row.ended.is_none());
         for row in live() {
@@ -223,8 +223,8 @@ impl Ledger {
         }
     }
 
-    /// Each queued person has an owner that will be served. From
-    /// a batch at its ceiling others with room take them over.
+    /// Checks that each queued person has an owner that will be served. From
+    /// a batch at its ceiling, other batches with room take people over.
     fn check_lanes(&self) {
         let mut wanted: HashMap<i64, BTreeSet<i64>> = HashMap::new();
         for row in self.rows.iter().filter(|row| row.ended.is_none()) {
@@ -258,7 +258,7 @@ impl Ledger {
 }
 
 impl Bench {
-    /// Recounts everything. `when` stands in the message.
+    /// Recounts everything; `when` is part of the panic message.
     pub async fn check(&self, when: &str) {
         let ledger = Ledger::read(&self.database).await;
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -289,7 +289,7 @@ impl Bench {
         }
     }
 
-    /// Nobody was in two calls that were, or may have been, taken, unless one repeats the other.
+    /// Checks that no person was in two calls that were or may have been accepted, unless one call repeats the other.
     pub async fn check_paid_once(&self) {
         let twice: Vec<(i64, i64)> = self
             .database

@@ -86,7 +86,7 @@ pub struct Ledger {
     pub rows: Vec<Row>,
     pub calls: BTreeMap<i64, Call>,
     pub members: Vec<Member>,
-    /// From where to where the unclaimed_ranges of a batch are looked for.
+    /// The unclaimed range of a batch at a provider: first and last id.
     pub unclaimed_ranges: BTreeMap<(i64, String), (i64, i64)>,
     /// The reveals of a row's steps, in their order.
     pub waterfalls: BTreeMap<(i64, i64), Vec<i64>>,
@@ -140,7 +140,7 @@ impl Ledger {
         }
     }
 
-    /// What a row shows: its provider and state.
+    /// The provider and state that a row shows.
     pub fn shows(&self, row: &Row) -> (Option<&str>, &str) {
         let reveal = row.reveal_id.map(|id| &self.reveals[&id]);
         let provider = reveal.map(|r| r.provider.as_str());
@@ -153,7 +153,7 @@ impl Ledger {
 }
 
 impl Totals {
-    /// The rows in a state, as rows are shown.
+    /// The number of rows that show a state.
     pub fn count(&self, state: &str) -> i64 {
         match state {
             "queued" => self.queued,

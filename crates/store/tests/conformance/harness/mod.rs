@@ -1,15 +1,15 @@
-//! A ledger to try things on: one database of its own for each test, a clock that is turned by hand,
-//! and short words for what workers and submits do.
+//! A ledger for tests: a separate database for each test, a clock that is turned by hand,
+//! and short helpers for the operations of workers and submits.
 
-/// Databases of their own, and reading them past the store.
+/// Separate databases, and reading them past the store.
 pub mod database;
-/// What must hold at every moment, recounted from the rows.
+/// Checks that must hold at every moment, recounted from the rows.
 pub mod invariants;
 /// The whole ledger as it is stored, read past the store.
 pub mod ledger;
-/// People, rows and batches in few words.
+/// Short constructors of people, rows and batches.
 pub mod people;
-/// What views must say at every moment.
+/// Checks of the views that must hold at every moment.
 pub mod views;
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -26,9 +26,9 @@ use store::{
 
 pub use database::{Database, Dialect};
 
-/// When all tests begin: after the machine's own present, so that views show closed gates as closed.
+/// The time at which all tests begin. It lies in the machine's future, so that views show closed gates as closed.
 pub const START: Timestamp = Timestamp(2_000_000_000_000);
-/// No rate at all, for tests about other things.
+/// A rate without effect, for tests about other things.
 pub const FAST: f64 = 1e6;
 
 /// Runs scenarios on both databases: `on_both!(a, b);` makes the tests `sqlite::a`, `postgres::a`, …
@@ -75,9 +75,9 @@ pub struct Bench {
     pub policy: Policy,
     pub worker: WorkerId,
     pub database: Database,
-    /// How often a provider found somebody of whom it had said 'not found'.
+    /// How often a provider found a person after it had said 'not found'.
     pub second_thoughts: AtomicI64,
-    /// Webhooks that came: no body is that of another.
+    /// The number of webhooks so far, which makes each body unique.
     webhooks: AtomicUsize,
 }
 
@@ -95,7 +95,7 @@ impl Bench {
             webhooks: AtomicUsize::new(0),
         };
         bench.register(bench.worker, Some("key"), Some("url")).await;
-        // Numbers without a price of their own cost one credit.
+        // With this tariff, a number without a stated price costs one credit.
         bench
             .database
             .run("UPDATE provider_gates SET tariff = 'legacy' WHERE provider = 'ocean'")
@@ -103,7 +103,7 @@ impl Bench {
         bench
     }
 
-    /// Another process on the same database, by the same clock.
+    /// A second store on the same database and clock, as in another process.
     pub async fn another_store(&self) -> Store {
         Store::connect(&self.database.url, true, self.clock.clone()).await.expect("connects")
     }
@@ -127,7 +127,7 @@ impl Bench {
         self.store.register_worker(worker, &self.policy).await.expect("registers");
     }
 
-    /// Lets time pass, with the worker alive.
+    /// Lets time pass, and keeps the worker alive.
     pub async fn advance(&self, by: Duration) {
         self.clock.advance(by);
         self.store.heartbeat(self.worker).await.expect("heartbeat");
@@ -154,7 +154,7 @@ impl Bench {
         self.store.claim_reveals(ask).await.expect("claims").calls
     }
 
-    /// Claims what must be exactly one call.
+    /// Claims, and expects exactly one call.
     pub async fn claim_one(&self, provider: Provider) -> ClaimedCall {
         let mut calls = self.claim(provider).await;
         assert_eq!(calls.len(), 1, "expected one call to {provider}");
@@ -189,13 +189,13 @@ impl Bench {
             .expect("refused");
     }
 
-    /// The provider refuses those at `places`, by name.
+    /// The provider refuses the people at `places`, and names them.
     pub async fn refuse_people(&self, call: &ClaimedCall, places: &[usize]) {
         let bad = places.iter().map(|&index| BadPerson { index, message: "no such id".into() });
         self.refuse(call, 422, Refusal::BadPeople(bad.collect())).await;
     }
 
-    /// The provider refuses a whole request and names nobody.
+    /// The provider refuses a whole request and names no person.
     pub async fn refuse_request(&self, call: &ClaimedCall) {
         let refusal = Refusal::BadRequest { message: "a value was refused".into() };
         self.refuse(call, 422, refusal).await;
@@ -233,12 +233,12 @@ pub fn answer(call: &ClaimedCall, status: u16) -> Answer {
     Answer { call: call.clone(), http_status: Some(status) }
 }
 
-/// Somebody's number.
+/// A result with a number for a person.
 pub fn found(person: &str) -> PersonResult {
     found_for(person, None)
 }
 
-/// Somebody's number, and what it cost.
+/// A result with a number for a person, and its price.
 pub fn found_for(person: &str, credits: Option<i64>) -> PersonResult {
     let number = format!("+45 {person}");
     let phones = vec![Phone {

@@ -11,23 +11,23 @@ pub struct Who {
     identifiers: Vec<Identifier>,
     providers: Vec<Provider>,
     erased: bool,
-    /// At Ocean by their address.
+    /// Whether Ocean looks the person up by the LinkedIn address.
     looked_up: bool,
-    /// A step that the row itself can't ask at.
+    /// A step at a provider that the row has no identifier for.
     unasked: Option<Provider>,
 }
 
-/// By Ocean's id.
+/// A person named by Ocean's id.
 pub fn ocean(id: &str) -> Who {
     Who::default().and(IdentifierKind::OceanPersonId, id)
 }
 
-/// By Clodura's id.
+/// A person named by Clodura's id.
 pub fn clodura(id: &str) -> Who {
     Who::default().and(IdentifierKind::CloduraPersonId, id)
 }
 
-/// By the name in a LinkedIn address.
+/// A person named by the slug of a LinkedIn address.
 pub fn linkedin(slug: &str) -> Who {
     Who::default().linkedin(slug)
 }
@@ -46,19 +46,19 @@ impl Who {
         self.and(IdentifierKind::LinkedinUrl, &format!("https://www.linkedin.com/in/{slug}"))
     }
 
-    /// The waterfall, where it is not the usual one.
+    /// Sets a waterfall other than the usual one.
     pub fn by(mut self, providers: &[Provider]) -> Who {
         self.providers = providers.to_vec();
         self
     }
 
-    /// Ocean is asked which id the address has.
+    /// Has Ocean look up the id for the address.
     pub fn looked_up(mut self) -> Who {
         self.looked_up = true;
         self
     }
 
-    /// The provider is a step for those whom other rows make known there.
+    /// Adds a step at a provider, in case other rows name the person's identifier there.
     pub fn unasked(mut self, provider: Provider) -> Who {
         self.unasked = Some(provider);
         self
@@ -89,7 +89,7 @@ impl Who {
     }
 }
 
-/// What a submit may say beside its rows.
+/// The options of a submit.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub priority: i64,
@@ -136,7 +136,7 @@ pub fn rows(people: &[Who]) -> Vec<NewRow> {
     (1..).zip(people).map(|(number, who)| who.row(number)).collect()
 }
 
-/// `o1`, `o2`, …: so many people of Ocean's.
+/// People with Ocean's ids `o1`, `o2`, …
 pub fn oceans(range: std::ops::RangeInclusive<u32>) -> Vec<Who> {
     range.map(|n| ocean(&format!("o{n}"))).collect()
 }

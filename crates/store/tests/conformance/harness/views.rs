@@ -2,11 +2,11 @@ use std::collections::BTreeSet;
 
 use super::Bench;
 
-/// Rows that `longest_waiting` has at most, and requests of each provider that it looks at.
+/// The most rows of `longest_waiting`, and the most requests per provider that it looks at.
 const MOST: i64 = 20;
 
 impl Bench {
-    /// Every view can be read, and those that look nowhere near all rows say what counting says.
+    /// Checks that every view can be read, and that views without a full scan agree with a count of all rows.
     pub async fn check_views(&self) {
         for view in [
             "provider_holds",
@@ -31,7 +31,7 @@ impl Bench {
         self.check_longest_waiting().await;
     }
 
-    /// The queries that the random operations of the end-to-end tests ask, too.
+    /// Runs the queries that the random operations of the end-to-end tests run, too.
     async fn check_queries(&self) {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/checks/always");
         for file in std::fs::read_dir(folder).expect("the folder of the checks") {
@@ -67,7 +67,7 @@ impl Bench {
         }
     }
 
-    /// Who has waited for a result for long depends on the machine's own time: not looked at here.
+    /// Checks `stuck_rows`, except rows that wait for a result: those depend on the machine's own time.
     async fn check_stuck_rows(&self) {
         type Group = (String, String, String, String, i64);
         let said: Vec<Group> = self
@@ -90,7 +90,7 @@ impl Bench {
         assert_eq!(said, counted, "stuck_rows, and what is stuck in row_status");
     }
 
-    /// All who wait are there if they are few.
+    /// Checks that `longest_waiting` has all waiting rows if they are few.
     async fn check_longest_waiting(&self) {
         let busiest = "SELECT COALESCE(MAX(n), 0) FROM (
             SELECT COUNT(*) AS n FROM calls WHERE deadline_at IS NOT NULL GROUP BY provider) c";

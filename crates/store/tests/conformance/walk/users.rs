@@ -1,4 +1,4 @@
-//! What users do: submits of all kinds, cancelling, and whatever else the commands offer.
+//! The operations of users: all kinds of submits, cancelling, and the other commands.
 
 use jobs::Credits;
 use jobs::Provider::{self, Clodura, Ocean};
@@ -11,7 +11,7 @@ use crate::harness::HOUR;
 use crate::harness::people::{Options, Who, clodura, linkedin, ocean};
 
 impl Walk<'_> {
-    /// What somebody does by hand.
+    /// Plays a random management command.
     pub(super) async fn manage(&mut self) -> &'static str {
         let provider = self.provider();
         let store = &self.bench.store;
@@ -48,10 +48,10 @@ impl Walk<'_> {
     }
 
     fn who(&mut self) -> Who {
-        // New people come along as the walk goes on, and those of before are asked for again.
+        // As the walk goes on, new people are added, and recent ones are asked for again.
         let newest = 12 + self.done as u32 / 8;
         let n = self.rng.random_range(newest - 11..=newest);
-        // Everybody's address leads to the same person's id, but not every row names both.
+        // Each address belongs to the person with the same id, but not every row names both.
         match self.rng.random_range(0..8) {
             0 | 1 => ocean(&format!("p{n}")),
             2 => clodura(&format!("p{n}")),
@@ -96,7 +96,7 @@ impl Walk<'_> {
     pub(super) async fn load_more(&mut self) -> &'static str {
         let people = self.people();
         if let Some((batch, rows)) = self.loading.first_mut() {
-            // It may have been swept meanwhile.
+            // The batch may have been swept meanwhile.
             let mut more = crate::harness::people::rows(&people);
             more.iter_mut().for_each(|row| row.number += *rows);
             *rows += people.len() as i64;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Of a token. Each role may do what those before it may.
+/// The role of a token. Each role may do everything that the roles before it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Sees how things stand, and no people: for screens and for Prometheus.
@@ -29,16 +29,16 @@ pub enum Action {
     Resume,
     /// End a batch.
     Cancel,
-    /// Ask once more for what failed, which costs nothing that the batch's ceiling doesn't allow.
+    /// Retry a batch's failed rows, within the batch's ceiling.
     Retry,
-    /// Let a batch spend more, or less.
+    /// Raise or lower what a batch may spend.
     SetCeiling,
     /// Who did what.
     ReadAuditLog,
 }
 
 impl Role {
-    /// The table.
+    /// Returns whether this role may do `action`.
     #[must_use]
     pub fn may(self, action: Action) -> bool {
         let least = match action {
@@ -54,7 +54,7 @@ impl Role {
         self >= least
     }
 
-    /// As it is written in a file of tokens.
+    /// Returns the name of the role in a file of tokens.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ pub const LIFE: Duration = Duration::from_secs(12 * 3600);
 /// Sessions at once; beyond it the oldest ends.
 const MOST: usize = 1_000;
 
-/// What is kept in place of a session's secret.
+/// The hash that is kept in place of a session's secret.
 type Hash = [u8; 32];
 
 /// All sessions of this process.
@@ -28,7 +28,7 @@ struct Session {
 }
 
 impl Sessions {
-    /// Begins a session; gives the secret that its cookie holds.
+    /// Begins a session. Returns the secret that its cookie holds.
     pub(crate) fn begin(&self, visitor: Visitor, now: Timestamp) -> String {
         let secret: [u8; 32] = rand::random();
         let secret = secret.iter().fold(String::with_capacity(64), |mut text, byte| {
@@ -48,7 +48,7 @@ impl Sessions {
         secret
     }
 
-    /// Whose session it is, while it lasts.
+    /// Returns the visitor of a session that has not ended.
     pub(crate) fn find(&self, secret: &str, now: Timestamp) -> Option<Visitor> {
         let sessions = self.lock();
         let session = sessions.get(&hash(secret)).filter(|session| now < session.ends);
@@ -65,7 +65,7 @@ impl Sessions {
     }
 }
 
-/// Looked up by its hash, so that the time this takes tells nothing about the secret.
+/// Sessions are looked up by the hash of their secret, so that the time of a look-up tells nothing about the secret.
 fn hash(secret: &str) -> Hash {
     Sha256::digest(secret.as_bytes()).into()
 }

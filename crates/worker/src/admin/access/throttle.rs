@@ -1,5 +1,6 @@
-//! How fast tokens can be tried: a few wrong ones at once from an address, then one every few seconds. What goes beyond
-//! is refused before it is compared with any token, so that trying faster, or not waiting for the answer, gains nothing.
+//! How fast tokens can be tried: a few wrong ones at once from an address, then one every few seconds. Further tries
+//! are refused before they are compared with any token, so that trying faster, or not waiting for the answer, gains
+//! nothing.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,25 +9,25 @@ use std::time::Duration;
 
 use jobs::Timestamp;
 
-/// Wrong tokens at once.
+/// Wrong tokens that an address may try at once.
 pub const AT_ONCE: i64 = 10;
-/// After so long one more.
+/// How long after them an address may try one more.
 pub const EVERY: Duration = Duration::from_secs(5);
 const EVERY_MS: i64 = EVERY.as_millis() as i64;
-/// Addresses that are told apart; others share one place.
+/// Addresses that are counted apart; all further ones are counted together.
 const MOST: usize = 10_000;
 
 /// From where a token is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
-    /// An address, or the network of an address of version 6: one machine has all of it.
+    /// An IPv4 address, or the network of an IPv6 address: one machine may have all addresses of its network.
     Known(IpAddr),
-    /// One of many.
+    /// All addresses that are not counted apart.
     Other,
 }
 
 impl Source {
-    /// The place of an address.
+    /// Returns the source under which tries from an address are counted.
     pub(crate) fn of(address: Option<IpAddr>) -> Self {
         match address.map(|address| address.to_canonical()) {
             Some(IpAddr::V6(address)) => {
@@ -39,7 +40,7 @@ impl Source {
     }
 }
 
-/// The wrong tokens of a while.
+/// Recent wrong tries, by source.
 #[derive(Default)]
 pub(crate) struct Throttle(Mutex<HashMap<Source, Timestamp>>);
 
@@ -47,7 +48,7 @@ impl Throttle {
     /// Takes one try from what an address has left.
     ///
     /// # Errors
-    /// There is none left; how long until there is.
+    /// No try is left. Returns how long until there is one.
     pub(crate) fn take(&self, source: Source, now: Timestamp) -> Result<(), Duration> {
         let mut tries = self.lock();
         let source = place(&mut tries, source, now);

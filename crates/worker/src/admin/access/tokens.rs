@@ -19,13 +19,13 @@ const LONGEST_NAME: usize = 64;
 /// The name that `ADMIN_TOKEN` has in the audit log.
 const ADMIN: &str = "admin";
 
-/// One token. What is kept of it is a hash, so that comparing takes the same time for all.
+/// One token. Only its hash is kept, so that a comparison takes the same time for every token.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token {
     hash: [u8; 32],
-    /// Who has it.
+    /// The person or program that has the token.
     pub(crate) name: Arc<str>,
-    /// What they may do.
+    /// What the holder may do.
     pub(crate) role: Role,
 }
 
@@ -39,7 +39,7 @@ fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// A file of tokens as it was read at start. Prints nothing of them.
+/// A file of tokens as it was read at start. Its `Debug` output shows no token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokensFile {
     path: PathBuf,
@@ -56,7 +56,7 @@ impl TokensFile {
     /// Reads a file with a line `NAME ROLE TOKEN` for each token.
     ///
     /// # Errors
-    /// It can't be read, or a line is no such line. The text names the line and never a token.
+    /// The file can't be read, or a line has another form. The text names the line and never a token.
     pub fn read(path: &str) -> Result<Self, String> {
         let why = |error: std::io::Error| format!("{path} can't be read: {error}");
         if std::fs::metadata(Path::new(path)).map_err(why)?.len() > LARGEST_FILE {
@@ -67,7 +67,7 @@ impl TokensFile {
         Ok(TokensFile { path: path.into(), tokens })
     }
 
-    /// Where it was read.
+    /// The file's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -113,10 +113,10 @@ fn long_enough(what: &str, token: &str) -> Result<(), String> {
 pub struct Tokens(Vec<Token>);
 
 impl Tokens {
-    /// `admin` is `ADMIN_TOKEN`; an empty one is none.
+    /// Puts the tokens together. `admin` is `ADMIN_TOKEN`; an empty one counts as none.
     ///
     /// # Errors
-    /// A token that could be guessed, or one that two lines have: it would not be known who acts.
+    /// A token could be guessed, or two lines have the same one: the audit log could not tell which of them acts.
     pub fn new(admin: Option<&SecretString>, file: Option<&TokensFile>) -> Result<Self, String> {
         let admin = admin.map(ExposeSecret::expose_secret).map(str::trim);
         let admin = admin.filter(|token| !token.is_empty());
@@ -143,7 +143,7 @@ impl Tokens {
         self.0.is_empty()
     }
 
-    /// Whose token `given` is. Takes the same time however much of it is right, and whosever it is.
+    /// Returns the token that `given` is. Takes the same time however much of `given` is right, and for every token.
     pub(crate) fn find(&self, given: &str) -> Option<&Token> {
         let given = hash(given);
         self.0.iter().fold(None, |found, token| {
