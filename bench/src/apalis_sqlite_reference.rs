@@ -85,6 +85,6 @@ async fn work_off(
     }
     let seconds = started.elapsed().as_secs_f64();
     running.abort();
-    let _ = running.await; // cancelled: that is what was asked for
+    let _ = running.await; // an error: the task was aborted
     Ok(acknowledged as f64 / seconds)
 }

@@ -8,20 +8,20 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
-mod apalis; // what stock apalis comes to
+mod apalis; // the rates of stock apalis
 mod apalis_postgres_reference; // apalis-postgres
 mod apalis_sqlite_reference; // apalis-sqlite
-mod apalis_work; // what its tasks do
-mod bench; // what all measurements share
+mod apalis_work; // the work of its tasks
+mod bench; // settings that all measurements share
 mod cases; // one file a measurement
 mod database; // both databases, created and removed
 mod drain; // submit, then wait for every result
 mod http; // talking to the sandbox and to the worker's listener
-mod kind; // which database
-mod measurement; // what is printed
+mod kind; // the kind of database
+mod measurement; // the printed result
 mod people; // made-up files
 mod prober; // how long a small write has to wait
-mod process; // starting programs, and what they use
+mod process; // starting programs, and their resources
 mod reference; // plain writes, and the two kinds of apalis
 mod stack; // the sandbox and the worker beside it
 

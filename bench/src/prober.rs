@@ -38,8 +38,8 @@ impl Prober {
             let mut waits = Vec::new();
             while stopped.try_recv().is_err() {
                 let started = Instant::now();
-                // Locks the gate, as a claim does, and writes its row.
-                store.pause(Provider::Clodura).await?;
+                // Locks the gate's row, as a claim does, and writes it.
+                store.gates().pause(Provider::Clodura).await?;
                 waits.push(started.elapsed().as_secs_f64() * 1_000.0);
                 tokio::time::sleep(PAUSE).await;
             }

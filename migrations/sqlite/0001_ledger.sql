@@ -22,7 +22,7 @@ CREATE TABLE secrets (
 CREATE TABLE reveal_ids (
     one                 BIGINT PRIMARY KEY CHECK (one = 1),
     next                BIGINT NOT NULL,
-    suppression_version BIGINT NOT NULL DEFAULT 0  -- another number whenever something is suppressed
+    suppression_version BIGINT NOT NULL DEFAULT 0  -- changes whenever something is suppressed
 );
 INSERT INTO reveal_ids (one, next) VALUES (1, 1);
 
@@ -32,17 +32,17 @@ CREATE TABLE batches (
     name            TEXT,
     header          TEXT,                      -- JSON array of the caller's columns; NULL for JSON Lines
     form            TEXT,                      -- JSON: format, separator, byte order mark, line end and sheet of the file
-    keys            TEXT,                      -- JSON Lines: JSON array of the keys that came, in order
-    sources         TEXT,                      -- JSON array: the absolute paths of the files it came from
+    keys            TEXT,                      -- JSON Lines: JSON array of the keys, in the order of their first use
+    sources         TEXT,                      -- JSON array: the absolute paths of the submitted files
     priority        BIGINT NOT NULL DEFAULT 0,
-    wants_mobile    BIGINT NOT NULL DEFAULT 0, -- 1: rows go on where only other numbers than mobile ones were found
+    wants_mobile    BIGINT NOT NULL DEFAULT 0, -- 1: a row without a mobile number goes on to its next provider
     idempotency_key TEXT UNIQUE,
     content_hash    TEXT,
     created_at      BIGINT NOT NULL,
-    loader_seen_at  BIGINT NOT NULL,           -- a batch that is loading and silent was abandoned
-    took_over       BIGINT NOT NULL DEFAULT 0, -- 1: while loading, it took people over from others that load
-    owners_due      BIGINT NOT NULL DEFAULT 0, -- 1: once it is published, it may become the owner of people whom it shares
-    published_at    BIGINT,                    -- NULL while it is loading: nobody sees or claims it
+    loader_seen_at  BIGINT NOT NULL,           -- a loading batch that stays silent counts as abandoned
+    took_over       BIGINT NOT NULL DEFAULT 0, -- 1: while loading, it took people over from other loading batches
+    owners_due      BIGINT NOT NULL DEFAULT 0, -- 1: once published, it may become the owner of shared people
+    published_at    BIGINT,                    -- NULL while it is loading: no view shows it, no worker claims from it
     finished_at     BIGINT,
     cancelled_at    BIGINT,
     total           BIGINT NOT NULL DEFAULT 0,
@@ -68,11 +68,11 @@ CREATE TABLE batch_totals (
     people_not_found BIGINT NOT NULL DEFAULT 0,
     credits_reserved BIGINT NOT NULL DEFAULT 0,
     credits_spent    BIGINT NOT NULL DEFAULT 0,
-    credits_looked_up BIGINT NOT NULL DEFAULT 0, -- of what was spent, what looking people up cost
+    credits_looked_up BIGINT NOT NULL DEFAULT 0, -- the part of credits_spent that lookups cost
     written_off      BIGINT NOT NULL DEFAULT 0, -- reserved for people who expired: perhaps spent
-    served           BIGINT NOT NULL DEFAULT 0, -- how often while others of its priority waited: the least is next
+    served           BIGINT NOT NULL DEFAULT 0, -- turns taken while batches of its priority waited: the lowest is next
     max_credits      BIGINT,
-    person_price     BIGINT NOT NULL DEFAULT 0, -- what one more person may cost, as of the last claim
+    person_price     BIGINT NOT NULL DEFAULT 0, -- the most that one more person may cost, as of the last claim
     at_ceiling       BIGINT NOT NULL GENERATED ALWAYS AS ( -- 1: one more person might pass max_credits
         CASE WHEN max_credits - credits_reserved - credits_spent - written_off < person_price THEN 1 ELSE 0 END
     ) STORED,
@@ -88,12 +88,12 @@ CREATE TABLE reveals (
     state       TEXT   NOT NULL,
     reason      TEXT,
     attempts    BIGINT NOT NULL DEFAULT 0,
-    due_at      BIGINT,                        -- when a retrying one is queued again
+    due_at      BIGINT,                        -- when a retrying reveal is queued again
     owner       BIGINT,                        -- the batch for which it is queued
     unclaimed   BIGINT NOT NULL DEFAULT 0,     -- 1: came with its owner and was never claimed; found by its unclaimed range
-    isolation_group BIGINT,                    -- people who are asked together, isolated from others
-    call_id     BIGINT,                        -- the call it is in, or was in last
-    repeat_of   BIGINT,                        -- the call that its next one repeats
+    isolation_group BIGINT,                    -- people asked for together, isolated from other people
+    call_id     BIGINT,                        -- its current call, or its last one
+    repeat_of   BIGINT,                        -- the call that its next call repeats
     credits     BIGINT NOT NULL DEFAULT 0,
     asked_at    BIGINT,
     revealed_at BIGINT,
@@ -129,7 +129,7 @@ CREATE TABLE unclaimed_ranges (
 CREATE TABLE identity_links (
     identifier TEXT NOT NULL,
     other      TEXT NOT NULL,
-    batch_id   BIGINT,                         -- NULL: an answer said so
+    batch_id   BIGINT,                         -- NULL: the link came from an answer
     row_number BIGINT,
     PRIMARY KEY (identifier, other)
 ) WITHOUT ROWID;
@@ -154,11 +154,11 @@ CREATE TABLE batch_merges (
 CREATE TABLE batch_rows (
     batch_id   BIGINT NOT NULL,
     row_number BIGINT NOT NULL,
-    fields     TEXT   NOT NULL,                -- JSON: an array along the batch's header, or the object as it came
+    fields     TEXT   NOT NULL,                -- JSON: an array in the header's order, or the submitted object
     reveal_id  BIGINT,                         -- the reveal that the row shows
-    kept_id    BIGINT,                         -- an earlier step whose numbers the row has beside what it shows
+    kept_id    BIGINT,                         -- an earlier step whose numbers the row keeps in addition
     shared     BIGINT NOT NULL DEFAULT 0,      -- 1: another row pays for it
-    ended      TEXT,                           -- the row's own end, whatever becomes of its reveal
+    ended      TEXT,                           -- the reason why the row ended, regardless of its reveal
     ended_at   BIGINT,
     PRIMARY KEY (batch_id, row_number)
 );
@@ -168,9 +168,9 @@ CREATE INDEX batch_rows_reveal ON batch_rows (reveal_id);
 CREATE TABLE rejected_rows (
     batch_id  BIGINT NOT NULL,
     position  BIGINT NOT NULL,                 -- among the bad rows of the batch, from 1
-    after_row BIGINT NOT NULL,                 -- the row of the batch behind which it stood; 0: before the first
+    after_row BIGINT NOT NULL,                 -- the batch's row before it in the file; 0: before the first
     fields    TEXT   NOT NULL,                 -- as in batch_rows
-    reason    TEXT   NOT NULL,                 -- what is wrong, in words
+    reason    TEXT   NOT NULL,                 -- the error message
     PRIMARY KEY (batch_id, position)
 );
 
@@ -189,7 +189,7 @@ CREATE TABLE calls (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     call_id     TEXT   NOT NULL UNIQUE,
     provider    TEXT   NOT NULL,
-    kind        TEXT   NOT NULL DEFAULT 'reveal', -- or lookup: asks for ids, not for numbers
+    kind        TEXT   NOT NULL DEFAULT 'reveal', -- or lookup, which asks for ids, not for numbers
     state       TEXT   NOT NULL,
     worker_id   TEXT   NOT NULL,
     people      BIGINT NOT NULL,
@@ -197,16 +197,16 @@ CREATE TABLE calls (
     attempt     BIGINT NOT NULL,
     probe       BIGINT NOT NULL DEFAULT 0,
     sent_at     BIGINT NOT NULL,
-    finished_at BIGINT,                        -- when the request was answered or given up
+    finished_at BIGINT,                        -- when the request was answered or abandoned
     http_status BIGINT,
     outcome     TEXT,
     tracking_id TEXT,
     repeat_of   BIGINT,
-    number_price BIGINT,                       -- what each number costs, where numbers are charged and the plan was known
-    deadline_at BIGINT,                        -- set while a result may come
+    number_price BIGINT,                       -- price of a number, if numbers are charged and the plan was known
+    deadline_at BIGINT,                        -- set while a result may still come
     poll_at     BIGINT,                        -- when its tracking id is polled next
     polls       BIGINT NOT NULL DEFAULT 0,
-    poll_lease  TEXT                           -- the token of the poll that is on its way
+    poll_lease  TEXT                           -- the lease token of the poll that is under way
 );
 CREATE INDEX calls_sending ON calls (worker_id) WHERE state = 'sending';
 CREATE INDEX calls_deadline ON calls (provider, deadline_at) WHERE deadline_at IS NOT NULL;
@@ -219,8 +219,8 @@ CREATE TABLE call_reveals (
     position  BIGINT NOT NULL,
     reveal_id BIGINT NOT NULL,
     payer     BIGINT NOT NULL,
-    reserved  BIGINT NOT NULL,                 -- below zero: given back, because the request was refused or not sent, or the provider lacked credits
-    credits   BIGINT,                          -- NULL until this call brought a result or was refused
+    reserved  BIGINT NOT NULL,                 -- negative: given back; the request was refused, not sent or without credits
+    credits   BIGINT,                          -- NULL until the call has a result for the person, or was refused
     PRIMARY KEY (call_id, position)
 ) WITHOUT ROWID;
 
@@ -243,9 +243,9 @@ CREATE TABLE phones (
     position  BIGINT NOT NULL,
     raw       TEXT   NOT NULL,
     e164      TEXT,
-    extension TEXT,                            -- dialled behind it; where there is no e164, raw has it
-    kind      TEXT,                            -- the provider's word
-    type      TEXT,                            -- mobile, fixed_line and so on: by that word, else by numbering plan
+    extension TEXT,                            -- dialled after e164; part of raw where e164 is NULL
+    kind      TEXT,                            -- the provider's name for the type
+    type      TEXT,                            -- mobile, fixed_line, …: from kind, else from the numbering plan
     country   TEXT,                            -- ISO 3166
     PRIMARY KEY (reveal_id, position)
 ) WITHOUT ROWID;
@@ -255,7 +255,7 @@ CREATE TABLE phones (
 CREATE TABLE results_per_minute (
     provider  TEXT   NOT NULL,
     slot      BIGINT NOT NULL,
-    minute    BIGINT NOT NULL,                 -- minutes since 1970: tells today's from yesterday's
+    minute    BIGINT NOT NULL,                 -- minutes since 1970; tells today's slot from yesterday's
     found     BIGINT NOT NULL,
     not_found BIGINT NOT NULL,
     PRIMARY KEY (provider, slot)
@@ -270,9 +270,9 @@ CREATE TABLE webhook_inbox (
     bytes       BIGINT NOT NULL,
     outcome     TEXT,
     applied_at  BIGINT,
-    failures    BIGINT NOT NULL DEFAULT 0,     -- how often it could not be applied
-    retry_at    BIGINT,                        -- when that is tried again; NULL: at once
-    body        BLOB                           -- last: what stands behind it is read through it
+    failures    BIGINT NOT NULL DEFAULT 0,     -- how often applying it failed
+    retry_at    BIGINT,                        -- when the next attempt is due; NULL: at once
+    body        BLOB                           -- the last column: later columns would be read through it
 );
 CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL;
 CREATE INDEX webhook_inbox_call ON webhook_inbox (call_id);
@@ -281,56 +281,56 @@ CREATE INDEX webhook_inbox_call ON webhook_inbox (call_id);
 -- by all workers.
 CREATE TABLE provider_gates (
     provider          TEXT PRIMARY KEY,
-    off_reason        TEXT,                    -- no_key, no_webhook_url: no worker can use it
+    off_reason        TEXT,                    -- no_key, no_webhook_url: no worker can use the provider
     paused            BIGINT NOT NULL DEFAULT 0,
     state             TEXT   NOT NULL DEFAULT 'open',
     reason            TEXT,
     message           TEXT,
-    blocks_all        BIGINT NOT NULL DEFAULT 0, -- 1: polls and balances wait, too
+    blocks_all        BIGINT NOT NULL DEFAULT 0, -- 1: polls and balance requests wait, too
     closed_at         BIGINT,
-    closed_until      BIGINT,                  -- NULL while closed: until something else happens
+    closed_until      BIGINT,                  -- NULL while closed: no time set, an event opens it
     closed_step       BIGINT NOT NULL DEFAULT 0,
-    outage_reason     TEXT,                    -- the outage before it closed for something else, while no order was taken since
+    outage_reason     TEXT,                    -- the outage before it closed for another reason, until an order is accepted
     outage_step       BIGINT NOT NULL DEFAULT 0,
-    probe_call        BIGINT,                  -- the call whose acceptance or result opens it
+    probe_call        BIGINT,                  -- the half-open gate's probe: its acceptance or result opens the gate
     key_fingerprint   TEXT,
-    broken_streak     BIGINT NOT NULL DEFAULT 0, -- broken answers to orders since one was answered well
-    broken_free_requests BIGINT NOT NULL DEFAULT 0, -- the same of polls and balances
+    broken_streak     BIGINT NOT NULL DEFAULT 0, -- broken answers to orders since the last good one
+    broken_free_requests BIGINT NOT NULL DEFAULT 0, -- the same for polls and balances
     accepted_at       BIGINT,                  -- when it last took an order
     refused_singles   BIGINT NOT NULL DEFAULT 0, -- people refused on their own since it last took an order
     orders_taken      BIGINT NOT NULL DEFAULT 0,
-    not_found_known   BIGINT NOT NULL DEFAULT 0, -- immediate 404s that are about the people: an order was taken after them, or the user said so
-    not_found_run     BIGINT NOT NULL DEFAULT 0, -- 404s since
-    not_found_first   BIGINT,                  -- the lowest id of the calls that they answered
-    doubted_to        BIGINT,                  -- the last call when 404s were last doubted: those up to it may be answered so
+    not_found_known   BIGINT NOT NULL DEFAULT 0, -- 404s that count: an order was accepted later, or the user confirmed them
+    not_found_run     BIGINT NOT NULL DEFAULT 0, -- later 404s, not confirmed yet
+    not_found_first   BIGINT,                  -- the lowest id of the calls in not_found_run
+    doubted_to        BIGINT,                  -- the last call when 404s were last doubted; calls up to it may get 404, too
     tat_us            BIGINT NOT NULL DEFAULT 0, -- GCRA: theoretical arrival time, microseconds
     poll_tat_us       BIGINT NOT NULL DEFAULT 0,
-    rate_limit        DOUBLE PRECISION,        -- requests a second that the workers are configured for
-    found_rate        DOUBLE PRECISION,        -- requests a second that a 429 taught us, growing again
+    rate_limit        DOUBLE PRECISION,        -- the workers' configured rate, requests a second
+    found_rate        DOUBLE PRECISION,        -- the rate learnt from a 429, requests a second; it grows again
     found_rate_at     BIGINT,
-    rate_searching    BIGINT NOT NULL DEFAULT 0, -- 1: far from the limit as yet; grows fast until the next 429
-    limited_at        BIGINT,                  -- the last 429
-    limited_for       BIGINT NOT NULL DEFAULT 0, -- how long it closed the gate, milliseconds
-    passed            BIGINT NOT NULL DEFAULT 0, -- requests that passed since
+    rate_searching    BIGINT NOT NULL DEFAULT 0, -- 1: still far below the limit; grows fast until the next 429
+    limited_at        BIGINT,                  -- time of the last 429
+    limited_for       BIGINT NOT NULL DEFAULT 0, -- how long that 429 closed the gate, milliseconds
+    passed            BIGINT NOT NULL DEFAULT 0, -- requests that passed since that 429
     requests_day      BIGINT NOT NULL DEFAULT 0, -- days since 1970
     requests_today    BIGINT NOT NULL DEFAULT 0,
-    isolation_today   BIGINT NOT NULL DEFAULT 0, -- of these, requests that searched for a bad id
+    isolation_today   BIGINT NOT NULL DEFAULT 0, -- of requests_today, those that searched for a bad id
     daily_left        BIGINT,
     daily_resets_at   BIGINT,
     balance_credits   BIGINT,
-    tariff            TEXT,                    -- legacy, unified, direct_dials, credits; NULL: no balance told it yet
-    most_phones       BIGINT NOT NULL DEFAULT 0, -- the most numbers that one person had
-    purged_spent      BIGINT NOT NULL DEFAULT 0, -- what batches had spent that are purged
-    balance_spent     BIGINT NOT NULL DEFAULT 0, -- what the ledger had spent when the balance was asked for
+    tariff            TEXT,                    -- legacy, unified, direct_dials, credits; NULL: no balance has told it yet
+    most_phones       BIGINT NOT NULL DEFAULT 0, -- the most numbers of one person so far
+    purged_spent      BIGINT NOT NULL DEFAULT 0, -- what purged batches had spent
+    balance_spent     BIGINT NOT NULL DEFAULT 0, -- what the ledger had spent when the balance was requested
     balance_at        BIGINT,
     balance_due_at    BIGINT,
     balance_step      BIGINT NOT NULL DEFAULT 0,
-    canary_url        TEXT,                    -- the webhook URL (hashed) that is being proved
+    canary_url        TEXT,                    -- hash of the webhook URL that the canary proves
     canary_proved_at  BIGINT,
-    canary_since      BIGINT NOT NULL DEFAULT 0, -- only a request that was sent since then can prove it
+    canary_since      BIGINT NOT NULL DEFAULT 0, -- only a request sent since then can prove the URL
     webhook_at        BIGINT,                  -- about when its last webhook was applied
-    unread_since      BIGINT,                  -- since when its webhooks can't be read
-    unread_numbers    BIGINT NOT NULL DEFAULT 0 -- 1: bodies can be read, but no number of those who are found
+    unread_since      BIGINT,                  -- since when the provider's webhooks can't be read
+    unread_numbers    BIGINT NOT NULL DEFAULT 0 -- 1: bodies can be read, but the numbers of found people can't
 );
 INSERT INTO provider_gates (provider) VALUES ('ocean'), ('clodura');
 
@@ -350,7 +350,7 @@ CREATE TABLE workers (
     pid          BIGINT NOT NULL,
     role         TEXT   NOT NULL,
     version      TEXT   NOT NULL,
-    lacks        TEXT   NOT NULL,              -- JSON object: what it lacks to use each provider, or null
+    lacks        TEXT   NOT NULL,              -- JSON object: by provider, what the worker lacks to use it, or null
     started_at   BIGINT NOT NULL,
     heartbeat_at BIGINT NOT NULL,
     stopped_at   BIGINT

@@ -9,15 +9,15 @@
 )]
 
 mod binaries; // where the programs under test are
-mod database; // a SQLite file, or a Postgres database of one's own
+mod database; // a SQLite file, or a separate Postgres database
 mod http; // requests as a provider or a stranger would send them
-mod leaks; // what must never be in a log
-mod people; // files of people, and what is true of them
+mod leaks; // checks that logs show no secrets
+mod people; // files of people, and their results by the sandbox
 mod pgbouncer; // a pooler before the server
-mod ports; // free ports that nothing else takes meanwhile
+mod ports; // free ports that no other test takes
 mod process; // children: output, signals, end
 mod proxy; // a wire that can be cut and listened to
-mod scene; // all of it together
+mod scene; // database, sandbox and processes together
 mod wait; // conditions with a bound
 mod worker; // workers as processes
 

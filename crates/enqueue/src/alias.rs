@@ -35,7 +35,7 @@ const MOST_NAMED: usize = 20;
 /// `enqueue alias split`.
 pub async fn split(store: &Store, args: &SplitArgs) -> Result<(), Failure> {
     let identifiers = args.identifiers()?;
-    let split = store.split(identifiers.clone()).await?;
+    let split = store.people().split(identifiers.clone()).await?;
     said(&identifiers, &split).iter().for_each(|line| say(line));
     Ok(())
 }

@@ -74,12 +74,12 @@ pub struct ExportArgs {
 
 /// `enqueue export`.
 pub async fn export(store: &Store, args: &ExportArgs) -> Result<(), Failure> {
-    let batch = store.find_batch(&args.batch).await?;
-    let columns = store.columns(&batch).await?;
+    let batch = store.reports().find_batch(&args.batch).await?;
+    let columns = store.reports().columns(&batch).await?;
     let form = form_of(came(store, &batch, &columns).await?, args.format, args.output.as_deref());
     let form = form.map_err(|wrong| Failure::Usage(wrong.to_string()))?;
     let output = Output::open(store, args.output.as_deref(), args.force).await?;
-    let status = store.batch_status(Some(&batch)).await?;
+    let status = store.reports().batch_status(Some(&batch)).await?;
     if form.format == FileFormat::Xlsx {
         fits_a_workbook(&output, status.first())?;
     }
@@ -87,7 +87,7 @@ pub async fn export(store: &Store, args: &ExportArgs) -> Result<(), Failure> {
     let wanted = Wanted {
         states: States::named(&args.states),
         rejected: Rejected::of(store, &batch, args.with_rejected),
-        pages: store.export_pages(batch, PAGE),
+        pages: store.reports().export_pages(batch, PAGE),
     };
     match output {
         Output::Stdout => {
@@ -115,7 +115,7 @@ pub async fn export(store: &Store, args: &ExportArgs) -> Result<(), Failure> {
 /// Returns the form in which the batch's file came, or the plainest one if none was recorded.
 async fn came(store: &Store, batch: &BatchRef, columns: &Columns) -> Result<FileForm, Failure> {
     let plain = if columns.from_json_lines { FileFormat::Jsonl } else { FileFormat::Csv };
-    Ok(store.form(batch).await?.unwrap_or_else(|| FileForm::new(plain)))
+    Ok(store.reports().form(batch).await?.unwrap_or_else(|| FileForm::new(plain)))
 }
 
 /// Refuses a workbook on a terminal, or with more rows than a sheet has, before anything is read.

@@ -42,7 +42,7 @@ pub struct PurgeArgs {
 /// `enqueue erase`.
 pub async fn erase(store: &Store, args: &EraseArgs) -> Result<(), Failure> {
     let whom = args.whom(&mut std::io::stdin().lock())?;
-    let people = store.identify(&whom).await?;
+    let people = store.privacy().identify(&whom).await?;
     if people.is_empty() {
         return Err(Failure::Failed(
             "nobody is known to have this number; nothing was erased (by --person or --linkedin \
@@ -59,7 +59,7 @@ pub async fn erase(store: &Store, args: &EraseArgs) -> Result<(), Failure> {
     }
     let mut all = Erasure::default();
     for person in &people {
-        let Erasure { erased, traces } = store.erase(person).await?;
+        let Erasure { erased, traces } = store.privacy().erase(person).await?;
         all.erased = sum(all.erased, erased);
         all.traces.merge(traces);
     }
@@ -81,7 +81,7 @@ pub async fn erase(store: &Store, args: &EraseArgs) -> Result<(), Failure> {
 
 /// Removes copies of erased data from the database's files, and says where that can't be done.
 async fn scrub(store: &Store, traces: Traces) -> Result<(), Failure> {
-    let left = match store.scrub(traces).await? {
+    let left = match store.privacy().scrub(traces).await? {
         Scrubbed::Clean => return Ok(()),
         Scrubbed::Packed => {
             say("The database file held copies in its unused parts; it was written anew.");
@@ -171,7 +171,7 @@ pub fn ids(text: &str) -> Result<Vec<Identifier>, String> {
 
 /// `enqueue purge`.
 pub async fn purge(store: &Store, args: &PurgeArgs) -> Result<(), Failure> {
-    let Purge { purged, traces } = store.purge(args.older_than).await?;
+    let Purge { purged, traces } = store.privacy().purge(args.older_than).await?;
     say(&format!(
         "Purged: {}, {}, {}, {}",
         count(purged.batches, "batch"),

@@ -94,8 +94,8 @@ pub struct ResumeArgs {
 
 /// `enqueue cancel`.
 pub async fn cancel(store: &Store, args: &CancelArgs) -> Result<(), Failure> {
-    let batch = store.find_batch(&args.batch).await?;
-    let cancelled = store.cancel(&batch).await?;
+    let batch = store.reports().find_batch(&args.batch).await?;
+    let cancelled = store.batches().cancel(&batch).await?;
     let out = match cancelled.out {
         0 => String::new(),
         out => {
@@ -108,22 +108,22 @@ pub async fn cancel(store: &Store, args: &CancelArgs) -> Result<(), Failure> {
 
 /// `enqueue priority`.
 pub async fn priority(store: &Store, args: &PriorityArgs) -> Result<(), Failure> {
-    let batch = store.find_batch(&args.batch).await?;
-    store.set_priority(&batch, args.priority).await?;
+    let batch = store.reports().find_batch(&args.batch).await?;
+    store.batches().set_priority(&batch, args.priority).await?;
     say(&format!("Batch {}: its priority is {} now", batch.batch_id, args.priority));
     Ok(())
 }
 
 /// `enqueue retry`.
 pub async fn retry(store: &Store, args: &RetryArgs) -> Result<(), Failure> {
-    let batch = store.find_batch(&args.batch).await?;
+    let batch = store.reports().find_batch(&args.batch).await?;
     let states = RetryStates {
         failed: args.states.contains(&State::Failed),
         expired: args.states.contains(&State::Expired),
         cancelled: args.states.contains(&State::Cancelled),
     };
     if states.expired {
-        let again = store.pay_again(&batch).await?;
+        let again = store.batches().pay_again(&batch).await?;
         let cost = costs(store, &args.prices, &again).await?;
         if !again.is_empty() {
             say(&cost);
@@ -134,7 +134,7 @@ pub async fn retry(store: &Store, args: &RetryArgs) -> Result<(), Failure> {
             }
         }
     }
-    let retried = store.retry(&batch, states).await?;
+    let retried = store.batches().retry(&batch, states).await?;
     let polled = match retried.polled_first {
         0 => String::new(),
         n => format!("; the earlier request of {} is polled once more first", count_people(n)),
@@ -155,7 +155,12 @@ async fn costs(
 ) -> Result<String, Failure> {
     let mut parts = Vec::new();
     for (provider, PayAgain { people, polled_first }) in again {
-        let price = store.known_of_provider(*provider, prices.of(*provider)).await?.price.reserved;
+        let price = store
+            .reports()
+            .known_of_provider(*provider, prices.of(*provider))
+            .await?
+            .price
+            .reserved;
         let polled = match polled_first {
             0 => String::new(),
             n => format!(" ({} of them polled once more before, which is free)", number(*n)),
@@ -176,7 +181,8 @@ fn count_people(n: i64) -> String {
 /// `enqueue pause`.
 pub async fn pause(store: &Store, args: &PauseArgs) -> Result<(), Failure> {
     let provider = args.provider;
-    let news = if store.pause(provider).await? { "is paused" } else { "was paused already" };
+    let news =
+        if store.gates().pause(provider).await? { "is paused" } else { "was paused already" };
     say(&format!("{provider} {news}: nobody is asked there until: enqueue resume {provider}"));
     Ok(())
 }
@@ -191,7 +197,7 @@ pub async fn resume(store: &Store, args: &ResumeArgs) -> Result<(), Failure> {
 }
 
 async fn resume_provider(store: &Store, provider: Provider) -> Result<(), Failure> {
-    let resumed = store.resume(provider).await?;
+    let resumed = store.gates().resume(provider).await?;
     let reason = resumed.was_shut_for.map(|reason| reason.as_str().replace('_', " "));
     let news = match (resumed.done, reason) {
         (Resume::Nothing, None) if resumed.was_unread => {
@@ -224,12 +230,12 @@ async fn resume_provider(store: &Store, provider: Provider) -> Result<(), Failur
 }
 
 async fn raise(store: &Store, batch: &str, ceilings: &Ceilings) -> Result<(), Failure> {
-    let batch = store.find_batch(batch).await?;
-    let providers = store.batch_providers(&batch).await?.into_iter().collect();
+    let batch = store.reports().find_batch(batch).await?;
+    let providers = store.reports().batch_providers(&batch).await?.into_iter().collect();
     let ceilings = ceilings
         .for_some(&providers)
         .map_err(|error| Failure::Usage(format!("--max-credits: {error}")))?;
-    store.set_ceilings(&batch, &ceilings).await?;
+    store.batches().set_ceilings(&batch, &ceilings).await?;
     let all: Vec<String> = ceilings
         .iter()
         .map(|(provider, most)| match most {

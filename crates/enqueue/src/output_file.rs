@@ -122,7 +122,7 @@ async fn keep_what_is_needed(store: &Store, given: &Path, target: &Path) -> Resu
             given.display()
         )));
     }
-    if store.sources().await?.contains(whole.to_string_lossy().as_ref()) {
+    if store.batches().sources().await?.contains(whole.to_string_lossy().as_ref()) {
         return Err(Failure::Usage(format!(
             "{} was submitted, so it is not replaced; name another file",
             given.display()

@@ -18,7 +18,7 @@ const HEADER: [&str; 6] = ["provider", "day", "ledger", "account", "added", "une
 
 /// `enqueue reconcile`.
 pub async fn reconcile(store: &Store, args: &ReconcileArgs) -> Result<(), Failure> {
-    let days = by_day(&store.balance_readings().await?);
+    let days = by_day(&store.reports().balance_readings().await?);
     if args.json {
         let text = serde_json::to_string(&days)
             .map_err(|error| Failure::Failed(format!("the days can't be written: {error}")))?;

@@ -60,12 +60,12 @@ impl Outcome {
 
 /// `enqueue replay`. Applying is idempotent: a known result is neither counted nor paid for twice.
 pub async fn replay(store: &Store, args: &ReplayArgs) -> Result<(), Failure> {
-    store.note_replay(args.outcome.as_str(), args.call.as_deref()).await?;
+    store.results().note_replay(args.outcome.as_str(), args.call.as_deref()).await?;
     let (mut after, mut bodies) = (0, 0);
     let mut came: BTreeMap<&str, i64> = BTreeMap::new();
     loop {
         let (outcome, call) = (args.outcome.as_str(), args.call.as_deref());
-        let stored = store.stored_webhooks(outcome, call, after, AT_ONCE).await?;
+        let stored = store.results().stored_webhooks(outcome, call, after, AT_ONCE).await?;
         let Some(last) = stored.last() else { break };
         after = last.id;
         for webhook in stored {
@@ -94,6 +94,6 @@ async fn apply(store: &Store, webhook: StoredWebhook) -> Result<&'static str, Fa
     let (inbox, call_id) = (Some(webhook.id), webhook.call_id);
     let Reading { results, credits_used, .. } = reading;
     let delivery = Delivery { inbox, call_id, results, credits_used };
-    let applied = store.replay(delivery, &Policy::default()).await?;
+    let applied = store.results().replay(delivery, &Policy::default()).await?;
     Ok(applied.map_or("gone", store::Applied::as_str))
 }

@@ -13,7 +13,7 @@ pub enum RotateCommand {
 
 /// `enqueue rotate webhook-secret`.
 pub async fn webhook_secret(store: &Store) -> Result<(), Failure> {
-    store.rotate_webhook_secret().await?;
+    store.settings().rotate_webhook_secret().await?;
     say(
         "In a minute, new requests get webhook addresses that a new secret signs; no worker has to be restarted.",
     );

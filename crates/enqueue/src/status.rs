@@ -46,7 +46,7 @@ struct Shown {
 /// `enqueue status`. Returns whether there was anything to show.
 pub async fn status(store: &Store, args: &StatusArgs) -> Result<bool, Failure> {
     let batch = match &args.batch {
-        Some(text) => Some(store.find_batch(text).await?),
+        Some(text) => Some(store.reports().find_batch(text).await?),
         None => None,
     };
     if args.watch && !args.json && is_watched() {
@@ -81,9 +81,9 @@ pub fn nothing(place: &str, args: &StatusArgs) -> Result<(), Failure> {
 }
 
 async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Vec<Shown>, Failure> {
-    let statuses = store.batch_status(batch).await?;
-    let mut credits = store.credits_by_provider(batch).await?;
-    let mut holds: BTreeMap<String, Vec<String>> = store.blocked_by().await?;
+    let statuses = store.reports().batch_status(batch).await?;
+    let mut credits = store.reports().credits_by_provider(batch).await?;
+    let mut holds: BTreeMap<String, Vec<String>> = store.reports().blocked_by().await?;
     Ok(statuses
         .into_iter()
         .map(|status| {

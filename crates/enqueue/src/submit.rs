@@ -80,15 +80,17 @@ async fn submit_to(store: &Store, args: &SubmitArgs, reader: Reader) -> Result<(
         Ok(report) => report,
         Err(failure) => {
             if let Sink::Batch(loading) = &sink {
-                // What can't be taken back now is swept by whoever uses the database next.
-                let _ = store.abandon(loading).await;
+                // A batch that can't be withdrawn now is swept by the next process that uses the database.
+                let _ = store.batches().abandon(loading).await;
             }
             return Err(failure);
         }
     };
     tell(args, &report)?;
     match (&report.batch_id, args.wait) {
-        (Some(batch), true) => wait::until_finished(store, &store.find_batch(batch).await?).await,
+        (Some(batch), true) => {
+            wait::until_finished(store, &store.reports().find_batch(batch).await?).await
+        }
         _ => Ok(()),
     }
 }
@@ -97,7 +99,7 @@ async fn submit_to(store: &Store, args: &SubmitArgs, reader: Reader) -> Result<(
 /// a refusal.
 async fn begin(store: &Store, args: &SubmitArgs, reader: &Reader) -> Result<Sink, Failure> {
     if let Some(key) = &args.idempotency_key
-        && store.idempotency_key_is_taken(key).await?
+        && store.batches().idempotency_key_is_taken(key).await?
     {
         return Ok(Sink::Nowhere);
     }
@@ -110,8 +112,8 @@ async fn begin(store: &Store, args: &SubmitArgs, reader: &Reader) -> Result<Sink
         refresh_before: args.refresh_before(&Clock::system()),
         wants_mobile: args.wants_mobile(),
     };
-    let loading = store.begin_batch(new).await?;
-    store.note_form(&loading, &reader.form()).await?;
+    let loading = store.batches().begin_batch(new).await?;
+    store.batches().note_form(&loading, &reader.form()).await?;
     Ok(Sink::Batch(loading))
 }
 
@@ -129,17 +131,20 @@ async fn enqueue(
     let mut report = report(store, args, &input, &loaded, &ceilings).await?;
     let published = match sink {
         Sink::Batch(loading) => {
-            store.note_keys(loading, &input.columns).await?;
-            store.note_sources(loading, &args.source_paths()).await?;
-            store.set_ceilings(&loading.as_batch(), &ceilings).await?;
+            store.batches().note_keys(loading, &input.columns).await?;
+            store.batches().note_sources(loading, &args.source_paths()).await?;
+            store.batches().set_ceilings(&loading.as_batch(), &ceilings).await?;
             keep_rejected(input)?;
-            (store.publish(loading, key).await?, loading.batch_id)
+            (store.batches().publish(loading, key).await?, loading.batch_id)
         }
         _ => {
             let (key, fingerprint) = key.unwrap_or_default();
-            let before = store.idempotent_batch(&key, &fingerprint).await?.ok_or_else(|| {
-                Failure::Failed("the batch of this key has just been purged; submit again".into())
-            })?;
+            let before =
+                store.batches().idempotent_batch(&key, &fingerprint).await?.ok_or_else(|| {
+                    Failure::Failed(
+                        "the batch of this key has just been purged; submit again".into(),
+                    )
+                })?;
             (Published::Before(before), before)
         }
     };

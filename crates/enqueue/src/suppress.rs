@@ -96,7 +96,7 @@ async fn import(store: &Store, args: &ImportArgs) -> Result<(), Failure> {
         ));
     }
     let named = entries.len() as i64;
-    let done = store.suppress(&entries).await?;
+    let done = store.privacy().suppress(&entries).await?;
     say(&format!(
         "Suppressed: {} ({} on the list before); {} ended that waited",
         count(done.added, "new entry"),
@@ -108,7 +108,7 @@ async fn import(store: &Store, args: &ImportArgs) -> Result<(), Failure> {
 
 async fn remove(store: &Store, args: &RemoveArgs) -> Result<(), Failure> {
     let entries = args.entries()?;
-    let done = store.unsuppress(&entries).await?;
+    let done = store.privacy().unsuppress(&entries).await?;
     say(&format!("Taken off the list: {}", count(done.removed, "entry")));
     if done.still_suppressed > 0 {
         say(&format!(
@@ -123,7 +123,7 @@ async fn remove(store: &Store, args: &RemoveArgs) -> Result<(), Failure> {
 }
 
 async fn list(store: &Store, args: &ListArgs) -> Result<(), Failure> {
-    let kinds = store.suppressions().await?;
+    let kinds = store.privacy().suppressions().await?;
     if args.json {
         let object = |kind: &SuppressionCount| {
             let SuppressionCount { kind, entries, last_added_at } = kind;

@@ -33,7 +33,7 @@ async fn watch(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
     let mut holds_at: Option<Instant> = None;
     loop {
         look.tick().await;
-        let Some(status) = store.batch_status(Some(batch)).await?.pop() else {
+        let Some(status) = store.reports().batch_status(Some(batch)).await?.pop() else {
             return Err(Failure::Failed(format!(
                 "batch {} is gone: it was purged",
                 batch.batch_id
@@ -44,7 +44,7 @@ async fn watch(store: &Store, batch: &BatchRef) -> Result<(), Failure> {
             return Ok(());
         }
         if holds_at.is_none_or(|at| at.elapsed() >= HOLDS_EVERY) {
-            let all = store.blocked_by().await?;
+            let all = store.reports().blocked_by().await?;
             holds = all.get(&status.batch_id).cloned().unwrap_or_default();
             holds_at = Some(Instant::now());
         }

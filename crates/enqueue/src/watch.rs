@@ -45,10 +45,10 @@ pub async fn watch(store: &Store, batch: Option<&BatchRef>) -> Result<(), Failur
 }
 
 async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Seen, Failure> {
-    let mut overview = store.overview(MOST_BATCHES).await?;
+    let mut overview = store.reports().overview(MOST_BATCHES).await?;
     let batches = match batch {
         None => std::mem::take(&mut overview.batches),
-        Some(batch) => match store.batch_overview(batch).await? {
+        Some(batch) => match store.reports().batch_overview(batch).await? {
             Some(found) => vec![found],
             None => {
                 let gone = format!("batch {} is gone: it was purged", batch.batch_id);
@@ -56,7 +56,7 @@ async fn read(store: &Store, batch: Option<&BatchRef>) -> Result<Seen, Failure> 
             }
         },
     };
-    Ok(Seen { overview, batches, held: store.blocked_by().await? })
+    Ok(Seen { overview, batches, held: store.reports().blocked_by().await? })
 }
 
 fn note(speeds: &mut Speeds, batches: &[BatchOverview]) -> HashMap<String, Pace> {

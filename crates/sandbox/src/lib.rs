@@ -14,14 +14,14 @@
 //! The sandbox was written from the providers' documentation alone and shares no code with the clients, so that a
 //! mistake in one doesn't hide in the other.
 
-mod account; // what is left to pay with
+mod account; // the accounts' credits
 mod admin; // the endpoints under /sandbox
 mod chance; // seeded decisions
 mod clock; // the machine's time
 mod clodura; // Clodura's endpoints
-mod clodura_request; // what it accepts
-mod clodura_result; // what it answers in the end
-mod clodura_state; // what it knows about its customer
+mod clodura_request; // what Clodura accepts
+mod clodura_result; // what Clodura answers in the end
+mod clodura_state; // what Clodura knows about its customer
 mod config; // all knobs together: merging, checking
 mod delivery; // makes results and sends webhooks when they are due
 mod endpoint; // the endpoints by name
@@ -30,21 +30,21 @@ mod fault_config; // the knobs for what goes wrong
 mod faults; // what goes wrong with requests
 mod in_flight; // requests that are open
 mod limits; // rate and quota
-mod linkedin; // whom an address means
+mod linkedin; // which person an address means
 mod lock; // locking that never panics
 mod numbers; // made-up phone numbers
 mod ocean; // Ocean's endpoints
-mod ocean_lookup; // its endpoint for people's ids
-mod ocean_request; // what it accepts
-mod ocean_state; // what it knows about its customer
+mod ocean_lookup; // Ocean's endpoint for people's ids
+mod ocean_request; // what Ocean accepts
+mod ocean_state; // what Ocean knows about its customer
 mod odd; // bodies that are not as published
-mod provider; // which of the two
+mod provider; // one of the two providers
 mod provider_config; // the knobs of the two providers
-mod queue; // all that is still to happen
+mod queue; // work that is still to happen
 mod reply; // what is sent to a provider, and what it answers
 mod sandbox_state; // what all requests share
 mod script; // scripted answers
-mod server; // the handle
+mod server; // the handle of a running sandbox
 mod stats; // counting
 mod truth; // who has which numbers
 mod webhook_faults; // what goes wrong with webhooks

@@ -121,13 +121,27 @@ record! {
     }
 }
 
+/// Operations of the audit log.
+#[derive(Clone, Copy)]
+pub struct Audit<'s> {
+    store: &'s Store,
+}
+
 impl Store {
-    /// The audit log's entries, the newest first: up to `most`, older than the entry `before`.
+    /// Operations of the audit log.
+    #[must_use]
+    pub fn audit(&self) -> Audit<'_> {
+        Audit { store: self }
+    }
+}
+
+impl Audit<'_> {
+    /// Returns the audit log's entries, the newest first: up to `most`, older than the entry `before`.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn audit_log(&self, before: Option<i64>, most: usize) -> Result<Vec<AuditEntry>> {
-        let mut conn = self.db.read().await?;
+    pub async fn entries(self, before: Option<i64>, most: usize) -> Result<Vec<AuditEntry>> {
+        let mut conn = self.store.db.read().await?;
         Ok(conn
             .fetch_all(
                 "SELECT entry_id, at, origin, actor, role, action, batch_id, provider, details
@@ -137,11 +151,12 @@ impl Store {
             .await?)
     }
 
-    /// Writes an entry for what is no transaction: reading, and work that is done piece by piece.
-    pub(crate) async fn audit(&self, entry: Entry) -> Result<()> {
-        let Some(actor) = self.actor() else { return Ok(()) };
-        let now = self.now();
-        self.db
+    /// Writes an entry for an action that is no single transaction: reading, or work that is done piece by piece.
+    pub(crate) async fn note(self, entry: Entry) -> Result<()> {
+        let Some(actor) = self.store.actor() else { return Ok(()) };
+        let now = self.store.now();
+        self.store
+            .db
             .write(move |conn| Box::pin(async move { entry.write(conn, Some(actor), now).await }))
             .await
     }

@@ -10,3 +10,19 @@ mod priority;
 pub(crate) mod rejected;
 pub(crate) mod retry;
 pub(crate) mod submit;
+
+use crate::store::Store;
+
+/// Operations of submitting, changing, cancelling and retrying batches.
+#[derive(Clone, Copy)]
+pub struct Batches<'s> {
+    store: &'s Store,
+}
+
+impl Store {
+    /// Operations of submitting, changing, cancelling and retrying batches.
+    #[must_use]
+    pub fn batches(&self) -> Batches<'_> {
+        Batches { store: self }
+    }
+}

@@ -10,3 +10,19 @@ pub(crate) mod not_found;
 pub(crate) mod pause;
 pub(crate) mod state;
 pub(crate) mod unread_webhooks;
+
+use crate::store::Store;
+
+/// Operations of the gate of a provider: balances, pausing and resuming.
+#[derive(Clone, Copy)]
+pub struct Gates<'s> {
+    store: &'s Store,
+}
+
+impl Store {
+    /// Operations of the gate of a provider: balances, pausing and resuming.
+    #[must_use]
+    pub fn gates(&self) -> Gates<'_> {
+        Gates { store: self }
+    }
+}

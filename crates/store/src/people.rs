@@ -10,3 +10,19 @@ pub(crate) mod split;
 pub(crate) mod suppressed;
 mod suppression_filter;
 pub(crate) mod suppression_list;
+
+use crate::store::Store;
+
+/// Operations of who is who.
+#[derive(Clone, Copy)]
+pub struct People<'s> {
+    store: &'s Store,
+}
+
+impl Store {
+    /// Operations of who is who.
+    #[must_use]
+    pub fn people(&self) -> People<'_> {
+        People { store: self }
+    }
+}

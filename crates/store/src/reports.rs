@@ -10,3 +10,19 @@ pub(crate) mod rows;
 pub(crate) mod spend;
 pub(crate) mod status;
 pub(crate) mod unfinished;
+
+use crate::store::Store;
+
+/// Operations of reading status, reasons, rows and exports.
+#[derive(Clone, Copy)]
+pub struct Reports<'s> {
+    store: &'s Store,
+}
+
+impl Store {
+    /// Operations of reading status, reasons, rows and exports.
+    #[must_use]
+    pub fn reports(&self) -> Reports<'_> {
+        Reports { store: self }
+    }
+}

@@ -30,13 +30,27 @@ impl Stamp {
     }
 }
 
+/// Operations of what the database is used for, and its keys.
+#[derive(Clone, Copy)]
+pub struct Settings<'s> {
+    store: &'s Store,
+}
+
 impl Store {
+    /// Operations of what the database is used for, and its keys.
+    #[must_use]
+    pub fn settings(&self) -> Settings<'_> {
+        Settings { store: self }
+    }
+}
+
+impl Settings<'_> {
     /// Stamps a new database, and refuses one that is stamped otherwise.
     ///
     /// # Errors
-    /// [`StoreError::Stamp`] where it was first used as the other.
-    pub async fn stamp(&self, wanted: Stamp) -> Result<()> {
-        self.db.write(move |conn| {
+    /// [`StoreError::Stamp`] if the database was first used as the other kind.
+    pub async fn stamp(self, wanted: Stamp) -> Result<()> {
+        self.store.db.write(move |conn| {
             Box::pin(async move {
                 conn.execute(
                     "INSERT INTO settings (name, value) VALUES ('stamp', $1) ON CONFLICT (name) DO NOTHING",
@@ -63,7 +77,7 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn webhook_secrets(&self) -> Result<Vec<(String, Timestamp)>> {
+    pub async fn webhook_secrets(self) -> Result<Vec<(String, Timestamp)>> {
         self.dated_secrets("webhook").await
     }
 
@@ -71,9 +85,10 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn rotate_webhook_secret(&self) -> Result<()> {
-        let (actor, now) = (self.actor(), self.now());
-        self.db
+    pub async fn rotate_webhook_secret(self) -> Result<()> {
+        let (actor, now) = (self.store.actor(), self.store.now());
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     // Makes sure that there is a key to be replaced; otherwise the first one would be made twice.
@@ -90,7 +105,7 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn erasure_key(&self) -> Result<String> {
+    pub async fn erasure_key(self) -> Result<String> {
         let mut secrets = self.secrets("erasure").await?;
         secrets.pop().ok_or_else(|| StoreError::NotFound("the key for erasures is missing".into()))
     }
@@ -99,25 +114,26 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn fingerprint_key(&self) -> Result<String> {
+    pub async fn fingerprint_key(self) -> Result<String> {
         let mut secrets = self.secrets("fingerprint").await?;
         secrets
             .pop()
             .ok_or_else(|| StoreError::NotFound("the key for fingerprints is missing".into()))
     }
 
-    async fn secrets(&self, purpose: &'static str) -> Result<Vec<String>> {
+    async fn secrets(self, purpose: &'static str) -> Result<Vec<String>> {
         let dated = self.dated_secrets(purpose).await?;
         Ok(dated.into_iter().map(|(secret, _)| secret).collect())
     }
 
-    async fn dated_secrets(&self, purpose: &'static str) -> Result<Vec<(String, Timestamp)>> {
-        let now = self.now();
-        let usable = usable(&mut self.db.read().await?, purpose, now).await?;
+    async fn dated_secrets(self, purpose: &'static str) -> Result<Vec<(String, Timestamp)>> {
+        let now = self.store.now();
+        let usable = usable(&mut self.store.db.read().await?, purpose, now).await?;
         if !usable.is_empty() {
             return Ok(usable);
         }
-        self.db
+        self.store
+            .db
             .write(move |conn| Box::pin(async move { dated_or_make(conn, purpose, now).await }))
             .await
     }

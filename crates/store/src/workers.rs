@@ -45,21 +45,35 @@ pub struct ProviderSetup {
     pub rate: f64,
 }
 
+/// Operations of the workers on this database.
+#[derive(Clone, Copy)]
+pub struct Workers<'s> {
+    store: &'s Store,
+}
+
 impl Store {
+    /// Operations of the workers on this database.
+    #[must_use]
+    pub fn workers(&self) -> Workers<'_> {
+        Workers { store: self }
+    }
+}
+
+impl Workers<'_> {
     /// Announces a worker, and tells the gates what it brings: another key opens a gate that the old
     /// one closed, another webhook URL has to be proved anew.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn register_worker(&self, worker: NewWorker, policy: &Policy) -> Result<()> {
-        let (now, timeout) = (self.now(), policy.heartbeat_timeout);
+    pub async fn register_worker(self, worker: NewWorker, policy: &Policy) -> Result<()> {
+        let (now, timeout) = (self.store.now(), policy.heartbeat_timeout);
         let lacks: BTreeMap<&str, Option<&str>> = worker
             .providers
             .iter()
             .map(|setup| (setup.provider.as_str(), setup.lacks().map(OffReason::as_str)))
             .collect();
         let lacks = json(&lacks);
-        self.db.write(move |conn| {
+        self.store.db.write(move |conn| {
             Box::pin(async move {
                 conn.execute(
                     "INSERT INTO workers (worker_id, host, pid, role, version, lacks, started_at, heartbeat_at)
@@ -94,9 +108,10 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn heartbeat(&self, worker: WorkerId) -> Result<()> {
-        let now = self.now();
-        self.db
+    pub async fn heartbeat(self, worker: WorkerId) -> Result<()> {
+        let now = self.store.now();
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     conn.execute(
@@ -114,8 +129,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn providers_set_up(&self) -> Result<Vec<Provider>> {
-        let mut conn = self.db.read().await?;
+    pub async fn providers_set_up(self) -> Result<Vec<Provider>> {
+        let mut conn = self.store.db.read().await?;
         let found: Vec<(String,)> = conn.fetch_all(
             "SELECT provider FROM provider_gates WHERE key_fingerprint IS NOT NULL AND off_reason IS NULL",
             &[],
@@ -128,9 +143,10 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn worker_stopped(&self, worker: WorkerId) -> Result<()> {
-        let now = self.now();
-        self.db
+    pub async fn worker_stopped(self, worker: WorkerId) -> Result<()> {
+        let now = self.store.now();
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     conn.execute(
@@ -145,14 +161,14 @@ impl Store {
     }
 }
 
-impl Store {
-    /// Notes which providers no worker that runs can use, as workers come and go. Rows that need one show `held`.
+impl Workers<'_> {
+    /// Notes which providers no running worker can use, as workers come and go. Rows that need such a provider show `held`.
     ///
     /// # Errors
     /// The database can't be used.
-    pub(crate) async fn note_what_is_off(&self, policy: &Policy) -> Result<()> {
-        let (now, timeout) = (self.now(), policy.heartbeat_timeout);
-        let mut conn = self.db.read().await?;
+    pub(crate) async fn note_what_is_off(self, policy: &Policy) -> Result<()> {
+        let (now, timeout) = (self.store.now(), policy.heartbeat_timeout);
+        let mut conn = self.store.db.read().await?;
         let mut changed = Vec::new();
         for (provider, off) in what_is_off(&mut conn, timeout, now).await? {
             if Gate::read(&mut conn, provider).await?.off_reason != off {
@@ -163,7 +179,8 @@ impl Store {
         if changed.is_empty() {
             return Ok(());
         }
-        self.db
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     for (provider, off) in what_is_off(conn, timeout, now).await? {

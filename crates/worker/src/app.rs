@@ -135,7 +135,7 @@ impl App {
         F: Fn() -> Fut,
         Fut: Future<Output = Result<T, StoreError>>,
     {
-        let others_succeed = || async { self.store.heartbeat(self.worker).await.is_ok() };
+        let others_succeed = || async { self.store.workers().heartbeat(self.worker).await.is_ok() };
         retry_write(what, Patience::USUAL, write, StoreError::is_temporary, others_succeed).await
     }
 }

@@ -91,9 +91,9 @@ pub(crate) async fn worker(
         supervisor: Supervisor::default(),
         stopping: CancellationToken::new(),
     });
-    let fingerprints = Fingerprints(app.store.fingerprint_key().await?);
+    let fingerprints = Fingerprints(app.store.settings().fingerprint_key().await?);
     let worker = introduction(&app, config, &accounts, &fingerprints);
-    app.store.register_worker(worker, &app.policy).await?;
+    app.store.workers().register_worker(worker, &app.policy).await?;
     Ok(app)
 }
 

@@ -31,14 +31,14 @@ pub async fn wait(app: &App) -> Idle {
 }
 
 async fn look(app: &App) -> store::Result<Option<Idle>> {
-    if app.store.next_webhook().await? != NextWebhook::None {
+    if app.store.results().next_webhook().await? != NextWebhook::None {
         return Ok(None);
     }
-    let open = app.store.unfinished().await?;
+    let open = app.store.reports().unfinished().await?;
     if open.unfinished == 0 {
         return Ok(Some(Idle::Finished));
     }
-    // A balance that is being read may open the gate that everybody waits at.
-    let stuck = !open.stuck.is_empty() && !app.store.balance_is_due().await?;
+    // A balance that is due or being read may open the gate at which the rows wait.
+    let stuck = !open.stuck.is_empty() && !app.store.gates().balance_is_due().await?;
     Ok(stuck.then_some(Idle::Stuck(open.stuck)))
 }

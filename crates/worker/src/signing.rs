@@ -64,6 +64,7 @@ impl Signing {
 
 async fn signer(store: &Store) -> anyhow::Result<Signer> {
     let dated = |(secret, made_at)| DatedSecret { secret: SecretString::from(secret), made_at };
-    let secrets: Vec<_> = store.webhook_secrets().await?.into_iter().map(dated).collect();
+    let secrets: Vec<_> =
+        store.settings().webhook_secrets().await?.into_iter().map(dated).collect();
     Signer::new(&secrets, store.now()).context("the webhook secret can't be used")
 }

@@ -68,7 +68,10 @@ impl Spool {
                 Ok(kept) => {
                     let Kept { provider, call_id, malformed, body, .. } = kept;
                     let (call_id, body) = (call_id.into_owned(), body.into_owned());
-                    store.store_webhook(NewWebhook { provider, call_id, body, malformed }).await?;
+                    store
+                        .results()
+                        .store_webhook(NewWebhook { provider, call_id, body, malformed })
+                        .await?;
                     tokio::fs::remove_file(&path).await?;
                     drained += 1;
                 }

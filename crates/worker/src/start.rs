@@ -55,7 +55,7 @@ async fn run_on(
     inherited: Inherited,
     access: admin::Access,
 ) -> Result<Ended, StartError> {
-    store.stamp(if config.sandbox { Stamp::Sandbox } else { Stamp::Live }).await?;
+    store.settings().stamp(if config.sandbox { Stamp::Sandbox } else { Stamp::Live }).await?;
     let listener = if config.role.receives() {
         Some(listen::webhooks(inherited, config.listen_addr).await?)
     } else {
@@ -103,7 +103,7 @@ async fn run_on(
     counting.abort();
     app.routine().log();
     let goodbye = async {
-        if let Err(error) = app.store.worker_stopped(app.worker).await {
+        if let Err(error) = app.store.workers().worker_stopped(app.worker).await {
             tracing::warn!(%error, "the ledger doesn't know that this worker has stopped");
         }
     };

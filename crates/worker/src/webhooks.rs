@@ -119,7 +119,7 @@ async fn take(
     call_id: String,
     received: Received,
 ) -> Taken {
-    let reception = webhooks.app.store.reception(&call_id, received.bytes.len());
+    let reception = webhooks.app.store.results().reception(&call_id, received.bytes.len());
     let checked = match tokio::time::timeout(DATABASE_PATIENCE, reception).await {
         Ok(Ok(Reception::Full)) => Err(StatusCode::TOO_MANY_REQUESTS),
         Ok(Ok(Reception::Ended)) => Err(StatusCode::GONE),
@@ -153,7 +153,7 @@ async fn keep(
     // The body keeps its room until it is durable.
     let Received { bytes: body, room: _room } = received;
     let webhook = Arc::new(NewWebhook { provider, call_id: call_id.clone(), body, malformed });
-    let storing = webhooks.app.store.store_webhook(Arc::clone(&webhook));
+    let storing = webhooks.app.store.results().store_webhook(Arc::clone(&webhook));
     let stored = tokio::time::timeout(DATABASE_PATIENCE, storing).await;
     if let Ok(Ok(())) = stored {
         return Taken::Stored;

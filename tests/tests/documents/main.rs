@@ -7,10 +7,10 @@
     reason = "tests say what they expect by panicking"
 )]
 
-mod commands; // commands and their flags, beside what the programs' help says
+mod commands; // commands and their flags, compared with the programs' help
 mod markdown; // links, code and tables of a page
-mod messages; // log messages, beside the code
-mod paths; // links and paths, beside the repository
+mod messages; // log messages, compared with the code
+mod paths; // links and paths, compared with the repository
 
 use std::path::{Path, PathBuf};
 

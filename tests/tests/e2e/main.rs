@@ -36,19 +36,19 @@ mod available; // one key
 mod away; // databases that are away, workers that are gone
 mod canary; // few people out until a webhook has come
 mod chaos; // kill -9 anywhere
-mod checks; // what must hold at the end of every story
-mod crashes; // a death at each boundary
+mod checks; // checks at the end of every story
+mod crashes; // a crash at each boundary
 mod credits; // ceilings, cancelled batches
 mod crm; // from a CRM and back
 mod erased; // people who are forgotten
-mod exits; // exit codes and what is said with them
+mod exits; // exit codes and their messages
 mod fairness; // batches that share a rate
-mod files; // what people's files are like
-mod gate; // providers that say no
-mod identity; // who is who
+mod files; // files as users have them
+mod gate; // providers that refuse
+mod identity; // identifiers that mean one person
 mod isolation; // bad ids among good ones
 mod large; // a hundred thousand rows
-mod logs; // what a worker says of what it does
+mod logs; // the log of a worker
 mod lookup;
 mod main_job; // files in, numbers out
 mod odd; // bodies that are not as published

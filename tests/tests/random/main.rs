@@ -19,12 +19,12 @@
     reason = "tests say what they expect by panicking"
 )]
 
-mod books; // the sandbox's books beside the ledger
-mod evidence; // what a failed story leaves behind
-mod faults; // what goes wrong at the providers
-mod model; // what was asked for, and what that allows
-mod operation; // what may happen
-mod people; // who is asked for
+mod books; // compares the sandbox's books with the ledger
+mod evidence; // the evidence that a failed story leaves behind
+mod faults; // faults of the providers
+mod model; // the operations so far, and the charges that they allow
+mod operation; // the possible operations
+mod people; // the people of a story
 mod plan; // a story, from its seed
 mod queries; // the ledger's own checks
 mod story; // a story, played

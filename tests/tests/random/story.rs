@@ -1,6 +1,6 @@
 //! Plays a story with the real programs, and drives everything to its end.
 
-mod ending; // everything is driven to its end
+mod ending; // drives everything to its end
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -27,7 +27,7 @@ impl Rejected {
         if self.read.is_empty()
             && let Some(batch) = &self.batch
         {
-            self.read = self.store.rejected_rows(batch, self.last, AT_ONCE).await?.into();
+            self.read = self.store.batches().rejected_rows(batch, self.last, AT_ONCE).await?.into();
             match self.read.back() {
                 Some(last) => self.last = last.position,
                 None => self.batch = None,

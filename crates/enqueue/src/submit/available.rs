@@ -15,7 +15,7 @@ pub async fn providers(global: &Global) -> Result<Vec<Provider>, Failure> {
     let by_workers = match sqlite_file(url).is_none_or(|file| file.exists()) {
         true => {
             let store = Store::connect(url, !global.no_migrate, Clock::system()).await?;
-            with(&store, async { Ok(store.providers_set_up().await?) }).await?
+            with(&store, async { Ok(store.workers().providers_set_up().await?) }).await?
         }
         false => Vec::new(),
     };

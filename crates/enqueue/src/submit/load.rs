@@ -32,11 +32,11 @@ pub async fn load(
 ) -> Result<Loaded, Failure> {
     let progress = Progress::new();
     let mut loaded = Loaded::default();
-    let mut chunk_size = store.chunk_size();
+    let mut chunk_size = store.batches().chunk_size();
     while let Some(mut rows) = next_run(store, sink, stream).await? {
         let rejected = rows.take_rejected();
         if let Sink::Batch(loading) = sink {
-            store.load_rejected(loading, rejected).await?;
+            store.batches().load_rejected(loading, rejected).await?;
         }
         while rows.len() > 0 {
             let taken;
@@ -63,7 +63,7 @@ async fn next_run(
             Ok(run) => return Ok(run),
             Err(_) => {
                 if let Sink::Batch(loading) = sink {
-                    store.load(loading, Vec::new()).await?;
+                    store.batches().load(loading, Vec::new()).await?;
                 }
             }
         }
@@ -78,10 +78,10 @@ async fn take(
     chunk_size: &mut ChunkSize,
 ) -> Result<(Loaded, RowBuffer), Failure> {
     Ok(match sink {
-        Sink::Batch(loading) => store.load_chunks(loading, rows, chunk_size).await?,
+        Sink::Batch(loading) => store.batches().load_chunks(loading, rows, chunk_size).await?,
         Sink::Preview(preview) => {
             let chunk = rows.by_ref().take(chunk_size.rows()).collect();
-            (store.preview(preview, chunk).await?, rows)
+            (store.batches().preview(preview, chunk).await?, rows)
         }
         Sink::Nowhere => (Loaded::default(), RowBuffer::default()),
     })

@@ -17,7 +17,7 @@ pub async fn outlooks(
 ) -> Result<BTreeMap<Provider, Outlook>, Failure> {
     let mut outlooks = BTreeMap::new();
     for (&provider, &people) in &loaded.new_people {
-        let known = store.known_of_provider(provider, args.prices.of(provider)).await?;
+        let known = store.reports().known_of_provider(provider, args.prices.of(provider)).await?;
         let facts = Facts {
             price: known.price,
             people_answered: known.people_answered,

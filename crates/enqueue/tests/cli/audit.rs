@@ -12,7 +12,7 @@ fn entries(desk: &Desk) -> Vec<AuditEntry> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let store = Store::connect_existing(&url, false, Clock::system()).await.unwrap();
-        let mut entries = store.audit_log(None, 100).await.unwrap();
+        let mut entries = store.audit().entries(None, 100).await.unwrap();
         store.close().await;
         entries.reverse();
         entries

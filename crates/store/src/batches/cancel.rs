@@ -5,11 +5,11 @@ use db::Conn;
 use jobs::Timestamp;
 
 use crate::audit::{Action, Entry};
+use crate::batches::Batches;
 use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::ownership::assign_owners;
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// Rows that one transaction looks at.
@@ -24,15 +24,16 @@ pub struct Cancelled {
     pub out: i64,
 }
 
-impl Store {
-    /// Cancels a batch. Doing it again carries on where an earlier time was cut short.
+impl Batches<'_> {
+    /// Cancels a batch. Another call resumes a cancel that was cut short.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn cancel(&self, batch: &BatchRef) -> Result<Cancelled> {
+    pub async fn cancel(self, batch: &BatchRef) -> Result<Cancelled> {
         let (id, batch_id) = (batch.id, batch.batch_id);
-        let (actor, now) = (self.actor(), self.now());
-        self.db
+        let (actor, now) = (self.store.actor(), self.store.now());
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     let cancelled = conn.execute(
@@ -49,7 +50,7 @@ impl Store {
             })
             .await?;
         let rows = self.end_waiting_rows(id).await?;
-        let mut conn = self.db.read().await?;
+        let mut conn = self.store.db.read().await?;
         let out: Option<(i64,)> = conn
             .fetch_optional(
                 "SELECT CAST(COALESCE(SUM(asked), 0) AS BIGINT) FROM batch_totals
@@ -64,9 +65,9 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn sweep_cancelled_batches(&self) -> Result<i64> {
+    pub async fn sweep_cancelled_batches(self) -> Result<i64> {
         let open: Vec<(i64,)> = {
-            let mut conn = self.db.read().await?;
+            let mut conn = self.store.db.read().await?;
             conn.fetch_all(
                 "SELECT DISTINCT b.id FROM batches b JOIN batch_totals t ON t.batch_id = b.id
                  WHERE b.cancelled_at IS NOT NULL AND b.published_at IS NOT NULL
@@ -83,8 +84,8 @@ impl Store {
         Ok(ended)
     }
 
-    async fn end_waiting_rows(&self, batch: i64) -> Result<i64> {
-        let now = self.now();
+    async fn end_waiting_rows(self, batch: i64) -> Result<i64> {
+        let now = self.store.now();
         let (mut after, mut ended) = (0, 0);
         while let Some((last, waiting)) = self.next_waiting(batch, after).await? {
             after = last;
@@ -92,6 +93,7 @@ impl Store {
                 continue;
             }
             ended += self
+                .store
                 .db
                 .write(move |conn| {
                     Box::pin(async move { end_chunk(conn, batch, &waiting, now).await })
@@ -101,10 +103,10 @@ impl Store {
         Ok(ended)
     }
 
-    /// The next rows of a batch: the number of the last, and the people of these rows who are queued. Read without a lock, and
-    /// checked once more under one before anything ends.
-    async fn next_waiting(&self, batch: i64, after: i64) -> Result<Option<(i64, Vec<i64>)>> {
-        let mut conn = self.db.read().await?;
+    /// Returns the next rows of a batch: the number of the last row, and the reveals of these rows that wait. They are read
+    /// without a lock, and checked again under a lock before a row ends.
+    async fn next_waiting(self, batch: i64, after: i64) -> Result<Option<(i64, Vec<i64>)>> {
+        let mut conn = self.store.db.read().await?;
         let found: Vec<(i64, Option<i64>, Option<String>)> = conn
             .fetch_all(
                 "SELECT w.row_number, CASE WHEN w.ended IS NULL THEN r.id END, r.state

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jobs::{Credits, Provider};
 
 use crate::audit::{Action, Entry};
+use crate::batches::Batches;
 use crate::batches::loading::Loading;
 use crate::decode::BatchRef;
 use crate::error::Result;
-use crate::store::Store;
 use crate::topic::Topic;
 
 impl Loading {
@@ -19,23 +19,23 @@ impl Loading {
     }
 }
 
-impl Store {
-    /// Sets how many credits a batch may use at providers; None takes a ceiling away. People who wait at the old ceiling
+impl Batches<'_> {
+    /// Sets how many credits a batch may use at each provider; `None` removes a ceiling. People who wait at the old ceiling
     /// are queued again.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn set_ceilings(
-        &self,
+        self,
         batch: &BatchRef,
         ceilings: &BTreeMap<Provider, Option<Credits>>,
     ) -> Result<()> {
         let (id, batch_id, ceilings) = (batch.id, batch.batch_id, ceilings.clone());
-        let (actor, now) = (self.actor(), self.now());
+        let (actor, now) = (self.store.actor(), self.store.now());
         if ceilings.is_empty() {
             return Ok(());
         }
-        self.db.write(move |conn| {
+        self.store.db.write(move |conn| {
             Box::pin(async move {
                 for (provider, max) in ceilings {
                     conn.execute(

@@ -7,13 +7,13 @@ use std::time::Duration;
 use db::{Conn, Ints};
 use jobs::Timestamp;
 
+use crate::batches::Batches;
 use crate::batches::loading::Loading;
 use crate::error::Result;
 use crate::people::links;
 use crate::people::resolve::RevealIds;
 use crate::reveals::counters::Totals;
 use crate::reveals::ownership::assign_owners;
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// How long a loading batch may go without a heartbeat of its submit before it counts as abandoned.
@@ -22,12 +22,12 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Rows that one transaction deletes.
 const ROWS_AT_ONCE: i64 = 1_000;
 
-impl Store {
+impl Batches<'_> {
     /// Takes back a batch that was not published.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn abandon(&self, batch: &Loading) -> Result<()> {
+    pub async fn abandon(self, batch: &Loading) -> Result<()> {
         self.take_back(batch.id, i64::MAX).await
     }
 
@@ -35,10 +35,10 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn sweep_abandoned_batches(&self) -> Result<usize> {
-        let silent_since = (self.now() - ABANDONED_AFTER).0;
+    pub async fn sweep_abandoned_batches(self) -> Result<usize> {
+        let silent_since = (self.store.now() - ABANDONED_AFTER).0;
         let abandoned: Vec<(i64,)> = {
-            let mut conn = self.db.read().await?;
+            let mut conn = self.store.db.read().await?;
             conn.fetch_all(
                 "SELECT id FROM batches WHERE published_at IS NULL
                  AND (loader_seen_at < $1 OR cancelled_at < $1)",
@@ -52,11 +52,12 @@ impl Store {
         Ok(abandoned.len())
     }
 
-    /// Marks the batch first, so that a submit that comes back to life can't go on with what is left
-    /// of it, then removes its rows chunk by chunk.
-    async fn take_back(&self, id: i64, silent_since: i64) -> Result<()> {
-        let now = self.now();
+    /// Marks the batch, so that a submit that resumes can't load into a half-deleted batch. Then deletes its rows chunk by
+    /// chunk.
+    async fn take_back(self, id: i64, silent_since: i64) -> Result<()> {
+        let now = self.store.now();
         let marked = self
+            .store
             .db
             .write(move |conn| {
                 Box::pin(async move {
@@ -74,10 +75,11 @@ impl Store {
         if marked == 1 { self.abandon_rows(id).await } else { Ok(()) }
     }
 
-    /// Removes an invisible batch, chunk by chunk.
-    pub(crate) async fn abandon_rows(&self, id: i64) -> Result<()> {
-        let now = self.now();
+    /// Deletes an invisible batch chunk by chunk.
+    pub(crate) async fn abandon_rows(self, id: i64) -> Result<()> {
+        let now = self.store.now();
         while self
+            .store
             .db
             .write(move |conn| Box::pin(async move { drop_chunk(conn, id, now).await }))
             .await?

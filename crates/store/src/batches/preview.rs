@@ -11,6 +11,7 @@ use jobs::identity::{Persons, is_address};
 use jobs::lookup::is_to_be_looked_up;
 use jobs::{IdentifierKind, Provider, RevealState, Timestamp};
 
+use crate::batches::Batches;
 use crate::batches::loading::Loaded;
 use crate::decode::parse_state;
 use crate::error::Result;
@@ -21,7 +22,6 @@ use crate::people::suppressed::SuppressedRows;
 use crate::people::suppression_list::{KnownSuppressions, SuppressionVersion};
 use crate::reveals::displayed_rows::without_mobile;
 use crate::reveals::waterfall::{Step, displayed_step};
-use crate::store::Store;
 
 /// A dry run of a submit. If a row far down shows that two people are one, the numbers of a real submit may differ
 /// slightly.
@@ -104,17 +104,13 @@ impl Preview {
     }
 }
 
-impl Store {
-    /// What loading these rows would come to, after those that were previewed before.
+impl Batches<'_> {
+    /// Returns the result that loading these rows would have, after the rows that were previewed before.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn preview(
-        &self,
-        preview: &mut Preview,
-        mut new_rows: Vec<NewRow>,
-    ) -> Result<Loaded> {
-        let mut conn = self.db.read().await?;
+    pub async fn preview(self, preview: &mut Preview, mut new_rows: Vec<NewRow>) -> Result<Loaded> {
+        let mut conn = self.store.db.read().await?;
         mark_erased(&mut conn, &mut new_rows).await?;
         let rows = i64::try_from(new_rows.len()).unwrap_or(i64::MAX);
         new_rows.retain(|row| !row.erased);

@@ -1,21 +1,20 @@
 //! Changing the priority of a running batch.
 
 use crate::audit::{Action, Entry};
+use crate::batches::Batches;
 use crate::decode::BatchRef;
 use crate::error::Result;
-use crate::store::Store;
 use crate::topic::Topic;
 
-impl Store {
-    /// Sets a batch's priority. People whom several batches want are owned by the one that is served soonest
-    /// then.
+impl Batches<'_> {
+    /// Sets a batch's priority. A person wanted by several batches then belongs to the batch that is served soonest.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn set_priority(&self, batch: &BatchRef, priority: i64) -> Result<()> {
+    pub async fn set_priority(self, batch: &BatchRef, priority: i64) -> Result<()> {
         let (id, batch_id) = (batch.id, batch.batch_id);
-        let (actor, now) = (self.actor(), self.now());
-        self.db.write(move |conn| {
+        let (actor, now) = (self.store.actor(), self.store.now());
+        self.store.db.write(move |conn| {
             Box::pin(async move {
                 // A higher priority moves people to this batch, a lower one to batches that now come before this batch.
                 conn.execute(

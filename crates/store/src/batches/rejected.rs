@@ -3,11 +3,11 @@
 use db::bulk::{ints, same, texts, write_rows};
 use db::{Conn, Durability, record};
 
+use crate::batches::Batches;
 use crate::batches::loading::Loading;
 use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::people::marks::Marks;
-use crate::store::Store;
 
 /// Rows that go into one transaction.
 const AT_ONCE: usize = 1_000;
@@ -27,15 +27,16 @@ record! {
     }
 }
 
-impl Store {
-    /// Keeps bad rows of a batch that is being loaded. They are durable with [`Store::publish`].
+impl Batches<'_> {
+    /// Keeps bad rows of a batch that is being loaded. They are durable with [`Batches::publish`].
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn load_rejected(&self, batch: &Loading, rejected: Vec<RejectedRow>) -> Result<()> {
+    pub async fn load_rejected(self, batch: &Loading, rejected: Vec<RejectedRow>) -> Result<()> {
         for some in rejected.chunks(AT_ONCE) {
             let (id, some) = (batch.id, some.to_vec());
-            self.db
+            self.store
+                .db
                 .write_with(Durability::WithTheNext, move |conn| {
                     Box::pin(async move { insert(conn, id, some).await })
                 })
@@ -49,12 +50,12 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn rejected_rows(
-        &self,
+        self,
         batch: &BatchRef,
         after: i64,
         most: usize,
     ) -> Result<Vec<RejectedRow>> {
-        let mut conn = self.db.read().await?;
+        let mut conn = self.store.db.read().await?;
         Ok(conn
             .fetch_all(
                 "SELECT position, after_row, fields, reason FROM rejected_rows

@@ -10,13 +10,13 @@ use db::Conn;
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::audit::{Action, Entry};
+use crate::batches::Batches;
 use crate::batches::retry::people::People;
 use crate::batches::retry::rows::{RetryStates, RowChange, read_rows, write_rows};
 use crate::decode::{BatchRef, parse_provider};
 use crate::error::Result;
 use crate::people::resolve::RevealIds;
 use crate::reveals::counters::Totals;
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// Rows that one transaction looks at.
@@ -40,13 +40,13 @@ pub struct PayAgain {
     pub polled_first: i64,
 }
 
-impl Store {
-    /// How many people of a batch would perhaps be paid for twice if its expired rows were retried.
+impl Batches<'_> {
+    /// Returns how many people of a batch might be paid for twice if its expired rows were retried.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn pay_again(&self, batch: &BatchRef) -> Result<BTreeMap<Provider, PayAgain>> {
-        let mut conn = self.db.read().await?;
+    pub async fn pay_again(self, batch: &BatchRef) -> Result<BTreeMap<Provider, PayAgain>> {
+        let mut conn = self.store.db.read().await?;
         let found: Vec<(String, i64, i64)> = conn
             .fetch_all(
                 "SELECT r.provider, COUNT(DISTINCT r.id),
@@ -69,8 +69,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn retry(&self, batch: &BatchRef, states: RetryStates) -> Result<Retried> {
-        let (id, batch_id, now) = (batch.id, batch.batch_id, self.now());
+    pub async fn retry(self, batch: &BatchRef, states: RetryStates) -> Result<Retried> {
+        let (id, batch_id, now) = (batch.id, batch.batch_id, self.store.now());
         let (mut after, mut retried) = (0, Retried::default());
         while let Some((last, chosen)) = self.next_chosen(id, after, states).await? {
             after = last;
@@ -80,8 +80,9 @@ impl Store {
             if retried.rows == 0 {
                 self.take_up_again(id).await?;
             }
-            let first = (retried.rows == 0).then(|| self.actor()).flatten();
+            let first = (retried.rows == 0).then(|| self.store.actor()).flatten();
             let chunk = self
+                .store
                 .db
                 .write(move |conn| {
                     Box::pin(async move {
@@ -100,9 +101,9 @@ impl Store {
         Ok(retried)
     }
 
-    /// A cancelled batch asks for no person, so it is taken up again.
-    async fn take_up_again(&self, batch: i64) -> Result<()> {
-        self.db.write(move |conn| {
+    /// Revokes a cancel, since a cancelled batch asks for no person.
+    async fn take_up_again(self, batch: i64) -> Result<()> {
+        self.store.db.write(move |conn| {
             Box::pin(async move {
                 conn.execute(
                     "UPDATE batches SET cancelled_at = NULL WHERE id = $1 AND cancelled_at IS NOT NULL",
@@ -117,12 +118,12 @@ impl Store {
 
     /// Returns the next rows of a batch: the number of the last row, and the numbers of the chosen rows.
     async fn next_chosen(
-        &self,
+        self,
         batch: i64,
         after: i64,
         states: RetryStates,
     ) -> Result<Option<(i64, Vec<i64>)>> {
-        let mut conn = self.db.read().await?;
+        let mut conn = self.store.db.read().await?;
         let found: Vec<(i64, Option<String>, Option<String>)> = conn
             .fetch_all(
                 "SELECT w.row_number, w.ended, r.state

@@ -16,25 +16,26 @@ use std::collections::BTreeSet;
 use db::{BoxFuture, Conn, Durability, ParallelWriter, json};
 use jobs::{BatchId, FileForm, Timestamp};
 
+use crate::batches::Batches;
 use crate::batches::loading::{Loaded, Loading, NewBatch};
 use crate::batches::submit::load::load_chunk;
 use crate::error::{Result, StoreError};
 use crate::people::new_row::NewRow;
 use crate::people::suppression_list::KnownSuppressions;
-use crate::store::Store;
 
-impl Store {
-    /// Begins a batch, which is invisible until [`Store::publish`].
+impl Batches<'_> {
+    /// Begins a batch, which is invisible until [`Batches::publish`].
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn begin_batch(&self, new: NewBatch) -> Result<Loading> {
+    pub async fn begin_batch(self, new: NewBatch) -> Result<Loading> {
         self.sweep_abandoned_batches().await?;
-        let now = self.now();
+        let now = self.store.now();
         let batch_id = BatchId::generate();
         let header = new.header.as_ref().map(json);
         let NewBatch { priority, refresh_before, wants_mobile, .. } = new;
         let id = self
+            .store
             .db
             .write(move |conn| {
                 Box::pin(async move { insert_batch(conn, &new, batch_id, header, now).await })
@@ -49,13 +50,13 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used, or the batch was swept as abandoned.
-    pub async fn load(&self, batch: &Loading, new_rows: Vec<NewRow>) -> Result<Loaded> {
-        let (now, parallel) = (self.now(), self.db.parallel_writer());
+    pub async fn load(self, batch: &Loading, new_rows: Vec<NewRow>) -> Result<Loaded> {
+        let (now, parallel) = (self.store.now(), self.store.db.parallel_writer());
         let load = |new_rows| loading(batch.clone(), new_rows, now, parallel.clone());
-        if self.is_postgres() {
-            self.db.write_anew(Durability::WithTheNext, || load(new_rows.clone())).await
+        if self.store.is_postgres() {
+            self.store.db.write_anew(Durability::WithTheNext, || load(new_rows.clone())).await
         } else {
-            self.db.write_with(Durability::WithTheNext, load(new_rows)).await
+            self.store.db.write_with(Durability::WithTheNext, load(new_rows)).await
         }
     }
 
@@ -63,9 +64,10 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn note_form(&self, batch: &Loading, form: &FileForm) -> Result<()> {
+    pub async fn note_form(self, batch: &Loading, form: &FileForm) -> Result<()> {
         let (id, form) = (batch.id, json(form));
-        self.db
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     conn.execute("UPDATE batches SET form = $2 WHERE id = $1", &[&id, &form])
@@ -80,9 +82,10 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn note_keys(&self, batch: &Loading, keys: &[String]) -> Result<()> {
+    pub async fn note_keys(self, batch: &Loading, keys: &[String]) -> Result<()> {
         let (id, keys) = (batch.id, json(&keys));
-        self.db
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     conn.execute("UPDATE batches SET keys = $2 WHERE id = $1", &[&id, &keys])
@@ -97,9 +100,10 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn note_sources(&self, batch: &Loading, sources: &[String]) -> Result<()> {
+    pub async fn note_sources(self, batch: &Loading, sources: &[String]) -> Result<()> {
         let (id, sources) = (batch.id, json(&sources));
-        self.db
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     conn.execute("UPDATE batches SET sources = $2 WHERE id = $1", &[&id, &sources])
@@ -114,8 +118,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn sources(&self) -> Result<BTreeSet<String>> {
-        let mut conn = self.db.read().await?;
+    pub async fn sources(self) -> Result<BTreeSet<String>> {
+        let mut conn = self.store.db.read().await?;
         let found: Vec<(i64, String)> = conn
             .fetch_all("SELECT id, sources FROM batches WHERE sources IS NOT NULL", &[])
             .await?;

@@ -7,13 +7,13 @@ use db::bulk::{Columns, ints, same, texts, write_rows};
 use db::{BoxFuture, Conn, Ints, Item};
 use jobs::{CallState, Policy, Timestamp};
 
+use crate::calls::Calls;
 use crate::calls::claimed::Answer;
 use crate::error::{Result, StoreError};
 use crate::gates::good_answers::GoodAnswers;
 use crate::gates::state;
 use crate::results::taken_back::take_back;
 use crate::reveals::counters::Totals;
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// An order that was taken, as it is written.
@@ -33,13 +33,13 @@ pub(crate) struct Accepted {
     waits_for_locks: bool,
 }
 
-impl Store {
-    /// The provider took the order.
+impl Calls<'_> {
+    /// Records that the provider took the order.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn answer_accepted(
-        &self,
+        self,
         answer: Answer,
         tracking_id: Option<String>,
         policy: &Policy,
@@ -49,16 +49,16 @@ impl Store {
             id: call.id,
             worker: call.worker.to_string(),
             probe: call.probe,
-            poll_at: tracking_id.as_ref().map(|_| (self.now() + policy.webhook_grace).0),
+            poll_at: tracking_id.as_ref().map(|_| (self.store.now() + policy.webhook_grace).0),
             tracking_id,
             http_status,
             deadline_at: (call.sent_at + policy.result_deadline).0,
             deadline: (call.sent_at + policy.result_deadline).0 - call.sent_at.0,
-            now: self.now(),
+            now: self.store.now(),
             waits_for_locks: false,
         };
-        self.batchers.write(accepted).await?;
-        GoodAnswers::of(self.db.attached()).count_accepted(call.provider, self.now());
+        self.store.batchers.write(accepted).await?;
+        GoodAnswers::of(self.store.db.attached()).count_accepted(call.provider, self.store.now());
         Ok(())
     }
 }

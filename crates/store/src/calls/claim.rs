@@ -16,6 +16,7 @@ use db::Conn;
 use jobs::gate::Admission as GateState;
 use jobs::{Clock, Provider};
 
+use crate::calls::Calls;
 use crate::calls::claim::admission::{Admission, admit, earliest};
 use crate::calls::claim::call_plan::{Plan, plan_calls};
 use crate::calls::claim::committed::{Claimed, Made};
@@ -28,24 +29,24 @@ use crate::gates::gate::Gate;
 use crate::reveals::counters::Totals;
 use crate::reveals::person_price::reprice;
 use crate::reveals::unclaimed_range;
-use crate::store::Store;
 
-impl Store {
+impl Calls<'_> {
     /// Claims people for up to `ask.calls` calls.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn claim_reveals(&self, ask: ClaimReveals) -> Result<Claims> {
-        // Looked at first without the gate's lock, which all who send and answer need.
-        if !anybody_waits(&mut self.db.read().await?, ask.provider).await? {
+    pub async fn claim_reveals(self, ask: ClaimReveals) -> Result<Claims> {
+        // Checked first without the gate's lock, which every sender and every answer needs.
+        if !anybody_waits(&mut self.store.db.read().await?, ask.provider).await? {
             return Ok(Claims::default());
         }
-        let clock = self.clock();
+        let clock = self.store.clock();
         loop {
             let (ask, clock) = (ask.clone(), clock.clone());
             let made = Made::default();
             let noted = made.clone();
             let claimed = self
+                .store
                 .db
                 .write(move |conn| {
                     Box::pin(async move {
@@ -67,10 +68,12 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn may_leave(&self, call: &ClaimedCall) -> Result<bool> {
-        let gate = Gate::read(&mut self.db.read().await?, call.provider).await?;
-        let open =
-            matches!(gate.breaker.admission(self.now()), GateState::Open | GateState::Careful);
+    pub async fn may_leave(self, call: &ClaimedCall) -> Result<bool> {
+        let gate = Gate::read(&mut self.store.db.read().await?, call.provider).await?;
+        let open = matches!(
+            gate.breaker.admission(self.store.now()),
+            GateState::Open | GateState::Careful
+        );
         Ok(open || gate.probe_call == Some(call.id))
     }
 }

@@ -10,12 +10,12 @@ use std::time::Duration;
 use db::{Conn, Ints};
 use jobs::{Policy, Provider, Timestamp};
 
+use crate::calls::Calls;
 use crate::calls::deadlines::expire::{AT_ONCE, Looked, expire_call, lock_all, looked};
 use crate::calls::deadlines::repeat::{look_up_again, repeat_unknown};
 use crate::calls::response::mark_unknown;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// A request that has been on its way for this long is lost, even if its worker lives: its handler is gone.
@@ -44,12 +44,12 @@ pub struct Swept {
     pub webhooks_silent: bool,
 }
 
-impl Store {
-    /// Does what time alone decides.
+impl Calls<'_> {
+    /// Does the work that becomes due by time alone.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn sweep_overdue(&self, policy: &Policy) -> Result<Swept> {
+    pub async fn sweep_overdue(self, policy: &Policy) -> Result<Swept> {
         self.sweep(policy, true).await
     }
 
@@ -58,26 +58,29 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn sweep(&self, policy: &Policy, time_is_sure: bool) -> Result<Swept> {
+    pub async fn sweep(self, policy: &Policy, time_is_sure: bool) -> Result<Swept> {
         self.bring_back_what_is_too_far_ahead(policy).await?;
-        self.sweep_cancelled_batches().await?;
-        self.note_what_is_off(policy).await?;
-        self.sweep_owners_due().await?;
-        let now = self.now();
-        // Each by itself: all lock gates before calls, and calls before people.
+        self.store.batches().sweep_cancelled_batches().await?;
+        self.store.workers().note_what_is_off(policy).await?;
+        self.store.batches().sweep_owners_due().await?;
+        let now = self.store.now();
+        // One transaction each: all of them lock gates before calls, and calls before people.
         let webhooks_silent = self
+            .store
             .db
             .write(move |conn| Box::pin(async move { doubt_webhook_url(conn, now).await }))
             .await?;
         let patience = policy.clone();
         let (reveals, lookups) = self
+            .store
             .db
             .write(move |conn| Box::pin(async move { take_over(conn, &patience, now).await }))
             .await?;
         let taken_over = reveals + lookups.len();
         if !lookups.is_empty() {
             let most = policy.max_attempts;
-            self.db
+            self.store
+                .db
                 .write(move |conn| {
                     Box::pin(async move { look_up_lost_again(conn, &lookups, most, now).await })
                 })
@@ -87,13 +90,15 @@ impl Store {
             return Ok(Swept { taken_over, webhooks_silent, ..Swept::default() });
         }
         let expired = self
+            .store
             .db
             .write(move |conn| Box::pin(async move { expire_overdue(conn, now).await }))
             .await?;
         let repeated = match policy.unknown_grace {
             Some(grace) => {
                 let (before, most) = (now - grace, policy.max_attempts);
-                self.db
+                self.store
+                    .db
                     .write(move |conn| {
                         Box::pin(async move { repeat_unknown(conn, before, most, now).await })
                     })

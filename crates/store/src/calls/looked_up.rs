@@ -16,6 +16,7 @@ use jobs::lookup::{NO_MATCH, PRICE_OF_MATCH, is_to_be_looked_up};
 use jobs::outcome::Matches;
 use jobs::{CallState, Credits, Identifier, IdentifierKind, RevealState, Timestamp};
 
+use crate::calls::Calls;
 use crate::calls::claimed::{Answer, ClaimedCall};
 use crate::calls::ended::answer_to;
 use crate::calls::looked_up::alone::ask_alone;
@@ -33,17 +34,17 @@ use crate::people::suppressed::{end_waiting, suppressed_among};
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, REVEAL, shift};
 use crate::reveals::waterfall::waits;
-use crate::store::Store;
 use crate::topic::Topic;
 
-impl Store {
-    /// The provider answered a lookup.
+impl Calls<'_> {
+    /// Records the provider's answer to a lookup.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn answer_looked_up(&self, answer: Answer, matches: Matches) -> Result<()> {
-        let now = self.now();
-        self.db
+    pub async fn answer_looked_up(self, answer: Answer, matches: Matches) -> Result<()> {
+        let now = self.store.now();
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     let mut totals = Totals::default();

@@ -10,6 +10,7 @@ use jobs::outcome::{Finding, PersonResult};
 use jobs::verdict::{Closing, Next, Until, Verdict};
 use jobs::{GateReason, Policy, Provider, Timestamp};
 
+use crate::calls::Calls;
 use crate::calls::claimed::Answer;
 use crate::calls::not_found::run::ask_again;
 use crate::calls::response::refused::refuse;
@@ -20,16 +21,15 @@ use crate::gates::state;
 use crate::results::settle::delivery::Delivery;
 use crate::results::settle::settle;
 use crate::reveals::counters::Totals;
-use crate::store::Store;
 
-impl Store {
-    /// The provider looked at once, and has no number.
+impl Calls<'_> {
+    /// Records that the provider looked at once, and has no number.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn answer_not_found(&self, answer: Answer, policy: &Policy) -> Result<()> {
-        let one = NotFound { answer, policy: policy.clone(), now: self.now() };
-        self.batchers.write(one).await
+    pub async fn answer_not_found(self, answer: Answer, policy: &Policy) -> Result<()> {
+        let one = NotFound { answer, policy: policy.clone(), now: self.store.now() };
+        self.store.batchers.write(one).await
     }
 }
 

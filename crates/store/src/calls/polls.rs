@@ -8,10 +8,10 @@ use db::Conn;
 use jobs::rate::{self, Leaving};
 use jobs::{CallId, Provider, Timestamp};
 
+use crate::calls::Calls;
 use crate::error::Result;
 use crate::gates::gate;
 use crate::gates::gate::{Gate, Going};
-use crate::store::Store;
 
 /// How long a poll may be out before another worker may try it.
 pub(crate) const POLL_LEASE: Duration = Duration::from_secs(120);
@@ -41,19 +41,20 @@ pub struct Polls {
     pub again_at: Option<Timestamp>,
 }
 
-impl Store {
+impl Calls<'_> {
     /// Claims up to `most` tracking ids that are due, at most `limit` requests a second.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn claim_polls(&self, provider: Provider, most: usize, limit: f64) -> Result<Polls> {
-        let now = self.now();
-        // Looked at first without the gate's lock, which all who send and answer need.
-        match next_poll(&mut self.db.read().await?, provider, now).await? {
+    pub async fn claim_polls(self, provider: Provider, most: usize, limit: f64) -> Result<Polls> {
+        let now = self.store.now();
+        // Checked first without the gate's lock, which every sender and every answer needs.
+        match next_poll(&mut self.store.db.read().await?, provider, now).await? {
             Some(at) if at <= now => {}
             again_at => return Ok(Polls { polls: Vec::new(), again_at }),
         }
-        self.db
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move { claim(conn, provider, most, limit, now).await })
             })

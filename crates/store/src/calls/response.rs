@@ -8,6 +8,7 @@ use db::Conn;
 use jobs::verdict::Verdict;
 use jobs::{CallKind, CallState, Policy, RevealState, Timestamp};
 
+use crate::calls::Calls;
 use crate::calls::claimed::{Answer, ClaimedCall};
 use crate::calls::deadlines::expire::lock_all;
 use crate::calls::deadlines::repeat::look_up_again;
@@ -19,17 +20,17 @@ use crate::gates::{closing, state};
 use crate::results::taken_back::rejoin_accepted;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
-use crate::store::Store;
 use crate::topic::Topic;
 
-impl Store {
-    /// The request left and its fate is not known: it waits like an accepted one.
+impl Calls<'_> {
+    /// Records that the request left and its outcome is unknown: the call waits like an accepted one.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn answer_unknown(&self, answer: Answer, why: String, policy: &Policy) -> Result<()> {
-        let (now, policy) = (self.now(), policy.clone());
-        self.db
+    pub async fn answer_unknown(self, answer: Answer, why: String, policy: &Policy) -> Result<()> {
+        let (now, policy) = (self.store.now(), policy.clone());
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move { unknown(conn, &answer, &why, &policy, now).await })
             })
@@ -42,14 +43,15 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn answer_undocumented(
-        &self,
+        self,
         answer: Answer,
         tracking_id: Option<String>,
         why: String,
         policy: &Policy,
     ) -> Result<()> {
-        let (now, policy) = (self.now(), policy.clone());
-        self.db
+        let (now, policy) = (self.store.now(), policy.clone());
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     let call = &answer.call;
@@ -65,14 +67,15 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn answer_refused(
-        &self,
+        self,
         answer: Answer,
         outcome: String,
         verdict: Verdict,
         policy: &Policy,
     ) -> Result<()> {
-        let (now, policy) = (self.now(), policy.clone());
-        self.db
+        let (now, policy) = (self.store.now(), policy.clone());
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     let mut totals = Totals::default();
@@ -87,9 +90,10 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn give_back(&self, call: ClaimedCall, why: String) -> Result<()> {
-        let now = self.now();
-        self.db
+    pub async fn give_back(self, call: ClaimedCall, why: String) -> Result<()> {
+        let now = self.store.now();
+        self.store
+            .db
             .write(move |conn| Box::pin(async move { unsent(conn, &call, &why, now).await }))
             .await
     }

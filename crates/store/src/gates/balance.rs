@@ -12,11 +12,11 @@ use jobs::verdict::{Closing, GateReason, Until};
 use jobs::{CallId, Credits, PerPerson, Policy, Provider, Tariff, Timestamp};
 
 use crate::error::Result;
+use crate::gates::Gates;
 use crate::gates::account::Spending;
 use crate::gates::free_requests::{FreeRequest, describe, on_failure};
 use crate::gates::gate::{Gate, Going};
 use crate::gates::{closing, gate, state};
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// How long after a reading an account is read again if nothing asks for a reading.
@@ -36,23 +36,24 @@ pub struct ClaimedBalance {
     spent: Credits,
 }
 
-impl Store {
+impl Gates<'_> {
     /// Claims the request for a balance, if one is due.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn claim_balance(
-        &self,
+        self,
         provider: Provider,
         limit: f64,
     ) -> Result<(Option<ClaimedBalance>, Option<Timestamp>)> {
-        let now = self.now();
-        // Looked at first without the gate's lock, which all who send and answer need.
-        match due(&Gate::read(&mut self.db.read().await?, provider).await?, now) {
+        let now = self.store.now();
+        // Checked first without the gate's lock, which every sender and every answer needs.
+        match due(&Gate::read(&mut self.store.db.read().await?, provider).await?, now) {
             Some(at) if at <= now => {}
             again_at => return Ok((None, again_at)),
         }
-        self.db
+        self.store
+            .db
             .write(move |conn| Box::pin(async move { claim(conn, provider, limit, now).await }))
             .await
     }
@@ -61,15 +62,15 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn balance_is_due(&self) -> Result<bool> {
-        let mut conn = self.db.read().await?;
+    pub async fn balance_is_due(self) -> Result<bool> {
+        let mut conn = self.store.db.read().await?;
         let due: Option<(String,)> = conn
             .fetch_optional(
                 "SELECT provider FROM provider_gates
                  WHERE off_reason IS NULL AND paused = 0 AND balance_due_at IS NOT NULL
                    AND COALESCE(reason, '') <> 'misconfigured'
                    AND (balance_due_at <= $1 OR balance_at IS NULL OR balance_at < closed_at) LIMIT 1",
-                &[&self.now().0],
+                &[&self.store.now().0],
             )
             .await?;
         Ok(due.is_some())
@@ -80,15 +81,16 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn record_balance(
-        &self,
+        self,
         claimed: ClaimedBalance,
         result: std::result::Result<Balance, FreeRequestFailure>,
         http_status: Option<u16>,
         price: PerPerson,
         policy: &Policy,
     ) -> Result<()> {
-        let (now, policy) = (self.now(), policy.clone());
-        self.db
+        let (now, policy) = (self.store.now(), policy.clone());
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     record(conn, &claimed, result, http_status, price, &policy, now).await

@@ -6,9 +6,9 @@ use jobs::{GateReason, GateState, OffReason, Provider, Timestamp};
 
 use crate::audit::{Action, Entry};
 use crate::error::Result;
+use crate::gates::Gates;
 use crate::gates::gate::Gate;
 use crate::gates::state;
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// The result of resuming a provider.
@@ -28,15 +28,16 @@ pub struct Resumed {
     pub still_off: Option<OffReason>,
 }
 
-impl Store {
-    /// Sends nothing to `provider` until [`Store::resume`]; false if that was so already. What is paid
-    /// for is still received.
+impl Gates<'_> {
+    /// Stops sending to `provider` until [`Gates::resume`]; returns false if it was paused already. Results that are paid
+    /// for are still received.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn pause(&self, provider: Provider) -> Result<bool> {
-        let (actor, now) = (self.actor(), self.now());
-        self.db
+    pub async fn pause(self, provider: Provider) -> Result<bool> {
+        let (actor, now) = (self.store.actor(), self.store.now());
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     let gate = Gate::lock(conn, provider).await?;
@@ -60,9 +61,10 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn resume(&self, provider: Provider) -> Result<Resumed> {
-        let (actor, now) = (self.actor(), self.now());
-        self.db
+    pub async fn resume(self, provider: Provider) -> Result<Resumed> {
+        let (actor, now) = (self.store.actor(), self.store.now());
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     let resumed = resume(conn, provider, now).await?;

@@ -10,10 +10,10 @@ use jobs::Timestamp;
 use crate::actor::Actor;
 use crate::audit::{Action, Entry};
 use crate::error::Result;
+use crate::people::People;
 use crate::people::links::evidence::persons_of;
 use crate::people::links::{others_of, remove};
 use crate::people::resolve::RevealIds;
-use crate::store::Store;
 
 /// The most affected rows that are named.
 const MOST_ROWS: i64 = 100;
@@ -30,16 +30,17 @@ pub struct Split {
     pub rows_in_all: i64,
 }
 
-impl Store {
-    /// Takes each of these encoded identifiers apart from all others that it was said to be joined with. They are
-    /// different people for every later submit, retry and erasure, whatever files say. Results stay with the identifier
-    /// that was asked, and rows that share a result keep it.
+impl People<'_> {
+    /// Separates each of these encoded identifiers from all identifiers that the evidence joined with it. They are different
+    /// people for every later submit, retry and erasure, whatever files say. Results stay with the identifier by which the
+    /// provider was asked, and rows that share a result keep it.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn split(&self, identifiers: BTreeSet<String>) -> Result<Split> {
-        let (now, actor) = (self.now(), self.actor());
-        self.db
+    pub async fn split(self, identifiers: BTreeSet<String>) -> Result<Split> {
+        let (now, actor) = (self.store.now(), self.store.actor());
+        self.store
+            .db
             .write(move |conn| Box::pin(async move { split(conn, &identifiers, actor, now).await }))
             .await
     }

@@ -21,11 +21,11 @@ use crate::people::hash_key::HashKey;
 use crate::people::links;
 use crate::people::marks::Marks;
 use crate::people::resolve::RevealIds;
+use crate::privacy::Privacy;
 use crate::results::bodies;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::{Change, shift};
 use crate::settings::read_or_make;
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// The people to be erased.
@@ -85,14 +85,14 @@ pub struct Erasure {
     pub traces: Traces,
 }
 
-impl Store {
-    /// The people who are meant: one for each identifier or holder of the number, less those who are
-    /// known to be the same. Somebody nobody was asked for is there, too, with what was given.
+impl Privacy<'_> {
+    /// Returns the people that `whom` means: one for each identifier or holder of the number, where identifiers that are known
+    /// to be the same person's count as one. A person who was never asked for is returned, too, with the given identifiers.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn identify(&self, whom: &Whom) -> Result<Vec<Identity>> {
-        let mut conn = self.db.read().await?;
+    pub async fn identify(self, whom: &Whom) -> Result<Vec<Identity>> {
+        let mut conn = self.store.db.read().await?;
         let seeds = match whom {
             Whom::Identifiers(identifiers) => identifiers.clone(),
             Whom::Phone { e164, raw } => identity::holders(&mut conn, e164.as_deref(), raw).await?,
@@ -112,11 +112,12 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn erase(&self, person: &Identity) -> Result<Erasure> {
-        let (known, now) = (person.0.clone(), self.now());
-        let actor = self.actor();
+    pub async fn erase(self, person: &Identity) -> Result<Erasure> {
+        let (known, now) = (person.0.clone(), self.store.now());
+        let actor = self.store.actor();
         let elsewhere = self.elsewhere(&known).await?;
-        self.db
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     let erasure = erase(conn, known, elsewhere, now).await?;
@@ -128,9 +129,9 @@ impl Store {
             .await
     }
 
-    /// Reads through what no index leads to, before anything is locked.
-    async fn elsewhere(&self, known: &BTreeSet<String>) -> Result<Elsewhere> {
-        let mut conn = self.db.read().await?;
+    /// Finds rows and bodies by full scans, since they have no index. This runs before any row is locked.
+    async fn elsewhere(self, known: &BTreeSet<String>) -> Result<Elsewhere> {
+        let mut conn = self.store.db.read().await?;
         let marks = Marks::of(&identity::person(&mut conn, known).await?);
         let rows = rows::naming(&mut conn, &marks).await?;
         Ok(Elsewhere { rows, bodies: bodies::naming(&mut conn, &marks).await? })

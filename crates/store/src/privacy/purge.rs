@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::people::links;
 use crate::people::marks::Marks;
 use crate::people::resolve::RevealIds;
+use crate::privacy::Privacy;
 use crate::results::bodies::note_purge;
-use crate::store::Store;
 
 /// The pace of deleting: the rows in one transaction, and the rest between two, in which other processes have the database
 /// to themselves.
@@ -78,16 +78,16 @@ pub struct Purge {
     pub traces: Traces,
 }
 
-impl Store {
-    /// Forgets what was finished longer than `age` ago. Nobody who waits for a result is touched. Copies that the database
-    /// may keep outside of its rows are another matter: [`Store::scrub`].
+impl Privacy<'_> {
+    /// Deletes data that was finished longer than `age` ago. People who wait for a result are not touched. Copies that the
+    /// database may keep outside of its rows are left to [`Privacy::scrub`].
     ///
     /// # Errors
-    /// The database can't be used. What was forgotten until then stays so; the rest goes next time.
-    pub async fn purge(&self, age: Duration) -> Result<Purge> {
-        let before = self.now() - age;
+    /// The database can't be used. Data deleted until then stays deleted; the next purge deletes the rest.
+    pub async fn purge(self, age: Duration) -> Result<Purge> {
+        let before = self.store.now() - age;
         let entry = Entry::of(Action::Purge).details(format!("older_than={}", display(age)));
-        self.audit(entry).await?;
+        self.store.audit().note(entry).await?;
         let mut traces = Traces::default();
         let purged = Purged {
             batches: self.purge_batches(before, BY_HAND).await?,
@@ -101,10 +101,11 @@ impl Store {
         Ok(Purge { purged, traces })
     }
 
-    /// A batch that still reserves credits waits for what is out, even if its rows are finished.
-    pub(super) async fn purge_batches(&self, before: Timestamp, steps: Steps) -> Result<i64> {
+    /// Deletes finished batches. A batch that still reserves credits is kept until its open requests are settled, even if its
+    /// rows are finished.
+    pub(super) async fn purge_batches(self, before: Timestamp, steps: Steps) -> Result<i64> {
         let old: Vec<(i64,)> = {
-            let mut conn = self.db.read().await?;
+            let mut conn = self.store.db.read().await?;
             conn.fetch_all(
                 "SELECT b.id FROM batches b WHERE b.finished_at < $1 AND b.unfinished = 0
                    AND NOT EXISTS (SELECT 1 FROM batch_totals t
@@ -119,6 +120,7 @@ impl Store {
             // From here on the batch is like one that was never published: it is invisible, and if this purge is cut short,
             // the batch is swept.
             let hidden = self
+                .store
                 .db
                 .write(move |conn| {
                     Box::pin(async move {
@@ -133,7 +135,7 @@ impl Store {
                 })
                 .await?;
             if hidden == 1 {
-                self.abandon_rows(id).await?;
+                self.store.batches().abandon_rows(id).await?;
                 purged += 1;
                 tokio::time::sleep(steps.rest).await;
             }
@@ -144,7 +146,7 @@ impl Store {
     /// Deletes the rows that the query `find` returns, some at a time. The query returns ids after $1 of rows from before $2,
     /// in order, up to $3 of them.
     pub(super) async fn forget_old(
-        &self,
+        self,
         find: &'static str,
         forget: Forget,
         before: Timestamp,
@@ -154,13 +156,13 @@ impl Store {
         let (mut after, mut gone) = (0, 0);
         loop {
             let old: Vec<(i64,)> = {
-                let mut conn = self.db.read().await?;
+                let mut conn = self.store.db.read().await?;
                 conn.fetch_all(find, &[&after, &before.0, &steps.at_once]).await?
             };
             let Some(&(last,)) = old.last() else { return Ok(gone) };
             after = last;
             let ids: Vec<i64> = old.into_iter().map(|(id,)| id).collect();
-            let forgotten = self.db.write(move |conn| forget(conn, ids, before)).await?;
+            let forgotten = self.store.db.write(move |conn| forget(conn, ids, before)).await?;
             gone += forgotten.gone;
             forgotten.texts.iter().for_each(|text| traces.add(text));
             tokio::time::sleep(steps.rest).await;
@@ -168,7 +170,7 @@ impl Store {
     }
 
     pub(super) async fn purge_reveals(
-        &self,
+        self,
         before: Timestamp,
         steps: Steps,
         traces: &mut Traces,
@@ -190,10 +192,13 @@ impl Store {
         .await
     }
 
-    /// Calls are kept as long as anybody who was in them: a late webhook must find its people.
-    pub(super) async fn purge_calls(&self, before: Timestamp, steps: Steps) -> Result<i64> {
-        // First: what comes for a call that is gone is recognised by it.
-        self.db.write(move |conn| Box::pin(async move { note_purge(conn, before).await })).await?;
+    /// Deletes old calls. A call is kept as long as any of its reveals, since a late webhook must find its people.
+    pub(super) async fn purge_calls(self, before: Timestamp, steps: Steps) -> Result<i64> {
+        // The note is written first: by it, later webhooks of a deleted call are recognised.
+        self.store
+            .db
+            .write(move |conn| Box::pin(async move { note_purge(conn, before).await }))
+            .await?;
         self.forget_old(
             "SELECT c.id FROM calls c
              WHERE c.id > $1 AND c.sent_at < $2 AND c.deadline_at IS NULL
@@ -209,8 +214,8 @@ impl Store {
         .await
     }
 
-    /// Polls and balances.
-    pub(super) async fn purge_free_requests(&self, before: Timestamp, steps: Steps) -> Result<()> {
+    /// Deletes old polls and balances.
+    pub(super) async fn purge_free_requests(self, before: Timestamp, steps: Steps) -> Result<()> {
         self.forget_old(
             "SELECT id FROM free_requests WHERE id > $1 AND sent_at < $2 ORDER BY id LIMIT $3",
             |conn, ids, _| Box::pin(forget!(conn, "free_requests", ids)),
@@ -230,8 +235,8 @@ impl Store {
         Ok(())
     }
 
-    /// Webhooks with their bodies; how many it were.
-    async fn purge_webhooks(&self, before: Timestamp, steps: Steps) -> Result<i64> {
+    /// Deletes webhooks with their bodies. Returns their number.
+    async fn purge_webhooks(self, before: Timestamp, steps: Steps) -> Result<i64> {
         self.forget_old(
             "SELECT i.id FROM webhook_inbox i
              WHERE i.id > $1 AND i.outcome IS NOT NULL

@@ -7,20 +7,20 @@ use db::{Conn, Ints, Traces};
 use jobs::Retention;
 
 use crate::error::Result;
+use crate::privacy::Privacy;
 use crate::privacy::purge::{Forgotten, Purged, Steps};
-use crate::store::Store;
 
 /// Rows that one transaction deletes. Few, since other processes wait for it.
 const AT_ONCE: i64 = 200;
 
-impl Store {
-    /// Forgets what `retention` gives no more time, unless it was done within `interval`, by whichever worker. Nothing is
-    /// touched that waits for a result or that one may still come for.
+impl Privacy<'_> {
+    /// Deletes data older than `retention` allows, unless any worker did so within `interval`. Data that waits for a result, or
+    /// for which one may still come, is not touched.
     ///
     /// # Errors
     /// The database can't be used. Data deleted until then stays deleted; the next run deletes the rest.
     pub async fn retire(
-        &self,
+        self,
         retention: &Retention,
         interval: Duration,
         rest: Duration,
@@ -29,7 +29,7 @@ impl Store {
         if !self.takes_turn(interval).await? {
             return Ok(gone);
         }
-        let (now, steps) = (self.now(), Steps { at_once: AT_ONCE, rest });
+        let (now, steps) = (self.store.now(), Steps { at_once: AT_ONCE, rest });
         let mut traces = Traces::default();
         if let Some(age) = retention.people {
             gone.batches = self.purge_batches(now - age, steps).await?;
@@ -44,17 +44,17 @@ impl Store {
             self.purge_free_requests(now - age, steps).await?;
             self.drop_old_webhooks(age, steps).await?;
         }
-        // A file is written anew by hand only: nobody else could write meanwhile.
-        if self.is_postgres() && gone.reveals > 0 {
+        // A SQLite file is rewritten only by hand, since no other process can write meanwhile.
+        if self.store.is_postgres() && gone.reveals > 0 {
             self.scrub(traces).await?;
         }
         Ok(gone)
     }
 
-    /// Whether this worker is to look now: one of all workers does, once in each `interval`.
-    async fn takes_turn(&self, interval: Duration) -> Result<bool> {
-        let now = self.now();
-        let taken = self.db.write(move |conn| {
+    /// Returns whether this worker takes the turn: one of all workers does, once in each `interval`.
+    async fn takes_turn(self, interval: Duration) -> Result<bool> {
+        let now = self.store.now();
+        let taken = self.store.db.write(move |conn| {
             Box::pin(async move {
                 Ok(conn
                     .execute(
@@ -70,8 +70,9 @@ impl Store {
         Ok(taken.await? == 1)
     }
 
-    /// Bodies that were applied, or that can't be, of requests that wait for nothing any more. That they came stays in the log.
-    async fn drop_old_bodies(&self, age: Duration, steps: Steps) -> Result<i64> {
+    /// Deletes bodies that were applied or can't be applied, if their requests no longer wait for a result. The log still says
+    /// that they came.
+    async fn drop_old_bodies(self, age: Duration, steps: Steps) -> Result<i64> {
         self.forget_old(
             "SELECT i.id FROM webhook_inbox i
              WHERE i.id > $1 AND i.outcome IS NOT NULL AND i.body IS NOT NULL
@@ -81,22 +82,22 @@ impl Store {
                                AND (c.deadline_at IS NOT NULL OR c.state IN ('sending', 'accepted', 'unknown')))
              ORDER BY i.id LIMIT $3",
             |conn, ids, _| Box::pin(drop_bodies(conn, ids)),
-            self.now() - age,
+            self.store.now() - age,
             steps,
             &mut Traces::default(),
         )
         .await
     }
 
-    /// The log of webhooks of which no body is kept.
-    async fn drop_old_webhooks(&self, age: Duration, steps: Steps) -> Result<i64> {
+    /// Deletes log entries of webhooks whose bodies are no longer kept.
+    async fn drop_old_webhooks(self, age: Duration, steps: Steps) -> Result<i64> {
         self.forget_old(
             "SELECT i.id FROM webhook_inbox i
              WHERE i.id > $1 AND i.received_at < $2 AND i.outcome IS NOT NULL AND i.body IS NULL
                AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.call_id = i.call_id)
              ORDER BY i.id LIMIT $3",
             |conn, ids, _| Box::pin(drop_webhooks(conn, ids)),
-            self.now() - age,
+            self.store.now() - age,
             steps,
             &mut Traces::default(),
         )

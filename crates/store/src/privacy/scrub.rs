@@ -7,7 +7,7 @@ use db::{Conn, Scrubbed, Texts, Traces};
 
 use crate::error::Result;
 use crate::people::links;
-use crate::store::Store;
+use crate::privacy::Privacy;
 
 /// A table with columns by which people are looked up. The planner needs statistics of these columns, which hold some of
 /// their values; all other columns with personal data have no statistics (see `migrations/postgres`). Postgres keeps the old
@@ -43,29 +43,29 @@ const LOOKED_UP: [LookedUp; 3] = [
 /// How often statistics are taken at most.
 const TRIES: usize = 3;
 
-impl Store {
-    /// Looks for what stood in rows that are gone where a database may still have it, and removes it: from the log and the
-    /// unused parts of a SQLite file, which is written anew if need be, and from the statistics of Postgres.
+impl Privacy<'_> {
+    /// Looks for texts of deleted rows where the database may still hold them, and removes them: from the log and the unused
+    /// parts of a SQLite file, which is rewritten if necessary, and from the statistics of Postgres.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn scrub(&self, traces: Traces) -> Result<Scrubbed> {
+    pub async fn scrub(self, traces: Traces) -> Result<Scrubbed> {
         if traces.is_empty() {
             return Ok(Scrubbed::Clean);
         }
         let traces = Arc::new(traces);
-        match self.db.scrub_file(Arc::clone(&traces)).await? {
+        match self.store.db.scrub_file(Arc::clone(&traces)).await? {
             Some(scrubbed) => Ok(scrubbed),
             None => self.clean_statistics(&traces).await,
         }
     }
 
-    /// Takes the statistics anew until they hold nothing that is gone. A sample that autovacuum began before and wrote after
-    /// ours would bring it back.
-    async fn clean_statistics(&self, traces: &Traces) -> Result<Scrubbed> {
+    /// Takes the statistics again until they hold no deleted text. A sample that autovacuum began before ours and wrote after
+    /// ours would bring such a text back.
+    async fn clean_statistics(self, traces: &Traces) -> Result<Scrubbed> {
         for _ in 0..TRIES {
             self.refresh_samples().await?;
-            let mut conn = self.db.read().await?;
+            let mut conn = self.store.db.read().await?;
             if traces.texts().is_none() || !are_in_statistics(&mut conn, traces).await? {
                 return Ok(Scrubbed::Clean);
             }
@@ -73,10 +73,12 @@ impl Store {
         Ok(Scrubbed::InStatistics)
     }
 
-    /// Each table by itself, so that none is kept from others for longer than its own sample takes.
-    async fn refresh_samples(&self) -> Result<()> {
+    /// Takes the statistics of each table in its own transaction, so that no table is locked for longer than its own sample
+    /// takes.
+    async fn refresh_samples(self) -> Result<()> {
         for table in &LOOKED_UP {
-            self.db
+            self.store
+                .db
                 .write(move |conn| {
                     Box::pin(async move {
                         for statement in [table.if_empty, table.analyze, table.then] {

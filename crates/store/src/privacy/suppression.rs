@@ -14,9 +14,9 @@ use crate::people::links::evidence::persons_of;
 use crate::people::resolve::RevealIds;
 use crate::people::suppressed::{Entry, end_waiting, entry, insert, origins_of, remove};
 use crate::people::suppression_list::PURPOSE;
+use crate::privacy::Privacy;
 use crate::reveals::counters::Totals;
 use crate::settings::read_or_make;
-use crate::store::Store;
 
 /// Entries that go into one transaction.
 const AT_ONCE: usize = 5_000;
@@ -77,22 +77,23 @@ impl Suppression {
     }
 }
 
-impl Store {
+impl Privacy<'_> {
     /// Puts people and numbers on the list. Rows that wait for these people end; requests that are out are not affected.
     ///
     /// # Errors
-    /// The database can't be used. What was added until then stays on the list.
-    pub async fn suppress(&self, list: &[Suppression]) -> Result<Suppressed> {
+    /// The database can't be used. Entries added until then stay on the list.
+    pub async fn suppress(self, list: &[Suppression]) -> Result<Suppressed> {
         let entry = audit::Entry::of(Action::Suppress).details(format!("entries={}", list.len()));
-        self.audit(entry).await?;
-        let (mut all, now) = (Suppressed::default(), self.now());
-        let key = self.db.write(move |conn| Box::pin(key_of(conn, now))).await?;
+        self.store.audit().note(entry).await?;
+        let (mut all, now) = (Suppressed::default(), self.store.now());
+        let key = self.store.db.write(move |conn| Box::pin(key_of(conn, now))).await?;
         // In this order, a transaction writes to few pages of the list and few segments of its filter.
         let mut list = list.to_vec();
         list.sort_by_cached_key(|one| one.hash(&key));
         for some in list.chunks(AT_ONCE) {
             let some = some.to_vec();
             let done = self
+                .store
                 .db
                 .write(move |conn| Box::pin(async move { add(conn, &some, now).await }))
                 .await?;
@@ -105,14 +106,15 @@ impl Store {
     /// Takes people and numbers off the list. Rows that ended stay as they are.
     ///
     /// # Errors
-    /// The database can't be used. What was taken off until then is off the list.
-    pub async fn unsuppress(&self, list: &[Suppression]) -> Result<Unsuppressed> {
+    /// The database can't be used. Entries taken off until then are off the list.
+    pub async fn unsuppress(self, list: &[Suppression]) -> Result<Unsuppressed> {
         let entry = audit::Entry::of(Action::Unsuppress).details(format!("entries={}", list.len()));
-        self.audit(entry).await?;
-        let (mut all, now) = (Unsuppressed::default(), self.now());
+        self.store.audit().note(entry).await?;
+        let (mut all, now) = (Unsuppressed::default(), self.store.now());
         for some in list.chunks(AT_ONCE) {
             let some = some.to_vec();
             let done = self
+                .store
                 .db
                 .write(move |conn| Box::pin(async move { take_off(conn, &some, now).await }))
                 .await?;
@@ -126,8 +128,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn suppressions(&self) -> Result<Vec<SuppressionCount>> {
-        let mut conn = self.db.read().await?;
+    pub async fn suppressions(self) -> Result<Vec<SuppressionCount>> {
+        let mut conn = self.store.db.read().await?;
         Ok(conn
             .fetch_all(
                 "SELECT kind, entries, last_added_at FROM suppression_list ORDER BY kind",

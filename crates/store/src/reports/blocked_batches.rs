@@ -12,8 +12,8 @@ use crate::calls::claim::admission::anything_out;
 use crate::decode::{optional_credits, parse_provider};
 use crate::error::Result;
 use crate::gates::account::Account;
+use crate::reports::Reports;
 use crate::reports::blocked_reasons::{ShownGate, Why, ceiling, count, read_gates, shut_by};
-use crate::store::Store;
 
 /// A worker that was silent for this long is not counted any more.
 const WORKER_SILENCE_MS: i64 = 60_000;
@@ -31,13 +31,13 @@ record! {
     }
 }
 
-impl Store {
-    /// What holds unfinished batches up, by batch id, with the commands that help; a batch that nothing holds up is
-    /// not there.
+impl Reports<'_> {
+    /// Returns the reasons that hold unfinished batches up, by batch id, with the commands that help. A batch that nothing
+    /// holds up is left out.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn blocked_by(&self) -> Result<BTreeMap<String, Vec<String>>> {
+    pub async fn blocked_by(self) -> Result<BTreeMap<String, Vec<String>>> {
         let held = self.blocked_reasons().await?.into_iter();
         Ok(held.map(|(batch, lines)| (batch, lines.iter().map(Why::to_string).collect())).collect())
     }
@@ -46,9 +46,9 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn blocked_reasons(&self) -> Result<BTreeMap<String, Vec<Why>>> {
-        let now = self.now();
-        let mut conn = self.db.read().await?;
+    pub async fn blocked_reasons(self) -> Result<BTreeMap<String, Vec<Why>>> {
+        let now = self.store.now();
+        let mut conn = self.store.db.read().await?;
         let waiting: Vec<Waiting> = conn.fetch_all(
             "SELECT b.batch_id, b.priority, t.provider, t.queued, t.retrying, t.at_ceiling, t.max_credits
              FROM batches b JOIN batch_totals t ON t.batch_id = b.id

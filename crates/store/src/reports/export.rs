@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use crate::audit::{Action, Entry};
 use crate::decode::BatchRef;
 use crate::error::{Result, StoreError};
+use crate::reports::Reports;
 use crate::reports::export::page::{ExportPage, Rows};
 use crate::reports::export::people::People;
-use crate::store::Store;
 
 /// How many pages are read ahead of the caller.
 const AHEAD: usize = 2;
@@ -30,13 +30,13 @@ pub struct Columns {
     pub from_json_lines: bool,
 }
 
-impl Store {
+impl Reports<'_> {
     /// The caller's columns.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn columns(&self, batch: &BatchRef) -> Result<Columns> {
-        let mut conn = self.db.read().await?;
+    pub async fn columns(self, batch: &BatchRef) -> Result<Columns> {
+        let mut conn = self.store.db.read().await?;
         let found: Option<(Option<String>, Option<String>)> = conn
             .fetch_optional("SELECT header, keys FROM batches WHERE id = $1", &[&batch.id])
             .await?;
@@ -58,8 +58,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn form(&self, batch: &BatchRef) -> Result<Option<FileForm>> {
-        let mut conn = self.db.read().await?;
+    pub async fn form(self, batch: &BatchRef) -> Result<Option<FileForm>> {
+        let mut conn = self.store.db.read().await?;
         let found: Option<(Option<String>,)> =
             conn.fetch_optional("SELECT form FROM batches WHERE id = $1", &[&batch.id]).await?;
         let Some(text) = found.and_then(|(form,)| form) else { return Ok(None) };
@@ -75,10 +75,10 @@ impl Store {
     /// page are read, too, so that the database works on both. Some pages are read ahead of the caller. An error comes as
     /// the last page. The audit log gets its entry before the first page comes.
     #[must_use]
-    pub fn export_pages(&self, batch: BatchRef, most: usize) -> mpsc::Receiver<Result<ExportPage>> {
+    pub fn export_pages(self, batch: BatchRef, most: usize) -> mpsc::Receiver<Result<ExportPage>> {
         let (rows_sender, mut rows) = mpsc::channel(1);
         let (sender, pages) = mpsc::channel(AHEAD);
-        let (store, of) = (self.reading_much(), batch.clone());
+        let (store, of) = (self.store.reading_much(), batch.clone());
         tokio::spawn(async move {
             let mut after = Some(0);
             while let Some(from) = after {
@@ -89,10 +89,12 @@ impl Store {
                 }
             }
         });
-        let store = self.clone();
+        let store = self.store.clone();
         tokio::spawn(async move {
             let mut people = Arc::new(People::default());
-            if let Err(error) = store.audit(Entry::of(Action::Export).batch(batch.batch_id)).await {
+            if let Err(error) =
+                store.audit().note(Entry::of(Action::Export).batch(batch.batch_id)).await
+            {
                 let _ = sender.send(Err(error)).await;
                 return;
             }

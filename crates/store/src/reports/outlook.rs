@@ -5,7 +5,7 @@ use jobs::{Credits, OffReason, PerPerson, Price, Provider};
 use crate::error::Result;
 use crate::gates::account::Account;
 use crate::gates::gate::Gate;
-use crate::store::Store;
+use crate::reports::Reports;
 
 /// What the ledger knows of a provider before a batch asks it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,17 +24,17 @@ pub struct KnownOfProvider {
     pub lacks: Option<Option<OffReason>>,
 }
 
-impl Store {
-    /// What is known of a provider before a batch asks it; `price` is what the settings say of it.
+impl Reports<'_> {
+    /// Returns what is known of a provider before a batch asks it; `price` is what the settings say of its price.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn known_of_provider(
-        &self,
+        self,
         provider: Provider,
         price: PerPerson,
     ) -> Result<KnownOfProvider> {
-        let mut conn = self.db.read().await?;
+        let mut conn = self.store.db.read().await?;
         let gate = Gate::read(&mut conn, provider).await?;
         let so_far: Option<(i64, i64)> = conn
             .fetch_optional(
@@ -52,7 +52,7 @@ impl Store {
             people_answered,
             spent: Credits::from_thousandths(spent),
             balance: account.map(|account| account.left),
-            rate: gate.rate_limit.map(|limit| gate.rate(limit, self.now())),
+            rate: gate.rate_limit.map(|limit| gate.rate(limit, self.store.now())),
             lacks: told.then_some(gate.off_reason),
         })
     }

@@ -11,12 +11,12 @@ use jobs::Timestamp;
 
 use crate::decode::BatchRef;
 use crate::error::Result;
+use crate::reports::Reports;
 use crate::reports::counts::COUNTED;
 use crate::reports::overview::batches::{BatchOverview, read_batches};
 use crate::reports::overview::providers::{ProviderOverview, read_providers};
 use crate::results::inbox::Backlog;
 use crate::results::throughput::{Minute, read_minutes};
-use crate::store::Store;
 
 /// How far back throughput is shown.
 const HISTORY: Duration = Duration::from_secs(3600);
@@ -83,15 +83,15 @@ pub struct WorkerOverview {
     pub heartbeat_at: Timestamp,
 }
 
-impl Store {
-    /// Reads how everything stands. `most_batches` are listed, unfinished ones first.
+impl Reports<'_> {
+    /// Reads the overview. `most_batches` are listed, unfinished ones first.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn overview(&self, most_batches: usize) -> Result<Overview> {
-        let at = self.now();
-        let inbox = self.inbox_backlog().await?;
-        let mut conn = self.db.read().await?;
+    pub async fn overview(self, most_batches: usize) -> Result<Overview> {
+        let at = self.store.now();
+        let inbox = self.store.results().inbox_backlog().await?;
+        let mut conn = self.store.db.read().await?;
         let stamp: Option<(String,)> =
             conn.fetch_optional("SELECT value FROM settings WHERE name = 'stamp'", &[]).await?;
         let counted: Option<(i64, i64)> = conn.fetch_optional(
@@ -120,8 +120,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn batch_overview(&self, batch: &BatchRef) -> Result<Option<BatchOverview>> {
-        let mut conn = self.db.read().await?;
+    pub async fn batch_overview(self, batch: &BatchRef) -> Result<Option<BatchOverview>> {
+        let mut conn = self.store.db.read().await?;
         Ok(read_batches(&mut conn, Some(batch.id), 1).await?.pop())
     }
 }

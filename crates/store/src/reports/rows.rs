@@ -8,7 +8,7 @@ use jobs::{Credits, RevealState};
 
 use crate::decode::BatchRef;
 use crate::error::Result;
-use crate::store::Store;
+use crate::reports::Reports;
 
 /// The most rows that one query looks through: Postgres looks through all of them before it returns any.
 const WINDOW: i64 = 20_000;
@@ -90,21 +90,21 @@ pub fn is_displayed_state(state: &str) -> bool {
     }
 }
 
-impl Store {
-    /// Up to `most` rows after row `after`, of `state` if one is given. A state that few rows have
-    /// is looked for a moment, not to the end of a million rows.
+impl Reports<'_> {
+    /// Returns up to `most` rows after row `after`, of `state` if one is given. Rows of a rare state are looked for only a
+    /// moment, not to the end of a million rows.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn row_page(
-        &self,
+        self,
         batch: &BatchRef,
         after: i64,
         state: Option<&str>,
         most: usize,
     ) -> Result<RowPage> {
         let started = Instant::now();
-        let mut conn = self.db.read().await?;
+        let mut conn = self.store.db.read().await?;
         let last = last_row(&mut conn, batch).await?;
         let mut page = RowPage { rows: Vec::new(), next_after: None };
         let mut after = after.max(0);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::decode::{BatchRef, optional_credits, parse_provider};
 use crate::error::Result;
-use crate::store::Store;
+use crate::reports::Reports;
 
 /// Credits of a batch at one provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -48,16 +48,16 @@ record! {
     }
 }
 
-impl Store {
+impl Reports<'_> {
     /// What batches spent at each of their providers, by the batches' public ids.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn credits_by_provider(
-        &self,
+        self,
         batch: Option<&BatchRef>,
     ) -> Result<BTreeMap<String, BTreeMap<Provider, ProviderCredits>>> {
-        let mut conn = self.db.read().await?;
+        let mut conn = self.store.db.read().await?;
         let found: Vec<SpendRow> = conn.fetch_all(
             "SELECT b.id, b.batch_id, t.provider, t.credits_spent AS spent, t.credits_looked_up AS lookup,
                     t.credits_reserved + t.written_off AS reserved, t.max_credits
@@ -80,8 +80,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn balance_readings(&self) -> Result<Vec<Reading>> {
-        let mut conn = self.db.read().await?;
+    pub async fn balance_readings(self) -> Result<Vec<Reading>> {
+        let mut conn = self.store.db.read().await?;
         let found: Vec<ReadingRow> = conn.fetch_all(
             "SELECT id, provider, read_at, credits, ledger_spent, reserved FROM balance_readings ORDER BY id",
             &[],

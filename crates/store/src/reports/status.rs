@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::decode::{BatchRef, optional_credits, parse_batch_id, parse_provider};
 use crate::error::{Result, StoreError};
-use crate::store::Store;
+use crate::reports::Reports;
 
 /// How many candidates an ambiguous name lists.
 const MOST_CANDIDATES: usize = 5;
@@ -72,15 +72,15 @@ record! {
     }
 }
 
-impl Store {
+impl Reports<'_> {
     /// The batch that `text` means: by its id, the beginning of its id, or its name.
     ///
     /// # Errors
-    /// There is none, or more than one.
-    pub async fn find_batch(&self, text: &str) -> Result<BatchRef> {
+    /// There is no such batch, or more than one.
+    pub async fn find_batch(self, text: &str) -> Result<BatchRef> {
         let text = text.trim();
-        let mut conn = self.db.read().await?;
-        // An id names one batch whatever others are called; a name goes before the beginning of an id.
+        let mut conn = self.store.db.read().await?;
+        // An id names one batch, whatever other batches are called. A name goes before the beginning of an id.
         let by_id = candidates(&mut conn, text, "id").await?;
         let by_name =
             if by_id.is_empty() { candidates(&mut conn, text, "name").await? } else { by_id };
@@ -89,7 +89,7 @@ impl Store {
         match found.as_slice() {
             [] => Err(StoreError::NotFound(format!(
                 "there is no batch {text:?} in {}; enqueue status lists them",
-                self.place()
+                self.store.place()
             ))),
             [(id, batch_id)] => Ok(BatchRef { id: *id, batch_id: parse_batch_id(batch_id)? }),
             several => {
@@ -107,8 +107,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn batch_status(&self, batch: Option<&BatchRef>) -> Result<Vec<BatchStatus>> {
-        let mut conn = self.db.read().await?;
+    pub async fn batch_status(self, batch: Option<&BatchRef>) -> Result<Vec<BatchStatus>> {
+        let mut conn = self.store.db.read().await?;
         Ok(match batch {
             Some(batch) => {
                 conn.fetch_all(
@@ -131,8 +131,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn provider_status(&self) -> Result<Vec<ProviderStatus>> {
-        let mut conn = self.db.read().await?;
+    pub async fn provider_status(self) -> Result<Vec<ProviderStatus>> {
+        let mut conn = self.store.db.read().await?;
         Ok(conn
             .fetch_all(
                 "SELECT provider, gate, gate_reason, gate_until, in_flight, requests_today, rate,
@@ -147,8 +147,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn batch_providers(&self, batch: &BatchRef) -> Result<Vec<Provider>> {
-        let mut conn = self.db.read().await?;
+    pub async fn batch_providers(self, batch: &BatchRef) -> Result<Vec<Provider>> {
+        let mut conn = self.store.db.read().await?;
         let found: Vec<(String,)> = conn
             .fetch_all(
                 "SELECT provider FROM batch_totals WHERE batch_id = $1 ORDER BY provider DESC",

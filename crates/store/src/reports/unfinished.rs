@@ -7,8 +7,8 @@ use jobs::{Credits, Provider};
 
 use crate::decode::parse_provider;
 use crate::error::Result;
+use crate::reports::Reports;
 use crate::reports::blocked_reasons::{ShownGate, Why, ceiling, count, needs_somebody, read_gates};
-use crate::store::Store;
 
 /// The work that is left in all published batches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,13 +32,13 @@ struct Open {
     cancelled: bool,
 }
 
-impl Store {
-    /// What is left, from the kept counts: cheap enough to ask after every call.
+impl Reports<'_> {
+    /// Reads the work that is left, from the kept counts: cheap enough to do after every call.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn unfinished(&self) -> Result<Unfinished> {
-        let mut conn = self.db.read().await?;
+    pub async fn unfinished(self) -> Result<Unfinished> {
+        let mut conn = self.store.db.read().await?;
         let open = read_open(&mut conn).await?;
         let unfinished = open.iter().map(|o| o.queued + o.on_the_way + o.retrying).sum();
         if unfinished == 0 {

@@ -16,9 +16,9 @@ use jobs::{Provider, Timestamp};
 
 use crate::error::{Result, StoreError};
 use crate::gates::unread_webhooks::body_is_unread;
+use crate::results::Results;
 use crate::results::inbox::new_webhook::{NewWebhook, Received};
 use crate::results::inbox::once::{Arrival, Came, told_apart};
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// How long a webhook that could not be applied waits for the next try; twice as long each time.
@@ -76,21 +76,21 @@ pub struct PutOff {
 
 type StoredRow = (i64, i64, String, String, Option<Vec<u8>>);
 
-impl Store {
+impl Results<'_> {
     /// Stores a webhook; durable when this returns. If the caller stops waiting and drops the webhook, it is not stored,
     /// unless its transaction has begun.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn store_webhook(&self, webhook: impl Into<Arc<NewWebhook>>) -> Result<()> {
+    pub async fn store_webhook(self, webhook: impl Into<Arc<NewWebhook>>) -> Result<()> {
         let webhook = webhook.into();
-        let came = Received::new(&webhook, self.now());
-        if self.is_postgres() {
-            return self.batchers.write(came).await;
+        let came = Received::new(&webhook, self.store.now());
+        if self.store.is_postgres() {
+            return self.store.batchers.write(came).await;
         }
-        // SQLite's one writer groups them anyway; a group of their own would have the next ones wait for two
-        // commits, and for what is written between.
-        self.db.write_statement(move |conn| store_all(conn, vec![came])).await.map(|_| ())
+        // SQLite has one writer, which groups webhooks anyway. With groups of their own, the next webhooks would wait for
+        // two commits and for the writes between them.
+        self.store.db.write_statement(move |conn| store_all(conn, vec![came])).await.map(|_| ())
     }
 
     /// Returns the oldest webhooks that wait to be applied and were not put off: at most `most`, and about `most_bytes`.
@@ -98,12 +98,12 @@ impl Store {
     /// # Errors
     /// The database can't be used.
     pub async fn pending_webhooks(
-        &self,
+        self,
         most: usize,
         most_bytes: i64,
     ) -> Result<Vec<StoredWebhook>> {
-        let now = self.now();
-        let mut conn = self.db.read().await?;
+        let now = self.store.now();
+        let mut conn = self.store.db.read().await?;
         let sizes: Vec<(i64, i64)> = conn
             .fetch_all(
                 "SELECT id, bytes FROM webhook_inbox
@@ -134,9 +134,10 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn mark_malformed(&self, id: i64) -> Result<()> {
-        let now = self.now();
-        self.db
+    pub async fn mark_malformed(self, id: i64) -> Result<()> {
+        let now = self.store.now();
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     conn.execute(
@@ -156,9 +157,9 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn put_off_webhook(&self, id: i64) -> Result<Option<PutOff>> {
-        let now = self.now();
-        self.db.write(move |conn| {
+    pub async fn put_off_webhook(self, id: i64) -> Result<Option<PutOff>> {
+        let now = self.store.now();
+        self.store.db.write(move |conn| {
             Box::pin(async move {
                 let before: Option<(i64,)> = conn.fetch_optional(
                     "SELECT failures FROM webhook_inbox WHERE id = $1 AND outcome IS NULL FOR UPDATE",
@@ -184,9 +185,9 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn next_webhook(&self) -> Result<NextWebhook> {
-        let now = self.now();
-        let mut conn = self.db.read().await?;
+    pub async fn next_webhook(self) -> Result<NextWebhook> {
+        let now = self.store.now();
+        let mut conn = self.store.db.read().await?;
         let first: Option<(i64,)> = conn
             .fetch_optional(
                 "SELECT id FROM webhook_inbox
@@ -207,8 +208,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn inbox_backlog(&self) -> Result<Backlog> {
-        let mut conn = self.db.read().await?;
+    pub async fn inbox_backlog(self) -> Result<Backlog> {
+        let mut conn = self.store.db.read().await?;
         let found: Option<(i64, Option<i64>, i64, Option<i64>)> = conn
             .fetch_optional(
                 "SELECT COUNT(*), MIN(received_at), COUNT(retry_at), MIN(retry_at)

@@ -23,6 +23,7 @@ use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
 use crate::people::resolve::RevealIds;
+use crate::results::Results;
 use crate::results::last_poll::wait_no_longer;
 use crate::results::settle::aliases::learn_aliases;
 use crate::results::settle::delivery::{Applied, Delivery};
@@ -37,17 +38,17 @@ use crate::reveals::charge::display_charges_again;
 use crate::reveals::counters::Totals;
 use crate::reveals::transition::give_way;
 use crate::reveals::waterfall::waits;
-use crate::store::Store;
 use crate::topic::Topic;
 
-impl Store {
-    /// Applies deliveries; returns what came of each, in their order.
+impl Results<'_> {
+    /// Applies deliveries; returns the outcome of each, in their order.
     ///
     /// # Errors
     /// The database can't be used; nothing was applied then.
-    pub async fn settle(&self, deliveries: Vec<Delivery>, policy: &Policy) -> Result<Vec<Applied>> {
-        let (now, policy) = (self.now(), policy.clone());
-        self.db
+    pub async fn settle(self, deliveries: Vec<Delivery>, policy: &Policy) -> Result<Vec<Applied>> {
+        let (now, policy) = (self.store.now(), policy.clone());
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     let mut totals = Totals::default();

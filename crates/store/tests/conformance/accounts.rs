@@ -17,13 +17,13 @@ on_both!(
 
 async fn asked(b: &Bench) -> ClaimedBalance {
     b.database.run("UPDATE provider_gates SET balance_due_at = 0").await;
-    b.store.claim_balance(Ocean, FAST).await.unwrap().0.expect("a balance is due")
+    b.store.gates().claim_balance(Ocean, FAST).await.unwrap().0.expect("a balance is due")
 }
 
 async fn answered(b: &Bench, asked: ClaimedBalance, credits: i64) {
     let balance = Balance { credits: Credits::whole(credits), tariff: None, daily: None };
     let price = PerPerson::Fixed(Credits::whole(1));
-    b.store.record_balance(asked, Ok(balance), None, price, &b.policy).await.unwrap();
+    b.store.gates().record_balance(asked, Ok(balance), None, price, &b.policy).await.unwrap();
     b.check("a balance").await;
 }
 
@@ -60,10 +60,10 @@ async fn purged_batches_make_no_account_fuller(b: &Bench) {
     b.advance(20 * HOUR).await;
     read(b, 100).await;
     b.advance(10 * HOUR).await;
-    assert_eq!(b.store.purge(24 * HOUR).await.unwrap().purged.batches, 1);
+    assert_eq!(b.store.privacy().purge(24 * HOUR).await.unwrap().purged.batches, 1);
     assert_eq!(left(b).await, 100);
     read(b, 100).await;
-    let days = by_day(&b.store.balance_readings().await.unwrap());
+    let days = by_day(&b.store.reports().balance_readings().await.unwrap());
     assert!(!days.is_empty());
     assert!(days.iter().all(|day| day.unexplained == Credits::ZERO), "it is still spent: {days:?}");
 }
@@ -72,7 +72,7 @@ async fn what_the_ledger_does_not_know_is_unexplained(b: &Bench) {
     read(b, 100).await;
     find_two(b, 1).await;
     read(b, 91).await;
-    let days = by_day(&b.store.balance_readings().await.unwrap());
+    let days = by_day(&b.store.reports().balance_readings().await.unwrap());
     let [day] = &days[..] else { panic!("one day, one provider: {days:?}") };
     assert_eq!((day.ledger, day.account), (Credits::whole(2), Credits::whole(9)));
     assert_eq!((day.unexplained, day.reserved), (Credits::whole(7), Credits::ZERO));

@@ -27,7 +27,7 @@ async fn out(b: &Bench, people: u32) -> (i64, ClaimedCall) {
 async fn came(b: &Bench, call: &ClaimedCall, body: &[u8], malformed: bool) {
     let call_id = call.call_id.to_string();
     let webhook = NewWebhook { provider: Ocean, call_id, body: body.to_vec(), malformed };
-    b.store.store_webhook(webhook).await.unwrap();
+    b.store.results().store_webhook(webhook).await.unwrap();
 }
 
 /// Counts of kept bodies, of log entries, and of webhooks that wait to be applied.
@@ -60,16 +60,16 @@ async fn one_that_can_be_read_now_is_applied(b: &Bench) {
     // After an upgrade the same webhook comes once more.
     came(b, &call, b"new words", false).await;
     assert_eq!(inbox(b).await, [1, 2, 1]);
-    let stored = b.store.pending_webhooks(10, 1 << 20).await.unwrap().remove(0);
+    let stored = b.store.results().pending_webhooks(10, 1 << 20).await.unwrap().remove(0);
     let results = vec![found("o1")];
     let delivery =
         Delivery { inbox: Some(stored.id), call_id: stored.call_id, results, credits_used: None };
-    b.store.settle(vec![delivery], &b.policy).await.unwrap();
+    b.store.results().settle(vec![delivery], &b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["found"]);
 }
 
 async fn reception(b: &Bench, call: &ClaimedCall, bytes: usize) -> Reception {
-    b.store.reception(&call.call_id.to_string(), bytes).await.unwrap()
+    b.store.results().reception(&call.call_id.to_string(), bytes).await.unwrap()
 }
 
 async fn an_address_takes_so_many_bodies(b: &Bench) {
@@ -90,7 +90,7 @@ async fn an_address_ends_a_while_after_its_results(b: &Bench) {
     let (batch, call) = out(b, 2).await;
     b.webhook(&call, vec![found("o1")]).await;
     b.advance(30 * 24 * HOUR).await;
-    b.store.sweep_overdue(&b.policy).await.unwrap();
+    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["found", "expired"]);
     assert_eq!(reception(b, &call, 1).await, Reception::Open, "its result is paid for");
     b.webhook(&call, vec![not_found("o2")]).await;
@@ -115,8 +115,8 @@ async fn a_final_result_is_corrected_by_a_real_number_only(b: &Bench) {
 
 async fn the_secret_is_replaced_in_the_audit_log(b: &Bench) {
     let actor = store::Actor::new(store::Origin::Enqueue, "ada", None);
-    b.store.acting_as(actor).rotate_webhook_secret().await.unwrap();
+    b.store.acting_as(actor).settings().rotate_webhook_secret().await.unwrap();
     let entry: (String, String) = b.database.one("SELECT action, details FROM audit_log").await;
     assert_eq!(entry, ("rotate".to_owned(), "webhook-secret".to_owned()));
-    assert_eq!(b.store.webhook_secrets().await.unwrap().len(), 2);
+    assert_eq!(b.store.settings().webhook_secrets().await.unwrap().len(), 2);
 }

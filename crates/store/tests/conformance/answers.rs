@@ -57,7 +57,7 @@ async fn closed_for(b: &Bench, reason: &str) -> Option<Duration> {
 async fn what_was_never_sent_goes_back(b: &Bench) {
     let batch = b.submit(&oceans(1..=2)).await;
     let call = b.claim_one(Ocean).await;
-    b.store.give_back(call, "suspended".into()).await.unwrap();
+    b.store.calls().give_back(call, "suspended".into()).await.unwrap();
     b.check("given back").await;
     assert_eq!(b.states(batch).await, ["queued"; 2]);
     assert_eq!(b.shown(batch).await[0].attempts, 0);
@@ -67,8 +67,8 @@ async fn what_was_never_sent_goes_back(b: &Bench) {
 async fn what_was_given_back_twice_is_lost(b: &Bench) {
     b.submit(&oceans(1..=1)).await;
     let call = b.claim_one(Ocean).await;
-    b.store.give_back(call.clone(), "suspended".into()).await.unwrap();
-    let again = b.store.give_back(call.clone(), "suspended".into()).await;
+    b.store.calls().give_back(call.clone(), "suspended".into()).await.unwrap();
+    let again = b.store.calls().give_back(call.clone(), "suspended".into()).await;
     assert!(matches!(again, Err(StoreError::Lost { .. })));
     b.accept(&call).await;
     b.check("answered after all").await;
@@ -81,7 +81,7 @@ async fn an_unknown_outcome_waits_like_an_accepted_one(b: &Bench) {
     b.check("unknown").await;
     assert_eq!(b.states(batch).await, ["awaiting"; 2]);
     b.advance(23 * HOUR).await;
-    b.store.sweep_overdue(&b.policy).await.unwrap();
+    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
     assert!(b.claim(Ocean).await.is_empty());
     b.webhook(&call, vec![found("o1"), found("o2")]).await;
     assert_eq!(b.states(batch).await, ["found"; 2]);
@@ -135,7 +135,7 @@ async fn a_day_named_by_a_429_is_sat_out(b: &Bench) {
     b.refuse(&b.claim_one(Ocean).await, 429, refusal).await;
     assert_eq!(closed_for(b, "rate_limited").await, Some(24 * HOUR));
     assert!(gate(b, Ocean).await.2, "polls and balances wait, too");
-    assert!(b.store.claim_balance(Ocean, 1e6).await.unwrap().0.is_none());
+    assert!(b.store.gates().claim_balance(Ocean, 1e6).await.unwrap().0.is_none());
     assert_eq!(b.states(batch).await, ["retrying"; 4]);
     b.advance(24 * HOUR).await;
     assert_eq!(b.claim_one(Ocean).await.people.len(), 4);
@@ -173,12 +173,12 @@ async fn a_429_slows_down_and_recovers(b: &Bench) {
     b.advance(SECOND).await;
     // A call is claimed up to 20 ms before it leaves.
     b.accept(&b.claim_as(ask.clone()).await.remove(0)).await;
-    let slow = b.store.claim_reveals(ask.clone()).await.unwrap();
+    let slow = b.store.calls().claim_reveals(ask.clone()).await.unwrap();
     let wait = slow.again_at.unwrap().since(b.store.now());
     assert_eq!(wait, Duration::from_millis(32), "one in 19.4 a second");
     b.advance(10 * MINUTE).await;
     b.claim_as(ask.clone()).await;
-    let fast = b.store.claim_reveals(ask).await.unwrap();
+    let fast = b.store.calls().claim_reveals(ask).await.unwrap();
     assert_eq!(fast.again_at.unwrap().since(b.store.now()), Duration::from_millis(31));
 }
 
@@ -188,13 +188,13 @@ async fn a_call_waits_for_its_turn_and_not_past_a_429(b: &Bench) {
     let calls = b.claim_as(ask).await;
     let apart = calls[2].send_slot.duration_since(calls[0].send_slot);
     assert_eq!(apart, 2 * Duration::from_millis(10));
-    assert!(b.store.may_leave(&calls[2]).await.unwrap());
+    assert!(b.store.calls().may_leave(&calls[2]).await.unwrap());
     b.refuse(&calls[0], 429, Refusal::RateLimited { retry_after: Some(SECOND) }).await;
-    assert!(!b.store.may_leave(&calls[2]).await.unwrap());
+    assert!(!b.store.calls().may_leave(&calls[2]).await.unwrap());
     b.advance(SECOND).await;
     let probe = b.claim_one(Ocean).await;
-    assert!(b.store.may_leave(&probe).await.unwrap());
-    assert!(!b.store.may_leave(&calls[2]).await.unwrap());
+    assert!(b.store.calls().may_leave(&probe).await.unwrap());
+    assert!(!b.store.calls().may_leave(&calls[2]).await.unwrap());
 }
 
 async fn a_refused_key_stops_the_provider(b: &Bench) {
@@ -262,7 +262,7 @@ async fn after_a_broken_answer_little_is_at_risk(b: &Bench) {
 
 async fn undocumented(b: &Bench, call: &store::ClaimedCall) {
     let answer = crate::harness::answer(call, 200);
-    b.store.answer_undocumented(answer, None, "HTTP 200".into(), &b.policy).await.unwrap();
+    b.store.calls().answer_undocumented(answer, None, "HTTP 200".into(), &b.policy).await.unwrap();
     b.check("an undocumented answer").await;
 }
 
@@ -280,7 +280,11 @@ async fn an_undocumented_answer_may_be_an_acceptance_and_the_next_one_waits(b: &
     let second = b.claim_as(ask).await.remove(0);
     undocumented(b, &second).await;
     b.advance(HOUR).await;
-    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 0, "never sent again");
+    assert_eq!(
+        b.store.calls().sweep_overdue(&policy).await.unwrap().repeated,
+        0,
+        "never sent again"
+    );
     assert!(b.claim(Ocean).await.is_empty());
 }
 
@@ -288,16 +292,16 @@ async fn a_pause_that_ends_opens_no_closed_gate(b: &Bench) {
     b.submit(&oceans(1..=4)).await;
     let day = Refusal::RateLimited { retry_after: Some(24 * HOUR) };
     b.refuse(&b.claim_one(Ocean).await, 429, day).await;
-    b.store.pause(Ocean).await.unwrap();
-    let resumed = b.store.resume(Ocean).await.unwrap();
+    b.store.gates().pause(Ocean).await.unwrap();
+    let resumed = b.store.gates().resume(Ocean).await.unwrap();
     assert_eq!((resumed.was_paused, resumed.done), (true, jobs::gate::Resume::Unpause));
     assert_eq!(closed_for(b, "rate_limited").await, Some(24 * HOUR));
-    // Said once more, it is meant: one request is tried.
-    assert_eq!(b.store.resume(Ocean).await.unwrap().done, jobs::gate::Resume::TryNow);
+    // A second resume overrides the rate limit: one request is tried.
+    assert_eq!(b.store.gates().resume(Ocean).await.unwrap().done, jobs::gate::Resume::TryNow);
     let probe = b.claim_one(Ocean).await;
     assert!(b.claim(Ocean).await.is_empty());
     b.accept(&probe).await;
-    assert_eq!(b.store.resume(Ocean).await.unwrap().done, jobs::gate::Resume::Nothing);
+    assert_eq!(b.store.gates().resume(Ocean).await.unwrap().done, jobs::gate::Resume::Nothing);
 }
 
 async fn a_busy_provider_names_its_time(b: &Bench) {
@@ -313,7 +317,7 @@ async fn an_answer_after_the_worker_was_given_up_still_counts(b: &Bench) {
     let batch = b.submit(&[clodura("c1")]).await;
     let call = b.claim_one(Clodura).await;
     b.clock.advance(MINUTE);
-    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().taken_over, 1);
+    assert_eq!(b.store.calls().sweep_overdue(&b.policy).await.unwrap().taken_over, 1);
     b.check("taken over").await;
     b.accept_with(&call, Some("t1")).await;
     b.check("accepted after all").await;
@@ -338,7 +342,7 @@ async fn a_probe_that_was_not_sent_is_tried_again(b: &Bench) {
     b.submit(&oceans(1..=3)).await;
     b.refuse(&b.claim_one(Ocean).await, 402, Refusal::CreditsPending).await;
     b.advance(MINUTE).await;
-    b.store.give_back(b.claim_one(Ocean).await, "suspended".into()).await.unwrap();
+    b.store.calls().give_back(b.claim_one(Ocean).await, "suspended".into()).await.unwrap();
     b.check("given back").await;
     assert_eq!(b.claim_one(Ocean).await.people.len(), 1);
 }

@@ -28,15 +28,16 @@ on_both!(
 );
 
 async fn due(b: &Bench) -> Option<Duration> {
-    let (claimed, at) = b.store.claim_balance(Ocean, FAST).await.unwrap();
+    let (claimed, at) = b.store.gates().claim_balance(Ocean, FAST).await.unwrap();
     assert!(claimed.is_none(), "a balance is due");
     at.map(|at| at.since(b.store.now()))
 }
 
 async fn record(b: &Bench, result: Result<Balance, FreeRequestFailure>) {
-    let (claimed, _) = b.store.claim_balance(Ocean, FAST).await.unwrap();
+    let (claimed, _) = b.store.gates().claim_balance(Ocean, FAST).await.unwrap();
     let claimed = claimed.expect("a balance is due");
     b.store
+        .gates()
         .record_balance(claimed, result, None, PerPerson::Fixed(Credits::whole(1)), &b.policy)
         .await
         .unwrap();
@@ -58,7 +59,7 @@ fn closed(reason: &str) -> (String, Option<String>) {
 async fn asked_once_at_the_start(b: &Bench) {
     read(b, 100).await;
     assert_eq!(due(b).await, Some(HOUR), "from then on once an hour");
-    assert!(b.store.claim_balance(Clodura, FAST).await.unwrap().0.is_some());
+    assert!(b.store.gates().claim_balance(Clodura, FAST).await.unwrap().0.is_some());
     let left = "SELECT CAST(credits_left AS BIGINT) FROM provider_status WHERE provider = 'ocean'";
     assert_eq!(b.database.number(left).await, 100);
     let log = "SELECT COUNT(*) FROM call_log WHERE kind = 'balance'";
@@ -98,7 +99,7 @@ async fn a_402_in_spite_of_credits_is_not_tried_over_and_over(b: &Bench) {
     b.submit(&oceans(1..=3)).await;
     let mut requests = 0;
     for _ in 0..60 {
-        if b.store.claim_balance(Ocean, FAST).await.unwrap().0.is_some() {
+        if b.store.gates().claim_balance(Ocean, FAST).await.unwrap().0.is_some() {
             b.database.run("UPDATE provider_gates SET balance_due_at = 0").await;
             read(b, 100).await;
             requests += 1;
@@ -228,7 +229,7 @@ async fn a_balance_request_may_be_limited(b: &Bench) {
 }
 
 async fn a_lost_request_is_made_again(b: &Bench) {
-    assert!(b.store.claim_balance(Ocean, FAST).await.unwrap().0.is_some());
+    assert!(b.store.gates().claim_balance(Ocean, FAST).await.unwrap().0.is_some());
     assert_eq!(due(b).await, Some(MINUTE));
     b.advance(MINUTE).await;
     read(b, 5).await;
@@ -242,7 +243,7 @@ async fn a_short_day_is_spared(b: &Bench) {
     b.advance(HOUR / 10).await;
     assert_eq!(b.claim_one(Ocean).await.people.len(), 3);
     b.submit(&oceans(4..=6)).await;
-    let claims = b.store.claim_reveals(b.ask(Ocean)).await.unwrap();
+    let claims = b.store.calls().claim_reveals(b.ask(Ocean)).await.unwrap();
     assert!(claims.calls.is_empty() && claims.again_at > Some(b.store.now()));
     b.submit(&oceans(7..=600)).await;
     assert_eq!(b.claim(Ocean).await[0].people.len(), 500, "a full call goes at once");

@@ -82,10 +82,10 @@ async fn a_waterfall_goes_on_to_the_second_provider(b: &Bench) {
 
 async fn entries_of_the_audit_log_stay_as_they_are(b: &Bench) {
     let actor = Actor::new(Origin::Enqueue, "ada", None);
-    b.store.acting_as(actor).pause(Ocean).await.unwrap();
+    b.store.acting_as(actor).gates().pause(Ocean).await.unwrap();
     for change in ["UPDATE audit_entries SET actor = 'eve'", "DELETE FROM audit_entries"] {
         let refused = b.database.refused(change).await;
         assert!(refused.contains("append-only"), "{change}: {refused}");
     }
-    assert_eq!(b.store.audit_log(None, 9).await.unwrap().len(), 1);
+    assert_eq!(b.store.audit().entries(None, 9).await.unwrap().len(), 1);
 }

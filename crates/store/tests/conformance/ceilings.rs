@@ -52,7 +52,7 @@ async fn a_ceiling_is_never_passed_by_workers_at_once(b: &Bench) {
             barrier.wait().await;
             let mut claimed = 0;
             for _ in 0..6 {
-                let claims = store.claim_reveals(ask.clone()).await.unwrap();
+                let claims = store.calls().claim_reveals(ask.clone()).await.unwrap();
                 claimed += claims.calls.iter().map(|call| call.people.len()).sum::<usize>();
             }
             claimed
@@ -135,11 +135,12 @@ async fn somebody_retrying_is_taken_over_too(b: &Bench) {
 
 async fn read_balance(b: &Bench, provider: jobs::Provider, credits: i64, tariff: Option<Tariff>) {
     b.database.run("UPDATE provider_gates SET balance_due_at = 0").await;
-    let (claimed, _) = b.store.claim_balance(provider, 1e6).await.unwrap();
+    let (claimed, _) = b.store.gates().claim_balance(provider, 1e6).await.unwrap();
     let balance = Balance { credits: Credits::whole(credits), tariff, daily: None };
     let price =
         if provider == Ocean { PerPerson::Fixed(Credits::whole(1)) } else { PerPerson::Auto };
     b.store
+        .gates()
         .record_balance(claimed.unwrap(), Ok(balance), Some(200), price, &b.policy)
         .await
         .unwrap();
@@ -149,18 +150,30 @@ async fn groups_asked_apart_that_can_t_be_paid_hold_up_nobody(b: &Bench) {
     let poor = b.submit(&oceans(1..=8)).await;
     b.refuse_request(&b.claim_one(Ocean).await).await;
     let poor = b.batch_ref(poor).await;
-    b.store.set_ceilings(&poor, &[(Ocean, Some(Credits::whole(0)))].into()).await.unwrap();
+    b.store
+        .batches()
+        .set_ceilings(&poor, &[(Ocean, Some(Credits::whole(0)))].into())
+        .await
+        .unwrap();
     b.submit(&oceans(11..=18)).await;
     b.refuse_request(&b.claim_one(Ocean).await).await;
     let one = ClaimReveals { calls: 1, ..b.ask(Ocean) };
     for half in [["ocean:o11", "ocean:o14"], ["ocean:o15", "ocean:o18"]] {
-        b.store.set_ceilings(&poor, &[(Ocean, Some(Credits::whole(0)))].into()).await.unwrap();
+        b.store
+            .batches()
+            .set_ceilings(&poor, &[(Ocean, Some(Credits::whole(0)))].into())
+            .await
+            .unwrap();
         let call = b.claim_as(one.clone()).await.pop().expect("those who can be paid for");
         assert_eq!([&*call.people[0], &*call.people[3]], half);
         b.check("a half is out").await;
     }
     assert!(b.claim_as(one.clone()).await.is_empty());
-    b.store.set_ceilings(&poor, &[(Ocean, Some(Credits::whole(8)))].into()).await.unwrap();
+    b.store
+        .batches()
+        .set_ceilings(&poor, &[(Ocean, Some(Credits::whole(8)))].into())
+        .await
+        .unwrap();
     assert_eq!(b.claim(Ocean).await.len(), 2);
 }
 
@@ -173,7 +186,7 @@ async fn no_more_than_the_account_holds(b: &Bench) {
     b.accept(&call).await;
     b.webhook(&call, vec![found("o1"), not_found("o2"), not_found("o3")]).await;
     assert_eq!(b.claim_one(Ocean).await.people.len(), 2);
-    let (due, at) = b.store.claim_balance(Ocean, 1e6).await.unwrap();
+    let (due, at) = b.store.gates().claim_balance(Ocean, 1e6).await.unwrap();
     assert!(due.is_some() || at.is_some(), "too little for the next: the account is asked");
 }
 
@@ -202,7 +215,7 @@ async fn fractions_are_shown_as_plain_numbers(b: &Bench) {
     let spend = "SELECT CAST(credits_spent AS TEXT), CAST(max_credits AS TEXT) FROM batch_spend";
     let shown: (String, String) = b.database.one(spend).await;
     assert_eq!(shown, ("10".to_owned(), "4368.8".to_owned()));
-    let status = b.store.batch_status(Some(&b.batch_ref(batch).await)).await.unwrap();
+    let status = b.store.reports().batch_status(Some(&b.batch_ref(batch).await)).await.unwrap();
     assert_eq!(status[0].credits_spent, Credits::whole(10));
 }
 

@@ -79,9 +79,9 @@ async fn the_rate_spaces_calls(b: &Bench) {
     b.submit(&oceans(1..=9)).await;
     let slow = ClaimReveals { people: 1, rate: 2.0, ..b.ask(Ocean) };
     for _ in 0..3 {
-        let claims = b.store.claim_reveals(slow.clone()).await.unwrap();
+        let claims = b.store.calls().claim_reveals(slow.clone()).await.unwrap();
         assert_eq!(claims.calls.len(), 1);
-        let paced = b.store.claim_reveals(slow.clone()).await.unwrap();
+        let paced = b.store.calls().claim_reveals(slow.clone()).await.unwrap();
         assert!(paced.calls.is_empty() && paced.paced);
         let wait = paced.again_at.unwrap().since(b.store.now());
         // The first call leaves at once; each call may be claimed 20 ms before it leaves.
@@ -98,9 +98,9 @@ async fn polls_and_reveals_share_the_rate(b: &Bench) {
     b.advance(b.policy.webhook_grace).await;
     let reveal = b.claim_as(ask.clone()).await;
     assert_eq!(reveal.len(), 1);
-    assert!(b.store.claim_polls(Clodura, 5, 10.0).await.unwrap().polls.is_empty());
+    assert!(b.store.calls().claim_polls(Clodura, 5, 10.0).await.unwrap().polls.is_empty());
     b.advance(Duration::from_millis(101)).await;
-    assert_eq!(b.store.claim_polls(Clodura, 5, 10.0).await.unwrap().polls.len(), 1);
+    assert_eq!(b.store.calls().claim_polls(Clodura, 5, 10.0).await.unwrap().polls.len(), 1);
     assert!(b.claim_as(ask).await.is_empty());
 }
 
@@ -119,7 +119,7 @@ async fn workers_at_once_never_claim_the_same(b: &Bench) {
             let mut people = Vec::new();
             barrier.wait().await;
             for _ in 0..5 {
-                let claims = store.claim_reveals(ask.clone()).await.unwrap();
+                let claims = store.calls().claim_reveals(ask.clone()).await.unwrap();
                 people.extend(claims.calls.into_iter().flat_map(|call| call.people));
             }
             people
@@ -155,9 +155,9 @@ async fn a_silent_webhook_url_is_doubted(b: &Bench) {
     b.webhook(&canary, vec![found("o1")]).await;
     b.accept(&b.claim_as(ask.clone()).await.remove(0)).await;
     b.advance(HOUR + SECOND).await;
-    assert!(b.store.sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
-    assert!(!b.store.sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
-    // What was lost before is not waited for: a small request asks anew.
+    assert!(b.store.calls().sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
+    assert!(!b.store.calls().sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
+    // The claim doesn't wait for lost webhooks: a new small request asks for a proof.
     let calls = b.claim_as(ask.clone()).await;
     assert_eq!(calls.iter().map(|c| c.people.len()).collect::<Vec<_>>(), [10]);
     assert!(b.claim_as(ask.clone()).await.is_empty(), "one at a time");
@@ -180,7 +180,7 @@ async fn one_lost_webhook_is_no_reason_to_doubt(b: &Bench) {
     b.advance(MINUTE).await;
     b.webhook(&third, vec![found("o21")]).await;
     b.advance(3 * HOUR).await;
-    assert!(!b.store.sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
+    assert!(!b.store.calls().sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
     b.submit(&oceans(31..=60)).await;
     assert_eq!(b.claim_as(ClaimReveals { people: 30, ..ask }).await[0].people.len(), 30);
 }
@@ -188,7 +188,7 @@ async fn one_lost_webhook_is_no_reason_to_doubt(b: &Bench) {
 async fn a_paused_provider_is_left_alone(b: &Bench) {
     let batch = b.submit(&oceans(1..=4)).await;
     b.database.run("UPDATE provider_gates SET paused = 1 WHERE provider = 'ocean'").await;
-    let claims = b.store.claim_reveals(b.ask(Ocean)).await.unwrap();
+    let claims = b.store.calls().claim_reveals(b.ask(Ocean)).await.unwrap();
     assert!(claims.calls.is_empty() && claims.again_at.is_none());
     assert_eq!(b.states(batch).await, ["held"; 4]);
 }
@@ -234,7 +234,7 @@ async fn a_batch_published_first_is_not_held_up_by_one_that_loads(b: &Bench) {
     b.load(&second, &oceans(2..=3)).await;
     b.publish(&first).await;
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1", "ocean:o2"]);
-    b.store.abandon(&second).await.unwrap();
+    b.store.batches().abandon(&second).await.unwrap();
 }
 
 async fn a_submit_that_died_keeps_nobody_from_a_batch_at_its_ceiling(b: &Bench) {
@@ -247,7 +247,7 @@ async fn a_submit_that_died_keeps_nobody_from_a_batch_at_its_ceiling(b: &Bench) 
     b.cancel(cancelled).await;
     b.check("decided").await;
     let ceiling = [(Ocean, Some(Credits::whole(100)))].into();
-    b.store.set_ceilings(&b.batch_ref(poor).await, &ceiling).await.unwrap();
+    b.store.batches().set_ceilings(&b.batch_ref(poor).await, &ceiling).await.unwrap();
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o2", "ocean:o3"]);
 }
 
@@ -259,7 +259,7 @@ async fn a_retry_takes_people_over_from_a_submit_that_died(b: &Bench) {
     let died = b.begin(Options::default()).await;
     b.load(&died, &oceans(1..=1)).await;
     let failed = RetryStates { failed: true, ..RetryStates::default() };
-    b.store.retry(&b.batch_ref(batch).await, failed).await.unwrap();
+    b.store.batches().retry(&b.batch_ref(batch).await, failed).await.unwrap();
     b.check("retried").await;
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
 }

@@ -23,7 +23,7 @@ async fn publishing_locks_people_before_the_batch(b: &Bench) {
     let Some(mut other) = b.database.transaction().await else { return b.publish(&batch).await };
     lock(&mut other, "SELECT id FROM reveals ORDER BY id FOR UPDATE").await;
     let store = b.store.clone();
-    let publishing = tokio::spawn(async move { store.publish(&batch, None).await });
+    let publishing = tokio::spawn(async move { store.batches().publish(&batch, None).await });
     until_blocking(&mut other).await;
     lock(&mut other, "SELECT id FROM batches ORDER BY id FOR UPDATE NOWAIT").await;
     other.commit().await.unwrap();
@@ -44,7 +44,8 @@ async fn a_submit_that_meets_a_deadlock_goes_on(b: &Bench) {
     .await;
     lock(&mut other, "SELECT id FROM reveals WHERE id = 2 FOR UPDATE").await;
     let (store, batch) = (b.store.clone(), again.clone());
-    let loading = tokio::spawn(async move { store.load(&batch, rows(&oceans(1..=2))).await });
+    let loading =
+        tokio::spawn(async move { store.batches().load(&batch, rows(&oceans(1..=2))).await });
     until_blocking(&mut other).await;
     lock(&mut other, "SELECT id FROM reveals WHERE id = 1 FOR UPDATE").await;
     other.commit().await.unwrap();

@@ -37,7 +37,7 @@ fn in_turn(n: u32) -> Vec<Who> {
 
 async fn no_number(b: &Bench, call: &ClaimedCall) {
     let answer = Answer { call: call.clone(), http_status: Some(404) };
-    b.store.answer_not_found(answer, &b.policy).await.expect("written down");
+    b.store.calls().answer_not_found(answer, &b.policy).await.expect("written down");
 }
 
 async fn claim_some(b: &Bench, calls: usize) -> Vec<ClaimedCall> {
@@ -180,7 +180,7 @@ async fn the_user_can_vouch_for_404s(b: &Bench) {
     let batch = b.submit(&cloduras(120)).await;
     all_without_number(b, LONGEST + 1).await;
     assert_eq!(gate(b, Clodura).await, closed("everything_refused"));
-    b.store.resume(Clodura).await.unwrap();
+    b.store.gates().resume(Clodura).await.unwrap();
     no_number(b, &b.claim_one(Clodura).await).await;
     assert_eq!(gate(b, Clodura).await.0, "open");
     all_without_number(b, 119).await;
@@ -189,10 +189,15 @@ async fn the_user_can_vouch_for_404s(b: &Bench) {
 }
 
 async fn balance(b: &Bench, credits: i64) {
-    let claimed = b.store.claim_balance(Ocean, FAST).await.unwrap().0.expect("a balance is due");
+    let claimed =
+        b.store.gates().claim_balance(Ocean, FAST).await.unwrap().0.expect("a balance is due");
     let balance = Balance { credits: Credits::whole(credits), tariff: None, daily: None };
     let price = PerPerson::Fixed(Credits::whole(1));
-    b.store.record_balance(claimed, Ok(balance), Some(200), price, &b.policy).await.unwrap();
+    b.store
+        .gates()
+        .record_balance(claimed, Ok(balance), Some(200), price, &b.policy)
+        .await
+        .unwrap();
 }
 
 /// Sends an order for one person whose outcome stays unknown.

@@ -91,9 +91,9 @@ async fn a_priority_is_set_while_a_batch_runs(b: &Bench) {
     b.submit(&people(clodura, "a", 50)).await;
     let batch = b.submit(&people(clodura, "b", 50)).await;
     let batch = b.batch_ref(batch).await;
-    b.store.set_priority(&batch, 5).await.expect("sets it");
+    b.store.batches().set_priority(&batch, 5).await.expect("sets it");
     assert_eq!(named(&claim(b, 20).await, "b"), 20);
-    b.store.set_priority(&batch, -5).await.expect("sets it");
+    b.store.batches().set_priority(&batch, -5).await.expect("sets it");
     assert_eq!(named(&claim(b, 20).await, "a"), 20);
 }
 
@@ -101,12 +101,12 @@ async fn shared_people_follow_a_priority(b: &Bench) {
     let first = b.submit(&people(clodura, "a", 20)).await;
     b.submit_with(&people(clodura, "b", 20), Options::priority(3)).await;
     let second = b.submit(&people(clodura, "a", 20)).await;
-    b.store.set_priority(&b.batch_ref(second).await, 9).await.expect("raises it");
+    b.store.batches().set_priority(&b.batch_ref(second).await, 9).await.expect("raises it");
     b.check("raised").await;
     assert_eq!(named(&claim(b, 10).await, "a"), 10);
-    b.store.set_priority(&b.batch_ref(second).await, -9).await.expect("lowers it");
+    b.store.batches().set_priority(&b.batch_ref(second).await, -9).await.expect("lowers it");
     b.check("lowered").await;
-    b.store.set_priority(&b.batch_ref(first).await, 9).await.expect("raises it");
+    b.store.batches().set_priority(&b.batch_ref(first).await, 9).await.expect("raises it");
     assert_eq!(named(&claim(b, 10).await, "a"), 10);
 }
 
@@ -115,7 +115,7 @@ async fn a_status_says_what_a_batch_waits_behind(b: &Bench) {
     b.submit(&people(clodura, "b", 200)).await;
     let small = b.submit(&people(clodura, "c", 100)).await;
     b.database.run("UPDATE provider_gates SET rate_limit = 5, found_rate = NULL").await;
-    let held = b.store.blocked_by().await.expect("reads");
+    let held = b.store.reports().blocked_by().await.expect("reads");
     let id = b.batch_ref(small).await.batch_id.to_string();
     assert_eq!(
         held[&id],

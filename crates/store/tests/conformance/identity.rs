@@ -114,8 +114,8 @@ async fn found_all(b: &Bench) {
 
 async fn erase(b: &Bench, identifier: &str) -> i64 {
     let whom = Whom::Identifiers(BTreeSet::from([identifier.to_owned()]));
-    let people = b.store.identify(&whom).await.unwrap();
-    let erased = b.store.erase(&people[0]).await.unwrap();
+    let people = b.store.privacy().identify(&whom).await.unwrap();
+    let erased = b.store.privacy().erase(&people[0]).await.unwrap();
     b.check("erased").await;
     erased.erased.identifiers
 }
@@ -207,7 +207,7 @@ async fn retry_finds_a_number_under_another_identifier(b: &Bench) {
     b.refuse_people(&call, &[0]).await;
     assert_eq!(b.states(batch).await, ["failed"]);
     found_as(b, clodura("c1").linkedin("jane"), "c1").await;
-    b.store.retry(&b.batch_ref(batch).await, FAILED).await.unwrap();
+    b.store.batches().retry(&b.batch_ref(batch).await, FAILED).await.unwrap();
     b.check("retried").await;
     assert_eq!(b.states(batch).await, ["found"]);
     assert!(asked(b).await.is_empty());
@@ -243,7 +243,7 @@ async fn a_batch_that_died_leaves_no_joins(b: &Bench) {
     b.submit(&[clodura("c1"), linkedin("jane")]).await;
     let refused = b.begin(Options::default()).await;
     b.load(&refused, &[clodura("c1").linkedin("jane")]).await;
-    b.store.abandon(&refused).await.unwrap();
+    b.store.batches().abandon(&refused).await.unwrap();
     b.check("abandoned").await;
     for table in ["identity_links", "batch_merges"] {
         assert_eq!(b.database.number(&format!("SELECT COUNT(*) FROM {table}")).await, 0, "{table}");
@@ -278,12 +278,12 @@ async fn an_ambiguous_answer_is_not_shared(b: &Bench) {
 async fn what_was_split_stays_apart(b: &Bench) {
     let first = found_as(b, clodura("c1").linkedin("jane"), "c1").await;
     let one = BTreeSet::from(["clodura:c1".to_owned()]);
-    let split = b.store.split(one.clone()).await.unwrap();
+    let split = b.store.people().split(one.clone()).await.unwrap();
     let apart = BTreeSet::from(["linkedin.com/in/jane".to_owned()]);
     assert_eq!(split.taken_apart, [("clodura:c1".to_owned(), apart)].into());
     let batch_id = b.batch_ref(first).await.batch_id.to_string();
     assert_eq!((split.rows, split.rows_in_all), (vec![(batch_id, 1)], 1));
-    assert_eq!(b.store.split(one).await.unwrap(), Split::default());
+    assert_eq!(b.store.people().split(one).await.unwrap(), Split::default());
     let later = b.submit(&[linkedin("jane"), clodura("c1").linkedin("jane"), clodura("c1")]).await;
     assert_eq!(b.states(later).await, ["queued", "found", "found"]);
     assert_eq!(erase(b, "linkedin.com/in/jane").await, 1);
@@ -295,7 +295,7 @@ async fn a_split_ends_what_contradicts_itself(b: &Bench) {
     let wrong = b.submit(&[clodura("c1").linkedin("jane"), clodura("c2").linkedin("jane")]).await;
     found_all(b).await;
     assert_eq!(b.states(wrong).await, ["found"; 2]);
-    let split = b.store.split(BTreeSet::from(["clodura:c2".to_owned()])).await.unwrap();
+    let split = b.store.people().split(BTreeSet::from(["clodura:c2".to_owned()])).await.unwrap();
     assert_eq!(split.taken_apart.len(), 1);
     let later = b.submit(&[linkedin("jane"), clodura("c2").linkedin("jane")]).await;
     let shown = b.shown(later).await;
@@ -325,7 +325,7 @@ async fn a_swept_batch_moves_nobody_when_it_is_published(b: &Bench) {
     let swept = b.begin(Options::default()).await;
     b.load(&swept, &[clodura("c1").linkedin("jane")]).await;
     b.database.run("UPDATE batches SET cancelled_at = 1 WHERE published_at IS NULL").await;
-    assert!(b.store.publish(&swept, None).await.is_err());
+    assert!(b.store.batches().publish(&swept, None).await.is_err());
     b.check("swept").await;
     assert_eq!(b.states(before).await, ["queued"; 2]);
     assert_eq!(asked(b).await, ["clodura:c1", "linkedin.com/in/jane"]);

@@ -23,7 +23,7 @@ fn webhook(bytes: usize, malformed: bool) -> NewWebhook {
 }
 
 async fn store_body(b: &Bench, bytes: usize, malformed: bool) {
-    b.store.store_webhook(webhook(bytes, malformed)).await.unwrap();
+    b.store.results().store_webhook(webhook(bytes, malformed)).await.unwrap();
 }
 
 async fn it_gives_what_fits(b: &Bench) {
@@ -31,7 +31,7 @@ async fn it_gives_what_fits(b: &Bench) {
         store_body(b, bytes, false).await;
     }
     let sizes = async |most, bytes| {
-        let pending = b.store.pending_webhooks(most, bytes).await.unwrap();
+        let pending = b.store.results().pending_webhooks(most, bytes).await.unwrap();
         pending.into_iter().map(|w| w.body.len()).collect::<Vec<_>>()
     };
     assert_eq!(sizes(10, 1000).await, [100, 200, 300]);
@@ -43,11 +43,11 @@ async fn it_gives_what_fits(b: &Bench) {
 async fn what_can_t_be_applied_is_put_off_and_kept(b: &Bench) {
     store_body(b, 100, false).await;
     store_body(b, 200, false).await;
-    let pending = async || b.store.pending_webhooks(10, 1000).await.unwrap();
+    let pending = async || b.store.results().pending_webhooks(10, 1000).await.unwrap();
     let first = pending().await.remove(0).id;
     let mut waits = Vec::new();
     for failures in 1..=11 {
-        let put_off = b.store.put_off_webhook(first).await.unwrap().unwrap();
+        let put_off = b.store.results().put_off_webhook(first).await.unwrap().unwrap();
         assert_eq!(put_off.failures, failures);
         let others: Vec<usize> = pending().await.iter().map(|w| w.body.len()).collect();
         assert_eq!(others, [200], "it keeps no other waiting");
@@ -57,18 +57,18 @@ async fn what_can_t_be_applied_is_put_off_and_kept(b: &Bench) {
         assert_eq!(pending().await[0].id, first);
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-    let put_off = b.store.put_off_webhook(first).await.unwrap().unwrap();
-    b.store.mark_malformed(pending().await[0].id).await.unwrap();
-    let next = b.store.next_webhook().await.unwrap();
+    let put_off = b.store.results().put_off_webhook(first).await.unwrap().unwrap();
+    b.store.results().mark_malformed(pending().await[0].id).await.unwrap();
+    let next = b.store.results().next_webhook().await.unwrap();
     assert_eq!(next, NextWebhook::PutOff(put_off.retry_at));
-    let backlog = b.store.inbox_backlog().await.unwrap();
+    let backlog = b.store.results().inbox_backlog().await.unwrap();
     assert_eq!((backlog.waiting, backlog.failing), (1, 1));
     assert_eq!(backlog.retry_at, Some(put_off.retry_at));
     b.advance(5 * MINUTE).await;
-    assert_eq!(b.store.next_webhook().await.unwrap(), NextWebhook::Waits);
-    b.store.mark_malformed(first).await.unwrap();
-    assert_eq!(b.store.put_off_webhook(first).await.unwrap(), None);
-    assert_eq!(b.store.next_webhook().await.unwrap(), NextWebhook::None);
+    assert_eq!(b.store.results().next_webhook().await.unwrap(), NextWebhook::Waits);
+    b.store.results().mark_malformed(first).await.unwrap();
+    assert_eq!(b.store.results().put_off_webhook(first).await.unwrap(), None);
+    assert_eq!(b.store.results().next_webhook().await.unwrap(), NextWebhook::None);
 }
 
 async fn what_was_applied_is_not_applied_again(b: &Bench) {
@@ -76,26 +76,26 @@ async fn what_was_applied_is_not_applied_again(b: &Bench) {
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
     store_body(b, 10, false).await;
-    let stored = b.store.pending_webhooks(1, 1000).await.unwrap().remove(0);
+    let stored = b.store.results().pending_webhooks(1, 1000).await.unwrap().remove(0);
     let delivery = Delivery {
         inbox: Some(stored.id),
         call_id: call.call_id.to_string(),
         results: vec![found("o1")],
         credits_used: None,
     };
-    b.store.settle(vec![delivery.clone()], &b.policy).await.unwrap();
-    assert!(b.store.pending_webhooks(1, 1000).await.unwrap().is_empty());
-    let again = b.store.settle(vec![delivery], &b.policy).await;
+    b.store.results().settle(vec![delivery.clone()], &b.policy).await.unwrap();
+    assert!(b.store.results().pending_webhooks(1, 1000).await.unwrap().is_empty());
+    let again = b.store.results().settle(vec![delivery], &b.policy).await;
     assert!(matches!(again, Err(StoreError::Lost { .. })));
 }
 
 async fn malformed_bodies_are_kept_apart(b: &Bench) {
     store_body(b, 10, true).await;
     store_body(b, 20, false).await;
-    let stored = b.store.pending_webhooks(10, 1000).await.unwrap();
+    let stored = b.store.results().pending_webhooks(10, 1000).await.unwrap();
     assert_eq!(stored.iter().map(|w| w.body.len()).collect::<Vec<_>>(), [20]);
-    b.store.mark_malformed(stored[0].id).await.unwrap();
-    assert!(b.store.pending_webhooks(10, 1000).await.unwrap().is_empty());
+    b.store.results().mark_malformed(stored[0].id).await.unwrap();
+    assert!(b.store.results().pending_webhooks(10, 1000).await.unwrap().is_empty());
     let log = "SELECT COUNT(*) FROM webhook_log WHERE outcome = 'malformed'";
     assert_eq!(b.database.number(log).await, 2);
 }
@@ -104,10 +104,11 @@ async fn malformed_bodies_are_kept_apart(b: &Bench) {
 async fn a_body_leaves_memory_when_its_caller_gives_up(b: &Bench) {
     let mut held = b.database.hold_writes("webhook_inbox").await;
     let store = b.store.clone();
-    let first = tokio::spawn(async move { store.store_webhook(webhook(100, false)).await });
+    let first =
+        tokio::spawn(async move { store.results().store_webhook(webhook(100, false)).await });
     held.until_blocking().await;
     let second = Arc::new(webhook(200, false));
-    let storing = b.store.store_webhook(Arc::clone(&second));
+    let storing = b.store.results().store_webhook(Arc::clone(&second));
     tokio::time::timeout(Duration::from_millis(50), storing)
         .await
         .expect_err("it can't be written");

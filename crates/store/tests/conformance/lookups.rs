@@ -55,7 +55,7 @@ impl Bench {
     async fn matched(&self, call: &ClaimedCall, ids: &[Option<&str>]) {
         let ids = ids.iter().map(|id| id.map(str::to_owned)).collect();
         let matches = Matches { ids, unnamed: false };
-        self.store.answer_looked_up(answer(call, 200), matches).await.expect("taken");
+        self.store.calls().answer_looked_up(answer(call, 200), matches).await.expect("taken");
         self.check("a lookup was answered").await;
     }
 
@@ -203,7 +203,7 @@ async fn reveals_wait_for_full_requests(b: &Bench) {
                 .enumerate()
                 .map(|(n, p)| (n % 10 < 7).then(|| p[16..].to_owned()));
             let matches = Matches { ids: ids.collect(), unnamed: false };
-            b.store.answer_looked_up(answer(&call, 200), matches).await.expect("taken");
+            b.store.calls().answer_looked_up(answer(&call, 200), matches).await.expect("taken");
         }
     }
     assert_eq!(lookups, [1_000, 1_000, 300]);
@@ -232,7 +232,7 @@ async fn what_is_unknown_is_asked_again_and_written_off(b: &Bench) {
             }
             assert!(round < 100, "{:?}", b.states(batch).await);
             b.advance(b.policy.gate_max).await;
-            let balance = b.store.claim_balance(Ocean, 1e6).await.expect("claims").0;
+            let balance = b.store.gates().claim_balance(Ocean, 1e6).await.expect("claims").0;
             if let Some(balance) = balance {
                 let told = jobs::outcome::Balance {
                     credits: Credits::whole(1_000),
@@ -241,6 +241,7 @@ async fn what_is_unknown_is_asked_again_and_written_off(b: &Bench) {
                 };
                 let price = b.ask(Ocean).price;
                 b.store
+                    .gates()
                     .record_balance(balance, Ok(told), Some(200), price, &b.policy)
                     .await
                     .expect("noted");
@@ -262,12 +263,13 @@ async fn a_lost_worker_s_lookup_is_asked_again(b: &Bench) {
     b.clock.advance(b.policy.heartbeat_timeout * 2);
     let next = jobs::WorkerId::generate();
     b.register(next, Some("key"), Some("url")).await;
-    let swept = b.store.sweep_overdue(&b.policy).await.expect("sweeps");
+    let swept = b.store.calls().sweep_overdue(&b.policy).await.expect("sweeps");
     assert_eq!(swept.taken_over, 1);
     b.check("taken over").await;
     assert_eq!(b.states(batch).await, ["queued"; 2]);
     let again = b
         .store
+        .calls()
         .claim_reveals(store::ClaimReveals { worker: next, ..b.ask(Ocean) })
         .await
         .expect("claims")
@@ -289,11 +291,11 @@ async fn a_late_answer_is_booked(b: &Bench) {
     let batch = b.submit(&[looked_up("ada").by(&[Ocean]), looked_up("bo").by(&[Ocean])]).await;
     let lost = b.lookup().await;
     b.clock.advance(b.policy.heartbeat_timeout * 2);
-    b.store.sweep_overdue(&b.policy).await.expect("sweeps");
+    b.store.calls().sweep_overdue(&b.policy).await.expect("sweeps");
     b.matched(&lost, &[Some("o1"), None]).await;
     b.matched(&lost, &[Some("o1"), None]).await;
     assert_eq!(b.ocean_credits().await, (50, 50, 0, 0));
-    b.store.heartbeat(b.worker).await.expect("heartbeat");
+    b.store.workers().heartbeat(b.worker).await.expect("heartbeat");
     let kinds: Vec<CallKind> = b.claim(Ocean).await.iter().map(|call| call.kind).collect();
     assert_eq!(kinds, [CallKind::Lookup], "of the other it says nothing sure");
     assert_eq!(b.count(batch, "queued").await, 1);
@@ -312,7 +314,7 @@ async fn a_refusal_costs_nothing(b: &Bench) {
     b.matched(&call, &[Some("o1")]).await;
     b.reveal().await;
     assert_eq!(b.states(batch).await, ["sending"]);
-    b.store.give_back(call, "twice".into()).await.expect_err("it is over");
+    b.store.calls().give_back(call, "twice".into()).await.expect_err("it is over");
 }
 
 async fn a_bad_handle_fails_alone(b: &Bench) {
@@ -338,13 +340,13 @@ async fn nameless_people_are_asked_one_by_one(b: &Bench) {
     let batch = b.submit(&["ada", "bo"].map(|slug| looked_up(slug).by(&[Ocean]))).await;
     let call = b.lookup().await;
     let matches = Matches { ids: vec![None, None], unnamed: true };
-    b.store.answer_looked_up(answer(&call, 200), matches).await.expect("taken");
+    b.store.calls().answer_looked_up(answer(&call, 200), matches).await.expect("taken");
     b.check("nobody is named").await;
     let apart = b.claim(Ocean).await;
     assert_eq!(apart.len(), 2);
     for call in &apart {
         let matches = Matches { ids: vec![None], unnamed: true };
-        b.store.answer_looked_up(answer(call, 200), matches).await.expect("taken");
+        b.store.calls().answer_looked_up(answer(call, 200), matches).await.expect("taken");
     }
     assert_eq!(b.states(batch).await, ["not_found"; 2]);
 }
@@ -358,7 +360,7 @@ async fn a_ceiling_is_not_passed(b: &Bench) {
             if call.kind == CallKind::Lookup {
                 let ids = call.people.iter().map(|p| Some(p[16..].to_owned())).collect();
                 let matches = Matches { ids, unnamed: false };
-                b.store.answer_looked_up(answer(&call, 200), matches).await.expect("taken");
+                b.store.calls().answer_looked_up(answer(&call, 200), matches).await.expect("taken");
                 continue;
             }
             asked += call.people.len();
@@ -387,8 +389,8 @@ async fn a_cancelled_batch_looks_up_no_more(b: &Bench) {
 
 async fn erase(b: &Bench, identifier: &str) {
     let whom = store::Whom::Identifiers([identifier.to_owned()].into());
-    for person in b.store.identify(&whom).await.expect("identifies") {
-        b.store.erase(&person).await.expect("erases");
+    for person in b.store.privacy().identify(&whom).await.expect("identifies") {
+        b.store.privacy().erase(&person).await.expect("erases");
     }
 }
 
@@ -439,6 +441,7 @@ async fn a_dry_run_counts_lookups(b: &Bench) {
     let mut preview = store::Preview::new(None);
     let previewed = b
         .store
+        .batches()
         .preview(&mut preview, crate::harness::people::rows(&people))
         .await
         .expect("previews");

@@ -57,7 +57,7 @@ async fn a_submit_that_died_pays_for_nobody(b: &Bench) {
     let again = b.batch_number(&again).await;
     all_found(b, &b.claim_one(Ocean).await).await;
     assert_eq!(bill(b, again).await, [(1, 0), (1, 0), (0, 1), (1, 0)]);
-    b.store.abandon(&died).await.unwrap();
+    b.store.batches().abandon(&died).await.unwrap();
     b.check("abandoned").await;
     assert_eq!((spent(b, again).await, bill(b, again).await.len()), (3, 4));
 }

@@ -61,9 +61,13 @@ async fn rows_list_the_numbers_that_they_show(b: &Bench) {
     let rows: Vec<(i64, String)> = listed(b).await.into_iter().map(|row| (row.0, row.5)).collect();
     assert_eq!(rows, [(1, "ocean".into()), (3, "ocean".into()), (4, "clodura".into())]);
     b.store
+        .privacy()
         .erase(
-            &b.store.identify(&store::Whom::Identifiers(["ocean:o1".into()].into())).await.unwrap()
-                [0],
+            &b.store
+                .privacy()
+                .identify(&store::Whom::Identifiers(["ocean:o1".into()].into()))
+                .await
+                .unwrap()[0],
         )
         .await
         .unwrap();

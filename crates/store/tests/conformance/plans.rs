@@ -47,7 +47,7 @@ async fn deliver(b: &Bench, call: &CallId, results: Vec<PersonResult>, used: Opt
         results,
         credits_used: used.map(Credits::whole),
     };
-    b.store.settle(vec![delivery], &b.policy).await.unwrap();
+    b.store.results().settle(vec![delivery], &b.policy).await.unwrap();
 }
 
 async fn spent(b: &Bench) -> (i64, i64) {
@@ -117,7 +117,7 @@ async fn a_result_beside_a_claim_leaves_no_batch_full(b: &Bench) {
         let (store, ask, start) = (b.another_store().await, b.ask(Ocean), Arc::clone(&barrier));
         let claim = tokio::spawn(async move {
             start.wait().await;
-            store.claim_reveals(ask).await.unwrap()
+            store.calls().claim_reveals(ask).await.unwrap()
         });
         barrier.wait().await;
         let first = call.people[0].trim_start_matches("ocean:").to_owned();

@@ -35,17 +35,17 @@ async fn out(b: &Bench, who: crate::harness::people::Who) -> (i64, ClaimedCall) 
 }
 
 async fn claim(b: &Bench) -> Vec<ClaimedPoll> {
-    b.store.claim_polls(Clodura, 10, FAST).await.unwrap().polls
+    b.store.calls().claim_polls(Clodura, 10, FAST).await.unwrap().polls
 }
 
 async fn poll(b: &Bench, outcome: TrackOutcome) {
     let poll = claim(b).await.pop().expect("a poll is due");
-    b.store.record_poll(poll, Ok(outcome), Some(200), &b.policy).await.unwrap();
+    b.store.calls().record_poll(poll, Ok(outcome), Some(200), &b.policy).await.unwrap();
 }
 
 /// When the next poll is due.
 async fn next(b: &Bench) -> Option<Duration> {
-    let polls = b.store.claim_polls(Clodura, 10, FAST).await.unwrap();
+    let polls = b.store.calls().claim_polls(Clodura, 10, FAST).await.unwrap();
     assert!(polls.polls.is_empty(), "nothing is due");
     polls.again_at.map(|at| at.since(b.store.now()))
 }
@@ -56,7 +56,7 @@ async fn nothing_is_polled_before_the_grace_is_over(b: &Bench) {
     b.advance(2 * MINUTE).await;
     let polls = claim(b).await;
     assert_eq!((polls.len(), &*polls[0].tracking_id), (1, "t1"));
-    assert!(b.store.claim_polls(Ocean, 10, FAST).await.unwrap().polls.is_empty());
+    assert!(b.store.calls().claim_polls(Ocean, 10, FAST).await.unwrap().polls.is_empty());
 }
 
 async fn polls_grow_apart(b: &Bench) {
@@ -86,7 +86,11 @@ async fn a_webhook_ends_polling(b: &Bench) {
     let claimed = claim(b).await.remove(0);
     b.webhook(&call, vec![found("c1")]).await;
     b.check("answered").await;
-    b.store.record_poll(claimed, Ok(TrackOutcome::Running), Some(200), &b.policy).await.unwrap();
+    b.store
+        .calls()
+        .record_poll(claimed, Ok(TrackOutcome::Running), Some(200), &b.policy)
+        .await
+        .unwrap();
     assert_eq!(next(b).await, None);
 }
 
@@ -94,8 +98,10 @@ async fn a_poll_that_is_out_is_not_claimed_twice(b: &Bench) {
     out(b, clodura("c1")).await;
     b.advance(2 * MINUTE).await;
     let other = b.another_store().await;
-    let (one, two) =
-        tokio::join!(b.store.claim_polls(Clodura, 10, FAST), other.claim_polls(Clodura, 10, FAST));
+    let (one, two) = tokio::join!(
+        b.store.calls().claim_polls(Clodura, 10, FAST),
+        other.calls().claim_polls(Clodura, 10, FAST)
+    );
     assert_eq!(one.unwrap().polls.len() + two.unwrap().polls.len(), 1);
 }
 
@@ -105,10 +111,18 @@ async fn a_poll_whose_worker_died_is_tried_again(b: &Bench) {
     let lost = claim(b).await.remove(0);
     b.advance(2 * MINUTE).await;
     let again = claim(b).await.remove(0);
-    // The first one comes back after all: its lease is over, and it moves nothing.
-    b.store.record_poll(lost, Ok(TrackOutcome::Running), Some(200), &b.policy).await.unwrap();
+    // The first poll returns after all. Its lease is over, so it changes nothing.
+    b.store
+        .calls()
+        .record_poll(lost, Ok(TrackOutcome::Running), Some(200), &b.policy)
+        .await
+        .unwrap();
     assert_eq!(next(b).await, Some(2 * MINUTE));
-    b.store.record_poll(again, Ok(TrackOutcome::Running), Some(200), &b.policy).await.unwrap();
+    b.store
+        .calls()
+        .record_poll(again, Ok(TrackOutcome::Running), Some(200), &b.policy)
+        .await
+        .unwrap();
     assert_eq!(next(b).await, Some(MINUTE));
 }
 
@@ -117,9 +131,13 @@ async fn the_last_poll_is_at_the_deadline(b: &Bench) {
     b.advance(24 * HOUR - SECOND).await;
     poll(b, TrackOutcome::Running).await;
     assert_eq!(next(b).await, Some(SECOND));
-    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 0);
+    assert_eq!(b.store.calls().sweep_overdue(&b.policy).await.unwrap().expired, 0);
     b.advance(SECOND).await;
-    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 0, "a last poll first");
+    assert_eq!(
+        b.store.calls().sweep_overdue(&b.policy).await.unwrap().expired,
+        0,
+        "a last poll first"
+    );
     poll(b, TrackOutcome::NothingThere).await;
     b.check("expired").await;
     let row = b.shown(batch).await.remove(0);
@@ -133,7 +151,7 @@ async fn a_failed_last_poll_is_no_last_poll(b: &Bench) {
     b.advance(24 * HOUR).await;
     let failure = FreeRequestFailure::Unavailable { message: "HTTP 502".into() };
     let claimed = claim(b).await.remove(0);
-    b.store.record_poll(claimed, Err(failure), Some(502), &b.policy).await.unwrap();
+    b.store.calls().record_poll(claimed, Err(failure), Some(502), &b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["awaiting"]);
     b.advance(HOUR).await;
     poll(b, TrackOutcome::Finished(found("c1"))).await;
@@ -160,12 +178,12 @@ async fn a_last_poll_that_nobody_can_make_is_not_waited_for_for_ever(b: &Bench) 
     b.advance(2 * MINUTE).await;
     let claimed = claim(b).await.remove(0);
     let refused = FreeRequestFailure::Misconfigured { message: "Invalid API key".into() };
-    b.store.record_poll(claimed, Err(refused), Some(401), &b.policy).await.unwrap();
+    b.store.calls().record_poll(claimed, Err(refused), Some(401), &b.policy).await.unwrap();
     b.advance(72 * HOUR - 2 * MINUTE - SECOND).await;
-    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 0);
+    assert_eq!(b.store.calls().sweep_overdue(&b.policy).await.unwrap().expired, 0);
     assert_eq!(b.states(batch).await, ["awaiting"], "the key may still be fixed");
     b.advance(SECOND).await;
-    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 1);
+    assert_eq!(b.store.calls().sweep_overdue(&b.policy).await.unwrap().expired, 1);
     b.check("expired").await;
     let row = b.shown(batch).await.remove(0);
     assert_eq!((&*row.state, row.reason.as_deref()), ("expired", Some("no_result")));
@@ -178,7 +196,7 @@ async fn failures_close_the_gate(b: &Bench) {
     b.advance(2 * MINUTE).await;
     let limited = FreeRequestFailure::RateLimited { retry_after: Some(HOUR) };
     let claimed = claim(b).await.remove(0);
-    b.store.record_poll(claimed, Err(limited), Some(429), &b.policy).await.unwrap();
+    b.store.calls().record_poll(claimed, Err(limited), Some(429), &b.policy).await.unwrap();
     assert_eq!(next(b).await, Some(HOUR));
     b.submit(&[clodura("c2")]).await;
     assert!(b.claim(Clodura).await.is_empty());
@@ -191,16 +209,16 @@ async fn polls_have_half_the_rate_while_reveals_are_due(b: &Bench) {
         out(b, clodura(&format!("c{n}"))).await;
     }
     b.advance(2 * MINUTE).await;
-    assert_eq!(b.store.claim_polls(Clodura, 1, 10.0).await.unwrap().polls.len(), 1);
+    assert_eq!(b.store.calls().claim_polls(Clodura, 1, 10.0).await.unwrap().polls.len(), 1);
     b.advance(Duration::from_millis(101)).await;
-    assert_eq!(b.store.claim_polls(Clodura, 1, 10.0).await.unwrap().polls.len(), 1);
+    assert_eq!(b.store.calls().claim_polls(Clodura, 1, 10.0).await.unwrap().polls.len(), 1);
     b.submit(&[clodura("due")]).await;
     b.advance(Duration::from_millis(101)).await;
-    assert_eq!(b.store.claim_polls(Clodura, 1, 10.0).await.unwrap().polls.len(), 1);
+    assert_eq!(b.store.calls().claim_polls(Clodura, 1, 10.0).await.unwrap().polls.len(), 1);
     b.advance(Duration::from_millis(101)).await;
-    assert!(b.store.claim_polls(Clodura, 1, 10.0).await.unwrap().polls.is_empty());
+    assert!(b.store.calls().claim_polls(Clodura, 1, 10.0).await.unwrap().polls.is_empty());
     b.advance(Duration::from_millis(101)).await;
-    assert_eq!(b.store.claim_polls(Clodura, 1, 10.0).await.unwrap().polls.len(), 1);
+    assert_eq!(b.store.calls().claim_polls(Clodura, 1, 10.0).await.unwrap().polls.len(), 1);
 }
 
 async fn a_webhook_and_a_poll_together_advance_once(b: &Bench) {
@@ -210,7 +228,7 @@ async fn a_webhook_and_a_poll_together_advance_once(b: &Bench) {
     let claimed = claim(b).await.remove(0);
     b.webhook(&call, vec![not_found("c1")]).await;
     let late = Ok(TrackOutcome::Finished(not_found("c1")));
-    b.store.record_poll(claimed, late, Some(200), &b.policy).await.unwrap();
+    b.store.calls().record_poll(claimed, late, Some(200), &b.policy).await.unwrap();
     b.check("advanced").await;
     assert_eq!(b.shown(batch).await[0].provider.as_deref(), Some("ocean"));
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);

@@ -20,16 +20,16 @@ async fn count(b: &Bench) -> i64 {
 
 async fn bad_rows_live_as_long_as_their_batch(b: &Bench) {
     let dead = b.begin(Options::default()).await;
-    b.store.load_rejected(&dead, vec![rejected(1, 0, "x")]).await.expect("keeps");
-    b.store.abandon(&dead).await.expect("abandons");
+    b.store.batches().load_rejected(&dead, vec![rejected(1, 0, "x")]).await.expect("keeps");
+    b.store.batches().abandon(&dead).await.expect("abandons");
     assert_eq!(count(b).await, 0);
     let batch = b.begin(Options::default()).await;
     b.load(&batch, &[ocean("o1"), ocean("o2")]).await;
     let many = (1..=2_500).map(|n| rejected(n, n % 3, "x")).collect();
-    b.store.load_rejected(&batch, many).await.expect("keeps");
+    b.store.batches().load_rejected(&batch, many).await.expect("keeps");
     b.publish(&batch).await;
     let batch = b.batch_ref(b.batch_number(&batch).await).await;
-    let some = b.store.rejected_rows(&batch, 1_000, 10).await.expect("reads");
+    let some = b.store.batches().rejected_rows(&batch, 1_000, 10).await.expect("reads");
     let places: Vec<(i64, i64)> = some.iter().map(|row| (row.position, row.after_row)).collect();
     assert_eq!(places[..3], [(1_001, 2), (1_002, 0), (1_003, 1)]);
     assert_eq!(places.len(), 10);
@@ -40,11 +40,11 @@ async fn an_erased_person_is_in_no_bad_row(b: &Bench) {
     b.load(&batch, &[ocean("o1").linkedin("ann")]).await;
     let rows = ["https://linkedin.com/in/Ann", "linkedin.com/in/anne", "o1"];
     let rows = (1..).zip(rows).map(|(n, cell)| rejected(n, 0, cell)).collect();
-    b.store.load_rejected(&batch, rows).await.expect("keeps");
+    b.store.batches().load_rejected(&batch, rows).await.expect("keeps");
     b.publish(&batch).await;
     let whom = Whom::Identifiers(BTreeSet::from(["ocean:o1".to_owned()]));
-    for person in b.store.identify(&whom).await.expect("identifies") {
-        b.store.erase(&person).await.expect("erases");
+    for person in b.store.privacy().identify(&whom).await.expect("identifies") {
+        b.store.privacy().erase(&person).await.expect("erases");
     }
     let left: Vec<(String,)> = b.database.all("SELECT fields FROM rejected_rows").await;
     assert_eq!(left, [("[\"linkedin.com/in/anne\"]".to_owned(),)]);

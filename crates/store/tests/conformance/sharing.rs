@@ -215,9 +215,9 @@ async fn submits_at_once_make_a_person_once(b: &Bench) {
                 let first = chunk * 5 + 1 + n as u32;
                 let mut chunk_rows = rows(&oceans(first..=first + 20));
                 chunk_rows.iter_mut().for_each(|row| row.number += i64::from(chunk) * 100);
-                store.load(&batch, chunk_rows).await.unwrap();
+                store.batches().load(&batch, chunk_rows).await.unwrap();
             }
-            store.publish(&batch, None).await.unwrap();
+            store.batches().publish(&batch, None).await.unwrap();
         }));
     }
     for task in tasks {

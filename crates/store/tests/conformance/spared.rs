@@ -42,8 +42,8 @@ async fn a_late_answer_ends_a_repeat_that_was_put_off(b: &Bench) {
     let first = b.claim_one(Ocean).await;
     b.accept(&first).await;
     b.advance(24 * HOUR).await;
-    b.store.sweep_overdue(&b.policy).await.unwrap();
-    b.store.retry(&b.batch_ref(batch).await, ALL).await.unwrap();
+    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.batches().retry(&b.batch_ref(batch).await, ALL).await.unwrap();
     let again = b.claim_one(Ocean).await;
     b.refuse(&again, 429, Refusal::RateLimited { retry_after: Some(SECOND) }).await;
     b.webhook(&first, vec![found("o1")]).await;
@@ -89,7 +89,7 @@ async fn to_be_repeated(b: &Bench, people: u32) -> (i64, ClaimedCall) {
     let call = b.claim_one(Ocean).await;
     b.unknown(&call).await;
     b.advance(HOUR).await;
-    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 1);
+    assert_eq!(b.store.calls().sweep_overdue(&policy).await.unwrap().repeated, 1);
     b.check("to be sent again").await;
     (batch, call)
 }
@@ -111,7 +111,7 @@ async fn a_webhook_for_some_takes_the_others_back(b: &Bench) {
     assert_eq!(b.states(batch).await, ["found", "awaiting", "awaiting"]);
     assert!(b.claim(Ocean).await.is_empty());
     b.advance(24 * HOUR).await;
-    b.store.sweep_overdue(&b.policy).await.unwrap();
+    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["found", "expired", "expired"]);
 }
 
@@ -145,7 +145,7 @@ async fn who_comes_back_from_the_repeat_waits_for_the_first_request(b: &Bench) {
     let unsent = b.claim_as(alone).await.remove(0);
     b.accept(&call).await;
     b.refuse(&again, 429, Refusal::RateLimited { retry_after: Some(SECOND) }).await;
-    b.store.give_back(unsent, "asleep".into()).await.unwrap();
+    b.store.calls().give_back(unsent, "asleep".into()).await.unwrap();
     b.check("taken after all").await;
     open_gates(b).await;
     assert_eq!(b.states(batch).await, ["awaiting"; 3]);
@@ -161,8 +161,8 @@ async fn asked_again(b: &Bench) -> (i64, ClaimedCall, ClaimedCall) {
     let first = b.claim_one(Ocean).await;
     b.accept(&first).await;
     b.advance(24 * HOUR).await;
-    b.store.sweep_overdue(&b.policy).await.unwrap();
-    b.store.retry(&b.batch_ref(batch).await, ALL).await.unwrap();
+    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.batches().retry(&b.batch_ref(batch).await, ALL).await.unwrap();
     (batch, first, b.claim_one(Ocean).await)
 }
 
@@ -183,7 +183,7 @@ async fn a_late_answer_counts_for_a_request_that_came_to_less(b: &Bench) {
     let (batch, first, again) = asked_again(b).await;
     b.accept(&again).await;
     b.advance(24 * HOUR).await;
-    b.store.sweep_overdue(&b.policy).await.unwrap();
+    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["expired"]);
     b.webhook(&first, vec![found("o1")]).await;
     b.check("answered late").await;
@@ -204,7 +204,7 @@ async fn a_late_answer_and_a_newer_one_come_together(b: &Bench) {
         credits_used: None,
     };
     let both = vec![delivery(&first, found("o1")), delivery(&again, not_found("o1"))];
-    b.store.settle(both, &b.policy).await.unwrap();
+    b.store.results().settle(both, &b.policy).await.unwrap();
     b.check("answered").await;
     let shown = b.shown(batch).await.remove(0);
     assert_eq!((&*shown.state, shown.phones.as_deref()), ("found", Some("+45 o1")));
@@ -215,7 +215,7 @@ async fn who_comes_back_from_the_repeat_waits_for_a_request_that_was_answered_in
     let again = b.claim_one(Ocean).await;
     b.webhook(&call, vec![not_found("o2")]).await;
     b.check("taken after all").await;
-    b.store.give_back(again, "asleep".into()).await.unwrap();
+    b.store.calls().give_back(again, "asleep".into()).await.unwrap();
     b.check("back from the repeat").await;
     assert_eq!(b.states(batch).await, ["awaiting", "not_found"]);
     assert!(b.claim(Ocean).await.is_empty());
@@ -224,7 +224,7 @@ async fn who_comes_back_from_the_repeat_waits_for_a_request_that_was_answered_in
 async fn repeat(b: &Bench) -> usize {
     let policy = jobs::Policy { unknown_grace: Some(HOUR), ..b.policy.clone() };
     b.advance(HOUR).await;
-    let swept = b.store.sweep_overdue(&policy).await.unwrap();
+    let swept = b.store.calls().sweep_overdue(&policy).await.unwrap();
     b.check("swept").await;
     swept.repeated
 }
@@ -304,7 +304,7 @@ async fn no_credits_and_the_number_at_once(b: &Bench) {
         credits_used: None,
     };
     let both = vec![delivery(result("c1", Finding::OutOfCredits)), delivery(found_for("c1", None))];
-    b.store.settle(both, &b.policy).await.unwrap();
+    b.store.results().settle(both, &b.policy).await.unwrap();
     b.check("a number all the same").await;
     assert_eq!((b.states(batch).await, spent(b).await), (vec!["found".into()], [1, 1, 1]));
 }

@@ -71,7 +71,7 @@ async fn a_cancelled_waterfall_goes_on_when_it_is_taken_up_again(b: &Bench) {
     b.webhook(&call, vec![not_found("o1")]).await;
     b.check("answered while cancelled").await;
     assert_eq!(shown_at(b, batch).await, ["clodura cancelled"]);
-    let retried = b.store.retry(&b.batch_ref(batch).await, CANCELLED).await.unwrap();
+    let retried = b.store.batches().retry(&b.batch_ref(batch).await, CANCELLED).await.unwrap();
     assert_eq!(retried.rows, 1);
     assert_eq!(b.claim_one(Clodura).await.people, ["clodura:c1"]);
 }
@@ -81,7 +81,7 @@ async fn an_answer_after_the_batch_is_taken_up_again_goes_on(b: &Bench) {
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
     b.cancel(batch).await;
-    b.store.retry(&b.batch_ref(batch).await, CANCELLED).await.unwrap();
+    b.store.batches().retry(&b.batch_ref(batch).await, CANCELLED).await.unwrap();
     b.webhook(&call, vec![not_found("o1")]).await;
     assert_eq!(b.claim(Clodura).await.len(), 2);
 }

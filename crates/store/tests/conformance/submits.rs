@@ -46,17 +46,17 @@ async fn the_form_of_the_file_is_kept(b: &Bench) {
         sheet: Some("Contacts".into()),
         ..FileForm::new(FileFormat::Xlsx)
     };
-    b.store.note_form(&batch, &form).await.unwrap();
+    b.store.batches().note_form(&batch, &form).await.unwrap();
     b.load(&batch, &oceans(1..=1)).await;
     b.publish(&batch).await;
-    let published = b.store.find_batch(&batch.batch_id.to_string()).await.unwrap();
-    assert_eq!(b.store.form(&published).await.unwrap(), Some(form));
+    let published = b.store.reports().find_batch(&batch.batch_id.to_string()).await.unwrap();
+    assert_eq!(b.store.reports().form(&published).await.unwrap(), Some(form));
 }
 
 async fn what_is_abandoned_leaves_nothing(b: &Bench) {
     let batch = b.begin(Options::default()).await;
     b.load(&batch, &[ocean("o1").clodura("c1"), ocean("o2")]).await;
-    b.store.abandon(&batch).await.unwrap();
+    b.store.batches().abandon(&batch).await.unwrap();
     b.check("abandoned").await;
     for table in
         ["batches", "batch_rows", "row_waterfall", "batch_totals", "reveals", "identity_links"]
@@ -70,11 +70,11 @@ async fn a_silent_load_is_swept_and_can_not_go_on(b: &Bench) {
     let batch = b.begin(Options::default()).await;
     b.load(&batch, &oceans(1..=2)).await;
     b.advance(16 * MINUTE).await;
-    assert_eq!(b.store.sweep_abandoned_batches().await.unwrap(), 1);
+    assert_eq!(b.store.batches().sweep_abandoned_batches().await.unwrap(), 1);
     b.check("swept").await;
-    let late = b.store.load(&batch, rows(&oceans(3..=3))).await;
+    let late = b.store.batches().load(&batch, rows(&oceans(3..=3))).await;
     assert!(matches!(late, Err(StoreError::Lost { .. })), "{late:?}");
-    let late = b.store.publish(&batch, None).await;
+    let late = b.store.batches().publish(&batch, None).await;
     assert!(matches!(late, Err(StoreError::Lost { .. })), "{late:?}");
     assert!(b.claim(Ocean).await.is_empty());
 }
@@ -84,11 +84,11 @@ async fn a_load_that_gives_signs_is_not_swept(b: &Bench) {
     for n in 1..=4 {
         b.advance(10 * MINUTE).await;
         b.load_after(&batch, n.into(), &oceans(n..=n)).await;
-        assert_eq!(b.store.sweep_abandoned_batches().await.unwrap(), 0);
+        assert_eq!(b.store.batches().sweep_abandoned_batches().await.unwrap(), 0);
     }
     b.publish(&batch).await;
     b.advance(HOUR).await;
-    assert_eq!(b.store.sweep_abandoned_batches().await.unwrap(), 0);
+    assert_eq!(b.store.batches().sweep_abandoned_batches().await.unwrap(), 0);
     assert_eq!(b.claim_one(Ocean).await.people.len(), 4);
 }
 
@@ -97,7 +97,7 @@ async fn rows_are_not_there_without_their_people(b: &Bench) {
     let batch = b.begin(Options::default()).await;
     // The next reveal id is already in use.
     b.database.run("UPDATE reveal_ids SET next = 1").await;
-    b.store.load(&batch, rows(&oceans(2..=300))).await.unwrap_err();
+    b.store.batches().load(&batch, rows(&oceans(2..=300))).await.unwrap_err();
     assert_eq!(b.database.number("SELECT COUNT(*) FROM batch_rows").await, 1);
     b.database.run("UPDATE reveal_ids SET next = 2").await;
     b.load(&batch, &oceans(2..=300)).await;
@@ -122,7 +122,7 @@ async fn rows_whose_people_a_dying_server_lost_harm_nobody(b: &Bench) {
     b.accept(&call).await;
     b.webhook(&call, vec![found("o11"), not_found("o12")]).await;
     b.advance(16 * MINUTE).await;
-    assert_eq!(b.store.sweep_abandoned_batches().await.unwrap(), 1);
+    assert_eq!(b.store.batches().sweep_abandoned_batches().await.unwrap(), 1);
     b.check("swept").await;
     b.webhook(&call, vec![found("o13")]).await;
     b.check("finished").await;
@@ -138,22 +138,22 @@ fn key(content: &str) -> Option<(String, String)> {
 async fn a_key_makes_one_batch(b: &Bench) {
     let first = b.begin(Options::default()).await;
     b.load(&first, &oceans(1..=2)).await;
-    assert_eq!(b.store.publish(&first, key("a")).await.unwrap(), Published::Now);
+    assert_eq!(b.store.batches().publish(&first, key("a")).await.unwrap(), Published::Now);
     let again = b.begin(Options::default()).await;
     b.load(&again, &oceans(1..=2)).await;
-    let published = b.store.publish(&again, key("a")).await.unwrap();
+    let published = b.store.batches().publish(&again, key("a")).await.unwrap();
     assert_eq!(published, Published::Before(first.batch_id));
     assert_eq!(b.database.number("SELECT COUNT(*) FROM batches").await, 1);
-    let found = b.store.idempotent_batch("nightly", "a").await.unwrap();
+    let found = b.store.batches().idempotent_batch("nightly", "a").await.unwrap();
     assert_eq!(found, Some(first.batch_id));
-    assert_eq!(b.store.idempotent_batch("other", "a").await.unwrap(), None);
+    assert_eq!(b.store.batches().idempotent_batch("other", "a").await.unwrap(), None);
 }
 
 async fn a_key_with_other_content_is_refused(b: &Bench) {
     let first = b.begin(Options::default()).await;
-    b.store.publish(&first, key("a")).await.unwrap();
+    b.store.batches().publish(&first, key("a")).await.unwrap();
     let other = b.begin(Options::default()).await;
-    let refused = b.store.publish(&other, key("b")).await;
+    let refused = b.store.batches().publish(&other, key("b")).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
 }
 
@@ -162,7 +162,10 @@ async fn two_publishes_of_one_key_at_once_make_one_batch(b: &Bench) {
     let (one, two) = (b.begin(Options::default()).await, b.begin(Options::default()).await);
     b.load(&one, &oceans(1..=2)).await;
     b.load(&two, &oceans(1..=2)).await;
-    let (a, z) = tokio::join!(b.store.publish(&one, key("a")), other.publish(&two, key("a")));
+    let (a, z) = tokio::join!(
+        b.store.batches().publish(&one, key("a")),
+        other.batches().publish(&two, key("a"))
+    );
     let now = [a.unwrap(), z.unwrap()];
     assert_eq!(now.iter().filter(|p| **p == Published::Now).count(), 1, "{now:?}");
     assert_eq!(b.database.number("SELECT COUNT(*) FROM batches").await, 1);
@@ -185,7 +188,7 @@ async fn after_an_abandoned_submit_the_same_counts_as_new(b: &Bench) {
     let people = [ocean("o1").clodura("c1"), ocean("o2")];
     let first = b.begin(Options::default()).await;
     let before = b.load(&first, &people).await;
-    b.store.abandon(&first).await.unwrap();
+    b.store.batches().abandon(&first).await.unwrap();
     let second = b.begin(Options::default()).await;
     let after = b.load(&second, &people).await;
     assert_eq!(before, after);

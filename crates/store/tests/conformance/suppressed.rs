@@ -32,7 +32,7 @@ fn profile(slug: &str) -> Suppression {
 }
 
 async fn suppress(b: &Bench, list: &[Suppression]) -> Suppressed {
-    b.store.suppress(list).await.expect("suppresses")
+    b.store.privacy().suppress(list).await.expect("suppresses")
 }
 
 /// The rows of a batch as `state:reason`.
@@ -46,7 +46,7 @@ async fn a_submit_asks_for_no_suppressed_person(b: &Bench) {
     assert_eq!(done, Suppressed { added: 2, rows: 0 });
     let people = [linkedin("ann"), ocean("o2"), ocean("o3"), linkedin("bob")];
     let mut preview = Preview::new(None);
-    let tried = b.store.preview(&mut preview, rows(&people)).await.expect("a preview");
+    let tried = b.store.batches().preview(&mut preview, rows(&people)).await.expect("a preview");
     let batch = b.begin(Options::default()).await;
     let loaded = b.load(&batch, &people).await;
     assert_eq!((loaded.rows, loaded.suppressed), (4, 2));
@@ -91,7 +91,7 @@ async fn what_waits_ends_in_mid_batch(b: &Bench) {
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o2"]);
     let chosen = RetryStates { failed: true, expired: true, cancelled: true };
     let batch = b.batch_ref(batch).await;
-    assert_eq!(b.store.retry(&batch, chosen).await.expect("retries").rows, 0);
+    assert_eq!(b.store.batches().retry(&batch, chosen).await.expect("retries").rows, 0);
     assert!(b.claim(Ocean).await.is_empty());
 }
 
@@ -126,7 +126,7 @@ async fn a_submit_that_loads_meanwhile_asks_for_none(b: &Bench) {
 
 /// State, reason and numbers of a batch's rows in an export.
 async fn exported(b: &Bench, batch: i64) -> Vec<(String, Option<String>, Vec<String>)> {
-    let mut pages = b.store.export_pages(b.batch_ref(batch).await, 100);
+    let mut pages = b.store.reports().export_pages(b.batch_ref(batch).await, 100);
     let mut all = Vec::new();
     while let Some(page) = pages.recv().await {
         for row in page.expect("a page").rows() {
@@ -156,7 +156,8 @@ async fn who_is_taken_off_the_list_is_asked_again(b: &Bench) {
     let first = b.submit(&[ocean("o1").linkedin("ann").by(&[Ocean])]).await;
     suppress(b, &[profile("ann")]).await;
     assert_eq!(ends(b, first).await, ["cancelled:suppressed"]);
-    let off = b.store.unsuppress(&[profile("ann"), profile("bob")]).await.expect("takes off");
+    let off =
+        b.store.privacy().unsuppress(&[profile("ann"), profile("bob")]).await.expect("takes off");
     assert_eq!(off, Unsuppressed { removed: 1, still_suppressed: 0 });
     assert_eq!(ends(b, first).await, ["cancelled:suppressed"]);
     b.submit(&[ocean("o1")]).await;
@@ -167,7 +168,7 @@ async fn who_is_taken_off_beside_others_is_asked_again(b: &Bench) {
     suppress(b, &[profile("ann"), profile("bob")]).await;
     let loading = b.begin(Options::default()).await;
     b.load(&loading, &[linkedin("ann"), linkedin("bob")]).await;
-    let off = b.store.unsuppress(&[profile("ann")]).await.expect("takes off");
+    let off = b.store.privacy().unsuppress(&[profile("ann")]).await.expect("takes off");
     assert_eq!(off, Unsuppressed { removed: 1, still_suppressed: 0 });
     b.load_after(&loading, 2, &[linkedin("ann"), linkedin("bob")]).await;
     b.publish(&loading).await;
@@ -182,7 +183,7 @@ async fn who_is_taken_off_beside_others_is_asked_again(b: &Bench) {
 async fn two_entries_of_one_person_count_both(b: &Bench) {
     b.submit(&[ocean("o1").linkedin("ann").by(&[Ocean])]).await;
     suppress(b, &[profile("ann"), person(OceanPersonId, "o1")]).await;
-    let off = b.store.unsuppress(&[profile("ann")]).await.expect("takes off");
+    let off = b.store.privacy().unsuppress(&[profile("ann")]).await.expect("takes off");
     assert_eq!(off, Unsuppressed { removed: 1, still_suppressed: 1 });
     let batch = b.submit(&[linkedin("ann"), ocean("o1")]).await;
     assert_eq!(ends(b, batch).await, ["cancelled:suppressed"; 2]);
@@ -192,9 +193,9 @@ async fn the_list_is_counted_and_audited(b: &Bench) {
     use store::{Actor, Origin};
     let store = b.store.acting_as(Actor::new(Origin::Enqueue, "ann", None));
     let list = [profile("ann"), profile("bob"), Suppression::Phone("+4512345678".into())];
-    store.suppress(&list).await.expect("suppresses");
-    store.unsuppress(&list[..1]).await.expect("takes off");
-    let counted = store.suppressions().await.expect("counts");
+    store.privacy().suppress(&list).await.expect("suppresses");
+    store.privacy().unsuppress(&list[..1]).await.expect("takes off");
+    let counted = store.privacy().suppressions().await.expect("counts");
     let counted: Vec<(&str, i64, &str)> = counted
         .iter()
         .map(|SuppressionCount { kind, entries, last_added_at }| {
@@ -203,7 +204,7 @@ async fn the_list_is_counted_and_audited(b: &Bench) {
         .collect();
     let at = "2033-05-18T03:33:20.000Z";
     assert_eq!(counted, [("linkedin_url", 1, at), ("phone", 1, at)]);
-    let log = store.audit_log(None, 10).await.expect("the log");
+    let log = store.audit().entries(None, 10).await.expect("the log");
     let told: Vec<(&str, Option<&str>)> =
         log.iter().map(|entry| (entry.action.as_str(), entry.details.as_deref())).collect();
     assert_eq!(told, [("unsuppress", Some("entries=1")), ("suppress", Some("entries=3"))]);

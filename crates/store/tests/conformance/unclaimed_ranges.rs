@@ -83,7 +83,7 @@ async fn whoever_could_not_be_paid_for_is_met_later(b: &Bench) {
     let batch = b.submit_with(&oceans(1..=4), Options::ceiling(Ocean, 1)).await;
     assert_eq!(claim(b, Ocean, 9).await, ["ocean:o1"]);
     let more = [(Ocean, Some(Credits::whole(9)))].into();
-    b.store.set_ceilings(&b.batch_ref(batch).await, &more).await.unwrap();
+    b.store.batches().set_ceilings(&b.batch_ref(batch).await, &more).await.unwrap();
     assert_eq!(claim(b, Ocean, 9).await, ["ocean:o2", "ocean:o3", "ocean:o4"]);
 }
 
@@ -91,7 +91,7 @@ async fn whoever_leaves_and_comes_back_is_met_in_order(b: &Bench) {
     let urgent = b.begin(Options::priority(5)).await;
     b.submit(&oceans(1..=3)).await;
     b.load(&urgent, &[ocean("o2")]).await;
-    b.store.abandon(&urgent).await.unwrap();
+    b.store.batches().abandon(&urgent).await.unwrap();
     b.check("as before").await;
     assert_eq!(claim(b, Ocean, 2).await, ["ocean:o1", "ocean:o2"]);
     assert_eq!(claim(b, Ocean, 2).await, ["ocean:o3"]);

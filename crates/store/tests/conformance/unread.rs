@@ -20,7 +20,7 @@ on_both!(
 async fn unreadable(b: &Bench, call: &ClaimedCall, body: &[u8]) {
     let call_id = call.call_id.to_string();
     let webhook = NewWebhook { provider: Ocean, call_id, body: body.to_vec(), malformed: true };
-    b.store.store_webhook(webhook).await.unwrap();
+    b.store.results().store_webhook(webhook).await.unwrap();
 }
 
 fn ask(b: &Bench) -> ClaimReveals {
@@ -59,7 +59,7 @@ async fn spending_stops_until_an_answer_can_be_read(b: &Bench) {
     assert!(b.claim_as(ask(b)).await.is_empty(), "its results are out");
     unreadable(b, &small, b"<html>").await;
     assert!(b.claim_as(ask(b)).await.is_empty(), "its results still are");
-    let held = b.store.blocked_by().await.unwrap();
+    let held = b.store.reports().blocked_by().await.unwrap();
     assert!(held.values().flatten().any(|line| line.contains("can't be read")), "{held:?}");
     let readable = b.webhook(&small, vec![found(id(&small, 0))]).await;
     assert_eq!(readable, Applied::Applied);
@@ -102,10 +102,10 @@ async fn resuming_by_hand_ends_the_doubt(b: &Bench) {
     b.submit(&oceans(1..=60)).await;
     let out = call(b).await;
     unreadable(b, &out, b"?").await;
-    assert!(b.store.resume(Ocean).await.unwrap().was_unread);
+    assert!(b.store.gates().resume(Ocean).await.unwrap().was_unread);
     assert_eq!(gate_reason(b).await, None);
     assert_eq!(call(b).await.people.len(), 20);
-    assert!(!b.store.resume(Ocean).await.unwrap().was_unread);
+    assert!(!b.store.gates().resume(Ocean).await.unwrap().was_unread);
 }
 
 async fn a_body_is_stored_once(b: &Bench) {
@@ -124,11 +124,18 @@ async fn what_was_unreadable_is_replayed(b: &Bench) {
     unreadable(b, &out, b"new words").await;
     let stored = async |outcome: &str| {
         let call = out.call_id.to_string();
-        b.store.stored_webhooks(outcome, Some(&call), 0, 10).await.unwrap()
+        b.store.results().stored_webhooks(outcome, Some(&call), 0, 10).await.unwrap()
     };
     let kept = stored("malformed").await;
     assert_eq!(kept.iter().map(|w| &*w.body).collect::<Vec<_>>(), [b"new words"]);
-    assert!(b.store.stored_webhooks("malformed", Some("another"), 0, 10).await.unwrap().is_empty());
+    assert!(
+        b.store
+            .results()
+            .stored_webhooks("malformed", Some("another"), 0, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let results: Vec<_> = (0..2).map(|n| found(id(&out, n))).collect();
     let delivery = Delivery {
         inbox: Some(kept[0].id),
@@ -136,11 +143,11 @@ async fn what_was_unreadable_is_replayed(b: &Bench) {
         results,
         credits_used: None,
     };
-    let applied = b.store.replay(delivery.clone(), &b.policy).await.unwrap();
+    let applied = b.store.results().replay(delivery.clone(), &b.policy).await.unwrap();
     assert_eq!(applied, Some(Applied::Applied));
     assert_eq!(b.states(batch).await, ["found", "found"]);
     assert_eq!((stored("malformed").await.len(), stored("applied").await.len()), (0, 1));
-    let again = b.store.replay(delivery, &b.policy).await.unwrap();
+    let again = b.store.results().replay(delivery, &b.policy).await.unwrap();
     assert_eq!(again, Some(Applied::Duplicate));
     assert_eq!(stored("applied").await.len(), 1, "it stays what it was");
 }
@@ -152,12 +159,12 @@ async fn a_replay_of_what_was_applied_changes_nothing(b: &Bench) {
     b.webhook(&out, results.clone()).await;
     let spent = "SELECT CAST(SUM(credits_spent) AS BIGINT) FROM batch_spend";
     let before = b.database.number(spent).await;
-    let kept = b.store.stored_webhooks("applied", None, 0, 10).await.unwrap().remove(0);
+    let kept = b.store.results().stored_webhooks("applied", None, 0, 10).await.unwrap().remove(0);
     let delivery =
         Delivery { inbox: Some(kept.id), call_id: kept.call_id, results, credits_used: None };
-    b.store.replay(delivery.clone(), &b.policy).await.unwrap();
+    b.store.results().replay(delivery.clone(), &b.policy).await.unwrap();
     assert_eq!(b.database.number(spent).await, before);
     assert_eq!(b.states(batch).await, ["found"]);
     let gone = Delivery { inbox: Some(kept.id + 1), ..delivery };
-    assert_eq!(b.store.replay(gone, &b.policy).await.unwrap(), None);
+    assert_eq!(b.store.results().replay(gone, &b.policy).await.unwrap(), None);
 }

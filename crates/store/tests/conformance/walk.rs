@@ -152,7 +152,7 @@ impl<'b> Walk<'b> {
                 b.unknown(&call).await;
                 return "unknown";
             }
-            0..12 => b.store.give_back(call, "asleep".into()).await.unwrap_or(()),
+            0..12 => b.store.calls().give_back(call, "asleep".into()).await.unwrap_or(()),
             12 => b.refuse(&call, 402, Refusal::CreditsPending).await,
             13 => b.refuse(&call, 402, Refusal::CreditsInsufficient).await,
             14 => b.refuse(&call, 429, Refusal::RateLimited { retry_after: after }).await,
@@ -213,7 +213,7 @@ impl<'b> Walk<'b> {
     }
 
     async fn poll(&mut self) -> &'static str {
-        let polls = self.bench.store.claim_polls(Clodura, 2, 1e6).await.unwrap().polls;
+        let polls = self.bench.store.calls().claim_polls(Clodura, 2, 1e6).await.unwrap().polls;
         self.polls.extend(polls);
         let Some(poll) = self.polls.pop() else { return "no poll" };
         let call = self.trackings[&poll.tracking_id].clone();
@@ -224,13 +224,13 @@ impl<'b> Walk<'b> {
             4 => Err(FreeRequestFailure::Unavailable { message: "gone".into() }),
             _ => Err(FreeRequestFailure::RateLimited { retry_after: Some(MINUTE) }),
         };
-        self.bench.store.record_poll(poll, outcome, Some(200), &self.policy).await.unwrap();
+        self.bench.store.calls().record_poll(poll, outcome, Some(200), &self.policy).await.unwrap();
         "poll"
     }
 
     async fn balance(&mut self) -> &'static str {
         let provider = self.provider();
-        let (claimed, _) = self.bench.store.claim_balance(provider, 1e6).await.unwrap();
+        let (claimed, _) = self.bench.store.gates().claim_balance(provider, 1e6).await.unwrap();
         let Some(claimed) = claimed else { return "no balance" };
         let credits = self.rng.random_range(0..400);
         let balance = jobs::outcome::Balance {
@@ -245,7 +245,11 @@ impl<'b> Walk<'b> {
         };
         let price = PerPerson::Fixed(Credits::whole(1));
         let store = &self.bench.store;
-        store.record_balance(claimed, outcome, Some(200), price, &self.policy).await.unwrap();
+        store
+            .gates()
+            .record_balance(claimed, outcome, Some(200), price, &self.policy)
+            .await
+            .unwrap();
         "balance"
     }
 
@@ -256,8 +260,8 @@ impl<'b> Walk<'b> {
     }
 
     async fn sweep(&mut self) -> &'static str {
-        self.bench.store.sweep_overdue(&self.policy).await.unwrap();
-        self.bench.store.sweep_abandoned_batches().await.unwrap();
+        self.bench.store.calls().sweep_overdue(&self.policy).await.unwrap();
+        self.bench.store.batches().sweep_abandoned_batches().await.unwrap();
         "sweep"
     }
 
@@ -270,8 +274,8 @@ impl<'b> Walk<'b> {
     /// The worker falls silent; the answers to its open requests don't count any more.
     async fn worker_dies(&mut self) -> &'static str {
         self.bench.clock.advance(MINUTE);
-        self.bench.store.sweep_overdue(&self.policy).await.unwrap();
-        self.bench.store.heartbeat(self.bench.worker).await.unwrap();
+        self.bench.store.calls().sweep_overdue(&self.policy).await.unwrap();
+        self.bench.store.workers().heartbeat(self.bench.worker).await.unwrap();
         "worker dies"
     }
 }

@@ -50,7 +50,7 @@ async fn at_ocean(b: &Bench, found: &[&str]) {
 async fn row(b: &Bench, batch: i64) -> (String, String, String) {
     let shown = b.shown(batch).await.remove(0);
     let phones = shown.phones.unwrap_or_default();
-    let mut pages = b.store.export_pages(b.batch_ref(batch).await, 10);
+    let mut pages = b.store.reports().export_pages(b.batch_ref(batch).await, 10);
     let page = pages.recv().await.expect("a page").expect("reads");
     let exported = page.rows().next().expect("a row");
     let numbers: Vec<&str> = exported.phones.iter().map(|phone| phone.number).collect();
@@ -106,7 +106,7 @@ async fn a_landline_that_is_known_is_not_paid_for_again(b: &Bench) {
     at_ocean(b, &[LANDLINE]).await;
     let people = [ann(), clodura("c2")];
     let mut preview = Preview::new(None).wanting_mobile(true);
-    let tried = b.store.preview(&mut preview, rows(&people)).await.expect("a preview");
+    let tried = b.store.batches().preview(&mut preview, rows(&people)).await.expect("a preview");
     let batch = b.begin(Options::wanting_mobile()).await;
     let loaded = b.load(&batch, &people).await;
     assert_eq!(tried, loaded);
@@ -132,7 +132,7 @@ async fn an_expired_step_gives_the_landline_back(b: &Bench) {
     let call = b.claim_one(Clodura).await;
     b.accept(&call).await;
     b.advance(100 * HOUR).await;
-    b.store.sweep_overdue(&b.policy).await.expect("sweeps");
+    b.store.calls().sweep_overdue(&b.policy).await.expect("sweeps");
     assert_eq!(row(b, batch).await, is("found", "ocean", LANDLINE));
 }
 
@@ -141,7 +141,7 @@ async fn a_retry_keeps_the_landline(b: &Bench) {
     at_ocean(b, &[LANDLINE]).await;
     b.cancel(batch).await;
     let chosen = RetryStates { failed: true, expired: true, cancelled: true };
-    b.store.retry(&b.batch_ref(batch).await, chosen).await.expect("retries");
+    b.store.batches().retry(&b.batch_ref(batch).await, chosen).await.expect("retries");
     b.check("retried").await;
     assert_eq!(row(b, batch).await.2, LANDLINE);
 }

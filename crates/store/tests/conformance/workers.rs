@@ -34,20 +34,23 @@ async fn off_reason(b: &Bench, provider: jobs::Provider) -> Option<String> {
 }
 
 async fn without_a_key_a_provider_is_off(b: &Bench) {
-    b.store.worker_stopped(b.worker).await.unwrap();
+    b.store.workers().worker_stopped(b.worker).await.unwrap();
     let batch = b.submit(&[ocean("o1"), clodura("c1")]).await;
     b.register(WorkerId::generate(), None, Some("url")).await;
     assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_key"));
     assert_eq!(b.shown(batch).await[0].reason.as_deref(), Some("no_key"));
     assert_eq!(b.states(batch).await, ["held"; 2]);
-    assert!(!b.store.unfinished().await.unwrap().stuck.is_empty(), "waiting ends nothing");
+    assert!(
+        !b.store.reports().unfinished().await.unwrap().stuck.is_empty(),
+        "waiting ends nothing"
+    );
     b.register(WorkerId::generate(), Some("key"), Some("url")).await;
     assert_eq!(off_reason(b, Ocean).await, None);
     assert_eq!(b.claim(Ocean).await.len() + b.claim(Clodura).await.len(), 2);
 }
 
 async fn without_a_webhook_url_ocean_is_off(b: &Bench) {
-    b.store.worker_stopped(b.worker).await.unwrap();
+    b.store.workers().worker_stopped(b.worker).await.unwrap();
     b.register(WorkerId::generate(), Some("key"), None).await;
     assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_webhook_url"));
     assert_eq!(off_reason(b, Clodura).await, None);
@@ -70,15 +73,15 @@ async fn what_a_worker_lacks_shuts_nothing_for_others(b: &Bench) {
     assert_eq!(off_reason(b, Ocean).await, None);
     assert_eq!(b.claim(Ocean).await.len() + b.claim(Clodura).await.len(), 2);
     assert_eq!(b.states(batch).await, ["sending"; 2]);
-    b.store.worker_stopped(b.worker).await.unwrap();
-    b.store.sweep_overdue(&b.policy).await.unwrap();
+    b.store.workers().worker_stopped(b.worker).await.unwrap();
+    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_webhook_url"));
     assert_eq!(off_reason(b, Clodura).await, None);
-    b.store.worker_stopped(deaf).await.unwrap();
-    b.store.sweep_overdue(&b.policy).await.unwrap();
+    b.store.workers().worker_stopped(deaf).await.unwrap();
+    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(off_reason(b, Clodura).await.as_deref(), Some("no_key"));
-    b.store.worker_stopped(keyless).await.unwrap();
-    b.store.sweep_overdue(&b.policy).await.unwrap();
+    b.store.workers().worker_stopped(keyless).await.unwrap();
+    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_key"), "what the last one said");
     b.register(WorkerId::generate(), Some("key"), Some("url")).await;
     assert_eq!((off_reason(b, Ocean).await, off_reason(b, Clodura).await), (None, None));
@@ -97,47 +100,48 @@ async fn another_key_does_not_undo_a_pause(b: &Bench) {
     b.submit(&oceans(1..=2)).await;
     let refusal = Refusal::Misconfigured { message: "bad key".into() };
     b.refuse(&b.claim_one(Ocean).await, 401, refusal).await;
-    b.store.pause(Ocean).await.unwrap();
+    b.store.gates().pause(Ocean).await.unwrap();
     b.register(WorkerId::generate(), Some("another key"), Some("url")).await;
     assert!(b.claim(Ocean).await.is_empty());
-    let resumed = b.store.resume(Ocean).await.unwrap();
+    let resumed = b.store.gates().resume(Ocean).await.unwrap();
     assert!(resumed.was_paused);
     assert_eq!(b.claim_one(Ocean).await.people.len(), 2);
 }
 
 async fn a_database_is_live_or_sandbox(b: &Bench) {
     let other = b.another_store().await;
-    b.store.stamp(Stamp::Sandbox).await.unwrap();
-    other.stamp(Stamp::Sandbox).await.unwrap();
-    let refused = other.stamp(Stamp::Live).await;
+    b.store.settings().stamp(Stamp::Sandbox).await.unwrap();
+    other.settings().stamp(Stamp::Sandbox).await.unwrap();
+    let refused = other.settings().stamp(Stamp::Live).await;
     assert!(matches!(refused, Err(StoreError::Stamp { .. })), "{refused:?}");
 }
 
 async fn secrets_are_stable_and_shared(b: &Bench) {
     let other = b.another_store().await;
-    let (one, two) = tokio::join!(b.store.webhook_secrets(), other.webhook_secrets());
+    let (one, two) =
+        tokio::join!(b.store.settings().webhook_secrets(), other.settings().webhook_secrets());
     let one = one.unwrap();
     assert_eq!((one.len(), one[0].0.len()), (1, 64));
     assert_eq!(two.unwrap(), one);
     b.advance(1000 * HOUR).await;
-    assert_eq!(other.webhook_secrets().await.unwrap(), one);
-    let erasure = b.store.erasure_key().await.unwrap();
+    assert_eq!(other.settings().webhook_secrets().await.unwrap(), one);
+    let erasure = b.store.settings().erasure_key().await.unwrap();
     assert_ne!(erasure, one[0].0);
-    assert_eq!(other.erasure_key().await.unwrap(), erasure);
+    assert_eq!(other.settings().erasure_key().await.unwrap(), erasure);
 }
 
 /// A replaced secret verifies for 90 days after its replacement, whatever its age.
 async fn old_secrets_verify_for_a_while(b: &Bench) {
-    let first = b.store.webhook_secrets().await.unwrap().remove(0);
+    let first = b.store.settings().webhook_secrets().await.unwrap().remove(0);
     b.advance(200 * 24 * HOUR).await;
-    b.store.rotate_webhook_secret().await.unwrap();
-    let both = b.store.webhook_secrets().await.unwrap();
+    b.store.settings().rotate_webhook_secret().await.unwrap();
+    let both = b.store.settings().webhook_secrets().await.unwrap();
     assert_eq!((both.len(), &both[1]), (2, &first));
     assert_ne!(both[0].0, first.0);
     b.advance(89 * 24 * HOUR).await;
-    assert_eq!(b.store.webhook_secrets().await.unwrap(), both);
+    assert_eq!(b.store.settings().webhook_secrets().await.unwrap(), both);
     b.advance(2 * 24 * HOUR).await;
-    assert_eq!(b.store.webhook_secrets().await.unwrap(), both[..1]);
+    assert_eq!(b.store.settings().webhook_secrets().await.unwrap(), both[..1]);
 }
 
 /// Waits for a change, with a bound.
@@ -175,7 +179,7 @@ async fn a_process_that_ends_wakes_others_before(b: &Bench) {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 let store = Store::connect(&url, true, clock).await.unwrap();
-                store.publish(&batch, None).await.unwrap();
+                store.batches().publish(&batch, None).await.unwrap();
                 store.close().await;
             });
             runtime.shutdown_background();
@@ -218,5 +222,5 @@ async fn a_url_is_shown_without_its_password(b: &Bench) {
 
 async fn ping(b: &Bench) {
     b.store.ping().await.unwrap();
-    assert_eq!(b.store.inbox_backlog().await.unwrap(), store::Backlog::default());
+    assert_eq!(b.store.results().inbox_backlog().await.unwrap(), store::Backlog::default());
 }

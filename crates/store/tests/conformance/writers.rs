@@ -28,7 +28,7 @@ fn webhook(n: usize) -> NewWebhook {
 }
 
 async fn many_writes_are_all_answered(b: &Bench) {
-    let writes = (0..300).map(|n| b.store.store_webhook(webhook(n)));
+    let writes = (0..300).map(|n| b.store.results().store_webhook(webhook(n)));
     for written in futures::future::join_all(writes).await {
         written.unwrap();
     }
@@ -37,13 +37,13 @@ async fn many_writes_are_all_answered(b: &Bench) {
 
 async fn a_failing_write_harms_no_other(b: &Bench) {
     let dead = b.begin(Options::default()).await;
-    b.store.abandon(&dead).await.unwrap();
+    b.store.batches().abandon(&dead).await.unwrap();
     let live = b.begin(Options::default()).await;
     let writes = (0..100_u32).map(|n| {
         let (batch, store) = (if n % 3 == 0 { &dead } else { &live }, b.store.clone());
         let mut row = rows(&oceans(n..=n));
         row[0].number = n.into();
-        async move { (n, store.load(batch, row).await) }
+        async move { (n, store.batches().load(batch, row).await) }
     });
     for (n, loaded) in futures::future::join_all(writes).await {
         match loaded {
@@ -61,10 +61,13 @@ async fn an_acceptance_that_can_t_be_written_harms_no_other(b: &Bench) {
     let batch = b.submit(&oceans(1..=40)).await;
     let calls = b.claim_as(ClaimReveals { people: 1, calls: 40, ..b.ask(Ocean) }).await;
     b.accept_with(&calls[0], Some("t20")).await;
-    let answers = (1..40).map(|n| {
-        let (call, id) = (&calls[n], format!("t{n}"));
-        async move { (n, b.store.answer_accepted(answer(call, 200), Some(id), &b.policy).await) }
-    });
+    let answers =
+        (1..40).map(|n| {
+            let (call, id) = (&calls[n], format!("t{n}"));
+            async move {
+                (n, b.store.calls().answer_accepted(answer(call, 200), Some(id), &b.policy).await)
+            }
+        });
     for (n, written) in futures::future::join_all(answers).await {
         assert_eq!(written.is_ok(), n != 20, "answer {n}: {written:?}");
     }
@@ -80,10 +83,10 @@ async fn processes_write_side_by_side(b: &Bench) {
             for n in 0..40_u32 {
                 let mut row = rows(&oceans(n..=n));
                 row[0].number = n.into();
-                store.load(&batch, row).await.unwrap();
-                store.store_webhook(webhook(process)).await.unwrap();
+                store.batches().load(&batch, row).await.unwrap();
+                store.results().store_webhook(webhook(process)).await.unwrap();
             }
-            store.publish(&batch, None).await.unwrap();
+            store.batches().publish(&batch, None).await.unwrap();
         }));
     }
     for task in tasks {
@@ -98,7 +101,7 @@ async fn processes_write_side_by_side(b: &Bench) {
 async fn work(store: Store, policy: jobs::Policy, ask: ClaimReveals) -> usize {
     let mut settled = 0;
     for _ in 0..60 {
-        for call in store.claim_reveals(ask.clone()).await.unwrap().calls {
+        for call in store.calls().claim_reveals(ask.clone()).await.unwrap().calls {
             let results = call.people.iter().map(|person| {
                 let id = person.trim_start_matches("ocean:");
                 if id.ends_with('3') { not_found(id) } else { found(id) }
@@ -111,13 +114,13 @@ async fn work(store: Store, policy: jobs::Policy, ask: ClaimReveals) -> usize {
             };
             settled += delivery.results.len();
             let (accepted, delivered) = tokio::join!(
-                store.answer_accepted(answer(&call, 200), None, &policy),
-                store.settle(vec![delivery], &policy),
+                store.calls().answer_accepted(answer(&call, 200), None, &policy),
+                store.results().settle(vec![delivery], &policy),
             );
             accepted.unwrap();
             delivered.unwrap();
         }
-        store.sweep_overdue(&policy).await.unwrap();
+        store.calls().sweep_overdue(&policy).await.unwrap();
     }
     settled
 }
@@ -145,9 +148,9 @@ async fn everything_at_once_ends_consistent(b: &Bench) {
                     let first = chunk * 10 + n * 5 + 1;
                     let mut more = rows(&oceans(first..=first + 14));
                     more.iter_mut().for_each(|row| row.number += i64::from(chunk) * 100);
-                    store.load(batch, more).await.unwrap();
+                    store.batches().load(batch, more).await.unwrap();
                 }
-                store.publish(batch, None).await.unwrap();
+                store.batches().publish(batch, None).await.unwrap();
             }
         }));
     }

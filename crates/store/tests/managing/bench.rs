@@ -9,7 +9,7 @@ impl Bench {
     pub async fn batch(&self, number: i64) -> BatchRef {
         let sql = format!("SELECT batch_id FROM batches WHERE id = {number}");
         let (id,): (String,) = self.database.one(&sql).await;
-        self.store.find_batch(&id).await.expect("the batch is there")
+        self.store.reports().find_batch(&id).await.expect("the batch is there")
     }
 
     /// Whether all rows of a batch are finished.

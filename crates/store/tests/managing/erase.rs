@@ -29,9 +29,9 @@ on_both!(
 /// Erases the person who has an identifier.
 async fn erase(b: &Bench, identifier: &str) -> Erased {
     let whom = Whom::Identifiers(BTreeSet::from([identifier.to_owned()]));
-    let people = b.store.identify(&whom).await.unwrap();
+    let people = b.store.privacy().identify(&whom).await.unwrap();
     assert_eq!(people.len(), 1);
-    let erased = b.store.erase(&people[0]).await.unwrap().erased;
+    let erased = b.store.privacy().erase(&people[0]).await.unwrap().erased;
     b.check("erased").await;
     erased
 }
@@ -78,11 +78,11 @@ async fn webhook_to(
 ) -> Applied {
     let body = body.as_bytes().to_vec();
     let new = NewWebhook { provider, call_id, body, malformed: false };
-    b.store.store_webhook(new).await.unwrap();
-    let stored = b.store.pending_webhooks(10, 1 << 20).await.unwrap().pop().unwrap();
+    b.store.results().store_webhook(new).await.unwrap();
+    let stored = b.store.results().pending_webhooks(10, 1 << 20).await.unwrap().pop().unwrap();
     let delivery =
         Delivery { inbox: Some(stored.id), call_id: stored.call_id, results, credits_used: None };
-    let applied = b.store.settle(vec![delivery], &b.policy).await.unwrap()[0];
+    let applied = b.store.results().settle(vec![delivery], &b.policy).await.unwrap()[0];
     b.check("settled").await;
     applied
 }
@@ -195,10 +195,13 @@ async fn a_number_leads_to_those_who_have_it(b: &Bench) {
         e164: e164.map(str::to_owned),
         raw: raw.to_owned(),
     };
-    assert_eq!(b.store.identify(&phone(Some("+451234"), "+45 1234")).await.unwrap().len(), 2);
+    assert_eq!(
+        b.store.privacy().identify(&phone(Some("+451234"), "+45 1234")).await.unwrap().len(),
+        2
+    );
     b.database.run("UPDATE phones SET e164 = NULL").await;
-    assert_eq!(b.store.identify(&phone(None, "45-1234")).await.unwrap().len(), 2);
-    assert!(b.store.identify(&phone(Some("+459"), "+459")).await.unwrap().is_empty());
+    assert_eq!(b.store.privacy().identify(&phone(None, "45-1234")).await.unwrap().len(), 2);
+    assert!(b.store.privacy().identify(&phone(Some("+459"), "+459")).await.unwrap().is_empty());
 }
 
 async fn somebody_unknown_is_remembered(b: &Bench) {
@@ -231,7 +234,7 @@ async fn rejected_rows_are_known_by_the_own_address(b: &Bench) {
         rejected(1, r#"["Jane@X.example",""]"#),
         rejected(2, r#"["bob@x.example","rep@y.example"]"#),
     ];
-    b.store.load_rejected(&batch, rejected).await.unwrap();
+    b.store.batches().load_rejected(&batch, rejected).await.unwrap();
     b.publish(&batch).await;
     b.database.run(r#"UPDATE batches SET header = '["Email","Owner"]'"#).await;
     b.database.run(r#"UPDATE batch_rows SET fields = '["jane@x.example","rep@y.example"]'"#).await;
@@ -283,13 +286,13 @@ async fn a_body_of_a_purged_request_is_not_kept(b: &Bench) {
     b.accept(&call).await;
     b.webhook(&call, vec![found("o1")]).await;
     b.advance(48 * HOUR).await;
-    assert_eq!(b.store.purge(HOUR).await.unwrap().purged.calls, 1);
+    assert_eq!(b.store.privacy().purge(HOUR).await.unwrap().purged.calls, 1);
     let body = r#"{"phones": [{"personId": "o1"}]}"#;
     assert_eq!(webhook(b, &call, body, vec![found("o1")]).await, Applied::UnknownCall);
     let broken = r#"{"phones": [{"personId": "o1""#.as_bytes().to_vec();
     let (provider, call_id) = (Ocean, call.call_id.to_string());
     let new = NewWebhook { provider, call_id, body: broken, malformed: true };
-    b.store.store_webhook(new).await.unwrap();
+    b.store.results().store_webhook(new).await.unwrap();
     assert_eq!(bodies(b).await, ["", ""]);
 }
 
@@ -302,10 +305,10 @@ async fn no_byte_of_many_is_left(b: &Bench) {
     let mut traces = store::Traces::default();
     for n in (1..=3_000).step_by(10) {
         let whom = Whom::Identifiers(BTreeSet::from([format!("clodura:{}", name(n))]));
-        let person = b.store.identify(&whom).await.unwrap().remove(0);
-        traces.merge(b.store.erase(&person).await.unwrap().traces);
+        let person = b.store.privacy().identify(&whom).await.unwrap().remove(0);
+        traces.merge(b.store.privacy().erase(&person).await.unwrap().traces);
     }
-    let scrubbed = b.store.scrub(traces).await.unwrap();
+    let scrubbed = b.store.privacy().scrub(traces).await.unwrap();
     assert!(matches!(scrubbed, store::Scrubbed::Clean | store::Scrubbed::Packed), "{scrubbed:?}");
     let Some(file) = b.database.url.strip_prefix("sqlite://") else { return };
     for file in [file.to_owned(), format!("{file}-wal")] {

@@ -10,7 +10,7 @@ on_both!(an_export_shows_what_row_status_shows, people_are_found_wherever_they_s
 
 async fn pages(b: &Bench, batch: &BatchRef, most: usize) -> Vec<ExportPage> {
     let mut pages = Vec::new();
-    let mut coming = b.store.export_pages(batch.clone(), most);
+    let mut coming = b.store.reports().export_pages(batch.clone(), most);
     while let Some(page) = coming.recv().await {
         pages.push(page.unwrap());
     }
@@ -52,7 +52,7 @@ async fn an_export_shows_what_row_status_shows(b: &Bench) {
     b.webhook(&call, vec![found("o1"), not_found("o2"), not_found("o3")]).await;
     b.unknown(&claim(1).await[0]).await;
     assert_eq!(claim(1).await.len(), 1, "on its way");
-    b.store.pause(Clodura).await.unwrap();
+    b.store.gates().pause(Clodura).await.unwrap();
     let batch_ref = b.batch(batch).await;
     let pages = pages(b, &batch_ref, 2).await;
     let exported = compared(b, batch, &pages).await;
@@ -61,7 +61,7 @@ async fn an_export_shows_what_row_status_shows(b: &Bench) {
     let out: Vec<_> = exported[5..].iter().map(|r| (r.state, r.reason)).collect();
     let unknown = Some("outcome unknown: time-out after 30s");
     assert_eq!(out, [("awaiting", None), ("awaiting", unknown), ("sending", None)]);
-    let columns = b.store.columns(&batch_ref).await.unwrap();
+    let columns = b.store.reports().columns(&batch_ref).await.unwrap();
     assert_eq!((columns.names, columns.from_json_lines), (vec!["column".to_owned()], false));
 }
 

@@ -28,7 +28,7 @@ async fn named(b: &Bench, name: &str) -> String {
         refresh_before: None,
         wants_mobile: false,
     };
-    let batch = b.store.begin_batch(new).await.unwrap();
+    let batch = b.store.batches().begin_batch(new).await.unwrap();
     b.load(&batch, &[ocean("o1")]).await;
     b.publish(&batch).await;
     batch.batch_id.to_string()
@@ -38,7 +38,7 @@ async fn a_batch_is_found_by_id_name_and_beginning(b: &Bench) {
     let (spring, autumn) = (named(b, "spring").await, named(b, "autumn").await);
     named(b, "autumn").await;
     let found = |text: String| async move {
-        b.store.find_batch(&text).await.map(|batch| batch.batch_id.to_string())
+        b.store.reports().find_batch(&text).await.map(|batch| batch.batch_id.to_string())
     };
     assert_eq!(found(spring.clone()).await.unwrap(), spring);
     assert_eq!(found(spring.to_lowercase()).await.unwrap(), spring);
@@ -52,25 +52,25 @@ async fn a_batch_is_found_by_id_name_and_beginning(b: &Bench) {
 }
 
 async fn nothing_is_left_of_finished_batches(b: &Bench) {
-    assert_eq!(b.store.unfinished().await.unwrap(), Unfinished::default());
+    assert_eq!(b.store.reports().unfinished().await.unwrap(), Unfinished::default());
     let loading = b.begin(Options::default()).await;
     b.load(&loading, &oceans(5..=6)).await;
-    assert_eq!(b.store.unfinished().await.unwrap(), Unfinished::default());
+    assert_eq!(b.store.reports().unfinished().await.unwrap(), Unfinished::default());
     b.submit(&oceans(1..=2)).await;
-    assert_eq!(b.store.unfinished().await.unwrap().unfinished, 2);
+    assert_eq!(b.store.reports().unfinished().await.unwrap().unfinished, 2);
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
     b.webhook(&call, vec![found("o1"), not_found("o2")]).await;
-    assert_eq!(b.store.unfinished().await.unwrap(), Unfinished::default());
+    assert_eq!(b.store.reports().unfinished().await.unwrap(), Unfinished::default());
 }
 
 async fn a_pause_is_what_waiting_does_not_end(b: &Bench) {
     b.submit(&[ocean("o1"), ocean("o2"), clodura("c1")]).await;
-    b.store.pause(Ocean).await.unwrap();
-    let left = b.store.unfinished().await.unwrap();
+    b.store.gates().pause(Ocean).await.unwrap();
+    let left = b.store.reports().unfinished().await.unwrap();
     assert_eq!((left.unfinished, left.stuck.len()), (3, 0));
-    b.store.pause(Clodura).await.unwrap();
-    let left = b.store.unfinished().await.unwrap();
+    b.store.gates().pause(Clodura).await.unwrap();
+    let left = b.store.reports().unfinished().await.unwrap();
     assert_eq!(
         left.stuck,
         [
@@ -78,9 +78,9 @@ async fn a_pause_is_what_waiting_does_not_end(b: &Bench) {
             "clodura: 1 row held: paused; enqueue resume clodura"
         ]
     );
-    let resumed = b.store.resume(Ocean).await.unwrap();
+    let resumed = b.store.gates().resume(Ocean).await.unwrap();
     assert!(resumed.was_paused && resumed.was_shut_for.is_none());
-    assert!(b.store.unfinished().await.unwrap().stuck.is_empty());
+    assert!(b.store.reports().unfinished().await.unwrap().stuck.is_empty());
 }
 
 async fn a_ceiling_is_what_waiting_does_not_end(b: &Bench) {
@@ -89,19 +89,20 @@ async fn a_ceiling_is_what_waiting_does_not_end(b: &Bench) {
     b.accept(&call).await;
     assert!(b.claim(Ocean).await.is_empty());
     assert!(
-        b.store.unfinished().await.unwrap().stuck.is_empty(),
+        b.store.reports().unfinished().await.unwrap().stuck.is_empty(),
         "the one that is out may free it"
     );
     b.webhook(&call, vec![found("o1")]).await;
     assert!(b.claim(Ocean).await.is_empty());
-    let stuck = b.store.unfinished().await.unwrap().stuck;
+    let stuck = b.store.reports().unfinished().await.unwrap().stuck;
     assert_eq!(stuck.len(), 1);
     assert!(stuck[0].contains("2 rows held: its ceiling of 1 credit is reached"), "{stuck:?}");
     b.store
+        .batches()
         .set_ceilings(&b.batch(batch).await, &[(Ocean, Some(jobs::Credits::whole(2)))].into())
         .await
         .unwrap();
-    assert!(b.store.unfinished().await.unwrap().stuck.is_empty());
+    assert!(b.store.reports().unfinished().await.unwrap().stuck.is_empty());
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o2"]);
 }
 
@@ -109,22 +110,22 @@ async fn what_is_out_may_still_move(b: &Bench) {
     b.submit(&[ocean("o1"), clodura("c1")]).await;
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
-    b.store.pause(Ocean).await.unwrap();
-    b.store.pause(Clodura).await.unwrap();
-    assert_eq!(b.store.unfinished().await.unwrap().stuck.len(), 0);
+    b.store.gates().pause(Ocean).await.unwrap();
+    b.store.gates().pause(Clodura).await.unwrap();
+    assert_eq!(b.store.reports().unfinished().await.unwrap().stuck.len(), 0);
     b.webhook(&call, vec![found("o1")]).await;
-    assert_eq!(b.store.unfinished().await.unwrap().stuck.len(), 1);
+    assert_eq!(b.store.reports().unfinished().await.unwrap().stuck.len(), 1);
 }
 
 async fn a_batch_says_what_holds_it_up(b: &Bench) {
     let batch = b.submit(&oceans(1..=2)).await;
     let id = b.batch(batch).await.batch_id.to_string();
-    assert!(b.store.blocked_by().await.unwrap().is_empty());
-    b.store.pause(Ocean).await.unwrap();
-    let held = b.store.blocked_by().await.unwrap();
+    assert!(b.store.reports().blocked_by().await.unwrap().is_empty());
+    b.store.gates().pause(Ocean).await.unwrap();
+    let held = b.store.reports().blocked_by().await.unwrap();
     assert_eq!(held[&id], ["ocean: 2 rows held: paused; enqueue resume ocean"]);
-    b.store.worker_stopped(b.worker).await.unwrap();
-    let held = b.store.blocked_by().await.unwrap();
+    b.store.workers().worker_stopped(b.worker).await.unwrap();
+    let held = b.store.reports().blocked_by().await.unwrap();
     assert_eq!(held[&id][0], "no worker is running; start worker");
 }
 
@@ -137,16 +138,16 @@ async fn rows_behind_a_gate_are_called_what_they_show(b: &Bench) {
     let limit = Refusal::RateLimited { retry_after: Some(HOUR) };
     b.refuse(&b.claim_one(Ocean).await, 429, limit).await;
     assert_eq!(b.states(batch).await, ["retrying"; 3]);
-    let held = b.store.blocked_by().await.unwrap();
+    let held = b.store.reports().blocked_by().await.unwrap();
     assert_eq!(held[&id], ["ocean: 3 rows retrying: rate limited; next try in 1h"]);
-    b.store.pause(Ocean).await.unwrap();
+    b.store.gates().pause(Ocean).await.unwrap();
     assert_eq!(b.states(batch).await, ["retrying", "held", "held"]);
     let paused = [
         "ocean: 2 rows held: paused; enqueue resume ocean",
         "ocean: 1 row retrying: paused; enqueue resume ocean",
     ];
-    assert_eq!(b.store.blocked_by().await.unwrap()[&id], paused);
-    assert_eq!(b.store.unfinished().await.unwrap().stuck, paused);
+    assert_eq!(b.store.reports().blocked_by().await.unwrap()[&id], paused);
+    assert_eq!(b.store.reports().unfinished().await.unwrap().stuck, paused);
 }
 
 async fn a_preview_counts_as_loading_does(b: &Bench) {
@@ -190,7 +191,7 @@ async fn a_preview_counts_as_loading_does(b: &Bench) {
         let mut numbered = rows(chunk);
         numbered.iter_mut().for_each(|row| row.number += before);
         before += chunk.len() as i64;
-        previewed.add(b.store.preview(&mut preview, numbered).await.unwrap());
+        previewed.add(b.store.batches().preview(&mut preview, numbered).await.unwrap());
     }
     let before = b.database.number("SELECT COUNT(*) FROM reveals").await;
     let batch = b.begin(Options::default()).await;
@@ -209,7 +210,7 @@ async fn a_refused_submit_leaves_nothing(b: &Bench) {
     let refused = b.begin(Options::priority(9)).await;
     let people = [ocean("o1"), ocean("o2").clodura("c2"), linkedin("jane"), linkedin("joe")];
     b.load(&refused, &people).await;
-    b.store.abandon(&refused).await.unwrap();
+    b.store.batches().abandon(&refused).await.unwrap();
     b.check("abandoned").await;
     for (table, left) in [("batches", 1), ("batch_rows", 1), ("identity_links", 2), ("reveals", 2)]
     {

@@ -33,7 +33,7 @@ async fn rows_in(b: &Bench, table: &str) -> i64 {
 async fn old_batches_are_forgotten_with_their_people(b: &Bench) {
     finish(b, 1..=3).await;
     b.advance(48 * HOUR).await;
-    let purged = b.store.purge(24 * HOUR).await.unwrap().purged;
+    let purged = b.store.privacy().purge(24 * HOUR).await.unwrap().purged;
     assert_eq!(purged, Purged { batches: 1, reveals: 3, calls: 1, webhooks: 1 });
     for table in [
         "batches",
@@ -58,13 +58,13 @@ async fn young_and_open_ones_stay(b: &Bench) {
     let waiting = b.submit(&oceans(7..=7)).await;
     b.advance(20 * HOUR).await;
     let (young, _) = {
-        b.store.pause(Ocean).await.unwrap();
-        b.store.resume(Ocean).await.unwrap();
+        b.store.gates().pause(Ocean).await.unwrap();
+        b.store.gates().resume(Ocean).await.unwrap();
         (b.submit(&oceans(1..=1)).await, ())
     };
-    assert_eq!(b.store.purge(HOUR).await.unwrap().purged, Purged::default());
+    assert_eq!(b.store.privacy().purge(HOUR).await.unwrap().purged, Purged::default());
     b.webhook(&call, vec![found("o1"), found("o2")]).await;
-    assert_eq!(b.store.purge(HOUR).await.unwrap().purged, Purged::default());
+    assert_eq!(b.store.privacy().purge(HOUR).await.unwrap().purged, Purged::default());
     assert_eq!(b.states(out).await, ["found"; 2]);
     assert_eq!(b.states(young).await, ["found"]);
     assert_eq!(b.states(waiting).await, ["queued"]);
@@ -74,7 +74,7 @@ async fn people_whom_another_batch_shows_stay(b: &Bench) {
     finish(b, 1..=2).await;
     b.advance(48 * HOUR).await;
     let young = b.submit(&oceans(1..=1)).await;
-    let purged = b.store.purge(24 * HOUR).await.unwrap().purged;
+    let purged = b.store.privacy().purge(24 * HOUR).await.unwrap().purged;
     assert_eq!((purged.batches, purged.reveals, purged.calls), (1, 1, 0));
     b.check("purged").await;
     let shown = b.shown(young).await;
@@ -86,12 +86,12 @@ async fn a_late_answer_finds_nobody_and_harms_nothing(b: &Bench) {
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
     b.advance(25 * HOUR).await;
-    b.store.sweep_overdue(&b.policy).await.unwrap();
+    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(b.states(first).await, ["expired"]);
     b.advance(48 * HOUR).await;
     let second = b.submit(&oceans(1..=1)).await;
-    assert_eq!(b.store.purge(24 * HOUR).await.unwrap().purged.batches, 1);
-    // The payer is gone, the person is still shown by another batch.
+    assert_eq!(b.store.privacy().purge(24 * HOUR).await.unwrap().purged.batches, 1);
+    // The paying batch is gone, but another batch still shows the person.
     b.webhook(&call, vec![found("o1")]).await;
     assert_eq!(b.states(second).await, ["found"]);
 }
@@ -108,7 +108,7 @@ fn retention(bodies: u32, calls: u32, people: u32) -> jobs::Retention {
 
 async fn retire(b: &Bench, retention: jobs::Retention) -> Purged {
     let none = std::time::Duration::ZERO;
-    let gone = b.store.retire(&retention, none, none).await.unwrap();
+    let gone = b.store.privacy().retire(&retention, none, none).await.unwrap();
     b.check("retired").await;
     gone
 }
@@ -127,15 +127,15 @@ async fn each_kind_goes_at_its_own_age(b: &Bench) {
         body: br#"{"phones": []}"#.to_vec(),
         malformed: false,
     };
-    b.store.store_webhook(new).await.unwrap();
-    let stored = b.store.pending_webhooks(1, 1 << 20).await.unwrap().remove(0);
+    b.store.results().store_webhook(new).await.unwrap();
+    let stored = b.store.results().pending_webhooks(1, 1 << 20).await.unwrap().remove(0);
     let delivery = store::Delivery {
         inbox: Some(stored.id),
         call_id: stored.call_id,
         results: (1..=3).map(|n| found(&format!("o{n}"))).collect(),
         credits_used: None,
     };
-    b.store.settle(vec![delivery], &b.policy).await.unwrap();
+    b.store.results().settle(vec![delivery], &b.policy).await.unwrap();
     let ages = retention(2, 6, 4);
     b.advance(DAY).await;
     assert_eq!((retire(b, ages).await, bodies_in(b).await), (Purged::default(), 1));
@@ -166,7 +166,7 @@ async fn what_is_unfinished_is_never_too_old(b: &Bench) {
         body: b"no JSON".to_vec(),
         malformed: true,
     };
-    b.store.store_webhook(broken).await.unwrap();
+    b.store.results().store_webhook(broken).await.unwrap();
     let waiting = b.submit(&oceans(4..=4)).await;
     b.advance(300 * DAY).await;
     let gone = retire(b, retention(1, 1, 1)).await;
@@ -183,35 +183,35 @@ async fn one_worker_of_all_looks_in_an_interval(b: &Bench) {
     b.advance(2 * DAY).await;
     let ages = retention(9, 9, 1);
     let none = std::time::Duration::ZERO;
-    assert_eq!(b.store.retire(&ages, HOUR, none).await.unwrap().batches, 1);
+    assert_eq!(b.store.privacy().retire(&ages, HOUR, none).await.unwrap().batches, 1);
     finish(b, 2..=2).await;
     b.advance(HOUR / 2).await;
     let ages = jobs::Retention { people: Some(none), ..ages };
-    assert_eq!(b.store.retire(&ages, HOUR, none).await.unwrap(), Purged::default());
+    assert_eq!(b.store.privacy().retire(&ages, HOUR, none).await.unwrap(), Purged::default());
     b.advance(HOUR / 2).await;
-    assert_eq!(b.store.retire(&ages, HOUR, none).await.unwrap().batches, 1);
+    assert_eq!(b.store.privacy().retire(&ages, HOUR, none).await.unwrap().batches, 1);
 }
 
 async fn an_answer_for_a_purged_person_is_of_no_one_else(b: &Bench) {
     let (_, call) = finish(b, 1..=2).await;
     b.advance(48 * HOUR).await;
     let young = b.submit(&oceans(1..=1)).await;
-    assert_eq!(b.store.purge(24 * HOUR).await.unwrap().purged.reveals, 1);
+    assert_eq!(b.store.privacy().purge(24 * HOUR).await.unwrap().purged.reveals, 1);
     let new = store::NewWebhook {
         provider: Ocean,
         call_id: call.call_id.to_string(),
         body: br#"{"phones": [{"personId": "o2", "numbers": ["+4522"]}]}"#.to_vec(),
         malformed: false,
     };
-    b.store.store_webhook(new).await.unwrap();
-    let stored = b.store.pending_webhooks(1, 1 << 20).await.unwrap().remove(0);
+    b.store.results().store_webhook(new).await.unwrap();
+    let stored = b.store.results().pending_webhooks(1, 1 << 20).await.unwrap().remove(0);
     let delivery = store::Delivery {
         inbox: Some(stored.id),
         call_id: stored.call_id,
         results: vec![found("o2")],
         credits_used: None,
     };
-    let applied = b.store.settle(vec![delivery], &b.policy).await.unwrap();
+    let applied = b.store.results().settle(vec![delivery], &b.policy).await.unwrap();
     assert_eq!(applied, [store::Applied::UnknownPerson]);
     let body: (Vec<u8>,) = b
         .database
@@ -230,7 +230,7 @@ async fn who_was_asked_anew_is_no_trace(b: &Bench) {
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
     b.webhook(&call, people.map(|n| not_found(&format!("o{n}"))).collect()).await;
-    let Purge { purged, traces } = b.store.purge(24 * HOUR).await.unwrap();
+    let Purge { purged, traces } = b.store.privacy().purge(24 * HOUR).await.unwrap();
     assert_eq!((purged.batches, purged.reveals), (1, 3));
-    assert_eq!(b.store.scrub(traces).await.unwrap(), Scrubbed::Clean);
+    assert_eq!(b.store.privacy().scrub(traces).await.unwrap(), Scrubbed::Clean);
 }

@@ -26,7 +26,7 @@ const EXPIRED: RetryStates = RetryStates { failed: false, expired: true, cancell
 const CANCELLED: RetryStates = RetryStates { failed: false, expired: false, cancelled: true };
 
 async fn retry(b: &Bench, batch: i64, states: RetryStates) -> Retried {
-    let retried = b.store.retry(&b.batch(batch).await, states).await.unwrap();
+    let retried = b.store.batches().retry(&b.batch(batch).await, states).await.unwrap();
     b.check("retried").await;
     retried
 }
@@ -37,7 +37,7 @@ async fn expired(b: &Bench) -> (i64, store::ClaimedCall) {
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
     b.advance(25 * HOUR).await;
-    b.store.sweep_overdue(&b.policy).await.unwrap();
+    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["expired"]);
     (batch, call)
 }
@@ -55,9 +55,9 @@ async fn expired_with_tracking_id(b: &Bench) -> i64 {
 
 /// Polls the one tracking id that is due.
 async fn poll(b: &Bench, outcome: TrackOutcome) {
-    let mut polls = b.store.claim_polls(Clodura, 10, FAST).await.unwrap().polls;
+    let mut polls = b.store.calls().claim_polls(Clodura, 10, FAST).await.unwrap().polls;
     assert_eq!(polls.len(), 1);
-    b.store.record_poll(polls.remove(0), Ok(outcome), Some(200), &b.policy).await.unwrap();
+    b.store.calls().record_poll(polls.remove(0), Ok(outcome), Some(200), &b.policy).await.unwrap();
     b.check("polled").await;
 }
 
@@ -126,7 +126,7 @@ async fn a_waterfall_begins_at_its_first_failure(b: &Bench) {
 
 async fn cancelled_rows_are_taken_up_again(b: &Bench) {
     let batch = b.submit(&[ocean("o1"), ocean("o2"), ocean("o1")]).await;
-    b.store.cancel(&b.batch(batch).await).await.unwrap();
+    b.store.batches().cancel(&b.batch(batch).await).await.unwrap();
     assert_eq!(retry(b, batch, FAILED).await.rows, 0);
     assert_eq!(retry(b, batch, CANCELLED).await.rows, 3);
     let call = b.claim_one(Ocean).await;
@@ -137,7 +137,7 @@ async fn cancelled_rows_are_taken_up_again(b: &Bench) {
 
 async fn expired_people_are_asked_again_when_told(b: &Bench) {
     let (batch, old) = expired(b).await;
-    let again = b.store.pay_again(&b.batch(batch).await).await.unwrap();
+    let again = b.store.batches().pay_again(&b.batch(batch).await).await.unwrap();
     assert_eq!(again[&Ocean], PayAgain { people: 1, polled_first: 0 });
     assert_eq!(retry(b, batch, FAILED).await.rows, 0);
     assert_eq!(retry(b, batch, EXPIRED).await.rows, 1);
@@ -166,7 +166,7 @@ async fn a_late_answer_spares_asking_again(b: &Bench) {
 
 async fn a_tracking_id_is_polled_before_asking_again(b: &Bench) {
     let batch = expired_with_tracking_id(b).await;
-    let again = b.store.pay_again(&b.batch(batch).await).await.unwrap();
+    let again = b.store.batches().pay_again(&b.batch(batch).await).await.unwrap();
     assert_eq!(again[&Clodura], PayAgain { people: 1, polled_first: 1 });
     assert_eq!(retry(b, batch, EXPIRED).await, Retried { rows: 1, polled_first: 1 });
     assert_eq!(b.states(batch).await, ["retrying"]);
@@ -187,7 +187,7 @@ async fn nothing_at_the_last_poll_asks_again(b: &Bench) {
     b.accept_with(&call, Some("t2")).await;
     b.webhook(&call, vec![found("c1")]).await;
     assert_eq!(b.states(batch).await, ["found"]);
-    assert!(b.store.claim_polls(Clodura, 10, FAST).await.unwrap().polls.is_empty());
+    assert!(b.store.calls().claim_polls(Clodura, 10, FAST).await.unwrap().polls.is_empty());
 }
 
 async fn no_credits_at_the_last_poll_ask_again_once_there_are_some(b: &Bench) {
@@ -195,8 +195,8 @@ async fn no_credits_at_the_last_poll_ask_again_once_there_are_some(b: &Bench) {
     retry(b, batch, EXPIRED).await;
     poll(b, TrackOutcome::Finished(result("c1", Finding::OutOfCredits))).await;
     assert!(b.claim(Clodura).await.is_empty(), "the account has too few");
-    assert!(b.store.claim_polls(Clodura, 10, FAST).await.unwrap().polls.is_empty());
-    b.store.resume(Clodura).await.unwrap();
+    assert!(b.store.calls().claim_polls(Clodura, 10, FAST).await.unwrap().polls.is_empty());
+    b.store.gates().resume(Clodura).await.unwrap();
     let call = b.claim_one(Clodura).await;
     assert_eq!(call.people, ["clodura:c1"]);
     b.accept(&call).await;

@@ -26,7 +26,7 @@ pub async fn pause(
     headers: HeaderMap,
 ) -> Response {
     let Ok(provider) = provider.parse::<Provider>() else { return no_provider() };
-    let paused = visitor.acting_on(&admin.app.store).pause(provider).await;
+    let paused = visitor.acting_on(&admin.app.store).gates().pause(provider).await;
     admin.changed().await;
     match paused {
         Ok(_) => {
@@ -45,7 +45,7 @@ pub async fn resume(
     headers: HeaderMap,
 ) -> Response {
     let Ok(provider) = provider.parse::<Provider>() else { return no_provider() };
-    let resumed = visitor.acting_on(&admin.app.store).resume(provider).await;
+    let resumed = visitor.acting_on(&admin.app.store).gates().resume(provider).await;
     admin.changed().await;
     match resumed {
         Ok(resumed) => {
@@ -61,8 +61,8 @@ pub async fn resume(
 /// `GET /batches/{id}/cancel`: asks for a confirmation, since a cancelled row is not asked for again.
 pub async fn confirm_cancel(State(admin): State<Admin>, Path(id): Path<String>) -> Response {
     let found = async {
-        let reference = admin.app.store.find_batch(&id).await?;
-        let batch = admin.app.store.batch_overview(&reference).await?;
+        let reference = admin.app.store.reports().find_batch(&id).await?;
+        let batch = admin.app.store.reports().batch_overview(&reference).await?;
         batch.ok_or_else(|| StoreError::NotFound("there is no such batch".into()))
     };
     let batch = match found.await {
@@ -100,8 +100,8 @@ pub async fn cancel(
     headers: HeaderMap,
 ) -> Response {
     let done = async {
-        let batch = admin.app.store.find_batch(&id).await?;
-        let cancelled = visitor.acting_on(&admin.app.store).cancel(&batch).await?;
+        let batch = admin.app.store.reports().find_batch(&id).await?;
+        let cancelled = visitor.acting_on(&admin.app.store).batches().cancel(&batch).await?;
         Ok((batch, Notice::Cancelled(cancelled.rows)))
     };
     told(&admin, &visitor, &headers, done.await).await
@@ -116,9 +116,9 @@ pub async fn retry(
     headers: HeaderMap,
 ) -> Response {
     let done = async {
-        let batch = admin.app.store.find_batch(&id).await?;
+        let batch = admin.app.store.reports().find_batch(&id).await?;
         let failed = RetryStates { failed: true, ..RetryStates::default() };
-        let retried = visitor.acting_on(&admin.app.store).retry(&batch, failed).await?;
+        let retried = visitor.acting_on(&admin.app.store).batches().retry(&batch, failed).await?;
         Ok((batch, Notice::Retried(retried.rows)))
     };
     told(&admin, &visitor, &headers, done.await).await
@@ -145,9 +145,9 @@ pub async fn ceiling(
         return (StatusCode::UNPROCESSABLE_ENTITY, page).into_response();
     };
     let done = async {
-        let batch = admin.app.store.find_batch(&id).await?;
+        let batch = admin.app.store.reports().find_batch(&id).await?;
         let ceilings = BTreeMap::from([(ceiling.provider, Some(max))]);
-        visitor.acting_on(&admin.app.store).set_ceilings(&batch, &ceilings).await?;
+        visitor.acting_on(&admin.app.store).batches().set_ceilings(&batch, &ceilings).await?;
         Ok((batch, Notice::CeilingSet(ceiling.provider)))
     };
     told(&admin, &visitor, &headers, done.await).await

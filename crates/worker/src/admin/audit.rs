@@ -32,7 +32,7 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Response {
     let before = (wanted.before > 0).then_some(wanted.before);
-    let entries = match admin.app.store.audit_log(before, ENTRIES).await {
+    let entries = match admin.app.store.audit().entries(before, ENTRIES).await {
         Ok(entries) => entries,
         Err(error) => return layout::away(&error.to_string(), &headers),
     };

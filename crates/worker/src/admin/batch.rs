@@ -59,12 +59,12 @@ pub async fn find(
     seen: &Seen,
     id: &str,
 ) -> Result<(BatchRef, BatchOverview), StoreError> {
-    let reference = admin.app.store.find_batch(id).await?;
+    let reference = admin.app.store.reports().find_batch(id).await?;
     let name = reference.batch_id.to_string();
     if let Some(batch) = seen.overview.batches.iter().find(|batch| batch.batch_id == name) {
         return Ok((reference, batch.clone()));
     }
-    let batch = admin.app.store.batch_overview(&reference).await?;
+    let batch = admin.app.store.reports().batch_overview(&reference).await?;
     let batch = batch.ok_or_else(|| StoreError::NotFound(format!("there is no batch {name}")))?;
     Ok((reference, batch))
 }

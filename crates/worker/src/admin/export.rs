@@ -39,12 +39,12 @@ pub async fn json_lines(
 
 async fn download(store: &Store, id: &str, format: FileFormat) -> Response {
     let found = async {
-        let batch = store.find_batch(id).await?;
-        let columns = store.columns(&batch).await?.names;
-        let form = store.form(&batch).await?.filter(|form| form.format == format);
+        let batch = store.reports().find_batch(id).await?;
+        let columns = store.reports().columns(&batch).await?.names;
+        let form = store.reports().form(&batch).await?.filter(|form| form.format == format);
         let form = form.unwrap_or_else(|| FileForm::new(format));
         let layout = Layout { columns, form, wide: false };
-        let overview = store.batch_overview(&batch).await?;
+        let overview = store.reports().batch_overview(&batch).await?;
         Ok((batch, layout, overview.and_then(|batch| batch.name)))
     };
     let (batch, layout, name) = match found.await {
@@ -57,7 +57,7 @@ async fn download(store: &Store, id: &str, format: FileFormat) -> Response {
     };
     let name = file_name::disposition(name.as_deref(), &batch.batch_id.to_string(), extension);
     let headers = [(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, name)];
-    let pieces = pieces(store.export_pages(batch, PAGE), layout);
+    let pieces = pieces(store.reports().export_pages(batch, PAGE), layout);
     (headers, Body::from_stream(pieces)).into_response()
 }
 

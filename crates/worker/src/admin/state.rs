@@ -59,8 +59,8 @@ impl Admin {
     pub(super) async fn seen(&self) -> Result<Arc<Seen>, Away> {
         let store = &self.app.store;
         let read = async {
-            let overview = store.overview(MOST_BATCHES).await?;
-            let held = store.blocked_reasons().await?;
+            let overview = store.reports().overview(MOST_BATCHES).await?;
+            let held = store.reports().blocked_reasons().await?;
             Ok(Seen { overview, held })
         };
         self.seen.get(read).await
@@ -69,7 +69,7 @@ impl Admin {
     /// A page of batches, the first being 1; at most a second old, or older where it took long to read.
     pub(super) async fn batches(&self, number: usize) -> Result<Arc<Vec<BatchOverview>>, Away> {
         let read = async {
-            let all = self.app.store.overview(number * MOST_BATCHES).await?.batches;
+            let all = self.app.store.reports().overview(number * MOST_BATCHES).await?.batches;
             Ok(all.into_iter().skip((number - 1) * MOST_BATCHES).collect())
         };
         kept(&self.older, number).await.get(read).await
@@ -85,8 +85,11 @@ impl Admin {
         let key = (batch.batch_id.to_string(), after, state.map(str::to_owned));
         let store = &self.app.store;
         let read = async {
-            let own = Own::of(store.columns(batch).await?.names);
-            Ok(rows::Page { own, shown: store.row_page(batch, after, state, rows::ROWS).await? })
+            let own = Own::of(store.reports().columns(batch).await?.names);
+            Ok(rows::Page {
+                own,
+                shown: store.reports().row_page(batch, after, state, rows::ROWS).await?,
+            })
         };
         kept(&self.pages, key).await.get(read).await
     }

@@ -30,7 +30,7 @@ pub(super) async fn check(
     http: &reqwest::Client,
 ) -> Vec<Check> {
     let status = match store {
-        Some(store) => store.provider_status().await.unwrap_or_default(),
+        Some(store) => store.reports().provider_status().await.unwrap_or_default(),
         None => Vec::new(),
     };
     let gate = |provider: Provider| status.iter().find(|s| s.provider == provider.as_str());

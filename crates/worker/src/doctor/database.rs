@@ -24,9 +24,9 @@ pub(super) async fn check(config: &Config) -> (Vec<Check>, Option<Store>) {
 
 async fn open(config: &Config) -> Result<Store, StoreError> {
     let store = Store::connect(config.database(), !config.no_migrate, Clock::system()).await?;
-    store.stamp(if config.sandbox { Stamp::Sandbox } else { Stamp::Live }).await?;
+    store.settings().stamp(if config.sandbox { Stamp::Sandbox } else { Stamp::Live }).await?;
     // Read through a view, so that a schema without views is noticed, too.
-    store.provider_status().await?;
+    store.reports().provider_status().await?;
     Ok(store)
 }
 

@@ -24,7 +24,7 @@ impl Source for PendingWebhooks {
     type Work = ();
 
     async fn claim(&mut self, _free: usize) -> Result<Claimed<()>, StoreError> {
-        let (work, again_at) = match self.0.store.next_webhook().await? {
+        let (work, again_at) = match self.0.store.results().next_webhook().await? {
             NextWebhook::Waits => (vec![()], None),
             NextWebhook::PutOff(until) => (Vec::new(), Some(until)),
             NextWebhook::None => (Vec::new(), None),
@@ -57,7 +57,7 @@ pub async fn handle(_job: Job<()>, app: Data<App>) -> Result<(), BoxDynError> {
 }
 
 async fn drain_once(app: &App) -> Result<usize, StoreError> {
-    let pending = app.store.pending_webhooks(MOST_WEBHOOKS, MOST_BYTES).await?;
+    let pending = app.store.results().pending_webhooks(MOST_WEBHOOKS, MOST_BYTES).await?;
     let n = pending.len();
     let mut deliveries = Vec::with_capacity(n);
     let mut came = Vec::with_capacity(n);
@@ -68,7 +68,7 @@ async fn drain_once(app: &App) -> Result<usize, StoreError> {
                 deliveries.push(delivery);
             }
             None => {
-                app.store.mark_malformed(webhook.id).await?;
+                app.store.results().mark_malformed(webhook.id).await?;
                 let waited = app.store.now().since(webhook.received_at);
                 app.metrics().webhook_applied(webhook.provider, "malformed", waited);
             }
@@ -96,7 +96,7 @@ async fn settle(
     app: &App,
     deliveries: Vec<Delivery>,
 ) -> (Vec<Option<Applied>>, Option<StoreError>) {
-    match app.store.settle(deliveries.clone(), &app.policy).await {
+    match app.store.results().settle(deliveries.clone(), &app.policy).await {
         Ok(applied) => return (applied.into_iter().map(Some).collect(), None),
         // Webhooks that another worker has applied are left out the next time.
         Err(lost @ StoreError::Lost { .. }) => return (Vec::new(), Some(lost)),
@@ -105,7 +105,7 @@ async fn settle(
     let mut applied = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
         let (inbox, call_id) = (delivery.inbox, delivery.call_id.clone());
-        match app.store.settle(vec![delivery], &app.policy).await {
+        match app.store.results().settle(vec![delivery], &app.policy).await {
             Ok(outcome) => applied.extend(outcome.into_iter().map(Some)),
             Err(lost @ StoreError::Lost { .. }) => return (applied, Some(lost)),
             Err(error) => match put_off(app, inbox, &call_id, error).await {
@@ -126,7 +126,7 @@ async fn put_off(
     error: StoreError,
 ) -> Result<(), StoreError> {
     let Some(id) = inbox else { return Err(error) };
-    if let Some(PutOff { failures, retry_at }) = app.store.put_off_webhook(id).await? {
+    if let Some(PutOff { failures, retry_at }) = app.store.results().put_off_webhook(id).await? {
         let retry_at = retry_at.iso8601();
         tracing::warn!(call_id, failures, retry_at, %error, "a webhook can't be applied; it is kept");
     }

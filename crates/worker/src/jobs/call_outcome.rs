@@ -58,14 +58,18 @@ impl Outcome for RevealOutcome {
         let policy = &app.policy;
         match self {
             RevealOutcome::Accepted { tracking_id } => {
-                app.store.answer_accepted(answer, tracking_id, policy).await
+                app.store.calls().answer_accepted(answer, tracking_id, policy).await
             }
             RevealOutcome::Undocumented { tracking_id, why } => {
-                app.store.answer_undocumented(answer, tracking_id, why, policy).await
+                app.store.calls().answer_undocumented(answer, tracking_id, why, policy).await
             }
-            RevealOutcome::NotSent => app.store.give_back(answer.call, NOT_SENT.to_owned()).await,
-            RevealOutcome::NotFound => app.store.answer_not_found(answer, policy).await,
-            RevealOutcome::Unknown { why } => app.store.answer_unknown(answer, why, policy).await,
+            RevealOutcome::NotSent => {
+                app.store.calls().give_back(answer.call, NOT_SENT.to_owned()).await
+            }
+            RevealOutcome::NotFound => app.store.calls().answer_not_found(answer, policy).await,
+            RevealOutcome::Unknown { why } => {
+                app.store.calls().answer_unknown(answer, why, policy).await
+            }
             RevealOutcome::Refused(refusal) => refused(app, answer, refusal).await,
         }
     }
@@ -93,10 +97,14 @@ impl Outcome for LookupOutcome {
 
     async fn record(self, app: &App, answer: Answer) -> Result<(), StoreError> {
         match self {
-            LookupOutcome::Answered(matches) => app.store.answer_looked_up(answer, matches).await,
-            LookupOutcome::NotSent => app.store.give_back(answer.call, NOT_SENT.to_owned()).await,
+            LookupOutcome::Answered(matches) => {
+                app.store.calls().answer_looked_up(answer, matches).await
+            }
+            LookupOutcome::NotSent => {
+                app.store.calls().give_back(answer.call, NOT_SENT.to_owned()).await
+            }
             LookupOutcome::Unknown { why } => {
-                app.store.answer_unknown(answer, why, &app.policy).await
+                app.store.calls().answer_unknown(answer, why, &app.policy).await
             }
             LookupOutcome::Refused(refusal) => refused(app, answer, refusal).await,
         }
@@ -105,7 +113,7 @@ impl Outcome for LookupOutcome {
 
 async fn refused(app: &App, answer: Answer, refusal: Refusal) -> Result<(), StoreError> {
     let text = describe(&refusal);
-    app.store.answer_refused(answer, text, on_refusal(refusal), &app.policy).await
+    app.store.calls().answer_refused(answer, text, on_refusal(refusal), &app.policy).await
 }
 
 fn kind(refusal: &Refusal) -> &'static str {

@@ -23,7 +23,7 @@ impl Source for DueBalance {
 
     async fn claim(&mut self, _free: usize) -> Result<Claimed<ClaimedBalance>, StoreError> {
         let rate = self.app.rate(self.provider);
-        let (claimed, again_at) = self.app.store.claim_balance(self.provider, rate).await?;
+        let (claimed, again_at) = self.app.store.gates().claim_balance(self.provider, rate).await?;
         Ok(Claimed { work: claimed.into_iter().collect(), again_at, paced: false })
     }
 }
@@ -47,7 +47,13 @@ pub async fn handle(job: Job<ClaimedBalance>, app: Data<App>) -> Result<(), BoxD
     let price = app.price(provider);
     let written = app
         .retry_write("a balance", || {
-            app.store.record_balance(claimed.clone(), result.clone(), status, price, &app.policy)
+            app.store.gates().record_balance(
+                claimed.clone(),
+                result.clone(),
+                status,
+                price,
+                &app.policy,
+            )
         })
         .await;
     if let Err(error) = written {

@@ -12,7 +12,7 @@ pub async fn heartbeats(app: App) {
     let interval = (app.policy.heartbeat_timeout / 4)
         .clamp(Duration::from_millis(50), Duration::from_secs(10));
     loop {
-        if let Err(error) = app.store.heartbeat(app.worker).await {
+        if let Err(error) = app.store.workers().heartbeat(app.worker).await {
             tracing::warn!(%error, "no heartbeat");
         }
         if let Err(error) = app.signing.refresh(&app.store).await {
@@ -32,7 +32,7 @@ pub async fn sweeps(app: App) {
     let mut steady = Steady::new(app.store.now());
     loop {
         let sure = steady.is_sure(app.store.now(), Instant::now());
-        match app.store.sweep(&app.policy, sure).await {
+        match app.store.calls().sweep(&app.policy, sure).await {
             Ok(store::Swept { webhooks_silent: true, .. }) => tracing::error!(
                 "no webhook of Ocean came for an hour while calls are out: is WEBHOOK_PUBLIC_URL still reachable? Until one comes, calls are as small as WEBHOOK_CANARY",
             ),
@@ -45,7 +45,7 @@ pub async fn sweeps(app: App) {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "overdue calls can't be swept"),
         }
-        if let Err(error) = app.store.sweep_abandoned_batches().await {
+        if let Err(error) = app.store.batches().sweep_abandoned_batches().await {
             tracing::warn!(%error, "abandoned submits can't be swept");
         }
         tokio::select! {

@@ -19,7 +19,7 @@ pub async fn retire(app: App) {
         if steady.is_sure(app.store.now(), Instant::now()) {
             tokio::select! {
                 () = app.stopping.cancelled() => return,
-                retired = app.store.retire(&retention, interval, REST) => match retired {
+                retired = app.store.privacy().retire(&retention, interval, REST) => match retired {
                     Ok(gone) if gone != store::Purged::default() => tracing::info!(
                         batches = gone.batches,
                         people = gone.reveals,

@@ -47,7 +47,7 @@ impl Source for DueReveals {
             canary: self.canary,
             credits_check_interval: self.app.policy.credits_check_interval,
         };
-        let claims = self.app.store.claim_reveals(ask).await?;
+        let claims = self.app.store.calls().claim_reveals(ask).await?;
         let paced = claims.paced;
         Ok(Claimed { work: claims.calls, again_at: claims.again_at, paced })
     }
@@ -122,7 +122,7 @@ async fn wait_for_its_moment(app: &App, call: &ClaimedCall) -> bool {
         return true;
     }
     tokio::time::sleep_until(call.send_slot.into()).await;
-    app.store.may_leave(call).await.unwrap_or_else(|error| {
+    app.store.calls().may_leave(call).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "can't see whether the gate is open");
         false
     })
@@ -132,7 +132,9 @@ async fn wait_for_its_moment(app: &App, call: &ClaimedCall) -> bool {
 pub async fn give_back(app: &App, call: ClaimedCall, why: &'static str) {
     let call_id = call.call_id;
     let written = app
-        .retry_write("a call given back", || app.store.give_back(call.clone(), why.to_owned()))
+        .retry_write("a call given back", || {
+            app.store.calls().give_back(call.clone(), why.to_owned())
+        })
         .await;
     if let Err(error) = written {
         tracing::warn!(%call_id, %error, "a call could not be given back");

@@ -20,6 +20,7 @@ impl Source for LateResults {
         let polls = self
             .0
             .store
+            .calls()
             .claim_polls(Provider::Clodura, free, self.0.rate(Provider::Clodura))
             .await?;
         Ok(Claimed { work: polls.polls, again_at: polls.again_at, paced: false })
@@ -46,7 +47,7 @@ pub async fn handle(job: Job<ClaimedPoll>, app: Data<App>) -> Result<(), BoxDynE
     }
     let written = app
         .retry_write("a poll", || {
-            app.store.record_poll(poll.clone(), result.clone(), status, &app.policy)
+            app.store.calls().record_poll(poll.clone(), result.clone(), status, &app.policy)
         })
         .await;
     if let Err(error) = written {

@@ -71,7 +71,7 @@ impl Worker {
 
     /// Rows for which a number was found so far.
     pub async fn found(&self) -> i64 {
-        let overview = self.store.overview(1).await.expect("the ledger is read");
+        let overview = self.store.reports().overview(1).await.expect("the ledger is read");
         overview.providers.iter().map(|provider| provider.counts.found).sum()
     }
 
@@ -100,10 +100,10 @@ impl Worker {
             refresh_before: None,
             wants_mobile: false,
         };
-        let batch = self.store.begin_batch(new).await.expect("begins");
+        let batch = self.store.batches().begin_batch(new).await.expect("begins");
         let rows = (1..=people).map(|n| row(name, n)).collect();
-        self.store.load(&batch, rows).await.expect("loads");
-        self.store.publish(&batch, None).await.expect("publishes");
+        self.store.batches().load(&batch, rows).await.expect("loads");
+        self.store.batches().publish(&batch, None).await.expect("publishes");
         batch.batch_id.to_string()
     }
 }

@@ -33,7 +33,7 @@ async fn each_action_is_written_down(kind: Kind) {
     let csv = site.get_with(&format!("{path}/export.csv"), &[("cookie", &ada)]).await;
     assert_eq!(csv.status, StatusCode::OK);
 
-    let mut entries = site.store.audit_log(None, 10).await.expect("is read");
+    let mut entries = site.store.audit().entries(None, 10).await.expect("is read");
     entries.reverse();
     let told: Vec<(&str, &str, &str)> = entries
         .iter()

@@ -111,7 +111,7 @@ impl Site {
             version: "0".into(),
             providers: Provider::ALL.map(setup).to_vec(),
         };
-        self.store.register_worker(worker, &self.policy).await.expect("registers");
+        self.store.workers().register_worker(worker, &self.policy).await.expect("registers");
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
@@ -178,10 +178,10 @@ impl Site {
             refresh_before: None,
             wants_mobile: false,
         };
-        let loading = self.store.begin_batch(new).await.expect("begins");
+        let loading = self.store.batches().begin_batch(new).await.expect("begins");
         let rows = (1..=people).map(row).collect();
-        self.store.load(&loading, rows).await.expect("loads");
-        match self.store.publish(&loading, None).await.expect("publishes") {
+        self.store.batches().load(&loading, rows).await.expect("loads");
+        match self.store.batches().publish(&loading, None).await.expect("publishes") {
             Published::Now => loading.batch_id,
             Published::Before(_) => panic!("there was no key"),
         }
@@ -199,14 +199,14 @@ impl Site {
             canary: 0,
             credits_check_interval: Duration::from_secs(300),
         };
-        self.store.claim_reveals(ask).await.expect("claims").calls.pop().expect("one call")
+        self.store.calls().claim_reveals(ask).await.expect("claims").calls.pop().expect("one call")
     }
 
     /// Sends `found + not_found` people, and lets their results come.
     pub async fn reveal(&self, found: usize, not_found: usize) {
         let call = self.claim(found + not_found).await;
         let answer = Answer { call: call.clone(), http_status: Some(200) };
-        self.store.answer_accepted(answer, None, &self.policy).await.expect("accepted");
+        self.store.calls().answer_accepted(answer, None, &self.policy).await.expect("accepted");
         let results = call.people.iter().enumerate().map(|(place, person)| PersonResult {
             person_id: Identifier::decode(person).map(|id| id.value().to_owned()),
             finding: if place < found { number() } else { Finding::NotFound },
@@ -215,32 +215,37 @@ impl Site {
         let call_id = call.call_id.to_string();
         let inbox = Some(self.webhook(&call_id).await);
         let delivery = Delivery { inbox, call_id, results: results.collect(), credits_used: None };
-        self.store.settle(vec![delivery], &self.policy).await.expect("settles");
+        self.store.results().settle(vec![delivery], &self.policy).await.expect("settles");
     }
 
     /// Stores a webhook from Ocean. Returns its place in the inbox.
     async fn webhook(&self, call_id: &str) -> i64 {
         let (call_id, body) = (call_id.to_owned(), b"{}".to_vec());
         let webhook = NewWebhook { provider: Provider::Ocean, call_id, body, malformed: false };
-        self.store.store_webhook(webhook).await.expect("stores");
-        let mut pending = self.store.pending_webhooks(1, 1_000).await.expect("reads");
+        self.store.results().store_webhook(webhook).await.expect("stores");
+        let mut pending = self.store.results().pending_webhooks(1, 1_000).await.expect("reads");
         pending.pop().expect("the webhook").id
     }
 
     /// Ends the one worker.
     pub async fn stop_worker(&self) {
-        self.store.worker_stopped(self.worker).await.expect("stops");
+        self.store.workers().worker_stopped(self.worker).await.expect("stops");
     }
 
     /// Records a balance: what Ocean's account holds, and how many requests the day has left.
     pub async fn balance(&self, credits: i64) {
-        let (claimed, _) =
-            self.store.claim_balance(Provider::Ocean, 1e6).await.expect("asks for the balance");
+        let (claimed, _) = self
+            .store
+            .gates()
+            .claim_balance(Provider::Ocean, 1e6)
+            .await
+            .expect("asks for the balance");
         let daily = Some(DailyQuota { left: 900, resets_in: Duration::from_secs(3600) });
         let balance = Balance { credits: Credits::whole(credits), tariff: None, daily };
         let claimed = claimed.expect("it is due");
         let price = PerPerson::Fixed(Credits::whole(1));
-        let said = self.store.record_balance(claimed, Ok(balance), Some(200), price, &self.policy);
+        let said =
+            self.store.gates().record_balance(claimed, Ok(balance), Some(200), price, &self.policy);
         said.await.expect("is written down");
     }
 
@@ -249,6 +254,7 @@ impl Site {
         let answer = Answer { call: self.claim(1).await, http_status: Some(503) };
         let verdict = on_refusal(refusal);
         self.store
+            .calls()
             .answer_refused(answer, "refused".into(), verdict, &self.policy)
             .await
             .expect("refused");

@@ -4,22 +4,22 @@
 use db::Conn;
 use jobs::Timestamp;
 
+use crate::batches::Batches;
 use crate::batches::submit::merge::merge_some;
 use crate::error::Result;
 use crate::people::resolve::RevealIds;
 use crate::reveals::counters::Totals;
 use crate::reveals::ownership::assign_owners;
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// Rows that one transaction looks at.
 const ROWS_AT_ONCE: i64 = 1_000;
 
-impl Store {
-    /// Goes on where this was interrupted; cheap where there is nothing to do.
-    pub(crate) async fn sweep_owners_due(&self) -> Result<()> {
+impl Batches<'_> {
+    /// Resumes assignments of owners that were interrupted. Cheap if there are none.
+    pub(crate) async fn sweep_owners_due(self) -> Result<()> {
         let due: Vec<(i64,)> = {
-            let mut conn = self.db.read().await?;
+            let mut conn = self.store.db.read().await?;
             conn.fetch_all(
                 "SELECT id FROM batches WHERE owners_due = 1 AND published_at IS NOT NULL ORDER BY id",
                 &[],
@@ -33,26 +33,28 @@ impl Store {
     }
 
     /// Assigns the people of a published batch to the batches that are served soonest, a few at a time.
-    pub(crate) async fn assign_due_owners(&self, batch: i64) -> Result<()> {
+    pub(crate) async fn assign_due_owners(self, batch: i64) -> Result<()> {
         let due: Vec<(i64,)> = {
-            let mut conn = self.db.read().await?;
+            let mut conn = self.store.db.read().await?;
             conn.fetch_all("SELECT id FROM batches WHERE id = $1 AND owners_due = 1", &[&batch])
                 .await?
         };
         if due.is_empty() {
             return Ok(());
         }
-        let (mut after, now) = (0, self.now());
-        while self.db.write(move |conn| Box::pin(merge_some(conn, batch, now))).await? {}
+        let (mut after, now) = (0, self.store.now());
+        while self.store.db.write(move |conn| Box::pin(merge_some(conn, batch, now))).await? {}
         while let Some((last, waiting)) = self.next_shared(batch, after).await? {
             after = last;
             if !waiting.is_empty() {
-                self.db
+                self.store
+                    .db
                     .write(move |conn| Box::pin(async move { assign(conn, &waiting, now).await }))
                     .await?;
             }
         }
-        self.db
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     conn.execute("UPDATE batches SET owners_due = 0 WHERE id = $1", &[&batch])
@@ -63,9 +65,10 @@ impl Store {
             .await
     }
 
-    /// The next rows of a batch: the number of the last, and the people of these rows whom another batch owns.
-    async fn next_shared(&self, batch: i64, after: i64) -> Result<Option<(i64, Vec<i64>)>> {
-        let mut conn = self.db.read().await?;
+    /// Returns the next rows of a batch: the number of the last row, and the waiting people of these rows that another batch
+    /// owns.
+    async fn next_shared(self, batch: i64, after: i64) -> Result<Option<(i64, Vec<i64>)>> {
+        let mut conn = self.store.db.read().await?;
         let found: Vec<(i64, Option<i64>)> = conn.fetch_all(
             "SELECT w.row_number, r.id FROM batch_rows w
              LEFT JOIN reveals r ON r.id = w.reveal_id AND r.state IN ('queued', 'retrying') AND r.owner <> $1

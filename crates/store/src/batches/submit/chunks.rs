@@ -5,22 +5,22 @@ use std::time::{Duration, Instant};
 use db::{Conn, Durability};
 use jobs::Timestamp;
 
+use crate::batches::Batches;
 use crate::batches::loading::{Loaded, Loading};
 use crate::batches::submit::chunk_size::ChunkSize;
 use crate::batches::submit::load::load_chunk;
 use crate::error::Result;
 use crate::people::new_row::NewRow;
-use crate::store::Store;
 
 /// How long a transaction on SQLite takes in more chunks. Pages that the chunks share are written once. A process that
 /// begins to wait just after the check for waiting processes waits until all chunks are committed.
 const TRANSACTION_TIME: Duration = Duration::from_millis(60);
 
-impl Store {
-    /// The size with which [`Store::load_chunks`] begins.
+impl Batches<'_> {
+    /// Returns the size with which [`Batches::load_chunks`] begins.
     #[must_use]
-    pub fn chunk_size(&self) -> ChunkSize {
-        ChunkSize::of(self.is_postgres())
+    pub fn chunk_size(self) -> ChunkSize {
+        ChunkSize::of(self.store.is_postgres())
     }
 
     /// Puts as many of the first rows into the batch as fit into one short transaction, and returns the remaining rows. The
@@ -29,7 +29,7 @@ impl Store {
     /// # Errors
     /// The database can't be used, or the batch was swept as abandoned.
     pub async fn load_chunks<R>(
-        &self,
+        self,
         batch: &Loading,
         mut rows: R,
         chunk_size: &mut ChunkSize,
@@ -37,7 +37,7 @@ impl Store {
     where
         R: Iterator<Item = NewRow> + Send + 'static,
     {
-        if self.is_postgres() {
+        if self.store.is_postgres() {
             let started = Instant::now();
             let chunk: Vec<NewRow> = rows.by_ref().take(chunk_size.rows()).collect();
             let size = chunk.len();
@@ -45,8 +45,8 @@ impl Store {
             chunk_size.note(size, started.elapsed());
             return Ok((loaded, rows));
         }
-        let (batch, before, now) = (batch.clone(), *chunk_size, self.now());
-        let done = self.db.write_with(Durability::WithTheNext, move |conn| {
+        let (batch, before, now) = (batch.clone(), *chunk_size, self.store.now());
+        let done = self.store.db.write_with(Durability::WithTheNext, move |conn| {
             Box::pin(async move {
                 load_in_turn(conn, &batch, rows, before, TRANSACTION_TIME, now).await
             })
@@ -93,6 +93,7 @@ mod tests {
     use super::*;
     use crate::batches::loading::NewBatch;
     use crate::people::new_row::NewStep;
+    use crate::store::Store;
     use db::WriteLock;
 
     fn ten_rows() -> impl Iterator<Item = NewRow> + Send {
@@ -117,7 +118,7 @@ mod tests {
             refresh_before: None,
             wants_mobile: false,
         };
-        let batch = store.begin_batch(batch).await.unwrap();
+        let batch = store.batches().begin_batch(batch).await.unwrap();
         let mut other = WriteLock::of(database);
         let turn = if somebody_waits { other.wait() } else { None };
         assert_eq!(turn.is_some(), somebody_waits);

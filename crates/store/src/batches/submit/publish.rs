@@ -3,13 +3,13 @@
 use db::{Conn, Ints};
 use jobs::BatchId;
 
+use crate::batches::Batches;
 use crate::batches::loading::{Loading, swept};
 use crate::batches::submit::merge::{carry_out_merges, has_many_of_its_own, merge_some};
 use crate::error::{Result, StoreError};
 use crate::people::resolve::RevealIds;
 use crate::reveals::counters::{Totals, log_end};
 use crate::reveals::ownership::assign_owners;
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// How publishing ended.
@@ -21,29 +21,30 @@ pub enum Published {
     Before(BatchId),
 }
 
-impl Store {
+impl Batches<'_> {
     /// Makes the batch visible, all at once. With an idempotency key, the first batch of that key
     /// stays the only one.
     ///
     /// # Errors
     /// The key is taken by other content or options; the batch was swept as abandoned.
     pub async fn publish(
-        &self,
+        self,
         batch: &Loading,
         key: Option<(String, String)>,
     ) -> Result<Published> {
         if let Some(before) = self.published_before(batch, key.as_ref()).await? {
             return Ok(before);
         }
-        let (id, now) = (batch.id, self.now());
-        // What is more than one short transaction holds comes before, or after it.
-        while self.db.write(move |conn| Box::pin(has_many_of_its_own(conn, id))).await? {
-            self.db
+        let (id, now) = (batch.id, self.store.now());
+        // Merges that don't fit into one short transaction are carried out before or after it.
+        while self.store.db.write(move |conn| Box::pin(has_many_of_its_own(conn, id))).await? {
+            self.store
+                .db
                 .write(move |conn| Box::pin(async move { merge_some(conn, id, now).await }))
                 .await?;
         }
         let (loading, (text, hash)) = (batch.clone(), key.clone().unzip());
-        let published = self
+        let published = self.store
             .db.write(move |conn| {
                 Box::pin(async move {
                     let waiting = taken_over_by_loading(conn, id).await?;
@@ -85,7 +86,7 @@ impl Store {
 
     /// Takes the batch back if another batch of the same key was published already.
     async fn published_before(
-        &self,
+        self,
         batch: &Loading,
         key: Option<&(String, String)>,
     ) -> Result<Option<Published>> {
@@ -99,8 +100,8 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn idempotency_key_is_taken(&self, key: &str) -> Result<bool> {
-        let mut conn = self.db.read().await?;
+    pub async fn idempotency_key_is_taken(self, key: &str) -> Result<bool> {
+        let mut conn = self.store.db.read().await?;
         let batches: i64 = conn
             .fetch_value("SELECT COUNT(*) FROM batches WHERE idempotency_key = $1", &[&key])
             .await?;
@@ -110,9 +111,9 @@ impl Store {
     /// Returns the batch that was published under `key`, if there is one.
     ///
     /// # Errors
-    /// It had other content or options.
-    pub async fn idempotent_batch(&self, key: &str, content_hash: &str) -> Result<Option<BatchId>> {
-        let mut conn = self.db.read().await?;
+    /// The batch had other content or options.
+    pub async fn idempotent_batch(self, key: &str, content_hash: &str) -> Result<Option<BatchId>> {
+        let mut conn = self.store.db.read().await?;
         let found: Option<(String, Option<String>)> = conn
             .fetch_optional(
                 "SELECT batch_id, content_hash FROM batches WHERE idempotency_key = $1",

@@ -1,20 +1,21 @@
 //! Refreshes the statistics of the Postgres planner after a batch is loaded.
 
+use crate::batches::Batches;
 use crate::error::Result;
-use crate::store::Store;
 
 /// Batches of at least this many rows change which query plans are best.
 const LARGE: i64 = 10_000;
 
-impl Store {
-    /// Has Postgres take a small sample of what a large batch brought. It would look by itself about a
-    /// minute later; until then it takes a million rows for a few, and whoever asks for the status waits for
-    /// seconds. A tenth of its usual sample is enough: autovacuum takes the rest. SQLite plans without.
-    pub(super) async fn refresh_statistics(&self, rows: i64) {
-        if rows < LARGE || !self.is_postgres() {
+impl Batches<'_> {
+    /// Makes Postgres sample the rows of a large batch. Autovacuum would do so about a minute later. Until then the planner
+    /// takes a million rows for a few, and a query of the status takes seconds. A tenth of the usual sample is enough, since
+    /// autovacuum takes the full one later. SQLite plans without these statistics.
+    pub(super) async fn refresh_statistics(self, rows: i64) {
+        if rows < LARGE || !self.store.is_postgres() {
             return;
         }
         let refreshed: Result<()> = self
+            .store
             .db
             .write(|conn| {
                 Box::pin(async move {

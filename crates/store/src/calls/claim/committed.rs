@@ -7,10 +7,10 @@ use std::time::Duration;
 use db::{Conn, Texts};
 use jobs::backoff::exponential;
 
+use crate::calls::Calls;
 use crate::calls::claimed::{ClaimedCall, Claims};
 use crate::error::{Result, StoreError};
 use crate::gates::gate::Gate;
-use crate::store::Store;
 
 /// The shortest and the longest wait between two checks while the database is away.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -31,11 +31,11 @@ impl Made {
     }
 }
 
-impl Store {
-    /// Finds out which of `calls` were committed although `error` came in place of an answer. They are this
-    /// worker's to send, or to give back if too much time has passed.
+impl Calls<'_> {
+    /// Finds out which of `calls` were committed although `error` came in place of an answer. This worker then sends those
+    /// calls, or gives them back if too much time has passed.
     pub(super) async fn committed(
-        &self,
+        self,
         calls: Vec<ClaimedCall>,
         error: StoreError,
     ) -> Result<Claims> {
@@ -46,7 +46,7 @@ impl Store {
         loop {
             let asked = calls.clone();
             let found =
-                self.db.write(move |conn| Box::pin(async move { find(conn, &asked).await }));
+                self.store.db.write(move |conn| Box::pin(async move { find(conn, &asked).await }));
             match found.await {
                 Ok(there) if there.is_empty() => return Err(error),
                 Ok(there) => {

@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use jobs::{Policy, Provider};
 
+use crate::calls::Calls;
 use crate::calls::polls::POLL_LEASE;
 use crate::error::Result;
-use crate::store::Store;
 use crate::topic::Topic;
 
 /// The longest wait besides backoffs: a person whose earlier request is polled first waits a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(25 * 3600);
 
-impl Store {
-    /// Makes due now what no setting could have put so far ahead: heartbeats (a dead worker would never be taken
-    /// over), backoffs and polls.
-    pub(super) async fn bring_back_what_is_too_far_ahead(&self, policy: &Policy) -> Result<()> {
-        let now = self.now();
+impl Calls<'_> {
+    /// Makes due now the heartbeats (a dead worker would never be taken over), backoffs and polls that no setting could have
+    /// put so far ahead.
+    pub(super) async fn bring_back_what_is_too_far_ahead(self, policy: &Policy) -> Result<()> {
+        let now = self.store.now();
         let heartbeat = (now + policy.heartbeat_timeout).0;
         let backoff = (now + 2 * policy.retry_max + LONGEST_WAIT).0;
         let longest = policy.poll_interval_max.max(policy.webhook_grace).max(POLL_LEASE);
         let poll = (now + 2 * longest).0;
         for provider in Provider::ALL {
-            let ahead: i64 = self.db.read().await?.fetch_value(
+            let ahead: i64 = self.store.db.read().await?.fetch_value(
                 "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM workers WHERE stopped_at IS NULL AND heartbeat_at > $2)
                           OR EXISTS (SELECT 1 FROM reveals WHERE provider = $1 AND retry_at > $3)
                           OR EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND poll_at > $4)
@@ -34,7 +34,7 @@ impl Store {
                 continue;
             }
             tracing::warn!(%provider, "the clock was set back: what was put too far ahead is due now");
-            self.db.write(move |conn| {
+            self.store.db.write(move |conn| {
                 Box::pin(async move {
                     conn.execute(
                         "UPDATE workers SET heartbeat_at = $1 WHERE stopped_at IS NULL AND heartbeat_at > $2",

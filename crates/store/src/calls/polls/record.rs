@@ -6,6 +6,7 @@ use jobs::backoff::exponential;
 use jobs::outcome::{Finding, FreeRequestFailure, TrackOutcome};
 use jobs::{Policy, Timestamp};
 
+use crate::calls::Calls;
 use crate::calls::deadlines::expire::expire_call;
 use crate::calls::polls::ClaimedPoll;
 use crate::error::{Result, StoreError};
@@ -15,7 +16,6 @@ use crate::gates::good_answers::GoodAnswers;
 use crate::results::settle::delivery::Delivery;
 use crate::results::settle::settle;
 use crate::reveals::counters::Totals;
-use crate::store::Store;
 
 type Outcome = std::result::Result<TrackOutcome, FreeRequestFailure>;
 
@@ -29,23 +29,23 @@ pub(crate) struct Polled {
     now: Timestamp,
 }
 
-impl Store {
-    /// Writes down what a poll brought.
+impl Calls<'_> {
+    /// Records the result of a poll.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn record_poll(
-        &self,
+        self,
         poll: ClaimedPoll,
         result: Outcome,
         http_status: Option<u16>,
         policy: &Policy,
     ) -> Result<()> {
-        let (now, policy) = (self.now(), policy.clone());
+        let (now, policy) = (self.store.now(), policy.clone());
         let answered = result.is_ok().then_some(poll.provider);
-        self.batchers.write(Polled { poll, result, http_status, policy, now }).await?;
+        self.store.batchers.write(Polled { poll, result, http_status, policy, now }).await?;
         if let Some(provider) = answered {
-            GoodAnswers::of(self.db.attached()).count(provider);
+            GoodAnswers::of(self.store.db.attached()).count(provider);
         }
         Ok(())
     }

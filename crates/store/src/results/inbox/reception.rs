@@ -4,16 +4,17 @@ use jobs::Timestamp;
 use jobs::reception::{AddressUse, Reception};
 
 use crate::error::Result;
-use crate::store::Store;
+use crate::results::Results;
 
-impl Store {
-    /// Whether the address of a call takes another body of so many bytes. Several that come at once may all be let in.
+impl Results<'_> {
+    /// Whether the address of a call takes another body of `bytes` bytes. Several bodies that come at once may all be let
+    /// in.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn reception(&self, call_id: &str, bytes: usize) -> Result<Reception> {
-        let now = self.now();
-        let mut conn = self.db.read().await?;
+    pub async fn reception(self, call_id: &str, bytes: usize) -> Result<Reception> {
+        let now = self.store.now();
+        let mut conn = self.store.db.read().await?;
         let used: Option<(i64, i64, Option<i64>)> = conn.fetch_optional(
             "SELECT (SELECT COUNT(*) FROM webhook_inbox WHERE call_id = $1),
                     (SELECT CAST(COALESCE(SUM(CASE WHEN body IS NULL THEN 0 ELSE bytes END), 0) AS BIGINT)

@@ -5,26 +5,26 @@ use jobs::{Policy, Timestamp};
 use crate::audit::{Action, Entry};
 use crate::decode::parse_provider;
 use crate::error::Result;
+use crate::results::Results;
 use crate::results::inbox::{StoredRow, StoredWebhook};
 use crate::results::settle::delivery::{Applied, Delivery};
 use crate::results::settle::settle;
 use crate::reveals::counters::Totals;
-use crate::store::Store;
 
-impl Store {
-    /// Stored webhooks whose outcome is `outcome`, those after number `after` and, if `call` is given, of that call
-    /// only: at most `most`, the oldest first. What waits to be applied and what was erased is not among them.
+impl Results<'_> {
+    /// Returns stored webhooks whose outcome is `outcome`, those after the id `after` and, if `call` is given, of that call
+    /// only: at most `most`, the oldest first. Webhooks that wait to be applied, or were erased, are left out.
     ///
     /// # Errors
     /// The database can't be used.
     pub async fn stored_webhooks(
-        &self,
+        self,
         outcome: &str,
         call: Option<&str>,
         after: i64,
         most: usize,
     ) -> Result<Vec<StoredWebhook>> {
-        let mut conn = self.db.read().await?;
+        let mut conn = self.store.db.read().await?;
         let found: Vec<StoredRow> = conn
             .fetch_all(
                 "SELECT /* scan */ id, received_at, provider, call_id, body FROM webhook_inbox
@@ -40,9 +40,12 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn note_replay(&self, outcome: &str, call: Option<&str>) -> Result<()> {
+    pub async fn note_replay(self, outcome: &str, call: Option<&str>) -> Result<()> {
         let call = call.map(|call| format!(" call={call}")).unwrap_or_default();
-        self.audit(Entry::of(Action::Replay).details(format!("outcome={outcome}{call}"))).await
+        self.store
+            .audit()
+            .note(Entry::of(Action::Replay).details(format!("outcome={outcome}{call}")))
+            .await
     }
 
     /// Applies a stored webhook once more. A webhook that was applied before and brings nothing new stays unchanged.
@@ -50,9 +53,10 @@ impl Store {
     ///
     /// # Errors
     /// The database can't be used; nothing was applied then.
-    pub async fn replay(&self, delivery: Delivery, policy: &Policy) -> Result<Option<Applied>> {
-        let (now, policy) = (self.now(), policy.clone());
-        self.db
+    pub async fn replay(self, delivery: Delivery, policy: &Policy) -> Result<Option<Applied>> {
+        let (now, policy) = (self.store.now(), policy.clone());
+        self.store
+            .db
             .write(move |conn| {
                 Box::pin(async move {
                     let Some(id) = delivery.inbox else { return Ok(None) };

@@ -124,13 +124,13 @@ impl Bench {
             version: "0".into(),
             providers: Provider::ALL.map(setup).to_vec(),
         };
-        self.store.register_worker(worker, &self.policy).await.expect("registers");
+        self.store.workers().register_worker(worker, &self.policy).await.expect("registers");
     }
 
     /// Lets time pass, and keeps the worker alive.
     pub async fn advance(&self, by: Duration) {
         self.clock.advance(by);
-        self.store.heartbeat(self.worker).await.expect("heartbeat");
+        self.store.workers().heartbeat(self.worker).await.expect("heartbeat");
     }
 
     pub fn ask(&self, provider: Provider) -> ClaimReveals {
@@ -151,7 +151,7 @@ impl Bench {
     }
 
     pub async fn claim_as(&self, ask: ClaimReveals) -> Vec<ClaimedCall> {
-        self.store.claim_reveals(ask).await.expect("claims").calls
+        self.store.calls().claim_reveals(ask).await.expect("claims").calls
     }
 
     /// Claims, and expects exactly one call.
@@ -168,6 +168,7 @@ impl Bench {
     pub async fn accept_with(&self, call: &ClaimedCall, tracking_id: Option<&str>) {
         let tracking_id = tracking_id.map(str::to_owned);
         self.store
+            .calls()
             .answer_accepted(answer(call, 200), tracking_id, &self.policy)
             .await
             .expect("accepted");
@@ -176,6 +177,7 @@ impl Bench {
     pub async fn unknown(&self, call: &ClaimedCall) {
         let answer = Answer { call: call.clone(), http_status: None };
         self.store
+            .calls()
             .answer_unknown(answer, "time-out after 30s".into(), &self.policy)
             .await
             .expect("unknown");
@@ -184,6 +186,7 @@ impl Bench {
     pub async fn refuse(&self, call: &ClaimedCall, status: u16, refusal: Refusal) {
         let outcome = format!("{refusal:?}");
         self.store
+            .calls()
             .answer_refused(answer(call, status), outcome, on_refusal(refusal), &self.policy)
             .await
             .expect("refused");
@@ -215,8 +218,8 @@ impl Bench {
         let nth = self.webhooks.fetch_add(1, Ordering::Relaxed);
         let body = format!("{{}}{}", " ".repeat(nth)).into_bytes();
         let webhook = NewWebhook { provider, call_id: call_id.to_owned(), body, malformed: false };
-        self.store.store_webhook(webhook).await.expect("stored");
-        let pending = self.store.pending_webhooks(100, 1 << 20).await.expect("pending");
+        self.store.results().store_webhook(webhook).await.expect("stored");
+        let pending = self.store.results().pending_webhooks(100, 1 << 20).await.expect("pending");
         let stored = pending.last().expect("one is pending");
         let delivery = Delivery {
             inbox: Some(stored.id),
@@ -224,7 +227,7 @@ impl Bench {
             results,
             credits_used: None,
         };
-        self.store.settle(vec![delivery], &self.policy).await.expect("settles")[0]
+        self.store.results().settle(vec![delivery], &self.policy).await.expect("settles")[0]
     }
 }
 

@@ -152,22 +152,25 @@ impl Bench {
             refresh_before: options.refresh_before,
             wants_mobile: options.wants_mobile,
         };
-        self.store.begin_batch(new).await.expect("begins")
+        self.store.batches().begin_batch(new).await.expect("begins")
     }
 
     pub async fn load(&self, batch: &Loading, people: &[Who]) -> Loaded {
-        self.store.load(batch, rows(people)).await.expect("loads")
+        self.store.batches().load(batch, rows(people)).await.expect("loads")
     }
 
     /// Loads a further chunk, whose rows go on from `after`.
     pub async fn load_after(&self, batch: &Loading, after: i64, people: &[Who]) -> Loaded {
         let mut more = rows(people);
         more.iter_mut().for_each(|row| row.number += after);
-        self.store.load(batch, more).await.expect("loads")
+        self.store.batches().load(batch, more).await.expect("loads")
     }
 
     pub async fn publish(&self, batch: &Loading) {
-        assert_eq!(self.store.publish(batch, None).await.expect("publishes"), Published::Now);
+        assert_eq!(
+            self.store.batches().publish(batch, None).await.expect("publishes"),
+            Published::Now
+        );
     }
 
     /// Submits a batch whole; returns its number in the ledger.
@@ -213,11 +216,11 @@ impl Bench {
     pub async fn batch_ref(&self, batch: i64) -> BatchRef {
         let id: (String,) =
             self.database.one(&format!("SELECT batch_id FROM batches WHERE id = {batch}")).await;
-        self.store.find_batch(&id.0).await.expect("a batch")
+        self.store.reports().find_batch(&id.0).await.expect("a batch")
     }
 
     pub async fn cancel(&self, batch: i64) {
         let batch = self.batch_ref(batch).await;
-        self.store.cancel(&batch).await.expect("cancels");
+        self.store.batches().cancel(&batch).await.expect("cancels");
     }
 }

@@ -19,28 +19,29 @@ impl Walk<'_> {
         let batch = self.bench.batch_ref(batch).await;
         match self.rng.random_range(0..8) {
             0 => {
-                store.pause(provider).await.unwrap();
+                store.gates().pause(provider).await.unwrap();
             }
             1..4 => {
                 for provider in Provider::ALL {
-                    store.resume(provider).await.unwrap();
+                    store.gates().resume(provider).await.unwrap();
                 }
             }
             4 => store
+                .batches()
                 .set_ceilings(&batch, &[(provider, Some(Credits::whole(50)))].into())
                 .await
                 .unwrap(),
             5 => {
                 let who = format!("{provider}:p{}", 6 + self.done / 8);
                 let whom = Whom::Identifiers([who].into());
-                for person in store.identify(&whom).await.unwrap() {
-                    store.erase(&person).await.unwrap();
+                for person in store.privacy().identify(&whom).await.unwrap() {
+                    store.privacy().erase(&person).await.unwrap();
                 }
                 return "erase";
             }
             _ => {
                 let states = RetryStates { failed: true, expired: true, cancelled: true };
-                store.retry(&batch, states).await.unwrap();
+                store.batches().retry(&batch, states).await.unwrap();
                 return "retry";
             }
         }
@@ -100,7 +101,7 @@ impl Walk<'_> {
             let mut more = crate::harness::people::rows(&people);
             more.iter_mut().for_each(|row| row.number += *rows);
             *rows += people.len() as i64;
-            let _ = self.bench.store.load(batch, more).await;
+            let _ = self.bench.store.batches().load(batch, more).await;
         }
         "load"
     }
@@ -108,10 +109,10 @@ impl Walk<'_> {
     pub(super) async fn publish_or_abandon(&mut self) -> &'static str {
         if let Some((batch, _)) = self.loading.pop() {
             if self.rng.random_ratio(1, 3) {
-                self.bench.store.abandon(&batch).await.unwrap();
+                self.bench.store.batches().abandon(&batch).await.unwrap();
                 return "abandon";
             }
-            if self.bench.store.publish(&batch, None).await.is_ok() {
+            if self.bench.store.batches().publish(&batch, None).await.is_ok() {
                 self.batches.push(self.bench.batch_number(&batch).await);
             }
         }
