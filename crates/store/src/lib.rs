@@ -3,7 +3,7 @@
 //!
 //! One set of statements serves both databases; the crate `db` runs them.
 
-// From the bottom up: each area imports from those above it in this list only, which `tests/layers` holds.
+// `tests/layers` has these areas from the bottom up, with what each may import.
 
 /// The person or program that acts by hand.
 mod actor;
@@ -35,6 +35,8 @@ mod schema;
 mod settings;
 /// The open ledger, which the areas add their operations to.
 mod store;
+/// Work that becomes due by time alone.
+mod sweep;
 /// Changes that other tasks and processes may wait for.
 mod topic;
 /// The workers and their settings.

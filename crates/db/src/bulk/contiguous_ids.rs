@@ -102,14 +102,14 @@ mod tests {
 
     #[test]
     fn a_query_is_written_out_in_both_forms() {
-        let sql = "SELECT r.id FROM IDS OF reveals r BY r.id ORDER BY r.id";
+        let sql = "SELECT p.id FROM IDS OF people p BY p.id ORDER BY p.id";
         assert_eq!(
             written_out(sql, Form::Range),
-            "SELECT r.id FROM reveals r WHERE r.id BETWEEN $1 AND $2 ORDER BY r.id"
+            "SELECT p.id FROM people p WHERE p.id BETWEEN $1 AND $2 ORDER BY p.id"
         );
         assert_eq!(
             written_out(sql, Form::Array),
-            "SELECT r.id FROM IDS($1) AS e JOIN reveals r ON r.id = e.value ORDER BY r.id"
+            "SELECT p.id FROM IDS($1) AS e JOIN people p ON p.id = e.value ORDER BY p.id"
         );
     }
 

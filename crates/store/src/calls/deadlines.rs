@@ -45,24 +45,9 @@ pub struct Swept {
 }
 
 impl Calls<'_> {
-    /// Does the work that becomes due by time alone.
-    ///
-    /// # Errors
-    /// The database can't be used.
-    pub async fn sweep_overdue(self, policy: &Policy) -> Result<Swept> {
-        self.sweep(policy, true).await
-    }
-
-    /// Does the same as [`Calls::sweep_overdue`]. Unless `time_is_sure`, nothing expires and nothing is sent again: a clock
-    /// that jumped ahead would end all calls at once.
-    ///
-    /// # Errors
-    /// The database can't be used.
-    pub async fn sweep(self, policy: &Policy, time_is_sure: bool) -> Result<Swept> {
-        self.bring_back_what_is_too_far_ahead(policy).await?;
-        self.store.batches().sweep_cancelled_batches().await?;
-        self.store.workers().note_what_is_off(policy).await?;
-        self.store.batches().sweep_owners_due().await?;
+    /// Takes over requests of workers that are gone, ends calls past their deadline, and sends calls of unknown outcome again.
+    /// Unless `time_is_sure`, it does only the first.
+    pub(crate) async fn sweep(self, policy: &Policy, time_is_sure: bool) -> Result<Swept> {
         let now = self.store.now();
         // One transaction each: all of them lock gates before calls, and calls before people.
         let webhooks_silent = self

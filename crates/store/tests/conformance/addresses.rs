@@ -90,7 +90,7 @@ async fn an_address_ends_a_while_after_its_results(b: &Bench) {
     let (batch, call) = out(b, 2).await;
     b.webhook(&call, vec![found("o1")]).await;
     b.advance(30 * 24 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["found", "expired"]);
     assert_eq!(reception(b, &call, 1).await, Reception::Open, "its result is paid for");
     b.webhook(&call, vec![not_found("o2")]).await;

@@ -81,7 +81,7 @@ async fn an_unknown_outcome_waits_like_an_accepted_one(b: &Bench) {
     b.check("unknown").await;
     assert_eq!(b.states(batch).await, ["awaiting"; 2]);
     b.advance(23 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     assert!(b.claim(Ocean).await.is_empty());
     b.webhook(&call, vec![found("o1"), found("o2")]).await;
     assert_eq!(b.states(batch).await, ["found"; 2]);
@@ -280,11 +280,7 @@ async fn an_undocumented_answer_may_be_an_acceptance_and_the_next_one_waits(b: &
     let second = b.claim_as(ask).await.remove(0);
     undocumented(b, &second).await;
     b.advance(HOUR).await;
-    assert_eq!(
-        b.store.calls().sweep_overdue(&policy).await.unwrap().repeated,
-        0,
-        "never sent again"
-    );
+    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 0, "never sent again");
     assert!(b.claim(Ocean).await.is_empty());
 }
 
@@ -317,7 +313,7 @@ async fn an_answer_after_the_worker_was_given_up_still_counts(b: &Bench) {
     let batch = b.submit(&[clodura("c1")]).await;
     let call = b.claim_one(Clodura).await;
     b.clock.advance(MINUTE);
-    assert_eq!(b.store.calls().sweep_overdue(&b.policy).await.unwrap().taken_over, 1);
+    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().taken_over, 1);
     b.check("taken over").await;
     b.accept_with(&call, Some("t1")).await;
     b.check("accepted after all").await;

@@ -155,8 +155,8 @@ async fn a_silent_webhook_url_is_doubted(b: &Bench) {
     b.webhook(&canary, vec![found("o1")]).await;
     b.accept(&b.claim_as(ask.clone()).await.remove(0)).await;
     b.advance(HOUR + SECOND).await;
-    assert!(b.store.calls().sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
-    assert!(!b.store.calls().sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
+    assert!(b.store.sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
+    assert!(!b.store.sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
     // The claim doesn't wait for lost webhooks: a new small request asks for a proof.
     let calls = b.claim_as(ask.clone()).await;
     assert_eq!(calls.iter().map(|c| c.people.len()).collect::<Vec<_>>(), [10]);
@@ -180,7 +180,7 @@ async fn one_lost_webhook_is_no_reason_to_doubt(b: &Bench) {
     b.advance(MINUTE).await;
     b.webhook(&third, vec![found("o21")]).await;
     b.advance(3 * HOUR).await;
-    assert!(!b.store.calls().sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
+    assert!(!b.store.sweep_overdue(&b.policy).await.unwrap().webhooks_silent);
     b.submit(&oceans(31..=60)).await;
     assert_eq!(b.claim_as(ClaimReveals { people: 30, ..ask }).await[0].people.len(), 30);
 }

@@ -263,7 +263,7 @@ async fn a_lost_worker_s_lookup_is_asked_again(b: &Bench) {
     b.clock.advance(b.policy.heartbeat_timeout * 2);
     let next = jobs::WorkerId::generate();
     b.register(next, Some("key"), Some("url")).await;
-    let swept = b.store.calls().sweep_overdue(&b.policy).await.expect("sweeps");
+    let swept = b.store.sweep_overdue(&b.policy).await.expect("sweeps");
     assert_eq!(swept.taken_over, 1);
     b.check("taken over").await;
     assert_eq!(b.states(batch).await, ["queued"; 2]);
@@ -291,7 +291,7 @@ async fn a_late_answer_is_booked(b: &Bench) {
     let batch = b.submit(&[looked_up("ada").by(&[Ocean]), looked_up("bo").by(&[Ocean])]).await;
     let lost = b.lookup().await;
     b.clock.advance(b.policy.heartbeat_timeout * 2);
-    b.store.calls().sweep_overdue(&b.policy).await.expect("sweeps");
+    b.store.sweep_overdue(&b.policy).await.expect("sweeps");
     b.matched(&lost, &[Some("o1"), None]).await;
     b.matched(&lost, &[Some("o1"), None]).await;
     assert_eq!(b.ocean_credits().await, (50, 50, 0, 0));

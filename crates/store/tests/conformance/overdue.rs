@@ -31,7 +31,7 @@ on_both!(
 );
 
 async fn sweep(b: &Bench) -> Swept {
-    let swept = b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    let swept = b.store.sweep_overdue(&b.policy).await.unwrap();
     b.check("swept").await;
     swept
 }
@@ -99,7 +99,7 @@ async fn what_a_dead_worker_left_is_locked_after_the_gate(b: &Bench) {
     let lock = "SELECT provider FROM provider_gates WHERE provider = 'ocean' FOR UPDATE";
     sqlx::query(lock).execute(&mut *answering).await.unwrap();
     let (store, policy) = (b.store.clone(), b.policy.clone());
-    let sweeping = tokio::spawn(async move { store.calls().sweep_overdue(&policy).await });
+    let sweeping = tokio::spawn(async move { store.sweep_overdue(&policy).await });
     let waiting = "SELECT COUNT(*) FROM pg_stat_activity
          WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while b.database.number(waiting).await == 0 {
@@ -132,7 +132,7 @@ async fn while_the_time_is_unsure_nothing_expires(b: &Bench) {
     b.submit(&oceans(1..=2)).await;
     b.unknown(&b.claim_one(Ocean).await).await;
     b.advance(48 * HOUR).await;
-    let swept = b.store.calls().sweep(&policy, false).await.unwrap();
+    let swept = b.store.sweep(&policy, false).await.unwrap();
     assert_eq!((swept.expired, swept.repeated), (0, 0));
     assert_eq!(sweep(b).await.expired, 1);
 }
@@ -182,9 +182,9 @@ async fn an_unknown_request_is_sent_again_where_asked_for(b: &Bench) {
     b.unknown(&one).await;
     b.accept(&two).await;
     b.advance(HOUR - SECOND).await;
-    assert_eq!(b.store.calls().sweep_overdue(&policy).await.unwrap().repeated, 0);
+    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 0);
     b.advance(SECOND).await;
-    assert_eq!(b.store.calls().sweep_overdue(&policy).await.unwrap().repeated, 1);
+    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 1);
     b.check("to be sent again").await;
     let again = b.claim_one(Ocean).await;
     b.refuse(&again, 402, Refusal::CreditsPending).await;
@@ -209,7 +209,7 @@ async fn nobody_is_sent_again_too_often(b: &Bench) {
         b.unknown(&b.claim_one(Ocean).await).await;
         b.database.run("UPDATE provider_gates SET broken_streak = 0").await;
         b.advance(HOUR).await;
-        b.store.calls().sweep_overdue(&policy).await.unwrap();
+        b.store.sweep_overdue(&policy).await.unwrap();
         b.check("swept").await;
     }
     let row = b.shown(batch).await.remove(0);
@@ -259,7 +259,7 @@ async fn a_refusal_comes_too_late_for_a_call_that_was_repeated(b: &Bench) {
     let policy = jobs::Policy { unknown_grace: Some(MINUTE), ..b.policy.clone() };
     let (batch, call) = taken_over(b, 2).await;
     b.advance(MINUTE).await;
-    assert_eq!(b.store.calls().sweep_overdue(&policy).await.unwrap().repeated, 1);
+    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 1);
     let again = b.claim_one(Ocean).await;
     b.refuse(&call, 402, Refusal::CreditsPending).await;
     b.check("refused").await;
@@ -276,8 +276,7 @@ async fn a_call_is_repeated_once_by_two_workers(b: &Bench) {
     }
     b.advance(HOUR).await;
     let other = b.another_store().await;
-    let (one, two) =
-        tokio::join!(b.store.calls().sweep_overdue(&policy), other.calls().sweep_overdue(&policy));
+    let (one, two) = tokio::join!(b.store.sweep_overdue(&policy), other.sweep_overdue(&policy));
     assert_eq!(one.unwrap().repeated + two.unwrap().repeated, 10);
 }
 

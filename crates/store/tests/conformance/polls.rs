@@ -131,13 +131,9 @@ async fn the_last_poll_is_at_the_deadline(b: &Bench) {
     b.advance(24 * HOUR - SECOND).await;
     poll(b, TrackOutcome::Running).await;
     assert_eq!(next(b).await, Some(SECOND));
-    assert_eq!(b.store.calls().sweep_overdue(&b.policy).await.unwrap().expired, 0);
+    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 0);
     b.advance(SECOND).await;
-    assert_eq!(
-        b.store.calls().sweep_overdue(&b.policy).await.unwrap().expired,
-        0,
-        "a last poll first"
-    );
+    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 0, "a last poll first");
     poll(b, TrackOutcome::NothingThere).await;
     b.check("expired").await;
     let row = b.shown(batch).await.remove(0);
@@ -180,10 +176,10 @@ async fn a_last_poll_that_nobody_can_make_is_not_waited_for_for_ever(b: &Bench) 
     let refused = FreeRequestFailure::Misconfigured { message: "Invalid API key".into() };
     b.store.calls().record_poll(claimed, Err(refused), Some(401), &b.policy).await.unwrap();
     b.advance(72 * HOUR - 2 * MINUTE - SECOND).await;
-    assert_eq!(b.store.calls().sweep_overdue(&b.policy).await.unwrap().expired, 0);
+    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 0);
     assert_eq!(b.states(batch).await, ["awaiting"], "the key may still be fixed");
     b.advance(SECOND).await;
-    assert_eq!(b.store.calls().sweep_overdue(&b.policy).await.unwrap().expired, 1);
+    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 1);
     b.check("expired").await;
     let row = b.shown(batch).await.remove(0);
     assert_eq!((&*row.state, row.reason.as_deref()), ("expired", Some("no_result")));

@@ -81,7 +81,7 @@ async fn stuck_rows_name_reason_and_first_row(b: &Bench) {
     let failed = group("failed", "refused: no such id", 2, 2);
     assert_eq!(stuck(b, batch).await, [failed.clone(), group("held", "batch_ceiling", 2, 8)]);
     b.advance(25 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     let expired = group("expired", "no_result", 5, 1);
     assert_eq!(stuck(b, batch).await, [expired, failed, group("held", "batch_ceiling", 2, 8)]);
 }

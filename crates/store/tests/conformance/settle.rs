@@ -101,7 +101,7 @@ async fn before_the_answer_of_the_request(b: &Bench) {
 async fn after_the_deadline(b: &Bench) {
     let (batch, call) = out(b, 3).await;
     b.advance(24 * HOUR).await;
-    assert_eq!(b.store.calls().sweep_overdue(&b.policy).await.unwrap().expired, 1);
+    assert_eq!(b.store.sweep_overdue(&b.policy).await.unwrap().expired, 1);
     b.check("expired").await;
     assert_eq!(b.states(batch).await, ["expired"; 3]);
     let off = "SELECT written_off / 1000 FROM batch_totals WHERE provider = 'ocean'";
@@ -117,7 +117,7 @@ async fn people_in_progress_go_on_waiting(b: &Bench) {
     b.webhook(&call, vec![found("o1"), result("o2", Finding::InProgress)]).await;
     assert_eq!(b.states(batch).await, ["found", "awaiting"]);
     b.advance(24 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["found", "expired"]);
 }
 
@@ -214,7 +214,7 @@ async fn repeated(
     let first = b.claim_one(Clodura).await;
     b.unknown(&first).await;
     b.advance(HOUR).await;
-    assert_eq!(b.store.calls().sweep_overdue(&policy).await.unwrap().repeated, 1);
+    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 1);
     b.check("to be sent again").await;
     let second = b.claim_one(Clodura).await;
     b.accept(&second).await;

@@ -42,7 +42,7 @@ async fn a_late_answer_ends_a_repeat_that_was_put_off(b: &Bench) {
     let first = b.claim_one(Ocean).await;
     b.accept(&first).await;
     b.advance(24 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     b.store.batches().retry(&b.batch_ref(batch).await, ALL).await.unwrap();
     let again = b.claim_one(Ocean).await;
     b.refuse(&again, 429, Refusal::RateLimited { retry_after: Some(SECOND) }).await;
@@ -89,7 +89,7 @@ async fn to_be_repeated(b: &Bench, people: u32) -> (i64, ClaimedCall) {
     let call = b.claim_one(Ocean).await;
     b.unknown(&call).await;
     b.advance(HOUR).await;
-    assert_eq!(b.store.calls().sweep_overdue(&policy).await.unwrap().repeated, 1);
+    assert_eq!(b.store.sweep_overdue(&policy).await.unwrap().repeated, 1);
     b.check("to be sent again").await;
     (batch, call)
 }
@@ -111,7 +111,7 @@ async fn a_webhook_for_some_takes_the_others_back(b: &Bench) {
     assert_eq!(b.states(batch).await, ["found", "awaiting", "awaiting"]);
     assert!(b.claim(Ocean).await.is_empty());
     b.advance(24 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["found", "expired", "expired"]);
 }
 
@@ -161,7 +161,7 @@ async fn asked_again(b: &Bench) -> (i64, ClaimedCall, ClaimedCall) {
     let first = b.claim_one(Ocean).await;
     b.accept(&first).await;
     b.advance(24 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     b.store.batches().retry(&b.batch_ref(batch).await, ALL).await.unwrap();
     (batch, first, b.claim_one(Ocean).await)
 }
@@ -183,7 +183,7 @@ async fn a_late_answer_counts_for_a_request_that_came_to_less(b: &Bench) {
     let (batch, first, again) = asked_again(b).await;
     b.accept(&again).await;
     b.advance(24 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["expired"]);
     b.webhook(&first, vec![found("o1")]).await;
     b.check("answered late").await;
@@ -224,7 +224,7 @@ async fn who_comes_back_from_the_repeat_waits_for_a_request_that_was_answered_in
 async fn repeat(b: &Bench) -> usize {
     let policy = jobs::Policy { unknown_grace: Some(HOUR), ..b.policy.clone() };
     b.advance(HOUR).await;
-    let swept = b.store.calls().sweep_overdue(&policy).await.unwrap();
+    let swept = b.store.sweep_overdue(&policy).await.unwrap();
     b.check("swept").await;
     swept.repeated
 }

@@ -260,7 +260,7 @@ impl<'b> Walk<'b> {
     }
 
     async fn sweep(&mut self) -> &'static str {
-        self.bench.store.calls().sweep_overdue(&self.policy).await.unwrap();
+        self.bench.store.sweep_overdue(&self.policy).await.unwrap();
         self.bench.store.batches().sweep_abandoned_batches().await.unwrap();
         "sweep"
     }
@@ -274,7 +274,7 @@ impl<'b> Walk<'b> {
     /// The worker falls silent; the answers to its open requests don't count any more.
     async fn worker_dies(&mut self) -> &'static str {
         self.bench.clock.advance(MINUTE);
-        self.bench.store.calls().sweep_overdue(&self.policy).await.unwrap();
+        self.bench.store.sweep_overdue(&self.policy).await.unwrap();
         self.bench.store.workers().heartbeat(self.bench.worker).await.unwrap();
         "worker dies"
     }

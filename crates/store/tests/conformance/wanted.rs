@@ -132,7 +132,7 @@ async fn an_expired_step_gives_the_landline_back(b: &Bench) {
     let call = b.claim_one(Clodura).await;
     b.accept(&call).await;
     b.advance(100 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.expect("sweeps");
+    b.store.sweep_overdue(&b.policy).await.expect("sweeps");
     assert_eq!(row(b, batch).await, is("found", "ocean", LANDLINE));
 }
 

@@ -62,7 +62,7 @@ async fn failed_goes_on(b: &Bench) {
 async fn expired_stays(b: &Bench) {
     let (batch, _) = out(b, &[both(1)]).await;
     b.advance(24 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(shown_at(b, batch).await, [at("ocean", "expired")]);
     assert!(b.claim(Clodura).await.is_empty());
 }
@@ -70,7 +70,7 @@ async fn expired_stays(b: &Bench) {
 async fn a_late_not_found_goes_on(b: &Bench) {
     let (batch, call) = out(b, &[both(1)]).await;
     b.advance(24 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     b.webhook(&call, vec![not_found("o1")]).await;
     assert_eq!(shown_at(b, batch).await, [at("clodura", "queued")]);
 }

@@ -74,14 +74,14 @@ async fn what_a_worker_lacks_shuts_nothing_for_others(b: &Bench) {
     assert_eq!(b.claim(Ocean).await.len() + b.claim(Clodura).await.len(), 2);
     assert_eq!(b.states(batch).await, ["sending"; 2]);
     b.store.workers().worker_stopped(b.worker).await.unwrap();
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_webhook_url"));
     assert_eq!(off_reason(b, Clodura).await, None);
     b.store.workers().worker_stopped(deaf).await.unwrap();
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(off_reason(b, Clodura).await.as_deref(), Some("no_key"));
     b.store.workers().worker_stopped(keyless).await.unwrap();
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(off_reason(b, Ocean).await.as_deref(), Some("no_key"), "what the last one said");
     b.register(WorkerId::generate(), Some("key"), Some("url")).await;
     assert_eq!((off_reason(b, Ocean).await, off_reason(b, Clodura).await), (None, None));

@@ -120,7 +120,7 @@ async fn work(store: Store, policy: jobs::Policy, ask: ClaimReveals) -> usize {
             accepted.unwrap();
             delivered.unwrap();
         }
-        store.calls().sweep_overdue(&policy).await.unwrap();
+        store.sweep_overdue(&policy).await.unwrap();
     }
     settled
 }

@@ -86,7 +86,7 @@ async fn a_late_answer_finds_nobody_and_harms_nothing(b: &Bench) {
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
     b.advance(25 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(b.states(first).await, ["expired"]);
     b.advance(48 * HOUR).await;
     let second = b.submit(&oceans(1..=1)).await;

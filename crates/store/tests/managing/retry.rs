@@ -37,7 +37,7 @@ async fn expired(b: &Bench) -> (i64, store::ClaimedCall) {
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;
     b.advance(25 * HOUR).await;
-    b.store.calls().sweep_overdue(&b.policy).await.unwrap();
+    b.store.sweep_overdue(&b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["expired"]);
     (batch, call)
 }

@@ -32,7 +32,7 @@ pub async fn sweeps(app: App) {
     let mut steady = Steady::new(app.store.now());
     loop {
         let sure = steady.is_sure(app.store.now(), Instant::now());
-        match app.store.calls().sweep(&app.policy, sure).await {
+        match app.store.sweep(&app.policy, sure).await {
             Ok(store::Swept { webhooks_silent: true, .. }) => tracing::error!(
                 "no webhook of Ocean came for an hour while calls are out: is WEBHOOK_PUBLIC_URL still reachable? Until one comes, calls are as small as WEBHOOK_CANARY",
             ),

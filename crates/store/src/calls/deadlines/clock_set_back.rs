@@ -15,7 +15,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(25 * 3600);
 impl Calls<'_> {
     /// Makes due now the heartbeats (a dead worker would never be taken over), backoffs and polls that no setting could have
     /// put so far ahead.
-    pub(super) async fn bring_back_what_is_too_far_ahead(self, policy: &Policy) -> Result<()> {
+    pub(crate) async fn bring_back_what_is_too_far_ahead(self, policy: &Policy) -> Result<()> {
         let now = self.store.now();
         let heartbeat = (now + policy.heartbeat_timeout).0;
         let backoff = (now + 2 * policy.retry_max + LONGEST_WAIT).0;
