@@ -3,13 +3,15 @@
 use rusqlite::ToSql;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgArguments;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 
 use crate::arg::Arg;
 use crate::attached::Attached;
 use crate::dialect::Dialect;
 use crate::error::Result;
+use crate::postgres::connection::Pg;
 use crate::record::Record;
+use crate::schema::Schema;
 use crate::signals::{Topic, Topics};
 use crate::sqlite::connection::{Reader, Sqlite};
 
@@ -18,6 +20,8 @@ pub struct Conn {
     inner: Inner,
     topics: Topics,
     attached: Attached,
+    /// The tables that no statement on Postgres may read whole here.
+    schema: Option<&'static Schema>,
     /// Another transaction, which is committed just before this one.
     commits_first: Option<Transaction<'static, Postgres>>,
 }
@@ -34,7 +38,7 @@ pub(crate) enum Raw<'c> {
     /// To a SQLite file.
     Sqlite(&'c mut Sqlite),
     /// To a Postgres server.
-    Postgres(&'c mut PgConnection),
+    Postgres(Pg<'c>),
 }
 
 impl Conn {
@@ -59,6 +63,7 @@ impl Conn {
             inner,
             topics: Topics::default(),
             attached: Attached::default(),
+            schema: None,
             commits_first: None,
         }
     }
@@ -72,7 +77,7 @@ impl Conn {
             Raw::Sqlite(conn) => conn.exec(sql, &parameters(args)),
             Raw::Postgres(conn) => {
                 let (text, arguments) = postgres(sql, args)?;
-                Ok(sqlx::query_with(text, arguments).execute(conn).await?.rows_affected())
+                conn.execute(text, arguments).await
             }
         }
     }
@@ -90,7 +95,7 @@ impl Conn {
             Raw::Sqlite(conn) => conn.rows(sql, &parameters(args)),
             Raw::Postgres(conn) => {
                 let (text, arguments) = postgres(sql, args)?;
-                Ok(sqlx::query_as_with(text, arguments).fetch_all(conn).await?)
+                conn.fetch_all(text, arguments).await
             }
         }
     }
@@ -108,7 +113,7 @@ impl Conn {
             Raw::Sqlite(conn) => conn.row(sql, &parameters(args)),
             Raw::Postgres(conn) => {
                 let (text, arguments) = postgres(sql, args)?;
-                Ok(sqlx::query_as_with(text, arguments).fetch_optional(conn).await?)
+                conn.fetch_optional(text, arguments).await
             }
         }
     }
@@ -129,8 +134,8 @@ impl Conn {
         match &mut self.inner {
             Inner::Sqlite(c) => Raw::Sqlite(c),
             Inner::SqliteReader(c) => Raw::Sqlite(&mut c.conn),
-            Inner::Postgres(c) => Raw::Postgres(c),
-            Inner::Transaction(c) => Raw::Postgres(c),
+            Inner::Postgres(conn) => Raw::Postgres(Pg { conn, schema: self.schema }),
+            Inner::Transaction(conn) => Raw::Postgres(Pg { conn, schema: self.schema }),
         }
     }
 
@@ -156,6 +161,11 @@ impl Conn {
     /// The same, with what is kept in memory beside its database.
     pub(crate) fn with_attached(self, attached: &Attached) -> Self {
         Conn { attached: attached.clone(), ..self }
+    }
+
+    /// The same, with the plan of each statement on Postgres checked in debug builds.
+    pub(crate) fn checked_by(self, schema: &'static Schema) -> Self {
+        Conn { schema: Some(schema), ..self }
     }
 
     /// What is kept in memory beside the database.

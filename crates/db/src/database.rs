@@ -35,6 +35,7 @@ pub struct Database<E = DbError> {
     backend: Backend,
     changes: Changes,
     attached: Attached,
+    schema: &'static Schema,
     place: Arc<str>,
     error: PhantomData<fn() -> E>,
 }
@@ -45,6 +46,7 @@ impl<E> Clone for Database<E> {
             backend: self.backend.clone(),
             changes: self.changes.clone(),
             attached: self.attached.clone(),
+            schema: self.schema,
             place: Arc::clone(&self.place),
             error: PhantomData,
         }
@@ -85,7 +87,7 @@ impl<E: WorkError> Database<E> {
         } else {
             return Err(DbError::Url { url: redacted_url(url) });
         };
-        Ok(Database { backend, changes, attached, place: place.into(), error: PhantomData })
+        Ok(Database { backend, changes, attached, schema, place: place.into(), error: PhantomData })
     }
 
     /// Where it is: a file's absolute path, or a server's address without the password.
@@ -166,7 +168,8 @@ impl<E: WorkError> Database<E> {
                 writer.write(Durability::Full, Urgency::Urgent, work).await
             }
             Backend::Postgres { writers, notifier, .. } => {
-                let mut conn = Conn::postgres(writers.acquire().await.map_err(DbError::from)?);
+                let conn = writers.acquire().await.map_err(DbError::from)?;
+                let mut conn = Conn::postgres(conn).checked_by(self.schema);
                 let value = unless_it_panics(work(&mut conn)).await?;
                 self.notify(notifier, conn.take_topics());
                 Ok(value)
@@ -185,7 +188,8 @@ impl<E: WorkError> Database<E> {
             Backend::Sqlite { writer, .. } => writer.write(durability, Urgency::Usual, work).await,
             Backend::Postgres { writers, notifier, .. } => {
                 let tx = writers.begin_with(begin(durability)).await.map_err(DbError::from)?;
-                let mut conn = Conn::transaction(tx).with_attached(&self.attached);
+                let conn = Conn::transaction(tx).checked_by(self.schema);
+                let mut conn = conn.with_attached(&self.attached);
                 let value = unless_it_panics(work(&mut conn)).await?;
                 let topics = conn.take_topics();
                 conn.commit().await?;

@@ -4,6 +4,9 @@
 use std::ops::Range;
 
 use rusqlite::ToSql;
+use sqlx::Arguments;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
 
 use crate::bulk::columns::{Column, Columns};
 use crate::bulk::contiguous_ids::{Part, parts};
@@ -104,17 +107,24 @@ impl IdRange {
             }
             Raw::Postgres(conn) => {
                 let text = self.text(sql, key, Dialect::Postgres);
-                let mut query = sqlx::query(text).bind(self.first).bind(self.last);
-                for (_, value) in &self.columns {
-                    query = match value {
-                        Value::Number(number) => query.bind(number),
-                        Value::Text(text) => query.bind(text),
-                        Value::Numbers(numbers) => query.bind(numbers),
-                    };
-                }
-                Ok(query.execute(conn).await?.rows_affected())
+                conn.execute(text, self.arguments().map_err(sqlx::Error::Encode)?).await
             }
         }
+    }
+
+    /// The parameters for Postgres.
+    fn arguments(&self) -> Result<PgArguments, BoxDynError> {
+        let mut arguments = PgArguments::default();
+        arguments.add(self.first)?;
+        arguments.add(self.last)?;
+        for (_, value) in &self.columns {
+            match value {
+                Value::Number(number) => arguments.add(number),
+                Value::Text(text) => arguments.add(text),
+                Value::Numbers(numbers) => arguments.add(numbers),
+            }?;
+        }
+        Ok(arguments)
     }
 
     /// The database's form of the statement, of which there is one for each set of columns that hold lists.

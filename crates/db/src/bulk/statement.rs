@@ -2,6 +2,10 @@
 //! column as an array and runs the statement once. SQLite runs it once a row, or once for a few rows that it inserts, which
 //! costs it less than unpacking a set.
 
+use sqlx::Arguments;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
+
 use crate::bulk::columns::{Column, Columns, parameter};
 use crate::conn::{Conn, Raw};
 use crate::dialect::Dialect;
@@ -31,23 +35,28 @@ pub async fn write_rows(conn: &mut Conn, sql: &'static str, columns: Columns) ->
         }
         Raw::Postgres(conn) => {
             let text = Dialect::Postgres.translated(sql, 0, || postgres(sql, &columns).into());
-            let mut query = sqlx::query(text);
-            for (_, column) in &columns {
-                query = match column {
-                    Column::Same(value, _) => query.bind(*value),
-                    Column::SameText(value, _) => query.bind(value),
-                    Column::Ints(values) => query.bind(values),
-                    Column::Texts(values) => query.bind(values),
-                    Column::Words(values) => query.bind(values),
-                    Column::Shared(values) => {
-                        query.bind(values.iter().map(|value| &**value).collect::<Vec<&str>>())
-                    }
-                    Column::Blobs(values) => query.bind(values),
-                };
-            }
-            Ok(query.execute(conn).await?.rows_affected())
+            conn.execute(text, arguments(&columns).map_err(sqlx::Error::Encode)?).await
         }
     }
+}
+
+/// The columns as parameters for Postgres: an array of each, and the value of one that is the same in all rows.
+fn arguments(columns: &Columns) -> Result<PgArguments, BoxDynError> {
+    let mut arguments = PgArguments::default();
+    for (_, column) in columns {
+        match column {
+            Column::Same(value, _) => arguments.add(value),
+            Column::SameText(value, _) => arguments.add(value),
+            Column::Ints(values) => arguments.add(values),
+            Column::Texts(values) => arguments.add(values),
+            Column::Words(values) => arguments.add(values),
+            Column::Shared(values) => {
+                arguments.add(values.iter().map(|value| &**value).collect::<Vec<&str>>())
+            }
+            Column::Blobs(values) => arguments.add(values),
+        }?;
+    }
+    Ok(arguments)
 }
 
 /// SQLite's form, for so many rows at once. `OR FAIL`, since otherwise it keeps a journal for the statement,

@@ -22,19 +22,19 @@ struct LookedUp {
 const LOOKED_UP: [LookedUp; 3] = [
     LookedUp {
         if_empty: "INSERT INTO reveals (id, provider, subject, state, updated_at)
-                   SELECT 0, '', '', 'cancelled', 0 WHERE NOT EXISTS (SELECT 1 FROM reveals)",
+                   SELECT 0, '', '', 'cancelled', 0 WHERE NOT EXISTS (SELECT /* scan */ 1 FROM reveals)",
         analyze: "ANALYZE reveals (subject)",
         then: "DELETE FROM reveals WHERE id = 0",
     },
     LookedUp {
         if_empty: "INSERT INTO identity_links (identifier, other)
-                   SELECT '', '' WHERE NOT EXISTS (SELECT 1 FROM identity_links)",
+                   SELECT '', '' WHERE NOT EXISTS (SELECT /* scan */ 1 FROM identity_links)",
         analyze: "ANALYZE identity_links (identifier, other)",
         then: "DELETE FROM identity_links WHERE identifier = '' AND other = ''",
     },
     LookedUp {
         if_empty: "INSERT INTO identity_splits (identifier, other)
-                   SELECT '', '' WHERE NOT EXISTS (SELECT 1 FROM identity_splits)",
+                   SELECT '', '' WHERE NOT EXISTS (SELECT /* scan */ 1 FROM identity_splits)",
         analyze: "ANALYZE identity_splits (identifier, other)",
         then: "DELETE FROM identity_splits WHERE identifier = '' AND other = ''",
     },

@@ -75,10 +75,10 @@ async fn show_kept_numbers(
 ) -> Result<()> {
     let kept: Vec<KeptRow> = conn
         .fetch_all(
-            "SELECT w.batch_id, w.row_number, w.reveal_id, w.kept_id, r.provider FROM batch_rows w
+            "SELECT w.batch_id, w.row_number, w.reveal_id, w.kept_id, r.provider FROM IDS($1) AS e
+             JOIN batch_rows w ON w.reveal_id = e.value AND w.ended IS NULL
              JOIN batches b ON b.id = w.batch_id AND b.cancelled_at IS NOT NULL
-             JOIN reveals r ON r.id = w.kept_id AND r.state = 'found'
-             WHERE w.reveal_id IN (SELECT e.value FROM IDS($1) AS e) AND w.ended IS NULL",
+             JOIN reveals r ON r.id = w.kept_id AND r.state = 'found'",
             &[&Ints::of(ids)],
         )
         .await?;

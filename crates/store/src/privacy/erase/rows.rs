@@ -54,8 +54,8 @@ pub(super) async fn note(
 ) -> Result<BTreeSet<String>> {
     let found: Vec<(String, Option<String>)> = conn
         .fetch_all(
-            "SELECT w.fields, b.header FROM batch_rows w JOIN batches b ON b.id = w.batch_id
-             WHERE w.reveal_id IN (SELECT e.value FROM IDS($1) AS e)",
+            "SELECT w.fields, b.header FROM IDS($1) AS e
+             JOIN batch_rows w ON w.reveal_id = e.value JOIN batches b ON b.id = w.batch_id",
             &[&Ints::of(reveals)],
         )
         .await?;
