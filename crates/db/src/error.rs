@@ -1,9 +1,8 @@
 //! What goes wrong with a database.
 
 use rusqlite::ErrorCode;
-use rusqlite::ffi::{SQLITE_BUSY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use sqlx::migrate::MigrateError;
-use sqlx::sqlite::SqliteError;
 
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 pub(crate) const DEADLOCK_DETECTED: &str = "40P01";
@@ -49,7 +48,7 @@ pub enum Failure {
     /// SQLite's own words.
     #[error(transparent)]
     Sqlite(rusqlite::Error),
-    /// Postgres', or those of the way to it; or SQLite's, where a file is opened and migrated.
+    /// Postgres' words, or those of the network on the way to it.
     #[error("{}", words(.0))]
     Postgres(sqlx::Error),
     /// The failure of a transaction that several shared: said to each of them.
@@ -119,19 +118,10 @@ impl DbError {
         matches!(self, DbError::Failed(_))
     }
 
-    /// Whether another process holds the lock.
+    /// Whether another process holds the lock of a SQLite file.
     pub(crate) fn is_locked(&self) -> bool {
-        match self {
-            DbError::Failed(Failure::Sqlite(error)) => {
-                error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-            }
-            // A file is opened and migrated by sqlx.
-            DbError::Failed(Failure::Postgres(error))
-            | DbError::Migrate(
-                MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
-            ) => is_sqlite_busy(error),
-            _ => false,
-        }
+        matches!(self, DbError::Failed(Failure::Sqlite(error))
+            if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
     }
 
     /// Whether Postgres gave the transaction up because it and others waited for each other.
@@ -154,14 +144,6 @@ impl DbError {
             _ => false,
         }
     }
-}
-
-fn is_sqlite_busy(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else { return false };
-    let is_sqlite = error.try_downcast_ref::<SqliteError>().is_some();
-    // An extended code has the plain one in its last byte: https://sqlite.org/rescode.html
-    let code = error.code().and_then(|code| code.parse::<i32>().ok());
-    is_sqlite && code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }
 
 /// A driver's words, without those that say the line of the server's source.

@@ -5,6 +5,7 @@ pub(crate) mod close;
 pub(crate) mod connection;
 pub(crate) mod files;
 pub(crate) mod functions;
+pub(crate) mod migrate;
 pub(crate) mod open;
 pub(crate) mod other_file;
 mod plan_check;

@@ -34,7 +34,7 @@ pub(crate) fn sqlite(file: &Path, error: DbError) -> DbError {
     {
         return refused;
     }
-    if !matches!(&error, DbError::Failed(_)) && !is_refused_write(&error) {
+    if !matches!(&error, DbError::Failed(_)) {
         return error;
     }
     let directory = file.parent().unwrap_or(Path::new("/"));
@@ -80,11 +80,6 @@ pub(crate) fn sqlite(file: &Path, error: DbError) -> DbError {
         )
     };
     DbError::Unusable { found, advice }
-}
-
-fn is_refused_write(error: &DbError) -> bool {
-    matches!(error, DbError::Migrate(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)))
-        && (error.is_locked() || error.to_string().contains("readonly"))
 }
 
 /// What a Postgres server is called in messages: as much of its address as is no secret.

@@ -1,9 +1,8 @@
 //! The files of a SQLite database.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use sqlx::sqlite::SqliteConnectOptions;
+use percent_encoding::percent_decode_str;
 
 /// The file of the log beside a database.
 pub(crate) fn log_of(database: &Path) -> PathBuf {
@@ -31,8 +30,7 @@ pub fn sqlite_companions(file: &Path) -> [PathBuf; 4] {
     })
 }
 
-/// As sqlx reads it.
+/// The path without its percent-encoding ([RFC 3986](https://www.rfc-editor.org/rfc/rfc3986#section-2.1)).
 pub(super) fn percent_decoded(path: &str) -> Option<String> {
-    let options = SqliteConnectOptions::from_str(&format!("sqlite://{path}")).ok()?;
-    Some(options.get_filename().to_str()?.to_owned())
+    percent_decode_str(path).decode_utf8().ok().map(Into::into)
 }

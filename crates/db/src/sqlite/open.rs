@@ -5,13 +5,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::MigrateError;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::attached::Attached;
 use crate::backend::Backend;
 use crate::conn::Conn;
-use crate::error::{DbError, Result};
+use crate::error::{DbError, Failure, Result};
 use crate::redacted_url::redacted_url;
 use crate::schema::Schema;
 use crate::signals::Changes;
@@ -19,6 +18,7 @@ use crate::sqlite::checkpoint;
 use crate::sqlite::checkpoint::Checkpoints;
 use crate::sqlite::connection::{Readers, Sqlite, WRITER_CACHE_KIB};
 use crate::sqlite::files::sqlite_file;
+use crate::sqlite::migrate;
 use crate::sqlite::write_lock::WriteLock;
 use crate::sqlite::writer::Writer;
 use crate::unusable;
@@ -69,21 +69,12 @@ async fn open_patiently(
     attached: &Attached,
 ) -> Result<Backend> {
     let started = Instant::now();
-    let mut migrations = 0;
     loop {
         let error = match open_once(file, schema, migrate, changes, attached).await {
             Ok(backend) => return Ok(backend),
             Err(error) => error,
         };
-        let again = match &error {
-            error if error.is_locked() => true,
-            DbError::Migrate(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => {
-                migrations += 1;
-                migrations <= 3
-            }
-            _ => false,
-        };
-        if !again || started.elapsed() > OPENING_PATIENCE {
+        if !error.is_locked() || started.elapsed() > OPENING_PATIENCE {
             return Err(error);
         }
         tokio::time::sleep(Duration::from_millis(rand::random_range(20..100))).await;
@@ -97,22 +88,32 @@ async fn open_once(
     changes: &Changes,
     attached: &Attached,
 ) -> Result<Backend> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .pragma("secure_delete", "ON")
-        // Migrating and the switch to WAL want the lock at a moment when another process may start, too.
-        .busy_timeout(OPENING_PATIENCE);
-    let first = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-    if migrate {
-        schema.sqlite.run(&first).await?;
-    }
+    let first = {
+        let path = path.to_owned();
+        let opening = tokio::task::spawn_blocking(move || open_first(&path, schema, migrate));
+        opening.await.map_err(|_| Failure::Closed)??
+    };
     let conn = Sqlite::open(path, WRITER_CACHE_KIB)?.checked_by(schema);
     checkpoint::watch(&conn.conn);
     let conn = Conn::sqlite(conn).with_attached(attached);
     let writer =
         Writer::start(conn, WriteLock::of(path), Checkpoints::start(path)?, changes.clone())?;
     // Closed only now: the last connection that closes removes the log, and the next one would create it again.
-    first.close().await;
+    drop(first);
     Ok(Backend::Sqlite { writer, readers: Readers::of(path.to_owned(), schema) })
+}
+
+/// Opens the file, switches it to a write-ahead log, and migrates it. Both want the lock, at a moment when another process may
+/// start, too.
+fn open_first(path: &Path, schema: &Schema, migrated: bool) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(OPENING_PATIENCE)?;
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;",
+    )?;
+    if migrated {
+        migrate::migrate(&mut conn, &schema.sqlite)?;
+    }
+    Ok(conn)
 }
