@@ -10,7 +10,7 @@ use jobs::Timestamp;
 use crate::batches::Batches;
 use crate::batches::loading::Loading;
 use crate::error::Result;
-use crate::people::links;
+use crate::people::links::deletion;
 use crate::people::resolve::RevealIds;
 use crate::reveals::counters::Totals;
 use crate::reveals::ownership::assign_owners;
@@ -132,7 +132,7 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
     let subjects = subjects_of(conn, &people).await?;
     forget_unasked(conn, &people).await?;
     // The evidence of a batch that was never published doesn't count, either.
-    links::forget(conn, subjects, unsaid.map(|(id,)| id)).await?;
+    deletion::forget(conn, subjects, unsaid.map(|(id,)| id)).await?;
     totals.flush(conn, now).await?;
     conn.announce(Topic::Queue);
     Ok(true)

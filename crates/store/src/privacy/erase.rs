@@ -18,7 +18,7 @@ use crate::decode::parse_provider;
 use crate::error::{Result, StoreError};
 use crate::people::erased::{placeholder, remember};
 use crate::people::hash_key::HashKey;
-use crate::people::links;
+use crate::people::links::deletion;
 use crate::people::marks::Marks;
 use crate::people::resolve::RevealIds;
 use crate::privacy::Privacy;
@@ -169,7 +169,7 @@ async fn erase(
     let rows = rows::empty(conn, &ids, &elsewhere.rows, now).await?;
     let phones = delete_phones(conn, &ids, &mut marks, &mut traces).await?;
     rejected::erase(conn, &marks).await?;
-    links::erase(conn, &identifiers, |one| placeholder(&key, one)).await?;
+    deletion::erase(conn, &identifiers, |one| placeholder(&key, one)).await?;
     marks.stored().for_each(|text| traces.add(&text));
     conn.announce(Topic::Queue);
     let erased = Erased {

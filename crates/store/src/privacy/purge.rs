@@ -10,7 +10,8 @@ use jobs::duration::display;
 
 use crate::audit::{Action, Entry};
 use crate::error::Result;
-use crate::people::links;
+use crate::people::links::deletion;
+use crate::people::links::still_known::still_known;
 use crate::people::marks::Marks;
 use crate::people::resolve::RevealIds;
 use crate::privacy::Privacy;
@@ -276,8 +277,8 @@ async fn forget_reveals(conn: &mut Conn, ids: Vec<i64>, before: Timestamp) -> Re
         .await?;
     let subjects: BTreeSet<String> = gone.into_iter().map(|(_, subject)| subject).collect();
     let phones = phones.into_iter().flat_map(|(raw, e164)| [Some(raw), e164]).flatten();
-    links::forget(conn, subjects.iter().cloned(), None).await?;
-    let known = links::still_known(conn, subjects.iter().map(String::as_str).collect()).await?;
+    deletion::forget(conn, subjects.iter().cloned(), None).await?;
+    let known = still_known(conn, subjects.iter().map(String::as_str).collect()).await?;
     let subjects = subjects.into_iter().filter(|subject| !known.contains(subject)).collect();
     let texts = Marks::of(&subjects).stored().chain(phones).collect();
     Ok(Forgotten { gone: i64::try_from(ids.len()).unwrap_or(i64::MAX), texts })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use db::{Conn, Scrubbed, Texts, Traces};
 
 use crate::error::Result;
-use crate::people::links;
+use crate::people::links::still_known::still_known;
 use crate::privacy::Privacy;
 
 /// A table with columns by which people are looked up. The planner needs statistics of these columns, which hold some of
@@ -105,6 +105,6 @@ async fn are_in_statistics(conn: &mut Conn, traces: &Traces) -> Result<bool> {
             &[&Texts::of(traces.iter())],
         )
         .await?;
-    let known = links::still_known(conn, found.iter().map(|(text,)| text.as_str()).collect());
+    let known = still_known(conn, found.iter().map(|(text,)| text.as_str()).collect());
     Ok(known.await?.len() < found.len())
 }
