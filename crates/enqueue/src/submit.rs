@@ -9,6 +9,8 @@ mod available;
 mod bad_rows;
 /// `--max-credits`.
 pub mod ceilings;
+/// What people may cost and how fast they are asked.
+mod cost_and_time;
 /// A worker's settings in this command's environment.
 mod environment;
 /// From the reader into the ledger.
@@ -32,7 +34,8 @@ use jobs::outlook::Outlook;
 use jobs::{BatchId, Clock, Credits, Provider};
 use store::{Loaded, NewBatch, Preview, Published, Store, sqlite_file};
 
-pub use args::{Prices, SubmitArgs};
+pub use args::SubmitArgs;
+pub use cost_and_time::Prices;
 
 use crate::context::{unless_stopped, with};
 use crate::failure::Failure;

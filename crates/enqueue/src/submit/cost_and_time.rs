@@ -1,0 +1,72 @@
+//! What people may cost and how fast they are asked: a worker's settings, by which a submit tells what will come of it.
+
+use std::num::NonZero;
+
+use clap::Args;
+use jobs::{OceanPlan, PerPerson, Provider, Rate};
+
+/// The heading of these options in the help.
+pub const COST: &str = "Cost and time";
+
+/// How fast people are asked, for the time that a submit names.
+#[derive(Debug, Clone, Args)]
+pub struct Pace {
+    /// Most requests to Ocean, as the worker has it; what a worker said counts for more
+    #[arg(help_heading = COST, long, env = "OCEAN_RATE", default_value = "60/m", value_name = "RATE")]
+    ocean_rate: Rate,
+
+    /// Most requests to Clodura, as the worker has it; what a worker said counts for more
+    #[arg(help_heading = COST, long, env = "CLODURA_RATE", default_value = "5/s", value_name = "RATE")]
+    clodura_rate: Rate,
+
+    /// Most people in one Ocean request, as the worker has it
+    #[arg(help_heading = COST, long, env = "OCEAN_BATCH_SIZE", default_value = "500", value_name = "N")]
+    ocean_batch_size: NonZero<u16>,
+}
+
+impl Pace {
+    /// Requests a second, by the settings.
+    pub fn rate(&self, provider: Provider) -> f64 {
+        match provider {
+            Provider::Ocean => self.ocean_rate.get(),
+            Provider::Clodura => self.clodura_rate.get(),
+        }
+    }
+
+    /// People in one request.
+    pub fn people_per_request(&self, provider: Provider) -> NonZero<i64> {
+        match provider {
+            Provider::Ocean => NonZero::from(self.ocean_batch_size),
+            Provider::Clodura => NonZero::from(NonZero::<u16>::MIN),
+        }
+    }
+}
+
+/// What people may cost, as the worker reserves it.
+#[derive(Debug, Clone, Args)]
+pub struct Prices {
+    /// Ocean's plan, as the worker has it: auto (by the last balance), legacy or unified
+    #[arg(help_heading = COST, long, env = "OCEAN_PLAN", default_value = "auto", value_name = "PLAN")]
+    ocean_plan: OceanPlan,
+
+    /// What a person may cost at Ocean; auto: the plan's price for the most numbers that one person
+    /// had so far, at least 3
+    #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value = "auto")]
+    #[arg(help_heading = COST, value_name = "CREDITS")]
+    ocean_credits_per_person: PerPerson,
+
+    /// What a person may cost at Clodura; auto: 1 where the balance shows direct dials, else 20
+    #[arg(long, env = "CLODURA_CREDITS_PER_PERSON", default_value = "auto")]
+    #[arg(help_heading = COST, value_name = "CREDITS")]
+    clodura_credits_per_person: PerPerson,
+}
+
+impl Prices {
+    /// The price at a provider.
+    pub fn of(&self, provider: Provider) -> PerPerson {
+        match provider {
+            Provider::Ocean => self.ocean_plan.per_person(self.ocean_credits_per_person),
+            Provider::Clodura => self.clodura_credits_per_person,
+        }
+    }
+}
