@@ -1,5 +1,9 @@
 //! The command line and the environment, and what follows from them.
 
+/// The durations and limits of the queue.
+mod policy;
+/// What a process does.
+mod role;
 /// Keys and the database's URL.
 mod secrets;
 /// How single settings are written.
@@ -9,12 +13,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jobs::secret_file::SecretFile;
-use jobs::{OceanPlan, PerPerson, Policy, Rate, Retention, duration};
+use jobs::{OceanPlan, PerPerson, Rate, duration};
 use secrecy::SecretString;
 use url::Url;
 
+pub use self::role::Role;
 pub use self::values::Grace;
 use self::values::web_address;
 pub(crate) use self::values::{is_this_machine, socket_address};
@@ -244,41 +249,6 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
-/// What a process does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Role {
-    /// Both.
-    All,
-    /// Receives webhooks and stores them.
-    Webhooks,
-    /// Everything else.
-    Jobs,
-}
-
-impl Role {
-    /// Whether webhooks are received.
-    #[must_use]
-    pub fn receives(self) -> bool {
-        self != Role::Jobs
-    }
-
-    /// Whether calls are sent and results applied.
-    #[must_use]
-    pub fn works(self) -> bool {
-        self != Role::Webhooks
-    }
-
-    /// The word of the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::All => "all",
-            Role::Webhooks => "webhooks",
-            Role::Jobs => "jobs",
-        }
-    }
-}
-
 impl Config {
     /// The database, by default one that suits the mode.
     #[must_use]
@@ -298,31 +268,5 @@ impl Config {
             ("CLODURA_BASE_URL", &self.clodura_base_url),
         ];
         urls.into_iter().filter(|(_, url)| url.scheme() != "https" && !is_this_machine(url))
-    }
-
-    /// The durations and limits by which the queue is worked off.
-    #[must_use]
-    pub fn policy(&self) -> Policy {
-        // Without a webhook there is none to wait for before polling.
-        let by_webhook = self.webhook_public_url.is_some() || self.sandbox;
-        Policy {
-            webhook_grace: if by_webhook { self.webhook_grace } else { self.poll_interval },
-            poll_interval: self.poll_interval,
-            poll_interval_max: self.poll_interval_max.max(self.poll_interval),
-            result_deadline: self.result_deadline,
-            unknown_grace: self.unknown_grace.0,
-            credits_check_interval: self.credits_check_interval,
-            retry_base: self.retry_base,
-            retry_max: self.retry_max,
-            gate_base: self.gate_base,
-            gate_max: self.gate_max,
-            max_attempts: self.max_attempts,
-            heartbeat_timeout: self.heartbeat_timeout,
-            retention: Retention {
-                bodies: self.retain_bodies.0,
-                calls: self.retain_calls.0,
-                people: self.retain_people.0,
-            },
-        }
     }
 }
