@@ -11,6 +11,8 @@ mod bad_rows;
 pub mod ceilings;
 /// What people may cost and how fast they are asked.
 mod cost_and_time;
+/// The end of the input: it is taken or refused.
+mod end_of_input;
 /// A worker's settings in this command's environment.
 mod environment;
 /// From the reader into the ledger.
@@ -41,14 +43,14 @@ use crate::context::{unless_stopped, with};
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::input::{Format, Reader};
-use crate::output::{count, print_line, say};
+use crate::output::{print_line, say};
 use crate::signals::stopped;
 use crate::wait;
-use bad_rows::BadRows;
+use end_of_input::{finished, keep_rejected};
 use load::{Sink, load};
 use outlook::outlooks;
 use report::Report;
-use row_stream::{Input, Order, ReadError, RowStream};
+use row_stream::{Input, Order, RowStream};
 
 /// `enqueue submit`.
 pub async fn submit(mut args: SubmitArgs, global: &Global) -> Result<(), Failure> {
@@ -173,58 +175,6 @@ fn before(report: Report, batch: BatchId) -> Report {
         providers: BTreeMap::new(),
         ..report
     }
-}
-
-/// Waits for the end of the input. Fails if the input is refused.
-async fn finished(stream: &mut RowStream, args: &SubmitArgs) -> Result<Input, Failure> {
-    let input = match (&mut stream.end).await {
-        Ok(Ok(input)) => input,
-        Ok(Err(ReadError::Input(error))) => return Err(error.into()),
-        Ok(Err(ReadError::Rejected(error))) => return Err(not_kept(&error)),
-        Err(_) => return Err(Failure::Failed("reading ended before the input did".into())),
-    };
-    input.warnings.iter().for_each(|line| say(line));
-    if input.bad.count > 0 && (!args.skip_invalid || input.rows == 0) {
-        list(&input.bad);
-        return Err(Failure::Refused(format!(
-            "{} of {}: nothing was enqueued{}",
-            count(input.bad.count, "bad row"),
-            crate::output::number(input.rows + input.bad.count),
-            if args.skip_invalid {
-                ""
-            } else {
-                "; fix the input, or leave bad rows out by --skip-invalid"
-            },
-        )));
-    }
-    if input.rows == 0 {
-        return Err(Failure::Refused("there is no row in the input; nothing was enqueued".into()));
-    }
-    Ok(input)
-}
-
-fn list(bad: &BadRows) {
-    bad.lines().iter().for_each(|line| say(line));
-    let more = bad.count - bad.listed();
-    if more > 0 {
-        say(&format!("… and {} more", count(more, "bad row")));
-    }
-}
-
-/// Gives the files of bad rows their names. This comes before the batch is published: without the files nothing would
-/// show which rows the batch lacks.
-fn keep_rejected(input: Input) -> Result<(), Failure> {
-    let Some(rejected) = input.rejected.filter(|_| input.bad.count > 0) else { return Ok(()) };
-    let files = rejected.finish().map_err(|error| not_kept(&error))?;
-    let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
-    say(&format!("{} left out, see {}", count(input.bad.count, "bad row"), files.join(", ")));
-    Ok(())
-}
-
-fn not_kept(error: &std::io::Error) -> Failure {
-    Failure::Failed(format!(
-        "the bad rows can't be written out beside the input ({error}); nothing was enqueued"
-    ))
 }
 
 fn ceilings_of(
