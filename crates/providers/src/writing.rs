@@ -1,24 +1,16 @@
 //! How numbers are written: in which digits, and with an extension; and which texts are not numbers.
 
+mod digits;
 mod other_text;
 mod several;
 
+use digits::{WHOLE, ascii, digits};
 use other_text::is_something_else;
 pub(crate) use several::several;
-
-/// The zero of each script's digits; the nine others follow it.
-const ZEROS: [char; 18] = [
-    '\u{660}', '\u{6f0}', '\u{7c0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{b66}',
-    '\u{be6}', '\u{c66}', '\u{ce6}', '\u{d66}', '\u{e50}', '\u{ed0}', '\u{f20}', '\u{1040}',
-    '\u{17e0}', '\u{ff10}',
-];
 
 /// Words and characters before an extension. A longer one stands before the shorter ones that it ends with.
 const EXTENSION: [&str; 11] =
     ["extension", ";ext", "extn", "ext", "durchwahl", "доб", "x", "#", ",,", ",", ";"];
-
-/// Fewer digits than this are not a number of their own; they belong to the number beside them.
-const WHOLE: usize = 7;
 
 /// Digits of a number, its extension aside.
 const DIGITS: std::ops::RangeInclusive<usize> = 5..=20;
@@ -49,18 +41,6 @@ impl Written {
 /// Whether a character marks the direction of writing, or has no width.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}')
-}
-
-/// Converts a digit of any script to ASCII, and any plus sign to `+`.
-fn ascii(c: char) -> char {
-    if c.is_ascii() {
-        return c;
-    }
-    if matches!(c, '\u{ff0b}' | '\u{fe62}' | '\u{2795}') {
-        return '+';
-    }
-    let value = |zero: char| u32::from(c).checked_sub(u32::from(zero)).filter(|value| *value < 10);
-    ZEROS.into_iter().find_map(value).and_then(|value| char::from_digit(value, 10)).unwrap_or(c)
 }
 
 /// The digit under which a keypad has a letter.
@@ -100,10 +80,6 @@ fn without_suffix<'t>(text: &'t str, suffix: &str) -> Option<&'t str> {
     let place = text.len().checked_sub(suffix.len())?;
     let same = text.get(place..)?.to_lowercase() == suffix;
     same.then(|| &text[..place])
-}
-
-fn digits(text: &str) -> usize {
-    text.chars().map(ascii).filter(char::is_ascii_digit).count()
 }
 
 /// Whether a text may be a phone number. Generous: a number that was paid for is not dropped for its spelling.

@@ -1,6 +1,6 @@
 //! Several numbers in one text.
 
-use super::{WHOLE, digits};
+use crate::writing::digits::{WHOLE, digits};
 
 /// Splits a text into its numbers: at `/ , ; |`, at ` or ` and at line breaks. A part with too few digits to be a
 /// number (an area code, an extension) stays with the number beside it.
