@@ -1,7 +1,7 @@
 //! Cancelling a batch. Once the batch is marked, no further request is sent for it; its rows are ended chunk by chunk.
 //! Results of requests that were sent before are still received, kept and shown.
 
-use db::Conn;
+use db::{Conn, record};
 use jobs::Timestamp;
 
 use crate::audit::{Action, Entry};
@@ -22,6 +22,15 @@ pub struct Cancelled {
     pub rows: i64,
     /// Rows whose people were asked for already; their results are still received.
     pub out: i64,
+}
+
+record! {
+    /// A row of a batch, with the reveal that it shows unless the row ended, and that reveal's state.
+    struct ShownRow {
+        row_number: i64,
+        reveal_id: Option<i64>,
+        state: Option<String>,
+    }
 }
 
 impl Batches<'_> {
@@ -107,21 +116,19 @@ impl Batches<'_> {
     /// without a lock, and checked again under a lock before a row ends.
     async fn next_waiting(self, batch: i64, after: i64) -> Result<Option<(i64, Vec<i64>)>> {
         let mut conn = self.store.db.read().await?;
-        let found: Vec<(i64, Option<i64>, Option<String>)> = conn
+        let found: Vec<ShownRow> = conn
             .fetch_all(
-                "SELECT w.row_number, CASE WHEN w.ended IS NULL THEN r.id END, r.state
+                "SELECT w.row_number, CASE WHEN w.ended IS NULL THEN r.id END AS reveal_id, r.state
                  FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
                  WHERE w.batch_id = $1 AND w.row_number > $2 ORDER BY w.row_number LIMIT $3",
                 &[&batch, &after, &ROWS_AT_ONCE],
             )
             .await?;
-        let Some(&(last, ..)) = found.last() else { return Ok(None) };
+        let Some(last) = found.last().map(|row| row.row_number) else { return Ok(None) };
         let waiting = found
             .into_iter()
-            .filter(|(_, _, state)| {
-                matches!(state.as_deref(), Some("queued" | "retrying" | "idle"))
-            })
-            .filter_map(|(_, reveal, _)| reveal)
+            .filter(|row| matches!(row.state.as_deref(), Some("queued" | "retrying" | "idle")))
+            .filter_map(|row| row.reveal_id)
             .collect();
         Ok(Some((last, waiting)))
     }

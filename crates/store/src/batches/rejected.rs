@@ -84,22 +84,31 @@ async fn insert(conn: &mut Conn, batch: i64, rejected: Vec<RejectedRow>) -> Resu
     Ok(())
 }
 
+record! {
+    /// A bad row of any batch, with the fields that may name a person.
+    struct FieldsRow {
+        batch_id: i64,
+        position: i64,
+        fields: String,
+    }
+}
+
 /// Deletes bad rows that name a person. All bad rows are read, since their fields have no index.
 pub(crate) async fn erase(conn: &mut Conn, marks: &Marks) -> Result<()> {
     let (mut batch, mut position) = (0, 0);
     loop {
-        let some: Vec<(i64, i64, String)> = conn.fetch_all(
+        let some: Vec<FieldsRow> = conn.fetch_all(
             "SELECT batch_id, position, fields FROM rejected_rows
              WHERE batch_id > $1 OR (batch_id = $1 AND position > $2) ORDER BY batch_id, position LIMIT $3",
             &[&batch, &position, &(AT_ONCE as i64)],
         )
         .await?;
         let Some(last) = some.last() else { return Ok(()) };
-        (batch, position) = (last.0, last.1);
-        for (of, at, _) in some.iter().filter(|(_, _, fields)| marks.are_in(fields)) {
+        (batch, position) = (last.batch_id, last.position);
+        for row in some.iter().filter(|row| marks.are_in(&row.fields)) {
             conn.execute(
                 "DELETE FROM rejected_rows WHERE batch_id = $1 AND position = $2",
-                &[of, at],
+                &[&row.batch_id, &row.position],
             )
             .await?;
         }

@@ -6,7 +6,7 @@ pub(crate) mod rows;
 
 use std::collections::{BTreeMap, HashSet};
 
-use db::Conn;
+use db::{Conn, record};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::audit::{Action, Entry};
@@ -40,6 +40,24 @@ pub struct PayAgain {
     pub polled_first: i64,
 }
 
+record! {
+    /// A provider whose requests for people of a batch expired, and how many people these are.
+    struct ExpiredRow {
+        provider: String,
+        people: i64,
+        polled_first: i64,
+    }
+}
+
+record! {
+    /// A row of a batch: how it ended, if it did, and the state of the reveal that it shows.
+    struct StateRow {
+        row_number: i64,
+        ended: Option<String>,
+        state: Option<String>,
+    }
+}
+
 impl Batches<'_> {
     /// Returns how many people of a batch might be paid for twice if its expired rows were retried.
     ///
@@ -47,10 +65,10 @@ impl Batches<'_> {
     /// The database can't be used.
     pub async fn pay_again(self, batch: &BatchRef) -> Result<BTreeMap<Provider, PayAgain>> {
         let mut conn = self.store.db.read().await?;
-        let found: Vec<(String, i64, i64)> = conn
+        let found: Vec<ExpiredRow> = conn
             .fetch_all(
-                "SELECT r.provider, COUNT(DISTINCT r.id),
-                        COUNT(DISTINCT CASE WHEN c.tracking_id IS NOT NULL THEN r.id END)
+                "SELECT r.provider, COUNT(DISTINCT r.id) AS people,
+                        COUNT(DISTINCT CASE WHEN c.tracking_id IS NOT NULL THEN r.id END) AS polled_first
                  FROM batch_rows w JOIN reveals r ON r.id = w.reveal_id AND r.state = 'expired'
                  LEFT JOIN calls c ON c.id = r.call_id
                  WHERE w.batch_id = $1 AND w.ended IS NULL GROUP BY r.provider",
@@ -59,8 +77,9 @@ impl Batches<'_> {
             .await?;
         found
             .into_iter()
-            .map(|(provider, people, polled_first)| {
-                Ok((parse_provider(&provider, batch.id)?, PayAgain { people, polled_first }))
+            .map(|row| {
+                let again = PayAgain { people: row.people, polled_first: row.polled_first };
+                Ok((parse_provider(&row.provider, batch.id)?, again))
             })
             .collect()
     }
@@ -124,7 +143,7 @@ impl Batches<'_> {
         states: RetryStates,
     ) -> Result<Option<(i64, Vec<i64>)>> {
         let mut conn = self.store.db.read().await?;
-        let found: Vec<(i64, Option<String>, Option<String>)> = conn
+        let found: Vec<StateRow> = conn
             .fetch_all(
                 "SELECT w.row_number, w.ended, r.state
                  FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
@@ -132,11 +151,11 @@ impl Batches<'_> {
                 &[&batch, &after, &ROWS_AT_ONCE],
             )
             .await?;
-        let Some(&(last, ..)) = found.last() else { return Ok(None) };
+        let Some(last) = found.last().map(|row| row.row_number) else { return Ok(None) };
         let chosen = found
             .into_iter()
-            .filter(|(_, ended, state)| states.choose(ended.as_deref(), state.as_deref()))
-            .map(|(number, ..)| number)
+            .filter(|row| states.choose(row.ended.as_deref(), row.state.as_deref()))
+            .map(|row| row.row_number)
             .collect();
         Ok(Some((last, chosen)))
     }

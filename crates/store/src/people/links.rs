@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use db::bulk::{ints, shared, write_rows};
-use db::{Conn, Texts, json};
+use db::{Conn, Texts, json, record};
 use jobs::IdentifierKind;
 use jobs::identity::{FARTHEST, Links, is_address};
 use serde::Serialize;
@@ -73,6 +73,15 @@ async fn any(conn: &mut Conn) -> Result<(bool, bool)> {
     Ok((link.is_some(), split.is_some()))
 }
 
+record! {
+    /// An identifier, and the first and the last of the ids of one kind that are linked to it.
+    struct LinkedRow {
+        identifier: String,
+        first: Option<String>,
+        last: Option<String>,
+    }
+}
+
 /// Returns the identifiers that are linked to these. Of many ids of one kind, the first and the last show that there are
 /// several. The rest are not read, so a cell that was filled down a whole file costs no more than any other.
 async fn beside(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(Arc<str>, Arc<str>)>> {
@@ -101,20 +110,20 @@ async fn beside(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(Arc<st
             found.extend(addresses.into_iter().map(|(one, other)| (one.into(), other.into())));
             continue;
         }
-        let ids: Vec<(String, Option<String>, Option<String>)> = conn
+        let ids: Vec<LinkedRow> = conn
             .fetch_all(
-                "SELECT e.value,
+                "SELECT e.value AS identifier,
                         (SELECT MIN(l.other) FROM identity_links l
-                         WHERE l.identifier = e.value AND l.other >= $2 AND l.other < $3),
+                         WHERE l.identifier = e.value AND l.other >= $2 AND l.other < $3) AS first,
                         (SELECT MAX(l.other) FROM identity_links l
-                         WHERE l.identifier = e.value AND l.other >= $2 AND l.other < $3)
+                         WHERE l.identifier = e.value AND l.other >= $2 AND l.other < $3) AS last
                  FROM TEXTS($1) AS e",
                 &[&Texts::shared(known.iter().cloned()), &from, &to],
             )
             .await?;
-        for (one, first, last) in ids {
-            let one: Arc<str> = one.into();
-            let both = first.into_iter().chain(last);
+        for row in ids {
+            let one: Arc<str> = row.identifier.into();
+            let both = row.first.into_iter().chain(row.last);
             found.extend(both.map(|other| (Arc::clone(&one), other.into())));
         }
     }

@@ -1,6 +1,7 @@
 //! Resolves the identifiers on a row to the reveal that answers it: a shared reveal if the person is known, else a new one.
 //! This runs under the lock on `reveal_ids`, so that the same person is not made twice.
 
+mod locked_reveals;
 mod save;
 mod sharing;
 
@@ -20,6 +21,7 @@ use smallvec::SmallVec;
 use crate::decode::parse_state;
 use crate::error::{Result, StoreError};
 use crate::people::new_row::NewRow;
+use crate::people::resolve::locked_reveals::lock_reveals;
 use crate::people::suppression_list::SuppressionVersion;
 use crate::reveals::waterfall::waits;
 
@@ -92,8 +94,6 @@ impl RevealIds {
     }
 }
 
-type RevealRow = (i64, String, i64, String, Option<i64>, Option<i64>);
-
 impl Known {
     fn standing(&self) -> Standing<'_> {
         Standing {
@@ -124,22 +124,15 @@ impl People {
             raised: BTreeSet::new(),
             taken_over: Vec::new(),
         };
-        // The reveals are locked, so that their states hold until the rows that show them are counted.
-        let found: Vec<RevealRow> = conn.fetch_all(
-            "SELECT r.id, r.subject, r.generation, r.state, r.revealed_at, r.owner FROM TEXTS($1) AS e
-             JOIN reveals r ON r.provider = $2 AND r.subject = e.value
-             ORDER BY r.id FOR UPDATE",
-            &[&Texts::shared(identifiers.iter().copied().cloned()), &provider.as_str()],
-        )
-        .await?;
-        for (id, subject, generation, state, revealed_at, owner) in found {
+        let subjects = Texts::shared(identifiers.iter().copied().cloned());
+        for row in lock_reveals(conn, provider, subjects).await? {
             people.put(Known {
-                id,
-                state: parse_state(&state, id)?,
-                subject: subject.into(),
-                generation,
-                revealed_at: revealed_at.map(Timestamp),
-                owner,
+                id: row.id,
+                state: parse_state(&row.state, row.id)?,
+                subject: row.subject.into(),
+                generation: row.generation,
+                revealed_at: row.revealed_at.map(Timestamp),
+                owner: row.owner,
                 fresh: false,
                 woken: false,
             });

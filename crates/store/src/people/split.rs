@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use db::bulk::{shared, write_rows};
-use db::{Conn, Texts};
+use db::{Conn, Texts, record};
 use jobs::Timestamp;
 
 use crate::actor::Actor;
@@ -95,13 +95,22 @@ async fn save(conn: &mut Conn, apart: &BTreeSet<(Arc<str>, Arc<str>)>) -> Result
     Ok(())
 }
 
+record! {
+    /// A row, by its batch's public id and its number, and the number of all such rows.
+    struct AffectedRow {
+        batch_id: String,
+        row_number: i64,
+        in_all: i64,
+    }
+}
+
 /// Returns the first rows of published batches that show or list a reveal by any of these identifiers, and the number of all
 /// such rows.
 async fn rows_of(
     conn: &mut Conn,
     identifiers: &BTreeSet<&Arc<str>>,
 ) -> Result<(Vec<(String, i64)>, i64)> {
-    let found: Vec<(String, i64, i64)> = conn.fetch_all(
+    let found: Vec<AffectedRow> = conn.fetch_all(
         "WITH of_them AS (
             SELECT r.id FROM TEXTS($1) AS e CROSS JOIN provider_gates g
             CROSS JOIN reveals r WHERE r.provider = g.provider AND r.subject = e.value),
@@ -109,12 +118,12 @@ async fn rows_of(
             SELECT w.batch_id, w.row_number FROM of_them o JOIN batch_rows w ON w.reveal_id = o.id
             UNION
             SELECT f.batch_id, f.row_number FROM of_them o JOIN row_waterfall f ON f.reveal_id = o.id)
-         SELECT b.batch_id, n.row_number, COUNT(*) OVER () FROM named n
+         SELECT b.batch_id, n.row_number, COUNT(*) OVER () AS in_all FROM named n
          JOIN batches b ON b.id = n.batch_id AND b.published_at IS NOT NULL
          ORDER BY b.id, n.row_number LIMIT $2",
         &[&Texts::of(identifiers), &MOST_ROWS],
     )
     .await?;
-    let in_all = found.first().map_or(0, |(_, _, in_all)| *in_all);
-    Ok((found.into_iter().map(|(batch, row, _)| (batch, row)).collect(), in_all))
+    let in_all = found.first().map_or(0, |row| row.in_all);
+    Ok((found.into_iter().map(|row| (row.batch_id, row.row_number)).collect(), in_all))
 }

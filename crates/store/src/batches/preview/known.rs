@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use db::{Conn, Texts};
+use db::{Conn, Texts, record};
 use jobs::identity::Persons;
 use jobs::identity::choice::{Standing, counting};
 use jobs::{Provider, RevealState, Timestamp};
@@ -72,7 +72,17 @@ pub(super) async fn look_up<'a>(
     Ok(())
 }
 
-type RevealRow = (String, i64, i64, String, Option<i64>, i64);
+record! {
+    /// A reveal; its state is `idle` also if only loading batches want it.
+    struct RevealRow {
+        subject: String,
+        generation: i64,
+        id: i64,
+        state: String,
+        revealed_at: Option<i64>,
+        unclaimed: i64,
+    }
+}
 
 /// Returns all reveals of each subject.
 async fn reveals_of(
@@ -82,11 +92,11 @@ async fn reveals_of(
 ) -> Result<HashMap<String, Vec<InLedger>>> {
     let found: Vec<RevealRow> = conn.fetch_all(
         "SELECT r.subject, r.generation, r.id,
-                CASE WHEN l.id IS NOT NULL AND r.state IN ('queued', 'retrying') THEN 'idle' ELSE r.state END,
+                CASE WHEN l.id IS NOT NULL AND r.state IN ('queued', 'retrying') THEN 'idle' ELSE r.state END AS state,
                 r.revealed_at, CAST(CASE WHEN EXISTS (
                     SELECT 1 FROM row_waterfall f JOIN batches b ON b.id = f.batch_id
                     WHERE f.reveal_id = r.id AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL)
-                THEN 0 ELSE 1 END AS BIGINT)
+                THEN 0 ELSE 1 END AS BIGINT) AS unclaimed
          FROM TEXTS($1) AS e
          JOIN reveals r ON r.provider = $2 AND r.subject = e.value
          LEFT JOIN batches l ON l.id = r.owner AND l.published_at IS NULL",
@@ -94,19 +104,17 @@ async fn reveals_of(
     )
     .await?;
     let mut reveals: HashMap<String, Vec<InLedger>> = HashMap::new();
-    for (subject, generation, reveal, state, revealed_at, unclaimed) in found {
-        let state = parse_state(&state, reveal)?;
-        let unclaimed = state == RevealState::Idle && unclaimed == 1;
-        let revealed_at = revealed_at.map(Timestamp);
+    for row in found {
+        let state = parse_state(&row.state, row.id)?;
         let it = InLedger {
-            reveal,
-            subject: subject.clone(),
-            generation,
+            reveal: row.id,
+            subject: row.subject.clone(),
+            generation: row.generation,
             state,
-            revealed_at,
-            unclaimed,
+            revealed_at: row.revealed_at.map(Timestamp),
+            unclaimed: state == RevealState::Idle && row.unclaimed == 1,
         };
-        reveals.entry(subject).or_default().push(it);
+        reveals.entry(row.subject).or_default().push(it);
     }
     Ok(reveals)
 }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use db::{Conn, Ints, Texts, json};
+use db::{Conn, Ints, Texts, json, record};
 use jobs::identity::Persons;
 use jobs::identity::choice::{Standing, asked_by, counting_for_retry, next_generation};
 use jobs::{Provider, RevealState, Timestamp};
@@ -56,7 +56,19 @@ pub(super) struct People {
     by_subject: HashMap<(Provider, Arc<str>), Vec<i64>>,
 }
 
-type RevealRow = (i64, String, String, i64, String, Option<i64>, Option<i64>, Option<String>);
+record! {
+    /// A reveal, with the tracking id of its call.
+    struct RevealRow {
+        id: i64,
+        provider: String,
+        subject: String,
+        generation: i64,
+        state: String,
+        revealed_at: Option<i64>,
+        call_id: Option<i64>,
+        tracking_id: Option<String>,
+    }
+}
 
 impl People {
     pub(super) async fn read(
@@ -101,7 +113,7 @@ impl People {
         let found: Vec<RevealRow> = conn
             .fetch_all(
                 "SELECT id, provider, subject, generation, state, revealed_at, call_id,
-                        (SELECT c.tracking_id FROM calls c WHERE c.id = reveals.call_id)
+                        (SELECT c.tracking_id FROM calls c WHERE c.id = reveals.call_id) AS tracking_id
                  FROM reveals WHERE id IN (
                     SELECT n.id FROM IDS($1) AS e JOIN reveals o ON o.id = e.value
                     JOIN reveals n ON n.provider = o.provider AND n.subject = o.subject)
@@ -109,25 +121,16 @@ impl People {
                 &[&Ints::of(&all)],
             )
             .await?;
-        let reveal = |(
-            id,
-            provider,
-            subject,
-            generation,
-            state,
-            revealed_at,
-            call,
-            tracking_id,
-        ): RevealRow| {
+        let reveal = |row: RevealRow| {
             Ok(Reveal {
-                id,
-                provider: parse_provider(&provider, id)?,
-                subject: subject.into(),
-                generation,
-                state: parse_state(&state, id)?,
-                revealed_at: revealed_at.map(Timestamp),
-                call,
-                tracked: tracking_id.is_some(),
+                id: row.id,
+                provider: parse_provider(&row.provider, row.id)?,
+                subject: row.subject.into(),
+                generation: row.generation,
+                state: parse_state(&row.state, row.id)?,
+                revealed_at: row.revealed_at.map(Timestamp),
+                call: row.call_id,
+                tracked: row.tracking_id.is_some(),
                 new: false,
             })
         };

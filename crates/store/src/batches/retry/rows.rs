@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use db::{Conn, Ints, json};
+use db::{Conn, Ints, json, record};
 use jobs::RevealState;
 use serde::Serialize;
 
@@ -67,8 +67,17 @@ pub(super) struct RowChange {
     pub(super) steps: Vec<i64>,
 }
 
+record! {
+    /// A row that is retried, with how it ended, if it did, and the reveal that it shows.
+    struct ShownRow {
+        row_number: i64,
+        ended: Option<String>,
+        reveal_id: i64,
+    }
+}
+
 pub(super) async fn read_rows(conn: &mut Conn, batch: i64, numbers: &[i64]) -> Result<Vec<Row>> {
-    let found: Vec<(i64, Option<String>, i64)> = conn
+    let found: Vec<ShownRow> = conn
         .fetch_all(
             "SELECT w.row_number, w.ended, w.reveal_id FROM IDS($1) AS e
              JOIN batch_rows w ON w.batch_id = $2 AND w.row_number = e.value
@@ -90,9 +99,10 @@ pub(super) async fn read_rows(conn: &mut Conn, batch: i64, numbers: &[i64]) -> R
     }
     Ok(found
         .into_iter()
-        .map(|(number, ended, shown)| {
+        .map(|row| {
+            let (number, shown) = (row.row_number, row.reveal_id);
             let steps = of_row.remove(&number).unwrap_or_else(|| vec![shown]);
-            Row { number, ended: ended.is_some(), shown, steps }
+            Row { number, ended: row.ended.is_some(), shown, steps }
         })
         .collect())
 }

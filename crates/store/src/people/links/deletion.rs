@@ -3,12 +3,21 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use db::{Conn, Texts};
+use db::{Conn, Texts, record};
 use jobs::IdentifierKind;
 
 use crate::error::Result;
 use crate::people::links::still_known::with_reveals;
 use crate::people::links::{NewLink, any, remove, save};
+
+record! {
+    /// A pair of identifiers that were said to be one person's, and the batch that said so, if it was one.
+    struct LinkRow {
+        identifier: String,
+        other: String,
+        batch_id: Option<i64>,
+    }
+}
 
 /// Deletes the evidence about people who have no reveal left at any provider, and the evidence that rows of the batch
 /// `unsaid` brought, which was taken back.
@@ -21,22 +30,22 @@ pub(crate) async fn forget(
     if subjects.is_empty() || !any(conn).await?.0 {
         return Ok(());
     }
-    let found: Vec<(String, String, Option<i64>)> = conn
+    let found: Vec<LinkRow> = conn
         .fetch_all(
-            "SELECT e.value, l.other, l.batch_id FROM TEXTS($1) AS e
+            "SELECT e.value AS identifier, l.other, l.batch_id FROM TEXTS($1) AS e
              JOIN identity_links l ON l.identifier = e.value",
             &[&Texts::shared(subjects.iter().cloned())],
         )
         .await?;
-    let all = found.iter().flat_map(|(one, other, _)| [one.as_str(), other.as_str()]);
+    let all = found.iter().flat_map(|row| [row.identifier.as_str(), row.other.as_str()]);
     let known = with_reveals(conn, all.collect()).await?;
     let gone: Vec<(Arc<str>, Arc<str>)> = found
         .into_iter()
-        .filter(|(one, other, batch)| {
-            (unsaid.is_some() && *batch == unsaid)
-                || !(known.contains(one.as_str()) || known.contains(other.as_str()))
+        .filter(|row| {
+            (unsaid.is_some() && row.batch_id == unsaid)
+                || !(known.contains(&row.identifier) || known.contains(&row.other))
         })
-        .map(|(one, other, _)| (one.into(), other.into()))
+        .map(|row| (row.identifier.into(), row.other.into()))
         .collect();
     remove(conn, gone.iter().map(|(one, other)| (one, other))).await
 }
