@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use db::bulk::{Columns, ints, same, texts, write_rows};
-use db::{BoxFuture, Conn, Ints, Item};
+use db::{BoxFuture, Conn, Ints, Item, record};
 use jobs::{CallState, Policy, Timestamp};
 
 use crate::calls::Calls;
@@ -98,13 +98,22 @@ impl Item for Accepted {
 /// The worker that sent a call, and the call's state.
 type Standing = (String, String);
 
+record! {
+    /// A call, the worker that sent it, and its state.
+    struct CallRow {
+        id: i64,
+        worker_id: String,
+        state: String,
+    }
+}
+
 /// Locks the calls in the order of their ids, those whose locks are waited for before any other.
 async fn lock(conn: &mut Conn, accepted: &[Accepted]) -> Result<HashMap<i64, Standing>> {
     let numbers = |waiting: bool| -> Vec<i64> {
         accepted.iter().filter(|one| one.waits_for_locks == waiting).map(|one| one.id).collect()
     };
     let (waiting, others) = (numbers(true), numbers(false));
-    let mut found: Vec<(i64, String, String)> = Vec::new();
+    let mut found: Vec<CallRow> = Vec::new();
     if !waiting.is_empty() {
         found = conn
             .fetch_all(
@@ -115,7 +124,7 @@ async fn lock(conn: &mut Conn, accepted: &[Accepted]) -> Result<HashMap<i64, Sta
             .await?;
     }
     if !others.is_empty() {
-        let free: Vec<(i64, String, String)> = conn
+        let free: Vec<CallRow> = conn
             .fetch_all(
                 "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
                  JOIN calls c ON c.id = e.value ORDER BY c.id FOR UPDATE SKIP LOCKED",
@@ -124,7 +133,7 @@ async fn lock(conn: &mut Conn, accepted: &[Accepted]) -> Result<HashMap<i64, Sta
             .await?;
         found.extend(free);
     }
-    Ok(found.into_iter().map(|(id, worker, state)| (id, (worker, state))).collect())
+    Ok(found.into_iter().map(|row| (row.id, (row.worker_id, row.state))).collect())
 }
 
 impl Accepted {

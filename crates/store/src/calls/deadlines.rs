@@ -7,7 +7,7 @@ pub(crate) mod repeat;
 
 use std::time::Duration;
 
-use db::{Conn, Ints};
+use db::{Conn, Ints, record};
 use jobs::{Policy, Provider, Timestamp};
 
 use crate::calls::Calls;
@@ -95,6 +95,15 @@ impl Calls<'_> {
     }
 }
 
+record! {
+    /// A call whose worker is gone.
+    struct LostRow {
+        id: i64,
+        provider: String,
+        is_lookup: i64,
+    }
+}
+
 /// Takes over requests of workers that gave no sign for too long: the requests may have left. Returns how many reveal calls
 /// there were, and the lookups, which are asked again.
 async fn take_over(
@@ -103,18 +112,18 @@ async fn take_over(
     now: Timestamp,
 ) -> Result<(usize, Vec<Looked>)> {
     // The plus keeps the SQLite planner from reading all calls in their order: calls on their way have an index.
-    let lost: Vec<(i64, String, i64)> = conn.fetch_all(
-        "SELECT c.id, c.provider, CAST(CASE WHEN c.kind = 'lookup' THEN 1 ELSE 0 END AS BIGINT) FROM calls c LEFT JOIN workers w ON w.worker_id = c.worker_id
+    let lost: Vec<LostRow> = conn.fetch_all(
+        "SELECT c.id, c.provider, CAST(CASE WHEN c.kind = 'lookup' THEN 1 ELSE 0 END AS BIGINT) AS is_lookup FROM calls c LEFT JOIN workers w ON w.worker_id = c.worker_id
          WHERE c.state = 'sending' AND (w.worker_id IS NULL OR w.stopped_at IS NOT NULL
              OR w.heartbeat_at < $1 OR c.sent_at < $2)
          ORDER BY +c.id LIMIT $3",
         &[&(now - policy.heartbeat_timeout).0, &(now.0 - LONGEST_REQUEST_MS), &AT_ONCE],
     )
     .await?;
-    let (lookups, reveals): (Vec<_>, Vec<_>) = lost.into_iter().partition(|lost| lost.2 == 1);
-    let without_kind = |lost: Vec<(i64, String, i64)>| {
-        looked(lost.into_iter().map(|(id, provider, _)| (id, provider)).collect())
-    };
+    let (lookups, reveals): (Vec<_>, Vec<_>) =
+        lost.into_iter().partition(|lost| lost.is_lookup == 1);
+    let without_kind =
+        |lost: Vec<LostRow>| looked(lost.into_iter().map(|row| (row.id, row.provider)).collect());
     let (lookups, reveals) = (without_kind(lookups)?, without_kind(reveals)?);
     let lost: Vec<Looked> = reveals.iter().chain(&lookups).copied().collect();
     // Gates come first in the order of locks. Gates that a lost call probes are closed below. Other gates are left alone,

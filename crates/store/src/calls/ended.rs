@@ -1,6 +1,6 @@
 //! Ending a call at its response, and releasing its people.
 
-use db::Conn;
+use db::{Conn, record};
 use jobs::gate::AnswerTo;
 use jobs::{CallKind, CallState, Credits, Timestamp};
 
@@ -63,22 +63,31 @@ pub(super) async fn end_call(
     Ok(moved == 1)
 }
 
+record! {
+    /// A batch that pays for people in a call, and what is reserved for them.
+    struct PayerRow {
+        payer: i64,
+        people: i64,
+        amount: Credits = Credits::from_thousandths,
+    }
+}
+
 /// Gives back the credits that the call had reserved. The amount stays on record: a result may still come.
 pub(super) async fn release(
     conn: &mut Conn,
     totals: &mut Totals,
     call: &ClaimedCall,
 ) -> Result<()> {
-    let reserved: Vec<(i64, i64, i64)> = conn
+    let reserved: Vec<PayerRow> = conn
         .fetch_all(
-            "SELECT payer, COUNT(*), CAST(SUM(reserved) AS BIGINT) FROM call_reveals
+            "SELECT payer, COUNT(*) AS people, CAST(SUM(reserved) AS BIGINT) AS amount FROM call_reveals
              WHERE call_id = $1 AND credits IS NULL GROUP BY payer",
             &[&call.id],
         )
         .await?;
-    for (payer, people, credits) in reserved {
-        let people = call.kind.people_asked(people);
-        totals.reserve(payer, call.provider, -people, -Credits::from_thousandths(credits));
+    for row in reserved {
+        let people = call.kind.people_asked(row.people);
+        totals.reserve(row.payer, call.provider, -people, -row.amount);
     }
     conn.execute(
         "UPDATE call_reveals SET reserved = -reserved, credits = 0 WHERE call_id = $1 AND credits IS NULL",

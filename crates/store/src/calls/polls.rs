@@ -62,7 +62,16 @@ impl Calls<'_> {
     }
 }
 
-type DueRow = (i64, String, Option<String>, i64, Option<i64>);
+db::record! {
+    /// A call whose poll is due.
+    struct DueRow {
+        id: i64,
+        call_id: String,
+        tracking_id: Option<String>,
+        polls: i64,
+        deadline_at: Option<i64>,
+    }
+}
 
 async fn claim(
     conn: &mut Conn,
@@ -107,15 +116,15 @@ async fn claim(
     let again_at = Some(Timestamp(own.next_at_ms.max(all.next_at_ms)));
     let polls = found
         .into_iter()
-        .filter_map(|(id, call_id, tracking_id, polls, deadline_at)| {
+        .filter_map(|row| {
             Some(ClaimedPoll {
-                tracking_id: tracking_id?,
-                call_id,
+                tracking_id: row.tracking_id?,
+                call_id: row.call_id,
                 provider,
-                id,
+                id: row.id,
                 lease: lease.clone(),
-                polls,
-                deadline_at,
+                polls: row.polls,
+                deadline_at: row.deadline_at,
                 sent_at: now,
             })
         })

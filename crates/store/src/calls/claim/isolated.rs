@@ -1,6 +1,6 @@
 //! People who are not simply next in the queue: those in backoff, and isolation groups.
 
-use db::Conn;
+use db::{Conn, record};
 use jobs::{Provider, RevealState, Timestamp, lookup};
 
 use crate::error::Result;
@@ -23,25 +23,36 @@ pub(super) struct OffQueue {
     pub(super) lookup_is_out: bool,
 }
 
+record! {
+    /// What stands beside the queue: a time, and ones for what there is.
+    #[derive(Default)]
+    struct OffQueueRow {
+        next_due: Option<i64>,
+        isolated: i64,
+        to_look_up: i64,
+        lookup_is_out: i64,
+    }
+}
+
 impl OffQueue {
     pub(super) async fn read(conn: &mut Conn, provider: Provider) -> Result<OffQueue> {
-        let found: Option<(Option<i64>, i64, i64, i64)> = conn.fetch_optional(
-            "SELECT (SELECT MIN(retry_at) FROM reveals WHERE provider = $1 AND retry_at IS NOT NULL),
+        let found: Option<OffQueueRow> = conn.fetch_optional(
+            "SELECT (SELECT MIN(retry_at) FROM reveals WHERE provider = $1 AND retry_at IS NOT NULL) AS next_due,
                     CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals WHERE provider = $1 AND queue_group IS NOT NULL)
-                              THEN 1 ELSE 0 END AS BIGINT),
+                              THEN 1 ELSE 0 END AS BIGINT) AS isolated,
                     CAST(CASE WHEN $2 = 1 AND EXISTS (SELECT 1 FROM reveals WHERE lookup_owner > 0)
-                              THEN 1 ELSE 0 END AS BIGINT),
+                              THEN 1 ELSE 0 END AS BIGINT) AS to_look_up,
                     CAST(CASE WHEN $2 = 1 AND EXISTS (SELECT 1 FROM calls WHERE state = 'sending' AND kind = 'lookup')
-                              THEN 1 ELSE 0 END AS BIGINT)",
+                              THEN 1 ELSE 0 END AS BIGINT) AS lookup_is_out",
             &[&provider.as_str(), &i64::from(provider == lookup::PROVIDER)],
         )
         .await?;
-        let (due, isolated, to_look_up, out) = found.unwrap_or_default();
+        let row = found.unwrap_or_default();
         Ok(OffQueue {
-            next_due: due.map(Timestamp),
-            isolated: isolated == 1,
-            to_look_up: to_look_up == 1,
-            lookup_is_out: out == 1,
+            next_due: row.next_due.map(Timestamp),
+            isolated: row.isolated == 1,
+            to_look_up: row.to_look_up == 1,
+            lookup_is_out: row.lookup_is_out == 1,
         })
     }
 }
