@@ -8,7 +8,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use db::{Conn, Ints, Texts, Traces, json};
+use db::{Conn, Ints, Texts, Traces, json, record};
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
@@ -226,8 +226,17 @@ async fn reveals_of(conn: &mut Conn, identifiers: &BTreeSet<String>) -> Result<V
     Ok(ids)
 }
 
+record! {
+    /// The row of a reveal that is to be emptied.
+    struct RevealRow {
+        id: i64,
+        provider: String,
+        subject: String,
+    }
+}
+
 async fn lock_reveals(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Reveal>> {
-    let found: Vec<(i64, String, String)> = conn
+    let found: Vec<RevealRow> = conn
         .fetch_all(
             "SELECT id, provider, subject FROM reveals
              WHERE id IN (SELECT e.value FROM IDS($1) AS e) ORDER BY id FOR UPDATE",
@@ -236,8 +245,9 @@ async fn lock_reveals(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Reveal>> {
         .await?;
     found
         .into_iter()
-        .map(|(id, provider, subject)| {
-            Ok(Reveal { id, provider: parse_provider(&provider, id)?, subject })
+        .map(|row| {
+            let provider = parse_provider(&row.provider, row.id)?;
+            Ok(Reveal { id: row.id, provider, subject: row.subject })
         })
         .collect()
 }

@@ -6,7 +6,7 @@ pub(crate) mod providers;
 
 use std::time::Duration;
 
-use db::Conn;
+use db::{Conn, record};
 use jobs::Timestamp;
 
 use crate::decode::BatchRef;
@@ -126,9 +126,19 @@ impl Reports<'_> {
     }
 }
 
+record! {
+    /// How many people are asked again later for one reason, and when first.
+    struct RetryingRow {
+        provider: String,
+        reason: String,
+        people: i64,
+        next_at: Option<i64>,
+    }
+}
+
 async fn read_retrying(conn: &mut Conn) -> Result<Vec<Retrying>> {
-    let found: Vec<(String, String, i64, Option<i64>)> = conn.fetch_all(
-        "SELECT provider, COALESCE(reason, ''), COUNT(*), MIN(due_at) FROM
+    let found: Vec<RetryingRow> = conn.fetch_all(
+        "SELECT provider, COALESCE(reason, '') AS reason, COUNT(*) AS people, MIN(due_at) AS next_at FROM
             (SELECT /* scan */ provider, reason, due_at FROM reveals WHERE retry_at IS NOT NULL LIMIT $1) r
          GROUP BY provider, COALESCE(reason, '') ORDER BY COUNT(*) DESC LIMIT 20",
         &[&COUNTED],
@@ -136,11 +146,11 @@ async fn read_retrying(conn: &mut Conn) -> Result<Vec<Retrying>> {
     .await?;
     Ok(found
         .into_iter()
-        .map(|(provider, reason, people, next_at)| Retrying {
-            provider,
-            reason,
-            people,
-            next_at: next_at.map(Timestamp),
+        .map(|row| Retrying {
+            provider: row.provider,
+            reason: row.reason,
+            people: row.people,
+            next_at: row.next_at.map(Timestamp),
         })
         .collect())
 }
@@ -155,7 +165,18 @@ async fn read_worked_at(conn: &mut Conn) -> Result<Option<Timestamp>> {
     Ok(found.and_then(|(at,)| at).map(Timestamp))
 }
 
-type WorkerRow = (String, String, i64, String, String, i64, i64);
+record! {
+    /// A start of a worker process that is still listed.
+    struct WorkerRow {
+        worker_id: String,
+        host: String,
+        pid: i64,
+        role: String,
+        version: String,
+        started_at: i64,
+        heartbeat_at: i64,
+    }
+}
 
 async fn read_workers(conn: &mut Conn, since: Timestamp) -> Result<Vec<WorkerOverview>> {
     let found: Vec<WorkerRow> = conn
@@ -167,14 +188,14 @@ async fn read_workers(conn: &mut Conn, since: Timestamp) -> Result<Vec<WorkerOve
         .await?;
     Ok(found
         .into_iter()
-        .map(|(worker, host, pid, role, version, started, heartbeat)| WorkerOverview {
-            worker,
-            host,
-            pid,
-            role,
-            version,
-            started_at: Timestamp(started),
-            heartbeat_at: Timestamp(heartbeat),
+        .map(|row| WorkerOverview {
+            worker: row.worker_id,
+            host: row.host,
+            pid: row.pid,
+            role: row.role,
+            version: row.version,
+            started_at: Timestamp(row.started_at),
+            heartbeat_at: Timestamp(row.heartbeat_at),
         })
         .collect())
 }

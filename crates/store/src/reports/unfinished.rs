@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use db::Conn;
+use db::{Conn, record};
 use jobs::{Credits, Provider};
 
-use crate::decode::parse_provider;
+use crate::decode::{optional_credits, parse_provider};
 use crate::error::Result;
 use crate::reports::Reports;
 use crate::reports::blocked_reasons::{ShownGate, Why, ceiling, count, needs_somebody, read_gates};
@@ -49,14 +49,27 @@ impl Reports<'_> {
     }
 }
 
-type OpenRow = (String, String, i64, i64, i64, i64, i64, Option<i64>, i64);
+record! {
+    /// The counts of an unfinished batch at one provider.
+    struct OpenRow {
+        batch_id: String,
+        provider: String,
+        queued: i64,
+        asked: i64,
+        retrying: i64,
+        at_ceiling: i64,
+        credits_reserved: Credits = Credits::from_thousandths,
+        max_credits: Option<Credits> = optional_credits,
+        cancelled: i64,
+    }
+}
 
 async fn read_open(conn: &mut Conn) -> Result<Vec<Open>> {
     let found: Vec<OpenRow> = conn
         .fetch_all(
             "SELECT b.batch_id, t.provider, t.queued, t.asked, t.retrying, t.at_ceiling,
                     t.credits_reserved, t.max_credits,
-                    CAST(CASE WHEN b.cancelled_at IS NULL THEN 0 ELSE 1 END AS BIGINT)
+                    CAST(CASE WHEN b.cancelled_at IS NULL THEN 0 ELSE 1 END AS BIGINT) AS cancelled
              FROM batches b JOIN batch_totals t ON t.batch_id = b.id
              WHERE b.published_at IS NOT NULL AND b.unfinished > 0
                AND t.queued + t.asked + t.retrying > 0
@@ -66,17 +79,17 @@ async fn read_open(conn: &mut Conn) -> Result<Vec<Open>> {
         .await?;
     found
         .into_iter()
-        .map(|(batch, provider, queued, on_the_way, retrying, full, reserved, max, cancelled)| {
+        .map(|row| {
             Ok(Open {
-                provider: parse_provider(&provider, 0)?,
-                batch,
-                queued,
-                on_the_way,
-                retrying,
-                at_ceiling: full == 1,
-                reserved: Credits::from_thousandths(reserved),
-                max_credits: max.map(Credits::from_thousandths),
-                cancelled: cancelled == 1,
+                provider: parse_provider(&row.provider, 0)?,
+                batch: row.batch_id,
+                queued: row.queued,
+                on_the_way: row.asked,
+                retrying: row.retrying,
+                at_ceiling: row.at_ceiling == 1,
+                reserved: row.credits_reserved,
+                max_credits: row.max_credits,
+                cancelled: row.cancelled == 1,
             })
         })
         .collect()

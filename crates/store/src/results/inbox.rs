@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::bulk::{Column, ints, texts, write_rows};
-use db::{BoxFuture, Conn, Item, Urgency};
+use db::{BoxFuture, Conn, Item, Urgency, record};
 use jobs::backoff::exponential;
 use jobs::{Provider, Timestamp};
 
@@ -75,6 +75,17 @@ pub struct PutOff {
 }
 
 type StoredRow = (i64, i64, String, String, Option<Vec<u8>>);
+
+record! {
+    /// The webhooks that wait to be applied, counted.
+    #[derive(Default)]
+    struct BacklogRow {
+        waiting: i64,
+        oldest: Option<i64>,
+        failing: i64,
+        retry_at: Option<i64>,
+    }
+}
 
 impl Results<'_> {
     /// Stores a webhook; durable when this returns. If the caller stops waiting and drops the webhook, it is not stored,
@@ -210,14 +221,15 @@ impl Results<'_> {
     /// The database can't be used.
     pub async fn inbox_backlog(self) -> Result<Backlog> {
         let mut conn = self.store.db.read().await?;
-        let found: Option<(i64, Option<i64>, i64, Option<i64>)> = conn
+        let found: Option<BacklogRow> = conn
             .fetch_optional(
-                "SELECT COUNT(*), MIN(received_at), COUNT(retry_at), MIN(retry_at)
+                "SELECT COUNT(*) AS waiting, MIN(received_at) AS oldest,
+                    COUNT(retry_at) AS failing, MIN(retry_at) AS retry_at
                  FROM webhook_inbox WHERE outcome IS NULL",
                 &[],
             )
             .await?;
-        let (waiting, oldest, failing, retry_at) = found.unwrap_or_default();
+        let BacklogRow { waiting, oldest, failing, retry_at } = found.unwrap_or_default();
         let (oldest, retry_at) = (oldest.map(Timestamp), retry_at.map(Timestamp));
         Ok(Backlog { waiting, oldest, failing, retry_at })
     }

@@ -14,7 +14,7 @@ mod write;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use db::{Conn, Texts};
+use db::{Conn, Texts, record};
 use jobs::outcome::Finding;
 use jobs::price::EXPECTED_NUMBERS;
 use jobs::{Policy, Provider, Timestamp};
@@ -138,9 +138,18 @@ fn most_numbers(deliveries: &[Delivery]) -> i64 {
     most.filter(|most| *most > EXPECTED_NUMBERS).unwrap_or(0)
 }
 
+record! {
+    /// The only person in a call.
+    struct AskedRow {
+        call_id: String,
+        provider: String,
+        subject: String,
+    }
+}
+
 /// Whether a result names an id that its person was not asked by.
 async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]) -> Result<bool> {
-    let asked: Vec<(String, String, String)> = conn
+    let asked: Vec<AskedRow> = conn
         .fetch_all(
             "SELECT c.call_id, c.provider, r.subject FROM TEXTS($1) AS e
              JOIN calls c ON c.call_id = e.value AND c.people = 1
@@ -148,7 +157,7 @@ async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]
             &[&Texts::of(names)],
         )
         .await?;
-    for (call_id, provider, subject) in asked {
+    for AskedRow { call_id, provider, subject } in asked {
         let provider = parse_provider(&provider, 0)?;
         let own = deliveries.iter().filter(|delivery| delivery.call_id == call_id);
         let mut named = own.flat_map(|d| &d.results).filter_map(|r| subject_of(provider, r));
@@ -157,6 +166,16 @@ async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]
         }
     }
     Ok(false)
+}
+
+record! {
+    /// A request for a person whose answer came late.
+    struct RevealRow {
+        id: i64,
+        subject: String,
+        state: String,
+        generation: i64,
+    }
 }
 
 /// Lets a late answer count for every newer request for the same person, under any identifier. A request that waits is not
@@ -172,7 +191,7 @@ async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
         let answered: HashMap<&Arc<str>, i64> = of_provider
             .flat_map(|(id, (_, subject))| persons.with(subject).iter().map(|one| (one, *id)))
             .collect();
-        let found: Vec<(i64, String, String, i64)> = conn
+        let found: Vec<RevealRow> = conn
             .fetch_all(
                 "SELECT r.id, r.subject, r.state, r.generation FROM TEXTS($1) AS e
                  JOIN reveals r ON r.provider = $2 AND r.subject = e.value
@@ -181,8 +200,8 @@ async fn answer_newer(conn: &mut Conn, ledger: &mut Ledger) -> Result<()> {
             )
             .await?;
         let generations: HashMap<i64, i64> =
-            found.iter().map(|(id, .., generation)| (*id, *generation)).collect();
-        for (id, subject, state, generation) in found {
+            found.iter().map(|row| (row.id, row.generation)).collect();
+        for RevealRow { id, subject, state, generation } in found {
             let Some(answer) = answered.get(&Arc::from(subject)) else { continue };
             let state = parse_state(&state, id)?;
             let is_newer = generations.get(answer).is_some_and(|older| generation > *older);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use db::{Conn, json};
+use db::{Conn, json, record};
 use jobs::{Provider, RevealState, Timestamp};
 use serde::Serialize;
 
@@ -78,18 +78,27 @@ pub(crate) async fn count_results(
     Ok(())
 }
 
+record! {
+    /// The counts of one provider in one minute.
+    struct MinuteRow {
+        provider: String,
+        minute: i64,
+        found: i64,
+        not_found: i64,
+    }
+}
+
 /// The minutes since `since` in which results came, the oldest first.
 pub(crate) async fn read_minutes(conn: &mut Conn, since: Timestamp) -> Result<Vec<Minute>> {
-    let found: Vec<(String, i64, i64, i64)> = conn
+    let rows: Vec<MinuteRow> = conn
         .fetch_all(
             "SELECT provider, minute, found, not_found FROM results_per_minute WHERE minute >= $1
              ORDER BY minute, provider DESC",
             &[&since.0.div_euclid(MINUTE_MS)],
         )
         .await?;
-    found
-        .into_iter()
-        .map(|(provider, minute, found, not_found)| {
+    rows.into_iter()
+        .map(|MinuteRow { provider, minute, found, not_found }| {
             Ok(Minute { provider: parse_provider(&provider, minute)?, minute, found, not_found })
         })
         .collect()

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use db::bulk::{ints, write_rows};
-use db::{Conn, Ints};
+use db::{Conn, Ints, record};
 
 use crate::error::Result;
 
@@ -27,6 +27,15 @@ pub(crate) async fn display_charges(conn: &mut Conn, paid: &[(i64, i64)]) -> Res
     Ok(())
 }
 
+record! {
+    /// The batch that pays for a person in a call.
+    struct PayerRow {
+        reveal_id: i64,
+        call_id: i64,
+        payer: i64,
+    }
+}
+
 /// Does the same for people who were asked when other rows displayed them. Their last call names the paying batch.
 pub(crate) async fn display_charges_again(conn: &mut Conn, reveals: &BTreeSet<i64>) -> Result<()> {
     if reveals.is_empty() {
@@ -41,7 +50,7 @@ pub(crate) async fn display_charges_again(conn: &mut Conn, reveals: &BTreeSet<i6
         .await?;
     // Members are read by call, since that has an index, and each call once.
     let calls: BTreeSet<i64> = asked.iter().map(|(_, call)| *call).collect();
-    let members: Vec<(i64, i64, i64)> = conn
+    let members: Vec<PayerRow> = conn
         .fetch_all(
             "SELECT m.reveal_id, m.call_id, m.payer FROM IDS($1) AS e
              JOIN call_reveals m ON m.call_id = e.value",
@@ -49,7 +58,7 @@ pub(crate) async fn display_charges_again(conn: &mut Conn, reveals: &BTreeSet<i6
         )
         .await?;
     let payers: HashMap<(i64, i64), i64> =
-        members.into_iter().map(|(reveal, call, payer)| ((reveal, call), payer)).collect();
+        members.into_iter().map(|row| ((row.reveal_id, row.call_id), row.payer)).collect();
     let paid: Vec<(i64, i64)> =
         asked.into_iter().filter_map(|asked| Some((asked.0, *payers.get(&asked)?))).collect();
     display_charges(conn, &paid).await

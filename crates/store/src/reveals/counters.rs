@@ -5,7 +5,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use db::{Conn, Ints};
+use db::{Conn, Ints, record};
 use jobs::{Credits, Provider, RevealState};
 use serde::{Serialize, Serializer};
 
@@ -181,6 +181,15 @@ pub(crate) fn log_end(batch_id: &str, rows: i64) {
     tracing::info!(batch_id, rows, "batch finished");
 }
 
+record! {
+    /// How many rows of a batch show reveals in one state.
+    struct CountRow {
+        batch_id: i64,
+        state: String,
+        row_count: i64,
+    }
+}
+
 /// Counts the rows that show `ids` as moving from the reveal's state to the state `to`. The reveals must be locked.
 pub(crate) async fn count_rows(
     conn: &mut Conn,
@@ -189,17 +198,18 @@ pub(crate) async fn count_rows(
     ids: &[i64],
     to: RevealState,
 ) -> Result<()> {
-    let counts: Vec<(i64, String, i64)> = conn
+    let counts: Vec<CountRow> = conn
         .fetch_all(
-            "SELECT w.batch_id, r.state, COUNT(*) FROM IDS($1) AS e
+            "SELECT w.batch_id, r.state, COUNT(*) AS row_count FROM IDS($1) AS e
              JOIN reveals r ON r.id = e.value
              JOIN batch_rows w ON w.reveal_id = r.id AND w.ended IS NULL
              GROUP BY w.batch_id, r.state",
             &[&Ints::of(ids)],
         )
         .await?;
-    for (batch, state, n) in counts {
-        totals.moved(batch, (provider, parse_state(&state, batch)?), (provider, to), n);
+    for row in counts {
+        let from = parse_state(&row.state, row.batch_id)?;
+        totals.moved(row.batch_id, (provider, from), (provider, to), row.row_count);
     }
     Ok(())
 }

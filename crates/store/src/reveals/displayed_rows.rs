@@ -11,8 +11,15 @@ use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::waterfall::{Move, States, Waterfall, moves, touched};
 
-/// The reveal that a row displays, its batch, and whether it shares the charge (1).
-pub(crate) type RowShowing = (i64, i64, i64);
+record! {
+    /// A row that displays a reveal.
+    pub(crate) struct RowShowing {
+        pub(crate) reveal_id: i64,
+        pub(crate) batch_id: i64,
+        /// Whether it shares the charge (1).
+        pub(crate) shared: i64,
+    }
+}
 
 /// Returns the rows that show these people and that haven't ended on their own.
 pub(crate) async fn rows_showing(conn: &mut Conn, ids: &[i64]) -> Result<Vec<RowShowing>> {
@@ -139,16 +146,25 @@ pub(crate) async fn read_waterfalls(
     Ok((found, states))
 }
 
+record! {
+    /// The state of a locked reveal.
+    struct StateRow {
+        id: i64,
+        provider: String,
+        state: String,
+    }
+}
+
 /// Locks reveals in the order of their ids, and reads their states.
 pub(crate) async fn lock_states(conn: &mut Conn, ids: &BTreeSet<i64>) -> Result<States> {
-    let found: Vec<(i64, String, String)> = conn
+    let found: Vec<StateRow> = conn
         .fetch_all(
             "SELECT r.id, r.provider, r.state FROM reveals r
              WHERE r.id IN (SELECT e.value FROM IDS($1) AS e) ORDER BY r.id FOR UPDATE",
             &[&Ints::of(ids)],
         )
         .await?;
-    let standing = |(id, provider, state): (i64, String, String)| {
+    let standing = |StateRow { id, provider, state }: StateRow| {
         Ok((id, (parse_provider(&provider, id)?, parse_state(&state, id)?)))
     };
     found.into_iter().map(standing).collect()

@@ -127,10 +127,10 @@ async fn count_given(
 ) -> Result<()> {
     let winners: BTreeMap<i64, i64> = pairs.iter().copied().collect();
     let losers: Vec<i64> = winners.keys().copied().collect();
-    for (loser, batch, _) in rows_showing(conn, &losers).await? {
-        let winner = winners.get(&loser).and_then(|winner| states.get(winner));
-        if let (Some(from), Some(to)) = (states.get(&loser), winner) {
-            totals.moved(batch, *from, *to, 1);
+    for row in rows_showing(conn, &losers).await? {
+        let winner = winners.get(&row.reveal_id).and_then(|winner| states.get(winner));
+        if let (Some(from), Some(to)) = (states.get(&row.reveal_id), winner) {
+            totals.moved(row.batch_id, *from, *to, 1);
         }
     }
     Ok(())

@@ -101,13 +101,13 @@ async fn wanted_by(
 ) -> Result<Vec<budget::Candidate>> {
     let ids: Vec<i64> = candidates.iter().map(|p| p.id).collect();
     let shown = rows_showing(conn, &ids).await?;
-    let batches: BTreeSet<i64> = shown.iter().map(|(_, batch, _)| *batch).collect();
+    let batches: BTreeSet<i64> = shown.iter().map(|row| row.batch_id).collect();
     read_batches(conn, provider, &batches, budget).await?;
     let mut people: HashMap<i64, &mut Candidate> =
         candidates.iter_mut().map(|p| (p.id, p)).collect();
-    for (reveal, batch, shared) in shown {
-        if let Some(person) = people.get_mut(&reveal) {
-            person.count_row(batch, shared == 1);
+    for row in shown {
+        if let Some(person) = people.get_mut(&row.reveal_id) {
+            person.count_row(row.batch_id, row.shared == 1);
         }
     }
     let candidate = |person: &Candidate| budget::Candidate {

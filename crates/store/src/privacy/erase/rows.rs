@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use db::{Conn, Ints, Texts, Traces, json};
+use db::{Conn, Ints, Texts, Traces, json, record};
 use jobs::Timestamp;
 use serde::Serialize;
 
@@ -20,6 +20,15 @@ pub(super) struct Place {
     number: i64,
 }
 
+record! {
+    /// A row that may name the person.
+    struct FieldsRow {
+        batch_id: i64,
+        row_number: i64,
+        fields: String,
+    }
+}
+
 /// Returns the rows whose fields contain an identifier of the person. They may show no person, if the person is suppressed,
 /// or another person, if the row contradicts other rows.
 pub(super) async fn naming(conn: &mut Conn, marks: &Marks) -> Result<Vec<Place>> {
@@ -28,7 +37,7 @@ pub(super) async fn naming(conn: &mut Conn, marks: &Marks) -> Result<Vec<Place>>
     let needles = Texts::of(marks.needles().into_iter().map(escaped));
     let (mut batch, mut number, mut naming) = (0, 0, Vec::new());
     loop {
-        let some: Vec<(i64, i64, String)> = conn
+        let some: Vec<FieldsRow> = conn
             .fetch_all(
                 r"SELECT /* scan */ w.batch_id, w.row_number, w.fields FROM batch_rows w
               WHERE (w.batch_id > $2 OR (w.batch_id = $2 AND w.row_number > $3))
@@ -39,9 +48,9 @@ pub(super) async fn naming(conn: &mut Conn, marks: &Marks) -> Result<Vec<Place>>
             )
             .await?;
         let Some(last) = some.last() else { return Ok(naming) };
-        (batch, number) = (last.0, last.1);
-        let named = some.into_iter().filter(|(_, _, fields)| marks.identify(fields));
-        naming.extend(named.map(|(batch, number, _)| Place { batch, number }));
+        (batch, number) = (last.batch_id, last.row_number);
+        let named = some.into_iter().filter(|row| marks.identify(&row.fields));
+        naming.extend(named.map(|row| Place { batch: row.batch_id, number: row.row_number }));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use db::{Conn, Ints, Texts, json};
+use db::{Conn, Ints, Texts, json, record};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -18,6 +18,16 @@ struct Said {
     said: String,
 }
 
+record! {
+    /// A request that included the person.
+    struct CallRow {
+        id: i64,
+        call_id: String,
+        people: i64,
+        outcome: Option<String>,
+    }
+}
+
 /// Deletes the provider's tracking ids of requests for this person only, and its messages about all requests that included
 /// the person.
 pub(super) async fn forget(
@@ -26,7 +36,7 @@ pub(super) async fn forget(
     marks: &Marks,
     cells: &BTreeSet<String>,
 ) -> Result<()> {
-    let calls: Vec<(i64, String, i64, Option<String>)> = conn
+    let calls: Vec<CallRow> = conn
         .fetch_all(
             "SELECT /* scan */ id, call_id, people, outcome FROM calls WHERE id IN (
                 SELECT m.call_id FROM call_reveals m
@@ -36,26 +46,24 @@ pub(super) async fn forget(
         )
         .await?;
     let alone: Vec<i64> =
-        calls.iter().filter(|(_, _, people, _)| *people == 1).map(|(id, ..)| *id).collect();
+        calls.iter().filter(|call| call.people == 1).map(|call| call.id).collect();
     conn.execute(
         "UPDATE calls SET tracking_id = NULL, poll_at = NULL, poll_lease = NULL
          WHERE id IN (SELECT e.value FROM IDS($1) AS e)",
         &[&Ints::of(&alone)],
     )
     .await?;
-    let outcomes: Vec<Said> = calls
-        .iter()
-        .filter_map(|(id, .., outcome)| status_alone(*id, outcome.as_deref()?))
-        .collect();
+    let outcomes: Vec<Said> =
+        calls.iter().filter_map(|call| status_alone(call.id, call.outcome.as_deref()?)).collect();
     conn.execute(
         "UPDATE calls SET outcome = e.value->>'said' FROM EACH($1) AS e
          WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",
         &[&json(&outcomes)],
     )
     .await?;
-    let names: Vec<&str> = calls.iter().map(|(_, name, ..)| name.as_str()).collect();
+    let names: Vec<&str> = calls.iter().map(|call| call.call_id.as_str()).collect();
     forget_lookups(conn, &names).await?;
-    let calls: Vec<i64> = calls.iter().map(|(id, ..)| *id).collect();
+    let calls: Vec<i64> = calls.iter().map(|call| call.id).collect();
     forget_reasons(conn, &calls, marks, cells).await?;
     forget_messages(conn, marks, cells).await
 }

@@ -161,16 +161,25 @@ impl ExportPage {
     }
 }
 
+record! {
+    /// What queued rows show instead at a provider, and why.
+    struct HoldRow {
+        provider: String,
+        shown_as: Option<String>,
+        reason: Option<String>,
+    }
+}
+
 async fn holds_of(conn: &mut Conn, batch: i64) -> Result<Holds> {
-    let found: Vec<(String, Option<String>, Option<String>)> = conn.fetch_all(
+    let found: Vec<HoldRow> = conn.fetch_all(
         "SELECT h.provider,
-                CASE WHEN t.at_ceiling = 1 THEN 'held' ELSE h.shown_as END,
-                CASE WHEN t.at_ceiling = 1 THEN 'batch_ceiling' ELSE h.reason END
+                CASE WHEN t.at_ceiling = 1 THEN 'held' ELSE h.shown_as END AS shown_as,
+                CASE WHEN t.at_ceiling = 1 THEN 'batch_ceiling' ELSE h.reason END AS reason
          FROM provider_holds h LEFT JOIN batch_totals t ON t.provider = h.provider AND t.batch_id = $1",
         &[&batch],
     )
     .await?;
-    Ok(found.into_iter().map(|(provider, shown_as, why)| (provider, (shown_as, why))).collect())
+    Ok(found.into_iter().map(|row| (row.provider, (row.shown_as, row.reason))).collect())
 }
 
 #[cfg(test)]

@@ -28,7 +28,15 @@ record! {
     }
 }
 
-type PhoneRow = (i64, String, Option<String>, Option<String>);
+record! {
+    /// A number of a person.
+    struct PhoneRow {
+        reveal_id: i64,
+        number: String,
+        kind: Option<String>,
+        country: Option<String>,
+    }
+}
 
 /// Some people, as they stood when they were read. Many people are kept at a time, so each takes little room.
 #[derive(Default)]
@@ -103,7 +111,8 @@ impl People {
         .await?;
         let phones = fetch_by_ids(
             conn,
-            "SELECT p.reveal_id, COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw), p.type, p.country
+            "SELECT p.reveal_id, COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw) AS number,
+                    p.type AS kind, p.country
                     FROM IDS OF phones p BY p.reveal_id ORDER BY p.reveal_id, p.position",
             ids,
         )
@@ -117,13 +126,14 @@ impl People {
         let mut phones = phones.into_iter().peekable();
         for row in people {
             let first = self.phones.len();
-            while let Some((of, number, kind, country)) = phones.next_if(|(of, ..)| *of <= row.id) {
-                let another = || self.phones[first..].iter().all(|one| self.number(one) != number);
-                if of == row.id && row.state == "found" && another() {
+            while let Some(phone) = phones.next_if(|phone| phone.reveal_id <= row.id) {
+                let another =
+                    || self.phones[first..].iter().all(|one| self.number(one) != phone.number);
+                if phone.reveal_id == row.id && row.state == "found" && another() {
                     let begin = self.numbers.len() as u32;
-                    self.numbers.push_str(&number);
-                    let kind = kind.map(|kind| self.words.number_of(kind));
-                    let country = country.map(|country| self.words.number_of(country));
+                    self.numbers.push_str(&phone.number);
+                    let kind = phone.kind.map(|kind| self.words.number_of(kind));
+                    let country = phone.country.map(|country| self.words.number_of(country));
                     let number = begin..self.numbers.len() as u32;
                     self.phones.push(Phone { number, kind, country });
                 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use db::{Conn, Texts};
+use db::{Conn, Texts, record};
 use jobs::identity::choice::{Standing, gives_way};
 use jobs::{Provider, RevealState, Timestamp};
 
@@ -56,12 +56,22 @@ async fn new_links(conn: &mut Conn, aliases: &[Learned]) -> Result<Vec<NewLink>>
     Ok(new.map(|[one, other]| NewLink { one, other, row: None }).collect())
 }
 
+record! {
+    /// A reveal under one of the identifiers of a person who was answered.
+    struct RevealRow {
+        id: i64,
+        provider: String,
+        subject: String,
+        generation: i64,
+        state: String,
+    }
+}
+
 /// Finds reveals that wait under another identifier of people who were answered, and were not asked for anew since.
 async fn making_way(
     conn: &mut Conn,
     answered: &HashMap<(Provider, Arc<str>), (i64, RevealState)>,
 ) -> Result<BTreeMap<i64, i64>> {
-    type Row = (i64, String, String, i64, String);
     let persons = persons_of(conn, answered.keys().map(|(_, subject)| Arc::clone(subject))).await?;
     let mut making_way = BTreeMap::new();
     for provider in Provider::ALL {
@@ -72,7 +82,7 @@ async fn making_way(
         if all.is_empty() {
             continue;
         }
-        let found: Vec<Row> = conn
+        let found: Vec<RevealRow> = conn
             .fetch_all(
                 "SELECT n.id, n.provider, n.subject, n.generation, n.state FROM TEXTS($1) AS e
                  JOIN reveals n ON n.provider = $2 AND n.subject = e.value",
@@ -80,10 +90,10 @@ async fn making_way(
             )
             .await?;
         let mut reveals: HashMap<Arc<str>, Vec<(i64, i64, RevealState)>> = HashMap::new();
-        for (id, of, subject, generation, state) in found {
-            debug_assert_eq!(parse_provider(&of, id)?, provider);
-            let state = parse_state(&state, id)?;
-            reveals.entry(subject.into()).or_default().push((id, generation, state));
+        for row in found {
+            debug_assert_eq!(parse_provider(&row.provider, row.id)?, provider);
+            let state = parse_state(&row.state, row.id)?;
+            reveals.entry(row.subject.into()).or_default().push((row.id, row.generation, state));
         }
         for subject in subjects() {
             let Some(&(winner, state)) = answered.get(&(provider, Arc::clone(subject))) else {

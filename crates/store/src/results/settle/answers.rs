@@ -47,11 +47,11 @@ impl<'a> Answers<'a> {
     pub(super) async fn count(&self, conn: &mut Conn, totals: &mut Totals) -> Result<()> {
         let awaited = |person: &Person| person.state == RevealState::Asked;
         let ids = self.0.iter().filter(|(_, person, _)| awaited(person)).map(|(id, ..)| *id);
-        for (id, batch, _) in rows_showing(conn, &ids.collect::<Vec<_>>()).await? {
-            if let Ok(place) = self.0.binary_search_by_key(&id, |(id, ..)| *id) {
+        for row in rows_showing(conn, &ids.collect::<Vec<_>>()).await? {
+            if let Ok(place) = self.0.binary_search_by_key(&row.reveal_id, |(id, ..)| *id) {
                 let (_, person, to) = self.0[place];
                 let provider = person.provider;
-                totals.moved(batch, (provider, RevealState::Asked), (provider, to), 1);
+                totals.moved(row.batch_id, (provider, RevealState::Asked), (provider, to), 1);
             }
         }
         // Other reveals may have been moved since they were read, by what was learnt from these answers.

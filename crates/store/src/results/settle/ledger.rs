@@ -157,7 +157,7 @@ impl Ledger {
             calls.insert(call_id, call);
         }
         let found = members(conn, &by_number.keys().copied().collect()).await?;
-        let people = found.iter().map(|(_, _, reveal, ..)| *reveal).collect();
+        let people = found.iter().map(|row| row.reveal_id).collect();
         let people = lock_people(conn, &people).await?;
         let mut ledger = Ledger {
             calls,
@@ -172,7 +172,7 @@ impl Ledger {
             taken_after_all: BTreeSet::new(),
         };
         for row in found {
-            if let Some(standing) = people.get(&row.2) {
+            if let Some(standing) = people.get(&row.reveal_id) {
                 ledger.remember(row, standing, &by_number)?;
             }
         }
@@ -187,16 +187,15 @@ impl Ledger {
 
     fn remember(
         &mut self,
-        (call, position, reveal, payer, reserved, credits): MemberRow,
-        (subject, state, in_call): &Standing,
+        row: MemberRow,
+        standing: &Standing,
         by_number: &HashMap<i64, String>,
     ) -> Result<()> {
-        let state = parse_state(state, reveal)?;
-        let Some(owner) = by_number.get(&call).and_then(|name| self.calls.get_mut(name)) else {
-            return Ok(());
-        };
+        let state = parse_state(&standing.state, row.reveal_id)?;
+        let owner = by_number.get(&row.call_id).and_then(|name| self.calls.get_mut(name));
+        let Some(owner) = owner else { return Ok(()) };
         owner.members.push(self.members.len());
-        self.people.entry(reveal).or_insert(Person {
+        self.people.entry(row.reveal_id).or_insert(Person {
             provider: owner.provider,
             state,
             new_state: None,
@@ -205,15 +204,15 @@ impl Ledger {
             remark: None,
         });
         self.members.push(Member {
-            call,
-            position,
-            reveal,
-            subject: subject.clone(),
-            payer,
-            reserved: Credits::from_thousandths(reserved),
-            credits: credits.map(Credits::from_thousandths),
+            call: row.call_id,
+            position: row.position,
+            reveal: row.reveal_id,
+            subject: standing.subject.clone(),
+            payer: row.payer,
+            reserved: row.reserved,
+            credits: row.credits,
             expired_call: owner.expired,
-            current: *in_call == Some(call),
+            current: standing.call_id == Some(row.call_id),
             changed: false,
             answered: false,
             spent: Credits::ZERO,

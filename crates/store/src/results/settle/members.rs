@@ -2,13 +2,27 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use db::Conn;
 use db::bulk::fetch_by_ids;
+use db::{Conn, record};
+use jobs::Credits;
 
+use crate::decode::optional_credits;
 use crate::error::Result;
 
-/// A person in a call: the call, the place in it, the reveal, the paying batch, what is reserved, what was charged.
-pub(super) type MemberRow = (i64, i64, i64, i64, i64, Option<i64>);
+record! {
+    /// A person in a call.
+    pub(super) struct MemberRow {
+        pub(super) call_id: i64,
+        /// The place in the call.
+        pub(super) position: i64,
+        pub(super) reveal_id: i64,
+        /// The paying batch.
+        pub(super) payer: i64,
+        pub(super) reserved: Credits = Credits::from_thousandths,
+        /// What was charged.
+        pub(super) credits: Option<Credits> = optional_credits,
+    }
+}
 
 /// The people in these calls.
 pub(super) async fn members(conn: &mut Conn, calls: &BTreeSet<i64>) -> Result<Vec<MemberRow>> {
@@ -22,8 +36,17 @@ pub(super) async fn members(conn: &mut Conn, calls: &BTreeSet<i64>) -> Result<Ve
     .await?)
 }
 
-/// The identifier that a person is asked by, the state, and the call they are or were in last.
-pub(super) type Standing = (String, String, Option<i64>);
+record! {
+    /// How a person stands.
+    pub(super) struct Standing {
+        id: i64,
+        /// The identifier that they are asked by.
+        pub(super) subject: String,
+        pub(super) state: String,
+        /// The call that they are or were in last.
+        pub(super) call_id: Option<i64>,
+    }
+}
 
 /// Locks people in the order of their ids, and reads how they stand.
 pub(super) async fn lock_people(
@@ -31,13 +54,12 @@ pub(super) async fn lock_people(
     ids: &BTreeSet<i64>,
 ) -> Result<HashMap<i64, Standing>> {
     let ids: Vec<i64> = ids.iter().copied().collect();
-    let people: Vec<(i64, String, String, Option<i64>)> = fetch_by_ids(
+    let people: Vec<Standing> = fetch_by_ids(
         conn,
         "SELECT r.id, r.subject, r.state, r.call_id
                     FROM IDS OF reveals r BY r.id ORDER BY r.id FOR UPDATE OF r",
         &ids,
     )
     .await?;
-    let standing = |(id, subject, state, call)| (id, (subject, state, call));
-    Ok(people.into_iter().map(standing).collect())
+    Ok(people.into_iter().map(|person| (person.id, person)).collect())
 }
