@@ -2,13 +2,21 @@
 //! enter no index of the queue. A person who enters the queue in any other way, or is assigned to another batch, is no longer
 //! `unclaimed` and is found by that index.
 
-use db::Conn;
+use db::{Conn, record};
 use jobs::Provider;
 
 use crate::error::Result;
 
-/// A person taken from the queue: id, subject, attempts, the call to repeat.
-pub(crate) type CandidateRow = (i64, String, i64, Option<i64>);
+record! {
+    /// A person taken from the queue.
+    pub(crate) struct CandidateRow {
+        pub(crate) id: i64,
+        pub(crate) subject: String,
+        pub(crate) attempts: i64,
+        /// The call to repeat.
+        pub(crate) repeat_of: Option<i64>,
+    }
+}
 
 /// The number of ids after which a claim stores its cursor: rarely enough for claims of few people, and often enough that
 /// the next claims skip few ids.

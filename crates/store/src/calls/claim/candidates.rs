@@ -29,12 +29,12 @@ pub(super) struct Candidate {
 }
 
 impl From<CandidateRow> for Candidate {
-    fn from((id, subject, attempts, repeat_of): CandidateRow) -> Self {
+    fn from(row: CandidateRow) -> Self {
         Candidate {
-            id,
-            subject,
-            attempts,
-            repeat_of,
+            id: row.id,
+            subject: row.subject,
+            attempts: row.attempts,
+            repeat_of: row.repeat_of,
             rows: SmallVec::new(),
             charged: SmallVec::new(),
         }
@@ -213,11 +213,11 @@ pub(super) async fn take_from_batch(
     if let Some(range) = &due.unclaimed {
         // Merged by id, so that a batch whose ceiling lets it ask for some people only keeps the order of its input.
         taken.extend(range.take(conn, provider, most).await?);
-        taken.sort_unstable_by_key(|(id, ..)| *id);
+        taken.sort_unstable_by_key(|row| row.id);
         taken.truncate(most);
         // The batch owns no more people than it has rows that wait.
         let full = taken.last().filter(|_| taken.len() == most && most < due.waiting);
-        cursors.push(range.cursor(full.map(|(id, ..)| *id)));
+        cursors.push(range.cursor(full.map(|row| row.id)));
     }
     Ok(taken.into_iter().map(Candidate::from).collect())
 }
