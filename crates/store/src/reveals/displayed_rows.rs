@@ -26,7 +26,7 @@ pub(crate) async fn rows_showing(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Row
     Ok(fetch_by_ids(
         conn,
         "SELECT w.reveal_id, w.batch_id, w.shared
-                    FROM IDS OF batch_rows w BY w.reveal_id AND w.ended IS NULL",
+         FROM IDS OF batch_rows w BY w.reveal_id AND w.ended IS NULL",
         ids,
     )
     .await?)

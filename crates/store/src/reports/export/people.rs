@@ -105,7 +105,7 @@ impl People {
                     CASE WHEN r.state = 'asked' THEN (
                         SELECT c.reason FROM shown_calls c WHERE c.id = r.call_id) ELSE r.reason END AS reason,
                     r.credits, r.revealed_at
-                    FROM IDS OF reveals r BY r.id ORDER BY r.id",
+             FROM IDS OF reveals r BY r.id ORDER BY r.id",
             ids,
         )
         .await?;
@@ -113,7 +113,7 @@ impl People {
             conn,
             "SELECT p.reveal_id, COALESCE(p.e164 || COALESCE(' ext ' || p.extension, ''), p.raw) AS number,
                     p.type AS kind, p.country
-                    FROM IDS OF phones p BY p.reveal_id ORDER BY p.reveal_id, p.position",
+             FROM IDS OF phones p BY p.reveal_id ORDER BY p.reveal_id, p.position",
             ids,
         )
         .await?;

@@ -30,7 +30,7 @@ pub(super) async fn members(conn: &mut Conn, calls: &BTreeSet<i64>) -> Result<Ve
     Ok(fetch_by_ids(
         conn,
         "SELECT m.call_id, m.position, m.reveal_id, m.payer, m.reserved, m.credits
-                    FROM IDS OF call_reveals m BY m.call_id",
+         FROM IDS OF call_reveals m BY m.call_id",
         &calls,
     )
     .await?)
@@ -57,7 +57,7 @@ pub(super) async fn lock_people(
     let people: Vec<Standing> = fetch_by_ids(
         conn,
         "SELECT r.id, r.subject, r.state, r.call_id
-                    FROM IDS OF reveals r BY r.id ORDER BY r.id FOR UPDATE OF r",
+         FROM IDS OF reveals r BY r.id ORDER BY r.id FOR UPDATE OF r",
         &ids,
     )
     .await?;
