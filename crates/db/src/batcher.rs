@@ -14,18 +14,12 @@ use crate::transaction::{BoxFuture, Urgency};
 /// Writes that one transaction holds at most.
 const AT_ONCE: usize = 500;
 
-/// How long deferred writes wait for others that would need a transaction anyway.
-const LINGER: Duration = Duration::from_millis(5);
-
 /// After a transaction of many, Postgres' next one waits so long for more: a transaction costs more than the writes in it.
 /// SQLite doesn't need it, since all kinds of writes share its commits.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// So many are many.
 const MANY: usize = 8;
-
-/// How often a write is deferred before it waits for locks.
-const PATIENCE: u32 = 8;
 
 /// If so many in a row can't be written one by one, the cause is not one of them.
 const ENOUGH: usize = 3;
@@ -63,24 +57,15 @@ pub trait Item: Clone + Send + 'static {
     /// Before which other work they are written.
     const URGENCY: Urgency = Urgency::Usual;
 
-    /// Writes all of these in one transaction; gives the places of those that it deferred to the next.
-    fn write_all(
-        conn: &mut Conn,
-        items: Vec<Self>,
-    ) -> BoxFuture<'_, Result<Vec<usize>, Self::Error>>;
-
-    /// Called when it was deferred often enough: the next transaction must write it, and wait for locks.
-    fn wait_for_locks(&mut self) {}
+    /// Writes all of these in one transaction.
+    fn write_all(conn: &mut Conn, items: Vec<Self>) -> BoxFuture<'_, Result<(), Self::Error>>;
 }
 
 /// The way to the task that writes them.
 struct Batcher<T: Item>(mpsc::UnboundedSender<Waiting<T>>);
 
-/// Writes these in one transaction; gives the places of those that are deferred to the next.
-async fn write_items<T: Item>(
-    db: &Database<T::Error>,
-    items: Vec<T>,
-) -> Result<Vec<usize>, T::Error> {
+/// Writes these in one transaction.
+async fn write_items<T: Item>(db: &Database<T::Error>, items: Vec<T>) -> Result<(), T::Error> {
     match T::URGENCY {
         Urgency::Usual => db.write(move |conn| T::write_all(conn, items)).await,
         Urgency::Urgent => db.write_statement(move |conn| T::write_all(conn, items)).await,
@@ -90,8 +75,6 @@ async fn write_items<T: Item>(
 struct Waiting<T: Item> {
     item: T,
     reply: oneshot::Sender<Result<(), T::Error>>,
-    /// How often it was deferred.
-    deferred: u32,
 }
 
 impl<T: Item> Clone for Batcher<T> {
@@ -107,19 +90,13 @@ impl<T: Item> Batcher<T> {
         let gathers = db.is_postgres();
         let (sender, mut receiver) = mpsc::unbounded_channel::<Waiting<T>>();
         tokio::spawn(async move {
-            let mut waiting = Vec::with_capacity(AT_ONCE);
             loop {
-                let deferred = !waiting.is_empty();
-                let came = receiver.recv_many(&mut waiting, AT_ONCE);
-                let came = match deferred {
-                    true => tokio::time::timeout(LINGER, came).await.unwrap_or(0),
-                    false => came.await,
-                };
-                if came == 0 && !deferred {
+                let mut waiting = Vec::new();
+                if receiver.recv_many(&mut waiting, AT_ONCE).await == 0 {
                     return;
                 }
                 let many = waiting.len() >= MANY;
-                waiting = write_together(&db, waiting).await;
+                write_together(&db, waiting).await;
                 if many && gathers {
                     tokio::time::sleep(GATHER).await;
                 }
@@ -130,53 +107,34 @@ impl<T: Item> Batcher<T> {
 
     async fn write(&self, item: T) -> Result<(), T::Error> {
         let (reply, written) = oneshot::channel();
-        self.0
-            .send(Waiting { item, reply, deferred: 0 })
-            .map_err(|_| DbError::from(Failure::Closed))?;
+        self.0.send(Waiting { item, reply }).map_err(|_| DbError::from(Failure::Closed))?;
         written.await.map_err(|_| DbError::from(Failure::Closed))?
     }
 }
 
-/// Gives those that were deferred.
-async fn write_together<T: Item>(
-    db: &Database<T::Error>,
-    waiting: Vec<Waiting<T>>,
-) -> Vec<Waiting<T>> {
+async fn write_together<T: Item>(db: &Database<T::Error>, waiting: Vec<Waiting<T>>) {
     let together = waiting.iter().map(|one| one.item.clone()).collect();
-    let places = match write_items(db, together).await {
-        Ok(places) => places,
-        Err(error) => {
-            match <[Waiting<T>; 1]>::try_from(waiting) {
-                Ok([one]) => _ = one.reply.send(Err(error)),
-                Err(waiting) => write_each(db, waiting).await,
+    match write_items(db, together).await {
+        Ok(()) => {
+            for one in waiting {
+                // The caller may be gone; its work stands.
+                let _ = one.reply.send(Ok(()));
             }
-            return Vec::new();
         }
-    };
-    let mut deferred = Vec::with_capacity(places.len());
-    for (place, mut one) in waiting.into_iter().enumerate() {
-        if places.contains(&place) {
-            one.deferred += 1;
-            if one.deferred == PATIENCE {
-                one.item.wait_for_locks();
-            }
-            deferred.push(one);
-        } else {
-            // The caller may be gone; its work stands.
-            let _ = one.reply.send(Ok(()));
-        }
+        Err(error) => match <[Waiting<T>; 1]>::try_from(waiting) {
+            Ok([one]) => _ = one.reply.send(Err(error)),
+            Err(waiting) => write_each(db, waiting).await,
+        },
     }
-    deferred
 }
 
 /// Writes one after the other, so that one that fails harms no other.
 async fn write_each<T: Item>(db: &Database<T::Error>, waiting: Vec<Waiting<T>>) {
     let mut in_vain = 0;
-    for Waiting { mut item, reply, .. } in waiting {
-        item.wait_for_locks();
+    for Waiting { item, reply } in waiting {
         let written = match in_vain {
             ENOUGH => Err(DbError::shared("nothing can be written down just now").into()),
-            _ => write_items(db, vec![item]).await.map(|_| ()),
+            _ => write_items(db, vec![item]).await,
         };
         in_vain = if written.is_ok() { 0 } else { ENOUGH.min(in_vain + 1) };
         let _ = reply.send(written);

@@ -29,8 +29,6 @@ pub(crate) struct Accepted {
     /// The time from sending to the deadline, milliseconds.
     deadline: i64,
     poll_at: Option<i64>,
-    /// Another transaction had the call locked often enough: now this write waits for the lock.
-    waits_for_locks: bool,
 }
 
 impl Calls<'_> {
@@ -55,7 +53,6 @@ impl Calls<'_> {
             deadline_at: (call.sent_at + policy.result_deadline).0,
             deadline: (call.sent_at + policy.result_deadline).0 - call.sent_at.0,
             now: self.store.now(),
-            waits_for_locks: false,
         };
         self.store.batchers.write(accepted).await?;
         GoodAnswers::of(self.store.db.attached()).count_accepted(call.provider, self.store.now());
@@ -66,32 +63,24 @@ impl Calls<'_> {
 impl Item for Accepted {
     type Error = StoreError;
 
-    /// Records orders that were taken. Returns the positions of those whose results are being applied at this moment:
-    /// waiting for their locks would hold up the other orders, and the transactions that wait for these orders in turn.
-    fn write_all(conn: &mut Conn, accepted: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
+    /// Records orders that were taken.
+    fn write_all(conn: &mut Conn, accepted: Vec<Self>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(Vec::new()) };
+            let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(()) };
             let probes: Vec<i64> =
                 accepted.iter().filter(|one| one.probe).map(|one| one.id).collect();
             state::open_probed(conn, &probes).await?;
             let found = lock(conn, &accepted).await?;
-            let is_deferred = |one: &Accepted| !one.waits_for_locks && !found.contains_key(&one.id);
-            let locked = accepted.iter().filter(|one| !is_deferred(one));
             let (moving, elsewhere): (Vec<_>, Vec<_>) =
-                locked.partition(|one| one.is_sending(&found));
+                accepted.iter().partition(|one| one.is_sending(&found));
             write(conn, &moving, now).await?;
             note(conn, &elsewhere, now).await?;
             take_back_repeats(conn, &elsewhere, &found, now).await?;
-            if accepted.iter().any(|one| one.poll_at.is_some() && !is_deferred(one)) {
+            if accepted.iter().any(|one| one.poll_at.is_some()) {
                 conn.announce(Topic::Polls);
             }
-            let left = accepted.iter().enumerate().filter(|(_, one)| is_deferred(one));
-            Ok(left.map(|(place, _)| place).collect())
+            Ok(())
         })
-    }
-
-    fn wait_for_locks(&mut self) {
-        self.waits_for_locks = true;
     }
 }
 
@@ -107,33 +96,16 @@ record! {
     }
 }
 
-/// Locks the calls in the order of their ids, those whose locks are waited for before any other.
+/// Locks the calls in the order of their ids.
 async fn lock(conn: &mut Conn, accepted: &[Accepted]) -> Result<HashMap<i64, Standing>> {
-    let numbers = |waiting: bool| -> Vec<i64> {
-        accepted.iter().filter(|one| one.waits_for_locks == waiting).map(|one| one.id).collect()
-    };
-    let (waiting, others) = (numbers(true), numbers(false));
-    let mut found: Vec<CallRow> = Vec::new();
-    if !waiting.is_empty() {
-        found = conn
-            .fetch_all(
-                "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
-                 JOIN calls c ON c.id = e.value ORDER BY c.id FOR UPDATE",
-                &[&Ints::of(&waiting)],
-            )
-            .await?;
-    }
-    if !others.is_empty() {
-        let free: Vec<CallRow> = conn
-            .fetch_all(
-                "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
-                 JOIN calls c ON c.id = e.value ORDER BY c.id FOR UPDATE SKIP LOCKED",
-                &[&Ints::of(&others)],
-            )
-            .await?;
-        found.extend(free);
-    }
-    Ok(found.into_iter().map(|row| (row.id, (row.worker_id, row.state))).collect())
+    let rows: Vec<CallRow> = conn
+        .fetch_all(
+            "SELECT c.id, c.worker_id, c.state FROM IDS($1) AS e
+             JOIN calls c ON c.id = e.value ORDER BY c.id FOR UPDATE",
+            &[&Ints::of(accepted.iter().map(|one| one.id))],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, (row.worker_id, row.state))).collect())
 }
 
 impl Accepted {

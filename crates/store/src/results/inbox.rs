@@ -101,7 +101,7 @@ impl Results<'_> {
         }
         // SQLite has one writer, which groups webhooks anyway. With groups of their own, the next webhooks would wait for
         // two commits and for the writes between them.
-        self.store.db.write_statement(move |conn| store_all(conn, vec![came])).await.map(|_| ())
+        self.store.db.write_statement(move |conn| store_all(conn, vec![came])).await
     }
 
     /// Returns the oldest webhooks that wait to be applied and were not put off: at most `most`, and about `most_bytes`.
@@ -241,19 +241,19 @@ impl Item for Received {
     /// A provider waits for its 200, and may take too long a wait for a failure.
     const URGENCY: Urgency = Urgency::Urgent;
 
-    fn write_all(conn: &mut Conn, came: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
+    fn write_all(conn: &mut Conn, came: Vec<Self>) -> BoxFuture<'_, Result<()>> {
         store_all(conn, came)
     }
 }
 
 /// Stores webhooks. A body that came to the same address before is not kept again: a provider sends it until it is taken,
 /// and so may any sender that knows the address.
-pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, Result<Vec<usize>>> {
+pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, Result<()>> {
     Box::pin(async move {
         let waiting = came.into_iter().filter_map(Received::upgrade).collect();
         let mut webhooks = told_apart(conn, waiting).await?;
         webhooks.retain(|(.., arrival)| *arrival != Arrival::Unread);
-        let Some((_, now, _)) = webhooks.last() else { return Ok(Vec::new()) };
+        let Some((_, now, _)) = webhooks.last() else { return Ok(()) };
         let unread = webhooks.iter().filter(|(one, ..)| one.malformed);
         let unread: BTreeSet<_> = unread.map(|(one, ..)| (one.provider, &*one.call_id)).collect();
         body_is_unread(conn, &unread, *now).await?;
@@ -294,6 +294,6 @@ pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, R
         )
         .await?;
         conn.announce(Topic::Inbox);
-        Ok(Vec::new())
+        Ok(())
     })
 }

@@ -55,10 +55,10 @@ impl Item for Polled {
     type Error = StoreError;
 
     /// Records the results of polls.
-    fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<Vec<usize>>> {
+    fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
-                return Ok(Vec::new());
+                return Ok(());
             };
             let failed = all.iter().filter(|one| one.result.is_err());
             Gate::lock_all(conn, failed.map(|one| one.poll.provider)).await?;
@@ -78,7 +78,7 @@ impl Item for Polled {
                 }
             }
             totals.flush(conn, now).await?;
-            Ok(Vec::new())
+            Ok(())
         })
     }
 }
