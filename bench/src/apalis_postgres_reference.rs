@@ -10,12 +10,12 @@ use futures::FutureExt;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
+use crate::apalis::{Apalis, PATIENCE};
 use crate::apalis_work::{Work, handle};
 use crate::bench::Bench;
 use crate::database::Database;
 use crate::kind::Kind;
 use crate::people::Task;
-use crate::apalis::{Apalis, PATIENCE};
 use crate::stack::Sandbox;
 
 /// Measures all rates: with `tasks` tasks as shipped and with requests, with `most` tasks for the rest.

@@ -10,9 +10,9 @@ use jobs::{Identifier, IdentifierKind};
 use providers::clodura::Client;
 use secrecy::SecretString;
 
+use crate::apalis::AT_ONCE;
 use crate::bench::Bench;
 use crate::people::Task;
-use crate::apalis::AT_ONCE;
 use crate::stack::Sandbox;
 
 /// Counts handled tasks, and holds the client of the provider.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use tokio::sync::Mutex;
 
+use crate::apalis::Apalis;
 use crate::kind::Kind;
 use crate::measurement::Measurement;
-use crate::apalis::Apalis;
 
 /// The settings and results that all measurements share.
 pub struct Bench {

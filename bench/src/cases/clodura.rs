@@ -1,12 +1,12 @@
 use anyhow::Result;
 
 use super::ocean::describe;
+use crate::apalis::AT_ONCE;
 use crate::bench::Bench;
-use crate::kind::Kind;
 use crate::drain::drain;
+use crate::kind::Kind;
 use crate::measurement::Measurement;
 use crate::people::Asked;
-use crate::apalis::AT_ONCE;
 use crate::reference;
 use crate::stack::Results;
 

@@ -2,8 +2,8 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::database::Database;
-use crate::kind::Kind;
 use crate::drain::drain;
+use crate::kind::Kind;
 use crate::measurement::Measurement;
 use crate::people::Asked;
 use crate::stack::{Results, enqueue};

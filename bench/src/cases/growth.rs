@@ -3,8 +3,8 @@ use std::io::Write;
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::kind::Kind;
 use crate::drain::drain;
+use crate::kind::Kind;
 use crate::measurement::Measurement;
 use crate::people::Asked;
 use crate::stack::Results;

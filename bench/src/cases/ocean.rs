@@ -1,8 +1,8 @@
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::kind::Kind;
 use crate::drain::{Drained, drain};
+use crate::kind::Kind;
 use crate::measurement::Measurement;
 use crate::people::Asked;
 use crate::reference;
