@@ -311,7 +311,7 @@ CREATE TABLE provider_gates (
     rate_searching    BIGINT NOT NULL DEFAULT 0, -- 1: still far below the limit; grows fast until the next 429
     limited_at        BIGINT,                  -- time of the last 429
     limited_for       BIGINT NOT NULL DEFAULT 0, -- how long that 429 closed the gate, milliseconds
-    passed            BIGINT NOT NULL DEFAULT 0, -- requests that passed since that 429
+    passed_since_limit BIGINT NOT NULL DEFAULT 0, -- requests that passed since that 429
     requests_day      BIGINT NOT NULL DEFAULT 0, -- days since 1970
     requests_today    BIGINT NOT NULL DEFAULT 0,
     isolation_today   BIGINT NOT NULL DEFAULT 0, -- of requests_today, those that searched for a bad id

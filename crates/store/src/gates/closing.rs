@@ -94,12 +94,12 @@ async fn learn_rate(
     let since = gate.limited_at.map(|at| Since {
         time: now.since(Timestamp(at)),
         closed: Duration::from_millis(u64::try_from(gate.limited_for).unwrap_or(0)),
-        passed: gate.passed,
+        passed: gate.passed_since_limit,
     });
     let learned = learned_rate::after_429(sending, since);
     conn.execute(
         "UPDATE provider_gates SET found_rate = $2, found_rate_at = $3, limited_at = $3,
-            limited_for = $4, passed = 0, rate_searching = $5
+            limited_for = $4, passed_since_limit = 0, rate_searching = $5
          WHERE provider = $1",
         &[
             &provider.as_str(),

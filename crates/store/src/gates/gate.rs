@@ -20,7 +20,7 @@ macro_rules! gate_columns {
         "off_reason, paused, state, reason, closed_at, closed_until, closed_step, outage_reason, outage_step, \
          broken_streak, broken_free_requests, probe_call, key_fingerprint, accepted_at, refused_singles, \
          orders_taken, not_found_known, not_found_run, not_found_first, doubted_to, tat_us, poll_tat_us, \
-         rate_limit, found_rate, found_rate_at, rate_searching, limited_at, limited_for, passed, \
+         rate_limit, found_rate, found_rate_at, rate_searching, limited_at, limited_for, passed_since_limit, \
          requests_day, isolation_today, daily_left, daily_resets_at, balance_credits, tariff, most_phones, \
          purged_spent, balance_spent, balance_at, balance_due_at, balance_step, canary_url, canary_proved_at, \
          canary_since, webhook_at, unread_since"
@@ -60,7 +60,7 @@ record! {
         pub(crate) rate_searching: i64,
         pub(crate) limited_at: Option<i64>,
         pub(crate) limited_for: i64,
-        pub(crate) passed: i64,
+        pub(crate) passed_since_limit: i64,
         pub(crate) requests_day: i64,
         pub(crate) isolation_today: i64,
         pub(crate) daily_left: Option<i64>,
@@ -151,7 +151,7 @@ impl Gate {
             .await?,
             requests => conn.fetch_optional(
                 concat!(
-                    "UPDATE provider_gates SET passed = passed + $2, broken_free_requests = 0,
+                    "UPDATE provider_gates SET passed_since_limit = passed_since_limit + $2, broken_free_requests = 0,
                         broken_streak = CASE WHEN $4 = 0 THEN broken_streak ELSE 0 END,
                         accepted_at = COALESCE(CAST($3 AS BIGINT), accepted_at), orders_taken = orders_taken + $4,
                         refused_singles = CASE WHEN $4 = 0 THEN refused_singles ELSE 0 END,

@@ -36,7 +36,7 @@ pub(crate) async fn count(
     now: Timestamp,
 ) -> Result<()> {
     conn.execute(
-        "UPDATE provider_gates SET passed = passed + $2, broken_streak = 0, not_found_run = not_found_run + $2,
+        "UPDATE provider_gates SET passed_since_limit = passed_since_limit + $2, broken_streak = 0, not_found_run = not_found_run + $2,
             not_found_first = CASE WHEN not_found_first < $3 THEN not_found_first ELSE $3 END,
             refused_singles = 0, accepted_at = $4
          WHERE provider = $1",

@@ -72,7 +72,7 @@ pub(crate) async fn half_open(conn: &mut Conn, provider: Provider, now: Timestam
 /// Counts a sensible answer for the rate, and ends the streak of broken answers to that kind of request.
 pub(crate) async fn note_success(conn: &mut Conn, provider: Provider, to: AnswerTo) -> Result<()> {
     conn.execute(
-        "UPDATE provider_gates SET passed = passed + 1,
+        "UPDATE provider_gates SET passed_since_limit = passed_since_limit + 1,
             broken_free_requests = CASE WHEN $2 = 1 THEN 0 ELSE broken_free_requests END,
             broken_streak = CASE WHEN $2 = 1 THEN broken_streak ELSE 0 END
          WHERE provider = $1",
