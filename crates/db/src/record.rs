@@ -71,7 +71,7 @@ macro_rules! plain_fields {
     };
 }
 
-plain_fields!(i64 f64 String Option<i64> Option<f64> Option<String>);
+plain_fields!(i64 f64 String Vec<u8> Option<i64> Option<f64> Option<String> Option<Vec<u8>>);
 
 macro_rules! tuples {
     ($($name:ident)+) => {

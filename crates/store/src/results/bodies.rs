@@ -4,7 +4,7 @@ mod strip;
 
 use std::collections::BTreeSet;
 
-use db::{Conn, Ints, Texts};
+use db::{Conn, Ints, Texts, record};
 use jobs::{CallId, Identifier, IdentifierKind, Provider, Timestamp};
 
 use crate::decode::parse_provider;
@@ -13,7 +13,17 @@ use crate::people::erased::ERASED;
 use crate::people::marks::Marks;
 use crate::results::bodies::strip::{Rest, without};
 
-type BodyRow = (i64, String, i64, Option<String>, Option<Vec<u8>>);
+record! {
+    /// A body that is kept.
+    struct BodyRow {
+        id: i64,
+        provider: String,
+        outcome: Option<String>,
+        body: Vec<u8>,
+        /// The number of people in the call; none where the call is not looked at.
+        people: Option<i64>,
+    }
+}
 
 /// The setting that holds the time before which requests may have been purged.
 const PURGED: &str = "purged_before";
@@ -32,7 +42,7 @@ pub(crate) async fn erase(
 ) -> Result<i64> {
     let found: Vec<BodyRow> = conn
         .fetch_all(
-            "SELECT /* scan */ i.id, i.provider, c.people, i.outcome, i.body
+            "SELECT /* scan */ i.id, i.provider, i.outcome, i.body, c.people
              FROM webhook_inbox i JOIN calls c ON c.call_id = i.call_id
              WHERE i.body IS NOT NULL AND c.id IN (
                 SELECT m.call_id FROM call_reveals m
@@ -40,29 +50,30 @@ pub(crate) async fn erase(
             &[&Ints::of(reveals)],
         )
         .await?;
-    let own: BTreeSet<i64> = found.iter().map(|(id, ..)| *id).collect();
+    let own: BTreeSet<i64> = found.iter().map(|row| row.id).collect();
     let mut changed = 0;
-    for (id, provider, people, outcome, body) in found {
-        let provider = parse_provider(&provider, id)?;
+    for row in found {
+        let provider = parse_provider(&row.provider, row.id)?;
         let gone = |text: &str| names(provider, marks, text);
-        let body = body.unwrap_or_default();
-        let rest = if people > 1 { without(&body, gone) } else { Rest::Nothing };
-        changed += take_out(conn, id, rest, outcome.is_none().then_some(now)).await?;
+        let alone = row.people.is_some_and(|people| people <= 1);
+        let rest = if alone { Rest::Nothing } else { without(&row.body, gone) };
+        changed += take_out(conn, row.id, rest, row.outcome.is_none().then_some(now)).await?;
     }
     for id in elsewhere.iter().filter(|id| !own.contains(id)) {
-        let others: Option<(String, Option<String>, Option<Vec<u8>>)> = conn.fetch_optional(
-            "SELECT provider, outcome, body FROM webhook_inbox WHERE id = $1 AND body IS NOT NULL",
-            &[id],
-        )
-        .await?;
-        let Some((provider, outcome, body)) = others else { continue };
-        let provider = parse_provider(&provider, *id)?;
-        let body = body.unwrap_or_default();
-        let rest = match without(&body, |text| names(provider, marks, text)) {
-            Rest::Unreadable if !marks.stand_in(&String::from_utf8_lossy(&body)) => continue,
+        let found: Option<BodyRow> = conn
+            .fetch_optional(
+                "SELECT id, provider, outcome, body, CAST(NULL AS BIGINT) AS people
+                 FROM webhook_inbox WHERE id = $1 AND body IS NOT NULL",
+                &[id],
+            )
+            .await?;
+        let Some(row) = found else { continue };
+        let provider = parse_provider(&row.provider, *id)?;
+        let rest = match without(&row.body, |text| names(provider, marks, text)) {
+            Rest::Unreadable if !marks.stand_in(&String::from_utf8_lossy(&row.body)) => continue,
             rest => rest,
         };
-        changed += take_out(conn, *id, rest, outcome.is_none().then_some(now)).await?;
+        changed += take_out(conn, *id, rest, row.outcome.is_none().then_some(now)).await?;
     }
     Ok(changed)
 }

@@ -4,6 +4,7 @@ pub(crate) mod new_webhook;
 mod once;
 mod reception;
 mod replay;
+pub(crate) mod stored;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,27 +20,13 @@ use crate::gates::unread_webhooks::body_is_unread;
 use crate::results::Results;
 use crate::results::inbox::new_webhook::{NewWebhook, Received};
 use crate::results::inbox::once::{Arrival, Came, told_apart};
+use crate::results::inbox::stored::{StoredRow, StoredWebhook};
 use crate::topic::Topic;
 
 /// How long a webhook that could not be applied waits for the next try; twice as long each time.
 const RETRY_BASE: Duration = Duration::from_secs(1);
 
 const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
-
-/// A stored webhook that waits to be applied.
-#[derive(Clone)]
-pub struct StoredWebhook {
-    /// Its number in the inbox.
-    pub id: i64,
-    /// The provider whose URL it came to.
-    pub provider: Provider,
-    /// The call whose URL it came to.
-    pub call_id: String,
-    /// The raw body.
-    pub body: Vec<u8>,
-    /// When it was received.
-    pub received_at: Timestamp,
-}
 
 /// The webhooks that wait to be applied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,8 +60,6 @@ pub struct PutOff {
     /// When it is tried again.
     pub retry_at: Timestamp,
 }
-
-type StoredRow = (i64, i64, String, String, Option<Vec<u8>>);
 
 record! {
     /// The webhooks that wait to be applied, counted.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use db::{Conn, Texts};
+use db::{Conn, Texts, record};
 use jobs::Timestamp;
 
 use crate::error::Result;
@@ -64,14 +64,23 @@ pub(super) async fn told_apart(
     Ok(told)
 }
 
+record! {
+    /// A webhook whose body is kept.
+    struct KeptRow {
+        id: i64,
+        outcome: Option<String>,
+        body: Vec<u8>,
+    }
+}
+
 async fn of_kept(conn: &mut Conn, webhook: &NewWebhook) -> Result<Arrival> {
-    let kept: Vec<(i64, Option<String>, Option<Vec<u8>>)> = conn.fetch_all(
+    let kept: Vec<KeptRow> = conn.fetch_all(
         "SELECT id, outcome, body FROM webhook_inbox WHERE call_id = $1 AND bytes = $2 AND body IS NOT NULL",
         &[&&*webhook.call_id, &(webhook.body.len() as i64)],
     )
     .await?;
-    let mut same = kept.into_iter().filter(|(.., body)| body.as_ref() == Some(&webhook.body));
-    let Some((id, outcome, _)) = same.next() else { return Ok(Arrival::First) };
+    let same = kept.into_iter().find(|kept| kept.body == webhook.body);
+    let Some(KeptRow { id, outcome, .. }) = same else { return Ok(Arrival::First) };
     if webhook.malformed {
         return Ok(Arrival::Unread);
     }

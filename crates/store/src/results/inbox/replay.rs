@@ -1,12 +1,11 @@
 //! Applies stored webhooks once more, after an upgrade that can read bodies which were kept as unreadable.
 
-use jobs::{Policy, Timestamp};
+use jobs::Policy;
 
 use crate::audit::{Action, Entry};
-use crate::decode::parse_provider;
 use crate::error::Result;
 use crate::results::Results;
-use crate::results::inbox::{StoredRow, StoredWebhook};
+use crate::results::inbox::stored::{StoredRow, StoredWebhook};
 use crate::results::settle::delivery::{Applied, Delivery};
 use crate::results::settle::settle;
 use crate::reveals::counters::Totals;
@@ -85,17 +84,5 @@ impl Results<'_> {
                 })
             })
             .await
-    }
-}
-
-impl StoredWebhook {
-    pub(super) fn from_row((id, at, provider, call_id, body): StoredRow) -> Result<Self> {
-        Ok(StoredWebhook {
-            id,
-            provider: parse_provider(&provider, id)?,
-            call_id,
-            body: body.unwrap_or_default(),
-            received_at: Timestamp(at),
-        })
     }
 }
