@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use db::bulk::{Column, ints, texts, write_rows};
 use db::{BoxFuture, Conn, Item, Urgency, record};
+use jobs::Timestamp;
 use jobs::backoff::exponential;
-use jobs::{Provider, Timestamp};
 
 use crate::error::{Result, StoreError};
 use crate::gates::unread_webhooks::body_is_unread;
