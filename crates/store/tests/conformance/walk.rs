@@ -178,8 +178,9 @@ impl<'b> Walk<'b> {
         match self.rng.random_range(0..8) {
             0..4 => {
                 let before = self.out_of_credits.contains(&call) || self.refused.contains(&call);
-                if before || self.not_found.contains(&(call, subject.to_owned())) {
+                if before || self.not_found.contains(&(call.clone(), subject.to_owned())) {
                     self.bench.second_thoughts.fetch_add(1, Ordering::Relaxed);
+                    self.bench.changed_answers.lock().unwrap().insert(call);
                 }
                 found(name)
             }

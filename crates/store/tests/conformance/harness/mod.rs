@@ -12,6 +12,8 @@ pub mod people;
 /// Checks of the views that must hold at every moment.
 pub mod views;
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -77,6 +79,8 @@ pub struct Bench {
     pub database: Database,
     /// How often a provider found a person after it had said 'not found'.
     pub second_thoughts: AtomicI64,
+    /// The calls of these people. The person may have been asked again before the provider changed its answer.
+    pub changed_answers: Mutex<BTreeSet<String>>,
     /// The number of webhooks so far, which makes each body unique.
     webhooks: AtomicUsize,
 }
@@ -92,6 +96,7 @@ impl Bench {
             worker: WorkerId::generate(),
             database,
             second_thoughts: AtomicI64::new(0),
+            changed_answers: Mutex::default(),
             webhooks: AtomicUsize::new(0),
         };
         bench.register(bench.worker, Some("key"), Some("url")).await;
