@@ -82,10 +82,11 @@ pub async fn serve(
                 continue;
             }
         };
+        // A client that was accepted is served, if there is room, even if the end came meanwhile.
         let place = tokio::select! {
             biased;
-            () = stop.cancelled() => break,
             place = connections.admit(peer.ip()) => place,
+            () = stop.cancelled() => break,
         };
         tokio::spawn(converse(stream, Peer(peer), router.clone(), patience, place, &graceful));
     }
