@@ -132,7 +132,7 @@ CREATE TABLE unclaimed_ranges (
 CREATE TABLE identity_links (
     identifier TEXT COLLATE "C" NOT NULL,
     other      TEXT COLLATE "C" NOT NULL,
-    batch_id   BIGINT,                         -- NULL: the link came from an answer
+    batch_id   BIGINT,                         -- NULL: from an answer, or from several loading batches
     row_number BIGINT,
     PRIMARY KEY (identifier, other)
 );

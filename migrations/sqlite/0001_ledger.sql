@@ -129,7 +129,7 @@ CREATE TABLE unclaimed_ranges (
 CREATE TABLE identity_links (
     identifier TEXT NOT NULL,
     other      TEXT NOT NULL,
-    batch_id   BIGINT,                         -- NULL: the link came from an answer
+    batch_id   BIGINT,                         -- NULL: from an answer, or from several loading batches
     row_number BIGINT,
     PRIMARY KEY (identifier, other)
 ) WITHOUT ROWID;

@@ -40,6 +40,12 @@ impl Links {
         }
     }
 
+    /// Whether two identifiers are joined directly.
+    #[must_use]
+    pub fn are_joined(&self, one: &str, other: &str) -> bool {
+        self.joined.get(one).is_some_and(|joined| joined.contains(other))
+    }
+
     /// Whether two identifiers were taken apart.
     #[must_use]
     pub fn are_apart(&self, one: &str, other: &str) -> bool {

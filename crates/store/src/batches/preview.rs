@@ -89,7 +89,7 @@ impl Batches<'_> {
         let rows = i64::try_from(new_rows.len()).unwrap_or(i64::MAX);
         new_rows.retain(|row| !row.erased);
         let live = i64::try_from(new_rows.len()).unwrap_or(i64::MAX);
-        let evidence = Evidence::of_rows(&mut conn, &new_rows).await?;
+        let evidence = Evidence::of_rows(&mut conn, None, &new_rows).await?;
         let persons = &evidence.persons;
         let version = SuppressionVersion::read(&mut conn).await?;
         let list = preview.suppressions.of(&mut conn, version).await?;

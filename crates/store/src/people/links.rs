@@ -3,6 +3,7 @@
 
 pub(crate) mod deletion;
 pub(crate) mod evidence;
+pub(crate) mod new_links;
 pub(crate) mod still_known;
 
 use std::collections::{BTreeSet, HashSet};
@@ -159,7 +160,8 @@ fn range(kind: IdentifierKind) -> (String, String) {
     (from, to)
 }
 
-/// Stores evidence from rows of `batch` or from an answer.
+/// Stores evidence from rows of `batch` or from an answer. If another batch that is still loading stated it before, it now
+/// belongs to neither, so that it stays if one of the two is taken back.
 pub(crate) async fn save(conn: &mut Conn, new: &[NewLink], batch: Option<i64>) -> Result<()> {
     let ends = |link: &NewLink| (Arc::clone(&link.one), Arc::clone(&link.other));
     let turned = |(one, other)| (other, one);
@@ -175,7 +177,9 @@ pub(crate) async fn save(conn: &mut Conn, new: &[NewLink], batch: Option<i64>) -
         conn,
         "INSERT INTO identity_links (identifier, other, batch_id, row_number)
          SELECT e.identifier, e.other, e.batch, e.number FROM ROWS WHERE TRUE
-         ON CONFLICT (identifier, other) DO NOTHING",
+         ON CONFLICT (identifier, other) DO UPDATE SET batch_id = NULL, row_number = NULL
+         WHERE (excluded.batch_id IS NULL OR excluded.batch_id <> identity_links.batch_id)
+           AND identity_links.batch_id IN (SELECT b.id FROM batches b WHERE b.published_at IS NULL)",
         columns,
     )
     .await?;

@@ -23,6 +23,8 @@ on_both!(
     a_refused_address_leaves_the_id_to_be_asked,
     a_loading_batch_moves_nobody_of_a_published_one,
     a_batch_that_died_leaves_no_joins,
+    what_two_state_outlives_either,
+    what_an_answer_confirms_outlives_a_dead_batch,
     an_answer_under_another_id_of_the_kind_joins_nobody,
     an_ambiguous_answer_is_not_shared,
     what_was_split_stays_apart,
@@ -249,6 +251,36 @@ async fn a_batch_that_died_leaves_no_joins(b: &Bench) {
         assert_eq!(b.database.number(&format!("SELECT COUNT(*) FROM {table}")).await, 0, "{table}");
     }
     assert_eq!(asked(b).await, ["clodura:c1", "linkedin.com/in/jane"]);
+}
+
+/// Two batches state the same pair while both are loading.
+async fn what_two_state_outlives_either(b: &Bench) {
+    for (nth, first_dies) in [true, false].into_iter().enumerate() {
+        let id = format!("c{nth}");
+        let row = || clodura(&id).linkedin(&id);
+        let first = b.begin(Options::default()).await;
+        b.load(&first, &[row(), row()]).await;
+        let second = b.begin(Options::default()).await;
+        b.load(&second, &[row(), row()]).await;
+        let (dies, stays) = if first_dies { (first, second) } else { (second, first) };
+        b.store.batches().abandon(&dies).await.unwrap();
+        b.publish(&stays).await;
+        b.check("published").await;
+        b.submit(&[linkedin(&id)]).await;
+        assert_eq!(asked(b).await, [format!("clodura:{id}")], "first dies: {first_dies}");
+    }
+}
+
+async fn what_an_answer_confirms_outlives_a_dead_batch(b: &Bench) {
+    b.submit(&[linkedin("jane")]).await;
+    let call = b.claim_one(Clodura).await;
+    b.accept(&call).await;
+    let dies = b.begin(Options::default()).await;
+    b.load(&dies, &[clodura("c1").linkedin("jane")]).await;
+    b.webhook(&call, vec![found("c1")]).await;
+    b.store.batches().abandon(&dies).await.unwrap();
+    let later = b.submit(&[clodura("c1")]).await;
+    assert_eq!(b.states(later).await, ["found"]);
 }
 
 async fn an_answer_under_another_id_of_the_kind_joins_nobody(b: &Bench) {

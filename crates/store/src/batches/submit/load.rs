@@ -42,7 +42,7 @@ pub(super) async fn load_chunk(
     let mut ids = RevealIds::lock(conn).await?;
     mark_erased(conn, &mut new_rows).await?;
     let erased: Vec<NewRow> = new_rows.extract_if(.., |row| row.erased).collect();
-    let mut evidence = Evidence::of_rows(conn, &new_rows).await?;
+    let mut evidence = Evidence::of_rows(conn, Some(batch.id), &new_rows).await?;
     let list = batch.suppressions.of(conn, ids.suppressions).await?;
     let suppressed =
         SuppressedRows::of(conn, list.as_deref(), &new_rows, &evidence.persons).await?;

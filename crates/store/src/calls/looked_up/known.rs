@@ -13,7 +13,8 @@ use crate::calls::looked_up::by_subject::reveals_by;
 use crate::calls::looked_up::same_person::merge_elsewhere;
 use crate::decode::parse_state;
 use crate::error::Result;
-use crate::people::links::{NewLink, read, save};
+use crate::people::links::new_links::NewLinks;
+use crate::people::links::save;
 use crate::reveals::counters::Totals;
 use crate::reveals::displayed_rows::lock_states;
 use crate::reveals::transition::{Change, give_way, shift};
@@ -75,11 +76,11 @@ pub(super) async fn adopt(
 /// Keeps the links that the lookup found, like those of a row.
 async fn learn(conn: &mut Conn, identified: &[Identified]) -> Result<()> {
     let ends = |one: &Identified| [Arc::clone(&one.subject), Arc::clone(&one.id)];
-    let mut links = read(conn, identified.iter().flat_map(ends)).await?;
-    let said = identified.iter().filter(|one| one.is_new).map(ends);
-    let new = said.filter(|[one, other]| links.join(one, other));
-    let new: Vec<NewLink> = new.map(|[one, other]| NewLink { one, other, row: None }).collect();
-    save(conn, &new, None).await
+    let mut evidence = NewLinks::read(conn, identified.iter().flat_map(ends), None).await?;
+    for [one, other] in identified.iter().filter(|one| one.is_new).map(ends) {
+        evidence.add(&one, &other, None);
+    }
+    save(conn, &evidence.into_new(), None).await
 }
 
 /// Returns the reveals that ask by these ids, locked together with the reveals that are about to.

@@ -6,6 +6,7 @@ use db::Conn;
 use jobs::identity::{Links, Persons, is_address};
 
 use crate::error::Result;
+use crate::people::links::new_links::NewLinks;
 use crate::people::links::{NewLink, read, sources};
 use crate::people::new_row::NewRow;
 
@@ -40,31 +41,33 @@ impl Contradiction {
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     pub(crate) persons: Persons,
-    /// Evidence that the ledger doesn't have yet.
+    /// Evidence that the ledger doesn't have yet, or not from a batch that is sure to stay.
     pub(crate) new: Vec<NewLink>,
 }
 
 type PairKey = (Arc<str>, Arc<str>);
 
 impl Evidence {
-    pub(crate) async fn of_rows(conn: &mut Conn, new_rows: &[NewRow]) -> Result<Evidence> {
+    /// The evidence that rows of `batch` state, or rows that are to be previewed, and what the ledger knows beside it.
+    pub(crate) async fn of_rows(
+        conn: &mut Conn,
+        batch: Option<i64>,
+        new_rows: &[NewRow],
+    ) -> Result<Evidence> {
         let identifiers = new_rows.iter().flat_map(|row| &row.identifiers);
-        let mut links = read(conn, identifiers.cloned()).await?;
-        let mut new = Vec::new();
+        let mut evidence = NewLinks::read(conn, identifiers.cloned(), batch).await?;
         for row in new_rows {
             for (one, other) in pairs_of(row) {
+                let links = &evidence.links;
                 // An id with too many addresses joins none of them, so more pairs add nothing.
-                if links.is_filled_down(one) || links.is_filled_down(other) {
-                    continue;
-                }
-                if links.join(one, other) {
-                    let (one, other) = (Arc::clone(one), Arc::clone(other));
-                    new.push(NewLink { one, other, row: Some(row.number) });
+                if !links.is_filled_down(one) && !links.is_filled_down(other) {
+                    evidence.add(one, other, Some(row.number));
                 }
             }
         }
+        let links = &evidence.links;
         let persons = if links.is_empty() { Persons::default() } else { links.persons() };
-        Ok(Evidence { persons, new })
+        Ok(Evidence { persons, new: evidence.into_new() })
     }
 
     /// Drops the new evidence of these rows, since their people are known already.

@@ -10,7 +10,8 @@ use jobs::{Provider, RevealState, Timestamp};
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
 use crate::people::links::evidence::persons_of;
-use crate::people::links::{NewLink, read, save};
+use crate::people::links::new_links::NewLinks;
+use crate::people::links::{NewLink, save};
 use crate::people::resolve::RevealIds;
 use crate::results::settle::ledger::{Learned, Ledger};
 
@@ -50,10 +51,11 @@ async fn new_links(conn: &mut Conn, aliases: &[Learned]) -> Result<Vec<NewLink>>
     let ends = |alias: &Learned| -> [Arc<str>; 2] {
         [alias.subject.as_str().into(), alias.identifier.as_str().into()]
     };
-    let mut links = read(conn, aliases.iter().flat_map(ends)).await?;
-    let said = aliases.iter().map(ends);
-    let new = said.filter(|[one, other]| links.join(one, other));
-    Ok(new.map(|[one, other]| NewLink { one, other, row: None }).collect())
+    let mut evidence = NewLinks::read(conn, aliases.iter().flat_map(ends), None).await?;
+    for [one, other] in aliases.iter().map(ends) {
+        evidence.add(&one, &other, None);
+    }
+    Ok(evidence.into_new())
 }
 
 record! {
