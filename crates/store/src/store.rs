@@ -1,5 +1,8 @@
 //! The ledger: one open database, its clock, and the person or program that acts.
 
+#[cfg(test)]
+mod statements;
+
 use std::sync::Arc;
 use std::time::Duration;
 

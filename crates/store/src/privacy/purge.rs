@@ -39,24 +39,6 @@ pub(super) struct Forgotten {
     pub(super) texts: Vec<String>,
 }
 
-macro_rules! forget {
-    ($conn:ident, $table:literal, $ids:ident) => {
-        async move {
-            let gone = $conn
-                .execute(
-                    concat!(
-                        "DELETE FROM ",
-                        $table,
-                        " WHERE id IN (SELECT e.value FROM IDS($1) AS e)"
-                    ),
-                    &[&Ints::of(&$ids)],
-                )
-                .await?;
-            Ok(Forgotten { gone: i64::try_from(gone).unwrap_or(i64::MAX), texts: Vec::new() })
-        }
-    };
-}
-
 /// The result of a purge, in counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purged {
@@ -219,7 +201,11 @@ impl Privacy<'_> {
     pub(super) async fn purge_free_requests(self, before: Timestamp, steps: Steps) -> Result<()> {
         self.forget_old(
             "SELECT id FROM free_requests WHERE id > $1 AND sent_at < $2 ORDER BY id LIMIT $3",
-            |conn, ids, _| Box::pin(forget!(conn, "free_requests", ids)),
+            |conn, ids, _| {
+                let sql =
+                    "DELETE FROM free_requests WHERE id IN (SELECT e.value FROM IDS($1) AS e)";
+                Box::pin(delete(conn, sql, ids))
+            },
             before,
             steps,
             &mut Traces::default(),
@@ -227,7 +213,11 @@ impl Privacy<'_> {
         .await?;
         self.forget_old(
             "SELECT id FROM balance_readings WHERE id > $1 AND read_at < $2 ORDER BY id LIMIT $3",
-            |conn, ids, _| Box::pin(forget!(conn, "balance_readings", ids)),
+            |conn, ids, _| {
+                let sql =
+                    "DELETE FROM balance_readings WHERE id IN (SELECT e.value FROM IDS($1) AS e)";
+                Box::pin(delete(conn, sql, ids))
+            },
             before,
             steps,
             &mut Traces::default(),
@@ -244,7 +234,11 @@ impl Privacy<'_> {
                AND (i.received_at < $2 OR (i.outcome <> 'unknown_call'
                     AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.call_id = i.call_id)))
              ORDER BY i.id LIMIT $3",
-            |conn, ids, _| Box::pin(forget!(conn, "webhook_inbox", ids)),
+            |conn, ids, _| {
+                let sql =
+                    "DELETE FROM webhook_inbox WHERE id IN (SELECT e.value FROM IDS($1) AS e)";
+                Box::pin(delete(conn, sql, ids))
+            },
             before,
             steps,
             &mut Traces::default(),
@@ -290,5 +284,10 @@ async fn forget_calls(conn: &mut Conn, ids: Vec<i64>) -> Result<Forgotten> {
         &[&Ints::of(&ids)],
     )
     .await?;
-    forget!(conn, "calls", ids).await
+    delete(conn, "DELETE FROM calls WHERE id IN (SELECT e.value FROM IDS($1) AS e)", ids).await
+}
+
+async fn delete(conn: &mut Conn, sql: &'static str, ids: Vec<i64>) -> Result<Forgotten> {
+    let gone = conn.execute(sql, &[&Ints::of(&ids)]).await?;
+    Ok(Forgotten { gone: i64::try_from(gone).unwrap_or(i64::MAX), texts: Vec::new() })
 }

@@ -149,7 +149,7 @@ async fn write(
 ) -> Result<()> {
     conn.execute(
         "UPDATE webhook_inbox SET body = $2,
-            outcome = CASE WHEN $3 IS NULL THEN outcome ELSE 'erased' END,
+            outcome = CASE WHEN CAST($3 AS BIGINT) IS NULL THEN outcome ELSE 'erased' END,
             applied_at = COALESCE(applied_at, $3)
          WHERE id = $1",
         &[&id, &body, &done.map(|at| at.0)],

@@ -52,7 +52,7 @@ impl Batches<'_> {
                     carry_out_merges(conn, &mut totals, id, now).await?;
                     let published: Option<(i64, Option<i64>)> = conn.fetch_optional(
                         "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
-                            created_at = $2, finished_at = CASE WHEN unfinished = 0 THEN $2 END
+                            created_at = $2, finished_at = CASE WHEN unfinished = 0 THEN CAST($2 AS BIGINT) END
                          WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL
                          RETURNING total, finished_at",
                         &[&id, &now.0, &text, &hash],
