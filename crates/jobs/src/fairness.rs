@@ -20,6 +20,47 @@ pub fn shares(mut left: usize, waiting: &[usize]) -> Vec<usize> {
     }
 }
 
+/// Places for people of several batches, handed out batch by batch. What a batch can't fill goes to the next one: some
+/// batches only share people that other batches own.
+#[derive(Debug)]
+pub struct Places {
+    /// The batches that are still to come, the last one first, with their shares.
+    left: Vec<(usize, usize)>,
+    /// Places that no batch has filled so far.
+    unused: usize,
+}
+
+impl Places {
+    /// Shares out `wanted` places by [`shares`]. The batch with the fewest people waiting comes first. Batches without a
+    /// share come last, and get what the other batches leave.
+    #[must_use]
+    pub fn share_out(wanted: usize, waiting: &[usize]) -> Places {
+        let shares = shares(wanted, waiting);
+        let unused = wanted - shares.iter().sum::<usize>();
+        let mut left: Vec<(usize, usize)> = shares.into_iter().enumerate().collect();
+        left.sort_by_key(|(nth, share)| (*share == 0, waiting[*nth]));
+        left.reverse();
+        Places { left, unused }
+    }
+
+    /// Returns the next batch, as its index in `waiting`, and how many places it may fill. `None` at the end; a batch for
+    /// which no place is left is passed over.
+    pub fn next_batch(&mut self) -> Option<(usize, usize)> {
+        while let Some((nth, share)) = self.left.pop() {
+            self.unused += share;
+            if self.unused > 0 {
+                return Some((nth, self.unused));
+            }
+        }
+        None
+    }
+
+    /// Notes how many places the batch has filled.
+    pub fn fill(&mut self, places: usize) {
+        self.unused = self.unused.saturating_sub(places);
+    }
+}
+
 /// Returns how many people are asked until the last of a batch's `own` people is. `ahead` people wait in batches of a
 /// higher priority; `beside` holds the number of people who wait in each other batch that shares the rate.
 #[must_use]
@@ -47,6 +88,31 @@ mod tests {
         ];
         for (left, waiting, expected) in table {
             assert_eq!(shares(*left, waiting), *expected, "{left} of {waiting:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_batch_leaves_goes_to_the_next() {
+        // What is wanted, how many people wait, how many of them each batch owns; what each batch may fill, in turn.
+        type Case = (usize, &'static [usize], &'static [usize], &'static [(usize, usize)]);
+        let table: &[Case] = &[
+            (10, &[20, 3], &[20, 3], &[(1, 3), (0, 7)]),
+            (10, &[20, 3], &[20, 0], &[(1, 3), (0, 10)]),
+            (10, &[20, 30], &[2, 30], &[(0, 5), (1, 8)]),
+            (1, &[20, 30, 40], &[0, 0, 9], &[(0, 1), (1, 1), (2, 1)]),
+            (1, &[20, 30, 40], &[1, 0, 9], &[(0, 1)]),
+            (9, &[2, 3], &[2, 3], &[(0, 6), (1, 7)]),
+            (0, &[2], &[2], &[]),
+            (5, &[], &[], &[]),
+        ];
+        for (wanted, waiting, owned, expected) in table {
+            let mut places = Places::share_out(*wanted, waiting);
+            let mut offered = Vec::new();
+            while let Some((nth, most)) = places.next_batch() {
+                offered.push((nth, most));
+                places.fill(most.min(owned[nth]));
+            }
+            assert_eq!(offered, *expected, "{wanted} of {waiting:?}, {owned:?} owned");
         }
     }
 

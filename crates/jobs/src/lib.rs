@@ -5,6 +5,8 @@
 pub mod backoff;
 /// Which batch pays for which person, and how many people the credits left pay for.
 pub mod budget;
+/// How the people of a claim are put into calls.
+pub mod call_plan;
 /// Divides the cost of a request among its people.
 pub mod charge;
 /// Time as the ledger writes it, and its source.
@@ -35,6 +37,8 @@ pub mod not_found;
 pub mod outcome;
 /// The expected cost and time of a batch, before it is asked.
 pub mod outlook;
+/// Which batch owns a person who waits.
+pub mod ownership;
 /// A person's identifiers, each in its one normal form.
 pub mod person;
 /// The type and the country of a phone number.

@@ -1,10 +1,11 @@
 //! The queue of reveals, and the batch that owns each. A reveal is queued exactly while a row wants it, and is owned by the
 //! batch that is served soonest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use db::bulk::{ints, write_rows};
 use db::{Conn, Ints, record};
+use jobs::ownership::{Wanting, owner};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::decode::parse_provider;
@@ -26,8 +27,7 @@ record! {
 }
 
 /// Assigns owners to the waiting reveals among `ids`. Rows of cancelled batches don't count. A reveal that a row displays is
-/// queued, and owned by the batch that is served soonest: a published batch before one that loads, since a submit may die;
-/// one with room under its ceiling before one without; then by priority. A reveal that no row displays is idle.
+/// queued, and owned by the batch that is served soonest ([`jobs::ownership`]). A reveal that no row displays is idle.
 pub(crate) async fn assign_owners(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -45,15 +45,20 @@ pub(crate) async fn assign_owners(
     }
     show_kept_numbers(conn, totals, &waiting, &ids).await?;
     end_cancelled_rows(conn, totals, &waiting, &ids, now).await?;
-    let placed = place(conn, &ids).await?;
+    let wanting = wanting(conn, &ids).await?;
     let (mut woken, mut unwanted): (BTreeMap<Provider, Vec<i64>>, Vec<i64>) = Default::default();
+    let mut owned = Vec::with_capacity(ids.len());
     for (&id, &(provider, state)) in &waiting {
-        match (state, placed.get(&id)) {
-            (RevealState::Idle, Some(Some(_))) => woken.entry(provider).or_default().push(id),
-            (RevealState::Queued | RevealState::Retrying, Some(None)) => unwanted.push(id),
-            _ => {}
+        let owner = owner(wanting.get(&id).into_iter().flatten().copied());
+        match (state, owner) {
+            (RevealState::Idle, None) => continue,
+            (RevealState::Idle, Some(_)) => woken.entry(provider).or_default().push(id),
+            (_, None) => unwanted.push(id),
+            (_, Some(_)) => {}
         }
+        owned.push((id, owner));
     }
+    write_owners(conn, &owned).await?;
     wake(conn, totals, &woken, now).await?;
     if !unwanted.is_empty() {
         conn.execute(
@@ -126,27 +131,54 @@ async fn end_cancelled_rows(
     Ok(())
 }
 
-/// Sets the owning batch of each reveal, or none if no row displays it. An idle reveal that no row displays is not changed.
-async fn place(conn: &mut Conn, ids: &[i64]) -> Result<BTreeMap<i64, Option<i64>>> {
+record! {
+    struct WantingRow {
+        reveal_id: i64,
+        batch: i64,
+        published: i64,
+        at_ceiling: i64,
+        priority: i64,
+    }
+}
+
+/// Returns the batches that want each reveal.
+async fn wanting(conn: &mut Conn, ids: &[i64]) -> Result<HashMap<i64, Vec<Wanting>>> {
     // The sum `w.batch_id + 0` keeps Postgres from reading all rows of a batch: without statistics on a new table, it
     // doesn't know which index yields fewer rows.
-    let placed: Vec<(i64, Option<i64>)> = conn
+    let rows: Vec<WantingRow> = conn
         .fetch_all(
-            "UPDATE reveals SET unclaimed = 0, owner = (
-                SELECT b.id FROM batch_rows w
-                JOIN batches b ON b.id = w.batch_id + 0 AND b.cancelled_at IS NULL
-                LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = reveals.provider
-                WHERE w.reveal_id = reveals.id AND w.ended IS NULL
-                ORDER BY CASE WHEN b.published_at IS NULL THEN 1 ELSE 0 END, COALESCE(t.at_ceiling, 0),
-                         b.priority DESC, b.id LIMIT 1)
-             WHERE id IN (SELECT e.value FROM IDS($1) AS e)
-               AND (state <> 'idle' OR EXISTS (
-                    SELECT 1 FROM batch_rows w WHERE w.reveal_id = reveals.id AND w.ended IS NULL))
-             RETURNING id, owner",
+            "SELECT DISTINCT r.id AS reveal_id, b.id AS batch,
+                    CAST(CASE WHEN b.published_at IS NULL THEN 0 ELSE 1 END AS BIGINT) AS published,
+                    COALESCE(t.at_ceiling, 0) AS at_ceiling, b.priority
+             FROM IDS($1) AS e JOIN reveals r ON r.id = e.value
+             JOIN batch_rows w ON w.reveal_id = r.id AND w.ended IS NULL
+             JOIN batches b ON b.id = w.batch_id + 0 AND b.cancelled_at IS NULL
+             LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = r.provider",
             &[&Ints::of(ids)],
         )
         .await?;
-    Ok(placed.into_iter().collect())
+    let mut wanting: HashMap<i64, Vec<Wanting>> = HashMap::new();
+    for row in rows {
+        let WantingRow { reveal_id, batch, priority, .. } = row;
+        let (published, at_ceiling) = (row.published == 1, row.at_ceiling == 1);
+        let wants = Wanting { batch, published, at_ceiling, priority };
+        wanting.entry(reveal_id).or_default().push(wants);
+    }
+    Ok(wanting)
+}
+
+async fn write_owners(conn: &mut Conn, owned: &[(i64, Option<i64>)]) -> Result<()> {
+    let columns = vec![
+        ("id", ints(owned.iter().map(|(id, _)| *id))),
+        ("owner", ints(owned.iter().map(|(_, owner)| *owner))),
+    ];
+    write_rows(
+        conn,
+        "UPDATE reveals SET unclaimed = 0, owner = e.owner FROM ROWS WHERE reveals.id = e.id",
+        columns,
+    )
+    .await?;
+    Ok(())
 }
 
 /// Queues idle reveals that a row wants.

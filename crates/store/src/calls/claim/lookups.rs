@@ -3,14 +3,13 @@
 
 use db::Conn;
 use jobs::lookup::{MOST_PEOPLE, Next, PRICE_OF_MATCH, Waiting, affordable, is_to_be_looked_up};
-use jobs::{CallKind, Price, Provider, Timestamp, lookup};
+use jobs::{CallKind, Provider, lookup};
 
 use crate::calls::claim::candidates::{Candidate, DueBatch, last_served, take_to_look_up};
 use crate::calls::claim::isolated::OffQueue;
-use crate::calls::claim::paying::{Budget, CallPlan, pay};
+use crate::calls::claim::paying::{CallPlan, Planner};
 use crate::calls::claimed::ClaimReveals;
 use crate::error::Result;
-use crate::reveals::counters::Totals;
 
 /// The kind of call for people who were in a call together before.
 pub(super) fn kind_of(provider: Provider, people: &[Candidate]) -> CallKind {
@@ -43,19 +42,15 @@ pub(super) async fn next(
 /// Plans a lookup of at most `most` people, batch by batch in the order in which they are served; `None` if no batch can
 /// pay. `ready` people can be asked for already and come first: credits must be left to ask for each person who is looked
 /// up.
-#[expect(clippy::too_many_arguments, reason = "one plan with everything it rests on")]
 pub(super) async fn plan_lookup(
     conn: &mut Conn,
-    totals: &mut Totals,
-    ask: &ClaimReveals,
+    planner: &mut Planner<'_>,
     batches: &[DueBatch],
     (most, ready): (usize, usize),
-    price: Price,
-    budget: &mut Budget,
-    now: Timestamp,
 ) -> Result<Option<CallPlan>> {
+    let (provider, price) = (planner.ask.provider, planner.price);
     let mut left =
-        affordable(budget.room.account, price.least, ready).map_or(most, |n| n.min(most));
+        affordable(planner.budget.room.account, price.least, ready).map_or(most, |n| n.min(most));
     if left == 0 && ready == 0 {
         // Trying one person makes a worker ask for the balance.
         left = 1;
@@ -69,9 +64,9 @@ pub(super) async fn plan_lookup(
         isolating: false,
     };
     for due in batches {
-        budget.note(due.batch, due.left);
+        planner.budget.note(due.batch, due.left);
         let ready = match due.left {
-            Some(_) => due.ready(conn, ask.provider, MOST_PEOPLE).await?,
+            Some(_) => due.ready(conn, provider, MOST_PEOPLE).await?,
             None => 0,
         };
         let affordable = affordable(due.left, price.reserved, ready).map_or(left, |n| n.min(left));
@@ -79,10 +74,10 @@ pub(super) async fn plan_lookup(
             continue;
         }
         let candidates = take_to_look_up(conn, due, affordable).await?;
-        let paid = pay(conn, totals, ask, candidates, price, budget, now).await?;
+        let paid = planner.pay(conn, candidates).await?;
         left -= paid.len();
         if batches.len() > 1 && !paid.is_empty() {
-            totals.was_served(due.batch, ask.provider, last_served(batches) + 1 - due.served);
+            planner.totals.was_served(due.batch, provider, last_served(batches) + 1 - due.served);
         }
         for (person, payer) in paid {
             call.people.push(person);

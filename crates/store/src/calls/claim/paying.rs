@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use db::{Conn, Ints};
 use jobs::budget::{self, Room, allocate};
-use jobs::{CallKind, Credits, Price, Provider, Timestamp};
+use jobs::{Credits, Price, Provider, Timestamp};
 
 use crate::calls::claim::candidates::{Candidate, credits_left};
 use crate::calls::claimed::ClaimReveals;
@@ -17,13 +17,7 @@ use crate::reveals::ownership::assign_owners;
 use crate::topic::Topic;
 
 /// A call that is about to be written.
-pub(super) struct CallPlan {
-    pub(super) kind: CallKind,
-    pub(super) people: Vec<Candidate>,
-    pub(super) payers: Vec<i64>,
-    pub(super) price: Credits,
-    pub(super) isolating: bool,
-}
+pub(super) type CallPlan = jobs::call_plan::CallPlan<Candidate>;
 
 /// The credits that may still be reserved.
 pub(super) struct Budget {
@@ -51,44 +45,53 @@ impl Budget {
     }
 }
 
-/// Finds a payer for each candidate. Candidates without one leave the queue or wait at the ceiling.
-pub(super) async fn pay(
-    conn: &mut Conn,
-    totals: &mut Totals,
-    ask: &ClaimReveals,
-    mut candidates: Vec<Candidate>,
-    price: Price,
-    budget: &mut Budget,
-    now: Timestamp,
-) -> Result<Vec<(Candidate, i64)>> {
-    let people = candidates.iter().map(|person| (person.id, person.subject.as_str()));
-    let suppressed = suppressed_among(conn, people).await?;
-    if !suppressed.is_empty() {
-        candidates.retain(|person| !suppressed.contains(&person.id));
-        end_waiting(conn, totals, &suppressed, now).await?;
+/// Plans the calls of one claim.
+pub(super) struct Planner<'a> {
+    pub(super) ask: &'a ClaimReveals,
+    pub(super) totals: &'a mut Totals,
+    pub(super) price: Price,
+    pub(super) budget: Budget,
+    pub(super) now: Timestamp,
+}
+
+impl Planner<'_> {
+    /// Finds a payer for each candidate. Candidates without one leave the queue or wait at the ceiling.
+    pub(super) async fn pay(
+        &mut self,
+        conn: &mut Conn,
+        mut candidates: Vec<Candidate>,
+    ) -> Result<Vec<(Candidate, i64)>> {
+        let people = candidates.iter().map(|person| (person.id, person.subject.as_str()));
+        let suppressed = suppressed_among(conn, people).await?;
+        if !suppressed.is_empty() {
+            candidates.retain(|person| !suppressed.contains(&person.id));
+            end_waiting(conn, self.totals, &suppressed, self.now).await?;
+        }
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted = wanted_by(conn, self.ask.provider, &mut candidates, &mut self.budget).await?;
+        let allocation = allocate(&wanted, self.price, &mut self.budget.room);
+        // People wanted only by a batch that is still loading wait for it.
+        assign_owners(conn, self.totals, &allocation.unwanted, self.now).await?;
+        if allocation.account_short {
+            self.budget.short = true;
+            ask_balance_soon(conn, self.ask, self.now).await?;
+        }
+        let mut by_id: HashMap<i64, Candidate> =
+            candidates.into_iter().map(|p| (p.id, p)).collect();
+        let paid: Vec<(Candidate, i64)> = allocation
+            .paid
+            .into_iter()
+            .filter_map(|(reveal, payer)| Some((by_id.remove(&reveal)?, payer)))
+            .collect();
+        // The batch that was to pay when the rows came may be gone, or at its ceiling.
+        let otherwise = paid.iter().filter(|(person, payer)| person.charged[..] != [*payer]);
+        let otherwise: Vec<(i64, i64)> =
+            otherwise.map(|(person, payer)| (person.id, *payer)).collect();
+        display_charges(conn, &otherwise).await?;
+        Ok(paid)
     }
-    if candidates.is_empty() {
-        return Ok(Vec::new());
-    }
-    let wanted = wanted_by(conn, ask.provider, &mut candidates, budget).await?;
-    let allocation = allocate(&wanted, price, &mut budget.room);
-    // People wanted only by a batch that is still loading wait for it.
-    assign_owners(conn, totals, &allocation.unwanted, now).await?;
-    if allocation.account_short {
-        budget.short = true;
-        ask_balance_soon(conn, ask, now).await?;
-    }
-    let mut by_id: HashMap<i64, Candidate> = candidates.into_iter().map(|p| (p.id, p)).collect();
-    let paid: Vec<(Candidate, i64)> = allocation
-        .paid
-        .into_iter()
-        .filter_map(|(reveal, payer)| Some((by_id.remove(&reveal)?, payer)))
-        .collect();
-    // The batch that was to pay when the rows came may be gone, or at its ceiling.
-    let otherwise = paid.iter().filter(|(person, payer)| person.charged[..] != [*payer]);
-    let otherwise: Vec<(i64, i64)> = otherwise.map(|(person, payer)| (person.id, *payer)).collect();
-    display_charges(conn, &otherwise).await?;
-    Ok(paid)
 }
 
 /// Returns for each candidate the batches that want the person, in the order in which they pay. Counts the rows that

@@ -117,11 +117,8 @@ impl Finder {
     }
 
     fn add(&mut self, sql: String) {
-        let begins = |word: &&str| sql.trim_start().starts_with(*word);
-        if ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "WITH "]
-            .iter()
-            .any(|word| begins(&word))
-        {
+        let verbs = ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "WITH "];
+        if verbs.iter().any(|verb| sql.trim_start().starts_with(verb)) {
             let (file, function) = (self.file.clone(), self.function);
             self.statements.push(Statement { file, sql, function, columns: Vec::new() });
         }
