@@ -99,8 +99,8 @@ fn array(values: impl Iterator<Item = Value>) -> ToSqlOutput<'static> {
     ToSqlOutput::from_rc(Rc::new(values.collect::<Vec<_>>()), RARRAY)
 }
 
-/// Rows for `EACH($1)`, as a JSON array of objects.
+/// A value as the text of a JSON column.
 pub fn json<T: Serialize>(value: &T) -> String {
-    // Our own structs of numbers and texts always serialise; an empty list would be a silent no-op.
+    // Our own structs of numbers and texts always serialise.
     serde_json::to_string(value).unwrap_or_else(|_| String::from("[]"))
 }

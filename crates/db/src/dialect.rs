@@ -52,8 +52,8 @@ impl Dialect {
     }
 }
 
-/// Parameters have numbers only as `?1`; `$1` would be a name. `IDS($1)` and `TEXTS($1)` are the elements of an array, `EACH($1)`
-/// those of a JSON array of objects. Rows need no locks, since there is one writer.
+/// Parameters have numbers only as `?1`; `$1` would be a name. `IDS($1)` and `TEXTS($1)` are the elements of an array.
+/// Rows need no locks, since there is one writer.
 fn sqlite(sql: &'static str) -> Cow<'static, str> {
     elements_first(rewrite(
         sql,
@@ -67,7 +67,6 @@ fn sqlite(sql: &'static str) -> Cow<'static, str> {
             ("$7", "?7"),
             ("$8", "?8"),
             ("$9", "?9"),
-            ("EACH(", "json_each("),
             ("IDS(", "rarray("),
             ("TEXTS(", "rarray("),
             (" FOR NO KEY UPDATE", ""),
@@ -102,7 +101,6 @@ fn postgres(sql: &'static str) -> Cow<'static, str> {
     rewrite(
         sql,
         &[
-            ("EACH($1)", "json_array_elements(CAST($1 AS json))"),
             ("IDS($1) AS e", "unnest(CAST($1 AS bigint[])) AS e(value)"),
             ("TEXTS($1) AS e", "unnest(CAST($1 AS text[])) AS e(value)"),
         ],

@@ -10,6 +10,7 @@ use crate::bulk::columns::{Column, Columns, parameter};
 use crate::conn::{Conn, Raw};
 use crate::dialect::Dialect;
 use crate::error::Result;
+use crate::record::Record;
 
 /// How many rows SQLite inserts by one statement.
 const AT_ONCE: usize = 16;
@@ -36,6 +37,28 @@ pub async fn write_rows(conn: &mut Conn, sql: &'static str, columns: Columns) ->
         Raw::Postgres(conn) => {
             let text = Dialect::Postgres.translated(sql, 0, || postgres(sql, &columns).into());
             conn.execute(text, arguments(&columns).map_err(sqlx::Error::Encode)?).await
+        }
+    }
+}
+
+/// Runs `sql` for all rows; returns what it gives for them, such as what it has `RETURNING`. In no order.
+pub async fn fetch_for_rows<T: Record>(
+    conn: &mut Conn,
+    sql: &'static str,
+    columns: Columns,
+) -> Result<Vec<T>> {
+    let rows = columns.first().map_or(0, |(_, column)| column.len());
+    if rows == 0 {
+        return Ok(Vec::new());
+    }
+    match conn.raw() {
+        Raw::Sqlite(conn) => {
+            let text = Dialect::Sqlite.translated(sql, 1, || sqlite(sql, 1, &columns).into());
+            conn.rows_of_each(text, rows, &columns)
+        }
+        Raw::Postgres(conn) => {
+            let text = Dialect::Postgres.translated(sql, 0, || postgres(sql, &columns).into());
+            conn.fetch_all(text, arguments(&columns).map_err(sqlx::Error::Encode)?).await
         }
     }
 }
@@ -72,11 +95,12 @@ fn sqlite(sql: &str, rows: usize, columns: &Columns) -> String {
     format!("{insert}VALUES {} {rest}", values.join(", "))
 }
 
-/// An insert's table, its row, and what follows.
+/// An insert's table, its row, and what follows, if every row is inserted.
 fn inserted(sql: &str) -> Option<(&str, &str, &str)> {
     let (insert, rest) = sql.split_once("SELECT ").filter(|_| sql.starts_with("INSERT"))?;
     let (row, rest) = rest.split_once("FROM ROWS")?;
-    Some((insert, row, rest.trim_start().trim_start_matches("WHERE TRUE")))
+    let rest = rest.trim_start().trim_start_matches("WHERE TRUE");
+    (!rest.starts_with("WHERE")).then_some((insert, row, rest))
 }
 
 /// Whether nothing but new rows comes of it.
@@ -153,6 +177,8 @@ mod tests {
             words.join(" "),
             "INSERT INTO people (id, ended) VALUES (?1, ?2 ) ON CONFLICT (id) DO NOTHING"
         );
+        let some = "INSERT INTO people (id) SELECT e.id FROM ROWS WHERE e.id > 0";
+        assert_eq!(sqlite(some, 1, &columns), "INSERT INTO people (id) SELECT ?1  WHERE ?1 > 0");
         assert!(postgres(sql, &columns).contains(
             "FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) AS e(id, ended) WHERE id = e.id"
         ));

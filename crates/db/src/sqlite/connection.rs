@@ -118,6 +118,31 @@ impl Sqlite {
         })
     }
 
+    /// Runs a statement for each row; gives all rows that it gives.
+    pub(crate) fn rows_of_each<T: Record>(
+        &mut self,
+        sql: &'static str,
+        rows: usize,
+        columns: &Columns,
+    ) -> Result<Vec<T>> {
+        self.run(sql, |conn, sql| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let (mut places, mut all) = (Places::default(), Vec::new());
+            for row in 0..rows {
+                for (number, (_, column)) in columns.iter().enumerate() {
+                    if let Some(value) = column.new_value(row, 0) {
+                        statement.raw_bind_parameter(parameter(columns, 0, number), value)?;
+                    }
+                }
+                let mut given = statement.raw_query();
+                while let Some(row) = given.next()? {
+                    all.push(T::next(row, &mut places)?);
+                }
+            }
+            Ok(all)
+        })
+    }
+
     /// All rows of a query.
     pub fn rows<T: Record>(&mut self, sql: &'static str, params: &[&dyn ToSql]) -> Result<Vec<T>> {
         self.run(sql, |conn, sql| {

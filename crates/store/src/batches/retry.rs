@@ -12,7 +12,7 @@ use jobs::{Provider, RevealState, Timestamp};
 use crate::audit::{Action, Entry};
 use crate::batches::Batches;
 use crate::batches::retry::people::People;
-use crate::batches::retry::rows::{RetryStates, RowChange, read_rows, write_rows};
+use crate::batches::retry::rows::{RetryStates, RowChange, read_rows, write_changes};
 use crate::decode::{BatchRef, parse_provider};
 use crate::error::Result;
 use crate::people::resolve::RevealIds;
@@ -191,7 +191,7 @@ async fn retry_chunk(
     }
     ids.save(conn).await?;
     people.write_new(conn, now).await?;
-    write_rows(conn, &changes).await?;
+    write_changes(conn, &changes).await?;
     let polled_first = people.start(conn, &mut totals, &changes, now).await?;
     totals.flush(conn, now).await?;
     conn.announce(Topic::Queue);

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use db::{Conn, json};
+use db::Conn;
+use db::bulk::{ints, same, texts, words, write_rows};
 use jobs::outcome::FreeRequestFailure;
 use jobs::verdict::{Closing, GateReason, Until, named_time};
 use jobs::{Policy, Provider, Timestamp};
-use serde::Serialize;
 
 use crate::error::Result;
 use crate::gates::closing;
@@ -48,7 +48,6 @@ pub(crate) fn describe(failure: &FreeRequestFailure) -> String {
 }
 
 /// A request that costs no credits, for `call_log`.
-#[derive(Serialize)]
 pub(crate) struct FreeRequest<'a> {
     pub(crate) call_id: &'a str,
     pub(crate) provider: Provider,
@@ -66,13 +65,24 @@ impl FreeRequest<'_> {
         free_requests: Vec<FreeRequest<'_>>,
         now: Timestamp,
     ) -> Result<()> {
-        conn.execute(
+        let all = &free_requests;
+        let columns = vec![
+            ("call_id", texts(all.iter().map(|one| Some(one.call_id)))),
+            ("provider", words(all.iter().map(|one| Some(one.provider.as_str())))),
+            ("kind", words(all.iter().map(|one| Some(one.kind)))),
+            ("attempt", ints(all.iter().map(|one| one.attempt))),
+            ("sent_at", ints(all.iter().map(|one| one.sent_at))),
+            ("finished_at", same(now.0, all.len())),
+            ("http_status", ints(all.iter().map(|one| one.http_status.map(i64::from)))),
+            ("outcome", texts(all.iter().map(|one| Some(&*one.outcome)))),
+            ("tracking_id", texts(all.iter().map(|one| one.tracking_id))),
+        ];
+        write_rows(
+            conn,
             "INSERT INTO free_requests (call_id, provider, kind, attempt, sent_at, finished_at, http_status, outcome, tracking_id)
-             SELECT e.value->>'call_id', e.value->>'provider', e.value->>'kind',
-                CAST(e.value->>'attempt' AS BIGINT), CAST(e.value->>'sent_at' AS BIGINT), CAST($2 AS BIGINT),
-                CAST(e.value->>'http_status' AS BIGINT), e.value->>'outcome', e.value->>'tracking_id'
-             FROM EACH($1) AS e",
-            &[&json(&free_requests), &now.0],
+             SELECT e.call_id, e.provider, e.kind, e.attempt, e.sent_at, e.finished_at, e.http_status, e.outcome, e.tracking_id
+             FROM ROWS",
+            columns,
         )
         .await?;
         Ok(())

@@ -9,11 +9,10 @@ pub(crate) mod still_known;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use db::bulk::{ints, shared, write_rows};
-use db::{Conn, Texts, json, record};
+use db::bulk::{Columns, fetch_for_rows, ints, shared, write_rows};
+use db::{Conn, Texts, record};
 use jobs::IdentifierKind;
 use jobs::identity::{FARTHEST, Links, is_address};
-use serde::Serialize;
 
 use crate::error::Result;
 
@@ -186,15 +185,9 @@ pub(crate) async fn save(conn: &mut Conn, new: &[NewLink], batch: Option<i64>) -
     Ok(())
 }
 
-#[derive(Serialize)]
-struct Pair<'a> {
-    one: &'a str,
-    other: &'a str,
-}
-
-fn pairs<'a>(links: impl IntoIterator<Item = (&'a Arc<str>, &'a Arc<str>)>) -> String {
-    let pair = |(one, other): (&'a Arc<str>, &'a Arc<str>)| Pair { one, other };
-    json(&links.into_iter().map(pair).collect::<Vec<_>>())
+fn pairs<'a>(links: impl Iterator<Item = (&'a Arc<str>, &'a Arc<str>)>) -> Columns {
+    let (one, other): (Vec<_>, Vec<_>) = links.unzip();
+    vec![("one", shared(one.into_iter().cloned())), ("other", shared(other.into_iter().cloned()))]
 }
 
 /// Removes evidence, each pair in both directions.
@@ -203,10 +196,10 @@ pub(crate) async fn remove<'a>(
     links: impl IntoIterator<Item = (&'a Arc<str>, &'a Arc<str>)>,
 ) -> Result<()> {
     let both = links.into_iter().flat_map(|(one, other)| [(one, other), (other, one)]);
-    conn.execute(
-        "DELETE FROM identity_links WHERE (identifier, other) IN (
-            SELECT e.value->>'one', e.value->>'other' FROM EACH($1) AS e)",
-        &[&pairs(both)],
+    write_rows(
+        conn,
+        "DELETE FROM identity_links WHERE (identifier, other) IN (SELECT e.one, e.other FROM ROWS)",
+        pairs(both),
     )
     .await?;
     Ok(())
@@ -217,11 +210,11 @@ async fn sources(
     conn: &mut Conn,
     links: &BTreeSet<(Arc<str>, Arc<str>)>,
 ) -> Result<Vec<(Option<i64>, Option<i64>)>> {
-    Ok(conn
-        .fetch_all(
-            "SELECT l.batch_id, l.row_number FROM EACH($1) AS e
-             JOIN identity_links l ON l.identifier = e.value->>'one' AND l.other = e.value->>'other'",
-            &[&pairs(links.iter().map(|(one, other)| (one, other)))],
-        )
-        .await?)
+    Ok(fetch_for_rows(
+        conn,
+        "SELECT l.batch_id, l.row_number FROM identity_links l
+         WHERE (l.identifier, l.other) IN (SELECT e.one, e.other FROM ROWS)",
+        pairs(links.iter().map(|(one, other)| (one, other))),
+    )
+    .await?)
 }

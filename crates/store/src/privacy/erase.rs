@@ -8,9 +8,9 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use db::{Conn, Ints, Texts, Traces, json, record};
+use db::bulk::{ints, texts, write_rows};
+use db::{Conn, Ints, Texts, Traces, record};
 use jobs::{Provider, RevealState, Timestamp};
-use serde::Serialize;
 
 use crate::audit::{Action, Entry};
 use crate::batches::rejected;
@@ -259,11 +259,6 @@ async fn end_reveals(
     reveals: &[Reveal],
     now: Timestamp,
 ) -> Result<()> {
-    #[derive(Serialize)]
-    struct Row {
-        id: i64,
-        subject: String,
-    }
     let mut totals = Totals::default();
     let mut by_provider: BTreeMap<Provider, Vec<i64>> = BTreeMap::new();
     for reveal in reveals {
@@ -273,14 +268,15 @@ async fn end_reveals(
         let change = Change { reason: Some("erased"), ..Change::to(RevealState::Cancelled) };
         shift(conn, &mut totals, provider, &ids, change, now).await?;
     }
-    let subjects: Vec<Row> = reveals
-        .iter()
-        .map(|reveal| Row { id: reveal.id, subject: placeholder(key, &reveal.subject) })
-        .collect();
-    conn.execute(
-        "UPDATE reveals SET subject = e.value->>'subject', owner = NULL, isolation_group = NULL, repeat_of = NULL
-         FROM EACH($1) AS e WHERE reveals.id = CAST(e.value->>'id' AS BIGINT)",
-        &[&json(&subjects)],
+    let columns = vec![
+        ("id", ints(reveals.iter().map(|reveal| reveal.id))),
+        ("subject", texts(reveals.iter().map(|reveal| Some(placeholder(key, &reveal.subject))))),
+    ];
+    write_rows(
+        conn,
+        "UPDATE reveals SET subject = e.subject, owner = NULL, isolation_group = NULL, repeat_of = NULL
+         FROM ROWS WHERE reveals.id = e.id",
+        columns,
     )
     .await?;
     totals.flush(conn, now).await

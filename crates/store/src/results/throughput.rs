@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use db::{Conn, json, record};
+use db::bulk::{ints, same, words, write_rows};
+use db::{Conn, record};
 use jobs::{Provider, RevealState, Timestamp};
-use serde::Serialize;
 
 use crate::decode::parse_provider;
 use crate::error::Result;
@@ -28,7 +28,7 @@ pub struct Minute {
     pub not_found: i64,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Default)]
 struct Count {
     found: i64,
     not_found: i64,
@@ -52,27 +52,25 @@ pub(crate) async fn count_results(
     if counts.is_empty() {
         return Ok(());
     }
-    #[derive(Serialize)]
-    struct Row {
-        provider: Provider,
-        #[serde(flatten)]
-        count: Count,
-    }
-    let counts: Vec<Row> =
-        counts.into_iter().map(|(provider, count)| Row { provider, count }).collect();
     let minute = now.0.div_euclid(MINUTE_MS);
-    conn.execute(
+    let columns = vec![
+        ("provider", words(counts.keys().map(|provider| Some(provider.as_str())))),
+        ("slot", same(minute.rem_euclid(SLOTS), counts.len())),
+        ("minute", same(minute, counts.len())),
+        ("found", ints(counts.values().map(|count| count.found))),
+        ("not_found", ints(counts.values().map(|count| count.not_found))),
+    ];
+    write_rows(
+        conn,
         "INSERT INTO results_per_minute (provider, slot, minute, found, not_found)
-         SELECT e.value->>'provider', CAST($2 AS BIGINT), CAST($3 AS BIGINT),
-                CAST(e.value->>'found' AS BIGINT), CAST(e.value->>'not_found' AS BIGINT)
-         FROM EACH($1) AS e WHERE TRUE
+         SELECT e.provider, e.slot, e.minute, e.found, e.not_found FROM ROWS WHERE TRUE
          ON CONFLICT (provider, slot) DO UPDATE SET
             found = excluded.found
                 + CASE WHEN results_per_minute.minute = excluded.minute THEN results_per_minute.found ELSE 0 END,
             not_found = excluded.not_found
                 + CASE WHEN results_per_minute.minute = excluded.minute THEN results_per_minute.not_found ELSE 0 END,
             minute = excluded.minute",
-        &[&json(&counts), &minute.rem_euclid(SLOTS), &minute],
+        columns,
     )
     .await?;
     Ok(())

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use db::{Conn, Ints, record};
 use jobs::{Credits, Provider, RevealState};
-use serde::{Serialize, Serializer};
 
 use crate::decode::parse_state;
 use crate::error::Result;
@@ -19,7 +18,7 @@ pub(crate) struct Totals {
     batches: BTreeMap<i64, BatchDelta>,
 }
 
-#[derive(Debug, Default, Clone, Serialize)]
+#[derive(Debug, Default, Clone)]
 struct ProviderDelta {
     queued: i64,
     asked: i64,
@@ -33,25 +32,13 @@ struct ProviderDelta {
     people_found: i64,
     people_not_found: i64,
     served: i64,
-    #[serde(serialize_with = "thousandths")]
     reserved: Credits,
-    #[serde(serialize_with = "thousandths")]
     spent: Credits,
-    #[serde(serialize_with = "thousandths")]
     written_off: Credits,
-    #[serde(serialize_with = "thousandths")]
     looked_up: Credits,
 }
 
-/// Serializes credits as columns hold them, in thousandths.
-fn thousandths<S: Serializer>(
-    credits: &Credits,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    serializer.serialize_i64(credits.thousandths())
-}
-
-#[derive(Debug, Default, Clone, Serialize)]
+#[derive(Debug, Default, Clone)]
 struct BatchDelta {
     total: i64,
     unfinished: i64,

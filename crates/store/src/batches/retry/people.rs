@@ -1,11 +1,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use db::{Conn, Ints, Texts, json, record};
+use db::bulk::{ints, same, texts, words, write_rows};
+use db::{Conn, Ints, Texts, record};
 use jobs::identity::Persons;
 use jobs::identity::choice::{Standing, asked_by, counting_for_retry, next_generation};
 use jobs::{Provider, RevealState, Timestamp};
-use serde::Serialize;
 
 use crate::batches::retry::rows::{RetryStates, Row, RowChange};
 use crate::decode::{parse_provider, parse_state};
@@ -204,34 +204,21 @@ impl People {
     }
 
     pub(super) async fn write_new(&self, conn: &mut Conn, now: Timestamp) -> Result<()> {
-        #[derive(Serialize)]
-        struct New<'a> {
-            id: i64,
-            provider: Provider,
-            subject: &'a str,
-            generation: i64,
-            repeat_of: Option<i64>,
-        }
-        let mut new: Vec<New> = self
-            .reveals
-            .values()
-            .filter(|reveal| reveal.new)
-            .map(|reveal| New {
-                id: reveal.id,
-                provider: reveal.provider,
-                subject: &reveal.subject,
-                generation: reveal.generation,
-                repeat_of: reveal.call,
-            })
-            .collect();
+        let mut new: Vec<&Reveal> = self.reveals.values().filter(|reveal| reveal.new).collect();
         new.sort_unstable_by_key(|reveal| reveal.id);
-        conn.execute(
+        let columns = vec![
+            ("id", ints(new.iter().map(|reveal| reveal.id))),
+            ("provider", words(new.iter().map(|reveal| Some(reveal.provider.as_str())))),
+            ("subject", texts(new.iter().map(|reveal| Some(&*reveal.subject)))),
+            ("generation", ints(new.iter().map(|reveal| reveal.generation))),
+            ("repeat_of", ints(new.iter().map(|reveal| reveal.call))),
+            ("now", same(now.0, new.len())),
+        ];
+        write_rows(
+            conn,
             "INSERT INTO reveals (id, provider, subject, generation, state, repeat_of, updated_at)
-             SELECT CAST(e.value->>'id' AS BIGINT), e.value->>'provider', e.value->>'subject',
-                    CAST(e.value->>'generation' AS BIGINT), 'idle',
-                    CAST(e.value->>'repeat_of' AS BIGINT), CAST($2 AS BIGINT)
-             FROM EACH($1) AS e",
-            &[&json(&new), &now.0],
+             SELECT e.id, e.provider, e.subject, e.generation, 'idle', e.repeat_of, e.now FROM ROWS",
+            columns,
         )
         .await?;
         Ok(())

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use db::{Conn, Ints, json, record};
+use db::bulk::{ints, write_rows};
+use db::{Conn, Ints, record};
 use jobs::RevealState;
-use serde::Serialize;
 
 use crate::error::Result;
 
@@ -56,14 +56,12 @@ pub(super) struct Row {
 }
 
 /// The reveals that a row shows from now on.
-#[derive(Serialize)]
 pub(super) struct RowChange {
     pub(super) batch: i64,
     pub(super) number: i64,
     pub(super) shown: i64,
     pub(super) kept: Option<i64>,
     pub(super) shared: i64,
-    #[serde(skip)]
     pub(super) steps: Vec<i64>,
 }
 
@@ -107,42 +105,37 @@ pub(super) async fn read_rows(conn: &mut Conn, batch: i64, numbers: &[i64]) -> R
         .collect())
 }
 
-pub(super) async fn write_rows(conn: &mut Conn, changes: &[RowChange]) -> Result<()> {
-    #[derive(Serialize)]
-    struct Step {
-        batch: i64,
-        number: i64,
-        step: usize,
-        reveal: i64,
-    }
-    conn.execute(
-        "UPDATE batch_rows SET ended = NULL, ended_at = NULL,
-            reveal_id = CAST(e.value->>'shown' AS BIGINT), kept_id = CAST(e.value->>'kept' AS BIGINT), shared = CAST(e.value->>'shared' AS BIGINT)
-         FROM EACH($1) AS e
-         WHERE batch_id = CAST(e.value->>'batch' AS BIGINT)
-           AND row_number = CAST(e.value->>'number' AS BIGINT)",
-        &[&json(&changes)],
+pub(super) async fn write_changes(conn: &mut Conn, changes: &[RowChange]) -> Result<()> {
+    let columns = vec![
+        ("batch", ints(changes.iter().map(|change| change.batch))),
+        ("number", ints(changes.iter().map(|change| change.number))),
+        ("shown", ints(changes.iter().map(|change| change.shown))),
+        ("kept", ints(changes.iter().map(|change| change.kept))),
+        ("shared", ints(changes.iter().map(|change| change.shared))),
+    ];
+    write_rows(
+        conn,
+        "UPDATE batch_rows SET ended = NULL, ended_at = NULL, reveal_id = e.shown, kept_id = e.kept, shared = e.shared
+         FROM ROWS WHERE batch_rows.batch_id = e.batch AND batch_rows.row_number = e.number",
+        columns,
     )
     .await?;
-    let steps: Vec<Step> = changes
+    let steps: Vec<(&RowChange, i64, i64)> = changes
         .iter()
-        .flat_map(|change| {
-            let steps = change.steps.iter().enumerate();
-            steps.map(|(step, &reveal)| Step {
-                batch: change.batch,
-                number: change.number,
-                step,
-                reveal,
-            })
-        })
+        .flat_map(|change| (0..).zip(&change.steps).map(move |(step, id)| (change, step, *id)))
         .collect();
-    conn.execute(
-        "UPDATE row_waterfall SET reveal_id = CAST(e.value->>'reveal' AS BIGINT)
-         FROM EACH($1) AS e
-         WHERE batch_id = CAST(e.value->>'batch' AS BIGINT)
-           AND row_number = CAST(e.value->>'number' AS BIGINT)
-           AND step = CAST(e.value->>'step' AS BIGINT)",
-        &[&json(&steps)],
+    let columns = vec![
+        ("batch", ints(steps.iter().map(|(change, ..)| change.batch))),
+        ("number", ints(steps.iter().map(|(change, ..)| change.number))),
+        ("step", ints(steps.iter().map(|(_, step, _)| *step))),
+        ("reveal", ints(steps.iter().map(|(.., reveal)| *reveal))),
+    ];
+    write_rows(
+        conn,
+        "UPDATE row_waterfall SET reveal_id = e.reveal FROM ROWS
+         WHERE row_waterfall.batch_id = e.batch AND row_waterfall.row_number = e.number
+           AND row_waterfall.step = e.step",
+        columns,
     )
     .await?;
     Ok(())

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use db::bulk::{ints, same, write_ranges, write_rows};
-use db::{Conn, json};
+use db::Conn;
+use db::bulk::{fetch_for_rows, ints, same, same_text, texts, words, write_ranges, write_rows};
 use jobs::rate::Grant;
 use jobs::{CallId, Credits, RevealState, Tariff, Timestamp};
-use serde::Serialize;
 
 use crate::calls::claim::paying::CallPlan;
 use crate::calls::claim::send_slot::ClaimTime;
@@ -125,40 +124,25 @@ async fn insert_calls(
     ids: &[CallId],
     Sent { probe, number_price, now }: Sent,
 ) -> Result<HashMap<String, i64>> {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        call_id: &'a CallId,
-        kind: &'static str,
-        people: usize,
-        attempt: i64,
-        repeat_of: Option<i64>,
-    }
-    fn row<'a>((call_id, call): (&'a CallId, &CallPlan)) -> Row<'a> {
-        Row {
-            call_id,
-            kind: call.kind.as_str(),
-            people: call.people.len(),
-            attempt: call.people.iter().map(|p| p.attempts).max().unwrap_or(0) + 1,
-            repeat_of: call.people.iter().find_map(|p| p.repeat_of),
-        }
-    }
-    let new: Vec<Row> = ids.iter().zip(planned).map(row).collect();
-    let numbers: Vec<(i64, String)> = conn.fetch_all(
+    let column = |of: fn(&CallPlan) -> Option<i64>| ints(planned.iter().map(of));
+    let columns = vec![
+        ("call_id", texts(ids.iter().map(|id| Some(id.to_string())))),
+        ("kind", words(planned.iter().map(|call| Some(call.kind.as_str())))),
+        ("provider", same_text(ask.provider.as_str(), planned.len())),
+        ("worker", same_text(&*ask.worker.to_string(), planned.len())),
+        ("people", column(|call| i64::try_from(call.people.len()).ok())),
+        ("attempt", column(|call| call.people.iter().map(|p| p.attempts + 1).max())),
+        ("probe", same(i64::from(probe), planned.len())),
+        ("now", same(now.0, planned.len())),
+        ("repeat_of", column(|call| call.people.iter().find_map(|p| p.repeat_of))),
+        ("number_price", same(number_price.map(Credits::thousandths), planned.len())),
+    ];
+    let numbers: Vec<(i64, String)> = fetch_for_rows(
+        conn,
         "INSERT INTO calls (call_id, kind, provider, state, worker_id, people, open_people, attempt, probe, sent_at, repeat_of, number_price)
-         SELECT e.value->>'call_id', e.value->>'kind', $2, 'sending', $3, CAST(e.value->>'people' AS BIGINT),
-                CAST(e.value->>'people' AS BIGINT), CAST(e.value->>'attempt' AS BIGINT),
-                CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST(e.value->>'repeat_of' AS BIGINT),
-                CAST($6 AS BIGINT)
-         FROM EACH($1) AS e
-         RETURNING id, call_id",
-        &[
-            &json(&new),
-            &ask.provider.as_str(),
-            &ask.worker.to_string(),
-            &i64::from(probe),
-            &now.0,
-            &number_price.map(Credits::thousandths),
-        ],
+         SELECT e.call_id, e.kind, e.provider, 'sending', e.worker, e.people, e.people, e.attempt, e.probe, e.now, e.repeat_of, e.number_price
+         FROM ROWS RETURNING id, call_id",
+        columns,
     )
     .await?;
     Ok(numbers.into_iter().map(|(id, call_id)| (call_id, id)).collect())

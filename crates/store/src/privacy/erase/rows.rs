@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use db::{Conn, Ints, Texts, Traces, json, record};
+use db::bulk::{ints, write_rows};
+use db::{Conn, Ints, Texts, Traces, record};
 use jobs::Timestamp;
-use serde::Serialize;
 
 use crate::error::Result;
 use crate::people::erased::end_rows;
@@ -14,7 +14,7 @@ use crate::people::marks::Marks;
 const AT_ONCE: i64 = 1_000;
 
 /// A row of a batch.
-#[derive(Clone, Serialize)]
+#[derive(Clone)]
 pub(super) struct Place {
     batch: i64,
     number: i64,
@@ -96,15 +96,18 @@ pub(super) async fn empty(
     now: Timestamp,
 ) -> Result<u64> {
     let ended = end_rows(conn, reveals, now).await?;
-    let others = conn.execute(
+    let columns = vec![
+        ("batch", ints(naming.iter().map(|row| row.batch))),
+        ("number", ints(naming.iter().map(|row| row.number))),
+    ];
+    let others = write_rows(
+        conn,
         "UPDATE batch_rows SET
             fields = CASE WHEN (SELECT b.header FROM batches b WHERE b.id = batch_rows.batch_id) IS NULL
                           THEN '{}' ELSE '[]' END
-         FROM EACH($1) AS e
-         WHERE batch_rows.batch_id = CAST(e.value->>'batch' AS BIGINT)
-           AND batch_rows.row_number = CAST(e.value->>'number' AS BIGINT)
+         FROM ROWS WHERE batch_rows.batch_id = e.batch AND batch_rows.row_number = e.number
            AND batch_rows.fields NOT IN ('{}', '[]')",
-        &[&json(&naming)],
+        columns,
     )
     .await?;
     Ok(ended + others)

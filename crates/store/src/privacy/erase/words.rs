@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use db::{Conn, Ints, Texts, json, record};
-use serde::Serialize;
+use db::bulk::{Columns, ints, texts, write_rows};
+use db::{Conn, Ints, Texts, record};
 
 use crate::error::Result;
 use crate::people::marks::Marks;
@@ -12,7 +12,7 @@ use crate::people::marks::Marks;
 /// A shorter cell of a row doesn't identify a person.
 const SHORTEST: usize = 3;
 
-#[derive(Serialize)]
+/// What is left of a text, and the id of the row that holds it.
 struct Said {
     id: i64,
     said: String,
@@ -55,12 +55,8 @@ pub(super) async fn forget(
     .await?;
     let outcomes: Vec<Said> =
         calls.iter().filter_map(|call| status_alone(call.id, call.outcome.as_deref()?)).collect();
-    conn.execute(
-        "UPDATE calls SET outcome = e.value->>'said' FROM EACH($1) AS e
-         WHERE calls.id = CAST(e.value->>'id' AS BIGINT)",
-        &[&json(&outcomes)],
-    )
-    .await?;
+    let sql = "UPDATE calls SET outcome = e.said FROM ROWS WHERE calls.id = e.id";
+    write_rows(conn, sql, columns(&outcomes)).await?;
     let names: Vec<&str> = calls.iter().map(|call| call.call_id.as_str()).collect();
     forget_lookups(conn, &names).await?;
     let calls: Vec<i64> = calls.iter().map(|call| call.id).collect();
@@ -83,10 +79,11 @@ async fn forget_lookups(conn: &mut Conn, calls: &[&str]) -> Result<()> {
             status_alone(id, &outcome).unwrap_or(Said { id, said: outcome })
         })
         .collect();
-    conn.execute(
-        "UPDATE free_requests SET tracking_id = NULL, outcome = e.value->>'said' FROM EACH($1) AS e
-         WHERE free_requests.id = CAST(e.value->>'id' AS BIGINT)",
-        &[&json(&said)],
+    write_rows(
+        conn,
+        "UPDATE free_requests SET tracking_id = NULL, outcome = e.said FROM ROWS
+         WHERE free_requests.id = e.id",
+        columns(&said),
     )
     .await?;
     Ok(())
@@ -109,13 +106,16 @@ async fn forget_reasons(
         .await?;
     let naming = reasons.iter().filter(|(_, reason)| is_about(reason, marks, cells));
     let said: Vec<Said> = naming.filter_map(|(id, reason)| status_alone(*id, reason)).collect();
-    conn.execute(
-        "UPDATE reveals SET reason = e.value->>'said' FROM EACH($1) AS e
-         WHERE reveals.id = CAST(e.value->>'id' AS BIGINT)",
-        &[&json(&said)],
-    )
-    .await?;
+    let sql = "UPDATE reveals SET reason = e.said FROM ROWS WHERE reveals.id = e.id";
+    write_rows(conn, sql, columns(&said)).await?;
     Ok(())
+}
+
+fn columns(said: &[Said]) -> Columns {
+    vec![
+        ("id", ints(said.iter().map(|one| one.id))),
+        ("said", texts(said.iter().map(|one| Some(&*one.said)))),
+    ]
 }
 
 /// Shortens a gate's message on why it is closed if the message names the person.
