@@ -12,7 +12,7 @@ use jobs::words::harmless;
 /// Commands of `enqueue alias`.
 #[derive(Debug, Subcommand)]
 pub enum AliasCommand {
-    /// Take an identifier apart from all others that a file joined it with by mistake
+    /// Separate an identifier from all others that a file joined it with by mistake
     Split(SplitArgs),
 }
 
@@ -20,7 +20,7 @@ pub enum AliasCommand {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("whom").required(true).args(["person", "linkedin"]))]
 pub struct SplitArgs {
-    /// Ocean's or Clodura's id of the person; ocean:ID or clodura:ID where it has to be told apart
+    /// Ocean's or Clodura's id of the person (ocean:ID or clodura:ID names the provider)
     #[arg(long, value_name = "ID")]
     pub person: Option<String>,
 

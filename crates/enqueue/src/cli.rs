@@ -15,10 +15,10 @@ use crate::status::StatusArgs;
 use crate::submit::SubmitArgs;
 use crate::suppress::SuppressCommand;
 
-/// Submits batches of people whose phone numbers are to be revealed, and manages them.
+/// Submits batches of people, to reveal their phone numbers, and manages these batches.
 ///
 /// Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed
-/// while running, 2 wrong usage, 3 the input was refused and nothing of it was enqueued.
+/// while running, 2 wrong usage, 3 input refused and nothing of it enqueued.
 #[derive(Debug, Parser)]
 #[command(name = "enqueue", version, after_help = EXAMPLES)]
 pub struct Cli {
@@ -42,47 +42,47 @@ Examples:
 pub enum Command {
     /// Enqueue the people of one or more files as a batch
     Submit(Box<SubmitArgs>),
-    /// Show how batches stand, and what holds them up
+    /// Show the state of batches, and what holds them up
     Status(StatusArgs),
-    /// Write a batch's rows with what was revealed
+    /// Write a batch's rows with their results
     Export(ExportArgs),
-    /// Send nothing further of a batch; what is already sent is still received and kept
+    /// Send no more of a batch. Results of earlier requests are still received and kept
     Cancel(CancelArgs),
-    /// Ask once more for a batch's failed rows, or for expired and cancelled ones
+    /// Ask again for a batch's failed, expired or cancelled rows
     Retry(RetryArgs),
-    /// Set a batch's priority; those of one priority share a provider's rate
+    /// Set a batch's priority. Batches of one priority share a provider's rate
     Priority(PriorityArgs),
-    /// Send no requests to a provider until it is resumed
+    /// Ask a provider for no more people until it is resumed
     Pause(PauseArgs),
-    /// Ask at a provider again, or raise a batch's ceiling
+    /// End a provider's pause, try its closed gate at once, or raise a batch's ceiling
     Resume(ResumeArgs),
-    /// Compare what the ledger booked with what the accounts say, by provider and day
+    /// Compare the ledger's spending with the accounts' balances, by provider and day
     Reconcile(ReconcileArgs),
-    /// Erase a person under every identifier that is known to be theirs, and never ask for them again
+    /// Erase a person under all their known identifiers, and never ask for them again
     Erase(EraseArgs),
-    /// Forget people who were finished long ago; asking for them again pays again
+    /// Delete people who were finished long ago. Asking for them again pays again
     Purge(PurgeArgs),
-    /// Keep the list of people and numbers that are never to be asked for or exported
+    /// Manage the list of people and numbers that are never asked for or exported
     #[command(subcommand)]
     Suppress(SuppressCommand),
-    /// Apply stored webhooks once more, after an upgrade that can read them
+    /// Apply stored webhooks again, after an upgrade that can read them
     Replay(ReplayArgs),
-    /// Take identifiers apart that were joined by mistake
+    /// Separate identifiers that were joined by mistake
     #[command(subcommand)]
     Alias(AliasCommand),
-    /// Replace a secret of the ledger by a new one
+    /// Replace a secret of the ledger with a new one
     #[command(subcommand)]
     Rotate(RotateCommand),
-    /// Bring the database's schema up to date (the other commands do it at start, too)
+    /// Migrate the database's schema, which the other commands also do at start
     Migrate,
-    /// Print the completions for a shell
+    /// Print completions for a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
-    /// Write manual pages, one for each command
+    /// Write a manual page for each command
     Man {
-        /// The folder to write them to; created if missing
+        /// The folder for the pages, created if missing
         folder: PathBuf,
     },
 }

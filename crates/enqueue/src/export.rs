@@ -39,35 +39,35 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ExportArgs {
-    /// The batch's id, the beginning of it, or its name
+    /// The batch's id, the start of its id, or its name
     #[arg(value_name = "BATCH")]
     pub batch: String,
 
-    /// Where to write; the file appears once it is complete, and is readable by its owner only
+    /// The file to write. It appears once it is complete, and only its owner can read it
     /// [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Replace the file if it exists; the database and files that were submitted never are
+    /// Replace the file if it exists. The database and submitted files are never replaced
     #[arg(long, requires = "output")]
     pub force: bool,
 
-    /// csv, jsonl or xlsx [default: by the name of the output, else as it was submitted, with the
+    /// csv, jsonl or xlsx [default: from the name of the output, or else as submitted, with the
     /// separator, byte order mark and line ends of that file]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<FileFormat>,
 
-    /// Add reveal_mobile, the best mobile number, and for each of the first three numbers
-    /// reveal_phone_1, reveal_phone_1_type and reveal_phone_1_country, as CRMs want them
+    /// Add columns for CRMs: reveal_mobile, the best mobile number, and reveal_phone_1,
+    /// reveal_phone_1_type and reveal_phone_1_country for each of the first three numbers
     #[arg(long)]
     pub wide: bool,
 
-    /// Only rows in these states, as in found,not_found [default: all rows]
+    /// Export only rows in these states, as in found,not_found [default: all rows]
     #[arg(long, value_delimiter = ',', value_name = "STATES", value_parser = states::parse)]
     pub states: Vec<String>,
 
-    /// Give the rows back, too, that --skip-invalid left out: in their places, with the state invalid and what is wrong as
-    /// the reason, whatever --states says
+    /// Also export the rows that --skip-invalid left out, in their original places, whatever --states says. Their state is
+    /// invalid, and their reason says what is wrong
     #[arg(long)]
     pub with_rejected: bool,
 }

@@ -13,20 +13,20 @@ use crate::output::{count, number, say};
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("whom").required(true).args(["person", "linkedin", "phone"]))]
 pub struct EraseArgs {
-    /// Ocean's or Clodura's id of the person; ocean:ID or clodura:ID where it has to be told apart.
-    /// For each of the three `-` reads a line from standard input, so that it stands in no shell history
+    /// Ocean's or Clodura's id of the person (ocean:ID or clodura:ID names the provider). `-` reads it from standard
+    /// input, which keeps it out of the shell's history
     #[arg(long, value_name = "ID")]
     pub person: Option<String>,
 
-    /// The person's LinkedIn address
+    /// The person's LinkedIn address. `-` reads it from standard input
     #[arg(long, value_name = "URL")]
     pub linkedin: Option<String>,
 
-    /// A number of the person, with its country code, as in +4512345678
+    /// A number of the person with its country code, as in +4512345678. `-` reads it from standard input
     #[arg(long, value_name = "NUMBER")]
     pub phone: Option<String>,
 
-    /// Erase all people who have the number, if several people have it
+    /// Erase every person who has the number, even if there are several
     #[arg(long, requires = "phone")]
     pub everybody: bool,
 }
@@ -34,7 +34,7 @@ pub struct EraseArgs {
 /// Options of `enqueue purge`.
 #[derive(Debug, Args)]
 pub struct PurgeArgs {
-    /// How long ago people must have been finished, as in 180d
+    /// How long ago a person must have been finished, as in 180d
     #[arg(long, value_parser = duration::parse, value_name = "AGE")]
     pub older_than: Duration,
 }

@@ -13,7 +13,7 @@ const USUAL_DATABASE: &str = "sqlite://reveal.db";
 /// What all commands have in common.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// sqlite://FILE or postgres://USER@HOST/NAME; submit creates a file that is missing
+    /// The database: sqlite://FILE (submit creates a missing file) or postgres://USER@HOST/NAME
     /// [default: sqlite://reveal.db]
     #[arg(
         long,
@@ -25,7 +25,7 @@ pub struct Global {
     )]
     pub database_url: Option<String>,
 
-    /// A file that holds the database's URL, so that no argument or variable holds a password
+    /// A file with the database's URL, which keeps the password out of arguments and variables
     #[arg(
         long,
         global = true,
@@ -36,11 +36,11 @@ pub struct Global {
     )]
     pub database_url_file: Option<SecretFile>,
 
-    /// Don't bring the database's schema up to date at start
+    /// Don't migrate the database's schema at start
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub no_migrate: bool,
 
-    /// How logs are written; RUST_LOG says which (default: warnings)
+    /// The format of the log. RUST_LOG filters it (default: warnings)
     #[arg(
         long,
         global = true,

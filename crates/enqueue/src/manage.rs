@@ -13,7 +13,7 @@ use crate::submit::ceilings::Ceilings;
 /// Options of `enqueue cancel`.
 #[derive(Debug, Args)]
 pub struct CancelArgs {
-    /// The batch's id, the beginning of it, or its name
+    /// The batch's id, the start of its id, or its name
     #[arg(value_name = "BATCH")]
     pub batch: String,
 }
@@ -27,15 +27,15 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = RETRY_EXAMPLES)]
 pub struct RetryArgs {
-    /// The batch's id, the beginning of it, or its name
+    /// The batch's id, the start of its id, or its name
     #[arg(value_name = "BATCH")]
     pub batch: String,
 
-    /// Which rows, as in failed,expired,cancelled
+    /// The states of the rows to retry, as in failed,expired,cancelled
     #[arg(long, value_delimiter = ',', default_value = "failed", value_name = "STATES")]
     pub states: Vec<State>,
 
-    /// Ask again for expired people, too, although they may have been paid for
+    /// Also ask again for expired people, who may already have been paid for
     #[arg(long)]
     pub pay_again: bool,
 
@@ -47,9 +47,9 @@ pub struct RetryArgs {
 /// A state from which rows can be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum State {
-    /// Refused for good; nothing was paid
+    /// Refused for good, so nothing was paid
     Failed,
-    /// Perhaps paid, and no result came (needs --pay-again)
+    /// No result came, and people may have been paid for (needs --pay-again)
     Expired,
     /// Cancelled before they were sent
     Cancelled,
@@ -58,11 +58,11 @@ pub enum State {
 /// Options of `enqueue priority`.
 #[derive(Debug, Args)]
 pub struct PriorityArgs {
-    /// The batch's id, the beginning of it, or its name
+    /// The batch's id, the start of its id, or its name
     #[arg(value_name = "BATCH")]
     pub batch: String,
 
-    /// Its new priority: higher ones go first
+    /// The new priority; batches of a higher one go first
     #[arg(value_name = "N", allow_hyphen_values = true)]
     pub priority: i64,
 }
@@ -79,15 +79,15 @@ pub struct PauseArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["provider", "batch"]))]
 pub struct ResumeArgs {
-    /// ocean or clodura: end a pause, or try a closed gate at once with one request
+    /// ocean or clodura: ends its pause, or tries its closed gate at once with one request
     #[arg(value_name = "PROVIDER")]
     pub provider: Option<Provider>,
 
-    /// A batch whose ceiling is to be raised
+    /// The batch that gets a new ceiling: its id, the start of its id, or its name
     #[arg(long, requires = "max_credits", value_name = "BATCH")]
     pub batch: Option<String>,
 
-    /// Its new ceiling, for one provider or more, as in ocean=500,clodura=unlimited; a bare number where it has one provider
+    /// The new ceiling at one or more providers, as in ocean=500,clodura=unlimited, or 500 if the batch has one provider
     #[arg(long, requires = "batch", value_name = "CREDITS")]
     pub max_credits: Option<Ceilings>,
 }

@@ -9,7 +9,7 @@ use crate::output::{print_line, say};
 /// Options of `enqueue reconcile`.
 #[derive(Debug, Args)]
 pub struct ReconcileArgs {
-    /// Print an array of objects: provider, day, ledger, account, added, unexplained, reserved
+    /// Print a JSON array of objects: provider, day, ledger, account, added, unexplained, reserved
     #[arg(long)]
     pub json: bool,
 }

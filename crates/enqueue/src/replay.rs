@@ -14,15 +14,15 @@ const AT_ONCE: usize = 100;
 /// Options of `enqueue replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// Which stored webhooks, by their outcome in webhook_log
+    /// Apply the stored webhooks with this outcome in webhook_log
     #[arg(long, value_enum, default_value = "malformed", value_name = "OUTCOME")]
     pub outcome: Outcome,
 
-    /// Only those of this request (call_id in call_log)
+    /// Apply only webhooks of this request (its call_id in call_log)
     #[arg(long, value_name = "ID")]
     pub call: Option<String>,
 
-    /// Print what it came to as JSON
+    /// Print the counts by outcome as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -31,7 +31,7 @@ pub struct ReplayArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Nothing, or no number of a person who was found, could be read
+    /// Nothing in it could be read, or no number of a person who was found
     Malformed,
     /// It brought a result
     Applied,

@@ -7,7 +7,7 @@ use crate::output::say;
 /// Commands of `enqueue rotate`.
 #[derive(Debug, Subcommand)]
 pub enum RotateCommand {
-    /// Sign the webhook addresses of new requests with a new secret; those of earlier requests stay valid until these end
+    /// Sign the webhook addresses of new requests with a new secret. Earlier addresses stay valid until their requests end
     WebhookSecret,
 }
 

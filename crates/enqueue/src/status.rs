@@ -20,15 +20,15 @@ const LONGEST_NAME: usize = 40;
 /// Options of `enqueue status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// A batch's id, the beginning of it, or its name [default: all batches]
+    /// A batch's id, the start of its id, or its name [default: all batches]
     #[arg(value_name = "BATCH")]
     pub batch: Option<String>,
 
-    /// Print an array of objects: the columns of the view batch_status, credits by provider, and held_up_by
+    /// Print a JSON array of objects: the columns of the view batch_status, credits by provider, and held_up_by
     #[arg(long)]
     pub json: bool,
 
-    /// Look again every second, until Ctrl-C; on a terminal with bars, speed and the time that is left
+    /// Refresh every second until Ctrl-C. A terminal also shows bars, speed and the remaining time
     #[arg(long)]
     pub watch: bool,
 }

@@ -21,22 +21,22 @@ const MOST_LISTED: usize = 20;
 /// Commands of `enqueue suppress`.
 #[derive(Debug, Subcommand)]
 pub enum SuppressCommand {
-    /// Put the people and numbers of a file on the list; rows that wait for these people end as cancelled, reason suppressed
+    /// Add a file's people and numbers to the list. Rows that wait for these people end as cancelled, reason suppressed
     Import(ImportArgs),
-    /// Show how many people and numbers are on the list, which holds keyed hashes only
+    /// Show how many people and numbers are on the list, which holds only keyed hashes
     List(ListArgs),
-    /// Take people and numbers off the list; rows that ended stay as they are
+    /// Remove people and numbers from the list. Rows that ended stay as they are
     Remove(RemoveArgs),
 }
 
 /// Options of `enqueue suppress import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// CSV, JSON Lines or .xlsx with columns such as ocean_person_id, clodura_person_id, linkedin_url and phone; or no
-    /// header, and in each line a LinkedIn address, a number as +4512345678, ocean:ID or clodura:ID. `-` is standard input
+    /// CSV, JSON Lines or .xlsx with columns such as ocean_person_id, clodura_person_id, linkedin_url and phone; `-` is
+    /// standard input. Without a header, each line is a LinkedIn address, +4512345678, ocean:ID or clodura:ID
     pub file: PathBuf,
 
-    /// Import the rest where lines can't be read, and list these
+    /// List the cells that can't be read, and import the others
     #[arg(long)]
     pub skip_invalid: bool,
 }
@@ -44,7 +44,7 @@ pub struct ImportArgs {
 /// Options of `enqueue suppress list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Print it as JSON
+    /// Print the counts as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -53,10 +53,10 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["file", "person", "linkedin", "phone"]))]
 pub struct RemoveArgs {
-    /// A file as import takes it
+    /// A file, in the form that import accepts
     pub file: Option<PathBuf>,
 
-    /// Ocean's or Clodura's id of a person; ocean:ID or clodura:ID where it has to be told apart
+    /// Ocean's or Clodura's id of a person (ocean:ID or clodura:ID names the provider)
     #[arg(long, value_name = "ID")]
     pub person: Option<String>,
 

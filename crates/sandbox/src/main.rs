@@ -25,23 +25,23 @@ use tracing_subscriber::EnvFilter;
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8790]
+    /// The IP address and port to listen on; port 0 chooses a free one [default: 127.0.0.1:8790]
     #[arg(long, env = "SANDBOX_LISTEN", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 
-    /// A JSON file with any of the knobs, as {"ocean": {"hit_rate": 0.9}}
+    /// A JSON file with any of the knobs, as in {"ocean": {"hit_rate": 0.9}}
     #[arg(long, env = "SANDBOX_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// One knob by its path, as ocean.faults.drop_after_rate=0.1; may be given several times
+    /// One knob by its path, as in ocean.faults.drop_after_rate=0.1; may be given several times
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
 
-    /// Answer at once, without delays and quota, for measurements
+    /// Answer at once, without delays or a quota, for measurements
     #[arg(long, env = "SANDBOX_INSTANT", value_parser = BoolishValueParser::new())]
     instant: bool,
 
-    /// Decides which numbers people have, and what each fault hits [default: 1]
+    /// The seed that decides which numbers people have, and which requests a fault hits [default: 1]
     #[arg(long, env = "SANDBOX_SEED", value_name = "N")]
     seed: Option<u64>,
 

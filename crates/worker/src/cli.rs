@@ -8,14 +8,14 @@ use crate::{doctor, health};
 const EXAMPLES: &str = "\
 Examples:
   worker --sandbox --until-idle     try it; spends nothing
-  worker doctor                     find what is wrong with a set-up
+  worker doctor                     find what is wrong with the set-up
   worker                            work until SIGTERM
   worker --role webhooks            receive webhooks and nothing else";
 
-/// Works the queue off: sends people to the providers, takes their webhooks, polls what is late.
+/// Processes the queue: asks the providers for people, receives their webhooks, polls late results.
 ///
-/// Runs until SIGTERM or SIGINT. Every setting is a flag and an environment variable. Any number of
-/// workers may share one Postgres; the rate limits hold over all of them.
+/// Runs until SIGTERM or SIGINT. Almost every setting is a flag and an environment variable. Any
+/// number of workers may share a Postgres database; the rate limits hold over all of them.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "worker", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct Cli {
@@ -31,12 +31,12 @@ pub struct Cli {
 /// What a worker does besides working.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Finds what is wrong with a set-up before money is spent, and says how to fix it
+    /// Find what is wrong with the set-up before money is spent, and how to fix it
     #[command(mut_args(|arg| { let own = ["json", "help"].contains(&arg.get_id().as_str()); arg.hide(!own) }))]
     #[command(
-        after_help = "Takes every setting of worker, as a flag or from the environment: worker --help."
+        after_help = "Takes every setting of worker, as a flag or a variable. See worker --help."
     )]
     Doctor(Box<doctor::Options>),
-    /// Ends with code 0 if the worker on ADMIN_ADDR answers: the health check of images
+    /// Exit with code 0 if the worker on ADMIN_ADDR answers: the health check of images
     Healthcheck(health::Options),
 }

@@ -20,7 +20,7 @@ const LONGEST_ANSWER: u64 = 4096;
 #[allow(missing_docs, reason = "clap would show it in place of the command's own text")]
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Where the worker has its health
+    /// The IP address and port of the worker's health, metrics and dashboard
     #[arg(long, env = "ADMIN_ADDR", value_parser = socket_address, default_value = "127.0.0.1:8788")]
     pub admin_addr: SocketAddr,
 }

@@ -49,7 +49,7 @@ impl FromStr for Named {
 /// A type of number that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Want {
-    /// A mobile number, or one that may be: American numbers don't tell
+    /// A mobile number, or one that may be mobile, as American numbers may
     Mobile,
 }
 
@@ -57,39 +57,38 @@ enum Want {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct SubmitArgs {
-    /// CSV with a header, JSON Lines, or an Excel workbook (.xlsx); - is standard input. Several
-    /// files make one batch
+    /// CSV with a header, JSON Lines, or an Excel workbook (.xlsx). Several files make one batch;
+    /// - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// csv or jsonl [default: by the file's name, else by its content]
+    /// csv or jsonl [default: from the file's name, or else its content]
     #[arg(help_heading = READING, long, value_name = "FORMAT")]
     pub format: Option<Format>,
 
-    /// The sheet of a workbook [default: the first]
+    /// The workbook's sheet to read [default: the first]
     #[arg(help_heading = READING, long, value_name = "NAME")]
     pub sheet: Option<String>,
 
-    /// Another header of a recognised column (ocean_person_id, clodura_person_id, linkedin_url),
-    /// as in linkedin_url="Profile of the person"; may be given several times [default: the headers
-    /// of the usual exports; what was recognised is printed]
+    /// The header that stands for ocean_person_id, clodura_person_id or linkedin_url, as in
+    /// linkedin_url="Profile of the person". May be given several times [default: headers of the
+    /// usual exports are recognised]
     #[arg(help_heading = READING, long = "column", value_name = "NAME=HEADER")]
     pub columns: Vec<ColumnMapping>,
 
-    /// The providers to ask, in this order, each once; a later one only where the earlier one has no number. `available`
-    /// stands for those that are set up: that a worker of this database could use last, or whose key is in the environment
-    /// [default: every provider for which the row has an identifier, as in ocean,clodura]
+    /// The providers to ask, in this order; a later one is asked only if the earlier ones have no number. `available`
+    /// stands for the providers that a worker of this database last had set up, or that have a key in the environment
+    /// [default: ocean,clodura, each if the row has an identifier for it]
     #[arg(help_heading = ASKING, long = "providers", value_delimiter = ',', value_name = "NAMES")]
     named: Option<Vec<Named>>,
 
-    /// Go on to the next provider where only numbers of another type were found; those stay with the row
+    /// Also ask the next provider if only numbers of another type were found. The row keeps those numbers
     /// [default: a number of any type is enough]
     #[arg(help_heading = ASKING, long, value_enum, value_name = "TYPE")]
     want: Option<Want>,
 
-    /// Ask this provider also for rows that have a LinkedIn address and none of its ids: which id the person has is
-    /// looked up first, for 0.05 credits a match, up to 1,000 people a request. Only ocean does that
-    /// [default: LinkedIn addresses serve Clodura alone]
+    /// Look up this provider's ids by LinkedIn address for rows without one, so that it is asked for them, too. Only
+    /// ocean can: 0.05 credits a match, up to 1,000 people a request [default: LinkedIn addresses serve only Clodura]
     #[arg(help_heading = ASKING, long, value_parser = lookup::parse, value_name = "PROVIDER")]
     lookup: Option<Provider>,
 
@@ -97,43 +96,44 @@ pub struct SubmitArgs {
     #[arg(skip)]
     providers: Option<Vec<Provider>>,
 
-    /// A name by which the batch is found again
+    /// A name for the batch, which commands accept in place of its id
     #[arg(help_heading = BATCH, long, value_name = "TEXT")]
     pub name: Option<String>,
 
-    /// The most credits that the batch may use at each provider, as in ocean=500,clodura=2000; a
-    /// bare number where the batch has one provider; the input's first people are asked first then
+    /// The most credits that the batch may use at each provider, as in ocean=500,clodura=unlimited,
+    /// or 500 if it has one provider. People are then asked in the order of the input
     /// [default: no ceiling]
     #[arg(help_heading = COST, long, value_name = "CREDITS")]
     pub max_credits: Option<Ceilings>,
 
-    /// Batches of a higher priority go first; those of one priority share a provider's rate
+    /// Batches of a higher priority go first. Batches of one priority share a provider's rate
     #[arg(help_heading = BATCH, long, default_value_t = 0, allow_hyphen_values = true, value_name = "N")]
     pub priority: i64,
 
-    /// The same key with the same content again enqueues nothing and prints the first batch
+    /// A key that makes repeating a submit safe: the same key and content enqueue nothing, and the
+    /// first batch is printed
     #[arg(help_heading = BATCH, long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
 
-    /// Enqueue the good rows, and write the bad ones with their reasons to people.rejected.csv
-    /// beside people.csv [default: a bad row refuses the whole input]
+    /// Enqueue the good rows of people.csv, and write the bad ones with their reasons to
+    /// people.rejected.csv next to it [default: a bad row refuses the whole input]
     #[arg(help_heading = READING, long)]
     pub skip_invalid: bool,
 
-    /// Ask again for people whose known result is older than this, as in 90d [default: never]
+    /// Ask again for people with a known result older than this, as in 90d [default: never]
     #[arg(help_heading = ASKING, long, value_parser = duration::parse, value_name = "AGE")]
     pub refresh_after: Option<Duration>,
 
-    /// Print an object with batch_id, rows, queued, shared, suppressed, rejected, max_credits_needed and, for each
-    /// of the providers, people, lookup, worst_case, expected, ceiling, balance, seconds and ready
+    /// Print a JSON object with batch_id, rows, queued, shared, suppressed, rejected, max_credits_needed and providers:
+    /// for each people, lookup, worst_case, expected, ceiling, balance, seconds and ready
     #[arg(help_heading = OUTCOME, long)]
     pub json: bool,
 
-    /// Say what would come of it and what it would cost, and write nothing
+    /// Print what the submit would do and cost, and write nothing
     #[arg(help_heading = OUTCOME, long, conflicts_with = "wait")]
     pub dry_run: bool,
 
-    /// Stay until the batch is finished
+    /// Wait until the batch is finished, and show its progress
     #[arg(help_heading = OUTCOME, long)]
     pub wait: bool,
 

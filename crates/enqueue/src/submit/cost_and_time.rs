@@ -11,15 +11,15 @@ pub const COST: &str = "Cost and time";
 /// How fast people are asked, for the time that a submit names.
 #[derive(Debug, Clone, Args)]
 pub struct Pace {
-    /// Most requests to Ocean, as the worker has it; what a worker said counts for more
+    /// The worker's highest rate of requests to Ocean. A rate that a worker reported counts instead
     #[arg(help_heading = COST, long, env = "OCEAN_RATE", default_value = "60/m", value_name = "RATE")]
     ocean_rate: Rate,
 
-    /// Most requests to Clodura, as the worker has it; what a worker said counts for more
+    /// The worker's highest rate of requests to Clodura. A rate that a worker reported counts instead
     #[arg(help_heading = COST, long, env = "CLODURA_RATE", default_value = "5/s", value_name = "RATE")]
     clodura_rate: Rate,
 
-    /// Most people in one Ocean request, as the worker has it
+    /// The worker's limit of people in one request to Ocean
     #[arg(help_heading = COST, long, env = "OCEAN_BATCH_SIZE", default_value = "500", value_name = "N")]
     ocean_batch_size: NonZero<u16>,
 }
@@ -45,17 +45,18 @@ impl Pace {
 /// What people may cost, as the worker reserves it.
 #[derive(Debug, Clone, Args)]
 pub struct Prices {
-    /// Ocean's plan, as the worker has it: auto (by the last balance), legacy or unified
+    /// The worker's setting of Ocean's plan: auto (the last balance shows it), legacy or unified
     #[arg(help_heading = COST, long, env = "OCEAN_PLAN", default_value = "auto", value_name = "PLAN")]
     ocean_plan: OceanPlan,
 
-    /// What a person may cost at Ocean; auto: the plan's price for the most numbers that one person
-    /// had so far, at least 3
+    /// Credits that a person may cost at Ocean. auto: the plan's price of a number, times the most
+    /// numbers that one person had so far, but at least 3
     #[arg(long, env = "OCEAN_CREDITS_PER_PERSON", default_value = "auto")]
     #[arg(help_heading = COST, value_name = "CREDITS")]
     ocean_credits_per_person: PerPerson,
 
-    /// What a person may cost at Clodura; auto: 1 where the balance shows direct dials, else 20
+    /// Credits that a person may cost at Clodura. auto: 1 if the balance shows direct dials,
+    /// otherwise 20
     #[arg(long, env = "CLODURA_CREDITS_PER_PERSON", default_value = "auto")]
     #[arg(help_heading = COST, value_name = "CREDITS")]
     clodura_credits_per_person: PerPerson,

@@ -5,11 +5,11 @@ use clap::ValueEnum;
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
-    /// Both.
+    /// Do everything.
     All,
-    /// Receives webhooks and stores them.
+    /// Receive webhooks and store them.
     Webhooks,
-    /// Everything else.
+    /// Do everything but receive webhooks.
     Jobs,
 }
 

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[allow(missing_docs, reason = "clap would show it in place of the command's own text")]
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Print one JSON object instead of a line a check
+    /// Print one JSON object instead of one line per check
     #[arg(long)]
     pub json: bool,
 
