@@ -1,4 +1,4 @@
-# The daily commands. Each is a script or a cargo command that works without just, too.
+# The daily commands. Each is a script or a cargo command that also works without just.
 
 # Lists the recipes.
 default:
@@ -20,7 +20,7 @@ random-operations seconds *database:
 fuzz seconds *targets:
     scripts/fuzz {{ seconds }} {{ targets }}
 
-# A command beside a throw-away Postgres: `just postgres cargo test --package store`.
+# A command with a throw-away Postgres: `just postgres cargo test --package store`.
 postgres +command:
     scripts/postgres -- {{ command }}
 
@@ -28,7 +28,7 @@ postgres +command:
 fmt:
     cargo fmt --all
 
-# What a reviewer need not look for.
+# Formatting and lints, so that reviewers don't have to check them.
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Draws the table of `bench --only growth` as an SVG: what each person costs, from few people to many.
+"""Draws the table of `bench --only growth` as an SVG: the cost of each person, from few people to many.
 
     bench/plot.py target/growth.csv > docs/performance.svg
 
-Three panels: microseconds and bytes of the database a person, and megabytes of memory. The scale across is logarithmic. Each run
-adds to the table; what was measured again counts as it was measured last.
+Three panels: microseconds and bytes of the database per person, and megabytes of memory. The horizontal scale is logarithmic. Each run
+adds to the table; the last measurement of a point counts.
 """
 
 import csv

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes the example files of this folder, the same ones every time.
+"""Creates the example files of this folder, the same ones every time.
 
     python3 examples/generate.py
 
 Every person, company and id is made up. LinkedIn slugs end in eight random hexadecimal digits, so
-that they are nobody's; e-mail addresses are under the domains that are reserved for examples.
+that they belong to no real person. E-mail addresses use domains that are reserved for examples.
 """
 
 import csv
@@ -120,7 +120,7 @@ def hexadecimal(rng, digits):
 
 
 class Person:
-    """Somebody who doesn't exist."""
+    """A person who doesn't exist."""
 
     def __init__(self, rng):
         self.country = rng.choice(list(PLACES))
@@ -180,7 +180,7 @@ def crm_row(rng, record, person, has_linkedin, has_ocean):
 
 
 def crm_rows(rng, people=960, listed_twice=40):
-    """Most with both identifiers, some with one; some people twice, spelled otherwise."""
+    """Most have both identifiers, some have one; some people are listed twice, spelled differently."""
     rows, both = [], []
     record = 70_100_000_001
     for _ in range(people):
@@ -258,15 +258,15 @@ Takumi Katō;linkedin.com/in/takumi-kato-0f1e2d3c;6f4922f45568161a8cdf4ad2;last 
 
 
 def write_messy():
-    """What Excel and people make of a table: BOM, CRLF, semicolons, and most kinds of bad rows."""
+    """A table as Excel and people save it: BOM, CRLF, semicolons, and most kinds of bad rows."""
     text = MESSY.replace("\n", "\r\n").encode("utf-8")
-    # One name in Latin-1, as if pasted by a program from another age.
+    # One name in Latin-1, as if pasted by an old program.
     text = text.replace(b"@latin1@", "íñigo".encode("latin-1"))
     (FOLDER / "messy.csv").write_bytes(b"\xef\xbb\xbf" + text)
 
 
 def main():
-    # A generator of its own for each file: changing one leaves the others as they are.
+    # Each file has its own generator, so that changing one doesn't change the others.
     write_people(random.Random(SEED))
     write_people_small(random.Random(SEED + 1))
     write_people_jsonl(random.Random(SEED + 2))

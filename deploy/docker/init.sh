@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the workers' role and database. The role owns its database and may do nothing else.
+# Creates the workers' role and database. The role owns its database and may do nothing else.
 set -eu
 
 psql --no-psqlrc --set=ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres \

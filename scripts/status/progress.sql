@@ -1,4 +1,4 @@
--- How far is each batch? The newest first; `pending` rows wait for their turn, an answer or a fix (stuck.sql says which).
+-- How far is each batch? The newest first; `pending` rows wait to be asked, for an answer or for a fix (stuck.sql says which).
 SELECT batch_id,
        name,
        total,
