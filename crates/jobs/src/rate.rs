@@ -1,5 +1,5 @@
 //! The generic cell rate algorithm (GCRA, ITU-T I.371): one number, the theoretical arrival time of
-//! the next request, says how many may go now, at which moment each, and when to ask again.
+//! the next request, says how many may be sent now, when each of them, and when to ask again.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ const AHEAD: Duration = Duration::from_millis(20);
 /// When granted requests leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leaving {
-    /// Each at its send slot, which may be a little ahead, so that the time to write the request down doesn't cost it
-    /// its slot.
+    /// Each at its send slot. It may be claimed shortly before the slot, so that the commit of the claim doesn't make it
+    /// miss the slot.
     AtItsSlot,
-    /// As soon as they are claimed: ahead of their send slots only where these are close to each other.
+    /// As soon as they are claimed: before their send slots only if these are close to each other.
     AtOnce,
 }
 
@@ -37,8 +37,8 @@ impl Grant {
     }
 }
 
-/// Asks a cell for up to `wanted` requests at `now_us` (microseconds since 1970), at `per_second`; grants those whose
-/// send slots are hardly ahead.
+/// Asks a cell for up to `wanted` requests at `now_us` (microseconds since 1970), at `per_second`. It grants requests with
+/// send slots at most `AHEAD` in the future.
 #[must_use]
 pub fn take(tat_us: i64, now_us: i64, per_second: f64, wanted: usize, leaving: Leaving) -> Grant {
     let interval_us = interval_us(per_second);
@@ -46,8 +46,8 @@ pub fn take(tat_us: i64, now_us: i64, per_second: f64, wanted: usize, leaving: L
         Leaving::AtOnce if interval_us >= us(AHEAD) => 0,
         _ => us(AHEAD),
     };
-    // A cell far in the future was written under a slower rate or another clock: never wait longer
-    // than one interval for it.
+    // A cell far in the future was written under a slower rate or another clock. So its slot is
+    // brought forward: the next claim waits for one interval at most.
     let first_us = tat_us.clamp(now_us, now_us + interval_us + ahead_us);
     let mut tat = first_us;
     let mut requests = 0;

@@ -6,7 +6,7 @@ use end_to_end::{Kind, Scene};
 
 use crate::plan::Plan;
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 13] = [
     "batches",
     "batch_totals",
     "batch_rows",
@@ -17,13 +17,12 @@ const TABLES: [&str; 14] = [
     "batch_merges",
     "calls",
     "call_reveals",
-    "lookups",
     "webhook_inbox",
     "provider_gates",
     "workers",
 ];
 
-/// Writes everything that helps to find the mistake into a folder, and returns its path.
+/// Writes everything that helps to find the fault into a folder, and returns its path.
 pub async fn keep(scene: &Scene, plan: &Plan, faults: &[String]) -> PathBuf {
     let name = format!("random-{:?}-{}", scene.db.kind, plan.seed).to_lowercase();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -50,7 +49,7 @@ pub async fn keep(scene: &Scene, plan: &Plan, faults: &[String]) -> PathBuf {
     folder
 }
 
-/// The operations of a story, a line each.
+/// The operations of a story, one per line.
 pub fn story(plan: &Plan) -> String {
     let mut text = format!("{:?}\n{:?}\n", plan.features, plan.settings);
     for (n, operation) in plan.operations.iter().enumerate() {

@@ -1,9 +1,9 @@
-//! A Bloom filter of the whole suppression list. It tells without a look-up that a hash is not on the list. A submit looks
+//! A Bloom filter of the whole suppression list. It shows without a look-up that a hash is not on the list. A submit looks
 //! up only hashes that pass the filter, so that a long list costs next to nothing.
 //!
-//! The filter is kept in segments of 1 KiB, 2,048 at most. With a million entries, about one in 400 of the hashes that are
-//! not on the list pass. With ten million entries three in four pass, so a list of that length costs about as much as
-//! without a filter.
+//! The filter is kept in segments of 1 KiB, 2,048 at most. With a million entries, about one in 490 of the hashes that are
+//! not on the list pass. With ten million entries 68 % pass, so a list of that length costs nearly as much as without a
+//! filter.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,7 +89,7 @@ pub(crate) async fn add(conn: &mut Conn, hashes: &BTreeSet<i64>) -> Result<bool>
     Ok(written > 0)
 }
 
-/// Empties the filter once the list is empty. Until then, an entry that was taken off the list costs a look-up.
+/// Empties the filter once the list is empty. Until then, an entry that was removed from the list costs a look-up.
 pub(crate) async fn discard_if_unused(conn: &mut Conn) -> Result<()> {
     conn.execute(
         "DELETE FROM suppression_filter WHERE NOT EXISTS (SELECT 1 FROM suppressions)",

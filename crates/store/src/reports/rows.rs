@@ -203,7 +203,7 @@ impl ViewRow {
     }
 }
 
-/// All digits but the last two, and whatever else a provider wrote, become dots.
+/// Replaces all digits but the last two by dots, and all digits if there are four or fewer. Drops other characters.
 fn mask(number: &str) -> String {
     let digits: Vec<char> = number.chars().filter(char::is_ascii_digit).collect();
     let shown = if digits.len() > 4 { digits.len() - 2 } else { digits.len() };

@@ -95,7 +95,8 @@ pub(super) async fn spare_the_day(
     Ok((waiting < ask.people as i64).then_some(Timestamp(next)))
 }
 
-/// A day's requests where the provider doesn't say (Ocean's standard plans).
+/// The requests per day on Ocean's standard plans. Shares of the day are taken of this number, whatever the account's own
+/// quota is.
 pub(super) const DAILY_REQUESTS: i64 = 1_000;
 
 /// The day's requests run short once less than one in this many is left.
