@@ -17,7 +17,7 @@ where
         if let Some(found) = look().await {
             return found;
         }
-        assert!(started.elapsed() < LONG, "in {LONG:?} it did not come to this: {what}");
+        assert!(started.elapsed() < LONG, "in {LONG:?} this did not happen: {what}");
         tokio::time::sleep(Duration::from_millis(15)).await;
     }
 }

@@ -51,14 +51,14 @@ pub(crate) fn sqlite(file: &Path, error: DbError) -> DbError {
         (
             format!("this user can't write to the directory {shown}"),
             format!(
-                "let the user of this program own {shown}: SQLite keeps files beside the database, so a writable file is not enough"
+                "let the user of this program own {shown}: SQLite keeps files next to the database, so a writable file is not enough"
             ),
         )
     } else if file.exists() && !whole(file) {
         (
             format!("this user can't read and write {file_shown}"),
             format!(
-                "let the user of this program own {file_shown}, and {file_shown}-wal and -shm beside it"
+                "let the user of this program own {file_shown}, and {file_shown}-wal and -shm next to it"
             ),
         )
     } else if error.is_locked() {

@@ -40,7 +40,7 @@ pub async fn split(store: &Store, args: &SplitArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Says what is separate now, and which rows are affected.
+/// Says what is now separate, and which rows are affected.
 fn said(identifiers: &BTreeSet<String>, split: &Split) -> Vec<String> {
     if split.taken_apart.is_empty() {
         let own = list(identifiers, " or ");
@@ -49,10 +49,11 @@ fn said(identifiers: &BTreeSet<String>, split: &Split) -> Vec<String> {
     let apart = split.taken_apart.iter();
     let mut lines: Vec<String> = apart
         .map(|(one, others)| {
-            format!("{} is separate now from {}.", harmless(one), list(others, ", "))
+            format!("{} is now separate from {}.", harmless(one), list(others, ", "))
         })
         .collect();
-    lines.push("Later submits, retries and erasures keep them apart, whatever files say.".into());
+    lines
+        .push("Later submits, retries and erasures keep them separate, whatever files say.".into());
     if split.rows_in_all == 0 {
         lines.push("No row is affected.".into());
         return lines;
@@ -108,7 +109,7 @@ mod tests {
             rows_in_all: 1_030,
         };
         let lines = said(&own, &split);
-        assert_eq!(lines[0], "clodura:c1 is separate now from linkedin.com/in/ann.");
+        assert_eq!(lines[0], "clodura:c1 is now separate from linkedin.com/in/ann.");
         assert!(
             lines[2].starts_with("1,030 rows may show the other person's result."),
             "{}",

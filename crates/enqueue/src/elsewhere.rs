@@ -35,7 +35,7 @@ fn sentence(global: &Global) -> Option<String> {
     let (other, batches) = beside(&used)?;
     let url = format!("sqlite://{}", other.display());
     Some(format!(
-        "{} beside it has {}: enqueue --database-url {url} status",
+        "{} next to it has {}: enqueue --database-url {url} status",
         other.display(),
         count(batches, "batch")
     ))

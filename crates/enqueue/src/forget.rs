@@ -45,14 +45,14 @@ pub async fn erase(store: &Store, args: &EraseArgs) -> Result<(), Failure> {
     let people = store.privacy().identify(&whom).await?;
     if people.is_empty() {
         return Err(Failure::Failed(
-            "nobody is known to have this number; nothing was erased (by --person or --linkedin \
-             somebody is remembered even before they are asked for)"
+            "no known person has this number; nothing was erased (--person and --linkedin also \
+             accept people who were never asked for)"
                 .into(),
         ));
     }
     if args.phone.is_some() && people.len() > 1 && !args.everybody {
         return Err(Failure::Usage(format!(
-            "{} people have this number; say which by --person or --linkedin, or erase all of them by \
+            "{} people have this number; say which with --person or --linkedin, or erase all of them with \
              --everybody; nothing was erased",
             number(people.len() as i64)
         )));
@@ -65,7 +65,7 @@ pub async fn erase(store: &Store, args: &EraseArgs) -> Result<(), Failure> {
     }
     let Erasure { erased, traces } = all;
     say(&format!(
-        "Erased: {} at providers, {}, {}, {}; remembered by {} not to be asked for again",
+        "Erased: {} at providers, {}, {}, {}; {} kept, so that the person is not asked for again",
         count(erased.reveals, "reveal"),
         count(erased.rows, "row"),
         count(erased.phones, "number"),
@@ -74,7 +74,7 @@ pub async fn erase(store: &Store, args: &EraseArgs) -> Result<(), Failure> {
     ));
     scrub(store, traces).await?;
     say(
-        "Exports, files of rejected rows and backups that were written before are yours to delete.",
+        "Earlier exports, files of rejected rows and backups are not changed; delete them yourself.",
     );
     Ok(())
 }
@@ -84,16 +84,16 @@ async fn scrub(store: &Store, traces: Traces) -> Result<(), Failure> {
     let left = match store.privacy().scrub(traces).await? {
         Scrubbed::Clean => return Ok(()),
         Scrubbed::Packed => {
-            say("The database file held copies in its unused parts; it was written anew.");
+            say("The database file held copies in its unused parts; it was rewritten.");
             return Ok(());
         }
         Scrubbed::InUse => {
-            "another program uses the database file, so its log or its unused parts may still hold copies of what is \
-             gone from the tables; stop the workers, then run this command again"
+            "another program uses the database file, so its log or its unused parts may still hold copies of the \
+             deleted data; stop the workers, then run this command again"
         }
         Scrubbed::InStatistics => {
-            "the server's statistics still hold what is gone from the tables, and this user may not renew them; have \
-             the owner of the tables run: ANALYZE reveals, identity_links, identity_splits"
+            "the server's statistics still hold deleted data, and this user may not renew them; have the owner of \
+             the tables run: ANALYZE reveals, identity_links, identity_splits"
         }
     };
     Err(Failure::Failed(left.into()))

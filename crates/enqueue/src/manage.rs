@@ -183,7 +183,7 @@ pub async fn pause(store: &Store, args: &PauseArgs) -> Result<(), Failure> {
     let provider = args.provider;
     let news =
         if store.gates().pause(provider).await? { "is paused" } else { "was paused already" };
-    say(&format!("{provider} {news}: nobody is asked there until: enqueue resume {provider}"));
+    say(&format!("{provider} {news}: no person is asked for until: enqueue resume {provider}"));
     Ok(())
 }
 
@@ -216,7 +216,7 @@ async fn resume_provider(store: &Store, provider: Provider) -> Result<(), Failur
             format!("is paused no longer; it stays closed{until} ({reason})")
         }
         (Resume::TryNow, reason) => format!(
-            "was closed ({}); one request is tried now, and it opens when that is taken",
+            "was closed ({}); one request is tried now, and it opens when that is accepted",
             reason.unwrap_or_default(),
         ),
     };

@@ -18,7 +18,7 @@ pub async fn webhook_secret(store: &Store) -> Result<(), Failure> {
         "In a minute, new requests get webhook addresses that a new secret signs; no worker has to be restarted.",
     );
     say(
-        "Earlier requests keep their addresses until their results are in. The old secret is good for no others.",
+        "Earlier requests keep their addresses until their results are in. The old secret is valid for no others.",
     );
     Ok(())
 }

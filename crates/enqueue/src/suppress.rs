@@ -86,7 +86,7 @@ async fn import(store: &Store, args: &ImportArgs) -> Result<(), Failure> {
     }
     if !bad.is_empty() && !args.skip_invalid {
         return Err(Failure::Refused(format!(
-            "{}: nothing was suppressed; correct the file, or leave bad cells out by --skip-invalid",
+            "{}: nothing was suppressed; correct the file, or leave bad cells out with --skip-invalid",
             count(bad.len() as i64, "bad cell"),
         )));
     }
@@ -98,7 +98,7 @@ async fn import(store: &Store, args: &ImportArgs) -> Result<(), Failure> {
     let named = entries.len() as i64;
     let done = store.privacy().suppress(&entries).await?;
     say(&format!(
-        "Suppressed: {} ({} on the list before); {} ended that waited",
+        "Suppressed: {} ({} on the list before); {} ended while waiting",
         count(done.added, "new entry"),
         number(named - done.added),
         count(done.rows, "row"),
@@ -109,7 +109,7 @@ async fn import(store: &Store, args: &ImportArgs) -> Result<(), Failure> {
 async fn remove(store: &Store, args: &RemoveArgs) -> Result<(), Failure> {
     let entries = args.entries()?;
     let done = store.privacy().unsuppress(&entries).await?;
-    say(&format!("Taken off the list: {}", count(done.removed, "entry")));
+    say(&format!("Removed from the list: {}", count(done.removed, "entry")));
     if done.still_suppressed > 0 {
         say(&format!(
             "{} still suppressed, since another entry names the same person",

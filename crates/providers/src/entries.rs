@@ -83,12 +83,12 @@ pub(crate) fn entries<'b>(shape: &Shape, json: &'b Value) -> Result<Entries<'b>,
     let nameless =
         entries.found.len() > 1 && entries.found.iter().all(|e| person_id(e.fields).is_none());
     match () {
-        () if nameless => Err(Malformed::new("no entry says whom it is about")),
+        () if nameless => Err(Malformed::new("no entry names a person")),
         () if entries.found.is_empty() && entries.passed_over > 0 => {
             Err(Malformed::new("none of the entries can be read"))
         }
         () if entries.found.is_empty() && !lists_nobody => {
-            Err(Malformed::new(&format!("nobody is listed in {}", shape.lists.join(" or "))))
+            Err(Malformed::new(&format!("no person is listed in {}", shape.lists.join(" or "))))
         }
         () => Ok(entries),
     }

@@ -68,6 +68,6 @@ pub fn say_stopping() {
 
 fn say(state: sd_notify::NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "the service manager can't be told how this worker stands");
+        tracing::warn!(%error, "the service manager can't be notified of this worker's state");
     }
 }

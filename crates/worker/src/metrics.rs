@@ -216,7 +216,7 @@ impl Counters {
         );
         ours.register(
             "webhooks_applied",
-            "Webhooks by what applying them came to",
+            "Applied webhooks by their outcome",
             self.applied.clone(),
         );
         ours.register_with_unit(
@@ -233,7 +233,7 @@ impl Counters {
         );
         ours.register(
             "admin_tokens_tried",
-            "Tokens that were tried at the dashboard and at /metrics, by what came of it",
+            "Tokens that were tried at the dashboard and at /metrics, by their outcome",
             self.tokens_tried.clone(),
         );
     }

@@ -55,7 +55,7 @@ where
         if alone_since.is_some_and(|since| since.elapsed() >= patience.hopeless) {
             return Err(error);
         }
-        tracing::warn!(what, %error, "the database can't take this down; trying again");
+        tracing::warn!(what, %error, "the database can't store this; trying again");
         tokio::time::sleep(exponential(patience.first, patience.longest, step)).await;
         step += 1;
     }

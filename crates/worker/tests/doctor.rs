@@ -157,7 +157,7 @@ async fn a_key_that_no_request_can_carry_and_no_key_at_all() {
     let setup = Setup::good().await.set("OCEAN_API_TOKEN", "two\nlines");
     setup.is_wrong("characters that can't be sent").await;
     let setup = Setup::good().await.without("OCEAN_API_TOKEN").set("CLODURA_API_KEY", " ");
-    setup.is_wrong("nobody can be asked").await;
+    setup.is_wrong("no provider can be asked").await;
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_webhook_address_that_leads_nowhere_or_elsewhere() {
     for (status, words) in [
         ("200 OK", "even to a forged request"),
         ("302 Found", "a redirect"),
-        ("403 Forbidden", "turns requests away"),
+        ("403 Forbidden", "rejects requests"),
         ("404 Not Found", "404: what answers there is not"),
         ("502 Bad Gateway", "the proxy answers"),
     ] {

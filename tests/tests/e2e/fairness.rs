@@ -27,7 +27,8 @@ async fn a_small_batch_behind_a_large_one_is_asked_within_seconds(kind: Kind) {
     scene.until(&asked(&small.id), "1").await;
     assert!(published.elapsed() < Duration::from_secs(10), "{:?}", published.elapsed());
     // At first both batches may wait for the canary.
-    until_status_says(&scene, &small.id, "waiting beside another batch of the same priority").await;
+    until_status_says(&scene, &small.id, "waiting alongside another batch of the same priority")
+        .await;
     scene.enqueue(&["priority", &small.id, "3"]).await.with_code(0);
     until_status_says(&scene, &large.id, "of a higher priority").await;
     worker.stop().await.with_code(0);

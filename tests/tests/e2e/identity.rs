@@ -53,7 +53,7 @@ async fn what_a_file_joined_by_mistake_is_taken_apart(kind: Kind) {
     let split = scene.enqueue(&["alias", "split", "--person", "clodura:found-joe"]).await;
     let said = split.with_code(0).stderr;
     assert!(
-        said.contains("clodura:found-joe is separate now from linkedin.com/in/found-jane."),
+        said.contains("clodura:found-joe is now separate from linkedin.com/in/found-jane."),
         "{said}"
     );
     for batch in [&first.id, &shared.id] {

@@ -83,5 +83,5 @@ async fn a_killed_submit_leaves_nothing(kind: Kind) {
     assert_eq!((ocean.people, ocean.people_asked_again), (20_000, 0));
     let unlike = "SELECT COUNT(*) FROM batch_status b WHERE b.credits_spent <>
         (SELECT SUM(r.credits) FROM row_status r WHERE r.batch_id = b.batch_id)";
-    assert_eq!(scene.db.int(unlike).await, 0, "what a batch spent stands on its rows");
+    assert_eq!(scene.db.int(unlike).await, 0, "the rows show what a batch spent");
 }

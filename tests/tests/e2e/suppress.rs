@@ -21,7 +21,7 @@ async fn suppressed_people_are_neither_asked_for_nor_exported(kind: Kind) {
     let batch = scene.submit(&rows, &[]).await;
     assert_eq!((batch.number("queued"), batch.number("suppressed")), (2, 1), "{}", batch.report);
     let said = import(&scene, "ocean:found-1\n").await;
-    assert!(said.contains("1 row ended that waited"), "{said}");
+    assert!(said.contains("1 row ended while waiting"), "{said}");
     scene.worker().until_idle().await.with_code(0);
     let shown = exported(&scene, &batch.id).await;
     let ends: Vec<(&str, &str)> =

@@ -231,7 +231,7 @@ async fn strangers_and_replays_change_nothing(kind: Kind) {
     // A status without a result is no result.
     let progress = json!({"phones": [{"personId": "found-0", "status": "inProgress"}]}).to_string();
     assert_eq!(post(first, progress.as_bytes()).await.status, 200);
-    eventually("it is taken note of", || async {
+    eventually("it is recorded", || async {
         (out.logged("outcome IS NULL").await == 0).then_some(())
     })
     .await;

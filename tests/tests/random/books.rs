@@ -177,21 +177,21 @@ fn wrong(model: &Model, features: Features, batch: usize, row: &Shown) -> Option
             "erased" => features.erasures,
             _ => model.cancelled.contains(&batch),
         };
-        return (!asked_for).then_some("nobody cancelled it");
+        return (!asked_for).then_some("it was not cancelled by a user");
     }
     let shown = shown(&row["provider"], &row["person"]);
     if keys(own).any(|(kind, id)| kind == shown.0 && kind != Kind::Address && id != shown.1) {
-        return Some("it shows somebody with another id of the same kind");
+        return Some("it shows a person with another id of the same kind");
     }
     let group = model.group_of(own);
     if !group.contains(&shown) {
-        return Some("it shows somebody whom neither rows nor answers connect with it");
+        return Some("it shows a person whom neither rows nor answers connect with it");
     }
     if is_one_person(&group)
         && !keys(own).any(|key| key.0.provider() == shown.0.provider())
         && group.len() == 1
     {
-        return Some("it shows somebody at a provider that it has no identifier for");
+        return Some("it shows a person at a provider that it has no identifier for");
     }
     let truth = Truth::of(&model.config, shown.0.provider(), &shown.1);
     match row["state"].as_str() {
@@ -201,7 +201,7 @@ fn wrong(model: &Model, features: Features, batch: usize, row: &Shown) -> Option
             (said != told).then_some("it shows numbers that aren't theirs")
         }
         "not_found" => {
-            truth.is_found(true).then_some("it says 'not found' of somebody who has a number")
+            truth.is_found(true).then_some("it says 'not found' of a person who has a number")
         }
         "failed" if !features.faults => {
             truth.marker.is_none().then_some("it failed, and nothing went wrong")

@@ -119,6 +119,6 @@ async fn notify(pool: &PgPool, channel: &str, topics: Topics) {
         .execute(pool)
         .await;
     if let Err(error) = told {
-        tracing::debug!(%error, "other processes could not be told of a change");
+        tracing::debug!(%error, "other processes could not be notified of a change");
     }
 }

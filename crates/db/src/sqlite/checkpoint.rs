@@ -133,7 +133,7 @@ fn checkpoint(conn: &Connection, database: Option<&File>) {
         }
         wait_a_moment(500..1500);
     }
-    tracing::debug!("the log could not start anew; the next commit tries again");
+    tracing::debug!("the log could not restart; the next commit tries again");
 }
 
 /// Whether all of the log was moved.

@@ -120,7 +120,7 @@ pub enum Refusal {
     NoWorkbook,
     /// A workbook that can't be read.
     #[error(
-        "the workbook can't be read ({0}); open it in Excel and save it anew, or save the table as CSV"
+        "the workbook can't be read ({0}); open it in Excel and save it again, or save the table as CSV"
     )]
     Workbook(String),
     /// `--column` names a header that is not there.

@@ -133,7 +133,7 @@ impl<W: Write> Grid<W> {
         }
         let (row, column) = cell.get_position();
         if row >= ROWS || column >= COLUMNS {
-            return Err(Problem::unreadable("a cell stands outside of the sheet"));
+            return Err(Problem::unreadable("a cell is outside of the sheet"));
         }
         let is_behind = (row, column) > (self.row, self.column);
         if !is_behind && (self.taken || (row, column) != (self.row, self.column)) {

@@ -54,6 +54,6 @@ pub fn keep_rejected(input: Input) -> Result<(), Failure> {
 
 fn not_kept(error: &std::io::Error) -> Failure {
     Failure::Failed(format!(
-        "the bad rows can't be written out beside the input ({error}); nothing was enqueued"
+        "the bad rows can't be written next to the input ({error}); nothing was enqueued"
     ))
 }

@@ -79,7 +79,7 @@ impl Column {
             format!("at least {}", number(most.count as i64))
         };
         Some(format!(
-            "{kind}: the same {what} stands in {rows} of {} rows, first at line {}; \
+            "{kind}: the same {what} occurs in {rows} of {} rows, first at line {}; \
              if they are different people, the column was filled by mistake",
             number(self.rows as i64),
             most.first_line,
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn one_address_in_every_row_is_said() {
-        let all = "linkedin_url: the same address stands in all of 50 rows, first at line 2; \
+        let all = "linkedin_url: the same address occurs in all of 50 rows, first at line 2; \
                    if they are different people, the column was filled by mistake";
         assert_eq!(warning([7; 50].into_iter()).as_deref(), Some(all));
         assert!(warning([7; 3].into_iter()).is_some());

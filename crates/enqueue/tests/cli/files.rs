@@ -134,7 +134,7 @@ fn the_sandboxs_database_is_pointed_out() {
     let sandbox = desk.path("sandbox.db").display().to_string();
     for missing in [true, false] {
         assert_eq!(desk.path("reveal.db").exists(), !missing);
-        assert!(desk.ok(&["status"]).err.contains(&format!("{sandbox} beside it has 1 batch")));
+        assert!(desk.ok(&["status"]).err.contains(&format!("{sandbox} next to it has 1 batch")));
         assert!(desk.run(&["export", "x"]).err.contains(&sandbox));
         assert_eq!(desk.companions(), Vec::<String>::new());
         desk.ok(&["migrate"]);

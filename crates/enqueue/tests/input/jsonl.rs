@@ -45,8 +45,8 @@ fn bad_rows_say_where_and_why() {
         [
             "p.ndjson:2: a JSON object is expected on each line".to_owned(),
             "p.ndjson:3: not valid JSON: EOF while parsing a value (column 19)".to_owned(),
-            "p.ndjson:4: the key \"a\" stands in the object twice".to_owned(),
-            "p.ndjson:5: the key \"ocean_person_id\" stands in the object twice".to_owned(),
+            "p.ndjson:4: the key \"a\" occurs twice in the object".to_owned(),
+            "p.ndjson:5: the key \"ocean_person_id\" occurs twice in the object".to_owned(),
             format!("p.ndjson:6: no identifier for ocean or clodura: {nobody}"),
             "p.ndjson:7: ocean_person_id: must be text or a whole number".to_owned(),
             "p.ndjson:8: not UTF-8: byte 21 of line 8 (0xFF); save the file as UTF-8".to_owned(),

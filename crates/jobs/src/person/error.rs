@@ -9,7 +9,7 @@ pub enum IdentifierError {
     #[error("is empty")]
     Empty,
     /// A placeholder where nothing is known: `N/A`, `null`, `0`, `/in/unavailable`.
-    #[error("names nobody")]
+    #[error("names no person")]
     Placeholder,
     /// `2.75128E+18`.
     #[error("a spreadsheet shortened this id; format the column as text and export again")]
@@ -26,7 +26,7 @@ pub enum IdentifierError {
     /// `j?rgen`, `maria…`, or the marks of a wrong character set.
     #[error(
         "has lost letters (?, …, � or the like stands for them); \
-         export the file again as UTF-8, or copy the value anew"
+         export the file again as UTF-8, or copy the value again"
     )]
     LettersLost,
     /// `p1,p2`.
@@ -52,7 +52,7 @@ pub enum IdentifierError {
     ShortLink,
     /// `/pub/…`, whose slug is another one today.
     #[error(
-        "is an old public address (/pub/…), which names nobody today; \
+        "is an old public address (/pub/…), which leads to no person today; \
          open it and copy the linkedin.com/in/… address it leads to"
     )]
     OldPublicAddress,

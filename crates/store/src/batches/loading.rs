@@ -76,6 +76,6 @@ impl Loaded {
 pub(super) fn swept(batch: &Loading) -> StoreError {
     StoreError::Lost {
         what: format!("batch {}", batch.batch_id),
-        why: "its submit was silent for so long that it was taken for dead; submit again",
+        why: "its submit was silent for too long and was considered dead; submit again",
     }
 }

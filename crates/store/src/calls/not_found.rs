@@ -132,7 +132,7 @@ async fn doubt(
 ) -> Result<()> {
     for one in answers {
         let reason = format!(
-            "404 for everybody: {} in a row, and no order was taken; if these people really have no number, run enqueue resume {}",
+            "404 for everybody: {} in a row, and no request was accepted; if these people really have no number, run enqueue resume {}",
             gate.not_found().run + answers.len() as i64,
             one.answer.call.provider,
         );

@@ -179,7 +179,7 @@ async fn unsent(conn: &mut Conn, call: &ClaimedCall, why: &str, now: Timestamp) 
     if !end_call(conn, call, CallState::Unsent, &format!("unsent: {why}"), None, now).await? {
         return Err(StoreError::Lost {
             what: format!("call {}", call.call_id),
-            why: "another worker took it for lost",
+            why: "another worker considered it lost",
         });
     }
     let mut totals = Totals::default();

@@ -140,10 +140,10 @@ impl Waiting {
         beside.remove(own);
         let others = match (ahead, beside.len() as i64) {
             (0, 0) => return None,
-            (0, n) => format!("beside {} of the same priority", other_batches(n)),
+            (0, n) => format!("alongside {} of the same priority", other_batches(n)),
             (ahead, 0) => format!("behind {} of a higher priority", count(ahead, "row")),
             (ahead, n) => format!(
-                "behind {} of a higher priority, beside {} of its own",
+                "behind {} of a higher priority, alongside {} of its own",
                 count(ahead, "row"),
                 other_batches(n),
             ),
@@ -207,7 +207,7 @@ pub(crate) async fn short_of(conn: &mut Conn, shown: &ShownGate) -> Result<Optio
     let (provider, gate) = (shown.provider, &shown.gate);
     if gate.unread_since.is_some() {
         return Ok(Some(
-            "its results can't be read; one small request at a time goes until one can: see the worker's log, and after an upgrade run enqueue replay"
+            "its results can't be read; until one can, one small request at a time is sent: see the worker's log, and after an upgrade run enqueue replay"
                 .to_owned(),
         ));
     }

@@ -120,7 +120,7 @@ async fn a_status_says_what_a_batch_waits_behind(b: &Bench) {
     assert_eq!(
         held[&id],
         [
-            "clodura: 100 rows waiting behind 1,000 rows of a higher priority, beside another batch of its own, \
+            "clodura: 100 rows waiting behind 1,000 rows of a higher priority, alongside another batch of its own, \
           all asked in about 4m"
         ]
     );

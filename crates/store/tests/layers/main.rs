@@ -126,7 +126,7 @@ fn rooms_are_listed_from_the_bottom_up() {
     let mut below = BTreeSet::new();
     for (room, allowed) in ROOMS {
         let above: Vec<_> = allowed.iter().filter(|one| !below.contains(*one)).collect();
-        assert!(above.is_empty(), "{room} may use {above:?}, which stand above it");
+        assert!(above.is_empty(), "{room} may use {above:?}, which are above it");
         below.insert(room);
     }
 }

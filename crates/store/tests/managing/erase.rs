@@ -251,7 +251,7 @@ async fn words_of_providers_go_along(b: &Bench) {
     for sql in [
         "UPDATE calls SET outcome = 'accepted perhaps: HTTP 200: Jane Doe (o1) was found'",
         "UPDATE provider_gates SET message = 'HTTP 403: o1 is not yours'",
-        "UPDATE reveals SET reason = 'asked apart: HTTP 422: o1 is no id' WHERE subject = 'ocean:o2'",
+        "UPDATE reveals SET reason = 'asked separately: HTTP 422: o1 is no id' WHERE subject = 'ocean:o2'",
     ] {
         b.database.run(sql).await;
     }
@@ -262,7 +262,7 @@ async fn words_of_providers_go_along(b: &Bench) {
         b.database.all("SELECT DISTINCT message FROM provider_gates").await;
     assert_eq!(messages, [("HTTP 403".to_owned(),)]);
     let reason = "SELECT reason FROM reveals WHERE subject = 'ocean:o2'";
-    assert_eq!(b.database.one::<(String,)>(reason).await.0, "asked apart: HTTP 422");
+    assert_eq!(b.database.one::<(String,)>(reason).await.0, "asked separately: HTTP 422");
 }
 
 async fn bodies_of_other_requests_lose_the_entry(b: &Bench) {

@@ -109,8 +109,8 @@ fn tile(what: &str, n: i64, note: &str) -> Markup {
 
 fn waiting_note(counts: &Counts) -> String {
     match counts.held + counts.retrying {
-        0 if counts.queued == 0 => "nobody waits".to_owned(),
-        0 => "for their turn".to_owned(),
+        0 if counts.queued == 0 => "no person waits".to_owned(),
+        0 => "to be asked".to_owned(),
         stuck => format!("{} of them held up", words::number(stuck)),
     }
 }

@@ -122,8 +122,10 @@ fn rows(registry: &mut Registry, overview: &Overview) {
     gauge(registry, "rows", "Rows of all batches by the state they show", states);
     let open = [(vec![], overview.open_batches as f64)];
     gauge(registry, "open_batches", "Batches that are not finished", open);
-    let lag =
-        ("lag_seconds", "How long the first person has waited who could be asked; 0: nobody waits");
+    let lag = (
+        "lag_seconds",
+        "How long the first person who could be asked has waited; 0: no person waits",
+    );
     of_providers(registry, overview, lag, |p| {
         Some(p.waiting_since.map_or(0.0, |since| overview.at.since(since).as_secs_f64()))
     });
@@ -159,7 +161,7 @@ fn calls(registry: &mut Registry, overview: &Overview) {
     });
     let webhook = (
         "webhook_applied_age_seconds",
-        "Since when no webhook was applied, to within a minute or so",
+        "The time since a webhook was last applied, to within about a minute",
     );
     of_providers(registry, overview, webhook, |p| {
         Some(overview.at.since(p.webhook_at?).as_secs_f64())
@@ -176,7 +178,7 @@ fn calls(registry: &mut Registry, overview: &Overview) {
 fn credits(registry: &mut Registry, overview: &Overview) {
     let left = ("credits_left", "Credits in the account, as last read, less what was spent since");
     of_providers(registry, overview, left, |p| p.credits_left.map(Credits::as_f64));
-    let reserved = ("credits_reserved", "Credits set aside for requests whose results are out");
+    let reserved = ("credits_reserved", "Credits reserved for requests whose results are out");
     of_providers(registry, overview, reserved, |p| Some(p.counts.credits_reserved.as_f64()));
     let spent = ("credits_spent", "Credits that the batches in the ledger cost");
     of_providers(registry, overview, spent, |p| Some(p.counts.credits_spent.as_f64()));
@@ -192,7 +194,7 @@ fn processes(registry: &mut Registry, overview: &Overview) {
     gauge(
         registry,
         "heartbeat_age_seconds",
-        "Since when no worker was heard of; jobs: none that sends requests",
+        "The time since the last heartbeat of a worker; jobs: of one that sends requests",
         ages,
     );
     let alive = overview.workers.len() as f64;

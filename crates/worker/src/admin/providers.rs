@@ -81,12 +81,12 @@ fn why(of: &ProviderOverview) -> Markup {
     match of.shut_by.as_ref().or(of.short_of.as_ref()) {
         Some(text) => html! { p.why.loud { (words::short(text, 300)) } },
         None if of.counts.held > 0 && of.counts.unfinished() == of.counts.held => {
-            html! { p.why { "Ready; who waits is held by a batch's ceiling." } }
+            html! { p.why { "Ready; those who wait are held by a batch's ceiling." } }
         }
         None if of.counts.unfinished() > 0 => {
             html! { p.why { "Requests go out as fast as the rate allows." } }
         }
-        None => html! { p.why { "Ready; nobody waits." } },
+        None => html! { p.why { "Ready; no person waits." } },
     }
 }
 

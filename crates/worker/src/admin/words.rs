@@ -96,7 +96,7 @@ pub fn action(action: &str) -> &str {
         "ceiling" => "Set a ceiling",
         "pause" => "Paused",
         "resume" => "Resumed",
-        "split" => "Took identifiers apart",
+        "split" => "Separated identifiers",
         "suppress" => "Put on the suppression list",
         "unsuppress" => "Took off the suppression list",
         "priority" => "Set a priority",

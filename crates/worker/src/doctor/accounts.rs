@@ -57,7 +57,8 @@ pub(super) async fn check(
     let (provider, check) = (Provider::Clodura, "clodura account");
     let clodura = Account { provider, check, key: "CLODURA_API_KEY", balance: clodura };
     if ocean.balance.is_none() && clodura.balance.is_none() {
-        let message = "neither OCEAN_API_TOKEN nor CLODURA_API_KEY is set: nobody can be asked";
+        let message =
+            "neither OCEAN_API_TOKEN nor CLODURA_API_KEY is set: no provider can be asked";
         return vec![Check::wrong("accounts", message, "set at least one of them")];
     }
     let mut found = vec![ocean.judge(config), clodura.judge(config)];
@@ -116,7 +117,7 @@ impl Account {
             }
             Some(Err(Trouble::Answer(FreeRequestFailure::RateLimited { retry_after }))) => {
                 let wait = retry_after.map(|wait| format!(" for {}", duration::display(wait)));
-                let message = format!("{name} wants to be left alone{}", wait.unwrap_or_default());
+                let message = format!("{name} asks for a pause{}", wait.unwrap_or_default());
                 Check::warning(check, message, "look again after that")
             }
             Some(Err(Trouble::Answer(FreeRequestFailure::Unavailable { message }))) => {
@@ -146,7 +147,11 @@ impl Account {
             daily.unwrap_or_default(),
         );
         if balance.credits < least {
-            return Check::warning(self.check, left, "nobody is asked before it is topped up");
+            return Check::warning(
+                self.check,
+                left,
+                "top it up; until then no person is asked for",
+            );
         }
         let most = PerPerson::Auto.price(self.provider, balance.tariff, 0).reserved;
         if balance.tariff.is_some() && reserved < most {

@@ -78,8 +78,8 @@ fn too_short(name: &str) -> &'static str {
     match name {
         "POLL_INTERVAL" => "results would be asked for without a pause",
         "GATE_BASE" => "a provider that refuses would be asked again without a pause",
-        "HEARTBEAT_TIMEOUT" => "workers that live would be taken for dead",
-        _ => "orders that are taken slowly would end with an unknown outcome",
+        "HEARTBEAT_TIMEOUT" => "live workers would be considered dead",
+        _ => "requests that are accepted slowly would end with an unknown outcome",
     }
 }
 

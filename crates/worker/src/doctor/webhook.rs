@@ -98,7 +98,7 @@ fn judge_address(url: &Url, accounts: &Accounts) -> Check {
         return Check::wrong(
             ADDRESS,
             message,
-            "put a proxy with a certificate before LISTEN_ADDR (docs/webhook-address.md)",
+            "put a proxy with a certificate in front of LISTEN_ADDR (docs/webhook-address.md)",
         );
     }
     if url.query().is_some() || url.fragment().is_some() {
@@ -238,7 +238,7 @@ fn elsewhere(status: StatusCode, listened: bool, forward: String) -> Check {
             (format!("{code}: the proxy answers, and does not reach {to}"), forward)
         }
         _ => (
-            format!("{code}: something before {to} turns requests away"),
+            format!("{code}: something in front of {to} rejects requests"),
             "let POST /webhooks/… pass without login, challenge or filter".to_owned(),
         ),
     };

@@ -215,7 +215,7 @@ fn log(app: &App, provider: Provider, call_id: &str, outcome: Applied) {
             tracing::warn!(
                 call_id,
                 outcome = outcome.as_str(),
-                "a webhook names nobody who was asked"
+                "a webhook names no person of its call"
             );
         }
         Applied::Applied | Applied::Late => {

@@ -25,10 +25,10 @@ pub async fn retire(app: App) {
                         people = gone.reveals,
                         requests = gone.calls,
                         bodies = gone.webhooks,
-                        "forgot what was kept long enough",
+                        "deleted old data",
                     ),
                     Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "what was kept long enough can't be forgotten"),
+                    Err(error) => tracing::warn!(%error, "old data can't be deleted"),
                 },
             }
         }

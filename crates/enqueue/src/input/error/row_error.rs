@@ -45,7 +45,7 @@ pub enum RowError {
     #[error("a JSON object is expected on each line")]
     NotAnObject,
     /// A key twice in one object.
-    #[error("the key {0:?} stands in the object twice")]
+    #[error("the key {0:?} occurs twice in the object")]
     DuplicateKey(String),
     /// An identifier that is neither text nor a whole number.
     #[error("must be text or a whole number")]

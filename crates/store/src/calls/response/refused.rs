@@ -159,7 +159,7 @@ pub(super) async fn split(
     let (first, second) = members.split_at(members.len() / 2);
     for (n, half) in [(0, first), (1, second)] {
         let half: Vec<i64> = half.iter().filter(|id| sending.contains(id)).copied().collect();
-        let reason = format!("asked apart: {reason}");
+        let reason = format!("asked separately: {reason}");
         let change = Change { reason: Some(&reason), ..Change::to(RevealState::Queued) };
         shift(conn, totals, call.provider, &half, change, now).await?;
         conn.execute(

@@ -15,7 +15,7 @@ impl Ledger {
         let mut shown: HashMap<i64, Vec<(Option<&str>, &str)>> = HashMap::new();
         for row in &self.rows {
             let shows = self.shows(row);
-            assert_ne!(shows.1, "idle", "{row:?} waits for somebody who has no turn");
+            assert_ne!(shows.1, "idle", "{row:?} waits for a person who is not queued");
             assert!(
                 self.batches.contains_key(&row.batch_id),
                 "row {} of a batch that is gone",
@@ -241,17 +241,17 @@ impl Ledger {
             let owner = reveal.owner.and_then(|owner| self.batches.get(&owner));
             assert!(
                 owner.is_some_and(|owner| owner.cancelled_at.is_none()),
-                "{reveal:?} stands in a owner that nobody serves"
+                "{reveal:?} has an owner that is cancelled or gone"
             );
             let totals = owner.and_then(|b| self.totals.get(&(b.id, reveal.provider.clone())));
             if reveal.state == "queued" {
                 let seen = totals.is_some_and(|t| t.queued > 0 || t.at_ceiling == 1);
-                assert!(seen, "{reveal:?} stands in a owner that looks empty");
+                assert!(seen, "{reveal:?} has an owner that looks empty");
             }
             if let (1, "queued", Some(batch)) = (reveal.unclaimed, &*reveal.state, owner) {
                 let way = self.unclaimed_ranges.get(&(batch.id, reveal.provider.clone()));
                 let met = way.is_some_and(|(next, last)| (next..=last).contains(&&reveal.id));
-                assert!(met, "{reveal:?} is a unclaimed whom no claim meets, on {way:?}");
+                assert!(met, "{reveal:?} is unclaimed, and no claim reaches it, on {way:?}");
             }
         }
     }
