@@ -1,4 +1,4 @@
-//! Measures the release binaries (worker, enqueue, sandbox) as a user runs them, each beside its reference measured in
+//! Measures the release binaries (worker, enqueue, sandbox) as a user runs them, each with its reference measured in
 //! the same run: plain writes of as many bytes into the same database, as durable, and stock apalis with one task a
 //! person. Prints one JSON object per measurement on stdout.
 
@@ -23,13 +23,13 @@ mod people; // made-up files
 mod prober; // how long a small write has to wait
 mod process; // starting programs, and their resources
 mod reference; // plain writes, and the two kinds of apalis
-mod stack; // the sandbox and the worker beside it
+mod stack; // the sandbox and the worker that uses it
 
 use bench::Bench;
 use cases::Case;
 use kind::Kind;
 
-/// Measures reveal-queue beside plain database writes and stock apalis. Build the binaries first; scripts/bench does.
+/// Measures reveal-queue, plain database writes and stock apalis. Build the binaries first; scripts/bench does.
 #[derive(Parser)]
 #[command(version)]
 struct Args {

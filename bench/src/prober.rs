@@ -15,7 +15,7 @@ use crate::measurement::percentile;
 /// The time between the end of one write and the start of the next.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A task that writes until it is told to stop.
+/// A task that writes until it is stopped.
 pub struct Prober {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<Vec<f64>>>,

@@ -31,7 +31,7 @@ pub fn usage(pid: u32) -> Option<Usage> {
     Some(Usage { cpu_seconds: (ticks(11)? + ticks(12)?) / TICKS, peak_mb: megabytes("VmHWM:")? })
 }
 
-/// A program that runs beside the measurement, and ends with it.
+/// A program that runs during the measurement, and ends with it.
 pub struct Running {
     child: Child,
     pub pid: u32,

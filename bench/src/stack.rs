@@ -54,7 +54,7 @@ pub enum Results {
     ByPolling,
 }
 
-/// A worker on a database, beside a sandbox.
+/// A worker on a database, with a sandbox.
 pub struct Worker {
     pub process: Running,
     /// The address at which it receives webhooks.

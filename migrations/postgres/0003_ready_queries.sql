@@ -1,4 +1,4 @@
--- The views that scripts/status reads beside those of 0002. They answer as fast with a million rows as with
+-- The views that scripts/status reads in addition to those of 0002. They answer as fast with a million rows as with
 -- ten, because they never scan rows: they start from kept counts, from the ends of indexes, and
 -- from partial indexes that hold few people. They are no promise: they change with the queries.
 

@@ -56,7 +56,7 @@ CREATE TABLE batch_totals (
     batch_id         BIGINT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
     provider         TEXT   NOT NULL,
     queued           BIGINT NOT NULL DEFAULT 0,
-    asked            BIGINT NOT NULL DEFAULT 0, -- shown as sending or awaiting, as their calls stand
+    asked            BIGINT NOT NULL DEFAULT 0, -- shown as sending or awaiting, by the state of their calls
     retrying         BIGINT NOT NULL DEFAULT 0,
     found            BIGINT NOT NULL DEFAULT 0,
     not_found        BIGINT NOT NULL DEFAULT 0,
@@ -70,7 +70,7 @@ CREATE TABLE batch_totals (
     credits_spent    BIGINT NOT NULL DEFAULT 0,
     credits_looked_up BIGINT NOT NULL DEFAULT 0, -- the part of credits_spent that lookups cost
     written_off      BIGINT NOT NULL DEFAULT 0, -- reserved for people who expired: perhaps spent
-    served           BIGINT NOT NULL DEFAULT 0, -- turns taken while batches of its priority waited: the lowest is next
+    served           BIGINT NOT NULL DEFAULT 0, -- times served while others of its priority waited: the lowest is next
     max_credits      BIGINT,
     person_price     BIGINT NOT NULL DEFAULT 0, -- the most that one more person may cost, as of the last claim
     at_ceiling       BIGINT NOT NULL GENERATED ALWAYS AS ( -- 1: one more person might pass max_credits
@@ -124,7 +124,7 @@ CREATE TABLE unclaimed_ranges (
     PRIMARY KEY (batch_id, provider)
 );
 
--- The evidence for identities: two identifiers that stood on one row, or that one answer named for a person, in both
+-- The evidence for identities: two identifiers that were on one row, or that one answer named for a person, in both
 -- directions, and the first row with both. Persons are derived from all links.
 CREATE TABLE identity_links (
     identifier TEXT NOT NULL,
@@ -174,7 +174,7 @@ CREATE TABLE rejected_rows (
     PRIMARY KEY (batch_id, position)
 );
 
--- The providers that a row asks in turn; only for rows with more than one.
+-- The providers that a row asks, in their order; only for rows with more than one.
 CREATE TABLE row_waterfall (
     batch_id   BIGINT NOT NULL,
     row_number BIGINT NOT NULL,
@@ -255,7 +255,7 @@ CREATE TABLE phones (
 CREATE TABLE results_per_minute (
     provider  TEXT   NOT NULL,
     slot      BIGINT NOT NULL,
-    minute    BIGINT NOT NULL,                 -- minutes since 1970; tells today's slot from yesterday's
+    minute    BIGINT NOT NULL,                 -- minutes since 1970; distinguishes today's slot from yesterday's
     found     BIGINT NOT NULL,
     not_found BIGINT NOT NULL,
     PRIMARY KEY (provider, slot)
@@ -296,8 +296,8 @@ CREATE TABLE provider_gates (
     key_fingerprint   TEXT,
     broken_streak     BIGINT NOT NULL DEFAULT 0, -- broken answers to orders since the last good one
     broken_free_requests BIGINT NOT NULL DEFAULT 0, -- the same for polls and balances
-    accepted_at       BIGINT,                  -- when it last took an order
-    refused_singles   BIGINT NOT NULL DEFAULT 0, -- people refused on their own since it last took an order
+    accepted_at       BIGINT,                  -- when it last accepted an order
+    refused_singles   BIGINT NOT NULL DEFAULT 0, -- people refused on their own since it last accepted an order
     orders_taken      BIGINT NOT NULL DEFAULT 0,
     not_found_known   BIGINT NOT NULL DEFAULT 0, -- 404s that count: an order was accepted later, or the user confirmed them
     not_found_run     BIGINT NOT NULL DEFAULT 0, -- later 404s, not confirmed yet
@@ -318,7 +318,7 @@ CREATE TABLE provider_gates (
     daily_left        BIGINT,
     daily_resets_at   BIGINT,
     balance_credits   BIGINT,
-    tariff            TEXT,                    -- legacy, unified, direct_dials, credits; NULL: no balance has told it yet
+    tariff            TEXT,                    -- legacy, unified, direct_dials, credits; NULL: not known yet
     most_phones       BIGINT NOT NULL DEFAULT 0, -- the most numbers of one person so far
     purged_spent      BIGINT NOT NULL DEFAULT 0, -- what purged batches had spent
     balance_spent     BIGINT NOT NULL DEFAULT 0, -- what the ledger had spent when the balance was requested
@@ -334,7 +334,7 @@ CREATE TABLE provider_gates (
 );
 INSERT INTO provider_gates (provider) VALUES ('ocean'), ('clodura');
 
--- Balances as the accounts reported them, beside what the ledger believes was spent.
+-- Balances as the accounts reported them, and what the ledger believes was spent.
 CREATE TABLE balance_readings (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     provider      TEXT   NOT NULL,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The program `name` of this build: beside the test executable, or in `CARGO_TARGET_DIR`.
+/// The program `name` of this build: next to the test executable, or in `CARGO_TARGET_DIR`.
 pub fn binary(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("this executable has a path");
     let mut places: Vec<PathBuf> =

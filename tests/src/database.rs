@@ -112,7 +112,7 @@ fn sqlite(directory: &Path) -> Database {
 async fn postgres() -> Database {
     let server = std::env::var("TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty());
     let server = server.expect(
-        "TEST_POSTGRES_URL is not set: run the tests beside a server, \
+        "TEST_POSTGRES_URL is not set: run the tests with a server, \
          scripts/postgres -- cargo test -p end-to-end (or scripts/test)",
     );
     let name = format!("e2e_{:016x}", rand::random::<u64>());

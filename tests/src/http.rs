@@ -1,4 +1,4 @@
-//! HTTP as a provider or a stranger would send it: raw bytes on a socket, so that a test can send invalid ones.
+//! HTTP as a provider or an attacker would send it: raw bytes on a socket, so that a test can send invalid ones.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@
 
 mod binaries; // where the programs under test are
 mod database; // a SQLite file, or a separate Postgres database
-mod http; // requests as a provider or a stranger would send them
+mod http; // requests as a provider or an attacker would send them
 mod leaks; // checks that logs show no secrets
 mod people; // files of people, and their results by the sandbox
 mod pgbouncer; // a pooler before the server

@@ -34,7 +34,7 @@ impl Row {
         Row { ocean: ocean.into(), clodura: clodura.into(), ..Row::default() }
     }
 
-    /// The providers that are asked in turn, each with the identifier.
+    /// The providers in the order in which they are asked, each with the identifier.
     pub fn steps(&self) -> Vec<(Provider, &str)> {
         let steps = [
             (Provider::Ocean, self.ocean.as_str()),

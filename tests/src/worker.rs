@@ -47,7 +47,7 @@ impl<'a> WorkerSetup<'a> {
         self
     }
 
-    /// Uses a separate listen address, beside another worker's.
+    /// Uses a separate listen address, so that another worker can run.
     #[must_use]
     pub fn elsewhere(self) -> Self {
         let address = format!("127.0.0.1:{}", free_port());

@@ -158,7 +158,7 @@ impl Conn {
         }
     }
 
-    /// The same, with what is kept in memory beside its database.
+    /// The same, with what is kept in memory next to its database.
     pub(crate) fn with_attached(self, attached: &Attached) -> Self {
         Conn { attached: attached.clone(), ..self }
     }
@@ -168,7 +168,7 @@ impl Conn {
         Conn { schema: Some(schema), ..self }
     }
 
-    /// What is kept in memory beside the database.
+    /// What is kept in memory next to the database.
     pub fn attached(&self) -> &Attached {
         &self.attached
     }

@@ -105,13 +105,13 @@ impl<E: WorkError> Database<E> {
         self.changes.subscribe(topic.into())
     }
 
-    /// What is kept in memory beside the database.
+    /// What is kept in memory next to the database.
     pub fn attached(&self) -> &Attached {
         &self.attached
     }
 
-    /// Ends its use: what was asked for is written, other processes know of it, and a SQLite file holds everything, with
-    /// no log beside it unless another process uses it.
+    /// Ends its use: what was asked for is written, other processes know of it, and a SQLite file holds everything,
+    /// with no log next to it unless another process uses it.
     pub async fn close(&self) {
         match &self.backend {
             Backend::Sqlite { writer, readers } => close_sqlite(writer, readers).await,
@@ -122,7 +122,7 @@ impl<E: WorkError> Database<E> {
         }
     }
 
-    /// Postgres' connection for a transaction beside another one.
+    /// Postgres' connection for a transaction in parallel with another one.
     pub fn parallel_writer(&self) -> Option<ParallelWriter> {
         match &self.backend {
             Backend::Sqlite { .. } => None,

@@ -51,7 +51,7 @@ pub enum Failure {
     /// Postgres' words, or those of the network on the way to it.
     #[error("{}", words(.0))]
     Postgres(sqlx::Error),
-    /// The failure of a transaction that several shared: said to each of them.
+    /// The failure of a transaction that several callers shared: each of them gets it.
     #[error("{0}")]
     Shared(String),
     /// The write ended in a bug of ours; nothing of it is kept.

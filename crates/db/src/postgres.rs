@@ -1,4 +1,4 @@
-//! Postgres: its pools, and telling other processes what changed.
+//! Postgres: its pools, and notifications of changes to other processes.
 
 pub(crate) mod connection;
 mod migrate;

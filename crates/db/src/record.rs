@@ -22,7 +22,7 @@ pub trait Record: Sized + Send + Unpin + for<'r> FromRow<'r, PgRow> {
     }
 }
 
-/// Where the columns of a record stand in a query's rows, in the order in which its fields are read. They are looked
+/// The places of a record's columns in a query's rows, in the order in which its fields are read. They are looked
 /// for by their names in the first row only: comparing names cost a tenth of an export.
 #[derive(Default)]
 pub struct Places {

@@ -23,8 +23,8 @@ fn without_scheme(text: &str) -> String {
     }
 }
 
-/// User, host and path. A password may hold `/` and `@`, so all up to the last `@` is taken for user and password; with
-/// a `?` before that, nothing can be told apart.
+/// User, host and path. A password may hold `/` and `@`, so all up to the last `@` counts as user and password; with
+/// a `?` before that, the parts can't be distinguished.
 fn without_login(rest: &str) -> String {
     let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
     if query.contains('@') {

@@ -6,7 +6,7 @@ use sqlx::migrate::Migrator;
 pub struct Schema {
     /// What the program is called among a Postgres server's connections.
     pub application: &'static str,
-    /// By which its processes tell each other of changes, on Postgres.
+    /// The channel on which its processes notify each other of changes, on Postgres.
     pub channel: &'static str,
     /// What brings a SQLite file up to date.
     pub sqlite: Migrator,

@@ -1,10 +1,10 @@
-//! What stood in rows that are gone, to be looked for where a database may have kept it.
+//! Texts of deleted rows, to be searched for where a database may have kept them.
 
 use std::collections::BTreeSet;
 
 use aho_corasick::AhoCorasick;
 
-/// A shorter text stands anywhere.
+/// A shorter text may occur anywhere.
 const SHORTEST: usize = 4;
 
 /// Of a long text so much is enough: what is longer may be kept in pieces.
@@ -22,16 +22,16 @@ pub struct Traces(BTreeSet<String>);
 pub enum Scrubbed {
     /// They are gone.
     Clean,
-    /// They are gone since the file was written anew.
+    /// They are gone since the file was rewritten.
     Packed,
     /// Another program keeps the log or the file.
     InUse,
-    /// The server's statistics still hold them: this user may not have them taken anew.
+    /// The server's statistics still hold them: this user may not collect them again.
     InStatistics,
 }
 
 impl Traces {
-    /// Adds one, as far as it is long enough to be told from others.
+    /// Adds one, if it is long enough to be distinguished from others.
     pub fn add(&mut self, text: &str) {
         if text.len() < SHORTEST || self.0.len() > MOST {
             return;

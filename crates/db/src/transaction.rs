@@ -6,7 +6,7 @@ use std::pin::Pin;
 /// A future that borrows the connection.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Whether a transaction must have reached the disk when it is said to be done.
+/// Whether a transaction must have reached the disk when it is reported as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// It must.

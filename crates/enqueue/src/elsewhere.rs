@@ -1,4 +1,4 @@
-//! Points out the other database: a user who tried the sandbox first has a sandbox.db beside an empty reveal.db, or
+//! Points out the other database: a user who tried the sandbox first has a sandbox.db next to an empty reveal.db, or
 //! the other way round.
 
 use std::path::{Path, PathBuf};

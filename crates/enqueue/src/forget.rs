@@ -155,7 +155,7 @@ pub fn by_id(text: &str) -> Result<BTreeSet<String>, String> {
     Ok(ids(text)?.iter().map(Identifier::encode).collect())
 }
 
-/// Returns the ids that a text may mean: an id alone does not tell which provider gave it.
+/// Returns the ids that a text may mean: an id alone does not show which provider issued it.
 pub fn ids(text: &str) -> Result<Vec<Identifier>, String> {
     let kinds = [IdentifierKind::OceanPersonId, IdentifierKind::CloduraPersonId];
     let (kinds, id): (&[IdentifierKind], &str) = match text.trim().split_once(':') {

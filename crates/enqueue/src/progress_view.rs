@@ -145,7 +145,7 @@ fn at_provider(at: &BatchProvider, speed: Option<&f64>) -> String {
     format!("{:<8} {}", at.provider.as_str(), facts.join(" · "))
 }
 
-/// How long the batch takes at the present pace, which is as long as its slowest provider takes. Held rows are left
+/// How long the batch takes at the present speed, which is as long as its slowest provider takes. Held rows are left
 /// out, and there is no estimate while a provider finishes no rows.
 fn time_left(batch: &BatchOverview, pace: &Pace) -> Option<String> {
     let open = |at: &&BatchProvider| at.counts.unfinished() > at.counts.held;

@@ -14,7 +14,7 @@ const REST_OF_LINE: &str = "\u{1b}[K";
 const REST_OF_SCREEN: &str = "\u{1b}[J";
 /// Stands before the continuation of a line.
 const INDENT: &str = "  ";
-/// The lines and columns of a terminal that doesn't tell its size.
+/// The lines and columns of a terminal that doesn't report its size.
 const USUAL: (u16, u16) = (24, 80);
 
 /// How a part of a line looks.

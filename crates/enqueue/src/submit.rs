@@ -11,7 +11,7 @@ mod bad_rows;
 pub mod ceilings;
 /// What people may cost and how fast they are asked.
 mod cost_and_time;
-/// The end of the input: it is taken or refused.
+/// The end of the input: it is accepted or refused.
 mod end_of_input;
 /// A worker's settings in this command's environment.
 mod environment;
@@ -21,7 +21,7 @@ mod load;
 mod lookup;
 /// What a batch will cost and how long it takes.
 mod outlook;
-/// Identifiers that stand in too many rows.
+/// Identifiers that occur in too many rows.
 mod repeats;
 /// The report of a submit.
 mod report;
@@ -225,7 +225,7 @@ fn tell(args: &SubmitArgs, report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Counts what a submit would come to. A SQLite database that isn't there is not created: every person is new then.
+/// Counts what a submit would do. A SQLite database that isn't there is not created: every person is new then.
 async fn dry_run(args: &SubmitArgs, reader: Reader, global: &Global) -> Result<(), Failure> {
     let nowhere = tempfile::tempdir()
         .map_err(|error| Failure::Failed(format!("no temporary folder can be made: {error}")))?;

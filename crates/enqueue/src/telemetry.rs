@@ -14,7 +14,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to stderr; `RUST_LOG` filters. The messages of a command are not logs: logs tell what goes on below
+/// Starts logging to stderr; `RUST_LOG` filters. The messages of a command are not logs: logs say what happens below
 /// it.
 pub fn init(format: LogFormat) {
     let filter =

@@ -108,7 +108,7 @@ impl View {
     }
 }
 
-/// The states that rows are in, the most telling first.
+/// The states that rows are in, the most important first.
 fn progress(status: &BatchStatus, speed: Option<f64>) -> String {
     let states = [
         (status.found, "found"),

@@ -21,7 +21,7 @@ const MOST_BATCHES: usize = 100;
 /// How fast each batch gets on at each provider.
 type Speeds = HashMap<(String, Provider), Speed>;
 
-/// How everything stands at one look.
+/// The state of everything at one look.
 struct Seen {
     overview: Overview,
     batches: Vec<BatchOverview>,
@@ -73,7 +73,7 @@ fn note(speeds: &mut Speeds, batches: &[BatchOverview]) -> HashMap<String, Pace>
     paces
 }
 
-/// The whole screen: how the providers stand, then as many batches as there is room for, running ones first.
+/// The whole screen: the state of the providers, then as many batches as there is room for, running ones first.
 fn lines(seen: &Seen, paces: &HashMap<String, Pace>, alone: bool, screen: &Screen) -> Vec<Line> {
     let overview = &seen.overview;
     let mut lines = vec![heading(overview), Line::default()];

@@ -43,7 +43,7 @@ pub fn texts(fields: &str, columns: &[String]) -> Result<Vec<String>, Unreadable
 }
 
 /// The row as one JSON object: what a JSON Lines export writes. Columns that share a name are
-/// told apart by their place, `Notes` and `Notes (5)`.
+/// distinguished by their place, `Notes` and `Notes (5)`.
 ///
 /// # Errors
 /// Text that is not the `fields` of a row that was submitted.

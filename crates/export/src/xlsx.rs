@@ -7,14 +7,14 @@ use crate::Layout;
 use crate::added::{self, Value};
 use crate::kept::{self, UnreadableFields};
 
-/// The most rows that a sheet has beside its header.
+/// The most rows that a sheet has after its header.
 pub const MOST_ROWS: i64 = 1_048_575;
 /// The most columns that a sheet has.
 const MOST_COLUMNS: usize = 16_384;
 /// The most characters that a cell has, in UTF-16.
 const LONGEST: usize = 32_767;
 
-/// Why a row can't stand in a workbook.
+/// Why a row can't be written to a workbook.
 #[derive(Debug, thiserror::Error)]
 pub enum NotWritten {
     /// The ledger's copy of the row is broken.

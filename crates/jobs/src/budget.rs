@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use crate::{Credits, Price};
 
-/// A reveal whose turn it is, and the batches that would pay for it.
+/// A reveal that may be asked now, and the batches that would pay for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The ledger's number of the reveal.

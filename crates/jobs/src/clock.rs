@@ -75,7 +75,7 @@ impl Clock {
         Clock(Source::System { offset_ms: Arc::new(AtomicI64::new(0)) })
     }
 
-    /// A clock that stands at `start` until [`Clock::advance`] moves it.
+    /// A clock that stays at `start` until [`Clock::advance`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
         Clock(Source::Manual(Arc::new(AtomicI64::new(start.0))))

@@ -11,7 +11,7 @@ const PARTS: i64 = 1000;
 /// Credits of one provider. Providers count them in decimals (a balance of 4368.8), so they are kept as whole
 /// thousandths: sums are exact. Arithmetic stops at the largest number instead of overflowing.
 ///
-/// Credits of different providers are different currencies; nothing here tells them apart.
+/// Credits of different providers are different currencies; nothing here distinguishes them.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Credits(i64);
 

@@ -98,7 +98,7 @@ impl FromStr for Rate {
             _ => return Err(error()),
         };
         let per_second = number / seconds;
-        // Above a million requests per second, the rate limiter's microseconds could not tell two requests apart.
+        // Above a million requests per second, the rate limiter's microseconds could not distinguish two requests.
         if per_second.is_finite() && per_second > 0.0 && per_second <= 1e6 {
             Ok(Rate { per_second })
         } else {

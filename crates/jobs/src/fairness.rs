@@ -1,8 +1,8 @@
 //! How batches of one priority share a provider's rate.
 
 /// Returns how many of the next `left` people each batch may have asked. `waiting` holds the number of people who wait
-/// in each batch, in the order of the batches' turns. All batches get the same share, except for those with fewer
-/// people waiting. The first batches get the remainder of the division.
+/// in each batch, in the order in which the batches are served. All batches get the same share, except for those with
+/// fewer people waiting. The first batches get the remainder of the division.
 #[must_use]
 pub fn shares(mut left: usize, waiting: &[usize]) -> Vec<usize> {
     let mut shares = vec![0; waiting.len()];
@@ -62,7 +62,7 @@ impl Places {
 }
 
 /// Returns how many people are asked until the last of a batch's `own` people is. `ahead` people wait in batches of a
-/// higher priority; `beside` holds the number of people who wait in each other batch that shares the rate.
+/// higher priority. `beside` has the number of people who wait in each other batch that shares the rate.
 #[must_use]
 pub fn until_done(own: i64, ahead: i64, beside: &[i64]) -> i64 {
     ahead + own + beside.iter().map(|waiting| (*waiting).min(own)).sum::<i64>()

@@ -1,6 +1,6 @@
 //! Derives persons and decisions from identifiers, without a database.
 //!
-//! The evidence is kept as it came: the identifiers that stood on one row, or that an answer named for one person.
+//! The evidence is kept unchanged: the identifiers that were on one row, or that an answer named for one person.
 //! Persons are derived from all evidence, so the order in which it came never matters.
 
 /// Which of a person's reveals counts, and which reveals give way to it.

@@ -1,5 +1,5 @@
-//! Reads bodies that came from outside as JSON. A fault beside the data (a byte-order mark, `NaN`, bytes that are not
-//! UTF-8) must not cost a result that was paid for.
+//! Reads bodies that came from outside as JSON. A fault outside of the data (a byte-order mark, `NaN`, bytes that are
+//! not UTF-8) must not cost a result that was paid for.
 
 mod repair;
 
@@ -13,7 +13,7 @@ const REPLACEMENT: &str = "\u{fffd}";
 /// The fewest digits in a row that a JSON number may round.
 const LONG_NUMBER: usize = 20;
 
-/// Reads JSON that came from outside. Good JSON is read at once; other text is read as far as its meaning can be told.
+/// Reads JSON that came from outside. Good JSON is read at once; other text is read as far as its meaning is clear.
 /// Whole numbers that are too large for 64 bits become text, digit by digit. U+0000 is replaced: JSON may hold it, a
 /// Postgres text can't.
 ///

@@ -166,7 +166,7 @@ mod tests {
         for per_second in [1.0, 5.0, 20.0, 100.0, 500.0] {
             for seconds_at_once in [0.0, 0.25, 1.0, 10.0, 60.0] {
                 let burst = f64::max(1.0, per_second * seconds_at_once);
-                // A provider that measures the distance of two requests can't tell jitter from haste.
+                // A provider that measures the time between two requests can't distinguish jitter from haste.
                 let late = if burst < 2.0 { 0.02 / per_second } else { 0.01 };
                 let provider = Provider { per_second, burst, tokens: burst, seen: 0.0 };
                 let (used, refused) = after_settling(provider, late);

@@ -1,4 +1,4 @@
-/// The probability below which a run of 404s is taken for a fault of the provider.
+/// The probability below which a run of 404s counts as a fault of the provider.
 const CHANCE: f64 = 1e-4;
 /// A run up to this length is never doubted, however rare 404s were: requests that were out together are answered in
 /// any order.

@@ -144,7 +144,7 @@ pub enum TrackOutcome {
 pub struct Balance {
     /// Credits left for phones.
     pub credits: Credits,
-    /// What the account pays for and how much, if the balance tells.
+    /// What the account pays for and how much, if the balance shows it.
     pub tariff: Option<Tariff>,
     /// Requests left today, and the time until the count starts again.
     pub daily: Option<DailyQuota>,
@@ -177,7 +177,7 @@ pub enum Finding {
     Found {
         /// The numbers.
         phones: Vec<Phone>,
-        /// Credits charged, where the answer tells it.
+        /// Credits charged, if the answer states them.
         credits: Option<Credits>,
     },
     /// Looked for and not there; not charged.

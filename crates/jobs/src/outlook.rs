@@ -70,7 +70,7 @@ pub struct Outlook {
     pub lacks: Option<OffReason>,
 }
 
-/// Computes what asking for `people` comes to, under a ceiling if there is one.
+/// Computes the cost of asking for `people`, under a ceiling if there is one.
 #[must_use]
 pub fn outlook(people: i64, ceiling: Option<Credits>, facts: &Facts) -> Outlook {
     let reserved = facts.price.reserved;

@@ -11,7 +11,7 @@ pub enum PhoneType {
     Mobile,
     /// A landline.
     FixedLine,
-    /// Either: in some countries (the USA) a number doesn't tell which.
+    /// Either: in some countries (the USA) a number doesn't show which.
     FixedOrMobile,
     /// Over the Internet.
     Voip,
@@ -102,7 +102,7 @@ impl fmt::Display for PhoneType {
 /// The type and the country of a number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Classified {
-    /// The type by the provider's word if it tells one, otherwise by the numbering plan.
+    /// The type from the provider's word if it names one, otherwise from the numbering plan.
     pub kind: Option<PhoneType>,
     /// ISO 3166, two capital letters; `None` for numbers of no country.
     pub country: Option<&'static str>,
@@ -165,7 +165,7 @@ fn by_plan(e164: &str) -> Classified {
         };
         here.then_some((*plan, kind))
     });
-    // A country code that no other country shares tells the country, whatever the rest of the number.
+    // A country code that no other country shares shows the country, whatever the rest of the number.
     let of = of.or_else(|| first.filter(|_| !several).map(|plan| (*plan, None)));
     let Some((plan, kind)) = of else { return Classified::default() };
     let country = Some(plan.id()).filter(|id| id.bytes().all(|byte| byte.is_ascii_uppercase()));

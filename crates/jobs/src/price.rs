@@ -118,8 +118,8 @@ impl PerPerson {
         }
     }
 
-    /// Returns the price at a provider. `told` is the tariff that its account told, if any; `most_numbers` is the most
-    /// that one person had there so far.
+    /// Returns the price at a provider. `told` is the tariff that its account showed, if any; `most_numbers` is the
+    /// most that one person had there so far.
     #[must_use]
     pub fn price(self, provider: Provider, told: Option<Tariff>, most_numbers: i64) -> Price {
         if let PerPerson::Fixed(credits) = self {

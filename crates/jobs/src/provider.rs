@@ -16,7 +16,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// Every provider, in the order in which a waterfall asks them unless told otherwise.
+    /// Every provider, in the order in which a waterfall asks them by default.
     pub const ALL: [Provider; 2] = [Provider::Ocean, Provider::Clodura];
 
     /// The name used in commands, columns, tables and logs.

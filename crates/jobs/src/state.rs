@@ -43,12 +43,12 @@ state_type!(
     RevealState {
         /// Known, but wanted by no row at present (a later step of a waterfall).
         Idle => "idle",
-        /// Waits for its turn.
+        /// Waits to be asked.
         Queued => "queued",
         /// In a call that is on its way, was accepted, or may have been. Shown as `sending` or `awaiting` by the state
         /// of the call, so the answer to the call rewrites none of its reveals.
         Asked => "asked",
-        /// Refused for now; its turn comes again when it is due.
+        /// Refused for now; queued again when it is due.
         Retrying => "retrying",
         /// Finished: at least one number.
         Found => "found",

@@ -58,7 +58,7 @@ pub enum Until {
     Fixed,
 }
 
-/// How many people in a row are refused on their own before the fault is taken not to be theirs: while no order was
+/// How many people in a row are refused on their own before the fault counts as the provider's: while no order was
 /// ever accepted, and after one was.
 const REFUSED_SINGLES: (i64, i64) = (5, 10);
 

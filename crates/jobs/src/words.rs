@@ -1,5 +1,5 @@
-//! Makes text from outside fit for logs, tables and pages. A provider's error may repeat whatever the provider was
-//! sent, and whatever it knows of a person; a file's header may hold characters that steer a terminal.
+//! Makes text from outside fit for logs, tables and pages. A provider's error may repeat anything that it was
+//! sent, and anything that it knows about a person; a file's header may hold characters that steer a terminal.
 
 mod known;
 mod patterns;
@@ -15,7 +15,7 @@ pub const LONGEST: usize = 300;
 pub const LONGEST_LABEL: usize = 40;
 
 /// The most bytes of a text that are looked at, so that a page of megabytes costs nothing. Far more than is shown: half
-/// an id may stand at the cut.
+/// an id may be at the cut.
 const LOOKED_AT: usize = 16 * 1024;
 
 /// Returns text from outside as one short line, without texts that are known to have been sent, e-mail addresses, web

@@ -23,7 +23,7 @@ pub enum Guard {
     LateResultsAnswerNewer,
     /// `UNKNOWN_GRACE` repeats no call that brought a result.
     AnsweredIsNotRepeated,
-    /// A person who waits for a repeat waits for the first request instead once that turns out to be accepted.
+    /// A person who waits for a repeat waits for the first request instead, once that is known to be accepted.
     TakesBack,
     /// A better result replaces a worse one, never the other way round.
     KeepsTheBetter,
@@ -33,7 +33,7 @@ pub enum Guard {
     StoredBeforeConfirmed,
 }
 
-/// The size of the searched world.
+/// The size of the searched model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Most calls.
@@ -44,7 +44,7 @@ pub struct Bounds {
     pub ceiling: i64,
     /// Bodies that the provider sends for one person of a call.
     pub bodies: u8,
-    /// Whether the provider may send a wrong result beside the right one.
+    /// Whether the provider may send a wrong result in addition to the right one.
     pub contradicts: bool,
     /// Whether `UNKNOWN_GRACE` is set.
     pub grace: bool,
@@ -54,12 +54,12 @@ pub struct Bounds {
     pub erases: bool,
 }
 
-/// The world that is searched, and the guard that it lacks.
+/// The bounds of the search, and the guard that it lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// The size of the world.
+    /// The size of the model.
     pub bounds: Bounds,
-    /// The guard that is taken away.
+    /// The guard that is removed.
     pub without: Option<Guard>,
 }
 

@@ -13,7 +13,7 @@ pub enum Promise {
     NeverKnowinglyAgain,
     /// The provider never charges more than the ceiling of the batch.
     CeilingHolds,
-    /// Once nothing more happens by itself, everything has come to an end, and the rows show each number that was
+    /// Once nothing more happens by itself, everything has ended, and the rows show each number that was
     /// confirmed.
     NothingIsLost,
     /// No number of an erased person is stored.
@@ -90,8 +90,8 @@ impl State {
         self.reveals.iter().all(|reveal| !reveal.had_number || kept(reveal.state))
     }
 
-    /// Whether everything has come to an end. A person who is still in the queue is not lost: no credits or no more
-    /// calls are left in this small world.
+    /// Whether everything has ended. A person who is still in the queue is not lost: no credits or no more
+    /// calls are left in this small model.
     pub(crate) fn is_at_rest(&self) -> bool {
         let over = |call: &Call| {
             let open = [CallState::Sending, CallState::Accepted, CallState::Unknown];

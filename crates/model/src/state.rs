@@ -33,13 +33,13 @@ pub struct State {
 pub struct Reveal {
     /// The person.
     pub person: usize,
-    /// Grows each time that the person is asked for anew.
+    /// Grows each time that the person is asked for again.
     pub generation: i64,
     /// The state, as in the ledger.
     pub state: RevealState,
     /// The last call that the reveal was in.
     pub call: Option<usize>,
-    /// The call that was to be repeated, and may turn out to be accepted.
+    /// The call that was to be repeated, and may still have been accepted.
     pub repeat_of: Option<usize>,
     /// Whether a number is stored.
     pub number: bool,
@@ -69,7 +69,7 @@ pub struct Member {
     pub reveal: usize,
     /// The answer that the ledger knows.
     pub answer: Option<Answer>,
-    /// The provider's result; a number is charged when it is first told.
+    /// The provider's result; a number is charged when it is first sent.
     pub result: Option<Answer>,
     /// Bodies that were confirmed.
     pub confirmed: u8,

@@ -28,7 +28,7 @@ const LONG_GRACE: Bounds = Bounds { calls: 3, ..GRACE };
 /// Each person in a call of their own, and credits for one.
 const CEILING: Bounds = Bounds { calls: 3, people_per_call: 1, ceiling: 1, ..PAYING_AGAIN };
 
-/// The provider sends each result twice, or a wrong one beside it.
+/// The provider sends each result twice, or also sends a wrong one.
 const TWO_BODIES: Bounds =
     Bounds { bodies: 2, contradicts: true, pays_again: false, ..PAYING_AGAIN };
 

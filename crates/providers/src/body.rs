@@ -40,7 +40,7 @@ tokio::task_local! {
     static LEFT: RefCell<Option<oneshot::Sender<()>>>;
 }
 
-/// Runs `request`; its order is not sent once `deadline` is over. The deadline is checked when the connection stands
+/// Runs `request`; its order is not sent once `deadline` is over. The deadline is checked when the connection is open
 /// and the first byte is due.
 pub async fn by<T>(deadline: Deadline, request: impl Future<Output = T>) -> T {
     DEADLINE.scope(deadline, request).await

@@ -17,7 +17,7 @@ use crate::http::{Account, Answer, InvalidAccount};
 use crate::meaning;
 use crate::numbers::{Numbers, may_be_type};
 
-/// The address of Clodura, unless told otherwise.
+/// The default address of Clodura.
 pub const BASE_URL: &str = "https://api.clodura.ai";
 
 const KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -180,9 +180,9 @@ pub fn read_balance(body: &[u8]) -> Option<Balance> {
     Some(Balance { credits: credits.max(Credits::ZERO), tariff: Some(tariff), daily: None })
 }
 
-/// Reads the answer to a poll. Its form is not published: a finished order is taken to have either webhook's shape, and
-/// any other body means that the order still runs. Of several entries, one with a number wins, then one that is still
-/// open.
+/// Reads the answer to a poll. Its form is not published: a finished order is assumed to have either webhook's shape,
+/// and any other body means that the order still runs. Of several entries, one with a number wins, then one that is
+/// still open.
 #[must_use]
 pub fn read_track(body: &[u8]) -> TrackOutcome {
     let reading = json::read(body).ok().and_then(|json| read(&json).ok());
@@ -238,7 +238,7 @@ fn result(
     let finding = if !numbers.is_empty() {
         let (phones, mut odd) = numbers.into_parts();
         odd_fields.append(&mut odd);
-        // A find costs one phone credit on Prospect plans. By source it costs 10 to 20, which the answer doesn't tell.
+        // A find costs one phone credit on Prospect plans. By source it costs 10 to 20, which the answer doesn't state.
         Finding::Found { phones, credits: by_source.is_none().then_some(DIRECT_DIAL) }
     } else if matches!(overall, Word::Pending | Word::Other) {
         Finding::InProgress

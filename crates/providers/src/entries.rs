@@ -26,7 +26,7 @@ pub struct Reading {
     pub passed_over: usize,
     /// Names of undocumented fields that held a number.
     pub odd_fields: BTreeSet<String>,
-    /// The credits that the request was charged, if the body tells.
+    /// The credits that the request was charged, if the body states them.
     pub credits_used: Option<Credits>,
 }
 

@@ -50,7 +50,7 @@ pub fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
         .no_proxy()
         .http1_only()
         .timeout(timeout)
-        // Less than the whole time-out, so that a host that can't be reached is told from a lost answer.
+        // Less than the whole time-out, so that a host that can't be reached differs from a lost answer.
         .connect_timeout(CONNECT.min(timeout / 2))
         .pool_idle_timeout(KEEP_IDLE)
         .build()
@@ -60,7 +60,7 @@ tokio::task_local! {
     static STATUS: Cell<Option<u16>>;
 }
 
-/// Runs one request of a client and also returns the HTTP status that came back, if any. Outcomes tell what the answer
+/// Runs one request of a client and also returns the HTTP status that came back, if any. Outcomes say what the answer
 /// means; the call log shows the status on the wire.
 ///
 /// ```no_run

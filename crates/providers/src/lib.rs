@@ -1,7 +1,7 @@
 //! The vendors of phone numbers: how each is asked, what its answers mean, what its webhooks say.
 //!
 //! One file per vendor; a third one is a copy of [`ocean`] or [`clodura`] and an arm in [`webhook::parse`]. Rules for
-//! all vendors (which failure may have cost money, how a body is quoted) stand once, in `meaning` and `words`.
+//! all vendors (which failure may have cost money, how a body is quoted) exist once, in `meaning` and `words`.
 
 /// Whether a body says that an order was accepted.
 mod acceptance;

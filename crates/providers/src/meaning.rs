@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::http::{Answer, Failure};
 
-/// Decides what an order for a reveal came to, as far as answers mean the same for every provider. `Ok` is an answer
+/// Decides the outcome of an order for a reveal, as far as answers mean the same for every provider. `Ok` is an answer
 /// that only the provider's own table explains: a 2xx, or a 4xx without a common meaning.
 ///
 /// Where there is doubt, the order counts as accepted: asking again may be paid for twice.
@@ -36,7 +36,7 @@ pub(crate) fn of_order(exchange: Result<Answer, Failure>) -> Result<Answer, Reve
     Err(RevealOutcome::Refused(refusal))
 }
 
-/// Decides what a free request (a balance, a result) came to. Doubt is harmless here: the request is sent again. `Ok`
+/// Decides the outcome of a free request (a balance, a result). Doubt is harmless here: the request is sent again. `Ok`
 /// is a 2xx or a 4xx without a common meaning.
 pub(crate) fn of_free_request(
     exchange: Result<Answer, Failure>,

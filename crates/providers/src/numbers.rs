@@ -35,7 +35,7 @@ pub(crate) struct Numbers {
     phones: Vec<Phone>,
     /// The place of each number, so that a hostile body of a hundred thousand numbers doesn't take an hour.
     places: HashMap<Key, usize>,
-    /// Whether a value stood where a number belongs, and was not a number.
+    /// Whether a value was where a number belongs, and was not a number.
     unread: bool,
     /// Names of undocumented fields that held a number.
     odd_fields: BTreeSet<String>,
@@ -68,7 +68,7 @@ impl Numbers {
         self.phones.len()
     }
 
-    /// Whether a value stood where a number belongs, and no number was read anywhere.
+    /// Whether a value was where a number belongs, and no number was read anywhere.
     pub(crate) fn none_is_readable(&self) -> bool {
         self.unread && self.phones.is_empty()
     }

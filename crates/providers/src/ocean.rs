@@ -18,7 +18,7 @@ use crate::meaning;
 use crate::numbers::Numbers;
 use crate::profiles;
 
-/// The address of Ocean, unless told otherwise.
+/// The default address of Ocean.
 pub const BASE_URL: &str = "https://api.ocean.io";
 
 const TOKEN: HeaderName = HeaderName::from_static("x-api-token");
@@ -216,7 +216,7 @@ fn in_pool(json: &Value, name: &str) -> Credits {
 }
 
 /// Returns the plan, and the credits in the pool that pays. Only legacy plans have phone credits; without them, the
-/// pool of credits pays. Two empty pools tell nothing.
+/// pool of credits pays. Two empty pools show nothing.
 fn pool(plan: OceanPlan, phone: Credits, all: Credits) -> (Option<Tariff>, Credits) {
     let told = match (phone.is_positive(), all.is_positive()) {
         (true, _) => Some(Tariff::Legacy),
@@ -229,7 +229,7 @@ fn pool(plan: OceanPlan, phone: Credits, all: Credits) -> (Option<Tariff>, Credi
     }
 }
 
-/// The credits that the request was charged, if the body tells.
+/// The credits that the request was charged, if the body states them.
 fn credits_used(body: &Map<String, Value>) -> Option<Credits> {
     meaning::credits(body.get("creditsUsed")).filter(|used| *used >= Credits::ZERO)
 }

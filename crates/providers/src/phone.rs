@@ -22,7 +22,7 @@ static PLANS: LazyLock<&'static Database> = LazyLock::new(|| {
     &DATABASE
 });
 
-/// A phone as the ledger keeps it: the provider's own writing, and E.164 where that can be told.
+/// A phone as the ledger keeps it: the provider's own writing, and E.164 if it is known.
 #[must_use]
 pub fn phone(raw: &str, kind: Option<&str>) -> Phone {
     let raw = raw.trim();

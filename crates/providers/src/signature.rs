@@ -11,7 +11,7 @@ use url::Url;
 /// A secret shorter than this could be guessed from one signature.
 const SHORTEST: usize = 16;
 
-/// Sets these signatures apart from anything else that might be signed with the same secret.
+/// Distinguishes these signatures from anything else that might be signed with the same secret.
 const PURPOSE: &[u8] = b"reveal-queue webhook v1";
 
 /// The path of a call's webhook address, as a router writes it. [`Signer::webhook_url`] fills it in.
@@ -22,7 +22,7 @@ pub const ROUTE: &str = "/webhooks/{provider}/{call_id}/{signature}";
 #[error("a webhook secret must have at least {SHORTEST} bytes")]
 pub struct WeakSecret;
 
-/// Signs the addresses to which providers send results, and tells them from forged ones.
+/// Signs the addresses to which providers send results, and distinguishes them from forged ones.
 ///
 /// The providers sign nothing themselves, so the only proof is an address that only its receiver can have made. A
 /// result may come long after its secret was replaced. So each secret verifies the calls that were made while it
@@ -44,7 +44,7 @@ pub struct DatedSecret {
 
 /// How long after its creation a new secret begins to sign. By then every process has read it, and accepts its signatures.
 pub const TAKEN_UP: Duration = Duration::from_secs(60);
-/// How much longer a replaced secret verifies new calls: clocks differ, and a process may have stood still.
+/// How much longer a replaced secret verifies new calls: clocks differ, and a process may have been frozen.
 const OVERLAP: Duration = Duration::from_secs(600);
 
 impl Signer {
@@ -92,7 +92,7 @@ impl Signer {
     pub fn webhook_url(&self, public_base: &Url, provider: Provider, call_id: &str) -> String {
         let signature = self.sign(provider, call_id);
         let base = public_base.as_str();
-        // A query or fragment can't stand before a path.
+        // A query or fragment can't come before a path.
         let base = base.split(['?', '#']).next().unwrap_or(base).trim_end_matches('/');
         format!("{base}/webhooks/{provider}/{call_id}/{signature}")
     }

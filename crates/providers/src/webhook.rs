@@ -19,8 +19,8 @@ pub fn check(provider: Provider, body: &[u8]) -> Result<(), Malformed> {
 /// Reads what a provider's webhook says about each person in it.
 ///
 /// # Errors
-/// A body from which nothing can be read. Undocumented fields and words are no error, nor is an unreadable entry beside
-/// a readable one: they are passed over, and people without a result stay open.
+/// A body from which nothing can be read. Undocumented fields and words are no error, nor is an unreadable entry next
+/// to a readable one: they are skipped, and people without a result stay open.
 pub fn parse(provider: Provider, body: &[u8]) -> Result<Reading, Malformed> {
     let json = read(body)?;
     match provider {

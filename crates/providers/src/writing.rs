@@ -8,7 +8,7 @@ use digits::{WHOLE, ascii, digits};
 use other_text::is_something_else;
 pub(crate) use several::several;
 
-/// Words and characters before an extension. A longer one stands before the shorter ones that it ends with.
+/// Words and characters before an extension. A longer one comes before the shorter ones that it ends with.
 const EXTENSION: [&str; 11] =
     ["extension", ";ext", "extn", "ext", "durchwahl", "доб", "x", "#", ",,", ",", ";"];
 

@@ -13,7 +13,7 @@ use url::Url;
 
 const CALL: &str = "01JC3V6Z5W8Q9R2T4Y6U8I0P1A";
 
-/// A real call id, which tells when it was made.
+/// A real call id, which contains the time of its creation.
 const MADE: &str = "01JC3V6Z5W8Q9R2T4Y6V8J0P1A";
 const NOW: Timestamp = Timestamp(2_000_000_000_000);
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint::Kind;
 
 /// What goes wrong with requests, decided by the seed and the request's place in the provider's series. At most one
-/// fault hits a request, `slow_rate` aside.
+/// fault hits a request, apart from `slow_rate`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RequestFaults {
@@ -78,8 +78,8 @@ pub struct WebhookFaults {
     pub odd_rate: f64,
     /// Each number is replaced by a text that is not a number.
     pub no_number_rate: f64,
-    /// With one more person, who wasn't asked for. (In Clodura's standard shape, which has room for one person, the
-    /// stranger's id stands in place of the right one.)
+    /// With one more person, who wasn't asked for. (In Clodura's standard shape, which has room for one person, this
+    /// person's id replaces the right one.)
     pub stranger_rate: f64,
     /// Share of people whose Ocean entry says `inProgress`.
     pub in_progress_rate: f64,

@@ -132,7 +132,7 @@ pub enum Locate {
 pub enum PendingText {
     /// The text of the reveal endpoint.
     MightBeInsufficient,
-    /// The text that is listed beside the balance.
+    /// The text that is listed with the balance.
     MightUseAll,
 }
 

@@ -23,7 +23,7 @@ pub struct Stats {
     pub pending: u64,
     /// Webhooks that wait for `release`.
     pub held: u64,
-    /// Requests that followed a redirect here. A client that follows one hands its key and order to a stranger.
+    /// Requests that followed a redirect here. A client that follows one sends its key and request to another server.
     pub redirects_followed: u64,
     /// Requests to paths that neither provider has.
     pub unknown_paths: u64,

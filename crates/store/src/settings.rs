@@ -110,7 +110,7 @@ impl Settings<'_> {
         secrets.pop().ok_or_else(|| StoreError::NotFound("the key for erasures is missing".into()))
     }
 
-    /// Returns the key for the fingerprints that tell the providers' keys apart.
+    /// Returns the key for the fingerprints that distinguish the providers' keys.
     ///
     /// # Errors
     /// The database can't be used.

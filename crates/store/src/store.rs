@@ -14,7 +14,7 @@ use crate::error::{Result, StoreError};
 use crate::schema::SCHEMA;
 use crate::topic::Topic;
 
-/// How long the database may take to tell the time.
+/// How long the database may take to return the time.
 const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
 /// The ledger: every operation on batches, reveals, calls and gates goes through it. Cheap to clone.
@@ -29,7 +29,7 @@ pub struct Store {
 
 impl Store {
     /// Opens the database at `url` (`sqlite://FILE`, created if missing, or `postgres://…`) and
-    /// brings its schema up to date unless told not to.
+    /// migrates its schema if `migrate` is set.
     ///
     /// # Errors
     /// A URL of another kind, a database that can't be reached, a schema newer than this program.
@@ -70,8 +70,8 @@ impl Store {
         self.db.subscribe(topic)
     }
 
-    /// Closes the ledger, for programs that are about to end. Afterwards all pending writes are done, other processes know
-    /// of them, and a SQLite file holds everything, with no log beside it unless another process uses it.
+    /// Closes the ledger, for programs that are about to end. Afterwards all pending writes are done, other processes
+    /// know of them, and a SQLite file holds everything, with no log next to it unless another process uses it.
     pub async fn close(&self) {
         self.db.close().await;
     }
@@ -113,8 +113,8 @@ impl Store {
                     &[],
                 )
                 .await?;
-            // An answer that took long to arrive, as on a machine that slept, tells a past time. A clock set by it would
-            // take a call that waited too long for a fresh one.
+            // An answer that took long to arrive, as on a machine that slept, gives a past time. A clock set by it
+            // would take a call that waited too long for a fresh one.
             if self.clock.now().since(asked) <= LONGEST_ANSWER {
                 self.clock.follow(Timestamp(shared));
             }

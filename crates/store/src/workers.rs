@@ -60,8 +60,8 @@ impl Store {
 }
 
 impl Workers<'_> {
-    /// Announces a worker, and tells the gates what it brings: another key opens a gate that the old
-    /// one closed, another webhook URL has to be proved anew.
+    /// Announces a worker, and notifies the gates of what it has: another key opens a gate that the old
+    /// one closed, another webhook URL has to be proved again.
     ///
     /// # Errors
     /// The database can't be used.
@@ -262,7 +262,8 @@ async fn write_off(conn: &mut Conn, provider: Provider, off: Option<OffReason>) 
     Ok(())
 }
 
-/// Tells a gate what a worker brings for it: key, rate, webhook URL. A worker that can't use the provider changes nothing.
+/// Notifies a gate of what a worker has for it: key, rate, webhook URL. A worker that can't use the provider changes
+/// nothing.
 async fn tell_gate(conn: &mut Conn, setup: &ProviderSetup, now: Timestamp) -> Result<()> {
     if setup.lacks().is_some() {
         return Ok(());

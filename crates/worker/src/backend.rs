@@ -149,7 +149,7 @@ pub struct Feed {
     pub all: usize,
     /// Tasks that are not finished.
     pub unfinished: TaskTracker,
-    /// Wakes the feed before its time.
+    /// Wakes the feed early.
     pub changes: Subscription,
     /// The ledger's clock.
     pub clock: Clock,
@@ -171,8 +171,8 @@ impl Feed {
         (ClaimedQueue(Arc::new(Mutex::new(receiver))), feed)
     }
 
-    /// Claims until told to stop. Waits here while the database is away: an error that reached apalis would cancel
-    /// the tasks in flight.
+    /// Claims until it is stopped. Waits here while the database is unavailable: an error that reached apalis would
+    /// cancel the tasks in flight.
     async fn run<S: Source>(mut self, mut source: S, sender: mpsc::UnboundedSender<Job<S::Work>>) {
         let (mut failures, mut saturated) = (0, false);
         while let Some(mut slots) = self.free_slots(saturated).await {

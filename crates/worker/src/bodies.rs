@@ -16,7 +16,7 @@ use providers::gzip;
 use providers::webhook::{Malformed, check};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The largest body taken, unpacked: a whole call of 500 people is some 100 KiB.
+/// The largest accepted body, unpacked: a whole call of 500 people is some 100 KiB.
 const LARGEST: usize = 4 * 1024 * 1024;
 /// Bytes of a body that are read, and parsed, without waiting for room: the result of one person.
 const SMALL: usize = 16 * 1024;

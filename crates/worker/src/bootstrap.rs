@@ -173,8 +173,8 @@ fn host() -> String {
         .map_or_else(|_| "unknown".into(), |name| name.trim().to_owned())
 }
 
-/// Tells one key from another without telling the key: hashes under a secret of this ledger, so that those of two ledgers
-/// can't be compared, and a key can't be guessed from one without that secret.
+/// Fingerprints that distinguish keys without revealing them: hashes under a secret of this ledger. So those of two
+/// ledgers can't be compared, and a key can't be guessed from one without that secret.
 struct Fingerprints(String);
 
 impl Fingerprints {

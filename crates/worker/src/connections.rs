@@ -44,7 +44,7 @@ impl Connections {
         Connections(Arc::new(Shared { limits, open, freed }))
     }
 
-    /// Takes a connection in. At the limit, tells the connection that has been longest without a whole request to
+    /// Adds a connection. At the limit, it asks the connection that has been longest without a whole request to
     /// close. If every connection has a whole request, waits until one ends or is answered.
     pub async fn admit(&self, address: IpAddr) -> Arc<Connection> {
         loop {
@@ -119,7 +119,7 @@ impl Open {
         Some((id, evicted))
     }
 
-    /// Tells the oldest incomplete connection that satisfies `may` to close. Returns whether there was one.
+    /// Asks the oldest incomplete connection that satisfies `may` to close. Returns whether there was one.
     fn evict(&mut self, may: impl Fn(&Entry) -> bool) -> bool {
         let mut ids = self.incomplete.values();
         let oldest = ids.find(|id| self.connections.get(id).is_some_and(&may)).copied();

@@ -7,7 +7,7 @@
 //! | `request_left` | a request was sent whole; its answer is not looked at |
 //! | `answer_read` | the provider's answer is known; nothing of it was written down |
 //! | `answer_written` | it was written down |
-//! | `inbox_stored` | a webhook is stored; its sender was not told |
+//! | `inbox_stored` | a webhook is stored; its sender has no answer yet |
 //! | `applied` | results were applied |
 //!
 //! `FAILPOINT=applied:stop` stops there once, as a suspended machine would.
@@ -63,10 +63,7 @@ pub fn reached(name: &str) {
         // Returns once the process gets SIGCONT.
         let _ = std::process::Command::new("sh").args(["-c", "kill -STOP \"$0\"", &pid]).status();
         // One thread takes the signal before the signal stops the other threads, this one among them.
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a debug build that was asked to stand still"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "a debug build that was asked to stop")]
         std::thread::sleep(std::time::Duration::from_millis(300));
     }
 }

@@ -56,12 +56,12 @@ fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Tells the service manager, if there is one, that this process serves now.
+/// Notifies the service manager, if there is one, that this process now serves.
 pub fn say_ready() {
     say(sd_notify::NotifyState::Ready);
 }
 
-/// Tells the service manager, if there is one, that this process is about to end.
+/// Notifies the service manager, if there is one, that this process is about to end.
 pub fn say_stopping() {
     say(sd_notify::NotifyState::Stopping);
 }

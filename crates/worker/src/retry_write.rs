@@ -27,8 +27,8 @@ impl Patience {
     };
 }
 
-/// Tries `write` until it succeeds, fails for good, or is hopeless. `others_succeed` tells whether the database takes
-/// another write just now: if so, the database is not away.
+/// Tries `write` until it succeeds, fails for good, or is hopeless. `others_succeed` says whether the database takes
+/// another write just now: if so, the database is available.
 pub(crate) async fn retry_write<T, E, W, O>(
     what: &'static str,
     patience: Patience,

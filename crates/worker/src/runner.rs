@@ -157,7 +157,7 @@ impl Runner {
         backend
     }
 
-    /// Works until the application is told to stop. Then finishes the work in flight, for at most `patience`, and
+    /// Works until the application is stopped. Then finishes the work in flight, for at most `patience`, and
     /// gives back what was claimed and not begun, for at most `at_the_end`.
     pub async fn run(self, patience: Duration, at_the_end: Duration) {
         let Runner { app, feeds, unfinished, reveals, monitor } = self;

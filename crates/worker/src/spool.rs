@@ -20,7 +20,7 @@ const DRAIN_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Spool(Arc<PathBuf>);
 
-/// The content of a file. `v` tells later versions how to read it.
+/// The content of a file. `v` shows later versions how to read it.
 #[derive(Serialize, Deserialize)]
 struct Kept<'a> {
     v: u32,

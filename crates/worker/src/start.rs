@@ -29,7 +29,7 @@ const ADMIN_CONNECTIONS: usize = 256;
 /// How a worker that did not fail ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// It was told to, or everything is finished.
+    /// It was stopped, or everything is finished.
     Done,
     /// Every row that is left is held by a cause that waiting can't end. A line for each cause.
     Stuck(Vec<String>),
@@ -65,7 +65,7 @@ async fn run_on(
     let sandbox = start_sandbox(&config).await?;
     let app =
         bootstrap::worker(&config, store.clone(), sandbox.as_ref(), listener.as_ref()).await?;
-    // Signals are caught before anything says that this process is ready: from then on it may be told to stop.
+    // Signals are caught before anything says that this process is ready: from then on it may be stopped.
     let stop = StopSignals::listen().context("signals can't be listened for")?;
     announce(&app, &config, listener.as_ref(), &admin_listener);
 
@@ -125,7 +125,7 @@ async fn run_on(
     Ok(ended)
 }
 
-/// Works, or only receives, until told to stop or until idle.
+/// Works, or only receives, until it is stopped or idle.
 async fn work(app: &App, config: &Config, mut stop: StopSignals) -> Ended {
     let runner = config.role.works().then(|| Runner::new(app));
     let app = app.clone();
@@ -155,7 +155,7 @@ async fn work(app: &App, config: &Config, mut stop: StopSignals) -> Ended {
     stuck.map_or(Ended::Done, Ended::Stuck)
 }
 
-/// How long each step after the work may take: giving back, closing connections, telling the ledger, closing it,
+/// How long each step after the work may take: giving back, closing connections, notifying the ledger, closing it,
 /// ending threads. The shutdown timeout reserves the time of six steps.
 fn step_at_the_end(timeout: Duration) -> Duration {
     (timeout / 10).min(Duration::from_secs(1))

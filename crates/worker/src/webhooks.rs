@@ -1,4 +1,4 @@
-//! The webhook listener: the only part that strangers can reach. A body is stored durably before it is acknowledged;
+//! The webhook listener: the only part that the public can reach. A body is stored durably before it is acknowledged;
 //! `jobs::apply_webhooks` applies it.
 
 use std::sync::Arc;

@@ -43,7 +43,7 @@ fn patient(total: usize) -> Patience {
 
 async fn is_closed(mut stream: TcpStream) {
     let mut rest = Vec::new();
-    // Closed or reset: either way the client is told.
+    // Closed or reset: either way the client notices.
     let _ = tokio::time::timeout(BOUND, stream.read_to_end(&mut rest)).await.expect("it is closed");
 }
 

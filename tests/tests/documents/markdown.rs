@@ -9,7 +9,7 @@ pub struct Page {
     pub path: PathBuf,
     /// Its path from the top of the repository.
     pub name: String,
-    /// Its lines, and whether each stands in a block of code.
+    /// Its lines, and whether each is in a block of code.
     lines: Vec<(String, bool)>,
 }
 

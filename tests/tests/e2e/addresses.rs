@@ -1,4 +1,4 @@
-//! Webhook addresses that strangers know: how much memory their bodies can take, and how the secret is replaced.
+//! Webhook addresses that have leaked: how much memory their bodies can take, and how the secret is replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -234,7 +234,7 @@ async fn a_claim_whose_commit_is_not_answered_is_sent() {
     assert_eq!((stats.ocean.people_asked_again, stats.clodura.people_asked_again), (0, 0));
 }
 
-/// However long the database is away, a worker that is told to stop stops.
+/// However long the database is unavailable, a worker stops when it gets SIGTERM.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_stops_in_time_although_the_database_is_away() {
     let mut scene = Scene::new(Kind::Postgres, patient()).await;

@@ -1,4 +1,4 @@
-//! People who were erased or purged: they are in no byte of a SQLite file or of the files beside it, and in no table
+//! People who were erased or purged: they are in no byte of a SQLite file or of the files next to it, and in no table
 //! and no statistics of Postgres.
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! How the programs end: exit codes, and one line that tells the user what to do.
+//! How the programs end: exit codes, and one line that says what to do.
 
 use std::process::Command;
 

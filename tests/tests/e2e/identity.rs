@@ -87,7 +87,7 @@ fn phones_of(scene: &Scene, row: &Row) -> String {
     end_to_end::expected(&scene.sandbox, row).2
 }
 
-/// The person was asked by id and by address before a row told that both mean one person.
+/// The person was asked by id and by address before a row showed that both mean one person.
 async fn a_refresh_of_a_person_under_two_ids_asks_once(kind: Kind) {
     let scene = Scene::new(kind, Config::instant()).await;
     let address = Row::linkedin("found-jane");

@@ -31,7 +31,7 @@ macro_rules! on_both {
     };
 }
 
-mod addresses; // webhook addresses that strangers know
+mod addresses; // webhook addresses that have leaked
 mod available; // one key
 mod away; // databases that are away, workers that are gone
 mod canary; // few people out until a webhook has come
@@ -59,4 +59,4 @@ mod suppress; // opt-outs
 mod unknown; // requests of unknown outcome
 mod upgrade; // old programs on a new schema
 mod wanted; // numbers of a type
-mod webhooks; // the listener that strangers reach
+mod webhooks; // the listener that the public reaches

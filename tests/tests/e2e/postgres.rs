@@ -14,7 +14,7 @@ async fn works(scene: &Scene) {
     scene.enqueue(&["migrate"]).await.with_code(0);
     let rows = people();
     let batch = scene.submit(&rows, &[]).await;
-    // Another process than the worker submits: a notification tells the worker of the batch.
+    // Another process than the worker submits: a notification announces the batch to the worker.
     let worker = scene.worker().start().await;
     let later: Vec<Row> = (0..5).map(|n| Row::ocean(format!("later{n}"))).collect();
     let second = scene.submit(&later, &[]).await;

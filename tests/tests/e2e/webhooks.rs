@@ -1,4 +1,4 @@
-//! The listener that strangers can reach: the bodies that it accepts, those that it refuses, and their effects.
+//! The listener that the public can reach: the bodies that it accepts, those that it refuses, and their effects.
 
 use std::io::Write;
 

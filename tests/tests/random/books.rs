@@ -103,8 +103,9 @@ async fn members(scene: &Scene) -> Vec<Member> {
     .collect()
 }
 
-/// The least and the most that a group may have cost at a provider. Clodura's pay-as-you-go plan doesn't tell the price of
-/// a find, so the highest price is booked. For Ocean it is the dearer plan's, if neither webhook nor balance told the plan.
+/// The least and the most that a group may have cost at a provider. Clodura's pay-as-you-go plan doesn't state the
+/// price of a find, so the highest price is booked. For Ocean it is the dearer plan's, if neither webhook nor balance
+/// showed the plan.
 fn cost(
     model: &Model,
     provider: Provider,

@@ -64,7 +64,7 @@ impl Model {
         }
     }
 
-    /// All groups of identifiers that rows connect, or that mean one person, which an answer may tell.
+    /// All groups of identifiers that rows connect, or that mean one person, which an answer may show.
     pub fn groups(&self) -> Vec<BTreeSet<Key>> {
         let mut groups: Vec<(BTreeSet<Person>, BTreeSet<Key>)> = Vec::new();
         for key in self.submits.iter().flat_map(|submit| &submit.rows).flat_map(keys) {

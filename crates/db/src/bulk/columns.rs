@@ -15,7 +15,7 @@ pub enum Column {
     Ints(Vec<Option<i64>>),
     /// Texts.
     Texts(Vec<Option<String>>),
-    /// Texts that stand in the program.
+    /// Texts that are constants of the program.
     Words(Vec<Option<&'static str>>),
     /// Texts that others hold, too.
     Shared(Vec<Arc<str>>),
@@ -89,7 +89,7 @@ pub fn texts<T: Into<String>>(values: impl IntoIterator<Item = Option<T>>) -> Co
     Column::Texts(values.into_iter().map(|value| value.map(Into::into)).collect())
 }
 
-/// A column of texts that stand in the program.
+/// A column of texts that are constants of the program.
 pub fn words(values: impl IntoIterator<Item = Option<&'static str>>) -> Column {
     Column::Words(values.into_iter().collect())
 }

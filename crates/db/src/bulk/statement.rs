@@ -83,7 +83,7 @@ fn arguments(columns: &Columns) -> Result<PgArguments, BoxDynError> {
 }
 
 /// SQLite's form, for so many rows at once. `OR FAIL`, since otherwise it keeps a journal for the statement,
-/// in case it fails at a later row; here the whole transaction is taken back.
+/// in case it fails at a later row; here the whole transaction is rolled back.
 fn sqlite(sql: &str, rows: usize, columns: &Columns) -> String {
     let Some((insert, row, rest)) = inserted(sql) else {
         return numbered(&sql.replace("FROM ROWS", ""), 0, columns);

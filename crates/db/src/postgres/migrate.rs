@@ -15,7 +15,7 @@ const LOCKS_BRIEFLY: [(&str, &str); 1] = [("lock_timeout", "1s")];
 /// How long a migration is tried while tables are in use.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Applies what is missing. A migration that meets a lock, or a deadlock, lets the others go first and begins anew.
+/// Applies what is missing. A migration that meets a lock, or a deadlock, lets the others go first and starts again.
 pub(crate) async fn migrate(options: &PgConnectOptions, migrator: &Migrator) -> Result<()> {
     let started = Instant::now();
     loop {

@@ -175,7 +175,7 @@ async fn connect_once(options: &PgConnectOptions) -> sqlx::Result<Pooling> {
     Ok(pooling)
 }
 
-/// Without an `sslmode` that insists, a server without TLS gets the password and everything else in clear text.
+/// Without an `sslmode` that requires TLS, a server without TLS gets the password and everything else in clear text.
 async fn warn_of_clear_text(conn: &mut PgConnection, options: &PgConnectOptions) {
     if !may_fall_back(options) {
         return;
@@ -190,7 +190,7 @@ async fn warn_of_clear_text(conn: &mut PgConnection, options: &PgConnectOptions)
     }
 }
 
-/// Whether a connection that leaves this machine may turn out to be in clear text, unasked.
+/// Whether a connection that leaves this machine may be in clear text without the user's choice.
 fn may_fall_back(options: &PgConnectOptions) -> bool {
     let asked_for = !matches!(options.get_ssl_mode(), PgSslMode::Prefer | PgSslMode::Allow);
     let host = options.get_host().trim_matches(['[', ']']);
@@ -208,7 +208,7 @@ pub(crate) fn begin(durability: Durability) -> &'static str {
     }
 }
 
-/// Hands other processes' notifications on to this one. A lost connection is made anew; what was missed
+/// Hands other processes' notifications on to this one. A lost connection is made again; what was missed
 /// meanwhile is made up for by waking everybody.
 async fn listen(pool: PgPool, channel: &'static str, changes: Changes, own: NotifierId) {
     while !pool.is_closed() {

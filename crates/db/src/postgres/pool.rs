@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 /// How long a server may take to take a connection, or to start.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a connection that was well is taken to be so.
+/// How long a connection that worked is trusted to still work.
 const TRUSTED: Duration = Duration::from_secs(1);
 
 /// A pool of so many connections.

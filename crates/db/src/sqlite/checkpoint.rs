@@ -28,7 +28,7 @@ const PASSES: usize = 6;
 
 const SHORT: Duration = Duration::from_millis(15);
 
-/// How often the log is tried to be started anew, a moment apart, before that is left to another time.
+/// How often a restart of the log is tried, at short intervals, before it is left to a later commit.
 const TRIES: usize = 300;
 
 /// Moving pages needs none of them twice.
@@ -64,7 +64,7 @@ impl Checkpoints {
         self.request(c_int::MAX);
     }
 
-    /// Called by the writing thread after a commit that was as durable as said.
+    /// Called by the writing thread after a commit with this durability.
     pub(crate) fn after_commit(&self, durability: Durability) {
         if durability == Durability::WithTheNext || PAGES.get() > LONG {
             self.request(PAGES.get());
@@ -113,8 +113,8 @@ fn run(conn: &Connection, database: &Path, log: &Path, commits: &Receiver<c_int>
     }
 }
 
-/// Moves the log while others write, until little is left. Then once more while writers are kept out briefly: otherwise the log
-/// never starts anew under load.
+/// Moves the log while others write, until little is left. Then once more while writers are kept out briefly: otherwise
+/// the log never restarts under load.
 fn checkpoint(conn: &Connection, database: Option<&File>) {
     for _ in 0..PASSES {
         let started = Instant::now();

@@ -50,9 +50,9 @@ pub struct Sqlite {
     pub(crate) conn: Connection,
     /// Held while a transaction begins.
     pub(crate) write_lock: WriteLock,
-    /// Its statements run on a thread of the runtime, which must be told that they block.
+    /// Its statements run on a thread of the runtime, which must know that they block.
     shares_thread: bool,
-    /// What is said of its tables, where statements are checked by it.
+    /// What the schema says about its tables, if statements are checked against it.
     schema: Option<&'static Schema>,
 }
 

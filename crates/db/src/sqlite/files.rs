@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-/// The file of the log beside a database.
+/// The file of the log next to a database.
 pub(crate) fn log_of(database: &Path) -> PathBuf {
     let mut log = database.as_os_str().to_owned();
     log.push("-wal");
@@ -20,7 +20,7 @@ pub fn sqlite_file(url: &str) -> Option<PathBuf> {
     named.then(|| std::path::absolute(path).ok()).flatten()
 }
 
-/// The files of a database: its own, and those that SQLite keeps beside it.
+/// The files of a database: its own, and those that SQLite keeps next to it.
 #[must_use]
 pub fn sqlite_companions(file: &Path) -> [PathBuf; 4] {
     ["", "-wal", "-shm", "-journal"].map(|ending| {

@@ -1,5 +1,5 @@
 //! What a SQLite file may still hold of rows that are gone. `secure_delete` overwrites what a statement deletes. But
-//! where a full page is put together anew, the cells that went to its neighbour may stay in its unused part, and a
+//! where a full page is rebuilt, the cells that went to its neighbour may stay in its unused part, and a
 //! copy there outlives the row.
 
 use std::collections::HashSet;
@@ -16,7 +16,7 @@ const FILE_HEADER: usize = 100;
 /// How many pages are read at once.
 const AT_ONCE: usize = 256;
 
-/// Whether one of these texts stands anywhere in a file but in its rows.
+/// Whether one of these texts occurs anywhere in a file except in its rows.
 pub(super) fn remains(file: &File, texts: &AhoCorasick) -> io::Result<bool> {
     let Some(layout) = Layout::read(file)? else { return Ok(false) };
     let free = layout.free_pages(file)?;

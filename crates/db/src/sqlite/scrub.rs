@@ -63,7 +63,7 @@ fn empty_log(sqlite: &mut Sqlite) -> Result<bool> {
     }
 }
 
-/// Writes the file anew, without what is unused. No other process can write meanwhile.
+/// Rewrites the file, without what is unused. No other process can write meanwhile.
 fn pack(sqlite: &mut Sqlite) -> Result<()> {
     let _lock = sqlite.write_lock.wait();
     sqlite.conn.busy_timeout(LOCK_PATIENCE)?;

@@ -178,7 +178,7 @@ impl Writing {
         let failure = commit(conn).await.err().map(|error| error.words());
         match &failure {
             None => self.changes.wake(&topics),
-            // The disk may be full of a log that could start anew.
+            // The disk may be full of a log that could restart.
             Some(_) => self.checkpoints.now(),
         }
         for job in done {

@@ -22,7 +22,7 @@ impl Rejected {
         Rejected { store: store.clone(), batch, read: VecDeque::new(), last: 0 }
     }
 
-    /// Returns the next bad row, if it stands before this row.
+    /// Returns the next bad row, if it comes before this row.
     pub async fn next_before(&mut self, row: i64) -> Result<Option<RejectedRow>, StoreError> {
         if self.read.is_empty()
             && let Some(batch) = &self.batch

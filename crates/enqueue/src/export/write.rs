@@ -73,7 +73,7 @@ impl Wanted {
         Ok(rows + self.take_rejected(i64::MAX, &mut take).await?)
     }
 
-    /// Passes the bad rows that stand before this row to `take`. Returns how many.
+    /// Passes the bad rows that come before this row to `take`. Returns how many.
     async fn take_rejected(
         &mut self,
         row: i64,

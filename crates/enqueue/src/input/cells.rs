@@ -52,7 +52,7 @@ pub fn read(source: &Source) -> Result<Vec<Cells>, InputError> {
     Ok(records)
 }
 
-/// Returns the separator that stands most often in the first line.
+/// Returns the most frequent separator in the first line.
 fn separator(file: &mut InputFile) -> Result<u8, InputError> {
     let Some(end) = file.first_line()? else { return Ok(b',') };
     let line = &file.bytes()[..end.content];

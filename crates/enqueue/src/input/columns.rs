@@ -41,7 +41,7 @@ impl FromStr for ColumnMapping {
     }
 }
 
-/// What a column is used for, besides being the caller's.
+/// What a column is used for, besides being returned in the export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Kept for the export and nothing else.

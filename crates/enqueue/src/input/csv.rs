@@ -135,7 +135,7 @@ fn array(text: &str, fields: &[Field], header: &Header) -> String {
     out
 }
 
-/// Puts a record whose cells can't be told apart into the first of the kept columns.
+/// Puts a record that can't be split into cells into the first of the kept columns.
 fn in_one_cell(raw: &[u8]) -> String {
     let mut out = String::from("[");
     kept::push_string(&mut out, &String::from_utf8_lossy(raw));

@@ -12,7 +12,7 @@ use super::record::{Field, Scan, scan};
 
 /// How many bytes of a file are searched.
 const SAMPLE: usize = 64 * 1024;
-/// How many records may stand above the header.
+/// How many records may be above the header.
 const MOST_ABOVE: usize = 30;
 /// How many records below a possible header are read.
 const MOST_BELOW: usize = 20;

@@ -105,7 +105,7 @@ impl Header {
 }
 
 /// Reads the header and finds the separator by it: the separator that gives the most recognised columns, or else the
-/// most columns. If no column is recognised, the header may stand further down.
+/// most columns. If no column is recognised, the header may be further down.
 pub fn read(file: &mut InputFile, recognised: &Recognised) -> Result<Header, InputError> {
     skip_blank_lines(file)?;
     let said = separator_line(file)?;

@@ -93,7 +93,7 @@ impl Deref for Waterfall {
 /// The texts in a row's recognised columns, by the place of the kind in [`IdentifierKind::ALL`].
 pub type Texts<'a> = [Option<Cow<'a, str>>; 3];
 
-/// Reads the identifiers of rows, and tells which providers they ask.
+/// Reads the identifiers of rows, and decides which providers they ask.
 #[derive(Debug, Clone)]
 pub struct Validator {
     providers: Vec<Provider>,
@@ -147,7 +147,7 @@ impl Validator {
         self.recognised.adopt(found);
     }
 
-    /// Reads a row's identifiers. One unreadable identifier makes the whole row bad, even beside a good one:
+    /// Reads a row's identifiers. One unreadable identifier makes the whole row bad, even if another one is good:
     /// otherwise the row would silently be asked elsewhere, or for less, than its author meant.
     pub fn identify(&self, texts: &Texts<'_>) -> Result<(Identifiers, Waterfall), Fault> {
         let mut identifiers = Identifiers::default();

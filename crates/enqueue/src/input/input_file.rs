@@ -25,7 +25,7 @@ pub struct InputFile {
     pub has_bom: bool,
     /// What separates the fields of a CSV file.
     pub separator: u8,
-    /// The header of a CSV file with the end of its line, as it stands there.
+    /// The header of a CSV file with the end of its line, unchanged.
     pub header: Vec<u8>,
     /// The physical line on which the header begins.
     pub header_line: u64,

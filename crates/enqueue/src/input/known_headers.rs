@@ -54,7 +54,7 @@ pub fn is_preferred(header: &str) -> bool {
     key(header) == PREFERRED
 }
 
-/// Whether people's LinkedIn addresses may stand under this header; the cells below decide.
+/// Whether people's LinkedIn addresses may be under this header; the cells below decide.
 pub fn may_be_address(header: &str) -> bool {
     let key = key(header);
     key.contains("linkedin")

@@ -110,7 +110,7 @@ impl<R: Read> Window<R> {
     }
 }
 
-/// The end of the line on which `from` stands. None if more has to be read to see it.
+/// The end of the line that contains `from`. None if more has to be read to see it.
 pub fn line_end(bytes: &[u8], from: usize, ended: bool) -> Option<LineEnd> {
     match memchr::memchr2(b'\n', b'\r', &bytes[from..]).map(|at| at + from) {
         Some(at) => after_line_end(bytes, at, ended).map(|next| LineEnd { content: at, next }),

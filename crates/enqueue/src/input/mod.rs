@@ -201,7 +201,7 @@ impl Reader {
         form
     }
 
-    /// Where bad rows can be written to, beside each source.
+    /// Where bad rows can be written to, next to each source.
     #[must_use]
     pub fn rejected(&self) -> Rejected {
         Rejected::beside(&self.files, self.format())

@@ -27,7 +27,7 @@ impl Field {
         record[self.start..self.end].iter().all(u8::is_ascii_whitespace)
     }
 
-    /// Where the field stands in the record, its quotes included.
+    /// The place of the field in the record, including its quotes.
     pub fn span(&self) -> std::ops::Range<usize> {
         let quote = usize::from(self.quoted);
         self.start - quote..self.end + quote

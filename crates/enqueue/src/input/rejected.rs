@@ -16,7 +16,7 @@ use super::source::{Format, Source};
 const REASON: &str = "reveal_reason";
 
 /// Bad rows, as they were, each with the reason in a column or key `reveal_reason`, in a file
-/// beside the one they came from: `people.rejected.csv` beside `people.csv`.
+/// next to the one they came from: `people.rejected.csv` next to `people.csv`.
 ///
 /// The reason comes first, so that it has its place also where a row has too few or too many fields. The file can be
 /// fixed and submitted as it is. A row whose quotes are broken would swallow the rows after it, so it is kept whole
@@ -216,7 +216,7 @@ fn place_of(source: &Source) -> Option<PathBuf> {
     }
 }
 
-/// Returns the file beside which a source's bad rows go. A pipe (`<(…)`) has no place of its own.
+/// Returns the file next to which a source's bad rows are written. A pipe (`<(…)`) has no place of its own.
 fn neighbour(source: &Source) -> &Path {
     match source {
         Source::File(path) if path.is_file() => path,

@@ -35,9 +35,9 @@ pub struct BadRow {
     pub column: Option<String>,
     /// What is wrong.
     pub reason: RowError,
-    /// The record as it stands in the file, without the end of its line.
+    /// The record as it is in the file, without the end of its line.
     pub raw: Vec<u8>,
-    /// The caller's own columns as [`Row::fields`] has them, as far as they can be told apart.
+    /// The caller's own columns as [`Row::fields`] has them, as far as the row can be split into cells.
     pub fields: String,
 }
 

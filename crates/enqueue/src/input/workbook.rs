@@ -124,8 +124,8 @@ impl<W: Write> Grid<W> {
         Grid { csv, row: 0, column: 0, taken: false, written: 0 }
     }
 
-    /// Goes on to the cell's place, and writes the cell. Cells come row by row; otherwise it could not be told which
-    /// of two cells stands in a place.
+    /// Goes on to the cell's place, and writes the cell. Cells come row by row; otherwise it would not be known which
+    /// of two cells is in a place.
     fn write(&mut self, cell: &Cell<DataRef<'_>>) -> Result<(), Problem> {
         let text = text(cell.get_value());
         if text.is_empty() {

@@ -11,7 +11,7 @@ use super::cost_and_time::{COST, Pace, Prices};
 use super::lookup;
 use crate::input::{ColumnMapping, ContentHasher, Format, Options, Source};
 
-// Headings of the help; COST comes with the options that stand under it.
+// Headings of the help; COST is defined with the options that it heads.
 const READING: &str = "Reading the input";
 const ASKING: &str = "Which providers, and when";
 const BATCH: &str = "The batch";
@@ -92,7 +92,7 @@ pub struct SubmitArgs {
     #[arg(help_heading = ASKING, long, value_parser = lookup::parse, value_name = "PROVIDER")]
     lookup: Option<Provider>,
 
-    /// The providers that `--providers` came to.
+    /// The providers that `--providers` chose.
     #[arg(skip)]
     providers: Option<Vec<Provider>>,
 
@@ -199,7 +199,7 @@ impl SubmitArgs {
         again
     }
 
-    /// The providers that may be asked, in turn.
+    /// The providers that may be asked, in this order.
     pub fn waterfall(&self) -> Vec<Provider> {
         self.providers.clone().unwrap_or_else(|| Provider::ALL.to_vec())
     }
@@ -219,7 +219,7 @@ impl SubmitArgs {
         self.refresh_after.map(|age| clock.now() - age)
     }
 
-    /// A fingerprint of the options that change the result. The providers are not among them: they stand on each row.
+    /// A fingerprint of the options that change the result. The providers are not among them: each row has its own.
     pub fn fingerprint(&self) -> ContentHasher {
         let mut hasher = ContentHasher::new();
         let ceilings = self.max_credits.as_ref().map(ToString::to_string);

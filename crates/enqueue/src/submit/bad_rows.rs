@@ -5,7 +5,7 @@ use crate::input::BadRow;
 use crate::output::count;
 use jobs::words::harmless;
 
-/// How many different faults are told apart; rows with further faults are only counted.
+/// How many different faults are distinguished; rows with further faults are only counted.
 const MOST_FAULTS: usize = 1_000;
 /// Up to this many rows with one fault have a line each; more rows share one line.
 const LISTED_EACH: usize = 5;

@@ -1,4 +1,4 @@
-//! What people may cost and how fast they are asked: a worker's settings, by which a submit tells what will come of it.
+//! What people may cost and how fast they are asked: a worker's settings, from which a submit estimates cost and time.
 
 use std::num::NonZero;
 

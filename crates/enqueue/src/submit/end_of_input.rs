@@ -1,4 +1,4 @@
-//! The end of the input: whether it is taken or refused, and what becomes of its bad rows.
+//! The end of the input: whether it is accepted or refused, and what happens to its bad rows.
 
 use super::SubmitArgs;
 use super::bad_rows::BadRows;

@@ -8,8 +8,8 @@ use super::row_stream::RowStream;
 use crate::failure::Failure;
 use crate::output::{draws_progress, number};
 
-/// The gap in which the SQLite lock is free for programs that don't take turns for it. Programs that use the store
-/// take turns.
+/// The gap in which the SQLite lock is free for programs that don't use the write lock. Programs that use the store
+/// use it.
 const GAP: Duration = Duration::from_millis(1);
 /// How often a submit that waits for its input gives a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ pub enum Sink {
     Nowhere,
 }
 
-/// Loads all rows of a stream. Returns what they came to. Ends early, with what there is, if the stream does.
+/// Loads all rows of a stream. Returns their counts. Ends early, with the rows so far, if the stream does.
 pub async fn load(
     store: &Store,
     sink: &mut Sink,
@@ -52,7 +52,7 @@ pub async fn load(
 }
 
 /// Returns the next run. The program that writes the input may be slow: an empty load now and then keeps the batch
-/// from being taken for abandoned.
+/// from being considered abandoned.
 async fn next_run(
     store: &Store,
     sink: &Sink,
@@ -70,7 +70,7 @@ async fn next_run(
     }
 }
 
-/// Loads some of the rows. Returns what they came to, and the other rows.
+/// Loads some of the rows. Returns their counts, and the other rows.
 async fn take(
     store: &Store,
     sink: &mut Sink,

@@ -6,7 +6,7 @@ use jobs::IdentifierKind;
 use crate::input::Row;
 use crate::output::number;
 
-/// How many identifiers of a kind are counted at once. An identifier that stands in more than a ninth of all rows is
+/// How many identifiers of a kind are counted at once. An identifier that occurs in more than a ninth of all rows is
 /// never missed.
 const COUNTED: usize = 8;
 /// An identifier is reported from this many rows on, if they are at least one in [`SHARE`] of all rows.

@@ -71,7 +71,7 @@ impl RowBuffer {
         std::mem::take(&mut self.rejected)
     }
 
-    /// Whether nothing was packed. The iterator's length tells how many rows are left.
+    /// Whether the buffer has no rows. The iterator's length is the number of remaining rows.
     pub fn brings_nothing(&self) -> bool {
         self.rows.is_empty() && self.rejected.is_empty()
     }

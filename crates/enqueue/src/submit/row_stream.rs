@@ -31,7 +31,7 @@ pub struct RowStream {
 /// The order in which rows are passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// As they stand in the input.
+    /// As they are in the input.
     AsTheyStand,
     /// Each run in the order in which the ledger files people, if there are many rows: ids come in no order, and
     /// filing each on its own costs a page of an index.

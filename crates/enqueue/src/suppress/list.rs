@@ -57,7 +57,7 @@ fn role(header: &str) -> Role {
 }
 
 /// Reads the records of a list. A first record that names columns of ours is its header; without a header, the form
-/// of each cell tells what the cell is.
+/// of each cell shows what the cell is.
 pub fn read(name: &str, records: Vec<Cells>) -> List {
     let mut list = List::default();
     let mut records = records.into_iter().peekable();
@@ -103,7 +103,7 @@ fn add(entries: &mut Vec<Suppression>, role: Option<Role>, text: &str) -> Result
     Ok(())
 }
 
-/// Reads a cell that stands under no header.
+/// Reads a cell that is under no header.
 fn guess(text: &str) -> Result<Suppression, String> {
     let id = |kind, id: &str| Identifier::parse(kind, id).map(Suppression::Person);
     let read = match text.split_once(':') {

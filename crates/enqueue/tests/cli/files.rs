@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::Desk;
 
 impl Desk {
-    /// The files that are left beside the database.
+    /// The files that are left next to the database.
     fn companions(&self) -> Vec<String> {
         let names = std::fs::read_dir(self.folder.path()).unwrap().flatten();
         let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());

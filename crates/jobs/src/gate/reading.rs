@@ -9,7 +9,7 @@ use crate::{Credits, GateReason, GateState, Policy};
 /// The longest wait between two looks at an empty account, unless the interval itself is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// A reading of the account, and the values that it is judged by.
+/// A reading of the account, and the values that it is compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// The credits that the account holds.

@@ -11,7 +11,7 @@ pub struct Standing<'a> {
     pub id: i64,
     /// The identifier by which the provider is asked.
     pub subject: &'a str,
-    /// Grows each time the person is asked for anew, under any identifier.
+    /// Grows each time the person is asked for again, under any identifier.
     pub generation: i64,
     /// The state of the reveal.
     pub state: RevealState,
@@ -36,7 +36,7 @@ fn preference(state: RevealState) -> u8 {
 
 impl<'a> Standing<'a> {
     /// Returns the key by which reveals are compared; the greatest is preferred. A later number is the better one. Of
-    /// two reveals that wait, the one that is asked for anew comes first, then the one that is asked by an id.
+    /// two reveals that wait, the one that is asked for again comes first, then the one that is asked by an id.
     fn order(&self) -> impl Ord + use<'a> {
         let found_at = self.revealed_at.filter(|_| self.state == RevealState::Found);
         (
@@ -49,9 +49,9 @@ impl<'a> Standing<'a> {
         )
     }
 
-    /// Whether a submit asks for the person anew in spite of this reveal. A failed person was never paid for, so a new
+    /// Whether a submit asks for the person again in spite of this reveal. A failed person was never paid for, so a new
     /// submit asks again. An answer that is older than the submit accepts is asked for again. A reveal that is out, or
-    /// waits, is never asked anew.
+    /// waits, is never asked again.
     fn is_outdated(&self, all: &[Standing<'_>], refresh_before: Option<Timestamp>) -> bool {
         let Some(limit) = refresh_before else { return self.state == RevealState::Failed };
         match self.state {
@@ -117,7 +117,7 @@ pub fn next_generation(all: &[Standing<'_>]) -> i64 {
     all.iter().map(|reveal| reveal.generation + 1).max().unwrap_or(0)
 }
 
-/// Returns the identifier by which a person is asked for anew: an id before an address, and a refused identifier only
+/// Returns the identifier by which a person is asked for again: an id before an address, and a refused identifier only
 /// if there is no other. `own` is the identifier of the row, `known` holds the other known identifiers of the person.
 #[must_use]
 pub fn asked_by<'a, T: AsRef<str>>(

@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use crate::IdentifierKind;
 
-/// The most LinkedIn addresses of one person. An id that stands with more addresses comes from a cell that was filled
+/// The most LinkedIn addresses of one person. An id that occurs with more addresses comes from a cell that was filled
 /// down, and joins none of them.
 pub const MOST_ADDRESSES: usize = 20;
 
-/// Evidence that identifiers belong to one person, and the pairs that were taken apart by hand. Identifiers are encoded.
+/// Evidence that identifiers belong to one person, and the pairs that were separated by hand. Identifiers are encoded.
 #[derive(Debug, Clone, Default)]
 pub struct Links {
     pub(super) joined: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
@@ -46,13 +46,13 @@ impl Links {
         self.joined.get(one).is_some_and(|joined| joined.contains(other))
     }
 
-    /// Whether two identifiers were taken apart.
+    /// Whether two identifiers were separated.
     #[must_use]
     pub fn are_apart(&self, one: &str, other: &str) -> bool {
         self.apart.get(one).is_some_and(|apart| apart.contains(other))
     }
 
-    /// Whether an id stands with more addresses than one person has.
+    /// Whether an id occurs with more addresses than one person has.
     #[must_use]
     pub fn is_filled_down(&self, identifier: &str) -> bool {
         !is_address(identifier)

@@ -12,7 +12,7 @@ pub struct Persons {
     contradictions: Vec<Contradiction>,
 }
 
-/// Evidence that can't all be true: it would join two ids of one kind, or a pair that was taken apart, into one person.
+/// Evidence that can't all be true: it would join two ids of one kind, or a pair that was separated, into one person.
 /// It joins no identifiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contradiction {
@@ -29,14 +29,14 @@ impl Links {
 }
 
 impl Persons {
-    /// Returns all identifiers of the person with this one, in order; `None` if the identifier stands alone.
+    /// Returns all identifiers of the person with this one, in order; `None` if the identifier is alone.
     #[must_use]
     pub fn of(&self, identifier: &str) -> Option<&[Arc<str>]> {
         let person = *self.of.get(identifier)?;
         self.members.get(person).map(Vec::as_slice)
     }
 
-    /// Returns all identifiers of the person with this one; only the identifier itself if it stands alone.
+    /// Returns all identifiers of the person with this one; only the identifier itself if it is alone.
     #[must_use]
     pub fn with<'a>(&'a self, identifier: &'a Arc<str>) -> &'a [Arc<str>] {
         self.of(identifier).unwrap_or(std::slice::from_ref(identifier))

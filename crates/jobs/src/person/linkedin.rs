@@ -34,7 +34,7 @@ fn written_slug(text: &str) -> Result<&str, IdentifierError> {
     })
 }
 
-/// Removes the scheme, even if it stands there twice.
+/// Removes the scheme, even if it is doubled.
 fn without_schemes(text: &str) -> &str {
     let mut rest = text.trim_start_matches('/');
     while let Some(next) = ["https:", "http:"].into_iter().find_map(|scheme| {
@@ -134,7 +134,7 @@ fn is_not_available(segment: &str, next: Option<&&str>) -> bool {
     segment.eq_ignore_ascii_case("n") && next.is_some_and(|next| next.eq_ignore_ascii_case("a"))
 }
 
-/// Whether the text is a query, which stands after a question mark: `trk=x&…`, or `trk` alone.
+/// Whether the text is a query, which follows a question mark: `trk=x&…`, or `trk` alone.
 fn is_query(text: &str) -> bool {
     let first = text.trim_start_matches('&').split('&').next().unwrap_or_default();
     match first.split_once('=') {

@@ -11,7 +11,7 @@ pub(super) fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
-/// Joiners stand inside Persian and Indic names and inside emoji, never around them.
+/// Joiners occur inside Persian and Indic names and inside emoji, never around them.
 pub(super) fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }

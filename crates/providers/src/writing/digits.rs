@@ -7,7 +7,7 @@ const ZEROS: [char; 18] = [
     '\u{17e0}', '\u{ff10}',
 ];
 
-/// Fewer digits than this are not a number of their own; they belong to the number beside them.
+/// Fewer digits than this are not a number of their own; they belong to the number next to them.
 pub(super) const WHOLE: usize = 7;
 
 /// Converts a digit of any script to ASCII, and any plus sign to `+`.

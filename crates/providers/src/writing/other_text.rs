@@ -56,7 +56,7 @@ fn is_score(text: &str) -> bool {
         && rest.iter().all(|group| group.len() == 3 && all_digits(group))
 }
 
-/// Whether letters stand between digits, as in `69c2f3a1b4`: a word would stand apart.
+/// Whether letters are between digits, as in `69c2f3a1b4`: a word would be separate.
 fn is_mixed(text: &str) -> bool {
     let kinds: Vec<char> = text.chars().collect();
     let mut before = None;

@@ -3,7 +3,7 @@
 use crate::writing::digits::{WHOLE, digits};
 
 /// Splits a text into its numbers: at `/ , ; |`, at ` or ` and at line breaks. A part with too few digits to be a
-/// number (an area code, an extension) stays with the number beside it.
+/// number (an area code, an extension) stays with the number next to it.
 pub(crate) fn several(text: &str) -> Vec<&str> {
     let mut numbers: Vec<&str> = Vec::new();
     // The beginning of the number that is being read, its end so far, and the beginning of the next part.
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(several(&text), ["4520112200", "4520112201"]);
     }
 
-    /// Texts of digits and of all that may stand between numbers.
+    /// Texts of digits and of everything that may be between numbers.
     fn written() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             Just(" or "),

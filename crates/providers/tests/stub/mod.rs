@@ -108,7 +108,7 @@ pub fn http() -> reqwest::Client {
     providers::http::client(TIMEOUT).unwrap()
 }
 
-/// Checks that `Debug` shows neither the key nor anything like a phone number: neither may ever stand in a log.
+/// Checks that `Debug` shows neither the key nor anything like a phone number: neither may ever reach a log.
 #[track_caller]
 pub fn discreet<T: Debug>(value: T) -> T {
     let shown = format!("{value:?}");

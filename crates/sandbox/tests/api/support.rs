@@ -22,7 +22,7 @@ pub struct Stage {
     pub inbox: Inbox,
 }
 
-/// The webhooks that were received, and the statuses with which the next ones are answered (200 unless told otherwise).
+/// The webhooks that were received, and the statuses with which the next ones are answered (200 by default).
 #[derive(Clone, Default)]
 pub struct Inbox(Arc<Shared>);
 

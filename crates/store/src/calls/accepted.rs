@@ -1,4 +1,4 @@
-//! Records orders that were taken, all that arrive together in one write. Reveals are not touched: a reveal that was asked
+//! Records accepted orders, all that arrive together in one write. Reveals are not touched: a reveal that was asked
 //! shows as `sending` or `awaiting` by the state of its call.
 
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use crate::results::taken_back::take_back;
 use crate::reveals::counters::Totals;
 use crate::topic::Topic;
 
-/// An order that was taken, as it is written.
+/// An accepted order, as it is written.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     now: Timestamp,
@@ -63,7 +63,7 @@ impl Calls<'_> {
 impl Item for Accepted {
     type Error = StoreError;
 
-    /// Records orders that were taken.
+    /// Records accepted orders.
     fn write_all(conn: &mut Conn, accepted: Vec<Self>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(()) };
@@ -130,8 +130,8 @@ async fn write(conn: &mut Conn, accepted: &[&Accepted], now: Timestamp) -> Resul
     Ok(())
 }
 
-/// Updates calls whose webhook was faster, or that were taken for lost: the answer's details are still worth having. A call
-/// that is known to be paid for is not sent again, whatever UNKNOWN_GRACE says.
+/// Updates calls whose webhook was faster, or that were considered lost: the answer's details are still worth having. A
+/// call that is known to be paid for is not sent again, whatever UNKNOWN_GRACE says.
 async fn note(conn: &mut Conn, elsewhere: &[&Accepted], now: Timestamp) -> Result<()> {
     write_rows(
         conn,

@@ -131,7 +131,7 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
     Ok(Claimed::Calls(Claims { again_at, ..claims }))
 }
 
-/// Tells the gate a plan that is set by hand: when numbers arrive, their price is read from the gate.
+/// Gives the gate a plan that is set by hand: when numbers arrive, their price is read from the gate.
 async fn learn_plan(conn: &mut Conn, ask: &ClaimReveals, gate: &Gate) -> Result<()> {
     if let Some(plan) = ask.price.plan().filter(|plan| gate.tariff != Some(*plan)) {
         conn.execute(

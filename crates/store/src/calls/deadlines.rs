@@ -24,7 +24,7 @@ const LONGEST_REQUEST_MS: i64 = 10 * 60 * 1000;
 /// The outcome of a call whose worker missed its heartbeats for too long.
 const GONE: &str = "its worker is gone";
 
-/// While calls are out, a webhook URL through which nothing came for this long has to be proved anew.
+/// While calls are out, a webhook URL through which nothing came for this long has to be proved again.
 const WEBHOOK_SILENCE: Duration = Duration::from_secs(3600);
 
 /// How long after its deadline a call waits for its last poll while no worker can make it: no key, a closed gate, a broken
@@ -40,7 +40,7 @@ pub struct Swept {
     pub expired: usize,
     /// Calls of unknown outcome whose people are asked again.
     pub repeated: usize,
-    /// Whether the webhook URL has to be proved anew: nothing came through it for an hour.
+    /// Whether the webhook URL has to be proved again: nothing came through it for an hour.
     pub webhooks_silent: bool,
 }
 

@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::gates::gate::Gate;
 use crate::reveals::counters::Totals;
 
-/// Returns the call if its broken answer counts as that of an order. Lookups say nothing about orders: like polls, they are
-/// counted apart.
+/// Returns the call if its broken answer counts as that of an order. Lookups say nothing about orders: like polls, they
+/// are counted separately.
 pub(super) fn broken_order(gate: &Gate, call: &ClaimedCall) -> Option<i64> {
     let is_order = call.kind == CallKind::Reveal || gate.probe_call == Some(call.id);
     is_order.then_some(call.id)

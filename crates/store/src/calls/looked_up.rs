@@ -84,7 +84,7 @@ async fn take(
         .fetch_optional("SELECT state FROM calls WHERE id = $1 FOR UPDATE", &[&call.id])
         .await?;
     let state = found.map(|(state,)| state);
-    // A worker that stood still may answer a lookup that was taken over: its cost is known now.
+    // A worker that was frozen may answer a lookup that was taken over: its cost is known now.
     let late = state.as_deref() == Some(CallState::Expired.as_str());
     if !late && state.as_deref() != Some(CallState::Sending.as_str()) {
         return Ok(());
@@ -129,7 +129,7 @@ impl Member {
     }
 }
 
-/// Charges the people who matched, whatever became of them since.
+/// Charges the people who matched, whatever their state is now.
 async fn book(
     conn: &mut Conn,
     totals: &mut Totals,

@@ -37,8 +37,8 @@ impl Calls<'_> {
             .await
     }
 
-    /// Records an undocumented 2xx answer: the provider may have taken the order. The order is never sent again, and the
-    /// next one waits.
+    /// Records an undocumented 2xx answer: the provider may have accepted the order. The order is never sent again, and
+    /// the next one waits.
     ///
     /// # Errors
     /// The database can't be used.

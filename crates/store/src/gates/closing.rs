@@ -58,7 +58,7 @@ pub(crate) async fn close(
     Ok(())
 }
 
-/// Logs once why a gate closed. Answers to requests that left before tell nothing new.
+/// Logs once why a gate closed. Answers to requests that left before add nothing new.
 fn log(provider: Provider, gate: &Gate, closing: &Closing, until: Option<Timestamp>) {
     let reason = closing.reason.as_str();
     if gate.breaker.state == GateState::Closed && gate.breaker.is_shut_for(closing.reason) {
@@ -77,7 +77,7 @@ fn log(provider: Provider, gate: &Gate, closing: &Closing, until: Option<Timesta
     }
 }
 
-/// Lowers the rate. Requests that were on their way when the gate closed tell nothing new.
+/// Lowers the rate. Requests in flight when the gate closed add nothing new.
 async fn learn_rate(
     conn: &mut Conn,
     provider: Provider,
@@ -145,8 +145,8 @@ pub(crate) async fn broken(
     Ok(())
 }
 
-/// Closes the gate after an undocumented response to a request that may have been taken: the next request waits. A result
-/// of that request would show that it was taken, and opens the gate at once.
+/// Closes the gate after an undocumented response to a request that may have been accepted: the next request waits. A
+/// result of that request would show that it was accepted, and opens the gate at once.
 pub(crate) async fn undocumented(
     conn: &mut Conn,
     provider: Provider,

@@ -81,13 +81,13 @@ record! {
     }
 }
 
-/// A gate: the circuit breaker that decides, and all that is kept beside it.
+/// A gate: the circuit breaker that decides, and everything that is kept with it.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     pub(crate) breaker: Breaker,
     /// Why no running worker can use the provider.
     pub(crate) off_reason: Option<OffReason>,
-    /// The plan that its account pays for, as far as a balance or a setting told it.
+    /// The plan that its account pays for, if a balance or a setting has shown it.
     pub(crate) tariff: Option<Tariff>,
     row: GateRow,
 }

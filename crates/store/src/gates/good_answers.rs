@@ -15,7 +15,7 @@ pub(crate) struct GoodAnswers(Arc<Mutex<BTreeMap<Provider, Count>>>);
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Count {
     pub(crate) requests: i64,
-    /// How many of `requests` were orders that were taken.
+    /// How many of `requests` were accepted orders.
     pub(crate) accepted: i64,
     /// When the provider last took an order.
     pub(crate) accepted_at: Option<i64>,
@@ -32,7 +32,7 @@ impl GoodAnswers {
         self.with(|counts| counts.entry(provider).or_default().requests += 1);
     }
 
-    /// Counts an order that was taken.
+    /// Counts an accepted order.
     pub(crate) fn count_accepted(&self, provider: Provider, now: Timestamp) {
         self.with(|counts| {
             let count = counts.entry(provider).or_default();

@@ -56,8 +56,8 @@ impl Gates<'_> {
             .await
     }
 
-    /// Ends a pause. A gate that is also closed for a time stays closed for that time. A gate that only the user opens, or
-    /// that was not paused, is tried at once, with one request. The balance is read anew.
+    /// Ends a pause. A gate that is also closed for a time stays closed for that time. A gate that only the user opens,
+    /// or that was not paused, is tried at once, with one request. The balance is read again.
     ///
     /// # Errors
     /// The database can't be used.

@@ -39,7 +39,7 @@ pub(crate) async fn write(conn: &mut Conn, provider: Provider, gate: &Breaker) -
     Ok(())
 }
 
-/// Opens a gate: an order was taken, or there is another key.
+/// Opens a gate: an order was accepted, or there is another key.
 pub(crate) async fn open(conn: &mut Conn, provider: Provider) -> Result<()> {
     let opened = conn.execute(
         "UPDATE provider_gates SET state = 'open', reason = NULL, message = NULL, blocks_all = 0,
@@ -56,7 +56,7 @@ pub(crate) async fn open(conn: &mut Conn, provider: Provider) -> Result<()> {
     Ok(())
 }
 
-/// Makes a gate half-open: reason and step stay until a request is taken, and one small request at a time is tried.
+/// Makes a gate half-open: reason and step stay until a request is accepted, and one small request at a time is tried.
 pub(crate) async fn half_open(conn: &mut Conn, provider: Provider, now: Timestamp) -> Result<()> {
     conn.execute(
         "UPDATE provider_gates SET state = 'probing', closed_until = $2, probe_call = NULL, broken_streak = 0
@@ -82,7 +82,7 @@ pub(crate) async fn note_success(conn: &mut Conn, provider: Provider, to: Answer
     Ok(())
 }
 
-/// Opens the gates that are probed by any of `calls`, since that call was taken.
+/// Opens the gates that are probed by any of `calls`, because that call was accepted.
 pub(crate) async fn open_probed(conn: &mut Conn, calls: &[i64]) -> Result<()> {
     if calls.is_empty() {
         return Ok(());

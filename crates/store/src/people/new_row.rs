@@ -12,9 +12,9 @@ pub struct NewRow {
     pub number: i64,
     /// JSON: an array along the header, or the object as it came.
     pub fields: String,
-    /// All identifiers of the person that stand on the row, encoded.
+    /// All identifiers of the person on the row, encoded.
     pub identifiers: SmallVec<[Arc<str>; 1]>,
-    /// The waterfall: the providers that are asked in turn.
+    /// The waterfall: the providers in the order in which they are asked.
     pub steps: SmallVec<[NewStep; Provider::ALL.len()]>,
     /// The person is not to be asked for. Loading sets it for erased people.
     pub erased: bool,

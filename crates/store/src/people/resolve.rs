@@ -63,7 +63,7 @@ pub(crate) struct People {
     taken_over: Vec<i64>,
 }
 
-/// Hands out ids for new reveals. A transaction that has one holds the lock that keeps submits apart.
+/// Hands out ids for new reveals. A transaction that has one holds the lock that serialises submits.
 pub(crate) struct RevealIds {
     next: i64,
     /// The suppression list as this lock's holder sees it.

@@ -150,7 +150,7 @@ async fn erase(
     elsewhere: Elsewhere,
     now: Timestamp,
 ) -> Result<Erasure> {
-    // Submits look people up under this lock, so no submit makes the person anew meanwhile.
+    // Submits look people up under this lock, so no submit creates the person again meanwhile.
     RevealIds::lock(conn).await?;
     let secret = read_or_make(conn, "erasure", now).await?.pop();
     let secret =

@@ -17,15 +17,15 @@ use crate::people::resolve::RevealIds;
 use crate::privacy::Privacy;
 use crate::results::bodies::note_purge;
 
-/// The pace of deleting: the rows in one transaction, and the rest between two, in which other processes have the database
-/// to themselves.
+/// The speed of deleting: the rows in one transaction, and the rest between two, in which other processes have the
+/// database to themselves.
 #[derive(Clone, Copy)]
 pub(super) struct Steps {
     pub(super) at_once: i64,
     pub(super) rest: Duration,
 }
 
-/// The pace of a purge by hand: no rests.
+/// The speed of a purge by hand: no pauses.
 const BY_HAND: Steps = Steps { at_once: 1_000, rest: Duration::ZERO };
 
 /// Deletes the rows with these ids in one transaction.

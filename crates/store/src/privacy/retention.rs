@@ -51,7 +51,7 @@ impl Privacy<'_> {
         Ok(gone)
     }
 
-    /// Returns whether this worker takes the turn: one of all workers does, once in each `interval`.
+    /// Returns whether this worker runs the deletion: one of all workers does, once in each `interval`.
     async fn takes_turn(self, interval: Duration) -> Result<bool> {
         let now = self.store.now();
         let taken = self.store.db.write(move |conn| {

@@ -40,7 +40,7 @@ const LOOKED_UP: [LookedUp; 3] = [
     },
 ];
 
-/// How often statistics are taken at most.
+/// How often statistics are collected at most.
 const TRIES: usize = 3;
 
 impl Privacy<'_> {

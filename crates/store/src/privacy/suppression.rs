@@ -1,4 +1,4 @@
-//! Maintenance of the suppression list: entries are added, counted and taken off. Look-ups are in `suppressed`.
+//! Maintenance of the suppression list: entries are added, counted and removed. Look-ups are in `suppressed`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl Privacy<'_> {
     /// Takes people and numbers off the list. Rows that ended stay as they are.
     ///
     /// # Errors
-    /// The database can't be used. Entries taken off until then are off the list.
+    /// The database can't be used. Entries removed until then are off the list.
     pub async fn unsuppress(self, list: &[Suppression]) -> Result<Unsuppressed> {
         let entry = audit::Entry::of(Action::Unsuppress).details(format!("entries={}", list.len()));
         self.store.audit().note(entry).await?;

@@ -42,7 +42,7 @@ impl Reports<'_> {
         Ok(held.map(|(batch, lines)| (batch, lines.iter().map(Why::to_string).collect())).collect())
     }
 
-    /// Returns the reasons of [`Reports::blocked_by`], with the commands apart.
+    /// Returns the reasons of [`Reports::blocked_by`], with the commands in a separate field.
     ///
     /// # Errors
     /// The database can't be used.

@@ -50,7 +50,7 @@ impl Counts {
         ]
     }
 
-    /// Rows that are finished, whatever came of them.
+    /// Rows that are finished, whatever their result.
     #[must_use]
     pub fn finished(&self) -> i64 {
         self.found + self.not_found + self.failed + self.expired + self.cancelled

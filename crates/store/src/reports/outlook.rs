@@ -18,9 +18,9 @@ pub struct KnownOfProvider {
     pub spent: Credits,
     /// The credits in the account, if they are known.
     pub balance: Option<Credits>,
-    /// The most requests a second, if a worker has told it.
+    /// The most requests per second, if a worker has reported it.
     pub rate: Option<f64>,
-    /// What workers lack, if a worker has told it.
+    /// What workers lack, if a worker has reported it.
     pub lacks: Option<Option<OffReason>>,
 }
 

@@ -1,4 +1,4 @@
-//! What batches and accounts spent, each provider's credits apart: they are different currencies.
+//! What batches and accounts spent, by provider: their credits are different currencies.
 
 use std::collections::BTreeMap;
 

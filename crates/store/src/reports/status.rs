@@ -48,7 +48,7 @@ macro_rules! batch_status_columns {
 }
 
 impl BatchStatus {
-    /// Rows that are finished, whatever came of them.
+    /// Rows that are finished, whatever their result.
     #[must_use]
     pub fn finished(&self) -> i64 {
         self.found + self.not_found + self.failed + self.expired + self.cancelled

@@ -231,8 +231,8 @@ impl Item for Received {
     }
 }
 
-/// Stores webhooks. A body that came to the same address before is not kept again: a provider sends it until it is taken,
-/// and so may any sender that knows the address.
+/// Stores webhooks. A body that came to the same address before is not kept again: a provider sends it until it is
+/// accepted, and so may any sender that knows the address.
 pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, Result<()>> {
     Box::pin(async move {
         let waiting = came.into_iter().filter_map(Received::upgrade).collect();

@@ -1,4 +1,4 @@
-//! A call that was given up, and turns out to have been taken by the provider after all.
+//! A call that was given up, but was accepted by the provider after all.
 
 use db::{Conn, Ints};
 use jobs::{Credits, Provider, RevealState, Timestamp};
@@ -22,9 +22,9 @@ pub(crate) async fn reserved_by_payer(conn: &mut Conn, call: i64) -> Result<Vec<
     Ok(reserved.into_iter().map(|(payer, n)| (payer, Credits::from_thousandths(n))).collect())
 }
 
-/// Takes back a request that was to be sent again and turns out to have been taken by the provider. Its people who wait for
-/// a repeat wait for its result instead, until `deadline` milliseconds after it was sent. People who are in a repeat may
-/// come back to it ([`rejoin_accepted`]). The call must be locked.
+/// Takes back a request that was to be sent again, but was accepted by the provider after all. Its people who wait for
+/// a repeat wait for its result instead, until `deadline` milliseconds after it was sent. People who are in a repeat
+/// may come back to it ([`rejoin_accepted`]). The call must be locked.
 pub(crate) async fn take_back(
     conn: &mut Conn,
     totals: &mut Totals,

@@ -136,7 +136,7 @@ impl Totals {
         self.provider(batch, provider).looked_up += spent;
     }
 
-    /// Counts how many times `batch` was served beside other batches of its priority.
+    /// Counts how many times `batch` was served while other batches of its priority waited.
     pub(crate) fn was_served(&mut self, batch: i64, provider: Provider, times: i64) {
         self.provider(batch, provider).served += times;
     }
@@ -153,7 +153,7 @@ impl Totals {
         delta.written_off += reserved;
     }
 
-    /// Undoes a write-off, since a late answer tells whether the credits were spent.
+    /// Undoes a write-off, because a late answer shows whether the credits were spent.
     pub(crate) fn write_back(&mut self, batch: i64, provider: Provider, reserved: Credits) {
         self.write_off(batch, provider, -reserved);
     }

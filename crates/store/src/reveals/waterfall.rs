@@ -56,7 +56,7 @@ pub(crate) fn waits(state: RevealState) -> bool {
 /// The providers and states of reveals, by their ids.
 pub(crate) type States = BTreeMap<i64, (Provider, RevealState)>;
 
-/// A row that asks several providers in turn.
+/// A row that asks several providers one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Waterfall {
     pub(crate) batch: i64,

@@ -152,7 +152,7 @@ async fn a_second_body_books_what_is_new(b: &Bench) {
     let call = only(b, auto(b)).await;
     b.accept(&call).await;
     deliver(b, &call.call_id, vec![with("o1", 1)], Some(10)).await;
-    // The second webhook tells the total cost of the request so far, the third one only its own cost.
+    // The second webhook states the total cost of the request so far, the third one only its own cost.
     deliver(b, &call.call_id, vec![with("o1", 1), with("o2", 2)], Some(30)).await;
     assert_eq!(spent(b).await.0, 30);
     deliver(b, &call.call_id, vec![with("o3", 1)], Some(10)).await;

@@ -90,7 +90,7 @@ async fn a_number_ends_the_doubt_that_numbers_raised(b: &Bench) {
     assert_eq!(gate_reason(b).await.as_deref(), Some("unreadable_numbers"));
     let small = call(b).await;
     assert_eq!(small.people.len(), 1);
-    // A 'not found' doesn't tell whether numbers can be read.
+    // A 'not found' doesn't show whether numbers can be read.
     b.webhook(&small, vec![result(id(&small, 0), Finding::NotFound)]).await;
     assert_eq!(gate_reason(b).await.as_deref(), Some("unreadable_numbers"));
     let small = call(b).await;

@@ -1,4 +1,4 @@
-//! Checks the layout of the code. In the ledger, each area imports only from the areas below it, and nothing else stands at
+//! Checks the layout of the code. In the ledger, each area imports only from the areas below it, and nothing else is at
 //! the top. Folders stay small. In no crate do files import each other in a cycle.
 
 #![allow(

@@ -1,4 +1,4 @@
-//! Helpers for commands, beside those for workers and submits.
+//! Helpers for commands, in addition to those for workers and submits.
 
 use store::BatchRef;
 

@@ -107,7 +107,7 @@ pub fn section(seen: &Seen) -> Markup {
     }
 }
 
-/// A line: its name, how it stands, how far it is, and what holds it up or when it came.
+/// A line: its name, its state, its progress, and what holds it up or when it was submitted.
 fn batch_item(batch: &BatchOverview, seen: &Seen) -> Markup {
     let counts = batch.counts();
     let age = batch_age(batch, seen.overview.at);
@@ -123,7 +123,7 @@ fn batch_item(batch: &BatchOverview, seen: &Seen) -> Markup {
     }
 }
 
-/// How a batch stands, in a word.
+/// The state of a batch, in a word.
 pub fn batch_pill(batch: &BatchOverview) -> Markup {
     let counts = batch.counts();
     let (class, word) = if counts.unfinished() == 0 {

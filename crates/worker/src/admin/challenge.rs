@@ -9,7 +9,7 @@ use super::live;
 /// Where the form is.
 pub const PATH: &str = "/login";
 
-/// Sends a browser to the login form; any other client is told that a token is needed.
+/// Sends a browser to the login form; any other client gets the answer that a token is needed.
 pub fn ask(uri: &Uri, headers: &HeaderMap) -> Response {
     let html = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let is_page = html.is_some_and(|accept| accept.contains("text/html"));

@@ -62,7 +62,7 @@ async fn download(store: &Store, id: &str, format: FileFormat) -> Response {
 }
 
 /// The file in pieces: the head, then page after page. An error breaks the connection off, so that half a file is
-/// never taken for a whole one.
+/// never mistaken for a whole one.
 fn pieces(
     pages: mpsc::Receiver<Result<ExportPage, StoreError>>,
     layout: Layout,

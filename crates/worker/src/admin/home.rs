@@ -15,7 +15,7 @@ use super::notice::Notice;
 use super::state::Admin;
 use super::{batches, layout, live, providers, stuck, words};
 
-/// How long a worker may be silent before it is taken to be gone.
+/// How long a worker may be silent before it counts as gone.
 const SILENT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// `GET /`
@@ -115,7 +115,7 @@ fn waiting_note(counts: &Counts) -> String {
     }
 }
 
-/// Says when the queue is done at the current pace, which is when its slowest provider is done. Held rows are left
+/// Says when the queue is done at the current speed, which is when its slowest provider is done. Held rows are left
 /// out, and there is no estimate while a provider sends no results.
 fn pace_note(overview: &Overview, plot: &Throughput) -> String {
     let mut longest = 0;

@@ -1,4 +1,4 @@
-//! What all pages have in common: the frame, the style, and the headers that keep strangers' scripts out.
+//! What all pages have in common: the frame, the style, and the headers that keep foreign scripts out.
 
 use std::sync::LazyLock;
 

@@ -12,7 +12,7 @@ pub fn is_wanted(headers: &HeaderMap) -> bool {
     headers.contains_key(HEADER)
 }
 
-/// A part of a page that the script replaces. `id` tells it from the page's other parts.
+/// A part of a page that the script replaces. `id` distinguishes it from the page's other parts.
 pub fn part(id: &'static str, content: Markup) -> Markup {
     html! { div data-live=(id) { (content) } }
 }

@@ -39,7 +39,7 @@ mod metrics;
 mod notice;
 /// The user's own columns.
 mod own;
-/// How each provider stands.
+/// The state of each provider.
 mod providers;
 /// A batch's rows.
 mod rows;

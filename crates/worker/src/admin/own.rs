@@ -1,4 +1,4 @@
-//! The user's own columns. A row shows two of them: those that tell a person best who the row is.
+//! The user's own columns. A row shows two of them: those that best identify the person.
 
 use export::kept;
 use store::DisplayedRow;
@@ -45,7 +45,7 @@ impl Own {
     }
 }
 
-/// How well a column tells who a row is.
+/// How well a column identifies the person of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Name,
@@ -59,7 +59,7 @@ fn normal(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Ranks a column by its name. Columns of identifiers and numbers have no rank: identifiers stand in a column of
+/// Ranks a column by its name. Columns of identifiers and numbers have no rank: identifiers are in a column of
 /// their own, and numbers are masked on this page.
 fn rank(name: &str) -> Option<Rank> {
     Some(match name {

@@ -1,4 +1,4 @@
-//! How each provider stands: its gate first, then its requests and credits.
+//! The state of each provider: its gate first, then its requests and credits.
 
 use jobs::Credits;
 use maud::{Markup, html};

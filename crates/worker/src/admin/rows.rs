@@ -29,7 +29,7 @@ pub struct Wanted {
     #[serde(default, deserialize_with = "lenient")]
     pub after: i64,
     /// Where the pages before this one began, `0.57.300`. Rows of one state are anywhere, so the start of a page does
-    /// not tell where the page before it starts.
+    /// not show where the page before it starts.
     #[serde(default)]
     back: String,
 }

@@ -35,7 +35,7 @@ type Pages<Key, Page> = Arc<Mutex<HashMap<Key, Arc<Cached<Page>>>>>;
 /// The batch, the row that the page begins after, and the state.
 type PageKey = (String, i64, Option<String>);
 
-/// How everything stood a moment ago.
+/// The state of everything a moment ago.
 pub(super) struct Seen {
     pub(super) overview: Overview,
     /// What holds batches up, by batch id.
@@ -55,7 +55,7 @@ impl Admin {
         Admin { app, access, seen: Arc::default(), pages: Arc::default(), older: Arc::default() }
     }
 
-    /// How everything stands, at most a second old.
+    /// The state of everything, at most a second old.
     pub(super) async fn seen(&self) -> Result<Arc<Seen>, Away> {
         let store = &self.app.store;
         let read = async {

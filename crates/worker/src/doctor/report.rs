@@ -20,7 +20,7 @@ pub enum Status {
 pub struct Check {
     /// What was looked at.
     pub check: &'static str,
-    /// How it stands.
+    /// Its verdict.
     pub status: Status,
     /// What was found.
     pub message: String,

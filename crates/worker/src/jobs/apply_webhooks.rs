@@ -22,7 +22,7 @@ const MOST_BYTES: i64 = 128 * 1024;
 pub struct PendingWebhooks(pub App);
 
 impl Source for PendingWebhooks {
-    /// No task is leased: applying is idempotent, and one task at a time drains the inbox.
+    /// No task is claimed: applying is idempotent, and one task at a time drains the inbox.
     type Work = ();
 
     async fn claim(&mut self, _free: usize) -> Result<Claimed<()>, StoreError> {

@@ -7,7 +7,7 @@ use crate::app::App;
 /// The longest interval between two sweeps.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Sends heartbeats until told to stop. They run in a task of their own, so that they don't wait behind the work.
+/// Sends heartbeats until it is stopped. They run in a task of their own, so that they don't wait behind the work.
 pub async fn heartbeats(app: App) {
     let interval = (app.policy.heartbeat_timeout / 4)
         .clamp(Duration::from_millis(50), Duration::from_secs(10));
@@ -104,7 +104,7 @@ mod tests {
         assert!(!steady.is_sure(shows, at));
         (shows, at) = (shows + DOUBT / 2, at + DOUBT / 2);
         assert!(!steady.is_sure(shows, at));
-        // A clock that is set back is not doubted anew.
+        // A clock that is set back is not doubted again.
         assert!(!steady.is_sure(Timestamp(0), at));
         assert!(steady.is_sure(Timestamp(0) + DOUBT, at + DOUBT));
     }

@@ -6,7 +6,7 @@ use crate::jobs::housekeeping::Steady;
 /// The pause between two steps, in which other writers have the database to themselves.
 const REST: Duration = Duration::from_millis(50);
 
-/// Deletes what is finished and older than the settings say, until the worker is told to stop. A deletion is final,
+/// Deletes finished data that is older than the settings say, until the worker is stopped. A deletion is final,
 /// so a clock that jumped is not trusted.
 pub async fn retire(app: App) {
     let retention = app.policy.retention;

@@ -115,8 +115,8 @@ fn log<O: Outcome>(
     }
 }
 
-/// Waits for the call's turn under the rate limit. Returns false if the gate was closed meanwhile, or its state can't
-/// be read.
+/// Waits for the call's send slot under the rate limit. Returns false if the gate was closed meanwhile, or its state
+/// can't be read.
 async fn wait_for_its_moment(app: &App, call: &ClaimedCall) -> bool {
     if call.send_slot <= Instant::now() {
         return true;

@@ -98,7 +98,7 @@ async fn no_page_has_a_barrier() {
     browser.close().await;
 }
 
-/// 25 batches, and all that stands above them, fit on two screens; the list alone does on a phone.
+/// 25 batches, and everything above them, fit on two screens; the list alone does on a phone.
 async fn assert_a_list_is_short(browser: &Browser, worker: &Worker) {
     for (path, width, height, phone) in
         [("", 1180, 900, false), ("/batches", 1180, 900, false), ("/batches", 390, 844, true)]

@@ -42,7 +42,7 @@ async fn focus_and_scroll_stay(browser: &Browser, worker: &Worker) {
         )
         .await;
     until_it_moves(browser).await;
-    // A batch that comes in stands before the one that has the focus.
+    // A new batch is before the one that has the focus.
     worker.submit("Summer campaign", 500).await;
     until(browser, ".batches", |text| text.contains("Summer campaign")).await;
     until_it_moves(browser).await;

@@ -11,7 +11,7 @@
 mod access; // who may see it
 mod audit; // who did what
 mod metrics; // /metrics
-mod monitoring; // what Prometheus and Grafana are told to ask for
+mod monitoring; // the metrics that Prometheus and Grafana ask for
 mod pages; // what is shown
 mod roles; // who may do what
 mod site; // the dashboard on a ledger of its own

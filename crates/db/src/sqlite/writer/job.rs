@@ -16,7 +16,7 @@ pub(super) trait Job: Send {
     fn is_urgent(&self) -> bool;
     /// Runs the work; whether its savepoint is to be kept.
     fn run<'a>(&'a mut self, conn: &'a mut Conn) -> BoxFuture<'a, bool>;
-    /// Tells the caller, after the commit or its failure.
+    /// Notifies the caller, after the commit or its failure.
     fn answer(self: Box<Self>, committed: Result<()>);
 }
 

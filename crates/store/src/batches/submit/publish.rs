@@ -26,7 +26,7 @@ impl Batches<'_> {
     /// stays the only one.
     ///
     /// # Errors
-    /// The key is taken by other content or options; the batch was swept as abandoned.
+    /// The key is in use for other content or options; the batch was swept as abandoned.
     pub async fn publish(
         self,
         batch: &Loading,

@@ -80,7 +80,7 @@ pub(super) async fn spare_the_day(
     if ask.people == 1 || left >= DAILY_REQUESTS / SHORT_SHARE || resets_at <= now.0 {
         return Ok(None);
     }
-    // `tat_us` stands one interval after the last request.
+    // `tat_us` is one interval after the last request.
     let last = gate.tat_us / 1000 - (1000.0 / gate.rate(ask.rate, now)) as i64;
     let next = last + (resets_at - now.0) / left.max(1);
     if next <= now.0 {

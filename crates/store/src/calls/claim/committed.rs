@@ -85,8 +85,8 @@ async fn find(conn: &mut Conn, calls: &[ClaimedCall]) -> Result<Vec<ClaimedCall>
 
 /// The outcome of a transaction that claims.
 pub(super) enum Claimed {
-    /// Queued people whose retry is due, or judged ceilings by a new price. The next transaction claims: it finds batches
-    /// by their counts, and this transaction writes the counts last.
+    /// Queued people whose retry is due, or checked ceilings with a new price. The next transaction claims: it finds
+    /// batches by their counts, and this transaction writes the counts last.
     Prepared,
     Calls(Claims),
 }

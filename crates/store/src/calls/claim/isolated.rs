@@ -11,7 +11,7 @@ use crate::reveals::transition::{Change, shift};
 const DUE_AT_ONCE: i64 = 2_000;
 
 /// Whether there are people in backoff, in isolation groups or to be looked up. The statements that find them run only
-/// then: Postgres plans those statements anew each time, which takes longer than this check.
+/// then: Postgres plans those statements again each time, which takes longer than this check.
 pub(super) struct OffQueue {
     /// When the first backoff is over.
     pub(super) next_due: Option<Timestamp>,
@@ -24,7 +24,7 @@ pub(super) struct OffQueue {
 }
 
 record! {
-    /// What stands beside the queue: a time, and ones for what there is.
+    /// What waits outside of the queue: a time, and 1 for each kind that exists.
     #[derive(Default)]
     struct OffQueueRow {
         next_due: Option<i64>,

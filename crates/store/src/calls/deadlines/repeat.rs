@@ -100,7 +100,7 @@ async fn repeat(
     shift(conn, totals, provider, &spent, gave_up, now).await?;
     let change = Change { attempts: 1, ..Change::to(RevealState::Queued) };
     shift(conn, totals, provider, &again, change, now).await?;
-    // An earlier request for people who were sent again before may have turned out to be taken.
+    // An earlier request for people who were sent again before may have been accepted after all.
     rejoin_accepted(conn, totals, provider, &again, now).await?;
     conn.execute(
         "UPDATE reveals SET repeat_of = $2, isolation_group = NULL

@@ -37,7 +37,7 @@ struct ById {
     revealed_at: Option<Timestamp>,
 }
 
-/// Makes reveals ask by their people's ids. If the answer by an id is known or on its way, it is not asked for anew,
+/// Makes reveals ask by their people's ids. If the answer by an id is known or on its way, it is not asked for again,
 /// whether or not the evidence joins the id with the address: Ocean itself says that it is the same person.
 pub(super) async fn adopt(
     conn: &mut Conn,

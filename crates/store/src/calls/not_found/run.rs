@@ -22,8 +22,8 @@ record! {
     }
 }
 
-/// Queues the people of a run that began with the call `first`. People stay unchanged if more is known about them since: a
-/// person who was asked at the next provider of a row, or anew, may be paid for there.
+/// Queues the people of a run that began with the call `first`. People stay unchanged if more is known about them
+/// since: a person who was asked at the next provider of a row, or again, may be paid for there.
 pub(super) async fn ask_again(
     conn: &mut Conn,
     totals: &mut Totals,
@@ -50,8 +50,8 @@ pub(super) async fn ask_again(
     Ok(())
 }
 
-/// Returns people whose last answer was a 404 of the run. People who are known under another identifier, or are asked anew,
-/// are left out.
+/// Returns people whose last answer was a 404 of the run. People who are known under another identifier, or are asked
+/// again, are left out.
 async fn members(conn: &mut Conn, provider: Provider, first: i64) -> Result<Vec<Member>> {
     Ok(conn.fetch_all(
         "SELECT m.reveal_id, m.call_id, m.payer, m.reserved

@@ -72,7 +72,7 @@ impl Item for Polled {
             end_or_repeat(conn, &mut totals, &all, &policy, now).await?;
             for one in all {
                 if let Err(failure) = one.result {
-                    // The gate is read anew: the failure before may have closed it.
+                    // The gate is read again: the failure before may have closed it.
                     let gate = Gate::lock(conn, one.poll.provider).await?;
                     on_failure(conn, one.poll.provider, &gate, failure, &policy, now).await?;
                 }

@@ -1,4 +1,4 @@
-//! The people of a refused call: they go back into the queue, are asked later or apart from others, or fail.
+//! The people of a refused call: they go back into the queue, are asked later or in smaller groups, or fail.
 
 use db::{Conn, Ints};
 use jobs::backoff::full_jitter;

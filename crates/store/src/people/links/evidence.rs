@@ -110,8 +110,8 @@ impl Evidence {
     }
 }
 
-/// Returns a contradiction's number: a hash that is the same for the same address in every chunk, and doesn't tell whose
-/// address it is.
+/// Returns a contradiction's number: a hash that is the same for the same address in every chunk, and doesn't
+/// reveal the address.
 fn number_of(links: &BTreeSet<PairKey>) -> u64 {
     let addresses: HashSet<&Arc<str>> =
         links.iter().flat_map(|(one, other)| [one, other]).filter(|one| is_address(one)).collect();

@@ -38,7 +38,7 @@ record! {
     }
 }
 
-/// Some people, as they stood when they were read. Many people are kept at a time, so each takes little room.
+/// Some people, in the state in which they were read. Many people are kept at a time, so each takes little room.
 #[derive(Default)]
 pub(super) struct People {
     read_at: Option<Instant>,

@@ -13,12 +13,12 @@ pub(super) enum Rest {
     Cut(Vec<u8>),
     /// Nothing: it is about the person alone.
     Nothing,
-    /// The body can't be read, so no person in it can be told apart.
+    /// The body can't be read, so its people can't be separated.
     Unreadable,
 }
 
-/// Takes out the entries about the person that `gone` knows by an id or an address. An object that has the id or address in
-/// a field, or stands under it as its name, goes as a whole.
+/// Removes the entries about the person that `gone` knows by an id or an address. An object that has the id or address
+/// in a field, or as its key, is removed as a whole.
 pub(super) fn without(body: &[u8], gone: impl Fn(&str) -> bool) -> Rest {
     let mut json = match json::read(body) {
         Ok(json @ (Value::Array(_) | Value::Object(_))) => json,

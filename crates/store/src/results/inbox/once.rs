@@ -26,8 +26,8 @@ pub(super) enum Arrival {
 /// A webhook, when it came, and what becomes of it.
 pub(super) type Came = (Arc<NewWebhook>, Timestamp, Arrival);
 
-/// Tells new bodies from bodies that are kept already. A body that was kept as unreadable and can be read now is applied
-/// from where it is kept.
+/// Distinguishes new bodies from bodies that are kept already. A body that was kept as unreadable and can be read now
+/// is applied from where it is kept.
 pub(super) async fn told_apart(
     conn: &mut Conn,
     came: Vec<(Arc<NewWebhook>, Timestamp)>,

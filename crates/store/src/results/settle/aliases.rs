@@ -46,7 +46,7 @@ pub(super) async fn learn_aliases(
     making_way(conn, &fresh).await
 }
 
-/// Two ids of one kind are no evidence, nor are identifiers that were taken apart by hand.
+/// Two ids of one kind are no evidence, nor are identifiers that were separated by hand.
 async fn new_links(conn: &mut Conn, aliases: &[Learned]) -> Result<Vec<NewLink>> {
     let ends = |alias: &Learned| -> [Arc<str>; 2] {
         [alias.subject.as_str().into(), alias.identifier.as_str().into()]
@@ -69,7 +69,7 @@ record! {
     }
 }
 
-/// Finds reveals that wait under another identifier of people who were answered, and were not asked for anew since.
+/// Finds reveals that wait under another identifier of people who were answered, and were not asked for again since.
 async fn making_way(
     conn: &mut Conn,
     answered: &HashMap<(Provider, Arc<str>), (i64, RevealState)>,

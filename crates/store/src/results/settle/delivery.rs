@@ -12,7 +12,7 @@ pub struct Delivery {
     pub call_id: String,
     /// The results.
     pub results: Vec<PersonResult>,
-    /// The credits charged for the request, if the provider tells them.
+    /// The credits charged for the request, if the provider states them.
     pub credits_used: Option<Credits>,
 }
 

@@ -107,7 +107,8 @@ pub(super) async fn discard_strangers(
     Ok(())
 }
 
-/// Tells gates of webhooks: a webhook proves the webhook URL, and frees credits that other requests may have waited for.
+/// Notifies gates of webhooks: a webhook proves the webhook URL, and frees credits that other requests may have waited
+/// for.
 pub(super) async fn tell_gates(
     conn: &mut Conn,
     ledger: &Ledger,
@@ -148,7 +149,7 @@ pub(super) async fn tell_gates(
     for (provider, legible) in unread {
         note(conn, provider, legible, now).await?;
     }
-    // A result for the call that probes a gate shows that the call was taken, whatever its response will be.
+    // A result for the call that probes a gate shows that the call was accepted, whatever its response will be.
     let calls: Vec<i64> = ledger.calls.values().map(|call| call.id).collect();
     state::open_probed(conn, &calls).await?;
     for (provider, numbers) in ledger.most_numbers() {

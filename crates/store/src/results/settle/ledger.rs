@@ -105,7 +105,7 @@ pub(super) struct Ledger {
     /// Stored webhooks that name people who were not in their call, or whose call doesn't exist.
     pub(super) strangers: Vec<Stranger>,
     pub(super) out_of_credits: HashSet<Provider>,
-    /// Calls that had expired, and turn out to have been taken by the provider.
+    /// Calls that had expired, but were accepted by the provider after all.
     pub(super) taken_after_all: BTreeSet<i64>,
 }
 
@@ -237,7 +237,7 @@ impl Ledger {
         most
     }
 
-    /// Calls that had expired, and turn out to have cost nothing: there were no credits for them.
+    /// Calls that had expired, but cost nothing: there were no credits for them.
     pub(super) fn unasked_late(&self) -> BTreeSet<i64> {
         let late = self.members.iter().filter(|m| m.expired_call && m.unasked && m.answered);
         late.map(|member| member.call).collect()

@@ -37,7 +37,7 @@ pub(super) async fn members(conn: &mut Conn, calls: &BTreeSet<i64>) -> Result<Ve
 }
 
 record! {
-    /// How a person stands.
+    /// The state of a person.
     pub(super) struct Standing {
         id: i64,
         /// The identifier that they are asked by.
@@ -48,7 +48,7 @@ record! {
     }
 }
 
-/// Locks people in the order of their ids, and reads how they stand.
+/// Locks people in the order of their ids, and reads their states.
 pub(super) async fn lock_people(
     conn: &mut Conn,
     ids: &BTreeSet<i64>,

@@ -105,7 +105,7 @@ impl Ledger {
         found.into_keys().zip(shares(newly, &numbers)).collect()
     }
 
-    /// The member of a call that `subject` names; an erased person is found by the hash that stands in place of their
+    /// The member of a call that `subject` names; an erased person is found by the hash that replaces their
     /// identifier.
     fn named(&self, subject: &str, by_subject: &HashMap<String, usize>) -> Option<usize> {
         let erased = || {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// The role of a token. Each role may do everything that the roles before it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Sees how things stand, and no people: for screens and for Prometheus.
+    /// Sees the state of batches and providers, and no people: for screens and for Prometheus.
     Viewer,
     /// Runs batches.
     Operator,

@@ -65,7 +65,7 @@ impl Sessions {
     }
 }
 
-/// Sessions are looked up by the hash of their secret, so that the time of a look-up tells nothing about the secret.
+/// Sessions are looked up by the hash of their secret, so that the time of a look-up reveals nothing about the secret.
 fn hash(secret: &str) -> Hash {
     Sha256::digest(secret.as_bytes()).into()
 }

@@ -14,7 +14,7 @@ pub const AT_ONCE: i64 = 10;
 /// How long after them an address may try one more.
 pub const EVERY: Duration = Duration::from_secs(5);
 const EVERY_MS: i64 = EVERY.as_millis() as i64;
-/// Addresses that are counted apart; all further ones are counted together.
+/// Addresses that are counted separately; all further ones are counted together.
 const MOST: usize = 10_000;
 
 /// From where a token is tried.
@@ -22,7 +22,7 @@ const MOST: usize = 10_000;
 pub(crate) enum Source {
     /// An IPv4 address, or the network of an IPv6 address: one machine may have all addresses of its network.
     Known(IpAddr),
-    /// All addresses that are not counted apart.
+    /// All addresses that are not counted separately.
     Other,
 }
 

@@ -116,7 +116,7 @@ impl Tokens {
     /// Puts the tokens together. `admin` is `ADMIN_TOKEN`; an empty one counts as none.
     ///
     /// # Errors
-    /// A token could be guessed, or two lines have the same one: the audit log could not tell which of them acts.
+    /// A token could be guessed, or two lines have the same one: the audit log could not show which of them acts.
     pub fn new(admin: Option<&SecretString>, file: Option<&TokensFile>) -> Result<Self, String> {
         let admin = admin.map(ExposeSecret::expose_secret).map(str::trim);
         let admin = admin.filter(|token| !token.is_empty());
