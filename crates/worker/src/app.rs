@@ -29,7 +29,7 @@ pub struct Inner {
     pub worker: WorkerId,
     /// The ledger.
     pub store: Store,
-    /// The durations and limits by which the queue is worked off.
+    /// The durations and limits by which the queue is processed.
     pub policy: Policy,
     /// Ocean, where there is a key for it.
     pub ocean: Option<ocean::Client>,

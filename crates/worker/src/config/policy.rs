@@ -1,11 +1,11 @@
-//! The durations and limits by which the queue is worked off, from the settings.
+//! The durations and limits by which the queue is processed, from the settings.
 
 use jobs::{Policy, Retention};
 
 use super::Config;
 
 impl Config {
-    /// The durations and limits by which the queue is worked off.
+    /// The durations and limits by which the queue is processed.
     #[must_use]
     pub fn policy(&self) -> Policy {
         // Without a webhook there is none to wait for before polling.
