@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sandbox::Truth;
+use sandbox::Expected;
 
 /// The shortest run of digits that is checked: the sandbox's numbers are longer.
 const SHORTEST: usize = 9;
@@ -10,7 +10,7 @@ const SHORTEST: usize = 9;
 const HEXADECIMAL: usize = 64;
 
 /// Panics if `log` shows a number of one of `people`, one of `keys`, or anything like a signature.
-pub fn check(log: &str, people: &[Truth], keys: &[&str]) {
+pub fn check(log: &str, people: &[Expected], keys: &[&str]) {
     for key in keys {
         assert!(!log.contains(key), "a key is in the log");
     }
@@ -18,7 +18,7 @@ pub fn check(log: &str, people: &[Truth], keys: &[&str]) {
     let signature = runs(|c| c.is_ascii_hexdigit()).find(|run| run.len() == HEXADECIMAL);
     assert!(signature.is_none(), "a signature or secret is in the log: {signature:?}");
 
-    let numbers = people.iter().flat_map(|truth| &truth.numbers);
+    let numbers = people.iter().flat_map(|person| &person.numbers);
     let numbers: HashSet<String> =
         numbers.flat_map(|number| [digits(&number.e164), digits(&number.raw)]).collect();
     let lengths: HashSet<usize> = numbers.iter().map(String::len).collect();

@@ -76,12 +76,12 @@ pub fn read_csv(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
 pub fn expected(sandbox: &Sandbox, row: &Row) -> (&'static str, String, String) {
     let mut last = ("cancelled", String::new(), String::new());
     for (provider, id) in row.steps() {
-        let truth = sandbox.truth(provider, id);
-        if truth.is_found(true) {
-            return ("found", provider.to_string(), truth.e164().join(";"));
+        let result = sandbox.expected(provider, id);
+        if result.is_found(true) {
+            return ("found", provider.to_string(), result.e164().join(";"));
         }
-        let refused = matches!(truth.marker, Some(Marker::Bad))
-            || (provider == Provider::Ocean && truth.marker == Some(Marker::Gone));
+        let refused = matches!(result.marker, Some(Marker::Bad))
+            || (provider == Provider::Ocean && result.marker == Some(Marker::Gone));
         last = (if refused { "failed" } else { "not_found" }, provider.to_string(), String::new());
     }
     last

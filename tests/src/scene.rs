@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use sandbox::{Config, Provider, Sandbox, Truth};
+use sandbox::{Config, Expected, Provider, Sandbox};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ pub struct Scene {
     /// Settings of every process.
     environment: BTreeMap<String, String>,
     logs: Mutex<Vec<(String, Output)>>,
-    people: Mutex<Vec<Truth>>,
+    people: Mutex<Vec<Expected>>,
 }
 
 /// A batch, as `enqueue submit --json` reported it.
@@ -112,8 +112,8 @@ impl Scene {
 
     /// Registers the people of a file, so that the logs are checked for their numbers.
     pub fn know(&self, rows: &[Row]) {
-        let truths = rows.iter().flat_map(Row::steps).map(|(p, id)| self.sandbox.truth(p, id));
-        self.people.lock().expect("no test thread panics").extend(truths);
+        let results = rows.iter().flat_map(Row::steps).map(|(p, id)| self.sandbox.expected(p, id));
+        self.people.lock().expect("no test thread panics").extend(results);
     }
 
     /// The exported file of a batch.

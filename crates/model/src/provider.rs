@@ -10,7 +10,7 @@ impl State {
         }
         self.calls[call].request = Request::Taken;
         for member in &mut self.calls[call].members {
-            let has_number = self.truth[self.reveals[member.reveal].person];
+            let has_number = self.has_number[self.reveals[member.reveal].person];
             member.result = Some(if has_number { Answer::Found } else { Answer::NotFound });
         }
         true

@@ -13,7 +13,7 @@ pub const WORKERS: usize = 2;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
     /// Whether each person has a number, which only the provider knows.
-    pub truth: [bool; PEOPLE],
+    pub has_number: [bool; PEOPLE],
     /// The reveals of all people, in all generations.
     pub reveals: Vec<Reveal>,
     /// Which reveal each person's row shows.
@@ -146,7 +146,7 @@ pub struct Body {
 impl State {
     /// Returns the first state: every person waits, and nothing was sent.
     #[must_use]
-    pub fn new(truth: [bool; PEOPLE]) -> State {
+    pub fn new(has_number: [bool; PEOPLE]) -> State {
         let reveal = |person| Reveal {
             person,
             generation: 0,
@@ -157,7 +157,7 @@ impl State {
             had_number: false,
         };
         State {
-            truth,
+            has_number,
             reveals: (0..PEOPLE).map(reveal).collect(),
             shown: [0, 1],
             erased: [false; PEOPLE],

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Config, ConfigError, Endpoint, PeopleFilter, PersonStats, Provider, ScriptedResponse, Stats,
-    Truth, faults::REDIRECT_TARGET, sandbox_state::SandboxState,
+    Config, ConfigError, Endpoint, Expected, PeopleFilter, PersonStats, Provider, ScriptedResponse,
+    Stats, faults::REDIRECT_TARGET, sandbox_state::SandboxState,
 };
 
 type Shared = State<Arc<SandboxState>>;
@@ -23,7 +23,7 @@ pub(crate) fn router() -> Router<Arc<SandboxState>> {
     Router::new()
         .route("/sandbox/stats", get(stats))
         .route("/sandbox/people", get(people))
-        .route("/sandbox/truth", get(truth))
+        .route("/sandbox/expected", get(expected))
         .route("/sandbox/config", get(config).post(merge_config))
         .route("/sandbox/topup", post(top_up))
         .route("/sandbox/script", post(script))
@@ -56,8 +56,8 @@ struct Who {
     id: String,
 }
 
-async fn truth(State(state): Shared, Query(who): Query<Who>) -> Json<Truth> {
-    Json(Truth::of(&state.config(), who.provider, &who.id))
+async fn expected(State(state): Shared, Query(who): Query<Who>) -> Json<Expected> {
+    Json(Expected::of(&state.config(), who.provider, &who.id))
 }
 
 async fn config(State(state): Shared) -> Json<Config> {

@@ -13,10 +13,10 @@ use crate::{
     clodura_result,
     clodura_state::{Job, Order},
     config::{Config, Plan},
+    expected::{Expected, Marker, SOURCES},
     queue::Work,
     reply::{Incoming, Reply, too_many},
     sandbox_state::SandboxState,
-    truth::{Marker, SOURCES, Truth},
     webhook_faults::{self, Label},
 };
 
@@ -30,15 +30,15 @@ pub(crate) fn reveal(state: &SandboxState, incoming: &Incoming) -> Reply {
         Ok(ask) => ask,
         Err(refusal) => return refusal,
     };
-    let truth = Truth::of(&config, Provider::Clodura, &ask.person_id);
-    if is_refused_at_once(&config, &truth, ask.via_partners) {
+    let expected = Expected::of(&config, Provider::Clodura, &ask.person_id);
+    if is_refused_at_once(&config, &expected, ask.via_partners) {
         return message(404, "No result found");
     }
     let (plan, cheapest) = (config.clodura.plan, SOURCES[0].1 as i64);
     if !state.clodura().account.admit(plan, cheapest) {
         return message(402, "Credits exhausted. Upgrade your plan or add credits.");
     }
-    accept(state, &config, ask, truth.marker)
+    accept(state, &config, ask, expected.marker)
 }
 
 /// `GET /api/v1/search/people/track/{trackingId}`
@@ -112,10 +112,10 @@ fn admit(state: &SandboxState, config: &Config, incoming: &Incoming) -> Result<(
     })
 }
 
-fn is_refused_at_once(config: &Config, truth: &Truth, via_partners: bool) -> bool {
+fn is_refused_at_once(config: &Config, expected: &Expected, via_partners: bool) -> bool {
     let rate = config.clodura.not_found_404_rate;
-    let chosen = || Chance::new(config.seed, "clodura 404").of(&truth.person_id).hits(rate);
-    truth.marker == Some(Marker::Gone) || (!truth.is_found(via_partners) && chosen())
+    let chosen = || Chance::new(config.seed, "clodura 404").of(&expected.person_id).hits(rate);
+    expected.marker == Some(Marker::Gone) || (!expected.is_found(via_partners) && chosen())
 }
 
 fn accept(state: &SandboxState, config: &Config, ask: Ask, marker: Option<Marker>) -> Reply {
@@ -166,14 +166,14 @@ fn schedule(
 pub(crate) fn finish(state: &SandboxState, order: Order) {
     let config = state.config();
     let Some(job) = state.clodura().jobs.get(order.index).cloned() else { return };
-    let truth = Truth::of(&config, Provider::Clodura, &job.person_id);
+    let expected = Expected::of(&config, Provider::Clodura, &job.person_id);
     let free = !config.clodura.charge_repeats
         && state.audit().was_charged(Provider::Clodura, &job.person_id);
     let (findings, credits, tracking_id) = {
         let mut clodura = state.clodura();
         clodura.account.release(job.plan);
         let budget = if free { i64::MAX } else { clodura.account.remaining };
-        let findings = clodura_result::search(&config, &job, &truth, budget);
+        let findings = clodura_result::search(&config, &job, &expected, budget);
         let price = findings.price().filter(|_| !free);
         let credits = price.map_or(0, |price| clodura.account.charge(job.plan, price as i64));
         clodura.jobs[order.index].findings = Some(findings);

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::{
     config::CloduraConfig,
+    expected::{self, Marker},
     linkedin::{self, Address},
     ocean_request::is_web_address,
     reply::Reply,
-    truth::{self, Marker},
 };
 
 /// A valid request.
@@ -51,7 +51,7 @@ pub(crate) fn read(config: &CloduraConfig, body: &[u8]) -> Result<Ask, Reply> {
 
 fn by_address(address: &str) -> Result<String, Reply> {
     match linkedin::read(address) {
-        Address::Profile(_) => Ok(truth::person_id(address)),
+        Address::Profile(_) => Ok(expected::person_id(address)),
         Address::SalesNavigator => Err(message(
             422,
             "LinkedIn Sales Navigator URLs are not supported. Supply a standard linkedin.com/in/ profile URL.",

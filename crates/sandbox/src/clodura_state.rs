@@ -9,8 +9,8 @@ use crate::{
     chance::Chance,
     clock,
     config::{CloduraConfig, Plan},
+    expected::SOURCES,
     limits::Limiter,
-    truth::SOURCES,
 };
 
 /// What Clodura knows about its customer.

@@ -26,6 +26,7 @@ mod config; // all knobs together: merging, checking
 mod delivery; // makes results and sends webhooks when they are due
 mod endpoint; // the endpoints by name
 mod exchange; // one request, from arrival to answer
+mod expected; // who has which numbers
 mod fault_config; // the knobs for what goes wrong
 mod faults; // what goes wrong with requests
 mod in_flight; // requests that are open
@@ -46,7 +47,6 @@ mod sandbox_state; // what all requests share
 mod script; // scripted answers
 mod server; // the handle of a running sandbox
 mod stats; // counting
-mod truth; // who has which numbers
 mod webhook_faults; // what goes wrong with webhooks
 mod wire; // connections that can be broken
 
@@ -55,9 +55,9 @@ pub use config::{
     OceanConfig, OceanPlan, PendingText, Plan, RequestFaults, WebhookFaults,
 };
 pub use endpoint::{Endpoint, Kind};
+pub use expected::{Expected, Marker, SOURCES};
 pub use numbers::Number;
 pub use provider::Provider;
 pub use script::ScriptedResponse;
 pub use server::{Sandbox, StartError};
 pub use stats::{PeopleFilter, PersonStats, ProviderStats, Stats, WebhookStats};
-pub use truth::{Marker, SOURCES, Truth};

@@ -12,13 +12,13 @@ use crate::{
     chance::Chance,
     clock,
     config::{Config, OceanBody, OceanPlan, PendingText},
+    expected::{Expected, Marker},
     limits::whole_seconds,
     ocean_request::{self, Ask},
     ocean_state::Order,
     queue::Work,
     reply::{Incoming, Reply, too_many},
     sandbox_state::SandboxState,
-    truth::{Marker, Truth},
     webhook_faults::{self, Label},
 };
 
@@ -145,13 +145,13 @@ pub(crate) fn finish(state: &SandboxState, order: Order) {
     let mut entries = Vec::with_capacity(order.people.len());
     let (mut finished, mut waiting) = (Vec::new(), Vec::new());
     for id in order.people {
-        let truth = Truth::of(&config, Provider::Ocean, &id);
-        if is_in_progress(&config, &truth, order.is_followup) {
+        let expected = Expected::of(&config, Provider::Ocean, &id);
+        if is_in_progress(&config, &expected, order.is_followup) {
             entries.push(entry(&config, &id, json!({"status": "inProgress"})));
             waiting.push(id);
         } else {
-            entries.push(entry(&config, &truth.person_id, verdict(&truth)));
-            finished.push(truth);
+            entries.push(entry(&config, &expected.person_id, verdict(&expected)));
+            finished.push(expected);
         }
     }
     let followup = config.ocean.webhooks.in_progress_followup_ms;
@@ -179,12 +179,12 @@ pub(crate) fn finish(state: &SandboxState, order: Order) {
     }
 }
 
-fn is_in_progress(config: &Config, truth: &Truth, is_followup: bool) -> bool {
+fn is_in_progress(config: &Config, expected: &Expected, is_followup: bool) -> bool {
     let chosen = || {
         let rate = config.ocean.webhooks.in_progress_rate;
-        Chance::new(config.seed, "ocean in progress").of(&truth.person_id).hits(rate)
+        Chance::new(config.seed, "ocean in progress").of(&expected.person_id).hits(rate)
     };
-    truth.marker == Some(Marker::Stuck) || (!is_followup && chosen())
+    expected.marker == Some(Marker::Stuck) || (!is_followup && chosen())
 }
 
 /// One person's entry, in the shape of the body.
@@ -198,25 +198,25 @@ fn entry(config: &Config, id: &str, mut said: Value) -> Value {
     }
 }
 
-fn verdict(truth: &Truth) -> Value {
-    if truth.numbers.is_empty() {
+fn verdict(expected: &Expected) -> Value {
+    if expected.numbers.is_empty() {
         return json!({"status": "notFound", "numbers": null});
     }
-    json!({"status": "verified", "numbers": truth.e164()})
+    json!({"status": "verified", "numbers": expected.e164()})
 }
 
 /// Charges for the numbers of the `finished` people, and ends the reservations of `ended` people. Returns the credits
 /// charged.
-fn charge(state: &SandboxState, config: &Config, finished: &[Truth], ended: i64) -> u64 {
+fn charge(state: &SandboxState, config: &Config, finished: &[Expected], ended: i64) -> u64 {
     let price = config.ocean.plan.price();
     let mut charged = 0;
     {
         let mut audit = state.audit();
-        for truth in finished {
-            let id = &truth.person_id;
+        for expected in finished {
+            let id = &expected.person_id;
             let free = !config.ocean.charge_repeats && audit.was_charged(Provider::Ocean, id);
-            let credits = if free { 0 } else { truth.numbers.len() as u64 * price as u64 };
-            audit.finished(Provider::Ocean, id, !truth.numbers.is_empty(), credits);
+            let credits = if free { 0 } else { expected.numbers.len() as u64 * price as u64 };
+            audit.finished(Provider::Ocean, id, !expected.numbers.is_empty(), credits);
             charged += credits;
         }
     }

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use crate::{
     Provider,
     config::Config,
+    expected::{Expected, Marker, matched},
     ocean::{INSUFFICIENT, admit, detail},
     ocean_request::Problems,
     reply::{Incoming, Reply},
     sandbox_state::SandboxState,
-    truth::{Marker, Truth, matched},
 };
 
 /// Most handles in one request.
@@ -46,11 +46,11 @@ pub(crate) fn look_up(state: &SandboxState, incoming: &Incoming) -> Reply {
 }
 
 fn person(config: &Config, handle: &str, id: &str) -> Value {
-    let truth = Truth::of(config, Provider::Ocean, id);
+    let expected = Expected::of(config, Provider::Ocean, id);
     json!({
         "id": id,
-        "firstName": truth.first_name,
-        "lastName": truth.last_name,
+        "firstName": expected.first_name,
+        "lastName": expected.last_name,
         "linkedinHandle": handle,
         "company": {"name": "Nowhere Ltd", "linkedinHandle": "nowhere-ltd"},
     })

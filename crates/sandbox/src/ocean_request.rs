@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{Locate, OceanConfig},
+    expected::Marker,
     reply::Reply,
-    truth::Marker,
 };
 
 /// A valid request.

@@ -17,11 +17,11 @@ use tokio::{
 };
 
 use crate::{
-    Config, ConfigError, Endpoint, PeopleFilter, PersonStats, Provider, ScriptedResponse, Stats,
-    Truth, admin, clock, delivery, exchange,
+    Config, ConfigError, Endpoint, Expected, PeopleFilter, PersonStats, Provider, ScriptedResponse,
+    Stats, admin, clock, delivery, exchange,
+    expected::matched,
     reply::Incoming,
     sandbox_state::SandboxState,
-    truth::matched,
     wire::{Link, Wires},
 };
 
@@ -113,8 +113,8 @@ impl Sandbox {
     }
 
     /// Returns what is true of a person. For Clodura the identifier is a `personId` or a LinkedIn address.
-    pub fn truth(&self, provider: Provider, identifier: &str) -> Truth {
-        Truth::of(&self.state.config(), provider, identifier)
+    pub fn expected(&self, provider: Provider, identifier: &str) -> Expected {
+        Expected::of(&self.state.config(), provider, identifier)
     }
 
     /// Returns Ocean's id of the person with a LinkedIn handle; `None` if a lookup leaves the person out.

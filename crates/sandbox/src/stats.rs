@@ -273,7 +273,7 @@ impl Audit {
     }
 
     pub(crate) fn people(&self, filter: &PeopleFilter) -> Vec<PersonStats> {
-        let wanted = filter.id.as_deref().map(crate::truth::person_id);
+        let wanted = filter.id.as_deref().map(crate::expected::person_id);
         let matches = |id: &str, person: &Person| {
             person.asked >= filter.min_asked
                 && person.charged >= filter.min_charged

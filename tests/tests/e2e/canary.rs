@@ -3,7 +3,7 @@
 use end_to_end::{Kind, LONG, Row, Scene, eventually};
 use sandbox::Config;
 
-use crate::checks::{books_are_closed, equals_truth, nobody};
+use crate::checks::{books_are_closed, equals_expected, nobody};
 
 on_both!(without_a_proof_few_people_are_out, an_hour_of_silence_asks_for_a_new_proof);
 
@@ -39,7 +39,7 @@ async fn without_a_proof_few_people_are_out(kind: Kind) {
     // A day later, with an address that works: the ten people are lost, and all other results arrive.
     scene.db.rows("UPDATE calls SET deadline_at = 0 WHERE deadline_at IS NOT NULL").await;
     scene.worker().until_idle().await.with_code(0);
-    let tally = equals_truth(&scene, &batch.id, &rows, |_, state| state == "expired").await;
+    let tally = equals_expected(&scene, &batch.id, &rows, |_, state| state == "expired").await;
     assert_eq!(tally["expired"], 10);
     books_are_closed(&scene).await;
 }
@@ -76,7 +76,7 @@ async fn an_hour_of_silence_asks_for_a_new_proof(kind: Kind) {
     scene.until_finished().await;
     worker.stop().await.with_code(0);
     for (batch, rows) in [(first, 0..30), (second, 30..60), (third, 60..100)] {
-        equals_truth(&scene, &batch.id, &ocean(rows), nobody).await;
+        equals_expected(&scene, &batch.id, &ocean(rows), nobody).await;
     }
     books_are_closed(&scene).await;
 }

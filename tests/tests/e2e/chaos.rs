@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sandbox::{Config, Provider, RequestFaults, WebhookFaults};
 
-use crate::checks::{books_are_closed, equals_truth, spent};
+use crate::checks::{books_are_closed, equals_expected, spent};
 
 on_both!(killed_fifty_times);
 
@@ -104,7 +104,7 @@ async fn killed_fifty_times(kind: Kind) {
     worker.stop().await.with_code(0);
 
     let lost = unexplained_calls(&scene).await;
-    let tally = equals_truth(&scene, &batch.id, &rows, |_, state| state == "expired").await;
+    let tally = equals_expected(&scene, &batch.id, &rows, |_, state| state == "expired").await;
     books_are_closed(&scene).await;
     let stats = scene.sandbox.stats();
     println!(

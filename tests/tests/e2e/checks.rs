@@ -13,9 +13,9 @@ pub async fn exported(scene: &Scene, batch: &str) -> Vec<BTreeMap<String, String
     records.into_iter().map(|record| header.iter().cloned().zip(record).collect()).collect()
 }
 
-/// Compares the export of a batch with the sandbox's truth, row by row. `excused` says which
-/// wrong states are allowed for a row.
-pub async fn equals_truth(
+/// Compares the export of a batch with the sandbox's expected results, row by row. `excused` says
+/// which wrong states are allowed for a row.
+pub async fn equals_expected(
     scene: &Scene,
     batch: &str,
     rows: &[Row],

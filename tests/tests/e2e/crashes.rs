@@ -3,7 +3,7 @@
 use end_to_end::{Kind, LONG, Row, Scene, eventually};
 use sandbox::{Config, Endpoint, ScriptedResponse, Stats};
 
-use crate::checks::{books_are_closed, equals_truth, nobody};
+use crate::checks::{books_are_closed, equals_expected, nobody};
 
 on_both!(
     before_anything_was_sent,
@@ -41,7 +41,7 @@ async fn dies_at(scene: &Scene, point: &str) {
 /// Checks that the rows get their true results, and that every person was asked in one accepted request.
 async fn all_is_well(scene: &Scene, batch: &str, rows: &[Row]) {
     scene.worker().until_idle().await.with_code(0);
-    equals_truth(scene, batch, rows, nobody).await;
+    equals_expected(scene, batch, rows, nobody).await;
     books_are_closed(scene).await;
     let stats = scene.sandbox.stats();
     assert_eq!((stats.ocean.people_asked_again, stats.clodura.people_asked_again), (0, 0));
@@ -55,7 +55,7 @@ async fn before_anything_was_sent(kind: Kind) {
         dies_at(&scene, "written_sending").await;
         scene.worker().until_idle().await.with_code(0);
         // The worker can't know whether the call was sent, so it is not sent again.
-        let tally = equals_truth(&scene, &batch, &rows, |_, state| state == "expired").await;
+        let tally = equals_expected(&scene, &batch, &rows, |_, state| state == "expired").await;
         assert_eq!(tally["expired"], rows.len());
         let reasons = "SELECT DISTINCT reason FROM row_status";
         assert_eq!(scene.db.column(reasons).await, ["outcome_unknown"]);
@@ -164,7 +164,7 @@ async fn before_a_not_found_is_written_down(kind: Kind) {
     // The answer for the other person may not have come; only then may that row expire.
     let unanswered = "SELECT COUNT(*) FROM call_log WHERE kind = 'reveal' AND http_status IS NULL";
     let unanswered = scene.db.int(unanswered).await;
-    let tally = equals_truth(&scene, &batch.id, &rows, |_, state| state == "expired").await;
+    let tally = equals_expected(&scene, &batch.id, &rows, |_, state| state == "expired").await;
     let expired = tally.get("expired").copied().unwrap_or(0);
     assert_eq!((tally["not_found"] + expired, expired as i64), (2, unanswered), "{tally:?}");
 }

@@ -56,9 +56,9 @@ async fn story(kind: Kind) -> Story {
 impl Story {
     /// All personal texts of the erased person.
     fn texts(&self) -> Vec<String> {
-        let truth = self.scene.sandbox.truth(Provider::Clodura, CLODURA);
-        assert_eq!(truth.numbers.len(), 3);
-        let numbers = truth.numbers.iter().flat_map(|number| [&number.e164, &number.raw]);
+        let expected = self.scene.sandbox.expected(Provider::Clodura, CLODURA);
+        assert_eq!(expected.numbers.len(), 3);
+        let numbers = expected.numbers.iter().flat_map(|number| [&number.e164, &number.raw]);
         let own = [OCEAN, CLODURA, NAME, EMAIL, SLUG].map(str::to_owned);
         own.into_iter().chain(numbers.cloned()).collect()
     }

@@ -3,7 +3,7 @@
 use end_to_end::{Kind, Row, Scene, csv_of};
 use sandbox::{Config, Provider};
 
-use crate::checks::{books_are_closed, equals_truth, exported, in_order, nobody};
+use crate::checks::{books_are_closed, equals_expected, exported, in_order, nobody};
 
 on_both!(
     rows_that_contradict_each_other_stay_two_people,
@@ -33,7 +33,7 @@ async fn rows_that_contradict_each_other_stay_two_people(kind: Kind) {
     assert!(said.contains(line), "{said}");
     scene.worker().until_idle().await.with_code(0);
     let batch = scene.db.text("SELECT batch_id FROM batch_status").await;
-    let shown = equals_truth(&scene, &batch, &rows, nobody).await;
+    let shown = equals_expected(&scene, &batch, &rows, nobody).await;
     assert_eq!(shown["found"], 2);
     let people = "SELECT COUNT(*) FROM reveal_status WHERE provider = 'ocean' AND state = 'found'";
     assert_eq!(scene.db.int(people).await, 2);
@@ -68,12 +68,12 @@ async fn what_a_file_joined_by_mistake_is_taken_apart(kind: Kind) {
     assert_eq!((later.number("queued"), later.number("shared")), (1, 2), "{}", later.report);
     scene.worker().until_idle().await.with_code(0);
     let shown = exported(&scene, &later.id).await;
-    let truth = scene.sandbox.truth(Provider::Clodura, &rows[0].linkedin);
+    let expected = scene.sandbox.expected(Provider::Clodura, &rows[0].linkedin);
     assert_ne!(shown[0]["reveal_phones"], joes);
     assert_eq!(
         in_order(&shown[0]["reveal_phones"]),
         in_order(&phones_of(&scene, &rows[0])),
-        "{truth:?}"
+        "{expected:?}"
     );
     for row in &shown[1..] {
         assert_eq!(row["reveal_phones"], joes);
@@ -91,7 +91,7 @@ fn phones_of(scene: &Scene, row: &Row) -> String {
 async fn a_refresh_of_a_person_under_two_ids_asks_once(kind: Kind) {
     let scene = Scene::new(kind, Config::instant()).await;
     let address = Row::linkedin("found-jane");
-    let id = Row::clodura(scene.sandbox.truth(Provider::Clodura, &address.linkedin).person_id);
+    let id = Row::clodura(scene.sandbox.expected(Provider::Clodura, &address.linkedin).person_id);
     let both = Row { linkedin: address.linkedin.clone(), ..id.clone() };
     scene.submit(&[id.clone(), address.clone()], &[]).await;
     scene.worker().until_idle().await.with_code(0);
@@ -102,7 +102,7 @@ async fn a_refresh_of_a_person_under_two_ids_asks_once(kind: Kind) {
     scene.worker().until_idle().await.with_code(0);
     assert_eq!(scene.db.int(REVEALS).await, 3);
     for batch in [one, other] {
-        assert_eq!(equals_truth(&scene, &batch.id, &rows, nobody).await["found"], 3);
+        assert_eq!(equals_expected(&scene, &batch.id, &rows, nobody).await["found"], 3);
     }
     books_are_closed(&scene).await;
 }

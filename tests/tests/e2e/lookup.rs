@@ -29,17 +29,19 @@ fn slug(row: &Row) -> &str {
 }
 
 /// Checks the export: it must show Ocean's result for people that Ocean matches, else Clodura's.
-async fn equals_truth(scene: &Scene, batch: &str, rows: &[Row]) {
+async fn equals_expected(scene: &Scene, batch: &str, rows: &[Row]) {
     let exported = exported(scene, batch).await;
     assert_eq!(exported.len(), rows.len());
     for (shown, row) in exported.iter().zip(rows) {
         let at_ocean =
-            scene.sandbox.matched(slug(row)).map(|id| scene.sandbox.truth(Provider::Ocean, &id));
-        let at_clodura = scene.sandbox.truth(Provider::Clodura, &row.linkedin);
-        let found = |truth: &&sandbox::Truth| truth.is_found(true);
-        let truth = at_ocean.as_ref().filter(found).or(Some(&at_clodura)).filter(found);
-        let wanted = match truth {
-            Some(truth) => ("found", truth.provider.name(), in_order(&truth.e164().join(";"))),
+            scene.sandbox.matched(slug(row)).map(|id| scene.sandbox.expected(Provider::Ocean, &id));
+        let at_clodura = scene.sandbox.expected(Provider::Clodura, &row.linkedin);
+        let found = |expected: &&sandbox::Expected| expected.is_found(true);
+        let expected = at_ocean.as_ref().filter(found).or(Some(&at_clodura)).filter(found);
+        let wanted = match expected {
+            Some(expected) => {
+                ("found", expected.provider.name(), in_order(&expected.e164().join(";")))
+            }
             None => ("not_found", "clodura", in_order("")),
         };
         let get = |name: &str| shown[name].as_str();
@@ -81,7 +83,7 @@ async fn matched_people_are_asked_and_the_others_go_on(kind: Kind) {
     let again = scene.submit(&rows, &LOOKUP).await;
     scene.worker().until_idle().await.with_code(0);
     for batch in [&batch.id, &again.id] {
-        equals_truth(&scene, batch, &rows).await;
+        equals_expected(&scene, batch, &rows).await;
     }
     books_are_closed(&scene).await;
     let stats = scene.sandbox.stats();
@@ -162,7 +164,7 @@ async fn a_death_at_any_moment_loses_nobody(kind: Kind) {
         let ended = alone.set("FAILPOINT", point).spawn().ended(LONG).await;
         assert_eq!(ended.code, None, "{point}: it was to die by a signal\n{}", ended.stderr);
         scene.worker().until_idle().await.with_code(0);
-        equals_truth(&scene, &batch.id, &rows).await;
+        equals_expected(&scene, &batch.id, &rows).await;
         books_are_closed(&scene).await;
         let stats = scene.sandbox.stats();
         assert_eq!((stats.ocean.people_asked_again, scene.charged_again()), (0, 0), "{point}");

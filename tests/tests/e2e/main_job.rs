@@ -4,10 +4,10 @@ use end_to_end::{Kind, LONG, Row, Scene, Submitted, read_csv, repository};
 use sandbox::{Config, Endpoint, Plan, Provider};
 use serde_json::json;
 
-use crate::checks::{books_are_closed, equals_truth, exported, in_order, nobody, spent};
+use crate::checks::{books_are_closed, equals_expected, exported, in_order, nobody, spent};
 
 on_both!(
-    every_row_gets_its_truth,
+    every_row_gets_its_expected_result,
     the_waterfall_asks_the_second_only_for_what_the_first_lacks,
     a_provider_named_twice_is_asked_once,
     rows_listed_twice_are_asked_once,
@@ -25,7 +25,7 @@ fn sorts(prefix: &str, n: usize) -> Vec<String> {
     marked.chain((0..n).map(|i| format!("{prefix}{i}"))).collect()
 }
 
-async fn every_row_gets_its_truth(kind: Kind) {
+async fn every_row_gets_its_expected_result(kind: Kind) {
     let mut config = Config::instant();
     config.clodura.plan = Plan::Prospect;
     let scene = Scene::new(kind, config).await;
@@ -37,7 +37,7 @@ async fn every_row_gets_its_truth(kind: Kind) {
     assert_eq!(batch.number("queued"), rows.len() as i64);
 
     scene.worker().until_idle().await.with_code(0);
-    let tally = equals_truth(&scene, &batch.id, &rows, nobody).await;
+    let tally = equals_expected(&scene, &batch.id, &rows, nobody).await;
     assert_eq!(tally["failed"], 3);
     books_are_closed(&scene).await;
     assert_eq!(scene.charged_again(), 0);
@@ -52,10 +52,10 @@ async fn the_waterfall_asks_the_second_only_for_what_the_first_lacks(kind: Kind)
     let rows: Vec<Row> = (0..300).map(|n| Row::both(format!("o{n}"), format!("c{n}"))).collect();
     let batch = scene.submit(&rows, &["--providers", "ocean,clodura"]).await;
     scene.worker().until_idle().await.with_code(0);
-    equals_truth(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, nobody).await;
     books_are_closed(&scene).await;
     for row in &rows {
-        let lacking = !scene.sandbox.truth(Provider::Ocean, &row.ocean).is_found(true);
+        let lacking = !scene.sandbox.expected(Provider::Ocean, &row.ocean).is_found(true);
         let asked = scene.sandbox.person(Provider::Clodura, &row.clodura).is_some();
         assert_eq!(asked, lacking, "{row:?}");
     }
@@ -67,7 +67,7 @@ async fn a_provider_named_twice_is_asked_once(kind: Kind) {
     let rows: Vec<Row> = (0..40).map(|n| Row::both(format!("o{n}"), format!("c{n}"))).collect();
     let batch = scene.submit(&rows, &["--providers", "ocean,clodura,ocean"]).await;
     scene.worker().until_idle().await.with_code(0);
-    equals_truth(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, nobody).await;
     books_are_closed(&scene).await;
     assert_eq!(scene.charged_again(), 0);
 }
@@ -82,8 +82,8 @@ async fn rows_listed_twice_are_asked_once(kind: Kind) {
     let second = scene.submit(&once, &[]).await;
     assert_eq!((second.number("queued"), second.number("shared")), (0, 100));
     scene.worker().until_idle().await.with_code(0);
-    equals_truth(&scene, &first.id, &twice, nobody).await;
-    equals_truth(&scene, &second.id, &once, nobody).await;
+    equals_expected(&scene, &first.id, &twice, nobody).await;
+    equals_expected(&scene, &second.id, &once, nobody).await;
     let ocean = scene.sandbox.stats().ocean;
     assert_eq!((ocean.people, ocean.accepted_people), (100, 100));
     assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean));
@@ -102,10 +102,10 @@ async fn clodura_without_webhooks_is_polled(kind: Kind) {
     // Without partners only Clodura's own numbers are there.
     let shown = exported(&scene, &batch.id).await;
     for (shown, row) in shown.iter().zip(&rows) {
-        let truth = scene.sandbox.truth(Provider::Clodura, &row.clodura);
-        let found = truth.is_found(false);
+        let expected = scene.sandbox.expected(Provider::Clodura, &row.clodura);
+        let found = expected.is_found(false);
         assert_eq!(shown["reveal_state"] == "found", found, "{row:?}");
-        let phones = if found { truth.e164().join(";") } else { String::new() };
+        let phones = if found { expected.e164().join(";") } else { String::new() };
         assert_eq!(in_order(&shown["reveal_phones"]), in_order(&phones));
     }
     assert_eq!(scene.sandbox.stats().clodura.webhooks.attempts, 0);
@@ -124,7 +124,7 @@ async fn lost_webhooks_are_polled_for_or_expire(kind: Kind) {
     rows.extend((0..40).map(|n| Row::clodura(format!("c{n}"))));
     let batch = scene.submit(&rows, &[]).await;
     scene.worker().until_idle().await.with_code(0);
-    let tally = equals_truth(&scene, &batch.id, &rows, |row, state| {
+    let tally = equals_expected(&scene, &batch.id, &rows, |row, state| {
         state == "expired" && !row.ocean.is_empty()
     })
     .await;
@@ -160,7 +160,7 @@ async fn receiving_and_working_apart(kind: Kind) {
     assert!(stats.ocean.webhooks.delivered > before);
     assert_eq!(stats.ocean.webhooks.given_up + stats.clodura.webhooks.given_up, 0);
     jobs().until_idle().await.with_code(0);
-    equals_truth(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, nobody).await;
     books_are_closed(&scene).await;
     receiver.stop().await.with_code(0);
     assert_eq!(scene.charged_again(), 0);
@@ -191,7 +191,7 @@ async fn sigterm_leaves_nothing_on_its_way(kind: Kind) {
     let given_up = scene.sandbox.stats().ocean.webhooks.given_up;
     let excused =
         |row: &Row, state: &str| given_up > 0 && state == "expired" && !row.ocean.is_empty();
-    equals_truth(&scene, &batch.id, &rows, excused).await;
+    equals_expected(&scene, &batch.id, &rows, excused).await;
     assert_eq!(scene.charged_again(), 0);
 }
 
@@ -202,7 +202,7 @@ async fn an_expired_row_does_not_go_on_to_the_next_provider(kind: Kind) {
     let rows = [Row::both("stuck-1", "found-c1"), Row::both("none-2", "found-c2")];
     let batch = scene.submit(&rows, &[]).await;
     scene.worker().until_idle().await.with_code(0);
-    let tally = equals_truth(&scene, &batch.id, &rows, |_, state| state == "expired").await;
+    let tally = equals_expected(&scene, &batch.id, &rows, |_, state| state == "expired").await;
     assert_eq!((tally["expired"], tally["found"]), (1, 1));
     assert_eq!(scene.sandbox.person(Provider::Clodura, "found-c1"), None);
     books_are_closed(&scene).await;

@@ -4,7 +4,7 @@ use end_to_end::{Kind, LONG, Row, Scene};
 use sandbox::{Config, Endpoint, ScriptedResponse, Stats};
 use serde_json::json;
 
-use crate::checks::{books_are_closed, equals_truth, nobody};
+use crate::checks::{books_are_closed, equals_expected, nobody};
 
 on_both!(
     a_partial_outage_leaves_few_people_unknown,
@@ -87,7 +87,7 @@ async fn a_challenge_page_is_waited_out(kind: Kind) {
     scene.sandbox.script(Endpoint::OceanReveal, vec![challenge]);
     let batch = scene.submit(&ocean(30), &[]).await;
     scene.worker().until_idle().await.with_code(0);
-    equals_truth(&scene, &batch.id, &ocean(30), nobody).await;
+    equals_expected(&scene, &batch.id, &ocean(30), nobody).await;
     books_are_closed(&scene).await;
     assert!(!scene.log().contains("misconfigured"));
 }
@@ -111,7 +111,7 @@ async fn a_404_for_everybody_is_nobodys_result(kind: Kind) {
     scene.sandbox.clear_script(Endpoint::CloduraReveal);
     scene.until_finished().await;
     worker.stop().await.with_code(0);
-    equals_truth(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, nobody).await;
     books_are_closed(&scene).await;
 }
 
@@ -127,7 +127,7 @@ async fn a_worker_without_a_key_shuts_nothing(kind: Kind) {
     scene.until_finished().await;
     // Without a webhook URL Clodura is asked without its partners.
     let without_partners = |row: &Row, state: &str| row.ocean.is_empty() && state == "not_found";
-    equals_truth(&scene, &batch.id, &rows, without_partners).await;
+    equals_expected(&scene, &batch.id, &rows, without_partners).await;
     let gate = "SELECT gate FROM provider_status WHERE provider = 'ocean'";
     assert_eq!(scene.db.text(gate).await, "open");
     able.stop().await.with_code(0);

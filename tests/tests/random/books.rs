@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use end_to_end::Scene;
-use sandbox::{OceanPlan, PeopleFilter, PersonStats, Plan, Provider, Truth};
+use sandbox::{Expected, OceanPlan, PeopleFilter, PersonStats, Plan, Provider};
 
 use crate::model::{Key, Model, is_one_person, keys};
 use crate::people::{Kind, Person, person};
@@ -194,18 +194,18 @@ fn wrong(model: &Model, features: Features, batch: usize, row: &Shown) -> Option
     {
         return Some("it shows a person at a provider that it has no identifier for");
     }
-    let truth = Truth::of(&model.config, shown.0.provider(), &shown.1);
+    let expected = Expected::of(&model.config, shown.0.provider(), &shown.1);
     match row["state"].as_str() {
         "found" => {
             let said: BTreeSet<&str> = row["phones"].split(';').collect();
-            let told: BTreeSet<&str> = truth.e164().into_iter().collect();
-            (said != told).then_some("it shows numbers that aren't theirs")
+            let numbers: BTreeSet<&str> = expected.e164().into_iter().collect();
+            (said != numbers).then_some("it shows numbers that aren't theirs")
         }
         "not_found" => {
-            truth.is_found(true).then_some("it says 'not found' of a person who has a number")
+            expected.is_found(true).then_some("it says 'not found' of a person who has a number")
         }
         "failed" if !features.faults => {
-            truth.marker.is_none().then_some("it failed, and nothing went wrong")
+            expected.marker.is_none().then_some("it failed, and nothing went wrong")
         }
         _ => None,
     }

@@ -3,7 +3,7 @@
 use end_to_end::Row;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use sandbox::{Config, Provider, Truth};
+use sandbox::{Config, Expected, Provider};
 
 use crate::plan::Features;
 
@@ -30,7 +30,7 @@ impl Pool {
                 let mut marker = || MARKERS[random.random_range(0..MARKERS.len())];
                 let ocean = format!("{}o{n}", marker());
                 let Row { linkedin, .. } = Row::linkedin(&format!("{}p{n}", marker()));
-                let clodura = Truth::of(config, Provider::Clodura, &linkedin).person_id;
+                let clodura = Expected::of(config, Provider::Clodura, &linkedin).person_id;
                 Row { ocean, clodura, linkedin }
             })
             .collect();
@@ -97,5 +97,5 @@ impl Kind {
 
 /// The person that an identifier means, at the provider that is asked by it.
 pub fn person(config: &Config, kind: Kind, identifier: &str) -> Person {
-    (kind.provider(), Truth::of(config, kind.provider(), identifier).person_id)
+    (kind.provider(), Expected::of(config, kind.provider(), identifier).person_id)
 }

@@ -1,6 +1,6 @@
 //! The endpoints under `/sandbox`.
 
-use sandbox::{Config, PersonStats, Provider, Stats, Truth};
+use sandbox::{Config, Expected, PersonStats, Provider, Stats};
 use serde_json::json;
 
 use crate::support::Stage;
@@ -45,14 +45,14 @@ async fn configuration_at_run_time() {
 }
 
 #[tokio::test]
-async fn truth_is_told() {
+async fn expected_results_are_reported() {
     let stage = Stage::instant().await;
     let answer = stage
-        .get("/sandbox/truth?provider=clodura&id=https%3A%2F%2Flinkedin.com%2Fin%2FMany-Foo")
+        .get("/sandbox/expected?provider=clodura&id=https%3A%2F%2Flinkedin.com%2Fin%2FMany-Foo")
         .await;
-    let truth: Truth = serde_json::from_value(answer.body).expect("truth");
-    assert_eq!(truth, stage.sandbox.truth(Provider::Clodura, "linkedin.com/in/many-foo"));
-    assert_eq!(truth.numbers.len(), 3);
+    let expected: Expected = serde_json::from_value(answer.body).expect("an expected result");
+    assert_eq!(expected, stage.sandbox.expected(Provider::Clodura, "linkedin.com/in/many-foo"));
+    assert_eq!(expected.numbers.len(), 3);
 }
 
 #[tokio::test]

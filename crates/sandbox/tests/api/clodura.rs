@@ -13,7 +13,7 @@ async fn ask(stage: &Stage, body: Value) -> Answer {
 fn person_of(stage: &Stage, source: Option<&str>) -> String {
     (0..10_000)
         .map(|n| format!("person{n}"))
-        .find(|id| stage.sandbox.truth(Provider::Clodura, id).source.as_deref() == source)
+        .find(|id| stage.sandbox.expected(Provider::Clodura, id).source.as_deref() == source)
         .expect("one of many")
 }
 
@@ -29,13 +29,13 @@ async fn the_multi_provider_shape() {
     assert_eq!(webhook["trackingId"], accepted.body["trackingId"]);
     assert_eq!(webhook["status"], "success");
     let person = &webhook["people"][0];
-    let truth = stage.sandbox.truth(Provider::Clodura, &id);
+    let expected = stage.sandbox.expected(Provider::Clodura, &id);
     assert_eq!(person["personId"], id);
-    assert_eq!(person["firstName"], truth.first_name);
+    assert_eq!(person["firstName"], expected.first_name);
     assert_eq!(person["phoneNumbers"]["Clodura"], json!({"status": "notFound"}));
     assert_eq!(person["phoneNumbers"]["Enrichlayer"], json!({"status": "notFound"}));
     assert_eq!(person["phoneNumbers"]["Wiza"]["status"], "found");
-    let first = &truth.numbers[0];
+    let first = &expected.numbers[0];
     assert_eq!(person["phoneNumbers"]["Wiza"][&first.kind][0], first.raw);
     assert_eq!(person["phoneNumbers"].get("RocketReach"), None, "nobody is asked after a find");
     stage.idle().await;
@@ -57,15 +57,15 @@ async fn the_standard_shape() {
     let stage = Stage::with(|config| config.clodura.plan = Plan::Prospect).await;
     let accepted = stage.ask_clodura("many-1").await;
     let webhook = &stage.inbox.wait(1).await[0];
-    let truth = stage.sandbox.truth(Provider::Clodura, "many-1");
-    let source = if truth.source.as_deref() == Some("Clodura") { "clodura" } else { "partner" };
-    let numbers: Vec<Value> = truth
+    let result = stage.sandbox.expected(Provider::Clodura, "many-1");
+    let source = if result.source.as_deref() == Some("Clodura") { "clodura" } else { "partner" };
+    let numbers: Vec<Value> = result
         .numbers
         .iter()
         .map(|number| json!({"raw_number": number.raw, "type": number.kind, "source": source}))
         .collect();
     let expected = json!({
-        "personId": "many-1", "firstName": truth.first_name, "lastName": truth.last_name, "phoneNumbers": numbers,
+        "personId": "many-1", "firstName": result.first_name, "lastName": result.last_name, "phoneNumbers": numbers,
     });
     assert_eq!(webhook, &expected);
     stage.idle().await;
@@ -99,7 +99,7 @@ async fn an_address_is_answered_under_an_id_it_never_named() {
         assert_eq!(ask(&stage, body).await.status, 200);
     }
     let webhooks = stage.inbox.wait(2).await;
-    let expected = stage.sandbox.truth(Provider::Clodura, "linkedin.com/in/foo-bar").person_id;
+    let expected = stage.sandbox.expected(Provider::Clodura, "linkedin.com/in/foo-bar").person_id;
     for webhook in &webhooks {
         assert_eq!(webhook["people"][0]["personId"], expected);
     }

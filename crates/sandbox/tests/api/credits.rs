@@ -131,7 +131,7 @@ async fn payg_costs_what_the_partner_costs() {
     stage.ask_clodura("found-1").await;
     stage.ask_clodura("none-1").await;
     stage.idle().await;
-    let source = stage.sandbox.truth(Provider::Clodura, "found-1").source.expect("a source");
+    let source = stage.sandbox.expected(Provider::Clodura, "found-1").source.expect("a source");
     let price =
         SOURCES.iter().find(|(name, _)| *name == source).map(|(_, price)| *price).expect("listed");
     let clodura = stage.sandbox.stats().clodura;

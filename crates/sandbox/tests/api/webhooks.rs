@@ -191,21 +191,21 @@ async fn the_same_seed_loses_the_same_webhooks() {
 }
 
 #[tokio::test]
-async fn the_numbers_are_those_of_the_truth_for_every_seed() {
+async fn the_numbers_are_the_expected_ones_for_every_seed() {
     for seed in [1, 2, 3] {
         let stage = Stage::with(|config| config.seed = seed).await;
         let ids: Vec<String> = (0..50).map(|n| format!("p{n}")).collect();
         stage.ask_ocean(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
         let webhook = &stage.inbox.wait(1).await[0];
         for (entry, id) in webhook["phones"].as_array().expect("phones").iter().zip(&ids) {
-            let truth = stage.sandbox.truth(Provider::Ocean, id);
+            let expected = stage.sandbox.expected(Provider::Ocean, id);
             let numbers: Vec<&str> = entry["numbers"]
                 .as_array()
                 .into_iter()
                 .flatten()
                 .filter_map(Value::as_str)
                 .collect();
-            assert_eq!(numbers, truth.e164());
+            assert_eq!(numbers, expected.e164());
         }
     }
 }

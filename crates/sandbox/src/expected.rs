@@ -64,9 +64,9 @@ impl Marker {
     }
 }
 
-/// What is true of one person at one provider.
+/// The expected result of one person at one provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Truth {
+pub struct Expected {
     /// The provider that is asked.
     pub provider: Provider,
     /// The id under which the provider answers; for a LinkedIn address, an id that the request never named.
@@ -83,7 +83,7 @@ pub struct Truth {
     pub marker: Option<Marker>,
 }
 
-impl Truth {
+impl Expected {
     /// Looks up a person. For Clodura the identifier is a `personId` or a LinkedIn address.
     pub fn of(config: &Config, provider: Provider, identifier: &str) -> Self {
         let person_id = match provider {
@@ -198,8 +198,8 @@ const LAST_NAMES: [&str; 12] = [
 mod tests {
     use super::*;
 
-    fn clodura(identifier: &str) -> Truth {
-        Truth::of(&Config::default(), Provider::Clodura, identifier)
+    fn clodura(identifier: &str) -> Expected {
+        Expected::of(&Config::default(), Provider::Clodura, identifier)
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
     fn markers_overrule_the_rates() {
         let config = Config::default();
         for (id, count) in [("found-1", 1), ("none-1", 0), ("many-1", 3), ("bad-1", 0)] {
-            assert_eq!(Truth::of(&config, Provider::Ocean, id).numbers.len(), count, "{id}");
+            assert_eq!(Expected::of(&config, Provider::Ocean, id).numbers.len(), count, "{id}");
         }
     }
 
@@ -236,7 +236,7 @@ mod tests {
         let config = Config::default();
         for (provider, rate) in [(Provider::Ocean, 0.6), (Provider::Clodura, 0.5)] {
             let found = (0..4_000)
-                .filter(|n| Truth::of(&config, provider, &format!("p{n}")).is_found(true))
+                .filter(|n| Expected::of(&config, provider, &format!("p{n}")).is_found(true))
                 .count();
             assert!((found as f64 / 4_000.0 - rate).abs() < 0.03, "{provider}: {found}");
         }
@@ -248,8 +248,8 @@ mod tests {
         let differing = (0..200)
             .filter(|n| {
                 let id = format!("p{n}");
-                Truth::of(&Config::default(), Provider::Ocean, &id).numbers
-                    != Truth::of(&other, Provider::Ocean, &id).numbers
+                Expected::of(&Config::default(), Provider::Ocean, &id).numbers
+                    != Expected::of(&other, Provider::Ocean, &id).numbers
             })
             .count();
         assert!(differing > 100, "{differing}");
