@@ -80,7 +80,7 @@ pub struct WebhookFaults {
     pub no_number_rate: f64,
     /// With one more person, who wasn't asked for. (In Clodura's standard shape, which has room for one person, this
     /// person's id replaces the right one.)
-    pub stranger_rate: f64,
+    pub unknown_person_rate: f64,
     /// Share of people whose Ocean entry says `inProgress`.
     pub in_progress_rate: f64,
     /// How long until a second webhook brings the rest; 0 is never.
@@ -127,7 +127,7 @@ impl Default for WebhookFaults {
             extra_fields_rate: 0.0,
             odd_rate: 0.0,
             no_number_rate: 0.0,
-            stranger_rate: 0.0,
+            unknown_person_rate: 0.0,
             in_progress_rate: 0.0,
             in_progress_followup_ms: 0,
         }

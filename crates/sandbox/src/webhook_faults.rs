@@ -42,8 +42,8 @@ pub(crate) fn send(state: &SandboxState, config: &Config, label: Label, mut body
     if hits("webhook shuffled", faults.shuffled_rate) {
         reverse_entries(&mut body);
     }
-    if hits("webhook stranger", faults.stranger_rate) {
-        add_stranger(&mut body, n);
+    if hits("webhook stranger", faults.unknown_person_rate) {
+        add_unknown_person(&mut body, n);
     }
     if hits("webhook extra", faults.extra_fields_rate) {
         add_fields(&mut body);
@@ -107,12 +107,12 @@ fn reverse_entries(body: &mut Value) {
     }
 }
 
-fn add_stranger(body: &mut Value, n: u64) {
-    let id = format!("stranger-{n}");
+fn add_unknown_person(body: &mut Value, n: u64) {
+    let id = format!("unknown-{n}");
     if let Some(people) = people(body) {
-        let mut stranger = people.first().cloned().unwrap_or_else(|| json!({}));
-        stranger["personId"] = id.into();
-        people.insert(0, stranger);
+        let mut unknown = people.first().cloned().unwrap_or_else(|| json!({}));
+        unknown["personId"] = id.into();
+        people.insert(0, unknown);
     } else {
         body["personId"] = id.into();
     }
@@ -131,16 +131,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strangers_and_fields_fit_every_shape() {
+    fn unknown_people_and_fields_fit_every_shape() {
         for mut body in [
             json!({"phones": [{"personId": "p1"}]}),
             json!({"people": [{"personId": "p1"}], "trackingId": "t"}),
             json!({"personId": "p1", "phoneNumbers": []}),
         ] {
             add_fields(&mut body);
-            add_stranger(&mut body, 3);
+            add_unknown_person(&mut body, 3);
             let text = body.to_string();
-            assert!(text.contains("stranger-3") && text.contains("apiVersion"), "{text}");
+            assert!(text.contains("unknown-3") && text.contains("apiVersion"), "{text}");
         }
     }
 }

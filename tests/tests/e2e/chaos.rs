@@ -52,7 +52,7 @@ fn webhooks_fail() -> WebhookFaults {
         early_rate: 0.1,
         extra_fields_rate: 0.2,
         odd_rate: 0.2,
-        stranger_rate: 0.1,
+        unknown_person_rate: 0.1,
         in_progress_rate: 0.02,
         in_progress_followup_ms: 500,
         ..WebhookFaults::default()

@@ -16,7 +16,7 @@ on_both!(
     a_packed_body_is_read,
     what_cannot_be_read_stops_the_spending_and_is_replayed,
     slow_senders_do_not_hold_up_others,
-    strangers_and_replays_change_nothing,
+    unknown_people_and_replays_change_nothing,
     everything_at_once_comes_right,
     after_the_deadline_a_result_still_counts,
     a_nul_in_what_a_provider_says_loses_nothing,
@@ -213,7 +213,7 @@ async fn slow_senders_do_not_hold_up_others(kind: Kind) {
     drop(slow);
 }
 
-async fn strangers_and_replays_change_nothing(kind: Kind) {
+async fn unknown_people_and_replays_change_nothing(kind: Kind) {
     let out = out(kind).await;
     let (first, second) = (&out.urls[0], &out.urls[1]);
     let about = |ids: &[&str]| {
@@ -248,7 +248,7 @@ async fn everything_at_once_comes_right(kind: Kind) {
         webhooks.out_of_order_ms = 150;
         webhooks.shuffled_rate = 0.5;
         webhooks.extra_fields_rate = 0.5;
-        webhooks.stranger_rate = 0.5;
+        webhooks.unknown_person_rate = 0.5;
         webhooks.in_progress_rate = 0.1;
         webhooks.in_progress_followup_ms = 100;
     }

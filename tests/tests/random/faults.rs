@@ -68,7 +68,7 @@ fn spoil_webhooks(random: &mut StdRng, webhooks: &mut Value) {
         "early",
         "extra_fields",
         "odd",
-        "stranger",
+        "unknown_person",
         "in_progress",
     ];
     let name = names[random.random_range(0..names.len())];

@@ -98,9 +98,9 @@ async fn spoilt_bodies() {
 }
 
 #[tokio::test]
-async fn entries_in_another_order_and_strangers_among_them() {
+async fn entries_in_another_order_and_unknown_people_among_them() {
     let stage = with_webhook_faults(
-        json!({"shuffled_rate": 1, "stranger_rate": 1, "extra_fields_rate": 1}),
+        json!({"shuffled_rate": 1, "unknown_person_rate": 1, "extra_fields_rate": 1}),
     )
     .await;
     stage.ask_ocean(&["found-1", "found-2"]).await;
@@ -112,17 +112,17 @@ async fn entries_in_another_order_and_strangers_among_them() {
         .filter_map(|entry| entry["personId"].as_str())
         .collect();
     assert_eq!((ids.len(), ids[1], ids[2]), (3, "found-2", "found-1"));
-    assert!(ids[0].starts_with("stranger-"));
+    assert!(ids[0].starts_with("unknown-"));
     assert!(webhook.get("meta").is_some());
 }
 
 #[tokio::test]
-async fn a_stranger_in_the_standard_shape_takes_the_place() {
-    let stage = with_webhook_faults(json!({"stranger_rate": 1})).await;
+async fn an_unknown_person_in_the_standard_shape_takes_the_place() {
+    let stage = with_webhook_faults(json!({"unknown_person_rate": 1})).await;
     stage.sandbox.merge_config(&json!({"clodura": {"plan": Plan::Prospect}})).expect("valid");
     stage.ask_clodura("found-1").await;
     let webhook = &stage.inbox.wait(1).await[0];
-    assert!(webhook["personId"].as_str().is_some_and(|id| id.starts_with("stranger-")));
+    assert!(webhook["personId"].as_str().is_some_and(|id| id.starts_with("unknown-")));
 }
 
 #[tokio::test]

@@ -134,8 +134,8 @@ async fn a_better_answer_replaces_a_worse_one_only(b: &Bench) {
 
 async fn people_who_were_not_asked_are_ignored(b: &Bench) {
     let (batch, call) = out(b, 2).await;
-    assert_eq!(b.webhook(&call, vec![found("stranger")]).await, Applied::UnknownPerson);
-    let both = vec![found("stranger"), found("o2")];
+    assert_eq!(b.webhook(&call, vec![found("unknown")]).await, Applied::UnknownPerson);
+    let both = vec![found("unknown"), found("o2")];
     assert_eq!(b.webhook(&call, both).await, Applied::Applied);
     assert_eq!(b.states(batch).await, ["awaiting", "found"]);
     let nobody = PersonResult { person_id: None, finding: Finding::NotFound, remark: None };

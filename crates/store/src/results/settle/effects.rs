@@ -69,7 +69,7 @@ pub(super) async fn discard_erased(conn: &mut Conn, ledger: &Ledger, now: Timest
 
 /// Keeps bodies that match no person for later inspection, but cuts out people who were erased. Bodies of a purged call are
 /// dropped, since all of its people were purged.
-pub(super) async fn discard_strangers(
+pub(super) async fn discard_unknown_people(
     conn: &mut Conn,
     ledger: &Ledger,
     deliveries: &[Delivery],
@@ -86,23 +86,26 @@ pub(super) async fn discard_strangers(
     if !inbox.is_empty() {
         drop_bodies(conn, &inbox).await?;
     }
-    if ledger.strangers.is_empty() {
+    if ledger.unknown_people.is_empty() {
         return Ok(());
     }
-    for stranger in ledger.strangers.iter().filter(|one| one.was_purged) {
-        cut_out(conn, stranger.inbox, |person| person == stranger.person_id).await?;
+    for unknown_person in ledger.unknown_people.iter().filter(|one| one.was_purged) {
+        cut_out(conn, unknown_person.inbox, |person| person == unknown_person.person_id).await?;
     }
     let named =
         |person: &str| Provider::ALL.into_iter().filter_map(|of| encoded(of, person)).collect();
-    let all: BTreeSet<String> =
-        ledger.strangers.iter().flat_map(|one| -> Vec<String> { named(&one.person_id) }).collect();
+    let all: BTreeSet<String> = ledger
+        .unknown_people
+        .iter()
+        .flat_map(|one| -> Vec<String> { named(&one.person_id) })
+        .collect();
     let erased = those_erased(conn, &all).await?;
     let is_erased = |person: &str| -> bool {
         let identifiers: Vec<String> = named(person);
         identifiers.iter().any(|identifier| erased.contains(identifier))
     };
-    for stranger in ledger.strangers.iter().filter(|one| is_erased(&one.person_id)) {
-        cut_out(conn, stranger.inbox, is_erased).await?;
+    for unknown_person in ledger.unknown_people.iter().filter(|one| is_erased(&one.person_id)) {
+        cut_out(conn, unknown_person.inbox, is_erased).await?;
     }
     Ok(())
 }

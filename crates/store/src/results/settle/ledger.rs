@@ -83,7 +83,7 @@ pub(super) struct Learned {
 }
 
 /// A person who is named in a stored webhook without having been asked for in its call: the id as it came.
-pub(super) struct Stranger {
+pub(super) struct UnknownPerson {
     pub(super) inbox: i64,
     pub(super) person_id: String,
     /// Whether they may have been in the call, which lost people to a purge.
@@ -103,7 +103,7 @@ pub(super) struct Ledger {
     /// Stored webhooks that name an erased person among others.
     pub(super) naming_erased: Vec<i64>,
     /// Stored webhooks that name people who were not in their call, or whose call doesn't exist.
-    pub(super) strangers: Vec<Stranger>,
+    pub(super) unknown_people: Vec<UnknownPerson>,
     pub(super) out_of_credits: HashSet<Provider>,
     /// Calls that had expired, but were accepted by the provider after all.
     pub(super) taken_after_all: BTreeSet<i64>,
@@ -167,7 +167,7 @@ impl Ledger {
             erasure_key: None,
             erased: BTreeSet::new(),
             naming_erased: Vec::new(),
-            strangers: Vec::new(),
+            unknown_people: Vec::new(),
             out_of_credits: HashSet::new(),
             taken_after_all: BTreeSet::new(),
         };

@@ -9,14 +9,17 @@ use jobs::{Credits, Provider};
 use crate::people::erased::placeholder;
 use crate::results::bodies::encoded;
 use crate::results::settle::delivery::{Applied, Delivery};
-use crate::results::settle::ledger::{Call, Learned, Ledger, Stranger};
+use crate::results::settle::ledger::{Call, Learned, Ledger, UnknownPerson};
 use crate::results::settle::outcome::Placed;
 
 impl Ledger {
     /// Places a delivery's results; returns the outcome.
     pub(super) fn take(&mut self, delivery: &Delivery) -> Applied {
         let Some(call) = self.calls.get(&delivery.call_id) else {
-            delivery.results.iter().for_each(|result| self.note_stranger(delivery, result, false));
+            delivery
+                .results
+                .iter()
+                .for_each(|result| self.note_unknown_person(delivery, result, false));
             return Applied::UnknownCall;
         };
         let (id, provider, expired) = (call.id, call.provider, call.expired);
@@ -32,7 +35,7 @@ impl Ledger {
             let subject = subject_of(provider, result);
             let named = subject.as_ref().and_then(|subject| self.named(subject, &by_subject));
             let Some(member) = named.or(sole.filter(|_| alone)) else {
-                self.note_stranger(delivery, result, lost_people);
+                self.note_unknown_person(delivery, result, lost_people);
                 continue;
             };
             if expired && result.finding != Finding::OutOfCredits {
@@ -69,9 +72,14 @@ impl Ledger {
         }
     }
 
-    fn note_stranger(&mut self, delivery: &Delivery, result: &PersonResult, was_purged: bool) {
+    fn note_unknown_person(
+        &mut self,
+        delivery: &Delivery,
+        result: &PersonResult,
+        was_purged: bool,
+    ) {
         if let Some((inbox, person_id)) = delivery.inbox.zip(result.person_id.clone()) {
-            self.strangers.push(Stranger { inbox, person_id, was_purged });
+            self.unknown_people.push(UnknownPerson { inbox, person_id, was_purged });
         }
     }
 
