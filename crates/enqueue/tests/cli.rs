@@ -26,7 +26,7 @@ mod submit;
 mod usage;
 
 /// A folder with a database that commands use.
-struct Desk {
+struct Cli {
     folder: TempDir,
 }
 
@@ -38,9 +38,9 @@ struct Ran {
     err: String,
 }
 
-impl Desk {
+impl Cli {
     fn new() -> Self {
-        Desk { folder: tempfile::tempdir().unwrap() }
+        Cli { folder: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -5,10 +5,10 @@ use std::process::Command;
 use jobs::Clock;
 use store::{AuditEntry, Store};
 
-use super::Desk;
+use super::Cli;
 
-fn entries(desk: &Desk) -> Vec<AuditEntry> {
-    let url = format!("sqlite://{}", desk.path("reveal.db").display());
+fn entries(cli: &Cli) -> Vec<AuditEntry> {
+    let url = format!("sqlite://{}", cli.path("reveal.db").display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let store = Store::connect_existing(&url, false, Clock::system()).await.unwrap();
@@ -21,21 +21,21 @@ fn entries(desk: &Desk) -> Vec<AuditEntry> {
 
 #[test]
 fn each_command_that_changes_or_exports_is_written_down() {
-    let desk = Desk::new();
-    let id = desk.small();
-    desk.ok(&["status"]);
-    desk.ok(&["submit", "people-small.csv", "--dry-run"]);
-    assert_eq!(entries(&desk), [], "submits and looking are no entries");
+    let cli = Cli::new();
+    let id = cli.small();
+    cli.ok(&["status"]);
+    cli.ok(&["submit", "people-small.csv", "--dry-run"]);
+    assert_eq!(entries(&cli), [], "submits and looking are no entries");
 
-    desk.ok(&["pause", "ocean"]);
-    desk.ok(&["resume", "ocean"]);
-    desk.ok(&["resume", "--batch", &id, "--max-credits", "ocean=7"]);
-    desk.ok(&["export", &id]);
-    desk.ok(&["cancel", &id]);
-    desk.ok(&["retry", &id, "--states", "cancelled"]);
-    desk.ok(&["erase", "--person", "ocean:secret"]);
-    desk.ok(&["purge", "--older-than", "180d"]);
-    let entries = entries(&desk);
+    cli.ok(&["pause", "ocean"]);
+    cli.ok(&["resume", "ocean"]);
+    cli.ok(&["resume", "--batch", &id, "--max-credits", "ocean=7"]);
+    cli.ok(&["export", &id]);
+    cli.ok(&["cancel", &id]);
+    cli.ok(&["retry", &id, "--states", "cancelled"]);
+    cli.ok(&["erase", "--person", "ocean:secret"]);
+    cli.ok(&["purge", "--older-than", "180d"]);
+    let entries = entries(&cli);
     let told: Vec<&str> = entries.iter().map(|entry| entry.action.as_str()).collect();
     let wanted = ["pause", "resume", "ceiling", "export", "cancel", "retry", "erase", "purge"];
     assert_eq!(told, wanted);

@@ -3,9 +3,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use super::Desk;
+use super::Cli;
 
-impl Desk {
+impl Cli {
     /// The files that are left next to the database.
     fn companions(&self) -> Vec<String> {
         let names = std::fs::read_dir(self.folder.path()).unwrap().flatten();
@@ -21,9 +21,9 @@ impl Desk {
 /// A plain copy of the file is a backup, whichever command ended last.
 #[test]
 fn the_ledger_is_one_file_after_every_command() {
-    let desk = Desk::new();
-    let id = desk.small();
-    desk.write("bad.csv", "ocean_person_id\n\"\"\n");
+    let cli = Cli::new();
+    let id = cli.small();
+    cli.write("bad.csv", "ocean_person_id\n\"\"\n");
     for arguments in [
         &["status"][..],
         &["export", &id],
@@ -36,10 +36,10 @@ fn the_ledger_is_one_file_after_every_command() {
         &["erase", "--person", "nobody"],
         &["migrate"],
     ] {
-        desk.run(arguments);
-        assert_eq!(desk.companions(), Vec::<String>::new(), "{arguments:?}");
-        std::fs::copy(desk.path("reveal.db"), desk.path("copy.db")).unwrap();
-        let copy = desk.ok(&["status", "--json", "--database-url", "sqlite://copy.db"]).out;
+        cli.run(arguments);
+        assert_eq!(cli.companions(), Vec::<String>::new(), "{arguments:?}");
+        std::fs::copy(cli.path("reveal.db"), cli.path("copy.db")).unwrap();
+        let copy = cli.ok(&["status", "--json", "--database-url", "sqlite://copy.db"]).out;
         assert!(copy.contains(&id), "{arguments:?}: {copy}");
     }
 }
@@ -51,8 +51,8 @@ fn the_ledger_is_one_file_after_every_command() {
 )]
 fn signals_leave_one_file_too() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
-        let desk = Desk::new();
-        let mut child = desk
+        let cli = Cli::new();
+        let mut child = cli
             .command(&["submit", "-", "--format", "csv"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -68,8 +68,8 @@ fn signals_leave_one_file_too() {
         });
         let begun = (0..2_000).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(5));
-            let running = desk.path("reveal.db-wal");
-            running.metadata().is_ok_and(|log| log.len() > 0) && desk.listens(child.id())
+            let running = cli.path("reveal.db-wal");
+            running.metadata().is_ok_and(|log| log.len() > 0) && cli.listens(child.id())
         });
         assert!(begun, "the submit has not begun");
         let line = format!("kill -{signal} {}", child.id());
@@ -77,12 +77,12 @@ fn signals_leave_one_file_too() {
         let ended = child.wait().unwrap();
         assert_eq!((ended.signal(), ended.code()), (None, Some(code)));
         drop(writing.join());
-        assert_eq!(desk.companions(), Vec::<String>::new(), "SIG{signal}");
-        assert!(desk.status().is_empty());
+        assert_eq!(cli.companions(), Vec::<String>::new(), "SIG{signal}");
+        assert!(cli.status().is_empty());
     }
 }
 
-impl Desk {
+impl Cli {
     /// Whether the process has handlers for signals: by then it reads its input.
     fn listens(&self, process: u32) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
@@ -94,25 +94,25 @@ impl Desk {
 
 #[test]
 fn what_holds_numbers_is_its_owners_alone() {
-    let desk = Desk::new();
-    desk.write("people.csv", "ocean_person_id\no1\nbad id\n");
+    let cli = Cli::new();
+    cli.write("people.csv", "ocean_person_id\no1\nbad id\n");
     let shell = |umask: &str, rest: &str| {
         let line = format!("umask {umask} && exec \"$0\" {rest}");
         let mut command = Command::new("sh");
         command.args(["-c", &line, env!("CARGO_BIN_EXE_enqueue")]);
-        assert!(command.current_dir(desk.folder.path()).status().unwrap().success(), "{rest}");
+        assert!(command.current_dir(cli.folder.path()).status().unwrap().success(), "{rest}");
     };
     shell("000", "submit people.csv --skip-invalid --name one");
     shell("000", "export one -o out.csv");
     for name in ["reveal.db", "people.rejected.csv", "out.csv"] {
-        assert_eq!(desk.mode(name), 0o600, "{name}");
+        assert_eq!(cli.mode(name), 0o600, "{name}");
     }
 }
 
 #[test]
 fn reading_makes_no_database() {
-    let desk = Desk::new();
-    let place = desk.path("reveal.db").display().to_string();
+    let cli = Cli::new();
+    let place = cli.path("reveal.db").display().to_string();
     for arguments in [
         &["export", "x"][..],
         &["status", "x"],
@@ -120,35 +120,35 @@ fn reading_makes_no_database() {
         &["retry", "x"],
         &["status", "--watch", "x"],
     ] {
-        let ran = desk.run(arguments);
+        let ran = cli.run(arguments);
         assert!(ran.code == 1 && ran.err.contains(&place), "{arguments:?}: {ran:?}");
-        assert!(!desk.path("reveal.db").exists(), "{arguments:?}");
+        assert!(!cli.path("reveal.db").exists(), "{arguments:?}");
     }
 }
 
 #[test]
 fn the_sandboxs_database_is_pointed_out() {
-    let desk = Desk::new();
-    desk.example("people-small.csv");
-    desk.ok(&["submit", "people-small.csv", "--database-url", "sqlite://sandbox.db"]);
-    let sandbox = desk.path("sandbox.db").display().to_string();
+    let cli = Cli::new();
+    cli.example("people-small.csv");
+    cli.ok(&["submit", "people-small.csv", "--database-url", "sqlite://sandbox.db"]);
+    let sandbox = cli.path("sandbox.db").display().to_string();
     for missing in [true, false] {
-        assert_eq!(desk.path("reveal.db").exists(), !missing);
-        assert!(desk.ok(&["status"]).err.contains(&format!("{sandbox} next to it has 1 batch")));
-        assert!(desk.run(&["export", "x"]).err.contains(&sandbox));
-        assert_eq!(desk.companions(), Vec::<String>::new());
-        desk.ok(&["migrate"]);
+        assert_eq!(cli.path("reveal.db").exists(), !missing);
+        assert!(cli.ok(&["status"]).err.contains(&format!("{sandbox} next to it has 1 batch")));
+        assert!(cli.run(&["export", "x"]).err.contains(&sandbox));
+        assert_eq!(cli.companions(), Vec::<String>::new());
+        cli.ok(&["migrate"]);
     }
 }
 
 #[test]
 fn the_address_may_stand_in_a_file() {
-    let desk = Desk::new();
-    desk.write("url", "sqlite://other.db\n");
-    let ran = desk.command(&["migrate"]).env("DATABASE_URL_FILE", "url").output().unwrap();
-    assert!(ran.status.success() && desk.path("other.db").exists(), "{ran:?}");
+    let cli = Cli::new();
+    cli.write("url", "sqlite://other.db\n");
+    let ran = cli.command(&["migrate"]).env("DATABASE_URL_FILE", "url").output().unwrap();
+    assert!(ran.status.success() && cli.path("other.db").exists(), "{ran:?}");
     let both =
-        desk.run(&["migrate", "--database-url-file", "url", "--database-url", "sqlite://x.db"]);
+        cli.run(&["migrate", "--database-url-file", "url", "--database-url", "sqlite://x.db"]);
     assert!(both.code == 2 && both.err.contains("both set"), "{both:?}");
-    assert_eq!(desk.run(&["migrate", "--database-url-file", "absent"]).code, 2);
+    assert_eq!(cli.run(&["migrate", "--database-url-file", "absent"]).code, 2);
 }
