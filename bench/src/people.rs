@@ -28,13 +28,15 @@ pub fn write_csv(bench: &Bench, asked: Asked, first: usize, people: usize) -> Re
     };
     writeln!(file, "{column},Full Name,Company,Notes")?;
     for n in first..first + people {
-        let whom = if n % 50 == 49 { n - 25 } else { n };
-        let key = scattered(whom as u64);
+        let person = if n % 50 == 49 { n - 25 } else { n };
+        let key = scattered(person as u64);
         match asked {
-            Asked::OceanIds => write!(file, "{key:016x}{:08x}", whom as u32)?,
-            Asked::Addresses => write!(file, "https://www.linkedin.com/in/person-{key:x}-{whom}/")?,
+            Asked::OceanIds => write!(file, "{key:016x}{:08x}", person as u32)?,
+            Asked::Addresses => {
+                write!(file, "https://www.linkedin.com/in/person-{key:x}-{person}/")?
+            }
         }
-        writeln!(file, ",Person {whom},\"Company {}, Inc.\",from list {}", n % 1_000, n % 7)?;
+        writeln!(file, ",Person {person},\"Company {}, Inc.\",from list {}", n % 1_000, n % 7)?;
     }
     file.flush()?;
     Ok(path)

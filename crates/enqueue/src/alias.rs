@@ -18,7 +18,7 @@ pub enum AliasCommand {
 
 /// Options of `enqueue alias split`.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("whom").required(true).args(["person", "linkedin"]))]
+#[command(group = clap::ArgGroup::new("target").required(true).args(["person", "linkedin"]))]
 pub struct SplitArgs {
     /// Ocean's or Clodura's id of the person (ocean:ID or clodura:ID names the provider)
     #[arg(long, value_name = "ID")]

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use clap::Args;
 use jobs::{Identifier, IdentifierKind, duration};
-use store::{Erased, Erasure, Purge, Scrubbed, Store, Traces, Whom};
+use store::{Erased, Erasure, ErasureTarget, Purge, Scrubbed, Store, Traces};
 
 use crate::failure::Failure;
 use crate::output::{count, number, say};
 
 /// Options of `enqueue erase`.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("whom").required(true).args(["person", "linkedin", "phone"]))]
+#[command(group = clap::ArgGroup::new("target").required(true).args(["person", "linkedin", "phone"]))]
 pub struct EraseArgs {
     /// Ocean's or Clodura's id of the person (ocean:ID or clodura:ID names the provider). `-` reads it from standard
     /// input, which keeps it out of the shell's history
@@ -41,8 +41,8 @@ pub struct PurgeArgs {
 
 /// `enqueue erase`.
 pub async fn erase(store: &Store, args: &EraseArgs) -> Result<(), Failure> {
-    let whom = args.whom(&mut std::io::stdin().lock())?;
-    let people = store.privacy().identify(&whom).await?;
+    let target = args.target(&mut std::io::stdin().lock())?;
+    let people = store.privacy().identify(&target).await?;
     if people.is_empty() {
         return Err(Failure::Failed(
             "no known person has this number; nothing was erased (--person and --linkedin also \
@@ -111,17 +111,17 @@ fn sum(a: Erased, b: Erased) -> Erased {
 
 impl EraseArgs {
     /// Returns the person or the number that is meant. An option that is `-` is read from a line of `input`.
-    fn whom(&self, input: &mut impl BufRead) -> Result<Whom, Failure> {
+    fn target(&self, input: &mut impl BufRead) -> Result<ErasureTarget, Failure> {
         let bad = |what: &str, why: String| Failure::Usage(format!("--{what} {why}"));
         if let Some(id) = &self.person {
             let id = given("person", id, input)?;
-            return Ok(Whom::Identifiers(by_id(&id).map_err(|why| bad("person", why))?));
+            return Ok(ErasureTarget::Identifiers(by_id(&id).map_err(|why| bad("person", why))?));
         }
         if let Some(url) = &self.linkedin {
             let url = given("linkedin", url, input)?;
             let profile = Identifier::parse(IdentifierKind::LinkedinUrl, &url)
                 .map_err(|error| bad("linkedin", error.to_string()))?;
-            return Ok(Whom::Identifiers(BTreeSet::from([profile.encode()])));
+            return Ok(ErasureTarget::Identifiers(BTreeSet::from([profile.encode()])));
         }
         let raw = given("phone", self.phone.as_deref().unwrap_or_default(), input)?;
         let raw = raw.trim().to_owned();
@@ -130,7 +130,7 @@ impl EraseArgs {
             return Err(bad("phone", "is no phone number".to_owned()));
         }
         let e164 = raw.starts_with('+').then(|| format!("+{digits}"));
-        Ok(Whom::Phone { e164, raw })
+        Ok(ErasureTarget::Phone { e164, raw })
     }
 }
 
@@ -197,14 +197,14 @@ mod tests {
 
     #[test]
     fn a_dash_stands_for_a_line_of_standard_input() {
-        let whom = args(Some("-"), None).whom(&mut &b"ocean:p1\nocean:p2\n"[..]).unwrap();
-        let Whom::Identifiers(identifiers) = whom else { unreachable!() };
+        let target = args(Some("-"), None).target(&mut &b"ocean:p1\nocean:p2\n"[..]).unwrap();
+        let ErasureTarget::Identifiers(identifiers) = target else { unreachable!() };
         assert_eq!(identifiers, BTreeSet::from(["ocean:p1".to_owned()]));
-        let whom = args(None, Some("-")).whom(&mut &b"+45 1234 5678"[..]).unwrap();
-        let Whom::Phone { e164, raw } = whom else { unreachable!() };
+        let target = args(None, Some("-")).target(&mut &b"+45 1234 5678"[..]).unwrap();
+        let ErasureTarget::Phone { e164, raw } = target else { unreachable!() };
         assert_eq!((e164.as_deref(), raw.as_str()), (Some("+4512345678"), "+45 1234 5678"));
         for nothing in ["", "\n", " \n ocean:p1"] {
-            assert!(args(Some("-"), None).whom(&mut nothing.as_bytes()).is_err());
+            assert!(args(Some("-"), None).target(&mut nothing.as_bytes()).is_err());
         }
     }
 

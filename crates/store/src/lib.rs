@@ -69,7 +69,7 @@ pub use people::links::evidence::Contradiction;
 pub use people::new_row::{NewRow, NewStep};
 pub use people::split::Split;
 pub use privacy::Privacy;
-pub use privacy::erase::{Erased, Erasure, Identity, Whom};
+pub use privacy::erase::{Erased, Erasure, ErasureTarget, Identity};
 pub use privacy::purge::{Purge, Purged};
 pub use privacy::suppression::{Suppressed, Suppression, SuppressionCount, Unsuppressed};
 pub use reports::Reports;

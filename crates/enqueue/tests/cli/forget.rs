@@ -19,7 +19,7 @@ fn an_erased_person_is_gone_from_the_export() {
 }
 
 #[test]
-fn says_what_is_wrong_with_whom() {
+fn says_what_is_wrong_with_the_target() {
     let cli = Cli::new();
     for (arguments, code) in [
         (&["erase"][..], 2),

@@ -30,7 +30,7 @@ use crate::topic::Topic;
 
 /// The people to be erased.
 #[derive(Clone)]
-pub enum Whom {
+pub enum ErasureTarget {
     /// The people with one of these encoded identifiers.
     Identifiers(BTreeSet<String>),
     /// The people with this number.
@@ -86,16 +86,19 @@ pub struct Erasure {
 }
 
 impl Privacy<'_> {
-    /// Returns the people that `whom` means: one for each identifier or holder of the number, where identifiers that are known
-    /// to be the same person's count as one. A person who was never asked for is returned, too, with the given identifiers.
+    /// Returns the people that `target` means: one for each identifier or holder of the number, where identifiers that are
+    /// known to be the same person's count as one. A person who was never asked for is returned, too, with the given
+    /// identifiers.
     ///
     /// # Errors
     /// The database can't be used.
-    pub async fn identify(self, whom: &Whom) -> Result<Vec<Identity>> {
+    pub async fn identify(self, target: &ErasureTarget) -> Result<Vec<Identity>> {
         let mut conn = self.store.db.read().await?;
-        let seeds = match whom {
-            Whom::Identifiers(identifiers) => identifiers.clone(),
-            Whom::Phone { e164, raw } => identity::holders(&mut conn, e164.as_deref(), raw).await?,
+        let seeds = match target {
+            ErasureTarget::Identifiers(identifiers) => identifiers.clone(),
+            ErasureTarget::Phone { e164, raw } => {
+                identity::holders(&mut conn, e164.as_deref(), raw).await?
+            }
         };
         let mut people: Vec<Identity> = Vec::new();
         for seed in seeds {

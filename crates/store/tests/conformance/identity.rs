@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jobs::Provider::{Clodura, Ocean};
-use store::{Contradiction, RetryStates, Split, Whom};
+use store::{Contradiction, ErasureTarget, RetryStates, Split};
 
 use crate::harness::people::{Options, clodura, linkedin, ocean};
 use crate::harness::{Bench, HOUR, found, not_found, on_both};
@@ -115,8 +115,8 @@ async fn found_all(b: &Bench) {
 }
 
 async fn erase(b: &Bench, identifier: &str) -> i64 {
-    let whom = Whom::Identifiers(BTreeSet::from([identifier.to_owned()]));
-    let people = b.store.privacy().identify(&whom).await.unwrap();
+    let target = ErasureTarget::Identifiers(BTreeSet::from([identifier.to_owned()]));
+    let people = b.store.privacy().identify(&target).await.unwrap();
     let erased = b.store.privacy().erase(&people[0]).await.unwrap();
     b.check("erased").await;
     erased.erased.identifiers

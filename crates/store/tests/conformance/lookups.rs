@@ -388,8 +388,8 @@ async fn a_cancelled_batch_looks_up_no_more(b: &Bench) {
 }
 
 async fn erase(b: &Bench, identifier: &str) {
-    let whom = store::Whom::Identifiers([identifier.to_owned()].into());
-    for person in b.store.privacy().identify(&whom).await.expect("identifies") {
+    let target = store::ErasureTarget::Identifiers([identifier.to_owned()].into());
+    for person in b.store.privacy().identify(&target).await.expect("identifies") {
         b.store.privacy().erase(&person).await.expect("erases");
     }
 }

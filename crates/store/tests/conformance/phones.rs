@@ -65,7 +65,7 @@ async fn rows_list_the_numbers_that_they_show(b: &Bench) {
         .erase(
             &b.store
                 .privacy()
-                .identify(&store::Whom::Identifiers(["ocean:o1".into()].into()))
+                .identify(&store::ErasureTarget::Identifiers(["ocean:o1".into()].into()))
                 .await
                 .unwrap()[0],
         )

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use store::{RejectedRow, Whom};
+use store::{ErasureTarget, RejectedRow};
 
 use crate::harness::people::{Options, ocean};
 use crate::harness::{Bench, on_both};
@@ -42,8 +42,8 @@ async fn an_erased_person_is_in_no_bad_row(b: &Bench) {
     let rows = (1..).zip(rows).map(|(n, cell)| rejected(n, 0, cell)).collect();
     b.store.batches().load_rejected(&batch, rows).await.expect("keeps");
     b.publish(&batch).await;
-    let whom = Whom::Identifiers(BTreeSet::from(["ocean:o1".to_owned()]));
-    for person in b.store.privacy().identify(&whom).await.expect("identifies") {
+    let target = ErasureTarget::Identifiers(BTreeSet::from(["ocean:o1".to_owned()]));
+    for person in b.store.privacy().identify(&target).await.expect("identifies") {
         b.store.privacy().erase(&person).await.expect("erases");
     }
     let left: Vec<(String,)> = b.database.all("SELECT fields FROM rejected_rows").await;

@@ -2,7 +2,7 @@
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::{Finding, PersonResult};
-use store::{Applied, Delivery, Whom};
+use store::{Applied, Delivery, ErasureTarget};
 
 use crate::harness::people::{clodura, linkedin, ocean, oceans};
 use crate::harness::{Bench, HOUR, MINUTE, found, found_for, not_found, on_both, result};
@@ -253,8 +253,8 @@ async fn a_number_after_not_found_is_charged(b: &Bench) {
 
 async fn an_erased_person_is_thrown_away(b: &Bench) {
     let (batch, call) = out(b, 2).await;
-    let whom = Whom::Identifiers(["ocean:o1".to_owned()].into());
-    for person in b.store.privacy().identify(&whom).await.unwrap() {
+    let target = ErasureTarget::Identifiers(["ocean:o1".to_owned()].into());
+    for person in b.store.privacy().identify(&target).await.unwrap() {
         b.store.privacy().erase(&person).await.unwrap();
     }
     b.check("erased").await;

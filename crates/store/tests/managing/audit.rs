@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jobs::Credits;
 use jobs::Provider::{Clodura, Ocean};
-use store::{Actor, Origin, RetryStates, Store, Whom};
+use store::{Actor, ErasureTarget, Origin, RetryStates, Store};
 
 use crate::harness::people::{linkedin, ocean, oceans};
 use crate::harness::{Bench, HOUR, on_both};
@@ -29,8 +29,8 @@ async fn entries(b: &Bench) -> Vec<(String, Option<String>, Option<String>, Opti
 }
 
 async fn erase(store: &Store, identifier: &str) {
-    let whom = Whom::Identifiers(BTreeSet::from([identifier.to_owned()]));
-    for person in store.privacy().identify(&whom).await.unwrap() {
+    let target = ErasureTarget::Identifiers(BTreeSet::from([identifier.to_owned()]));
+    for person in store.privacy().identify(&target).await.unwrap() {
         store.privacy().erase(&person).await.unwrap();
     }
 }

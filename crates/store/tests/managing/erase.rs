@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jobs::Provider::{Clodura, Ocean};
-use store::{Applied, Delivery, Erased, NewWebhook, Whom};
+use store::{Applied, Delivery, Erased, ErasureTarget, NewWebhook};
 
 use crate::harness::people::{clodura, linkedin, ocean, oceans};
 use crate::harness::{Bench, HOUR, found, not_found, on_both};
@@ -28,8 +28,8 @@ on_both!(
 
 /// Erases the person who has an identifier.
 async fn erase(b: &Bench, identifier: &str) -> Erased {
-    let whom = Whom::Identifiers(BTreeSet::from([identifier.to_owned()]));
-    let people = b.store.privacy().identify(&whom).await.unwrap();
+    let target = ErasureTarget::Identifiers(BTreeSet::from([identifier.to_owned()]));
+    let people = b.store.privacy().identify(&target).await.unwrap();
     assert_eq!(people.len(), 1);
     let erased = b.store.privacy().erase(&people[0]).await.unwrap().erased;
     b.check("erased").await;
@@ -191,7 +191,7 @@ async fn a_number_leads_to_those_who_have_it(b: &Bench) {
     b.accept(&call).await;
     b.webhook(&call, vec![found("o1"), found("o2")]).await;
     b.database.run("UPDATE phones SET raw = '+45 (1) 23-4', e164 = '+451234'").await;
-    let phone = |e164: Option<&str>, raw: &str| Whom::Phone {
+    let phone = |e164: Option<&str>, raw: &str| ErasureTarget::Phone {
         e164: e164.map(str::to_owned),
         raw: raw.to_owned(),
     };
@@ -304,8 +304,8 @@ async fn no_byte_of_many_is_left(b: &Bench) {
     b.submit(&people).await;
     let mut traces = store::Traces::default();
     for n in (1..=3_000).step_by(10) {
-        let whom = Whom::Identifiers(BTreeSet::from([format!("clodura:{}", name(n))]));
-        let person = b.store.privacy().identify(&whom).await.unwrap().remove(0);
+        let target = ErasureTarget::Identifiers(BTreeSet::from([format!("clodura:{}", name(n))]));
+        let person = b.store.privacy().identify(&target).await.unwrap().remove(0);
         traces.merge(b.store.privacy().erase(&person).await.unwrap().traces);
     }
     let scrubbed = b.store.privacy().scrub(traces).await.unwrap();

@@ -9,7 +9,7 @@ use crate::harness::{Bench, HOUR, found, not_found, on_both};
 on_both!(
     old_batches_are_forgotten_with_their_people,
     young_and_open_ones_stay,
-    people_whom_another_batch_shows_stay,
+    people_another_batch_shows_stay,
     a_late_answer_finds_nobody_and_harms_nothing,
     an_answer_for_a_purged_person_is_of_no_one_else,
     each_kind_goes_at_its_own_age,
@@ -70,7 +70,7 @@ async fn young_and_open_ones_stay(b: &Bench) {
     assert_eq!(b.states(waiting).await, ["queued"]);
 }
 
-async fn people_whom_another_batch_shows_stay(b: &Bench) {
+async fn people_another_batch_shows_stay(b: &Bench) {
     finish(b, 1..=2).await;
     b.advance(48 * HOUR).await;
     let young = b.submit(&oceans(1..=1)).await;

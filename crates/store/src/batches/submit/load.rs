@@ -172,16 +172,16 @@ fn resolve_all(
     let mut resolve = |(row, step): (&NewRow, &NewStep)| {
         let provider = step.provider;
         let known = people.get_mut(&provider)?;
-        let (whom, made) = known.resolve(row, row.asked_by(step)?, persons, ids);
-        Some(Step { provider, whom, made })
+        let (person, made) = known.resolve(row, row.asked_by(step)?, persons, ids);
+        Some(Step { provider, person, made })
     };
     let mut steps = Vec::with_capacity(live.iter().map(|row| row.steps.len()).sum());
     steps.extend(named().map(&mut resolve));
     // This runs after all rows are resolved, so that the order of two rows in a chunk doesn't matter.
     for (found, (row, step)) in steps.iter_mut().zip(named()).filter(|(found, _)| found.is_none()) {
         let provider = step.provider;
-        let whom = people.get(&provider).and_then(|known| known.find(row, persons));
-        *found = whom.map(|whom| Step { provider, whom, made: false });
+        let person = people.get(&provider).and_then(|known| known.find(row, persons));
+        *found = person.map(|person| Step { provider, person, made: false });
     }
     steps
 }

@@ -45,29 +45,29 @@ pub(super) fn place_rows(
         steps.extend(all_steps.by_ref().take(row.steps.len()).flatten());
         let mut named = SmallVec::<[(Provider, Place); 2]>::new();
         steps.retain(|step| {
-            let new = !named.contains(&(step.provider, step.whom));
-            named.push((step.provider, step.whom));
+            let new = !named.contains(&(step.provider, step.person));
+            named.push((step.provider, step.person));
             new
         });
         let stands = |step: &Step| {
             let known = people.get(&step.provider);
-            let state = known.map_or(RevealState::Idle, |known| known.state(step.whom));
-            let id = known.map(|known| known.id(step.whom));
+            let state = known.map_or(RevealState::Idle, |known| known.state(step.person));
+            let id = known.map(|known| known.id(step.person));
             Standing { state, lacks: id.is_some_and(|id| found.lacking.contains(&id)) }
         };
         let shown = displayed_step(steps.iter().map(stands)).unwrap_or_default();
         let kept = kept_step(steps.iter().map(stands)).and_then(|nth| {
             let step = steps.get(nth)?;
-            people.get(&step.provider).map(|known| known.id(step.whom))
+            people.get(&step.provider).map(|known| known.id(step.person))
         });
         let Some((known, step)) =
             steps.get(shown).and_then(|step| Some((people.get_mut(&step.provider)?, step)))
         else {
             continue;
         };
-        let reveal = known.id(step.whom);
-        let woken = known.take_ownership(step.whom, batch.id, &found.loading);
-        totals.new_rows(batch.id, step.provider, known.state(step.whom), 1);
+        let reveal = known.id(step.person);
+        let woken = known.take_ownership(step.person, batch.id, &found.loading);
+        totals.new_rows(batch.id, step.provider, known.state(step.person), 1);
         count_new_people(people, &steps[shown..], woken, &mut found, loaded);
         loaded.rows += 1;
         // The row that queues an idle person pays; all other rows share the charge.
@@ -75,7 +75,7 @@ pub(super) fn place_rows(
         loaded.shared += shared;
         let number = row.number;
         if steps.len() > 1 {
-            let id = |step: &Step| people.get(&step.provider).map(|known| known.id(step.whom));
+            let id = |step: &Step| people.get(&step.provider).map(|known| known.id(step.person));
             let in_turn = (0..).zip(steps.iter().filter_map(id));
             waterfall.extend(in_turn.map(|(step, reveal)| RowStep { number, step, reveal }));
         }
@@ -95,11 +95,11 @@ fn count_new_people(
 ) {
     for (place, step) in steps.iter().enumerate() {
         let Some(known) = people.get(&step.provider) else { continue };
-        let id = known.id(step.whom);
+        let id = known.id(step.person);
         let asked = step.made || (woken && place == 0) || found.unclaimed.contains(&id);
-        if asked && !known.state(step.whom).is_finished() && found.counted.insert(id) {
+        if asked && !known.state(step.person).is_finished() && found.counted.insert(id) {
             *loaded.new_people.entry(step.provider).or_default() += 1;
-            loaded.lookups += i64::from(known.is_to_be_looked_up(step.whom));
+            loaded.lookups += i64::from(known.is_to_be_looked_up(step.person));
         }
     }
 }
@@ -215,7 +215,7 @@ pub(super) async fn others_that_load(conn: &mut Conn, batch: &Loading) -> Result
 #[derive(Clone, Copy)]
 pub(super) struct Step {
     pub(super) provider: Provider,
-    pub(super) whom: Place,
+    pub(super) person: Place,
     /// Whether the row is the first that names the person.
     pub(super) made: bool,
 }

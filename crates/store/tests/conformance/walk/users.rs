@@ -4,7 +4,7 @@ use jobs::Credits;
 use jobs::Provider::{self, Clodura, Ocean};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
-use store::{RetryStates, Whom};
+use store::{ErasureTarget, RetryStates};
 
 use super::Walk;
 use crate::harness::HOUR;
@@ -33,8 +33,8 @@ impl Walk<'_> {
                 .unwrap(),
             5 => {
                 let who = format!("{provider}:p{}", 6 + self.done / 8);
-                let whom = Whom::Identifiers([who].into());
-                for person in store.privacy().identify(&whom).await.unwrap() {
+                let target = ErasureTarget::Identifiers([who].into());
+                for person in store.privacy().identify(&target).await.unwrap() {
                     store.privacy().erase(&person).await.unwrap();
                 }
                 return "erase";
