@@ -139,8 +139,8 @@ impl<T: Send + 'static> BackendConfig for ClaimedQueue<T> {
     }
 }
 
-/// What a feed needs besides its source.
-pub struct Feed {
+/// What a claimer needs besides its source.
+pub struct Claimer {
     /// For logs: the kind of work.
     pub name: &'static str,
     /// How many tasks may run at once.
@@ -149,17 +149,17 @@ pub struct Feed {
     pub all: usize,
     /// Tasks that are not finished.
     pub unfinished: TaskTracker,
-    /// Wakes the feed early.
+    /// Wakes the claimer early.
     pub changes: Subscription,
     /// The ledger's clock.
     pub clock: Clock,
-    /// Watches the feed's task.
+    /// Watches the claimer's task.
     pub supervisor: Supervisor,
-    /// Stops the feed.
+    /// Stops the claimer.
     pub stopping: CancellationToken,
 }
 
-impl Feed {
+impl Claimer {
     /// Starts claiming; the backend hands out the claimed tasks.
     pub fn start<S: Source>(
         self,
@@ -167,8 +167,8 @@ impl Feed {
     ) -> (ClaimedQueue<S::Work>, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (name, supervisor) = (self.name, self.supervisor.clone());
-        let feed = supervisor.spawn(name, self.run(source, sender));
-        (ClaimedQueue(Arc::new(Mutex::new(receiver))), feed)
+        let task = supervisor.spawn(name, self.run(source, sender));
+        (ClaimedQueue(Arc::new(Mutex::new(receiver))), task)
     }
 
     /// Claims until it is stopped. Waits here while the database is unavailable: an error that reached apalis would

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::backend::{ClaimedQueue, Feed, Source};
+use crate::backend::{ClaimedQueue, Claimer, Source};
 use crate::jobs::{
     apply_webhooks, check_balance, housekeeping, retention, reveal_clodura, reveal_ocean,
     send_call, track_clodura,
@@ -28,7 +28,7 @@ const AT_ONCE_PER_SLOT: usize = 2;
 /// All work of this process.
 pub struct Runner {
     app: App,
-    feeds: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
     unfinished: TaskTracker,
     reveals: Vec<ClaimedQueue<ClaimedCall>>,
     monitor: Monitor,
@@ -37,7 +37,7 @@ pub struct Runner {
 /// Registers a job: its name, where its work comes from, how much of it at once, and its handler.
 macro_rules! register {
     ($runner:ident, $name:literal, $source:expr, $slots:expr, $topic:expr, $handler:path) => {{
-        let backend = $runner.feed($name, $source, $slots, $topic);
+        let backend = $runner.start_claimer($name, $source, $slots, $topic);
         let (app, leased, slots) = ($runner.app.clone(), backend.clone(), $slots);
         $runner.monitor = $runner.monitor.register(move |restarts| {
             WorkerBuilder::new(format!("{}-{}-{restarts}", $name, app.worker))
@@ -60,7 +60,7 @@ impl Runner {
             .should_restart(|worker, _| worker.restarts() < MOST_RESTARTS);
         let mut runner = Runner {
             app: app.clone(),
-            feeds: Vec::new(),
+            tasks: Vec::new(),
             unfinished: TaskTracker::new(),
             reveals: Vec::new(),
             monitor,
@@ -76,8 +76,8 @@ impl Runner {
         let source = apply_webhooks::PendingWebhooks(app.clone());
         register!(runner, "apply-webhooks", source, 1, Topic::Inbox, apply_webhooks::handle);
 
-        runner.feeds.push(app.supervisor.spawn("sweeps", housekeeping::sweeps(app.clone())));
-        runner.feeds.push(app.supervisor.spawn("retention", retention::retire(app.clone())));
+        runner.tasks.push(app.supervisor.spawn("sweeps", housekeeping::sweeps(app.clone())));
+        runner.tasks.push(app.supervisor.spawn("retention", retention::retire(app.clone())));
         runner
     }
 
@@ -134,7 +134,7 @@ impl Runner {
         runner
     }
 
-    fn feed<S: Source>(
+    fn start_claimer<S: Source>(
         &mut self,
         name: &'static str,
         source: S,
@@ -142,7 +142,7 @@ impl Runner {
         topic: Topic,
     ) -> ClaimedQueue<S::Work> {
         let semaphore = Arc::new(Semaphore::new(slots));
-        let feed = Feed {
+        let claimer = Claimer {
             name,
             slots: semaphore,
             all: slots,
@@ -152,20 +152,20 @@ impl Runner {
             supervisor: self.app.supervisor.clone(),
             stopping: self.app.stopping.clone(),
         };
-        let (backend, handle) = feed.start(source);
-        self.feeds.push(handle);
+        let (backend, handle) = claimer.start(source);
+        self.tasks.push(handle);
         backend
     }
 
     /// Works until the application is stopped. Then finishes the work in flight, for at most `patience`, and
     /// gives back what was claimed and not begun, for at most `at_the_end`.
     pub async fn run(self, patience: Duration, at_the_end: Duration) {
-        let Runner { app, feeds, unfinished, reveals, monitor } = self;
+        let Runner { app, tasks, unfinished, reveals, monitor } = self;
         let stopping = app.stopping.clone();
         let finished = async move {
             stopping.cancelled().await;
             let quiet = async {
-                futures::future::join_all(feeds).await;
+                futures::future::join_all(tasks).await;
                 unfinished.close();
                 unfinished.wait().await;
             };
