@@ -80,7 +80,7 @@ pub enum Ending {
     /// The story waits for its end.
     Waited,
     /// The story goes on meanwhile.
-    Beside,
+    Concurrent,
     /// kill -9 after this many milliseconds.
     Killed(u64),
 }
@@ -168,7 +168,7 @@ impl<'a> Writer<'a> {
             refresh: (f.refreshes && random.random_bool(0.4))
                 .then(|| ["0s", "500ms", "2s"][random.random_range(0..3)]),
             ending: match random.random_range(0..10) {
-                0 | 1 if f.overlaps => Ending::Beside,
+                0 | 1 if f.overlaps => Ending::Concurrent,
                 2 | 3 if f.overlaps => Ending::Killed(random.random_range(1..120)),
                 _ => Ending::Waited,
             },

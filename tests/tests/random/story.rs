@@ -34,7 +34,7 @@ pub struct Story {
     /// The faults found so far.
     pub faults: Vec<String>,
     slots: [Slot; 2],
-    beside: Vec<(usize, Process)>,
+    concurrent: Vec<(usize, Process)>,
     frozen_meanwhile: bool,
 }
 
@@ -48,8 +48,8 @@ impl Story {
             let settings = [("LISTEN_ADDR", address), ("WEBHOOK_PUBLIC_URL", url)].into();
             Slot { settings, ..Slot::default() }
         });
-        let (faults, beside) = (Vec::new(), Vec::new());
-        Story { scene, features, model, faults, slots, beside, frozen_meanwhile: false }
+        let (faults, concurrent) = (Vec::new(), Vec::new());
+        Story { scene, features, model, faults, slots, concurrent, frozen_meanwhile: false }
     }
 
     /// Plays one operation.
@@ -87,14 +87,14 @@ impl Story {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut process = self.scene.start_enqueue(&arguments, Some(csv_of(&submit.rows)));
         match submit.ending {
-            Ending::Beside => self.beside.push((batch, process)),
+            Ending::Concurrent => self.concurrent.push((batch, process)),
             Ending::Killed(ms) => {
                 self.wait(Duration::from_millis(ms)).await;
                 process.kill();
             }
             Ending::Waited => {
                 let ended = self.ended(process).await;
-                if !self.judge(&arguments, &ended, &[0]) {
+                if !self.check_exit(&arguments, &ended, &[0]) {
                     // The batch may or may not exist.
                     self.model.submits[batch].ending = Ending::Killed(0);
                 }
@@ -117,7 +117,7 @@ impl Story {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let process = self.scene.start_enqueue(&arguments, None);
         let ended = self.ended(process).await;
-        self.judge(&arguments, &ended, &codes);
+        self.check_exit(&arguments, &ended, &codes);
     }
 
     /// Returns the arguments, the batch of the command, and the allowed exit codes. Records the operation in the model.
@@ -168,7 +168,7 @@ impl Story {
     }
 
     /// Whether a command ended as it should. While a worker is stopped, the database may be locked.
-    fn judge(&mut self, arguments: &[&str], ended: &Ended, codes: &[i32]) -> bool {
+    fn check_exit(&mut self, arguments: &[&str], ended: &Ended, codes: &[i32]) -> bool {
         let good = ended.code.is_some_and(|code| codes.contains(&code));
         let excused = self.frozen_meanwhile && ended.code == Some(1);
         if !good && !excused {

@@ -61,7 +61,7 @@ pub(super) async fn check(
             "neither OCEAN_API_TOKEN nor CLODURA_API_KEY is set: no provider can be asked";
         return vec![Check::wrong("accounts", message, "set at least one of them")];
     }
-    let mut found = vec![ocean.judge(config), clodura.judge(config)];
+    let mut found = vec![ocean.validate(config), clodura.validate(config)];
     found.extend(status.iter().filter_map(closed));
     found
 }
@@ -89,7 +89,7 @@ fn closed(status: &ProviderStatus) -> Option<Check> {
 }
 
 impl Account {
-    fn judge(&self, config: &Config) -> Check {
+    fn validate(&self, config: &Config) -> Check {
         let Account { provider, check, key, .. } = self;
         let name = if *provider == Provider::Ocean { "Ocean" } else { "Clodura" };
         let base = if *provider == Provider::Ocean { "OCEAN_BASE_URL" } else { "CLODURA_BASE_URL" };
@@ -99,7 +99,7 @@ impl Account {
                 format!("{key} is not set: {name} is off, rows that need it are held"),
                 format!("set {key}, or submit with --providers for the other alone"),
             ),
-            Some(Ok(balance)) => self.judge_balance(balance, config),
+            Some(Ok(balance)) => self.validate_balance(balance, config),
             Some(Err(Trouble::Settings(error))) => {
                 Check::wrong(check, error.to_string(), format!("fix {key} or {base}"))
             }
@@ -130,7 +130,7 @@ impl Account {
         }
     }
 
-    fn judge_balance(&self, balance: &Balance, config: &Config) -> Check {
+    fn validate_balance(&self, balance: &Balance, config: &Config) -> Check {
         let set = match self.provider {
             Provider::Ocean => config.ocean_plan.per_person(config.ocean_credits_per_person),
             Provider::Clodura => config.clodura_credits_per_person,

@@ -21,7 +21,7 @@ pub(super) async fn check(
 ) -> Vec<Check> {
     let mut compared = Vec::new();
     if let Some(store) = store.filter(|store| store.is_postgres()) {
-        compared.push(("the database", apart(store.now(), Clock::system().now())));
+        compared.push(("the database", difference(store.now(), Clock::system().now())));
     }
     let providers = [
         ("Ocean", accounts.ocean_key.is_some(), &accounts.ocean_base),
@@ -32,10 +32,10 @@ pub(super) async fn check(
             compared.push((name, skew));
         }
     }
-    compared.into_iter().map(|(name, skew)| judge(name, skew)).collect()
+    compared.into_iter().map(|(name, skew)| validate(name, skew)).collect()
 }
 
-fn judge(name: &str, skew: Duration) -> Check {
+fn validate(name: &str, skew: Duration) -> Check {
     let message = format!("{} s apart from {name}", skew.as_secs());
     let fix = "set this machine's clock, best by NTP";
     match skew {
@@ -52,10 +52,10 @@ async fn skew(http: &reqwest::Client, base: &Url) -> Option<Duration> {
     let date = response.headers().get("date")?.to_str().ok()?;
     let since = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
     let theirs = Timestamp(i64::try_from(since.as_millis()).ok()?);
-    Some(apart(theirs, Clock::system().now()))
+    Some(difference(theirs, Clock::system().now()))
 }
 
-fn apart(a: Timestamp, b: Timestamp) -> Duration {
+fn difference(a: Timestamp, b: Timestamp) -> Duration {
     a.since(b).max(b.since(a))
 }
 
@@ -66,10 +66,10 @@ mod tests {
 
     #[test]
     fn a_clock_may_be_a_little_off() {
-        let status = |seconds| judge("Ocean", Duration::from_secs(seconds)).status;
+        let status = |seconds| validate("Ocean", Duration::from_secs(seconds)).status;
         assert_eq!(status(1), Status::Ok);
         assert_eq!(status(60), Status::Warning);
         assert_eq!(status(3600), Status::Wrong);
-        assert_eq!(apart(Timestamp(5), Timestamp(8)), Duration::from_millis(3));
+        assert_eq!(difference(Timestamp(5), Timestamp(8)), Duration::from_millis(3));
     }
 }

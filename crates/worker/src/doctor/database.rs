@@ -18,7 +18,7 @@ pub(super) async fn check(config: &Config) -> (Vec<Check>, Option<Store>) {
                 format!("{kind} is reachable and writable, its schema {schema}, stamped {stamp}");
             (vec![Check::ok(NAME, message)], Some(store))
         }
-        Err(error) => (vec![judge(config, &error)], None),
+        Err(error) => (vec![explain(config, &error)], None),
     }
 }
 
@@ -30,7 +30,7 @@ async fn open(config: &Config) -> Result<Store, StoreError> {
     Ok(store)
 }
 
-fn judge(config: &Config, error: &StoreError) -> Check {
+fn explain(config: &Config, error: &StoreError) -> Check {
     let fix = match error {
         StoreError::Database(DbError::Unusable { found, advice }) => {
             return Check::wrong(NAME, found, advice);

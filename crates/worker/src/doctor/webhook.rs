@@ -28,7 +28,7 @@ const CONNECTIONS: usize = 256;
 const ADDRESS: &str = "webhook address";
 const REACHED: &str = "webhook";
 /// A body without a result.
-const NOBODY: &str = r#"{"phones": []}"#;
+const NO_RESULT: &str = r#"{"phones": []}"#;
 
 /// Checks whether results can come back: the address makes sense, and a signed request that is sent to it arrives at
 /// this machine or at a worker on this database.
@@ -49,7 +49,7 @@ pub(super) async fn check(
     };
     let url = bootstrap::public_url(config, sandbox, own.as_ref()).ok().flatten();
     let Some(url) = url else { return without_url(accounts).into_iter().collect() };
-    let mut found = vec![judge_address(&url, accounts)];
+    let mut found = vec![validate_address(&url, accounts)];
     let Some(store) = store else {
         let fix = "fix the database first: the signature's key is in it";
         found.push(Check::warning(REACHED, "not tried", fix));
@@ -73,16 +73,16 @@ fn without_url(accounts: &Accounts) -> Option<Check> {
     Some(Check::warning(ADDRESS, message, fix))
 }
 
-fn judge_address(url: &Url, accounts: &Accounts) -> Check {
+fn validate_address(url: &Url, accounts: &Accounts) -> Check {
     let pretend = |key: bool, base: &Url| !key || is_this_machine(base);
-    let nobody_real = pretend(accounts.ocean_key.is_some(), &accounts.ocean_base)
+    let none_real = pretend(accounts.ocean_key.is_some(), &accounts.ocean_base)
         && pretend(accounts.clodura_key.is_some(), &accounts.clodura_base);
     let host = url.host_str().unwrap_or("?");
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         let message = "WEBHOOK_PUBLIC_URL is no web address";
         return Check::wrong(ADDRESS, message, "write https://HOST, perhaps with a path");
     }
-    if is_this_machine(url) && nobody_real {
+    if is_this_machine(url) && none_real {
         return Check::ok(ADDRESS, format!("{host} is this machine, and so are the providers"));
     }
     if is_this_machine(url) {
@@ -165,11 +165,11 @@ async fn try_it(
         let _ = serving.await;
     }
     let arrived = arrived.load(Ordering::Relaxed);
-    judge(&Trial { arrived, forged, signed, milliseconds }, config, listened)
+    validate(&Trial { arrived, forged, signed, milliseconds }, config, listened)
 }
 
 async fn send(http: &reqwest::Client, url: &str) -> Result<StatusCode, String> {
-    let request = http.post(url).header("content-type", "application/json").body(NOBODY);
+    let request = http.post(url).header("content-type", "application/json").body(NO_RESULT);
     match request.send().await {
         Ok(response) => Ok(response.status()),
         // Without the address: it holds the signature.
@@ -186,7 +186,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-fn judge(trial: &Trial, config: &Config, listened: bool) -> Check {
+fn validate(trial: &Trial, config: &Config, listened: bool) -> Check {
     let forward =
         format!("let the proxy forward POST /webhooks/… to {} with its path", config.listen_addr);
     match (&trial.signed, &trial.forged) {

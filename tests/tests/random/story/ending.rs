@@ -20,9 +20,9 @@ impl Story {
         for slot in 0..self.slots.len() {
             self.thaw(slot);
         }
-        for (batch, process) in std::mem::take(&mut self.beside) {
+        for (batch, process) in std::mem::take(&mut self.concurrent) {
             let ended = self.ended(process).await;
-            self.judge(&["submit", &format!("batch-{batch:02}")], &ended, &[0]);
+            self.check_exit(&["submit", &format!("batch-{batch:02}")], &ended, &[0]);
         }
         self.calm().await;
         self.work_to_the_end(&[0, 4]).await;
