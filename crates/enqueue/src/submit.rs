@@ -91,7 +91,7 @@ async fn submit_to(store: &Store, args: &SubmitArgs, reader: Reader) -> Result<(
             return Err(failure);
         }
     };
-    tell(args, &report)?;
+    print_report(args, &report)?;
     match (&report.batch_id, args.wait) {
         (Some(batch), true) => {
             wait::until_finished(store, &store.reports().find_batch(batch).await?).await
@@ -209,7 +209,7 @@ async fn report(
 }
 
 /// Standard output gets the batch's id, or the whole report as JSON; people get sentences.
-fn tell(args: &SubmitArgs, report: &Report) -> Result<(), Failure> {
+fn print_report(args: &SubmitArgs, report: &Report) -> Result<(), Failure> {
     let text = report.text();
     if args.json {
         say(&text);
@@ -247,7 +247,7 @@ async fn preview(args: &SubmitArgs, store: &Store, reader: Reader) -> Result<(),
     let ceilings = ceilings_of(args, &input)?;
     report::contradictions(&loaded).iter().for_each(|line| say(line));
     let report = report(store, args, &input, &loaded, &ceilings).await?;
-    tell(args, &report)
+    print_report(args, &report)
 }
 
 /// Starts reading. Under a ceiling perhaps not all people are asked: then the input's first people go first.

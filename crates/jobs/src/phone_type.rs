@@ -203,9 +203,9 @@ mod tests {
 
     use super::*;
 
-    fn told(e164: &str, word: &str) -> (&'static str, &'static str) {
-        let told = classify(Some(e164), Some(word));
-        (told.kind.map_or("", PhoneType::as_str), told.country.unwrap_or(""))
+    fn classified(e164: &str, word: &str) -> (&'static str, &'static str) {
+        let phone = classify(Some(e164), Some(word));
+        (phone.kind.map_or("", PhoneType::as_str), phone.country.unwrap_or(""))
     }
 
     #[test]
@@ -220,12 +220,12 @@ mod tests {
             ("nonFixedVoip", "voip"),
             ("Toll Free", "toll_free"),
         ] {
-            assert_eq!(told("+4533123456", word), (kind, "DK"), "{word}");
+            assert_eq!(classified("+4533123456", word), (kind, "DK"), "{word}");
         }
     }
 
     #[test]
-    fn without_a_word_the_plan_tells() {
+    fn without_a_word_the_plan_decides() {
         for (number, kind, country) in [
             ("+491701234567", "mobile", "DE"),
             ("+4930123456", "fixed_line", "DE"),
@@ -244,7 +244,7 @@ mod tests {
             ("", "", ""),
         ] {
             for word in ["", "work", "Direct Dial", "hq", "other"] {
-                assert_eq!(told(number, word), (kind, country), "{number} {word}");
+                assert_eq!(classified(number, word), (kind, country), "{number} {word}");
             }
         }
         assert_eq!(classify(None, Some("mobile")).kind, Some(PhoneType::Mobile));
@@ -261,14 +261,14 @@ mod tests {
     }
 
     #[test]
-    fn every_example_of_every_country_is_told() {
+    fn every_example_of_every_country_is_classified() {
         for plan in PLANS.iter().filter(|plan| plan.id() != "001") {
             let example = plan.descriptors().mobile().and_then(Descriptor::example);
             let Some(example) = example else { continue };
-            let told = by_plan(&format!("+{}{example}", plan.country_code()));
+            let phone = by_plan(&format!("+{}{example}", plan.country_code()));
             let may_be_mobile =
-                matches!(told.kind, Some(PhoneType::Mobile | PhoneType::FixedOrMobile));
-            assert!(may_be_mobile, "{} {:?}", plan.id(), told.kind);
+                matches!(phone.kind, Some(PhoneType::Mobile | PhoneType::FixedOrMobile));
+            assert!(may_be_mobile, "{} {:?}", plan.id(), phone.kind);
         }
     }
 

@@ -118,14 +118,14 @@ impl PerPerson {
         }
     }
 
-    /// Returns the price at a provider. `told` is the tariff that its account showed, if any; `most_numbers` is the
+    /// Returns the price at a provider. `reported` is the tariff that its account showed, if any; `most_numbers` is the
     /// most that one person had there so far.
     #[must_use]
-    pub fn price(self, provider: Provider, told: Option<Tariff>, most_numbers: i64) -> Price {
+    pub fn price(self, provider: Provider, reported: Option<Tariff>, most_numbers: i64) -> Price {
         if let PerPerson::Fixed(credits) = self {
             return Price { reserved: credits, least: credits };
         }
-        let tariff = self.plan().or(told).unwrap_or(Tariff::dearest(provider));
+        let tariff = self.plan().or(reported).unwrap_or(Tariff::dearest(provider));
         let reserved = tariff.per_person(most_numbers.max(EXPECTED_NUMBERS));
         Price { reserved, least: tariff.per_number().unwrap_or(reserved) }
     }
@@ -209,7 +209,7 @@ mod tests {
     fn the_price_of_a_person() {
         let fixed = PerPerson::Fixed(Credits::from_thousandths(1_500));
         let unified = PerPerson::Plan(Tariff::Unified);
-        for (set, provider, told, most, reserved, least) in [
+        for (set, provider, reported, most, reserved, least) in [
             (PerPerson::Auto, Ocean, Some(Tariff::Legacy), 0, 3_000, 1_000),
             (PerPerson::Auto, Ocean, Some(Tariff::Legacy), 5, 5_000, 1_000),
             (PerPerson::Auto, Ocean, Some(Tariff::Unified), 0, 30_000, 10_000),
@@ -222,7 +222,11 @@ mod tests {
         ] {
             let thousandths = Credits::from_thousandths;
             let price = Price { reserved: thousandths(reserved), least: thousandths(least) };
-            assert_eq!(set.price(provider, told, most), price, "{set:?} {provider} {told:?}");
+            assert_eq!(
+                set.price(provider, reported, most),
+                price,
+                "{set:?} {provider} {reported:?}"
+            );
         }
     }
 

@@ -218,12 +218,12 @@ fn in_pool(json: &Value, name: &str) -> Credits {
 /// Returns the plan, and the credits in the pool that pays. Only legacy plans have phone credits; without them, the
 /// pool of credits pays. Two empty pools show nothing.
 fn pool(plan: OceanPlan, phone: Credits, all: Credits) -> (Option<Tariff>, Credits) {
-    let told = match (phone.is_positive(), all.is_positive()) {
+    let shown = match (phone.is_positive(), all.is_positive()) {
         (true, _) => Some(Tariff::Legacy),
         (false, true) => Some(Tariff::Unified),
         (false, false) => None,
     };
-    match plan.tariff().or(told) {
+    match plan.tariff().or(shown) {
         Some(Tariff::Unified) => (Some(Tariff::Unified), all),
         tariff => (tariff, phone),
     }

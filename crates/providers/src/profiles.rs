@@ -23,9 +23,9 @@ pub(crate) fn matches(body: &Value, handles: &[String]) -> Option<Matches> {
     let (mut named, mut sole) = (false, None);
     for person in &people {
         let Some(id) = id_of(person, DEEP) else { continue };
-        let told = handles_of(person);
-        named |= !told.is_empty();
-        let place = told.iter().find_map(|handle| places.get(handle.as_str()));
+        let own_handles = handles_of(person);
+        named |= !own_handles.is_empty();
+        let place = own_handles.iter().find_map(|handle| places.get(handle.as_str()));
         if let Some(slot) = place.and_then(|place| ids.get_mut(*place)) {
             slot.get_or_insert(id);
         } else {

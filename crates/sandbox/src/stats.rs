@@ -191,9 +191,10 @@ impl Audit {
     pub(crate) fn answered(&mut self, endpoint: Endpoint, reply: Option<&Reply>, now: Instant) {
         let label = reply.map_or_else(|| "dropped".to_owned(), |reply| reply.status.to_string());
         *self.requests.entry(endpoint).or_default().entry(label).or_default() += 1;
-        let told = reply.filter(|reply| reply.status == 429).and_then(Reply::retry_after);
+        let retry_after = reply.filter(|reply| reply.status == 429).and_then(Reply::retry_after);
         // A header that asks for more than the clock can add counts as none.
-        let Some(until) = told.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)))
+        let Some(until) =
+            retry_after.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)))
         else {
             return;
         };

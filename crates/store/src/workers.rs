@@ -91,7 +91,7 @@ impl Workers<'_> {
                 .await?;
                 if worker.role != "webhooks" {
                     for setup in &worker.providers {
-                        tell_gate(conn, setup, now).await?;
+                        notify_gate(conn, setup, now).await?;
                     }
                 }
                 for (provider, off) in what_is_off(conn, timeout, now).await? {
@@ -264,7 +264,7 @@ async fn write_off(conn: &mut Conn, provider: Provider, off: Option<OffReason>) 
 
 /// Notifies a gate of what a worker has for it: key, rate, webhook URL. A worker that can't use the provider changes
 /// nothing.
-async fn tell_gate(conn: &mut Conn, setup: &ProviderSetup, now: Timestamp) -> Result<()> {
+async fn notify_gate(conn: &mut Conn, setup: &ProviderSetup, now: Timestamp) -> Result<()> {
     if setup.lacks().is_some() {
         return Ok(());
     }

@@ -248,9 +248,9 @@ async fn a_worker_stops_in_time_although_the_database_is_away() {
     let all = |s: &sandbox::Stats| s.ocean.accepted_requests + s.clodura.accepted_requests == 6;
     assert!(scene.sandbox.wait_for(LONG, all).await);
     away.begin(&scene).await;
-    let told = std::time::Instant::now();
+    let signalled = std::time::Instant::now();
     worker.stop().await.with_code(0);
-    let took = told.elapsed();
+    let took = signalled.elapsed();
     assert!(took < Duration::from_millis(5_500), "{took:?}");
 }
 

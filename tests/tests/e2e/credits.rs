@@ -164,8 +164,8 @@ async fn what_the_ledger_does_not_know_is_unexplained(kind: Kind) {
     let worker = scene.worker().start().await;
     scene.until(read, "3").await;
     worker.stop().await.with_code(0);
-    let told = scene.enqueue(&["reconcile", "--json"]).await.with_code(0);
-    let days: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let reconciled = scene.enqueue(&["reconcile", "--json"]).await.with_code(0);
+    let days: serde_json::Value = serde_json::from_str(&reconciled.stdout).unwrap();
     let day = &days[0];
     assert_eq!(
         (&day["provider"], &day["ledger"], &day["account"]),

@@ -77,8 +77,8 @@ impl Notifier {
 
     /// Returns once everything before was sent, or could not be.
     pub(crate) async fn flush(&self) {
-        let (told, done) = oneshot::channel();
-        if self.sender.send(Message::Flush(told)).is_ok() {
+        let (flushed, done) = oneshot::channel();
+        if self.sender.send(Message::Flush(flushed)).is_ok() {
             let _ = done.await;
         }
     }
@@ -97,15 +97,15 @@ async fn run(pool: PgPool, channel: &'static str, mut receiver: mpsc::UnboundedR
         for one in news.drain(..) {
             match one {
                 Message::Changed(some) => topics.extend(some),
-                Message::Flush(told) => awaited.push(told),
+                Message::Flush(flushed) => awaited.push(flushed),
             }
         }
         if !topics.is_empty() {
             notify(&pool, channel, topics).await;
         }
-        for told in awaited {
+        for flushed in awaited {
             // The receiver may be gone.
-            let _ = told.send(());
+            let _ = flushed.send(());
         }
         tokio::time::sleep(GATHER).await;
     }
@@ -113,12 +113,12 @@ async fn run(pool: PgPool, channel: &'static str, mut receiver: mpsc::UnboundedR
 
 async fn notify(pool: &PgPool, channel: &str, topics: Topics) {
     let names = Texts::of(topics);
-    let told = sqlx::query("SELECT pg_notify($1, name) FROM unnest($2) AS e(name)")
+    let notified = sqlx::query("SELECT pg_notify($1, name) FROM unnest($2) AS e(name)")
         .bind(channel)
         .bind(names)
         .execute(pool)
         .await;
-    if let Err(error) = told {
+    if let Err(error) = notified {
         tracing::debug!(%error, "other processes could not be notified of a change");
     }
 }

@@ -76,7 +76,7 @@ pub fn start(
     order: Order,
 ) -> RowStream {
     let (sender, runs) = mpsc::channel(1);
-    let (told, end) = oneshot::channel();
+    let (end_sender, end) = oneshot::channel();
     let runtime = Handle::current();
     // A thread, not a task of the runtime: standard input may block it for good, and a blocked task would keep the
     // process from ending.
@@ -99,7 +99,7 @@ pub fn start(
             runtime,
         };
         // Fails only if the receiver has given up.
-        let _ = told.send(reading.run(reader, fingerprint));
+        let _ = end_sender.send(reading.run(reader, fingerprint));
     });
     RowStream { runs, end }
 }

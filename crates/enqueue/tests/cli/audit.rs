@@ -36,9 +36,9 @@ fn each_command_that_changes_or_exports_is_written_down() {
     cli.ok(&["erase", "--person", "ocean:secret"]);
     cli.ok(&["purge", "--older-than", "180d"]);
     let entries = entries(&cli);
-    let told: Vec<&str> = entries.iter().map(|entry| entry.action.as_str()).collect();
+    let actions: Vec<&str> = entries.iter().map(|entry| entry.action.as_str()).collect();
     let wanted = ["pause", "resume", "ceiling", "export", "cancel", "retry", "erase", "purge"];
-    assert_eq!(told, wanted);
+    assert_eq!(actions, wanted);
     let user = Command::new("id").arg("-un").output().unwrap().stdout;
     let user = String::from_utf8(user).unwrap();
     for entry in &entries {

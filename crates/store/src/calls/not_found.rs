@@ -108,7 +108,7 @@ async fn settle_all(
         return Ok(());
     }
     settle(conn, totals, all.iter().map(|one| one.delivery()).collect(), policy, now).await?;
-    let told = vec![
+    let columns = vec![
         ("id", ints(all.iter().map(|one| one.answer.call.id))),
         ("http_status", ints(all.iter().map(|one| one.answer.http_status.map(i64::from)))),
     ];
@@ -116,7 +116,7 @@ async fn settle_all(
         conn,
         "UPDATE calls SET outcome = COALESCE(calls.outcome, 'not found'), http_status = e.http_status
          FROM ROWS WHERE calls.id = e.id",
-        told,
+        columns,
     )
     .await?;
     Ok(())

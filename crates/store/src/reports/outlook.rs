@@ -46,14 +46,14 @@ impl Reports<'_> {
             .await?;
         let (people_answered, spent) = so_far.unwrap_or_default();
         let account = Account::read(&mut conn, provider, &gate).await?;
-        let told = gate.off_reason.is_some() || gate.key_fingerprint.is_some();
+        let reported = gate.off_reason.is_some() || gate.key_fingerprint.is_some();
         Ok(KnownOfProvider {
             price: gate.price(provider, price),
             people_answered,
             spent: Credits::from_thousandths(spent),
             balance: account.map(|account| account.left),
             rate: gate.rate_limit.map(|limit| gate.rate(limit, self.store.now())),
-            lacks: told.then_some(gate.off_reason),
+            lacks: reported.then_some(gate.off_reason),
         })
     }
 }

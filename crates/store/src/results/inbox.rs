@@ -19,7 +19,7 @@ use crate::error::{Result, StoreError};
 use crate::gates::unread_webhooks::body_is_unread;
 use crate::results::Results;
 use crate::results::inbox::new_webhook::{NewWebhook, Received};
-use crate::results::inbox::once::{Arrival, Came, told_apart};
+use crate::results::inbox::once::{Arrival, Came, with_arrivals};
 use crate::results::inbox::stored::{StoredRow, StoredWebhook};
 use crate::topic::Topic;
 
@@ -236,7 +236,7 @@ impl Item for Received {
 pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, Result<()>> {
     Box::pin(async move {
         let waiting = came.into_iter().filter_map(Received::upgrade).collect();
-        let mut webhooks = told_apart(conn, waiting).await?;
+        let mut webhooks = with_arrivals(conn, waiting).await?;
         webhooks.retain(|(.., arrival)| *arrival != Arrival::Unread);
         let Some((_, now, _)) = webhooks.last() else { return Ok(()) };
         let unread = webhooks.iter().filter(|(one, ..)| one.malformed);

@@ -28,7 +28,7 @@ use crate::results::last_poll::wait_no_longer;
 use crate::results::settle::aliases::learn_aliases;
 use crate::results::settle::delivery::{Applied, Delivery};
 use crate::results::settle::effects::{
-    WEBHOOK_NOTE, discard_erased, discard_unknown_people, tell_gates, write_inbox,
+    WEBHOOK_NOTE, discard_erased, discard_unknown_people, notify_gates, write_inbox,
 };
 use crate::results::settle::ledger::Ledger;
 use crate::results::settle::placing::subject_of;
@@ -88,7 +88,7 @@ pub(crate) async fn settle(
     write_inbox(conn, &deliveries, &outcomes, now).await?;
     discard_erased(conn, &ledger, now).await?;
     discard_unknown_people(conn, &ledger, &deliveries).await?;
-    tell_gates(conn, &ledger, &deliveries, policy, now).await?;
+    notify_gates(conn, &ledger, &deliveries, policy, now).await?;
     count_results(conn, ledger.results(), now).await?;
     conn.announce(Topic::Queue);
     Ok(outcomes)

@@ -62,9 +62,9 @@ async fn two_ids_with_one_address_stay_two_people(b: &Bench) {
     let rows = [ocean("o1").linkedin("ann").by(&[Ocean]), ocean("o2").linkedin("ann").by(&[Ocean])];
     let batch = b.begin(Options::default()).await;
     let loaded = b.load(&batch, &rows).await;
-    let told: Vec<&Contradiction> = loaded.contradictions.values().collect();
+    let contradictions: Vec<&Contradiction> = loaded.contradictions.values().collect();
     let rows = BTreeSet::from([1, 2]);
-    assert_eq!(told, [&Contradiction { rows, more: false, elsewhere: false }]);
+    assert_eq!(contradictions, [&Contradiction { rows, more: false, elsewhere: false }]);
     b.publish(&batch).await;
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1", "ocean:o2"]);
 }
@@ -74,13 +74,16 @@ async fn contradictions_are_told_across_chunks_and_batches(b: &Bench) {
     let first = b.load(&batch, &[clodura("c1").linkedin("ann")]).await;
     assert!(first.contradictions.is_empty());
     let second = b.load_after(&batch, 1, &[clodura("c2").linkedin("ann")]).await;
-    let told: Vec<&Contradiction> = second.contradictions.values().collect();
-    assert_eq!(told, [&Contradiction { rows: [1, 2].into(), more: false, elsewhere: false }]);
+    let contradictions: Vec<&Contradiction> = second.contradictions.values().collect();
+    assert_eq!(
+        contradictions,
+        [&Contradiction { rows: [1, 2].into(), more: false, elsewhere: false }]
+    );
     b.publish(&batch).await;
     let other = b.begin(Options::default()).await;
     let third = b.load(&other, &[clodura("c3").linkedin("ann"), clodura("c4")]).await;
-    let told: Vec<&Contradiction> = third.contradictions.values().collect();
-    assert_eq!(told, [&Contradiction { rows: [1].into(), more: false, elsewhere: true }]);
+    let contradictions: Vec<&Contradiction> = third.contradictions.values().collect();
+    assert_eq!(contradictions, [&Contradiction { rows: [1].into(), more: false, elsewhere: true }]);
     b.publish(&other).await;
 }
 

@@ -234,7 +234,7 @@ async fn what_is_unknown_is_asked_again_and_written_off(b: &Bench) {
             b.advance(b.policy.gate_max).await;
             let balance = b.store.gates().claim_balance(Ocean, 1e6).await.expect("claims").0;
             if let Some(balance) = balance {
-                let told = jobs::outcome::Balance {
+                let reported = jobs::outcome::Balance {
                     credits: Credits::whole(1_000),
                     tariff: None,
                     daily: None,
@@ -242,7 +242,7 @@ async fn what_is_unknown_is_asked_again_and_written_off(b: &Bench) {
                 let price = b.ask(Ocean).price;
                 b.store
                     .gates()
-                    .record_balance(balance, Ok(told), Some(200), price, &b.policy)
+                    .record_balance(balance, Ok(reported), Some(200), price, &b.policy)
                     .await
                     .expect("noted");
             }

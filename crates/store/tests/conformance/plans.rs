@@ -27,8 +27,9 @@ fn auto(b: &Bench) -> ClaimReveals {
 }
 
 async fn plan(b: &Bench, tariff: Tariff) {
-    let told = format!("UPDATE provider_gates SET tariff = '{tariff}' WHERE provider = 'ocean'");
-    b.database.run(&told).await;
+    let reported =
+        format!("UPDATE provider_gates SET tariff = '{tariff}' WHERE provider = 'ocean'");
+    b.database.run(&reported).await;
 }
 
 /// A result with this many numbers for a person.

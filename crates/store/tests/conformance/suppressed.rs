@@ -205,9 +205,9 @@ async fn the_list_is_counted_and_audited(b: &Bench) {
     let at = "2033-05-18T03:33:20.000Z";
     assert_eq!(counted, [("linkedin_url", 1, at), ("phone", 1, at)]);
     let log = store.audit().entries(None, 10).await.expect("the log");
-    let told: Vec<(&str, Option<&str>)> =
+    let logged: Vec<(&str, Option<&str>)> =
         log.iter().map(|entry| (entry.action.as_str(), entry.details.as_deref())).collect();
-    assert_eq!(told, [("unsuppress", Some("entries=1")), ("suppress", Some("entries=3"))]);
+    assert_eq!(logged, [("unsuppress", Some("entries=1")), ("suppress", Some("entries=3"))]);
     let stored: Vec<(String,)> =
         b.database.all("SELECT CAST(hash AS TEXT) || kind FROM suppressions").await;
     assert!(stored.iter().all(|(text,)| !text.contains("bob") && !text.contains("4512345678")));

@@ -104,7 +104,7 @@ pub async fn cancel(
         let cancelled = visitor.acting_on(&admin.app.store).batches().cancel(&batch).await?;
         Ok((batch, Notice::Cancelled(cancelled.rows)))
     };
-    told(&admin, &visitor, &headers, done.await).await
+    respond(&admin, &visitor, &headers, done.await).await
 }
 
 /// `POST /batches/{id}/retry`: retries the batch's failed rows. Rows that may be paid for already are retried from
@@ -121,7 +121,7 @@ pub async fn retry(
         let retried = visitor.acting_on(&admin.app.store).batches().retry(&batch, failed).await?;
         Ok((batch, Notice::Retried(retried.rows)))
     };
-    told(&admin, &visitor, &headers, done.await).await
+    respond(&admin, &visitor, &headers, done.await).await
 }
 
 /// What the ceiling's form sends.
@@ -150,10 +150,10 @@ pub async fn ceiling(
         visitor.acting_on(&admin.app.store).batches().set_ceilings(&batch, &ceilings).await?;
         Ok((batch, Notice::CeilingSet(ceiling.provider)))
     };
-    told(&admin, &visitor, &headers, done.await).await
+    respond(&admin, &visitor, &headers, done.await).await
 }
 
-async fn told(
+async fn respond(
     admin: &Admin,
     visitor: &Visitor,
     headers: &HeaderMap,

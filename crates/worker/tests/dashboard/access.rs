@@ -132,13 +132,13 @@ async fn guesses_are_slowed_and_counted() {
     assert_eq!(status("192.0.2.2:99").await, StatusCode::OK);
     clock.advance(Duration::from_secs(5));
     assert_eq!(status("192.0.2.1:101").await, StatusCode::OK);
-    let told = site.send(bearer(TOKEN, "192.0.2.2:99")).await.text;
+    let metrics = site.send(bearer(TOKEN, "192.0.2.2:99")).await.text;
     for line in [
         "reveal_queue_admin_tokens_tried_total{from=\"bearer\",outcome=\"wrong\"} 10",
         "reveal_queue_admin_tokens_tried_total{from=\"bearer\",outcome=\"too_fast\"} 41",
         "reveal_queue_admin_tokens_tried_total{from=\"form\",outcome=\"wrong\"} 0",
     ] {
-        assert!(told.contains(line), "{line}: {told}");
+        assert!(metrics.contains(line), "{line}: {metrics}");
     }
 }
 

@@ -35,12 +35,12 @@ async fn each_action_is_written_down(kind: Kind) {
 
     let mut entries = site.store.audit().entries(None, 10).await.expect("is read");
     entries.reverse();
-    let told: Vec<(&str, &str, &str)> = entries
+    let logged: Vec<(&str, &str, &str)> = entries
         .iter()
         .map(|e| (e.actor.as_str(), e.role.as_deref().unwrap_or_default(), e.action.as_str()))
         .collect();
     assert_eq!(
-        told,
+        logged,
         [
             ("ada", "operator", "pause"),
             ("ada", "operator", "resume"),

@@ -14,7 +14,7 @@ use crate::site::Site;
 type Selector = (String, BTreeMap<String, Vec<String>>);
 
 #[tokio::test]
-async fn every_metric_that_is_asked_for_is_told() {
+async fn every_metric_that_is_asked_for_is_reported() {
     let site = Site::open(Kind::Sqlite).await;
     site.balance(1_000).await;
     site.submit("Spring", 10, None).await;
@@ -25,12 +25,12 @@ async fn every_metric_that_is_asked_for_is_told() {
     site.metrics.webhook_stored(Provider::Ocean, moment);
     site.metrics.webhook_applied(Provider::Ocean, "applied", moment);
     site.post("/providers/ocean/pause", "").await;
-    let told = told(&site.get("/metrics").await.text);
+    let metrics = metrics_of(&site.get("/metrics").await.text);
     let mut asked = 0;
     for file in ["deploy/prometheus/alerts.yml", "deploy/grafana/reveal-queue.json"] {
         let text = read(file).replace("\\\"", "\"");
         for (name, labels) in selectors(&text) {
-            let Some(samples) = told.get(&name) else {
+            let Some(samples) = metrics.get(&name) else {
                 panic!("{file} asks for {name}, which /metrics doesn't have")
             };
             for (label, values) in labels {
@@ -64,25 +64,25 @@ fn read(file: &str) -> String {
 }
 
 /// Each metric's name, as it is written in expressions, with the values of its labels.
-fn told(text: &str) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
-    let mut told: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+fn metrics_of(text: &str) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
+    let mut metrics: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for line in text.lines() {
         if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|l| l.split_once(' ')) {
             let endings: &[&str] =
                 if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
             for ending in endings {
-                told.entry(format!("{name}{ending}")).or_default();
+                metrics.entry(format!("{name}{ending}")).or_default();
             }
         } else {
             for (name, labels) in selectors(line) {
-                let known = told.entry(name).or_default();
+                let known = metrics.entry(name).or_default();
                 for (label, values) in labels {
                     known.entry(label).or_default().extend(values);
                 }
             }
         }
     }
-    told
+    metrics
 }
 
 /// Every `reveal_queue_…` in a text, with the `label="value"` and `label=~"one|another"` that follow it.

@@ -135,8 +135,8 @@ async fn note(
         ],
     )
     .await?;
-    let told = balance.tariff.or(gate.tariff);
-    let least = price.price(provider, told, gate.most_phones).least;
+    let tariff = balance.tariff.or(gate.tariff);
+    let least = price.price(provider, tariff, gate.most_phones).least;
     let reading = Reading {
         credits: balance.credits,
         before: gate.balance_credits,

@@ -28,7 +28,7 @@ pub(super) type Came = (Arc<NewWebhook>, Timestamp, Arrival);
 
 /// Distinguishes new bodies from bodies that are kept already. A body that was kept as unreadable and can be read now
 /// is applied from where it is kept.
-pub(super) async fn told_apart(
+pub(super) async fn with_arrivals(
     conn: &mut Conn,
     came: Vec<(Arc<NewWebhook>, Timestamp)>,
 ) -> Result<Vec<Came>> {
@@ -46,22 +46,22 @@ pub(super) async fn told_apart(
         true => BTreeSet::new(),
         false => forgotten(conn, &malformed).await?.into_iter().map(str::to_owned).collect(),
     };
-    let mut told: Vec<Came> = Vec::with_capacity(came.len());
+    let mut arrived: Vec<Came> = Vec::with_capacity(came.len());
     for (webhook, at) in came {
         let same =
             |(other, ..): &Came| other.call_id == webhook.call_id && other.body == webhook.body;
         let arrival = if webhook.malformed && forgotten.contains(&*webhook.call_id) {
             Arrival::Forgotten
-        } else if told.iter().any(same) {
+        } else if arrived.iter().any(same) {
             if webhook.malformed { Arrival::Unread } else { Arrival::Again }
         } else if known.iter().any(|(call,)| *call == webhook.call_id) {
             of_kept(conn, &webhook).await?
         } else {
             Arrival::First
         };
-        told.push((webhook, at, arrival));
+        arrived.push((webhook, at, arrival));
     }
-    Ok(told)
+    Ok(arrived)
 }
 
 record! {

@@ -112,7 +112,7 @@ pub(super) async fn discard_unknown_people(
 
 /// Notifies gates of webhooks: a webhook proves the webhook URL, and frees credits that other requests may have waited
 /// for.
-pub(super) async fn tell_gates(
+pub(super) async fn notify_gates(
     conn: &mut Conn,
     ledger: &Ledger,
     deliveries: &[Delivery],

@@ -165,9 +165,9 @@ impl Ledger {
 
 /// The columns of phone numbers: the reveal, the position, and the number's details.
 fn phone_columns(phones: &[(i64, i64, &Phone)]) -> Columns {
-    let told =
+    let classified =
         phones.iter().map(|(.., phone)| classify(phone.e164.as_deref(), phone.kind.as_deref()));
-    let told: Vec<Classified> = told.collect();
+    let classified: Vec<Classified> = classified.collect();
     vec![
         ("reveal", ints(phones.iter().map(|(reveal, ..)| *reveal))),
         ("position", ints(phones.iter().map(|(_, position, _)| *position))),
@@ -175,7 +175,7 @@ fn phone_columns(phones: &[(i64, i64, &Phone)]) -> Columns {
         ("e164", texts(phones.iter().map(|(.., phone)| phone.e164.as_deref()))),
         ("extension", texts(phones.iter().map(|(.., phone)| phone.extension.as_deref()))),
         ("kind", texts(phones.iter().map(|(.., phone)| phone.kind.as_deref()))),
-        ("type", words(told.iter().map(|told| told.kind.map(PhoneType::as_str)))),
-        ("country", words(told.iter().map(|told| told.country))),
+        ("type", words(classified.iter().map(|phone| phone.kind.map(PhoneType::as_str)))),
+        ("country", words(classified.iter().map(|phone| phone.country))),
     ]
 }
