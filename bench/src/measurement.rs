@@ -68,7 +68,7 @@ impl Measurement {
     }
 
     /// Adds the rate of a reference, and how much faster the product is.
-    pub fn beside(mut self, name: &str, per_second: f64) -> Self {
+    pub fn with_reference(mut self, name: &str, per_second: f64) -> Self {
         let own = self.per_second.unwrap_or_default();
         self.reference.insert(format!("{name}_per_second"), json!(per_second.round()));
         self.reference.insert(format!("times_{name}"), json!(rounded(own / per_second)));

@@ -70,7 +70,7 @@ pub async fn raw(
 
 /// Adds the references of work that ends with people's results: apalis alone where one request is for many people, and
 /// apalis with requests where each person takes a separate request.
-pub async fn beside_drain(
+pub async fn add_for_drain(
     bench: &Bench,
     kind: Kind,
     measurement: Measurement,
@@ -86,11 +86,11 @@ pub async fn beside_drain(
     // One after the other, as submit and drain are.
     let both = |drain: f64| 1.0 / (1.0 / apalis.push + 1.0 / drain);
     let measurement = measurement
-        .beside("raw_writes", raw)
-        .beside("apalis_as_shipped", both(apalis.as_shipped))
-        .beside("apalis_repaired", both(apalis.repaired));
+        .with_reference("raw_writes", raw)
+        .with_reference("apalis_as_shipped", both(apalis.as_shipped))
+        .with_reference("apalis_repaired", both(apalis.repaired));
     if per_commit > AT_ONCE {
         return Ok(measurement);
     }
-    Ok(measurement.beside("apalis_repaired_with_requests", both(apalis.with_requests)))
+    Ok(measurement.with_reference("apalis_repaired_with_requests", both(apalis.with_requests)))
 }

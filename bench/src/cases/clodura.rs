@@ -35,7 +35,7 @@ async fn run(
     let measurement = describe(measurement, &drained, n);
     // As many results as there are open requests (CLODURA_MAX_IN_FLIGHT) can share a commit.
     let measurement =
-        reference::beside_drain(bench, kind, measurement, n, drained.bytes, AT_ONCE).await?;
+        reference::add_for_drain(bench, kind, measurement, n, drained.bytes, AT_ONCE).await?;
     bench.report(&measurement)?;
     drained.database.remove().await
 }

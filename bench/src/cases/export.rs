@@ -25,7 +25,8 @@ pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
         .with("drained_per_second", n as f64 / drained.seconds)
         .with("worker_rss_mb", drained.worker.peak_mb);
     if bench.with_reference {
-        measurement = measurement.beside("raw_reads", raw_reads(&drained.database, n).await?);
+        measurement =
+            measurement.with_reference("raw_reads", raw_reads(&drained.database, n).await?);
     }
     bench.report(&measurement)?;
     drained.database.remove().await

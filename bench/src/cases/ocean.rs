@@ -19,7 +19,7 @@ pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     );
     // A webhook for 500 is one transaction.
     let measurement =
-        reference::beside_drain(bench, kind, measurement, n, drained.bytes, 500).await?;
+        reference::add_for_drain(bench, kind, measurement, n, drained.bytes, 500).await?;
     bench.report(&measurement)?;
     drained.database.remove().await
 }

@@ -29,7 +29,9 @@ pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     if bench.with_reference {
         let raw = reference::raw(bench, kind, n, bytes, ROWS_A_COMMIT).await?;
         let apalis = reference::apalis(bench, kind).await?;
-        measurement = measurement.beside("raw_writes", raw).beside("apalis_push_bulk", apalis.push);
+        measurement = measurement
+            .with_reference("raw_writes", raw)
+            .with_reference("apalis_push_bulk", apalis.push);
     }
     bench.report(&measurement)?;
 

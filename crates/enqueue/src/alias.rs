@@ -42,12 +42,12 @@ pub async fn split(store: &Store, args: &SplitArgs) -> Result<(), Failure> {
 
 /// Says what is now separate, and which rows are affected.
 fn said(identifiers: &BTreeSet<String>, split: &Split) -> Vec<String> {
-    if split.taken_apart.is_empty() {
+    if split.separated.is_empty() {
         let own = list(identifiers, " or ");
         return vec![format!("{own} is joined with no other identifier; nothing was changed.")];
     }
-    let apart = split.taken_apart.iter();
-    let mut lines: Vec<String> = apart
+    let separated = split.separated.iter();
+    let mut lines: Vec<String> = separated
         .map(|(one, others)| {
             format!("{} is now separate from {}.", harmless(one), list(others, ", "))
         })
@@ -103,7 +103,7 @@ mod tests {
         let lines = said(&own, &Split::default());
         assert_eq!(lines, ["clodura:c1 is joined with no other identifier; nothing was changed."]);
         let split = Split {
-            taken_apart: [("clodura:c1".to_owned(), ["linkedin.com/in/ann".to_owned()].into())]
+            separated: [("clodura:c1".to_owned(), ["linkedin.com/in/ann".to_owned()].into())]
                 .into(),
             rows: (1..=30).map(|row| ("01B".to_owned(), row)).collect(),
             rows_in_all: 1_030,

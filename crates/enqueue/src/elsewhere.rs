@@ -32,7 +32,7 @@ pub fn say_if_empty(global: &Global, shown: Result<bool, Failure>) -> Result<(),
 
 fn sentence(global: &Global) -> Option<String> {
     let used = sqlite_file(global.database().ok()?)?;
-    let (other, batches) = beside(&used)?;
+    let (other, batches) = find_other(&used)?;
     let url = format!("sqlite://{}", other.display());
     Some(format!(
         "{} next to it has {}: enqueue --database-url {url} status",
@@ -42,7 +42,7 @@ fn sentence(global: &Global) -> Option<String> {
 }
 
 /// Finds a database of another usual name in the same folder, with batches in it.
-fn beside(used: &Path) -> Option<(PathBuf, i64)> {
+fn find_other(used: &Path) -> Option<(PathBuf, i64)> {
     USUAL_NAMES.iter().map(|name| used.with_file_name(name)).find_map(|other| {
         let batches = (other != used && other.is_file()).then(|| batches_in(&other)).flatten();
         Some((other, batches.filter(|n| *n > 0)?))

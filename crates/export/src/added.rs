@@ -28,7 +28,7 @@ const WIDE: [&str; 10] = [
 ];
 
 /// How many numbers have columns of their own.
-const APART: usize = (WIDE.len() - 1) / 3;
+const WIDE_NUMBERS: usize = (WIDE.len() - 1) / 3;
 
 /// Whether an export adds a column of this name. A caller's column of such a name comes from an earlier
 /// export and is dropped, or the next export would have it twice.
@@ -39,8 +39,8 @@ pub fn is_reserved(name: &str) -> bool {
 
 /// The names of the columns that are added.
 pub(crate) fn names<'a>(wide: bool) -> impl Iterator<Item = &'a str> {
-    let (always, apart): ([&'a str; 7], [&'a str; 10]) = (ALWAYS, WIDE);
-    always.into_iter().chain(apart.into_iter().filter(move |_| wide))
+    let (always, only_wide): ([&'a str; 7], [&'a str; 10]) = (ALWAYS, WIDE);
+    always.into_iter().chain(only_wide.into_iter().filter(move |_| wide))
 }
 
 /// The value of an added column.
@@ -82,7 +82,7 @@ pub(crate) fn each(row: &ExportRow, wide: bool, mut take: impl FnMut(Value<'_>))
     }
     let best = best_mobile(row.phones.iter().map(|phone| phone.kind));
     take(Value::said(best.and_then(|place| row.phones.get(place)).map(|phone| phone.number)));
-    for place in 0..APART {
+    for place in 0..WIDE_NUMBERS {
         let phone = row.phones.get(place);
         take(Value::said(phone.map(|phone| phone.number)));
         take(Value::text(phone.and_then(|phone| phone.kind)));

@@ -62,10 +62,10 @@ impl Places {
 }
 
 /// Returns how many people are asked until the last of a batch's `own` people is. `ahead` people wait in batches of a
-/// higher priority. `beside` has the number of people who wait in each other batch that shares the rate.
+/// higher priority. `others` has the number of people who wait in each other batch that shares the rate.
 #[must_use]
-pub fn until_done(own: i64, ahead: i64, beside: &[i64]) -> i64 {
-    ahead + own + beside.iter().map(|waiting| (*waiting).min(own)).sum::<i64>()
+pub fn until_done(own: i64, ahead: i64, others: &[i64]) -> i64 {
+    ahead + own + others.iter().map(|waiting| (*waiting).min(own)).sum::<i64>()
 }
 
 #[cfg(test)]

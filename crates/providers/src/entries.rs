@@ -62,12 +62,12 @@ pub(crate) struct Entries<'b> {
 /// The people in a body.
 pub(crate) fn entries<'b>(shape: &Shape, json: &'b Value) -> Result<Entries<'b>, Malformed> {
     let mut entries = Entries::default();
-    let mut lists_nobody = false;
+    let mut lists_no_person = false;
     for body in unwrapped(json, shape, 2) {
         let lists: Vec<&Value> = shape.lists.iter().filter_map(|name| body.get(*name)).collect();
         let overall = Word::of(body.get("status"));
-        lists_nobody |= lists.iter().any(|list| list.as_array().is_some_and(Vec::is_empty));
-        if lists_nobody && overall == Word::Finished {
+        lists_no_person |= lists.iter().any(|list| list.as_array().is_some_and(Vec::is_empty));
+        if lists_no_person && overall == Word::Finished {
             // The request is done and found no person. The webhook's address says which person was asked for.
             entries.found.push(Entry { fields: body, overall });
         } else if lists.is_empty() {
@@ -87,7 +87,7 @@ pub(crate) fn entries<'b>(shape: &Shape, json: &'b Value) -> Result<Entries<'b>,
         () if entries.found.is_empty() && entries.passed_over > 0 => {
             Err(Malformed::new("none of the entries can be read"))
         }
-        () if entries.found.is_empty() && !lists_nobody => {
+        () if entries.found.is_empty() && !lists_no_person => {
             Err(Malformed::new(&format!("no person is listed in {}", shape.lists.join(" or "))))
         }
         () => Ok(entries),

@@ -162,15 +162,15 @@ async fn a_key_that_no_request_can_carry_and_no_key_at_all() {
 
 #[tokio::test]
 async fn a_provider_that_can_not_be_reached() {
-    let nobody = format!("http://{}", free_address());
-    let setup = Setup::good().await.set("CLODURA_BASE_URL", nobody);
+    let closed = format!("http://{}", free_address());
+    let setup = Setup::good().await.set("CLODURA_BASE_URL", closed);
     setup.is_wrong("Clodura gives no balance: no connection").await;
 }
 
 #[tokio::test]
 async fn a_webhook_address_that_leads_nowhere_or_elsewhere() {
-    let nobody = format!("http://{}", free_address());
-    Setup::good().await.set("WEBHOOK_PUBLIC_URL", nobody).is_wrong("can't be reached").await;
+    let closed = format!("http://{}", free_address());
+    Setup::good().await.set("WEBHOOK_PUBLIC_URL", closed).is_wrong("can't be reached").await;
     for (status, words) in [
         ("200 OK", "even to a forged request"),
         ("302 Found", "a redirect"),
@@ -210,10 +210,10 @@ async fn a_database_that_can_not_be_written() {
 
 #[tokio::test]
 async fn a_postgres_that_is_not_there() {
-    let nobody = free_address();
+    let closed = free_address();
     let setup =
-        Setup::good().await.set("DATABASE_URL", format!("postgres://u:{SECRET}@{nobody}/x"));
-    setup.is_wrong(&format!("database: nothing listens at {nobody}: Connection refused")).await;
+        Setup::good().await.set("DATABASE_URL", format!("postgres://u:{SECRET}@{closed}/x"));
+    setup.is_wrong(&format!("database: nothing listens at {closed}: Connection refused")).await;
 }
 
 #[tokio::test]

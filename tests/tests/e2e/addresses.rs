@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use crate::checks::{equals_expected, nobody};
+use crate::checks::{equals_expected, no_row};
 
 on_both!(many_large_bodies_fit_in_memory, a_secret_is_replaced_while_calls_are_out);
 
@@ -124,7 +124,7 @@ async fn many_large_bodies_fit_in_memory(kind: Kind) {
     out.scene.sandbox.release_webhooks();
     out.scene.until_finished().await;
     out.worker.stop().await.with_code(0);
-    equals_expected(&out.scene, &out.batch, &people(0), nobody).await;
+    equals_expected(&out.scene, &out.batch, &people(0), no_row).await;
 }
 
 async fn a_secret_is_replaced_while_calls_are_out(kind: Kind) {
@@ -161,6 +161,6 @@ async fn a_secret_is_replaced_while_calls_are_out(kind: Kind) {
     out.scene.until_finished().await;
     out.worker.stop().await.with_code(0);
     for (batch, from) in [(&out.batch, 0), (&more, 10)] {
-        equals_expected(&out.scene, batch, &people(from), nobody).await;
+        equals_expected(&out.scene, batch, &people(from), no_row).await;
     }
 }

@@ -8,7 +8,7 @@ use end_to_end::{Kind, LONG, Proxy, Row, Scene, Worker, binary, eventually, open
 use sandbox::{Config, Endpoint, ScriptedResponse};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::checks::{books_are_closed, equals_expected, nobody};
+use crate::checks::{books_are_closed, equals_expected, no_row};
 
 on_both!(
     webhooks_are_spooled_while_the_database_is_away,
@@ -97,7 +97,7 @@ async fn webhooks_are_spooled_while_the_database_is_away(kind: Kind) {
     worker.process.kill();
     away.end().await;
     scene.worker().until_idle().await.with_code(0);
-    equals_expected(&scene, &batch.id, &people(), nobody).await;
+    equals_expected(&scene, &batch.id, &people(), no_row).await;
     books_are_closed(&scene).await;
     assert_eq!(spooled(&scene), 0);
 }
@@ -127,7 +127,7 @@ async fn a_body_is_kept_although_its_sender_has_left(kind: Kind) {
     scene.until_finished().await;
     eventually("an empty spool", || async { (spooled(&scene) == 0).then_some(()) }).await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch.id, people, nobody).await;
+    equals_expected(&scene, &batch.id, people, no_row).await;
 }
 
 async fn a_database_that_is_away_for_some_seconds_is_waited_for(kind: Kind) {
@@ -146,7 +146,7 @@ async fn a_database_that_is_away_for_some_seconds_is_waited_for(kind: Kind) {
     away.end().await;
     scene.until_finished().await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch.id, &people(), nobody).await;
+    equals_expected(&scene, &batch.id, &people(), no_row).await;
     books_are_closed(&scene).await;
     let stats = scene.sandbox.stats();
     assert_eq!((stats.ocean.people_asked_again, stats.clodura.people_asked_again), (0, 0));
@@ -178,7 +178,7 @@ async fn a_dead_worker_s_calls_are_taken_over(kind: Kind) {
     let third = scene.worker().start().await;
     scene.sandbox.release_webhooks();
     scene.until_finished().await;
-    equals_expected(&scene, &batch, &people(), nobody).await;
+    equals_expected(&scene, &batch, &people(), no_row).await;
     books_are_closed(&scene).await;
     second.stop().await.with_code(0);
     third.stop().await.with_code(0);
@@ -208,7 +208,7 @@ async fn a_worker_that_was_stopped_does_not_overrule(kind: Kind) {
     first.process.signal("CONT");
     scene.sandbox.release_webhooks();
     scene.until_finished().await;
-    equals_expected(&scene, &batch, &people(), nobody).await;
+    equals_expected(&scene, &batch, &people(), no_row).await;
     first.stop().await.with_code(0);
     second.stop().await.with_code(0);
     books_are_closed(&scene).await;
@@ -227,7 +227,7 @@ async fn a_claim_whose_commit_is_not_answered_is_sent() {
     scene.until_finished().await;
     assert!(wire.has_swallowed());
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch.id, &people(), nobody).await;
+    equals_expected(&scene, &batch.id, &people(), no_row).await;
     books_are_closed(&scene).await;
     assert!(scene.log().contains("a claim was committed although its commit was not answered"));
     let stats = scene.sandbox.stats();

@@ -3,7 +3,7 @@
 use end_to_end::{Kind, LONG, Row, Scene, eventually};
 use sandbox::Config;
 
-use crate::checks::{books_are_closed, equals_expected, nobody};
+use crate::checks::{books_are_closed, equals_expected, no_row};
 
 on_both!(without_a_proof_few_people_are_out, an_hour_of_silence_asks_for_a_new_proof);
 
@@ -76,7 +76,7 @@ async fn an_hour_of_silence_asks_for_a_new_proof(kind: Kind) {
     scene.until_finished().await;
     worker.stop().await.with_code(0);
     for (batch, rows) in [(first, 0..30), (second, 30..60), (third, 60..100)] {
-        equals_expected(&scene, &batch.id, &ocean(rows), nobody).await;
+        equals_expected(&scene, &batch.id, &ocean(rows), no_row).await;
     }
     books_are_closed(&scene).await;
 }

@@ -3,7 +3,7 @@
 use end_to_end::{Kind, LONG, Row, Scene, eventually};
 use sandbox::{Config, Endpoint, ScriptedResponse, Stats};
 
-use crate::checks::{books_are_closed, equals_expected, nobody};
+use crate::checks::{books_are_closed, equals_expected, no_row};
 
 on_both!(
     before_anything_was_sent,
@@ -41,7 +41,7 @@ async fn dies_at(scene: &Scene, point: &str) {
 /// Checks that the rows get their true results, and that every person was asked in one accepted request.
 async fn all_is_well(scene: &Scene, batch: &str, rows: &[Row]) {
     scene.worker().until_idle().await.with_code(0);
-    equals_expected(scene, batch, rows, nobody).await;
+    equals_expected(scene, batch, rows, no_row).await;
     books_are_closed(scene).await;
     let stats = scene.sandbox.stats();
     assert_eq!((stats.ocean.people_asked_again, stats.clodura.people_asked_again), (0, 0));

@@ -3,7 +3,7 @@
 use end_to_end::{Kind, LONG, Row, Scene, eventually};
 use sandbox::{Config, OceanBody, OceanPlan, Provider};
 
-use crate::checks::{books_are_closed, equals_expected, exported, nobody, spent};
+use crate::checks::{books_are_closed, equals_expected, exported, no_row, spent};
 
 on_both!(
     no_ceiling_is_ever_passed,
@@ -59,7 +59,7 @@ async fn a_ceiling_may_be_raised(kind: Kind) {
     let raise = ["resume", "--batch", &batch.id, "--max-credits", "ocean=300"];
     scene.enqueue(&raise).await.with_code(0);
     scene.worker().until_idle().await.with_code(0);
-    equals_expected(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, no_row).await;
     books_are_closed(&scene).await;
     assert_eq!((spent(&scene, "ocean").await, scene.charged(Provider::Ocean)), (80, 80));
 }
@@ -72,7 +72,7 @@ async fn shared_people_of_a_cancelled_batch_go_on_for_the_other(kind: Kind) {
     assert_eq!(second.number("shared"), 30);
     scene.enqueue(&["cancel", &first.id]).await.with_code(0);
     scene.worker().until_idle().await.with_code(0);
-    equals_expected(&scene, &second.id, &two, nobody).await;
+    equals_expected(&scene, &second.id, &two, no_row).await;
     let cancelled = exported(&scene, &first.id).await;
     assert!(cancelled.iter().all(|row| row["reveal_state"] == "cancelled"));
     books_are_closed(&scene).await;
@@ -141,7 +141,7 @@ async fn people_of_several_numbers(kind: Kind, plan: OceanPlan, body: OceanBody,
     let raise = ["resume", "--batch", &batch.id, "--max-credits", "ocean=100000"];
     scene.enqueue(&raise).await.with_code(0);
     scene.worker().until_idle().await.with_code(0);
-    equals_expected(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, no_row).await;
     books_are_closed(&scene).await;
     assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean), "{plan:?} {body:?}");
 }

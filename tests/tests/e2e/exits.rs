@@ -5,7 +5,7 @@ use std::process::Command;
 use end_to_end::{Ended, Kind, LONG, Process, Row, Scene, binary, repository};
 use sandbox::{Config, Provider};
 
-use crate::checks::{equals_expected, exported, nobody};
+use crate::checks::{equals_expected, exported, no_row};
 
 on_both!(
     what_waiting_cant_end_is_exit_code_4,
@@ -95,7 +95,7 @@ async fn made_up_numbers_never_mix_with_bought_ones(kind: Kind) {
         setup.set("SANDBOX_CONFIG", path.to_str().unwrap()).arg("--sandbox")
     };
     bundled().until_idle().await.with_code(0);
-    equals_expected(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, no_row).await;
     assert_eq!(scene.sandbox.stats().ocean.requests, 0, "it uses its own");
     let ended = scene.worker().until_idle().await.with_code(2);
     assert!(ended.stderr.contains("stamped sandbox"), "{}", ended.stderr);

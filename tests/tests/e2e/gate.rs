@@ -5,7 +5,7 @@ use end_to_end::{Kind, LONG, OCEAN_KEY, Row, Scene, eventually};
 use sandbox::{Config, Endpoint, ScriptedResponse, Stats};
 use serde_json::json;
 
-use crate::checks::{books_are_closed, equals_expected, nobody};
+use crate::checks::{books_are_closed, equals_expected, no_row};
 
 on_both!(
     pending_credits_are_probed_by_one_person_at_a_time,
@@ -56,7 +56,7 @@ async fn pending_credits_are_probed_by_one_person_at_a_time(kind: Kind) {
     let batch = scene.submit(&ocean(50), &[]).await;
     scene.sandbox.script(Endpoint::OceanReveal, vec![pending(3)]);
     scene.worker().until_idle().await.with_code(0);
-    equals_expected(&scene, &batch.id, &ocean(50), nobody).await;
+    equals_expected(&scene, &batch.id, &ocean(50), no_row).await;
     books_are_closed(&scene).await;
     assert_eq!(scene.db.int(ATTEMPTS).await, 0);
     let people = "SELECT people FROM call_log WHERE kind = 'reveal' ORDER BY sent_at, call_id";
@@ -83,8 +83,8 @@ async fn a_webhook_that_frees_credits_ends_the_wait(kind: Kind) {
     scene.sandbox.release_webhooks();
     scene.until_finished().await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &first.id, &ocean(20), nobody).await;
-    equals_expected(&scene, &second.id, &others, nobody).await;
+    equals_expected(&scene, &first.id, &ocean(20), no_row).await;
+    equals_expected(&scene, &second.id, &others, no_row).await;
     let refused = "SELECT COUNT(*) FROM call_log WHERE http_status = 402";
     assert_eq!(scene.db.int(refused).await, 1, "no probe was wasted");
 }
@@ -104,7 +104,7 @@ async fn an_empty_account_costs_balance_checks_only(kind: Kind) {
     scene.sandbox.top_up(sandbox::Provider::Ocean, 1_000);
     scene.until_finished().await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch.id, &ocean(30), nobody).await;
+    equals_expected(&scene, &batch.id, &ocean(30), no_row).await;
     assert_eq!(scene.db.int(ATTEMPTS).await, 0);
     let stats = scene.sandbox.stats();
     println!(
@@ -135,7 +135,7 @@ async fn retry_after_holds_for_all_workers(kind: Kind) {
     scene.until_finished().await;
     first.stop().await.with_code(0);
     second.stop().await.with_code(0);
-    equals_expected(&scene, &batch.id, &clodura(150), nobody).await;
+    equals_expected(&scene, &batch.id, &clodura(150), no_row).await;
     assert_eq!(scene.db.int(ATTEMPTS).await, 0);
     let stats = scene.sandbox.stats().clodura;
     println!(
@@ -191,7 +191,7 @@ async fn two_workers_share_one_rate(kind: Kind) {
     scene.until_finished().await;
     first.stop().await.with_code(0);
     second.stop().await.with_code(0);
-    equals_expected(&scene, &batch.id, &clodura(70), nobody).await;
+    equals_expected(&scene, &batch.id, &clodura(70), no_row).await;
     // Measured by the ledger's clock, because on a busy machine the sandbox receives requests with delays.
     let times = sent(&scene, "provider = 'clodura'").await;
     let busiest = times
@@ -237,7 +237,7 @@ async fn a_refused_key_stops_the_provider_until_it_is_another(kind: Kind) {
     assert_eq!(asked_again, asked, "a restart asks nothing with the same key");
 
     scene.worker().set("OCEAN_API_TOKEN", "the right one").until_idle().await.with_code(0);
-    equals_expected(&scene, &batch.id, &[ocean(20), clodura(20)].concat(), nobody).await;
+    equals_expected(&scene, &batch.id, &[ocean(20), clodura(20)].concat(), no_row).await;
     assert_eq!(scene.db.int(ATTEMPTS).await, 0);
 }
 
@@ -269,7 +269,7 @@ async fn a_probe_whose_worker_died_is_tried_again(kind: Kind) {
     scene.sandbox.release_webhooks();
     scene.until_finished().await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch, &ocean(30), nobody).await;
+    equals_expected(&scene, &batch, &ocean(30), no_row).await;
     assert_eq!(scene.sandbox.stats().ocean.people_asked_again, 0);
     books_are_closed(&scene).await;
 }
@@ -287,6 +287,6 @@ async fn a_probe_that_was_answered_after_its_worker_died_opens_the_gate(kind: Ki
     let worker = scene.worker().start().await;
     scene.until("SELECT gate FROM provider_status WHERE provider = 'ocean'", "open").await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch, &ocean(1), nobody).await;
+    equals_expected(&scene, &batch, &ocean(1), no_row).await;
     assert_eq!(scene.sandbox.stats().ocean.people_asked_again, 0);
 }

@@ -3,7 +3,7 @@
 use end_to_end::{Kind, Row, Scene, csv_of};
 use sandbox::{Config, Provider};
 
-use crate::checks::{books_are_closed, equals_expected, exported, in_order, nobody};
+use crate::checks::{books_are_closed, equals_expected, exported, in_order, no_row};
 
 on_both!(
     rows_that_contradict_each_other_stay_two_people,
@@ -33,7 +33,7 @@ async fn rows_that_contradict_each_other_stay_two_people(kind: Kind) {
     assert!(said.contains(line), "{said}");
     scene.worker().until_idle().await.with_code(0);
     let batch = scene.db.text("SELECT batch_id FROM batch_status").await;
-    let shown = equals_expected(&scene, &batch, &rows, nobody).await;
+    let shown = equals_expected(&scene, &batch, &rows, no_row).await;
     assert_eq!(shown["found"], 2);
     let people = "SELECT COUNT(*) FROM reveal_status WHERE provider = 'ocean' AND state = 'found'";
     assert_eq!(scene.db.int(people).await, 2);
@@ -102,7 +102,7 @@ async fn a_refresh_of_a_person_under_two_ids_asks_once(kind: Kind) {
     scene.worker().until_idle().await.with_code(0);
     assert_eq!(scene.db.int(REVEALS).await, 3);
     for batch in [one, other] {
-        assert_eq!(equals_expected(&scene, &batch.id, &rows, nobody).await["found"], 3);
+        assert_eq!(equals_expected(&scene, &batch.id, &rows, no_row).await["found"], 3);
     }
     books_are_closed(&scene).await;
 }

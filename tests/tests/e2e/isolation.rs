@@ -3,7 +3,7 @@
 use end_to_end::{Kind, Row, Scene};
 use sandbox::{Config, Locate};
 
-use crate::checks::{books_are_closed, equals_expected, nobody};
+use crate::checks::{books_are_closed, equals_expected, no_row};
 
 on_both!(named_by_its_place, named_by_the_field_only, not_named_at_all, a_404_for_one_of_many);
 
@@ -23,7 +23,7 @@ async fn three_fail(kind: Kind, locate: Locate, bad: &str, most: i64) {
     let rows = people(bad);
     let batch = scene.submit(&rows, &[]).await;
     scene.worker().until_idle().await.with_code(0);
-    let tally = equals_expected(&scene, &batch.id, &rows, nobody).await;
+    let tally = equals_expected(&scene, &batch.id, &rows, no_row).await;
     assert_eq!(tally["failed"], 3, "{tally:?}");
     books_are_closed(&scene).await;
     let requests = scene.db.int("SELECT COUNT(*) FROM call_log WHERE kind = 'reveal'").await;

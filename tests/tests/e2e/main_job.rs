@@ -4,7 +4,7 @@ use end_to_end::{Kind, LONG, Row, Scene, Submitted, read_csv, repository};
 use sandbox::{Config, Endpoint, Plan, Provider};
 use serde_json::json;
 
-use crate::checks::{books_are_closed, equals_expected, exported, in_order, nobody, spent};
+use crate::checks::{books_are_closed, equals_expected, exported, in_order, no_row, spent};
 
 on_both!(
     every_row_gets_its_expected_result,
@@ -37,7 +37,7 @@ async fn every_row_gets_its_expected_result(kind: Kind) {
     assert_eq!(batch.number("queued"), rows.len() as i64);
 
     scene.worker().until_idle().await.with_code(0);
-    let tally = equals_expected(&scene, &batch.id, &rows, nobody).await;
+    let tally = equals_expected(&scene, &batch.id, &rows, no_row).await;
     assert_eq!(tally["failed"], 3);
     books_are_closed(&scene).await;
     assert_eq!(scene.charged_again(), 0);
@@ -52,7 +52,7 @@ async fn the_waterfall_asks_the_second_only_for_what_the_first_lacks(kind: Kind)
     let rows: Vec<Row> = (0..300).map(|n| Row::both(format!("o{n}"), format!("c{n}"))).collect();
     let batch = scene.submit(&rows, &["--providers", "ocean,clodura"]).await;
     scene.worker().until_idle().await.with_code(0);
-    equals_expected(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, no_row).await;
     books_are_closed(&scene).await;
     for row in &rows {
         let lacking = !scene.sandbox.expected(Provider::Ocean, &row.ocean).is_found(true);
@@ -67,7 +67,7 @@ async fn a_provider_named_twice_is_asked_once(kind: Kind) {
     let rows: Vec<Row> = (0..40).map(|n| Row::both(format!("o{n}"), format!("c{n}"))).collect();
     let batch = scene.submit(&rows, &["--providers", "ocean,clodura,ocean"]).await;
     scene.worker().until_idle().await.with_code(0);
-    equals_expected(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, no_row).await;
     books_are_closed(&scene).await;
     assert_eq!(scene.charged_again(), 0);
 }
@@ -82,8 +82,8 @@ async fn rows_listed_twice_are_asked_once(kind: Kind) {
     let second = scene.submit(&once, &[]).await;
     assert_eq!((second.number("queued"), second.number("shared")), (0, 100));
     scene.worker().until_idle().await.with_code(0);
-    equals_expected(&scene, &first.id, &twice, nobody).await;
-    equals_expected(&scene, &second.id, &once, nobody).await;
+    equals_expected(&scene, &first.id, &twice, no_row).await;
+    equals_expected(&scene, &second.id, &once, no_row).await;
     let ocean = scene.sandbox.stats().ocean;
     assert_eq!((ocean.people, ocean.accepted_people), (100, 100));
     assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean));
@@ -160,7 +160,7 @@ async fn receiving_and_working_apart(kind: Kind) {
     assert!(stats.ocean.webhooks.delivered > before);
     assert_eq!(stats.ocean.webhooks.given_up + stats.clodura.webhooks.given_up, 0);
     jobs().until_idle().await.with_code(0);
-    equals_expected(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, no_row).await;
     books_are_closed(&scene).await;
     receiver.stop().await.with_code(0);
     assert_eq!(scene.charged_again(), 0);

@@ -3,7 +3,7 @@
 use end_to_end::{Kind, Row, Scene};
 use sandbox::{Config, OceanBody, Provider};
 
-use crate::checks::{books_are_closed, equals_expected, nobody, spent};
+use crate::checks::{books_are_closed, equals_expected, no_row, spent};
 
 on_both!(odd_bodies_cost_no_result, what_is_no_number_is_not_exported);
 
@@ -24,7 +24,7 @@ async fn odd_bodies_cost_no_result(kind: Kind) {
         scene.set("CLODURA_RATE", "1000/s");
         let batch = scene.submit(&people(), &[]).await.id;
         scene.worker().until_idle().await.with_code(0);
-        equals_expected(&scene, &batch, &people(), nobody).await;
+        equals_expected(&scene, &batch, &people(), no_row).await;
         books_are_closed(&scene).await;
         assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean));
         assert_eq!(

@@ -4,7 +4,7 @@ use end_to_end::{Kind, LONG, Row, Scene};
 use sandbox::{Config, Endpoint, ScriptedResponse, Stats};
 use serde_json::json;
 
-use crate::checks::{books_are_closed, equals_expected, nobody};
+use crate::checks::{books_are_closed, equals_expected, no_row};
 
 on_both!(
     a_partial_outage_leaves_few_people_unknown,
@@ -87,7 +87,7 @@ async fn a_challenge_page_is_waited_out(kind: Kind) {
     scene.sandbox.script(Endpoint::OceanReveal, vec![challenge]);
     let batch = scene.submit(&ocean(30), &[]).await;
     scene.worker().until_idle().await.with_code(0);
-    equals_expected(&scene, &batch.id, &ocean(30), nobody).await;
+    equals_expected(&scene, &batch.id, &ocean(30), no_row).await;
     books_are_closed(&scene).await;
     assert!(!scene.log().contains("misconfigured"));
 }
@@ -111,7 +111,7 @@ async fn a_404_for_everybody_is_nobodys_result(kind: Kind) {
     scene.sandbox.clear_script(Endpoint::CloduraReveal);
     scene.until_finished().await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, no_row).await;
     books_are_closed(&scene).await;
 }
 

@@ -3,7 +3,7 @@
 use end_to_end::{Kind, PgBouncer, Row, Scene};
 use sandbox::Config;
 
-use crate::checks::{books_are_closed, equals_expected, nobody};
+use crate::checks::{books_are_closed, equals_expected, no_row};
 
 fn people() -> Vec<Row> {
     (0..300).map(|n| Row::both(format!("o{n}"), format!("c{n}"))).collect()
@@ -20,8 +20,8 @@ async fn works(scene: &Scene) {
     let second = scene.submit(&later, &[]).await;
     scene.until_finished().await;
     worker.stop().await.with_code(0);
-    equals_expected(scene, &batch.id, &rows, nobody).await;
-    equals_expected(scene, &second.id, &later, nobody).await;
+    equals_expected(scene, &batch.id, &rows, no_row).await;
+    equals_expected(scene, &second.id, &later, no_row).await;
     books_are_closed(scene).await;
     assert_eq!(scene.charged_again(), 0);
 }

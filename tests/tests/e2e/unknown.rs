@@ -5,7 +5,7 @@ use std::time::Duration;
 use end_to_end::{Kind, LONG, Row, Scene, eventually};
 use sandbox::{Config, Endpoint, Provider, ScriptedResponse, Stats};
 
-use crate::checks::{books_are_closed, equals_expected, nobody, spent};
+use crate::checks::{books_are_closed, equals_expected, no_row, spent};
 
 on_both!(
     taken_and_dropped_is_settled_by_its_webhook,
@@ -36,7 +36,7 @@ async fn taken_and_dropped_is_settled_by_its_webhook(kind: Kind) {
     scene.sandbox.release_webhooks();
     scene.until_finished().await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch.id, &people(), nobody).await;
+    equals_expected(&scene, &batch.id, &people(), no_row).await;
     books_are_closed(&scene).await;
     assert_eq!(scene.sandbox.stats().ocean.accepted_requests, 1);
     assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean));
@@ -63,7 +63,7 @@ async fn with_unknown_grace_it_is_sent_again(kind: Kind) {
     let batch = scene.submit(&people(), &[]).await;
     scene.sandbox.script(Endpoint::OceanReveal, dropped(false));
     scene.worker().until_idle().await.with_code(0);
-    equals_expected(&scene, &batch.id, &people(), nobody).await;
+    equals_expected(&scene, &batch.id, &people(), no_row).await;
     books_are_closed(&scene).await;
     let calls = "SELECT call_id, COALESCE(repeat_of, ''), people FROM call_log
                  WHERE kind = 'reveal' ORDER BY sent_at, call_id";
@@ -93,7 +93,7 @@ async fn both_charges_of_a_repeat_are_in_the_books(kind: Kind) {
     scene.until_finished().await;
     scene.until("SELECT COUNT(*) FROM webhook_log WHERE outcome IS NOT NULL", &webhooks).await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch.id, &people(), nobody).await;
+    equals_expected(&scene, &batch.id, &people(), no_row).await;
     books_are_closed(&scene).await;
     assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean));
     let reserved = "SELECT SUM(credits_reserved) FROM batch_status";
@@ -121,7 +121,7 @@ async fn a_machine_that_slept_before_sending_does_not_send(kind: Kind) {
     // A second claim that was under way when the process was stopped is as old.
     let unsent = "SELECT COUNT(*) FROM call_log WHERE outcome LIKE 'unsent%'";
     assert!((1..=2).contains(&scene.db.int(unsent).await), "{}", scene.describe().await);
-    equals_expected(&scene, &batch.id, &people(), nobody).await;
+    equals_expected(&scene, &batch.id, &people(), no_row).await;
     books_are_closed(&scene).await;
     assert_eq!(scene.sandbox.stats().ocean.accepted_requests, 1);
 }

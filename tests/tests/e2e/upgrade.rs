@@ -4,7 +4,7 @@
 use end_to_end::{Kind, LONG, Row, Scene};
 use sandbox::Config;
 
-use crate::checks::{books_are_closed, equals_expected, nobody};
+use crate::checks::{books_are_closed, equals_expected, no_row};
 
 on_both!(old_workers_finish_on_a_newer_schema);
 
@@ -38,7 +38,7 @@ async fn old_workers_finish_on_a_newer_schema(kind: Kind) {
     }
     assert!(!scene.log().contains(" ERROR "), "{}", scene.log());
     scene.db.rows(&format!("DELETE FROM _sqlx_migrations WHERE version = {NEWER}")).await;
-    equals_expected(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, no_row).await;
     books_are_closed(&scene).await;
     assert_eq!(scene.charged_again(), 0);
 }

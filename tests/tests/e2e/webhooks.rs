@@ -7,7 +7,7 @@ use sandbox::{Config, Endpoint, Provider, ScriptedResponse};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
-use crate::checks::{books_are_closed, equals_expected, exported, nobody, spent};
+use crate::checks::{books_are_closed, equals_expected, exported, no_row, spent};
 
 on_both!(
     who_cannot_sign_learns_nothing,
@@ -66,7 +66,7 @@ impl Out {
         self.scene.sandbox.release_webhooks();
         self.scene.until_finished().await;
         self.worker.stop().await.with_code(0);
-        equals_expected(&self.scene, &self.batch, &people(), nobody).await;
+        equals_expected(&self.scene, &self.batch, &people(), no_row).await;
         books_are_closed(&self.scene).await;
         assert_eq!(spent(&self.scene, "ocean").await, self.scene.charged(Provider::Ocean));
     }
@@ -172,7 +172,7 @@ async fn what_cannot_be_read_stops_the_spending_and_is_replayed(kind: Kind) {
     assert_eq!(out.scene.db.text(&awaiting).await, "1");
     out.scene.sandbox.release_webhooks();
     out.scene.until_finished().await;
-    equals_expected(&out.scene, &second, &more, nobody).await;
+    equals_expected(&out.scene, &second, &more, no_row).await;
     // Bodies that an older version could not read are applied by hand, and change no known result.
     let replayed = out.scene.enqueue(&["replay", "--outcome", "applied"]).await.with_code(0);
     assert!(replayed.stderr.contains("duplicate"), "{}", replayed.stderr);
@@ -264,7 +264,7 @@ async fn everything_at_once_comes_right(kind: Kind) {
     assert!(scene.sandbox.wait_until_idle(LONG).await);
     scene.until("SELECT COUNT(*) FROM webhook_log WHERE outcome IS NULL", "0").await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch.id, &rows, nobody).await;
+    equals_expected(&scene, &batch.id, &rows, no_row).await;
     books_are_closed(&scene).await;
     assert!(scene.db.int("SELECT COUNT(*) FROM webhook_log WHERE outcome = 'duplicate'").await > 0);
     assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean));
@@ -281,7 +281,7 @@ async fn after_the_deadline_a_result_still_counts(kind: Kind) {
     scene.sandbox.release_webhooks();
     scene.until("SELECT found FROM batch_status", "6").await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch.id, &people(), nobody).await;
+    equals_expected(&scene, &batch.id, &people(), no_row).await;
     books_are_closed(&scene).await;
     assert_eq!(scene.db.column("SELECT outcome FROM webhook_log").await, ["late"]);
     assert_eq!(spent(&scene, "ocean").await, scene.charged(Provider::Ocean));
@@ -340,6 +340,6 @@ async fn a_webhook_that_can_t_be_applied_holds_up_no_other(kind: Kind) {
     scene.db.rows("DROP INDEX only_once").await;
     scene.until_finished().await;
     worker.stop().await.with_code(0);
-    equals_expected(&scene, &batch, &rows, nobody).await;
+    equals_expected(&scene, &batch, &rows, no_row).await;
     books_are_closed(&scene).await;
 }

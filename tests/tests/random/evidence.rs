@@ -59,9 +59,9 @@ pub fn story(plan: &Plan) -> String {
 }
 
 fn books(scene: &Scene) -> String {
-    let everybody = sandbox::PeopleFilter { limit: usize::MAX, ..Default::default() };
+    let all = sandbox::PeopleFilter { limit: usize::MAX, ..Default::default() };
     let mut text = String::new();
-    for person in scene.sandbox.people(&everybody) {
+    for person in scene.sandbox.people(&all) {
         text.push_str(&format!("{person:?}\n"));
     }
     format!("{text}{:#?}", scene.sandbox.stats())

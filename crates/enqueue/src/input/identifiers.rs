@@ -169,7 +169,7 @@ impl Validator {
                 let kind = IdentifierKind::LinkedinUrl.to_string();
                 return Err((Some(kind), RowError::MemberId { provider }));
             }
-            return Err((None, self.nobody(texts)));
+            return Err((None, self.no_identifier(texts)));
         }
         Ok((identifiers, waterfall))
     }
@@ -183,7 +183,7 @@ impl Validator {
 
     /// Returns the error of a row without identifiers. It names the columns that are there but empty, or else the
     /// columns that could hold identifiers.
-    fn nobody(&self, texts: &Texts<'_>) -> RowError {
+    fn no_identifier(&self, texts: &Texts<'_>) -> RowError {
         let asked_by = self.kinds();
         let kinds = IdentifierKind::ALL.into_iter().zip(texts);
         let kinds = kinds.filter(|(kind, _)| asked_by.contains(kind));

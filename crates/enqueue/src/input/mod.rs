@@ -204,7 +204,7 @@ impl Reader {
     /// Where bad rows can be written to, next to each source.
     #[must_use]
     pub fn rejected(&self) -> Rejected {
-        Rejected::beside(&self.files, self.format())
+        Rejected::next_to(&self.files, self.format())
     }
 
     fn next_line(&mut self) -> Result<Option<Line>, InputError> {

@@ -43,7 +43,7 @@ struct Target {
 }
 
 impl Rejected {
-    pub(super) fn beside(files: &[InputFile], format: Format) -> Self {
+    pub(super) fn next_to(files: &[InputFile], format: Format) -> Self {
         let mut taken: Vec<PathBuf> = files.iter().filter_map(|f| place_of(&f.source)).collect();
         let targets = files.iter().map(|file| {
             let path = free_path(&file.source, format, &taken);

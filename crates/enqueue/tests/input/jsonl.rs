@@ -39,7 +39,7 @@ fn bad_rows_say_where_and_why() {
     );
     assert_eq!(outcome.lines(), [1]);
     assert_eq!(outcome.columns, ["ocean_person_id"]);
-    let nobody = "\"ocean_person_id\", \"clodura_person_id\", \"linkedin_url\" are empty";
+    let empty = "\"ocean_person_id\", \"clodura_person_id\", \"linkedin_url\" are empty";
     assert_eq!(
         outcome.errors(),
         [
@@ -47,7 +47,7 @@ fn bad_rows_say_where_and_why() {
             "p.ndjson:3: not valid JSON: EOF while parsing a value (column 19)".to_owned(),
             "p.ndjson:4: the key \"a\" occurs twice in the object".to_owned(),
             "p.ndjson:5: the key \"ocean_person_id\" occurs twice in the object".to_owned(),
-            format!("p.ndjson:6: no identifier for ocean or clodura: {nobody}"),
+            format!("p.ndjson:6: no identifier for ocean or clodura: {empty}"),
             "p.ndjson:7: ocean_person_id: must be text or a whole number".to_owned(),
             "p.ndjson:8: not UTF-8: byte 21 of line 8 (0xFF); save the file as UTF-8".to_owned(),
             "p.ndjson:9: no identifier for ocean or clodura: \"clodura_person_id\" is empty"

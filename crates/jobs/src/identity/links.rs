@@ -11,7 +11,7 @@ pub const MOST_ADDRESSES: usize = 20;
 #[derive(Debug, Clone, Default)]
 pub struct Links {
     pub(super) joined: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
-    apart: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    split: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
 }
 
 impl Links {
@@ -23,7 +23,7 @@ impl Links {
 
     /// Notes that two identifiers belong to one person; returns whether that is new. Two identifiers of one kind never do.
     pub fn join(&mut self, one: &Arc<str>, other: &Arc<str>) -> bool {
-        if kind(one) == kind(other) || self.are_apart(one, other) {
+        if kind(one) == kind(other) || self.are_split(one, other) {
             return false;
         }
         add(&mut self.joined, other, one);
@@ -31,9 +31,9 @@ impl Links {
     }
 
     /// Notes that two identifiers belong to two people, whatever other evidence says.
-    pub fn part(&mut self, one: &Arc<str>, other: &Arc<str>) {
+    pub fn split(&mut self, one: &Arc<str>, other: &Arc<str>) {
         for (one, other) in [(one, other), (other, one)] {
-            add(&mut self.apart, one, other);
+            add(&mut self.split, one, other);
             if let Some(joined) = self.joined.get_mut(one) {
                 joined.remove(other);
             }
@@ -48,19 +48,19 @@ impl Links {
 
     /// Whether two identifiers were separated.
     #[must_use]
-    pub fn are_apart(&self, one: &str, other: &str) -> bool {
-        self.apart.get(one).is_some_and(|apart| apart.contains(other))
+    pub fn are_split(&self, one: &str, other: &str) -> bool {
+        self.split.get(one).is_some_and(|split| split.contains(other))
     }
 
     /// Whether an id occurs with more addresses than one person has.
     #[must_use]
     pub fn is_filled_down(&self, identifier: &str) -> bool {
         !is_address(identifier)
-            && self.beside(identifier).filter(|other| is_address(other)).count() > MOST_ADDRESSES
+            && self.linked_to(identifier).filter(|other| is_address(other)).count() > MOST_ADDRESSES
     }
 
     /// The identifiers that the evidence joins to this one.
-    pub fn beside(&self, identifier: &str) -> impl Iterator<Item = &Arc<str>> {
+    pub fn linked_to(&self, identifier: &str) -> impl Iterator<Item = &Arc<str>> {
         self.joined.get(identifier).into_iter().flatten()
     }
 }

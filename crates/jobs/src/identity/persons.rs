@@ -72,13 +72,14 @@ pub(super) fn derive(links: &Links) -> Persons {
     let mut ids = Union::default();
     let mut bridges: Vec<(&Arc<str>, Vec<&Arc<str>>)> = Vec::new();
     for (identifier, others) in &links.joined {
-        let beside = others.iter().filter(|other| !is_address(other));
+        let linked_ids = others.iter().filter(|other| !is_address(other));
         if !is_address(identifier) {
             ids.add(identifier);
-            beside.for_each(|other| ids.join((identifier, other)));
+            linked_ids.for_each(|other| ids.join((identifier, other)));
             continue;
         }
-        let behind: Vec<&Arc<str>> = beside.filter(|id| !filled_down.contains(&***id)).collect();
+        let behind: Vec<&Arc<str>> =
+            linked_ids.filter(|id| !filled_down.contains(&***id)).collect();
         if has_two_of_a_kind(&behind) {
             persons
                 .contradictions
@@ -105,7 +106,7 @@ pub(super) fn derive(links: &Links) -> Persons {
         let [root] = roots.into_iter().collect::<Vec<_>>()[..] else { continue };
         let Some(group) = groups.get_mut(root) else { continue };
         let own = group.iter().filter(|member| !is_address(member));
-        if !own.into_iter().any(|id| links.are_apart(address, id)) {
+        if !own.into_iter().any(|id| links.are_split(address, id)) {
             group.insert(address);
         }
     }
@@ -120,10 +121,10 @@ fn has_two_of_a_kind(ids: &[&Arc<str>]) -> bool {
 
 fn contradicts_itself(links: &Links, group: &BTreeSet<&Arc<str>>) -> bool {
     let ids: Vec<&Arc<str>> = group.iter().copied().collect();
-    let apart = |(nth, one): (usize, &&Arc<str>)| {
-        ids[nth + 1..].iter().any(|other| links.are_apart(one, other))
+    let split = |(nth, one): (usize, &&Arc<str>)| {
+        ids[nth + 1..].iter().any(|other| links.are_split(one, other))
     };
-    has_two_of_a_kind(&ids) || ids.iter().enumerate().any(apart)
+    has_two_of_a_kind(&ids) || ids.iter().enumerate().any(split)
 }
 
 /// Collects all evidence that joined the ids of a group: direct links, and addresses that lead to several of the ids.
@@ -133,7 +134,7 @@ fn contradiction(
     bridges: &[(&Arc<str>, Vec<&Arc<str>>)],
 ) -> Contradiction {
     let direct = group.iter().flat_map(|&id| {
-        let others = links.beside(id).filter(|other| group.contains(other));
+        let others = links.linked_to(id).filter(|other| group.contains(other));
         others.map(move |other| (id, other))
     });
     let by_address = bridges

@@ -30,9 +30,9 @@ async fn attempts_end() {
     let stage = Stage::with(|config| config.delivery.attempts = 2).await;
     stage.inbox.answer_with([500, 500, 500]);
     stage.ask_ocean(&["found-1"]).await;
-    let nobody =
+    let unreachable =
         json!({"personIds": ["found-2"], "webhookUrl": "http://127.0.0.1:1/nobody-listens"});
-    assert_eq!(stage.ocean(&nobody).send().await.expect("answered").status(), 200);
+    assert_eq!(stage.ocean(&unreachable).send().await.expect("answered").status(), 200);
     stage.idle().await;
     assert_eq!(stage.inbox.len(), 2);
     let webhooks = stage.sandbox.stats().ocean.webhooks;

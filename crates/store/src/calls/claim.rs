@@ -37,7 +37,7 @@ impl Calls<'_> {
     /// The database can't be used.
     pub async fn claim_reveals(self, ask: ClaimReveals) -> Result<Claims> {
         // Checked first without the gate's lock, which every sender and every answer needs.
-        if !anybody_waits(&mut self.store.db.read().await?, ask.provider).await? {
+        if !any_batch_waits(&mut self.store.db.read().await?, ask.provider).await? {
             return Ok(Claims::default());
         }
         let clock = self.store.clock();
@@ -79,7 +79,7 @@ impl Calls<'_> {
 }
 
 /// Whether any batch has rows that wait to be asked.
-async fn anybody_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
+async fn any_batch_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
     let waiting: Option<(i64,)> = conn.fetch_optional(
         "SELECT batch_id FROM batch_totals WHERE provider = $1 AND queued + retrying > 0 LIMIT 1",
         &[&provider.as_str()],

@@ -40,11 +40,11 @@ pub(crate) async fn read(
     for _ in 0..FARTHEST {
         let around: Vec<Arc<str>> = std::mem::take(&mut next).into_iter().collect();
         if split {
-            for (one, other) in apart(conn, &around).await? {
-                links.part(&one.into(), &other.into());
+            for (one, other) in splits(conn, &around).await? {
+                links.split(&one.into(), &other.into());
             }
         }
-        for (one, other) in beside(conn, &around).await? {
+        for (one, other) in linked_to(conn, &around).await? {
             links.join(&one, &other);
             if reached.insert(Arc::clone(&other)) {
                 next.insert(other);
@@ -84,7 +84,7 @@ record! {
 
 /// Returns the identifiers that are linked to these. Of many ids of one kind, the first and the last show that there are
 /// several. The rest are not read, so a cell that was filled down a whole file costs no more than any other.
-async fn beside(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(Arc<str>, Arc<str>)>> {
+async fn linked_to(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(Arc<str>, Arc<str>)>> {
     let known: Vec<(String,)> = conn
         .fetch_all(
             "SELECT e.value FROM TEXTS($1) AS e
@@ -130,7 +130,7 @@ async fn beside(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(Arc<st
     Ok(found)
 }
 
-async fn apart(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(String, String)>> {
+async fn splits(conn: &mut Conn, identifiers: &[Arc<str>]) -> Result<Vec<(String, String)>> {
     Ok(conn.fetch_all(
         "SELECT e.value, s.other FROM TEXTS($1) AS e JOIN identity_splits s ON s.identifier = e.value",
         &[&Texts::shared(identifiers.iter().cloned())],

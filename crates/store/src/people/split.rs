@@ -22,7 +22,7 @@ const MOST_ROWS: i64 = 100;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split {
     /// Each named identifier that was joined, and the identifiers that are other people's from now on; all encoded.
-    pub taken_apart: BTreeMap<String, BTreeSet<String>>,
+    pub separated: BTreeMap<String, BTreeSet<String>>,
     /// The first rows that show or list a reveal of the former person, as the batch's public id and the row number. These rows
     /// keep the reveal.
     pub rows: Vec<(String, i64)>,
@@ -56,31 +56,31 @@ async fn split(
     RevealIds::lock(conn).await?;
     let identifiers: Vec<Arc<str>> = identifiers.iter().map(|one| one.as_str().into()).collect();
     let persons = persons_of(conn, identifiers.iter().cloned()).await?;
-    let mut apart: BTreeSet<(Arc<str>, Arc<str>)> = BTreeSet::new();
+    let mut splits: BTreeSet<(Arc<str>, Arc<str>)> = BTreeSet::new();
     for one in &identifiers {
         // Identifiers linked to this one, even if a contradiction kept the link from joining them.
         let mut others: BTreeSet<Arc<str>> = others_of(conn, one).await?;
         others.extend(persons.with(one).iter().filter(|other| *other != one).cloned());
-        apart.extend(others.into_iter().map(|other| (Arc::clone(one), other)));
+        splits.extend(others.into_iter().map(|other| (Arc::clone(one), other)));
     }
-    if apart.is_empty() {
+    if splits.is_empty() {
         return Ok(Split::default());
     }
-    remove(conn, apart.iter().map(|(one, other)| (one, other))).await?;
-    save(conn, &apart).await?;
-    let whole: BTreeSet<&Arc<str>> = apart.iter().flat_map(|(one, other)| [one, other]).collect();
+    remove(conn, splits.iter().map(|(one, other)| (one, other))).await?;
+    save(conn, &splits).await?;
+    let whole: BTreeSet<&Arc<str>> = splits.iter().flat_map(|(one, other)| [one, other]).collect();
     let (rows, rows_in_all) = rows_of(conn, &whole).await?;
-    let mut taken_apart: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (one, other) in &apart {
-        taken_apart.entry(one.to_string()).or_default().insert(other.to_string());
+    let mut separated: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (one, other) in &splits {
+        separated.entry(one.to_string()).or_default().insert(other.to_string());
     }
-    let entry = Entry::of(Action::Split).details(format!("identifiers={}", apart.len()));
+    let entry = Entry::of(Action::Split).details(format!("identifiers={}", splits.len()));
     entry.write(conn, actor, now).await?;
-    Ok(Split { taken_apart, rows, rows_in_all })
+    Ok(Split { separated, rows, rows_in_all })
 }
 
-async fn save(conn: &mut Conn, apart: &BTreeSet<(Arc<str>, Arc<str>)>) -> Result<()> {
-    let both = || apart.iter().flat_map(|(one, other)| [(one, other), (other, one)]);
+async fn save(conn: &mut Conn, splits: &BTreeSet<(Arc<str>, Arc<str>)>) -> Result<()> {
+    let both = || splits.iter().flat_map(|(one, other)| [(one, other), (other, one)]);
     let columns = vec![
         ("identifier", shared(both().map(|(one, _)| Arc::clone(one)))),
         ("other", shared(both().map(|(_, other)| Arc::clone(other)))),

@@ -62,7 +62,7 @@ impl Reports<'_> {
         if waiting.is_empty() {
             return Ok(held);
         }
-        let nobody_works = workers(&mut conn, now.0 - WORKER_SILENCE_MS).await? == 0;
+        let no_worker = workers(&mut conn, now.0 - WORKER_SILENCE_MS).await? == 0;
         let mut queues: BTreeMap<String, Vec<(i64, i64)>> = BTreeMap::new();
         for w in waiting.iter().filter(|w| w.queued > 0 && w.at_ceiling == 0) {
             queues.entry(w.provider.clone()).or_default().push((w.priority, w.queued));
@@ -80,7 +80,7 @@ impl Reports<'_> {
         }
         for w in waiting {
             let lines = held.entry(w.batch_id.clone()).or_default();
-            if nobody_works && lines.is_empty() {
+            if no_worker && lines.is_empty() {
                 lines.push(Why::new("no worker is running; start worker".to_owned()));
             }
             let provider = parse_provider(&w.provider, 0)?;
@@ -131,14 +131,14 @@ impl Waiting {
         }
         let ahead: i64 =
             queue.iter().filter(|(priority, _)| *priority > self.priority).map(|(_, n)| n).sum();
-        let mut beside: Vec<i64> = queue
+        let mut same_priority: Vec<i64> = queue
             .iter()
             .filter(|(priority, _)| *priority == self.priority)
             .map(|(_, n)| *n)
             .collect();
-        let own = beside.iter().position(|n| *n == self.queued)?;
-        beside.remove(own);
-        let others = match (ahead, beside.len() as i64) {
+        let own = same_priority.iter().position(|n| *n == self.queued)?;
+        same_priority.remove(own);
+        let others = match (ahead, same_priority.len() as i64) {
             (0, 0) => return None,
             (0, n) => format!("alongside {} of the same priority", other_batches(n)),
             (ahead, 0) => format!("behind {} of a higher priority", count(ahead, "row")),
@@ -149,7 +149,7 @@ impl Waiting {
             ),
         };
         let requests =
-            until_done(self.queued, ahead, &beside) as f64 / provider.most_people() as f64;
+            until_done(self.queued, ahead, &same_priority) as f64 / provider.most_people() as f64;
         let seconds = (requests / rate).ceil();
         let time = (1.0..1e9).contains(&seconds).then(|| {
             format!(", all asked in about {}", display(Duration::from_secs(seconds as u64)))

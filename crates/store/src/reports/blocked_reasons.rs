@@ -81,7 +81,7 @@ pub(crate) async fn read_gates(conn: &mut Conn) -> Result<Vec<ShownGate>> {
 }
 
 /// Why a gate is shut that waiting alone won't open, and what to do about it.
-pub(crate) fn needs_somebody(shown: &ShownGate) -> Option<Why> {
+pub(crate) fn needs_operator(shown: &ShownGate) -> Option<Why> {
     let (provider, gate) = (shown.provider, &shown.gate);
     let closed_for = gate.breaker.reason.filter(|_| gate.breaker.state == GateState::Closed);
     match (gate.off_reason, closed_for) {
@@ -110,7 +110,7 @@ pub(crate) fn needs_somebody(shown: &ShownGate) -> Option<Why> {
 /// Why a gate is shut just now, whether or not waiting will open it.
 pub(crate) fn shut_by(shown: &ShownGate, now: Timestamp) -> Option<Why> {
     let gate = &shown.gate;
-    if let Some(text) = needs_somebody(shown) {
+    if let Some(text) = needs_operator(shown) {
         return Some(text);
     }
     if gate.breaker.state == GateState::Open {

@@ -8,7 +8,7 @@ use jobs::{Credits, Provider};
 use crate::decode::{optional_credits, parse_provider};
 use crate::error::Result;
 use crate::reports::Reports;
-use crate::reports::blocked_reasons::{ShownGate, Why, ceiling, count, needs_somebody, read_gates};
+use crate::reports::blocked_reasons::{ShownGate, Why, ceiling, count, needs_operator, read_gates};
 
 /// The work that is left in all published batches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,7 +98,7 @@ async fn read_open(conn: &mut Conn) -> Result<Vec<Open>> {
 /// The causes, if every open row has one; `None` if anything may still move.
 fn stuck(open: &[Open], gates: &[ShownGate]) -> Option<Vec<String>> {
     let shut: BTreeMap<Provider, Why> =
-        gates.iter().filter_map(|shown| Some((shown.provider, needs_somebody(shown)?))).collect();
+        gates.iter().filter_map(|shown| Some((shown.provider, needs_operator(shown)?))).collect();
     let mut behind: BTreeMap<(Provider, &str), i64> = BTreeMap::new();
     let mut lines = Vec::new();
     for o in open {

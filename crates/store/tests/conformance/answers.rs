@@ -186,8 +186,8 @@ async fn a_call_waits_for_its_turn_and_not_past_a_429(b: &Bench) {
     b.submit(&oceans(1..=4)).await;
     let ask = ClaimReveals { people: 1, rate: 100.0, ..b.ask(Ocean) };
     let calls = b.claim_as(ask).await;
-    let apart = calls[2].send_slot.duration_since(calls[0].send_slot);
-    assert_eq!(apart, 2 * Duration::from_millis(10));
+    let gap = calls[2].send_slot.duration_since(calls[0].send_slot);
+    assert_eq!(gap, 2 * Duration::from_millis(10));
     assert!(b.store.calls().may_leave(&calls[2]).await.unwrap());
     b.refuse(&calls[0], 429, Refusal::RateLimited { retry_after: Some(SECOND) }).await;
     assert!(!b.store.calls().may_leave(&calls[2]).await.unwrap());

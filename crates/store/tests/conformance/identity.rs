@@ -314,8 +314,8 @@ async fn what_was_split_stays_apart(b: &Bench) {
     let first = found_as(b, clodura("c1").linkedin("jane"), "c1").await;
     let one = BTreeSet::from(["clodura:c1".to_owned()]);
     let split = b.store.people().split(one.clone()).await.unwrap();
-    let apart = BTreeSet::from(["linkedin.com/in/jane".to_owned()]);
-    assert_eq!(split.taken_apart, [("clodura:c1".to_owned(), apart)].into());
+    let separated = BTreeSet::from(["linkedin.com/in/jane".to_owned()]);
+    assert_eq!(split.separated, [("clodura:c1".to_owned(), separated)].into());
     let batch_id = b.batch_ref(first).await.batch_id.to_string();
     assert_eq!((split.rows, split.rows_in_all), (vec![(batch_id, 1)], 1));
     assert_eq!(b.store.people().split(one).await.unwrap(), Split::default());
@@ -331,7 +331,7 @@ async fn a_split_ends_what_contradicts_itself(b: &Bench) {
     found_all(b).await;
     assert_eq!(b.states(wrong).await, ["found"; 2]);
     let split = b.store.people().split(BTreeSet::from(["clodura:c2".to_owned()])).await.unwrap();
-    assert_eq!(split.taken_apart.len(), 1);
+    assert_eq!(split.separated.len(), 1);
     let later = b.submit(&[linkedin("jane"), clodura("c2").linkedin("jane")]).await;
     let shown = b.shown(later).await;
     let phones: Vec<Option<&str>> = shown.iter().map(|row| row.phones.as_deref()).collect();

@@ -80,8 +80,8 @@ async fn bad_ids_among_many_are_found_by_halving(b: &Bench) {
             let want = if bad.contains(&person) { "failed" } else { "awaiting" };
             assert_eq!(row.state, want, "{row:?}");
         }
-        let cohorts = "SELECT COUNT(*) FROM reveals WHERE queue_group IS NOT NULL";
-        assert_eq!(b.database.number(cohorts).await, 0);
+        let groups = "SELECT COUNT(*) FROM reveals WHERE queue_group IS NOT NULL";
+        assert_eq!(b.database.number(groups).await, 0);
     }
 }
 
@@ -101,8 +101,8 @@ async fn whoever_may_have_been_taken_is_kept_apart_no_longer(b: &Bench) {
     b.check("to be sent again").await;
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o3", "ocean:o4", "ocean:o5"]);
     assert_eq!(b.states(batch).await, ["found", "not_found", "sending", "sending"]);
-    let apart = "SELECT COUNT(*) FROM reveals WHERE isolation_group IS NOT NULL";
-    assert_eq!(b.database.number(apart).await, 0);
+    let isolated = "SELECT COUNT(*) FROM reveals WHERE isolation_group IS NOT NULL";
+    assert_eq!(b.database.number(isolated).await, 0);
 }
 
 async fn the_search_uses_a_part_of_the_day(b: &Bench) {

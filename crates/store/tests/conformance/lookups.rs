@@ -342,9 +342,9 @@ async fn nameless_people_are_asked_one_by_one(b: &Bench) {
     let matches = Matches { ids: vec![None, None], unnamed: true };
     b.store.calls().answer_looked_up(answer(&call, 200), matches).await.expect("taken");
     b.check("nobody is named").await;
-    let apart = b.claim(Ocean).await;
-    assert_eq!(apart.len(), 2);
-    for call in &apart {
+    let calls = b.claim(Ocean).await;
+    assert_eq!(calls.len(), 2);
+    for call in &calls {
         let matches = Matches { ids: vec![None], unnamed: true };
         b.store.calls().answer_looked_up(answer(call, 200), matches).await.expect("taken");
     }

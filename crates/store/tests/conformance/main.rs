@@ -13,13 +13,13 @@
 
 mod accounts;
 mod addresses;
+mod all_not_found;
 mod answers;
 mod balance;
 mod basics;
 mod ceilings;
 mod claims;
 mod crosswise;
-mod everybody;
 mod fairness;
 mod harness;
 mod identity;

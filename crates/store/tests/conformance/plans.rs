@@ -123,8 +123,8 @@ async fn a_result_beside_a_claim_leaves_no_batch_full(b: &Bench) {
         barrier.wait().await;
         let first = call.people[0].trim_start_matches("ocean:").to_owned();
         deliver(b, &call.call_id, vec![not_found(&first)], None).await;
-        let beside = claim.await.unwrap();
-        if beside.calls.is_empty() {
+        let concurrent = claim.await.unwrap();
+        if concurrent.calls.is_empty() {
             let again = b.claim_one(Ocean).await;
             assert_eq!(again.people.len(), 1, "round {round}: there is room again");
         }

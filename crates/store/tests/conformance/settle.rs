@@ -138,8 +138,8 @@ async fn people_who_were_not_asked_are_ignored(b: &Bench) {
     let both = vec![found("unknown"), found("o2")];
     assert_eq!(b.webhook(&call, both).await, Applied::Applied);
     assert_eq!(b.states(batch).await, ["awaiting", "found"]);
-    let nobody = PersonResult { person_id: None, finding: Finding::NotFound, remark: None };
-    assert_eq!(b.webhook(&call, vec![nobody]).await, Applied::UnknownPerson);
+    let unnamed = PersonResult { person_id: None, finding: Finding::NotFound, remark: None };
+    assert_eq!(b.webhook(&call, vec![unnamed]).await, Applied::UnknownPerson);
 }
 
 async fn calls_that_never_were_are_noted(b: &Bench) {

@@ -77,10 +77,10 @@ fn an_id_that_was_filled_down_joins_no_addresses() {
 }
 
 #[test]
-fn what_was_taken_apart_stays_so() {
+fn what_was_split_stays_split() {
     let mut links = links(&[&["o1", "c1", "l1"], &["o1", "l2"]]);
     for other in ["o1", "l1", "l2"] {
-        links.part(&id("c1"), &id(other));
+        links.split(&id("c1"), &id(other));
     }
     assert!(!links.join(&id("c1"), &id("l1")));
     links.join(&id("c1"), &id("l9"));
@@ -98,15 +98,15 @@ fn read_around(whole: &Links, start: &Arc<str>) -> Links {
     let mut next = vec![Arc::clone(start)];
     for _ in 0..FARTHEST {
         for one in std::mem::take(&mut next) {
-            let mut beside: Vec<&Arc<str>> = whole.beside(&one).collect();
+            let mut linked: Vec<&Arc<str>> = whole.linked_to(&one).collect();
             let of_kind = |of| move |other: &&&Arc<str>| kind(other) == of;
-            let all = beside.clone();
-            beside.retain(|other| {
+            let all = linked.clone();
+            linked.retain(|other| {
                 let mut ids = all.iter().filter(of_kind(kind(other)));
                 let first = ids.next();
                 is_address(other) || [first, ids.next_back().or(first)].contains(&Some(other))
             });
-            for other in beside {
+            for other in linked {
                 read.join(&one, other);
                 if reached.insert(Arc::clone(other)) {
                     next.push(Arc::clone(other));

@@ -10,7 +10,7 @@ fn id(text: &str) -> Result<String, E> {
     Identifier::parse(CloduraPersonId, text).map(|id| id.value().to_owned())
 }
 
-const NOBODY: [&str; 52] = [
+const NO_PERSON: [&str; 52] = [
     "N/A",
     "#N/A",
     "n.a.",
@@ -67,7 +67,7 @@ const NOBODY: [&str; 52] = [
 
 #[test]
 fn cells_that_name_nobody() {
-    for text in NOBODY {
+    for text in NO_PERSON {
         let wrapped = [
             text.to_owned(),
             text.to_lowercase(),

@@ -107,7 +107,7 @@ mod tests {
     }
 
     /// Returns how many rows one transaction takes if its first chunk has two rows and it may go on for `time`.
-    async fn taken(database: &Path, time: Duration, somebody_waits: bool) -> i64 {
+    async fn taken(database: &Path, time: Duration, another_waits: bool) -> i64 {
         let url = format!("sqlite://{}", database.display());
         let store = Store::connect(&url, true, Clock::manual(Timestamp(0))).await.unwrap();
         let batch = NewBatch {
@@ -120,8 +120,8 @@ mod tests {
         };
         let batch = store.batches().begin_batch(batch).await.unwrap();
         let mut other = WriteLock::of(database);
-        let turn = if somebody_waits { other.wait() } else { None };
-        assert_eq!(turn.is_some(), somebody_waits);
+        let turn = if another_waits { other.wait() } else { None };
+        assert_eq!(turn.is_some(), another_waits);
         let load = store.db.write(move |conn| {
             Box::pin(async move {
                 let chunk_size = ChunkSize::beginning_with(2);

@@ -132,7 +132,7 @@ async fn look_up_all(
     let mut people = BTreeMap::new();
     for provider in steps().map(|step| step.provider).collect::<BTreeSet<Provider>>() {
         let own = steps().any(|step| step.provider == provider && step.asks_by.is_some());
-        if !own && !anybody_known(conn, provider).await? {
+        if !own && !any_reveal_exists(conn, provider).await? {
             continue;
         }
         let named = |row: &&NewRow| row.steps.iter().any(|step| step.provider == provider);
@@ -149,7 +149,7 @@ async fn look_up_all(
 }
 
 /// Returns whether any reveal exists at the provider.
-async fn anybody_known(conn: &mut Conn, provider: Provider) -> Result<bool> {
+async fn any_reveal_exists(conn: &mut Conn, provider: Provider) -> Result<bool> {
     // The order makes Postgres use the index. Without it, Postgres scans the whole table if the provider has no reveal.
     let first: Option<(i64,)> = conn
         .fetch_optional(

@@ -176,7 +176,7 @@ pub(super) async fn isolation_groups(
     if isolated >= DAILY_REQUESTS / ISOLATION_SHARE && provider == Provider::Ocean {
         return Ok(Vec::new());
     }
-    let cohorts: Vec<(i64,)> = conn.fetch_all(
+    let groups: Vec<(i64,)> = conn.fetch_all(
         "SELECT DISTINCT r.queue_group FROM reveals r
          WHERE r.provider = $1 AND r.queue_group > $2
            AND EXISTS (
@@ -188,7 +188,7 @@ pub(super) async fn isolation_groups(
         &[&provider.as_str(), &after, &(most as i64)],
     )
     .await?;
-    Ok(cohorts.into_iter().map(|(id,)| id).collect())
+    Ok(groups.into_iter().map(|(id,)| id).collect())
 }
 
 /// Takes queued people of a batch out of the queue, and notes in `cursors` how far it read the batch's unclaimed range.

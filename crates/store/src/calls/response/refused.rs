@@ -35,7 +35,7 @@ pub(crate) async fn refuse(
     release(conn, totals, call).await?;
     let ids = still_in(conn, call.id).await?;
     let members = members(conn, call.id).await?;
-    let closing = match somebody_named(verdict.people, members.len()) {
+    let closing = match split_if_no_member_named(verdict.people, members.len()) {
         Next::Queue => {
             shift(conn, totals, call.provider, &ids, Change::to(RevealState::Queued), now).await?;
             verdict.closing
@@ -62,7 +62,7 @@ pub(crate) async fn refuse(
 
 /// Turns a refusal that names only people outside of the call into a split: it names no person of the call, and asking for
 /// all of them once more would be refused once more.
-pub(super) fn somebody_named(next: Next, people: usize) -> Next {
+pub(super) fn split_if_no_member_named(next: Next, people: usize) -> Next {
     match next {
         Next::Isolate(bad) if bad.iter().all(|person| person.index >= people) => {
             let words = bad.into_iter().next().map(|person| person.message);

@@ -225,7 +225,7 @@ impl Ledger {
 
     /// Checks that each queued person has an owner that will be served. From
     /// a batch at its ceiling, other batches with room take people over.
-    fn check_lanes(&self) {
+    fn check_owners(&self) {
         let mut wanted: HashMap<i64, BTreeSet<i64>> = HashMap::new();
         for row in self.rows.iter().filter(|row| row.ended.is_none()) {
             if let Some(reveal) = row.reveal_id {
@@ -267,7 +267,7 @@ impl Bench {
             ledger.check_bills();
             ledger.check_calls();
             ledger.check_reveals();
-            ledger.check_lanes();
+            ledger.check_owners();
             ledger.check_steps();
         }));
         if let Err(panic) = result {
