@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_is_told_from_standing_still() {
+    fn slow_is_distinguished_from_standing_still() {
         assert_eq!(rows_a_second(0.4), "0.4 rows/s");
         assert_eq!(rows_a_second(59.2), "59 rows/s");
     }

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_joins_an_isolation_group_or_a_lookup() {
+    fn no_person_joins_an_isolation_group_or_a_lookup() {
         let mut plans = CallPlans::of(3);
         plans.isolate(CallKind::Reveal, people(1, 0, 1), PRICE);
         plans.isolate(CallKind::Lookup, people(1, 1, 1), PRICE);

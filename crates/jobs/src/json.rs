@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_beside_the_data_is_passed_over() {
+    fn what_is_wrong_outside_the_data_is_passed_over() {
         let good = json!({"a": ["x", null]});
         let utf16: Vec<u8> =
             "\u{feff}{\"a\": [\"x\", null]}".encode_utf16().flat_map(u16::to_le_bytes).collect();

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn settles_close_under_a_limit_nobody_told() {
+    fn settles_close_under_an_unknown_limit() {
         for per_second in [1.0, 5.0, 20.0, 100.0, 500.0] {
             for seconds_at_once in [0.0, 0.25, 1.0, 10.0, 60.0] {
                 let burst = f64::max(1.0, per_second * seconds_at_once);

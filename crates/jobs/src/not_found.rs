@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_without_a_number_by_repetition() {
+    fn no_person_is_without_a_number_by_repetition() {
         assert!(!run(1_000, 100, 0).is_doubted(50));
         assert!(!run(1_000, 100, 47).is_doubted(3));
         assert!(run(1_000, 100, 48).is_doubted(3));

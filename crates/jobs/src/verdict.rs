@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_refused_alone_is_to_blame_unless_everybody_is() {
+    fn a_person_refused_alone_is_to_blame_unless_all_are() {
         let verdict = |ever, before, closed| {
             let RefusedAlone { fails, closes } = on_refused_alone(ever, before, closed);
             (fails, closes)

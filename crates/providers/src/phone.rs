@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn extensions_are_kept_apart() {
+    fn extensions_are_kept_separately() {
         for (raw, extension) in [
             ("+1 439 570 0805 ext 12", Some("12")),
             ("+1 439 570 0805 ext. 12", Some("12")),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_nobody_uses_is_still_a_number() {
+    fn a_number_in_an_unused_range_is_still_a_number() {
         becomes("+11099773515", &["+11099773515"]);
     }
 

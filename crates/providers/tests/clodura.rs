@@ -75,7 +75,7 @@ async fn partners_need_a_webhook() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_for_by_anothers_id() {
+async fn no_person_is_asked_for_by_anothers_id() {
     let stub = Stub::start([answer(200, &[], ACCEPTED)]).await;
     let person = Identifier::parse(IdentifierKind::OceanPersonId, "p1").unwrap();
     let outcome = stub.clodura().reveal(&person, None, false).await;

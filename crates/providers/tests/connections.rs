@@ -60,7 +60,7 @@ fn are_accepted(outcomes: [RevealOutcome; 2]) {
 }
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn no_server_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     drop(listener);
@@ -186,7 +186,7 @@ async fn a_connection_closed_while_idle_costs_nothing() {
 }
 
 #[tokio::test]
-async fn the_status_is_told_beside_the_outcome() {
+async fn the_status_is_reported_with_the_outcome() {
     let stub = Stub::start([answer(202, &[], "{}"), answer(429, &[], ""), Reply::Close]).await;
     let client = stub.ocean();
     let (outcome, status) = http::with_status(client.reveal(&["p1"], WEBHOOK)).await;

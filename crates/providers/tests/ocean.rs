@@ -63,7 +63,7 @@ async fn is_accepted() {
 }
 
 #[tokio::test]
-async fn a_2xx_that_nobody_documented_is_told_apart() {
+async fn an_undocumented_2xx_is_distinguished() {
     for body in [
         "not JSON",
         "[]",
@@ -201,7 +201,7 @@ async fn a_422_names_people_by_their_place() {
 }
 
 #[tokio::test]
-async fn a_422_that_names_nobody() {
+async fn a_422_that_names_no_person() {
     for (body, message) in [
         (json!({"detail": [{"loc": ["body", "webhookUrl"], "msg": "bad"}]}), "HTTP 422: bad"),
         (json!({"detail": [{"loc": ["body", "personIds"], "msg": "bad"}]}), "HTTP 422: bad"),
@@ -337,7 +337,7 @@ async fn looks_people_up_as_documented() {
 }
 
 #[tokio::test]
-async fn a_lookup_tells_ids_or_why_not() {
+async fn a_lookup_returns_ids_or_why_not() {
     let matches = Matches { ids: vec![None, Some("o2".to_owned())], unnamed: false };
     let body = r#"{"people": [{"id": "o2", "linkedinHandle": "bo"}]}"#;
     assert_eq!(look_up(200, &[], body).await, LookupOutcome::Answered(matches));

@@ -100,7 +100,7 @@ fn ocean_with_variations() {
 
 /// The word may have any length, and the number's field any name.
 #[test]
-fn the_word_for_a_type_is_short_and_tells_nobody() {
+fn the_word_for_a_type_is_short_and_identifies_no_person() {
     let word = format!("ask jane@example.com {}", "x".repeat(100));
     for field in ["number", "whatsapp"] {
         let results =

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_task_that_panics_is_told() {
+    async fn a_task_that_panics_is_reported() {
         let supervisor = Supervisor::default();
         supervisor.spawn("one that ends", async {}).await.unwrap();
         assert_eq!(supervisor.failure(), None);

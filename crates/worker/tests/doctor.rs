@@ -125,7 +125,7 @@ async fn answers(status: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn a_good_setup_has_nothing_wrong_and_nobody_is_asked() {
+async fn a_good_setup_has_nothing_wrong_and_no_person_is_asked() {
     let setup = Setup::good().await;
     assert_eq!(setup.troubles().await, (Some(0), vec![]));
     let stats = setup.sandbox.stats();

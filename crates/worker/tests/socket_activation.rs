@@ -54,7 +54,7 @@ fn forged_webhook(address: SocketAddr) -> std::io::Result<String> {
 }
 
 #[test]
-fn nobody_is_refused_while_the_worker_restarts() {
+fn no_request_is_refused_while_the_worker_restarts() {
     let directory = tempfile::tempdir().expect("a directory");
     let socket = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let address = socket.local_addr().expect("its address");

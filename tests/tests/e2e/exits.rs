@@ -149,7 +149,7 @@ async fn ready_queries_run_unchanged(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_healthcheck_tells_whether_a_worker_answers() {
+async fn the_healthcheck_reports_whether_a_worker_answers() {
     let scene = Scene::new(Kind::Sqlite, Config::instant()).await;
     let worker = scene.worker().start().await;
     let admin = worker.admin.clone();

@@ -7,7 +7,7 @@ use crate::checks::{books_are_closed, equals_expected, exported, in_order, no_ro
 
 on_both!(
     rows_that_contradict_each_other_stay_two_people,
-    what_a_file_joined_by_mistake_is_taken_apart,
+    what_a_file_joined_by_mistake_is_split,
     a_refresh_of_a_person_under_two_ids_asks_once,
 );
 
@@ -40,7 +40,7 @@ async fn rows_that_contradict_each_other_stay_two_people(kind: Kind) {
     books_are_closed(&scene).await;
 }
 
-async fn what_a_file_joined_by_mistake_is_taken_apart(kind: Kind) {
+async fn what_a_file_joined_by_mistake_is_split(kind: Kind) {
     let scene = Scene::new(kind, Config::instant()).await;
     let (jane, joe) = (Row::linkedin("found-jane"), Row::clodura("found-joe"));
     let wrong = Row { linkedin: jane.linkedin.clone(), ..joe.clone() };

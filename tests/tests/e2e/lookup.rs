@@ -11,8 +11,8 @@ use crate::checks::{books_are_closed, exported, in_order};
 on_both!(
     matched_people_are_asked_and_the_others_go_on,
     ten_thousand_addresses_cost_ten_lookups_and_twenty_full_requests,
-    what_fails_is_asked_again_and_nobody_is_paid_for_twice,
-    a_death_at_any_moment_loses_nobody,
+    what_fails_is_asked_again_and_no_person_is_paid_for_twice,
+    a_death_at_any_moment_loses_no_person,
     a_lookup_without_ocean_is_wrong_usage,
 );
 
@@ -119,7 +119,7 @@ async fn ten_thousand_addresses_cost_ten_lookups_and_twenty_full_requests(kind: 
     assert_eq!(ledger(&scene).await, (books(&scene), 0));
 }
 
-async fn what_fails_is_asked_again_and_nobody_is_paid_for_twice(kind: Kind) {
+async fn what_fails_is_asked_again_and_no_person_is_paid_for_twice(kind: Kind) {
     let mut scene = Scene::new(kind, config()).await;
     scene.set("REQUEST_TIMEOUT", "1s");
     let answer = |status, accept| ScriptedResponse { accept, ..ScriptedResponse::new(status, "") };
@@ -152,7 +152,7 @@ async fn what_fails_is_asked_again_and_nobody_is_paid_for_twice(kind: Kind) {
     assert_eq!(scene.sandbox.stats().ocean.people, asked.len() as u64, "nobody is lost");
 }
 
-async fn a_death_at_any_moment_loses_nobody(kind: Kind) {
+async fn a_death_at_any_moment_loses_no_person(kind: Kind) {
     for point in ["written_sending", "request_left", "answer_read", "answer_written"] {
         let mut scene = Scene::new(kind, config()).await;
         scene.set("HEARTBEAT_TIMEOUT", "1s");

@@ -13,7 +13,7 @@ on_both!(
     rows_listed_twice_are_asked_once,
     clodura_without_webhooks_is_polled,
     lost_webhooks_are_polled_for_or_expire,
-    receiving_and_working_apart,
+    receiving_and_working_separately,
     sigterm_leaves_nothing_on_its_way,
     an_expired_row_does_not_go_on_to_the_next_provider,
     the_example_file_of_people,
@@ -136,7 +136,7 @@ async fn lost_webhooks_are_polled_for_or_expire(kind: Kind) {
     assert_eq!(ocean.accepted_requests, 1, "what may have been paid for is not asked again");
 }
 
-async fn receiving_and_working_apart(kind: Kind) {
+async fn receiving_and_working_separately(kind: Kind) {
     let scene = Scene::new(kind, Config::instant()).await;
     let receiver = scene.worker().arg("--role").arg("webhooks").start().await;
     let jobs = || scene.worker().arg("--role").arg("jobs");

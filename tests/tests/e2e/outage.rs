@@ -8,9 +8,9 @@ use crate::checks::{books_are_closed, equals_expected, no_row};
 
 on_both!(
     a_partial_outage_leaves_few_people_unknown,
-    a_page_in_place_of_an_answer_is_not_paid_for_by_everybody,
+    a_page_in_place_of_an_answer_is_not_paid_for_by_all,
     a_challenge_page_is_waited_out,
-    a_404_for_everybody_is_nobodys_result,
+    a_404_for_all_is_no_person_s_result,
     a_worker_without_a_key_shuts_nothing,
 );
 
@@ -53,7 +53,7 @@ async fn a_partial_outage_leaves_few_people_unknown(kind: Kind) {
     assert_eq!(batch.number("rows"), 20_000);
 }
 
-async fn a_page_in_place_of_an_answer_is_not_paid_for_by_everybody(kind: Kind) {
+async fn a_page_in_place_of_an_answer_is_not_paid_for_by_all(kind: Kind) {
     let mut scene = Scene::new(kind, Config::instant()).await;
     scene.set("CLODURA_MAX_IN_FLIGHT", "4");
     // Orders are accepted in spite of the page, and no webhook is sent for them.
@@ -93,7 +93,7 @@ async fn a_challenge_page_is_waited_out(kind: Kind) {
 }
 
 /// An endpoint that has moved: its 404s look as if no person had a number.
-async fn a_404_for_everybody_is_nobodys_result(kind: Kind) {
+async fn a_404_for_all_is_no_person_s_result(kind: Kind) {
     let mut scene = Scene::new(kind, Config::instant()).await;
     scene.set("CLODURA_RATE", "1000/s");
     let moved = json!({"message": "Cannot POST /api/v1/search/people/phone/match"});

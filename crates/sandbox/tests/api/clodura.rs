@@ -43,7 +43,7 @@ async fn the_multi_provider_shape() {
 }
 
 #[tokio::test]
-async fn nobody_found_means_everybody_was_asked() {
+async fn no_find_means_all_sources_were_asked() {
     let stage = Stage::instant().await;
     stage.ask_clodura("none-1").await;
     let webhook = &stage.inbox.wait(1).await[0];
@@ -195,7 +195,7 @@ async fn tracking_says_not_yet_then_running_then_the_result() {
 }
 
 #[tokio::test]
-async fn somebody_stuck_is_never_finished() {
+async fn a_stuck_person_is_never_finished() {
     let stage = Stage::instant().await;
     let accepted = stage.ask_clodura("stuck-1").await;
     stage.ask_clodura("found-2").await;
@@ -205,7 +205,7 @@ async fn somebody_stuck_is_never_finished() {
 }
 
 #[tokio::test]
-async fn a_partner_may_be_one_that_nobody_knows() {
+async fn a_partner_may_be_unknown() {
     let stage = Stage::with(|config| config.clodura.unknown_partner_rate = 1.0).await;
     let id = person_of(&stage, Some("LeadMagic"));
     stage.ask_clodura(&id).await;

@@ -8,7 +8,7 @@ use crate::support::{Answer, Stage};
 const REVEAL: &str = "/v2/reveal/phones";
 
 #[tokio::test]
-async fn one_webhook_has_everybody_in_order() {
+async fn one_webhook_has_all_people_in_order() {
     let stage = Stage::instant().await;
     let accepted = stage.ask_ocean(&["p1", "found-a", "none-b", "many-c", "p2"]).await;
     accepted.is(200, &json!({"status": "webhook sent"}));
@@ -181,7 +181,7 @@ async fn the_balance_has_its_documented_shape() {
 }
 
 #[tokio::test]
-async fn somebody_stuck_stays_in_progress() {
+async fn a_stuck_person_stays_in_progress() {
     let stage = Stage::instant().await;
     stage.ask_ocean(&["stuck-1", "found-2"]).await;
     let webhook = &stage.inbox.wait(1).await[0];

@@ -30,7 +30,7 @@ fn refused(arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[tokio::test]
-async fn it_serves_as_its_flags_say_until_it_is_told_to_stop() {
+async fn it_serves_as_its_flags_say_until_it_is_stopped() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("sandbox.json");
     std::fs::write(&file, r#"{"seed": 5, "ocean": {"several_rate": 0.25, "hit_rate": 0.1}}"#)

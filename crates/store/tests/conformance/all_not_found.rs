@@ -11,7 +11,7 @@ use crate::harness::people::{Who, clodura, ocean, oceans};
 use crate::harness::{Bench, FAST, HOUR, MINUTE, found, not_found, on_both};
 
 on_both!(
-    a_404_for_everybody_is_nobodys_result,
+    a_404_for_all_is_no_person_s_result,
     calls_that_were_out_when_404s_were_doubted_say_nothing_about_people,
     many_404s_at_once_leave_none_to_be_believed_behind_them,
     a_404_among_orders_that_are_taken_is_a_result,
@@ -61,7 +61,7 @@ fn closed(reason: &str) -> (String, Option<String>) {
     ("closed".into(), Some(reason.into()))
 }
 
-async fn a_404_for_everybody_is_nobodys_result(b: &Bench) {
+async fn a_404_for_all_is_no_person_s_result(b: &Bench) {
     let batch = b.submit(&cloduras(200)).await;
     all_without_number(b, LONGEST).await;
     assert_eq!(b.count(batch, "not_found").await, LONGEST as usize);

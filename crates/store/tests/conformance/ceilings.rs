@@ -15,11 +15,11 @@ on_both!(
     a_ceiling_is_never_passed,
     a_ceiling_is_never_passed_by_workers_at_once,
     what_is_released_is_used_again,
-    a_shared_person_is_paid_by_whoever_has_room,
+    a_shared_person_is_paid_by_a_batch_with_room,
     a_shared_person_of_a_cancelled_batch_goes_on,
     a_late_sharer_takes_people_over_from_a_batch_at_its_ceiling,
-    somebody_retrying_is_taken_over_too,
-    groups_asked_apart_that_can_t_be_paid_hold_up_nobody,
+    a_retrying_person_is_taken_over_too,
+    isolated_groups_that_can_t_be_paid_hold_up_no_person,
     no_more_than_the_account_holds,
     several_numbers_may_pass_a_reservation,
     fractions_are_shown_as_plain_numbers,
@@ -82,7 +82,7 @@ async fn what_is_released_is_used_again(b: &Bench) {
     assert_eq!(b.count(batch, "sending").await, 1);
 }
 
-async fn a_shared_person_is_paid_by_whoever_has_room(b: &Bench) {
+async fn a_shared_person_is_paid_by_a_batch_with_room(b: &Bench) {
     b.submit_with(&oceans(1..=5), Options::ceiling(Ocean, 2)).await;
     b.submit(&oceans(4..=5)).await;
     let mut asked = Vec::new();
@@ -120,7 +120,7 @@ async fn a_late_sharer_takes_people_over_from_a_batch_at_its_ceiling(b: &Bench) 
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o3"]);
 }
 
-async fn somebody_retrying_is_taken_over_too(b: &Bench) {
+async fn a_retrying_person_is_taken_over_too(b: &Bench) {
     b.submit_with(&oceans(1..=3), Options::ceiling(Ocean, 1)).await;
     b.submit(&oceans(1..=1)).await;
     let call = b.claim_one(Ocean).await;
@@ -146,7 +146,7 @@ async fn read_balance(b: &Bench, provider: jobs::Provider, credits: i64, tariff:
         .unwrap();
 }
 
-async fn groups_asked_apart_that_can_t_be_paid_hold_up_nobody(b: &Bench) {
+async fn isolated_groups_that_can_t_be_paid_hold_up_no_person(b: &Bench) {
     let poor = b.submit(&oceans(1..=8)).await;
     b.refuse_request(&b.claim_one(Ocean).await).await;
     let poor = b.batch_ref(poor).await;

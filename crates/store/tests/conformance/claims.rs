@@ -25,9 +25,9 @@ on_both!(
     a_silent_webhook_url_is_doubted,
     one_lost_webhook_is_no_reason_to_doubt,
     a_paused_provider_is_left_alone,
-    people_nobody_wants_leave_the_queue,
+    people_no_batch_wants_leave_the_queue,
     people_a_loading_batch_wants_stay,
-    a_submit_that_died_keeps_nobody_from_a_batch_at_its_ceiling,
+    a_submit_that_died_keeps_no_person_from_a_batch_at_its_ceiling,
     a_retry_takes_people_over_from_a_submit_that_died,
     a_batch_published_first_is_not_held_up_by_one_that_loads,
 );
@@ -206,7 +206,7 @@ async fn unwanted_at_clodura(b: &Bench) -> i64 {
     batch
 }
 
-async fn people_nobody_wants_leave_the_queue(b: &Bench) {
+async fn people_no_batch_wants_leave_the_queue(b: &Bench) {
     unwanted_at_clodura(b).await;
     let calls = b.claim(Clodura).await;
     assert_eq!(calls.iter().flat_map(|c| c.people.clone()).collect::<Vec<_>>(), ["clodura:c2"]);
@@ -237,7 +237,7 @@ async fn a_batch_published_first_is_not_held_up_by_one_that_loads(b: &Bench) {
     b.store.batches().abandon(&second).await.unwrap();
 }
 
-async fn a_submit_that_died_keeps_nobody_from_a_batch_at_its_ceiling(b: &Bench) {
+async fn a_submit_that_died_keeps_no_person_from_a_batch_at_its_ceiling(b: &Bench) {
     let poor = b.submit_with(&oceans(1..=3), Options::ceiling(Ocean, 1)).await;
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
     let died = b.begin(Options::default()).await;

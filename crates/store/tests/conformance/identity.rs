@@ -10,9 +10,9 @@ use crate::harness::{Bench, HOUR, found, not_found, on_both};
 
 on_both!(
     two_ids_with_one_address_stay_two_people,
-    contradictions_are_told_across_chunks_and_batches,
-    a_cell_in_every_row_joins_nobody,
-    later_clean_files_find_people_apart,
+    contradictions_are_reported_across_chunks_and_batches,
+    a_cell_in_every_row_joins_no_person,
+    later_clean_files_find_separate_people,
     erasing_one_leaves_who_only_shares_an_address,
     an_address_stays_ambiguous_when_one_of_its_people_is_erased,
     a_refresh_under_two_ids_asks_once,
@@ -21,17 +21,17 @@ on_both!(
     a_merge_with_a_number_is_shown_at_a_later_step,
     retry_finds_a_number_under_another_identifier,
     a_refused_address_leaves_the_id_to_be_asked,
-    a_loading_batch_moves_nobody_of_a_published_one,
+    a_loading_batch_moves_no_person_of_a_published_one,
     a_batch_that_died_leaves_no_joins,
     what_two_state_outlives_either,
     what_an_answer_confirms_outlives_a_dead_batch,
-    an_answer_under_another_id_of_the_kind_joins_nobody,
+    an_answer_under_another_id_of_the_kind_joins_no_person,
     an_ambiguous_answer_is_not_shared,
-    what_was_split_stays_apart,
+    what_was_split_stays_split,
     a_split_ends_what_contradicts_itself,
     a_late_answer_ends_what_waits_under_another_identifier,
-    a_swept_batch_moves_nobody_when_it_is_published,
-    what_is_contradicted_further_down_moves_nobody,
+    a_swept_batch_moves_no_person_when_it_is_published,
+    what_is_contradicted_further_down_moves_no_person,
     more_merges_than_one_transaction_takes,
 );
 
@@ -69,7 +69,7 @@ async fn two_ids_with_one_address_stay_two_people(b: &Bench) {
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1", "ocean:o2"]);
 }
 
-async fn contradictions_are_told_across_chunks_and_batches(b: &Bench) {
+async fn contradictions_are_reported_across_chunks_and_batches(b: &Bench) {
     let batch = b.begin(Options::default()).await;
     let first = b.load(&batch, &[clodura("c1").linkedin("ann")]).await;
     assert!(first.contradictions.is_empty());
@@ -87,7 +87,7 @@ async fn contradictions_are_told_across_chunks_and_batches(b: &Bench) {
     b.publish(&other).await;
 }
 
-async fn a_cell_in_every_row_joins_nobody(b: &Bench) {
+async fn a_cell_in_every_row_joins_no_person(b: &Bench) {
     let rows: Vec<_> =
         (0..50).map(|n| ocean(&format!("o{n}")).linkedin("sam").by(&[Ocean])).collect();
     let batch = b.begin(Options::default()).await;
@@ -99,7 +99,7 @@ async fn a_cell_in_every_row_joins_nobody(b: &Bench) {
     assert_eq!(b.claim_one(Ocean).await.people.len(), 50);
 }
 
-async fn later_clean_files_find_people_apart(b: &Bench) {
+async fn later_clean_files_find_separate_people(b: &Bench) {
     b.submit(&[clodura("c1").linkedin("sam"), clodura("c2").linkedin("sam")]).await;
     found_all(b).await;
     let later = b.submit(&[clodura("c1"), clodura("c2"), linkedin("sam")]).await;
@@ -227,7 +227,7 @@ async fn a_refused_address_leaves_the_id_to_be_asked(b: &Bench) {
     assert_eq!(b.states(batch).await, ["awaiting"]);
 }
 
-async fn a_loading_batch_moves_nobody_of_a_published_one(b: &Bench) {
+async fn a_loading_batch_moves_no_person_of_a_published_one(b: &Bench) {
     b.submit(&[clodura("c1"), clodura("c2"), linkedin("jane")]).await;
     let urgent = b.begin(Options::priority(9)).await;
     b.load(&urgent, &[clodura("c1"), clodura("c2").linkedin("jane")]).await;
@@ -286,7 +286,7 @@ async fn what_an_answer_confirms_outlives_a_dead_batch(b: &Bench) {
     assert_eq!(b.states(later).await, ["found"]);
 }
 
-async fn an_answer_under_another_id_of_the_kind_joins_nobody(b: &Bench) {
+async fn an_answer_under_another_id_of_the_kind_joins_no_person(b: &Bench) {
     let first = b.submit(&[clodura("c1")]).await;
     let call = b.claim_one(Clodura).await;
     b.accept(&call).await;
@@ -310,7 +310,7 @@ async fn an_ambiguous_answer_is_not_shared(b: &Bench) {
     assert_eq!(b.states(two).await, ["queued"; 2]);
 }
 
-async fn what_was_split_stays_apart(b: &Bench) {
+async fn what_was_split_stays_split(b: &Bench) {
     let first = found_as(b, clodura("c1").linkedin("jane"), "c1").await;
     let one = BTreeSet::from(["clodura:c1".to_owned()]);
     let split = b.store.people().split(one.clone()).await.unwrap();
@@ -355,7 +355,7 @@ async fn a_late_answer_ends_what_waits_under_another_identifier(b: &Bench) {
     assert!(asked(b).await.is_empty());
 }
 
-async fn a_swept_batch_moves_nobody_when_it_is_published(b: &Bench) {
+async fn a_swept_batch_moves_no_person_when_it_is_published(b: &Bench) {
     let before = b.submit(&[clodura("c1"), linkedin("jane")]).await;
     let swept = b.begin(Options::default()).await;
     b.load(&swept, &[clodura("c1").linkedin("jane")]).await;
@@ -366,7 +366,7 @@ async fn a_swept_batch_moves_nobody_when_it_is_published(b: &Bench) {
     assert_eq!(asked(b).await, ["clodura:c1", "linkedin.com/in/jane"]);
 }
 
-async fn what_is_contradicted_further_down_moves_nobody(b: &Bench) {
+async fn what_is_contradicted_further_down_moves_no_person(b: &Bench) {
     let before = b.submit(&[clodura("c1"), linkedin("jane")]).await;
     let batch = b.begin(Options::default()).await;
     b.load(&batch, &[clodura("c1").linkedin("jane")]).await;

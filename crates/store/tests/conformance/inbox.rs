@@ -13,7 +13,7 @@ on_both!(
     it_gives_what_fits,
     what_can_t_be_applied_is_put_off_and_kept,
     what_was_applied_is_not_applied_again,
-    malformed_bodies_are_kept_apart,
+    malformed_bodies_are_kept_separately,
     a_body_leaves_memory_when_its_caller_gives_up,
 );
 
@@ -89,7 +89,7 @@ async fn what_was_applied_is_not_applied_again(b: &Bench) {
     assert!(matches!(again, Err(StoreError::Lost { .. })));
 }
 
-async fn malformed_bodies_are_kept_apart(b: &Bench) {
+async fn malformed_bodies_are_kept_separately(b: &Bench) {
     store_body(b, 10, true).await;
     store_body(b, 20, false).await;
     let stored = b.store.results().pending_webhooks(10, 1000).await.unwrap();

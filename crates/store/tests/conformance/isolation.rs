@@ -16,11 +16,11 @@ on_both!(
     those_named_fail_and_the_others_go_on,
     a_place_that_does_not_exist_splits_the_call,
     bad_ids_among_many_are_found_by_halving,
-    whoever_may_have_been_taken_is_kept_apart_no_longer,
+    a_person_who_may_have_been_accepted_is_isolated_no_longer,
     the_search_uses_a_part_of_the_day,
-    everybody_refused_closes_the_gate,
-    everybody_refused_after_a_first_success_closes_the_gate,
-    everybody_refused_is_probed_until_somebody_is_taken,
+    refusing_all_closes_the_gate,
+    refusing_all_after_a_first_success_closes_the_gate,
+    refusing_all_is_probed_until_a_person_is_accepted,
 );
 
 async fn those_named_fail_and_the_others_go_on(b: &Bench) {
@@ -85,7 +85,7 @@ async fn bad_ids_among_many_are_found_by_halving(b: &Bench) {
     }
 }
 
-async fn whoever_may_have_been_taken_is_kept_apart_no_longer(b: &Bench) {
+async fn a_person_who_may_have_been_accepted_is_isolated_no_longer(b: &Bench) {
     let policy = jobs::Policy { unknown_grace: Some(HOUR), ..b.policy.clone() };
     let batch = b.submit(&oceans(1..=4)).await;
     b.refuse_request(&b.claim_one(Ocean).await).await;
@@ -123,7 +123,7 @@ async fn gate(b: &Bench) -> (String, Option<String>) {
     b.database.one("SELECT state, reason FROM provider_gates WHERE provider = 'ocean'").await
 }
 
-async fn everybody_refused_closes_the_gate(b: &Bench) {
+async fn refusing_all_closes_the_gate(b: &Bench) {
     let batch = b.submit(&oceans(1..=20)).await;
     for _ in 0..5 {
         assert_eq!(gate(b).await.0, "open");
@@ -135,7 +135,7 @@ async fn everybody_refused_closes_the_gate(b: &Bench) {
     assert_eq!(b.count(batch, "failed").await, 0, "the fault may not be theirs");
 }
 
-async fn everybody_refused_after_a_first_success_closes_the_gate(b: &Bench) {
+async fn refusing_all_after_a_first_success_closes_the_gate(b: &Bench) {
     let batch = b.submit(&oceans(1..=40)).await;
     let one = ClaimReveals { people: 1, calls: 1, ..b.ask(Ocean) };
     b.accept(&b.claim_as(one.clone()).await[0]).await;
@@ -148,8 +148,8 @@ async fn everybody_refused_after_a_first_success_closes_the_gate(b: &Bench) {
     assert_eq!(b.count(batch, "failed").await, 9);
 }
 
-async fn everybody_refused_is_probed_until_somebody_is_taken(b: &Bench) {
-    everybody_refused_closes_the_gate(b).await;
+async fn refusing_all_is_probed_until_a_person_is_accepted(b: &Bench) {
+    refusing_all_closes_the_gate(b).await;
     for minutes in [1, 2, 4] {
         b.advance(minutes * MINUTE - SECOND).await;
         assert!(b.claim(Ocean).await.is_empty(), "probed too early");

@@ -21,7 +21,7 @@ on_both!(
     what_a_clock_that_was_ahead_has_put_off_is_due,
     an_unknown_request_is_not_sent_again_unless_asked_for,
     an_unknown_request_is_sent_again_where_asked_for,
-    nobody_is_sent_again_too_often,
+    no_person_is_sent_again_too_often,
     a_long_absence_is_worked_off,
     a_refusal_counts_although_the_call_was_taken_over,
     what_was_not_sent_goes_back_although_the_call_was_taken_over,
@@ -201,7 +201,7 @@ async fn an_unknown_request_is_sent_again_where_asked_for(b: &Bench) {
     b.accept(&again).await;
 }
 
-async fn nobody_is_sent_again_too_often(b: &Bench) {
+async fn no_person_is_sent_again_too_often(b: &Bench) {
     let policy = jobs::Policy { unknown_grace: Some(HOUR), max_attempts: 3, ..b.policy.clone() };
     let batch = b.submit(&oceans(1..=1)).await;
     for _ in 0..3 {

@@ -8,11 +8,11 @@ use crate::harness::people::{Options, Who, clodura, ocean, oceans};
 use crate::harness::{Bench, found, not_found, on_both, result};
 
 on_both!(
-    a_submit_that_died_pays_for_nobody,
+    a_submit_that_died_pays_for_no_person,
     two_that_load_at_once,
     the_batch_with_room_shows_the_cost,
     what_a_cancelled_batch_was_to_pay,
-    a_row_that_comes_to_somebody_paid_shares,
+    a_row_that_comes_to_a_paid_person_shares,
     a_row_that_shared_pays_at_the_next_provider,
     found_late_where_the_row_began,
     answered_by_a_call_that_another_batch_paid,
@@ -43,7 +43,7 @@ async fn spent(b: &Bench, batch: i64) -> i64 {
 }
 
 /// A killed submit has left its rows. People that are submitted again count as new all the same.
-async fn a_submit_that_died_pays_for_nobody(b: &Bench) {
+async fn a_submit_that_died_pays_for_no_person(b: &Bench) {
     let people = [both(1), both(2), both(1), ocean("o3")];
     let died = b.begin(Options::default()).await;
     let first = b.load(&died, &people).await;
@@ -103,7 +103,7 @@ async fn what_a_cancelled_batch_was_to_pay(b: &Bench) {
 }
 
 /// A person that the first provider doesn't know was asked for at the second provider by another batch.
-async fn a_row_that_comes_to_somebody_paid_shares(b: &Bench) {
+async fn a_row_that_comes_to_a_paid_person_shares(b: &Bench) {
     let first = b.submit(&[clodura("c1")]).await;
     let asked = b.claim_one(Clodura).await;
     b.accept(&asked).await;

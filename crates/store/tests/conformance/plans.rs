@@ -14,8 +14,8 @@ use crate::harness::{Bench, found, not_found, on_both, result};
 on_both!(
     a_person_with_several_numbers_never_passes_a_ceiling,
     as_many_numbers_as_a_person_had_are_reserved_for,
-    full_is_judged_by_the_price_of_now,
-    a_result_beside_a_claim_leaves_no_batch_full,
+    full_is_decided_by_the_current_price,
+    a_result_during_a_claim_leaves_no_batch_full,
     what_was_used_is_booked,
     a_second_body_books_what_is_new,
     a_plan_that_is_set_is_what_numbers_cost,
@@ -94,7 +94,7 @@ async fn as_many_numbers_as_a_person_had_are_reserved_for(b: &Bench) {
     assert_eq!(spent(b).await, (50, 50));
 }
 
-async fn full_is_judged_by_the_price_of_now(b: &Bench) {
+async fn full_is_decided_by_the_current_price(b: &Bench) {
     let batch = b.submit_with(&oceans(1..=5), Options::ceiling(Ocean, 5)).await;
     let dear = ClaimReveals { price: PerPerson::Fixed(Credits::whole(20)), ..b.ask(Ocean) };
     assert!(b.claim_as(dear.clone()).await.is_empty());
@@ -108,7 +108,7 @@ async fn full_is_judged_by_the_price_of_now(b: &Bench) {
     assert_eq!(b.claim_one(Ocean).await.people.len(), 2);
 }
 
-async fn a_result_beside_a_claim_leaves_no_batch_full(b: &Bench) {
+async fn a_result_during_a_claim_leaves_no_batch_full(b: &Bench) {
     for round in 0..12u32 {
         let people = oceans(round * 10 + 1..=round * 10 + 3);
         let batch = b.submit_with(&people, Options::ceiling(Ocean, 1)).await;

@@ -11,7 +11,7 @@ use crate::harness::{Bench, FAST, HOUR, MINUTE, SECOND, found, not_found, on_bot
 
 on_both!(
     nothing_is_polled_before_the_grace_is_over,
-    polls_grow_apart,
+    polls_grow_less_frequent,
     a_poll_brings_the_result,
     a_webhook_ends_polling,
     a_poll_that_is_out_is_not_claimed_twice,
@@ -19,7 +19,7 @@ on_both!(
     the_last_poll_is_at_the_deadline,
     a_failed_last_poll_is_no_last_poll,
     a_last_poll_that_finds_it_in_progress_is_the_last,
-    a_last_poll_that_nobody_can_make_is_not_waited_for_for_ever,
+    a_last_poll_that_no_worker_can_make_is_not_waited_for_for_ever,
     failures_close_the_gate,
     polls_have_half_the_rate_while_reveals_are_due,
     a_webhook_and_a_poll_together_advance_once,
@@ -59,7 +59,7 @@ async fn nothing_is_polled_before_the_grace_is_over(b: &Bench) {
     assert!(b.store.calls().claim_polls(Ocean, 10, FAST).await.unwrap().polls.is_empty());
 }
 
-async fn polls_grow_apart(b: &Bench) {
+async fn polls_grow_less_frequent(b: &Bench) {
     out(b, clodura("c1")).await;
     b.advance(2 * MINUTE).await;
     for seconds in [30, 60, 120, 240, 480, 600, 600] {
@@ -169,7 +169,7 @@ async fn a_last_poll_that_finds_it_in_progress_is_the_last(b: &Bench) {
     assert_eq!(b.states(batch).await, ["found"]);
 }
 
-async fn a_last_poll_that_nobody_can_make_is_not_waited_for_for_ever(b: &Bench) {
+async fn a_last_poll_that_no_worker_can_make_is_not_waited_for_for_ever(b: &Bench) {
     let (batch, call) = out(b, clodura("c1")).await;
     b.advance(2 * MINUTE).await;
     let claimed = claim(b).await.remove(0);

@@ -19,9 +19,9 @@ on_both!(
     calls_that_never_were_are_noted,
     one_for_an_address_under_an_unknown_id,
     one_for_an_address_answers_its_twin_along,
-    a_lack_of_credits_is_shared_with_nobody,
+    a_lack_of_credits_is_shared_with_no_person,
     a_lack_of_credits_closes_and_asks_again,
-    an_old_lack_of_credits_asks_nobody_twice,
+    an_old_lack_of_credits_asks_no_person_twice,
     two_charged_calls_count_both,
     a_number_after_not_found_is_charged,
     an_erased_person_is_thrown_away,
@@ -176,7 +176,7 @@ async fn one_for_an_address_answers_its_twin_along(b: &Bench) {
     assert_eq!(b.claim_one(Clodura).await.people, ["clodura:9001"]);
 }
 
-async fn a_lack_of_credits_is_shared_with_nobody(b: &Bench) {
+async fn a_lack_of_credits_is_shared_with_no_person(b: &Bench) {
     let (batch, call) = asked_by_address(b).await;
     let twin = b.submit(&[ocean("o1").clodura("9000")]).await;
     b.webhook(&call, vec![result("9000", Finding::OutOfCredits)]).await;
@@ -221,7 +221,7 @@ async fn repeated(
     (batch, [first, second])
 }
 
-async fn an_old_lack_of_credits_asks_nobody_twice(b: &Bench) {
+async fn an_old_lack_of_credits_asks_no_person_twice(b: &Bench) {
     let (batch, [first, second]) = repeated(b, &[clodura("c1")]).await;
     b.webhook(&first, vec![result("c1", Finding::OutOfCredits)]).await;
     b.check("the first says so").await;

@@ -15,9 +15,9 @@ on_both!(
     aliases_in_every_order_across_chunks,
     aliases_in_every_order_across_batches,
     chains_of_aliases_lead_to_one_person,
-    an_address_with_two_ids_links_nobody,
+    an_address_with_two_ids_links_no_person,
     a_merge_counts_for_rows_that_waited,
-    a_merge_with_somebody_found_ends_those_who_waited,
+    a_merge_with_a_found_person_ends_those_who_waited,
     what_waits_is_not_ended_by_a_not_found,
     submits_at_once_make_a_person_once,
     a_refresh_asks_again_for_its_own_rows_only,
@@ -147,7 +147,7 @@ async fn chains_of_aliases_lead_to_one_person(b: &Bench) {
     asked_once(b, &batches).await;
 }
 
-async fn an_address_with_two_ids_links_nobody(b: &Bench) {
+async fn an_address_with_two_ids_links_no_person(b: &Bench) {
     let rows = [clodura("c1").linkedin("a"), clodura("c2").linkedin("a"), linkedin("a")];
     for order in ORDERS {
         let batch = b.begin(Options::default()).await;
@@ -173,7 +173,7 @@ async fn a_merge_counts_for_rows_that_waited(b: &Bench) {
     asked_once(b, &[by_id, by_address, both]).await;
 }
 
-async fn a_merge_with_somebody_found_ends_those_who_waited(b: &Bench) {
+async fn a_merge_with_a_found_person_ends_those_who_waited(b: &Bench) {
     b.submit(&[clodura("c1")]).await;
     let call = b.claim_one(Clodura).await;
     b.accept(&call).await;

@@ -13,7 +13,7 @@ on_both!(
     a_silent_load_is_swept_and_can_not_go_on,
     a_load_that_gives_signs_is_not_swept,
     rows_are_not_there_without_their_people,
-    rows_whose_people_a_dying_server_lost_harm_nobody,
+    rows_whose_people_a_dying_server_lost_harm_no_person,
     a_key_makes_one_batch,
     a_key_with_other_content_is_refused,
     two_publishes_of_one_key_at_once_make_one_batch,
@@ -106,7 +106,7 @@ async fn rows_are_not_there_without_their_people(b: &Bench) {
 }
 
 /// On Postgres a chunk's rows are committed just before their people, by another transaction.
-async fn rows_whose_people_a_dying_server_lost_harm_nobody(b: &Bench) {
+async fn rows_whose_people_a_dying_server_lost_harm_no_person(b: &Bench) {
     let dead = b.begin(Options::default()).await;
     b.load(&dead, &oceans(1..=3)).await;
     let lost = "UPDATE batches SET total = 3, unfinished = 3; UPDATE batch_totals SET queued = 3;

@@ -18,7 +18,7 @@ on_both!(
     a_submit_that_loads_meanwhile_asks_for_none,
     an_export_leaves_out_people_and_numbers,
     who_is_taken_off_the_list_is_asked_again,
-    who_is_taken_off_beside_others_is_asked_again,
+    a_person_taken_off_with_others_is_asked_again,
     two_entries_of_one_person_count_both,
     the_list_is_counted_and_audited,
 );
@@ -164,7 +164,7 @@ async fn who_is_taken_off_the_list_is_asked_again(b: &Bench) {
     assert_eq!(b.claim_one(Ocean).await.people, ["ocean:o1"]);
 }
 
-async fn who_is_taken_off_beside_others_is_asked_again(b: &Bench) {
+async fn a_person_taken_off_with_others_is_asked_again(b: &Bench) {
     suppress(b, &[profile("ann"), profile("bob")]).await;
     let loading = b.begin(Options::default()).await;
     b.load(&loading, &[linkedin("ann"), linkedin("bob")]).await;

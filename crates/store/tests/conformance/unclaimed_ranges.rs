@@ -10,10 +10,10 @@ use crate::harness::{Bench, on_both};
 on_both!(
     a_walk_goes_on_where_it_stopped,
     a_long_walk_is_noted_on_the_way,
-    batches_that_load_at_once_are_walked_apart,
-    whoever_is_locked_meanwhile_is_met_later,
-    whoever_could_not_be_paid_for_is_met_later,
-    whoever_leaves_and_comes_back_is_met_in_order,
+    batches_that_load_at_once_are_walked_separately,
+    a_person_locked_meanwhile_is_met_later,
+    a_person_who_could_not_be_paid_for_is_met_later,
+    a_person_who_leaves_and_comes_back_is_met_in_order,
 );
 
 /// Claims one call of up to `people` people; returns their identifiers.
@@ -50,7 +50,7 @@ async fn a_long_walk_is_noted_on_the_way(b: &Bench) {
     assert_eq!(walks_left(b).await, 0);
 }
 
-async fn batches_that_load_at_once_are_walked_apart(b: &Bench) {
+async fn batches_that_load_at_once_are_walked_separately(b: &Bench) {
     let (first, second) = (b.begin(Options::default()).await, b.begin(Options::default()).await);
     b.load(&first, &[ocean("o1"), clodura("c1")]).await;
     b.load(&second, &[clodura("c2"), ocean("o2")]).await;
@@ -67,7 +67,7 @@ async fn batches_that_load_at_once_are_walked_apart(b: &Bench) {
     assert_eq!(walks_left(b).await, 0);
 }
 
-async fn whoever_is_locked_meanwhile_is_met_later(b: &Bench) {
+async fn a_person_locked_meanwhile_is_met_later(b: &Bench) {
     b.submit(&oceans(1..=4)).await;
     // SQLite has one writer, so no other transaction can lock people during a claim.
     let Some(mut other) = b.database.transaction().await else { return };
@@ -79,7 +79,7 @@ async fn whoever_is_locked_meanwhile_is_met_later(b: &Bench) {
     assert_eq!(walks_left(b).await, 0);
 }
 
-async fn whoever_could_not_be_paid_for_is_met_later(b: &Bench) {
+async fn a_person_who_could_not_be_paid_for_is_met_later(b: &Bench) {
     let batch = b.submit_with(&oceans(1..=4), Options::ceiling(Ocean, 1)).await;
     assert_eq!(claim(b, Ocean, 9).await, ["ocean:o1"]);
     let more = [(Ocean, Some(Credits::whole(9)))].into();
@@ -87,7 +87,7 @@ async fn whoever_could_not_be_paid_for_is_met_later(b: &Bench) {
     assert_eq!(claim(b, Ocean, 9).await, ["ocean:o2", "ocean:o3", "ocean:o4"]);
 }
 
-async fn whoever_leaves_and_comes_back_is_met_in_order(b: &Bench) {
+async fn a_person_who_leaves_and_comes_back_is_met_in_order(b: &Bench) {
     let urgent = b.begin(Options::priority(5)).await;
     b.submit(&oceans(1..=3)).await;
     b.load(&urgent, &[ocean("o2")]).await;

@@ -16,7 +16,7 @@ on_both!(
     a_row_joins_people_who_were_asked_already,
     several_rows_of_a_batch_wake_a_person_once,
     a_batch_is_finished_with_its_last_row,
-    people_waiting_at_a_full_batch_s_lane_are_taken_over,
+    people_waiting_for_a_full_batch_are_taken_over,
 );
 
 fn both(n: u32) -> Who {
@@ -138,7 +138,7 @@ async fn a_batch_is_finished_with_its_last_row(b: &Bench) {
     assert_eq!(b.database.number(&finished).await, b.store.now().0);
 }
 
-async fn people_waiting_at_a_full_batch_s_lane_are_taken_over(b: &Bench) {
+async fn people_waiting_for_a_full_batch_are_taken_over(b: &Bench) {
     b.submit_with(&[clodura("c0"), clodura("c1")], Options::ceiling(Clodura, 1)).await;
     b.accept(&b.claim_one(Clodura).await).await;
     assert!(b.claim(Clodura).await.is_empty());

@@ -13,7 +13,7 @@ on_both!(
     every_change_by_hand_is_written_down,
     what_changes_nothing_is_no_entry,
     the_software_itself_writes_no_entry,
-    an_entry_that_cannot_be_written_stops_what_it_tells,
+    an_entry_that_cannot_be_written_stops_what_it_records,
     nothing_personal_is_in_it,
 );
 
@@ -115,7 +115,7 @@ async fn the_software_itself_writes_no_entry(b: &Bench) {
 }
 
 /// The entry and its change are one transaction.
-async fn an_entry_that_cannot_be_written_stops_what_it_tells(b: &Bench) {
+async fn an_entry_that_cannot_be_written_stops_what_it_records(b: &Bench) {
     let id = b.submit(&oceans(1..=2)).await;
     let batch = b.batch(id).await;
     b.database.run("ALTER TABLE audit_entries RENAME TO elsewhere").await;

@@ -17,7 +17,7 @@ on_both!(
     an_answer_for_many_loses_one_entry,
     stored_bodies_lose_one_entry,
     a_number_leads_to_those_who_have_it,
-    somebody_unknown_is_remembered,
+    an_unknown_person_is_remembered,
     rows_that_show_another_person_lose_their_columns,
     rejected_rows_are_known_by_the_own_address,
     words_of_providers_go_along,
@@ -204,7 +204,7 @@ async fn a_number_leads_to_those_who_have_it(b: &Bench) {
     assert!(b.store.privacy().identify(&phone(Some("+459"), "+459")).await.unwrap().is_empty());
 }
 
-async fn somebody_unknown_is_remembered(b: &Bench) {
+async fn an_unknown_person_is_remembered(b: &Bench) {
     assert_eq!(erase(b, "ocean:o1").await, Erased { identifiers: 1, ..Erased::default() });
     let batch = b.submit(&oceans(1..=1)).await;
     assert_eq!(b.states(batch).await, ["cancelled"]);

@@ -10,7 +10,7 @@ on_both!(
     old_batches_are_forgotten_with_their_people,
     young_and_open_ones_stay,
     people_another_batch_shows_stay,
-    a_late_answer_finds_nobody_and_harms_nothing,
+    a_late_answer_finds_no_person_and_harms_nothing,
     an_answer_for_a_purged_person_is_of_no_one_else,
     each_kind_goes_at_its_own_age,
     what_is_unfinished_is_never_too_old,
@@ -81,7 +81,7 @@ async fn people_another_batch_shows_stay(b: &Bench) {
     assert_eq!((shown[0].state.as_str(), shown[0].phones.as_deref()), ("found", Some("+45 o1")));
 }
 
-async fn a_late_answer_finds_nobody_and_harms_nothing(b: &Bench) {
+async fn a_late_answer_finds_no_person_and_harms_nothing(b: &Bench) {
     let first = b.submit(&oceans(1..=1)).await;
     let call = b.claim_one(Ocean).await;
     b.accept(&call).await;

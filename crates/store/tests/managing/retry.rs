@@ -13,7 +13,7 @@ on_both!(
     a_result_that_another_batch_has_meanwhile_is_shared,
     a_waterfall_begins_at_its_first_failure,
     cancelled_rows_are_taken_up_again,
-    expired_people_are_asked_again_when_told,
+    expired_people_are_asked_again_on_request,
     a_late_answer_spares_asking_again,
     a_tracking_id_is_polled_before_asking_again,
     nothing_at_the_last_poll_asks_again,
@@ -135,7 +135,7 @@ async fn cancelled_rows_are_taken_up_again(b: &Bench) {
     assert_eq!(b.states(batch).await, ["found"; 3]);
 }
 
-async fn expired_people_are_asked_again_when_told(b: &Bench) {
+async fn expired_people_are_asked_again_on_request(b: &Bench) {
     let (batch, old) = expired(b).await;
     let again = b.store.batches().pay_again(&b.batch(batch).await).await.unwrap();
     assert_eq!(again[&Ocean], PayAgain { people: 1, polled_first: 0 });

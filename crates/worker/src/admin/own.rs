@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_columns_that_tell_who_it_is_are_chosen() {
+    fn the_columns_that_identify_the_person_are_chosen() {
         assert_eq!(
             chosen(&["Record ID", "First Name", "Last Name", "Company"]),
             ["First Name", "Last Name"]

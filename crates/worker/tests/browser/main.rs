@@ -49,7 +49,7 @@ async fn keep(browser: &Browser, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn somebody_follows_a_batch_and_steps_in() {
+async fn a_user_follows_a_batch_and_steps_in() {
     if left_out() {
         eprintln!("left out: TEST_BROWSER=0");
         return;

@@ -8,7 +8,7 @@ use end_to_end::Kind;
 use crate::site::Site;
 
 #[tokio::test]
-async fn the_ledger_is_told_in_numbers() {
+async fn the_ledger_is_reported_in_numbers() {
     let site = Site::open(Kind::Sqlite).await;
     site.submit("Spring", 10, None).await;
     site.reveal(3, 1).await;

@@ -137,7 +137,7 @@ async fn a_worker_that_is_gone_is_missed(kind: Kind) {
 
 /// A button on the page does the same as the command.
 #[tokio::test]
-async fn no_command_stands_beside_a_button() {
+async fn no_command_stands_next_to_a_button() {
     let site = Site::open(Kind::Sqlite).await;
     let batch = site.submit("Spring", 5, Some(2)).await;
     site.claim(3).await;

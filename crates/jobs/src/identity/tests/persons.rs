@@ -43,7 +43,7 @@ fn identifiers_on_one_row_are_one_person() {
 }
 
 #[test]
-fn an_address_that_leads_to_two_ids_of_a_kind_links_nobody() {
+fn an_address_that_leads_to_two_ids_of_a_kind_links_no_person() {
     let persons = links(&[&["o1", "l1"], &["o2", "l1"], &["c1", "l1"], &["o1", "l2"]]).persons();
     assert_eq!(persons.of(&id("l1")), None);
     assert!(!same(&persons, "o1", "c1"));

@@ -66,7 +66,7 @@ const NO_PERSON: [&str; 52] = [
 ];
 
 #[test]
-fn cells_that_name_nobody() {
+fn cells_that_name_no_person() {
     for text in NO_PERSON {
         let wrapped = [
             text.to_owned(),
@@ -90,7 +90,7 @@ fn cells_that_name_nobody() {
 }
 
 #[test]
-fn dead_addresses_name_nobody() {
+fn dead_addresses_name_no_person() {
     for name in [
         "unavailable",
         "Undefined",

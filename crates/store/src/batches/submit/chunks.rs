@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_goes_on_while_nobody_waits_and_there_is_time() {
+    async fn it_goes_on_while_no_writer_waits_and_there_is_time() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(taken(&dir.path().join("a.db"), Duration::MAX, false).await, 10);
         assert_eq!(taken(&dir.path().join("b.db"), Duration::ZERO, false).await, 2);

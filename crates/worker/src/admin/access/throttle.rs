@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn many_addresses_are_told_apart_and_the_rest_share_a_place() {
+    fn many_addresses_are_distinguished_and_the_rest_share_a_place() {
         let (throttle, now) = (Throttle::default(), Timestamp(0));
         for n in 0..2 * MOST as u32 {
             let _ = throttle.take(Source::of(Some(IpAddr::from(n.to_be_bytes()))), now);
