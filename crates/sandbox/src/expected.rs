@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn another_seed_another_world() {
+    fn another_seed_gives_other_results() {
         let other = Config { seed: 2, ..Config::default() };
         let differing = (0..200)
             .filter(|n| {

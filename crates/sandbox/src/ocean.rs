@@ -168,7 +168,7 @@ pub(crate) fn finish(state: &SandboxState, order: Order) {
         OceanBody::Phones => json!({"phones": entries}),
         OceanBody::Results => json!({"results": entries}),
     };
-    if config.ocean.tells_credits_used {
+    if config.ocean.reports_credits_used {
         body["creditsUsed"] = charged.into();
     }
     webhook_faults::send(state, &config, label, body);

@@ -22,7 +22,7 @@ pub struct OceanConfig {
     /// Which of the two published bodies a webhook has.
     pub body: OceanBody,
     /// Whether a webhook says what it was charged (`creditsUsed`).
-    pub tells_credits_used: bool,
+    pub reports_credits_used: bool,
     /// Bought credits at the start.
     pub one_time: i64,
     /// Credits of the subscription at the start, used up first.
@@ -185,7 +185,7 @@ impl Default for OceanConfig {
             keys: Vec::new(),
             plan: OceanPlan::Legacy,
             body: OceanBody::Phones,
-            tells_credits_used: true,
+            reports_credits_used: true,
             one_time: 100_000,
             recurrent: 900_000,
             charge_repeats: true,

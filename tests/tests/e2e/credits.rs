@@ -102,23 +102,23 @@ async fn what_was_sent_before_a_cancel_is_kept(kind: Kind) {
 }
 
 async fn a_legacy_account_is_charged_as_the_ledger_says(kind: Kind) {
-    for (body, tells) in
+    for (body, reports) in
         [(OceanBody::Phones, true), (OceanBody::Results, true), (OceanBody::Phones, false)]
     {
-        people_of_several_numbers(kind, OceanPlan::Legacy, body, tells).await;
+        people_of_several_numbers(kind, OceanPlan::Legacy, body, reports).await;
     }
 }
 
 async fn a_unified_account_is_charged_as_the_ledger_says(kind: Kind) {
-    for (body, tells) in
+    for (body, reports) in
         [(OceanBody::Phones, true), (OceanBody::Results, true), (OceanBody::Results, false)]
     {
-        people_of_several_numbers(kind, OceanPlan::Unified, body, tells).await;
+        people_of_several_numbers(kind, OceanPlan::Unified, body, reports).await;
     }
 }
 
 /// The real charges never exceed a ceiling, and the sandbox's books agree with the ledger.
-async fn people_of_several_numbers(kind: Kind, plan: OceanPlan, body: OceanBody, tells: bool) {
+async fn people_of_several_numbers(kind: Kind, plan: OceanPlan, body: OceanBody, reports: bool) {
     let (ceiling, price) = match plan {
         OceanPlan::Legacy => (60, 1),
         OceanPlan::Unified => (600, 10),
@@ -126,7 +126,7 @@ async fn people_of_several_numbers(kind: Kind, plan: OceanPlan, body: OceanBody,
     let mut config = Config::instant();
     config.ocean.plan = plan;
     config.ocean.body = body;
-    config.ocean.tells_credits_used = tells;
+    config.ocean.reports_credits_used = reports;
     config.ocean.hit_rate = 0.9;
     config.ocean.several_rate = 0.7;
     let mut scene = Scene::new(kind, config).await;

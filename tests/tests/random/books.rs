@@ -121,7 +121,7 @@ fn cost(
     let finds: u32 = charged.iter().filter(of_group).map(|stats| stats.charged).sum();
     let credits = credits as i64;
     let most = match provider {
-        Provider::Ocean if model.config.ocean.tells_credits_used => credits,
+        Provider::Ocean if model.config.ocean.reports_credits_used => credits,
         Provider::Ocean if model.config.ocean.plan == OceanPlan::Unified => credits,
         Provider::Ocean => credits * DEARER,
         Provider::Clodura if model.config.clodura.plan == Plan::Prospect => credits,

@@ -127,7 +127,7 @@ fn providers(random: &mut StdRng, seed: u64) -> Config {
     config.ocean.several_rate = 0.4;
     config.ocean.plan = [OceanPlan::Legacy, OceanPlan::Unified][random.random_range(0..2)];
     config.ocean.body = [OceanBody::Phones, OceanBody::Results][random.random_range(0..2)];
-    config.ocean.tells_credits_used = random.random_bool(0.7);
+    config.ocean.reports_credits_used = random.random_bool(0.7);
     config.clodura.not_found_404_rate = [0.0, 0.5][random.random_range(0..2)];
     config.clodura.plan = [Tariff::Payg, Tariff::Prospect][random.random_range(0..2)];
     // Retries last longer than a story without a worker. An unreadable body is refused each time, and given up in the end.
