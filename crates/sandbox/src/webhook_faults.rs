@@ -42,6 +42,7 @@ pub(crate) fn send(state: &SandboxState, config: &Config, label: Label, mut body
     if hits("webhook shuffled", faults.shuffled_rate) {
         reverse_entries(&mut body);
     }
+    // This label keeps its old word, because another one would give a seed other faults.
     if hits("webhook stranger", faults.unknown_person_rate) {
         add_unknown_person(&mut body, n);
     }
