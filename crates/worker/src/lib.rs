@@ -52,7 +52,7 @@ mod stalled;
 pub mod start;
 /// Tasks that must not end silently.
 pub mod supervise;
-/// Logs.
+/// Logs and spans.
 pub mod telemetry;
 /// The webhook listener.
 pub mod webhooks;

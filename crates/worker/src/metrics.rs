@@ -29,7 +29,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Kind::Reveal => "reveal",
             Kind::Lookup => "lookup",
@@ -104,6 +104,16 @@ struct Counters {
     tokens_tried: Family<TokenTried, Counter>,
 }
 
+/// The word for what came of a request that costs no credits.
+pub(crate) fn free_outcome<T>(result: &Result<T, FreeRequestFailure>) -> &'static str {
+    match result {
+        Ok(_) => "answered",
+        Err(FreeRequestFailure::RateLimited { .. }) => "rate_limited",
+        Err(FreeRequestFailure::Misconfigured { .. }) => "misconfigured",
+        Err(FreeRequestFailure::Unavailable { .. }) => "unavailable",
+    }
+}
+
 /// Seconds, from a fast answer to a request's longest time.
 fn request_buckets() -> Histogram {
     Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
@@ -153,13 +163,7 @@ impl Metrics {
         result: &Result<T, FreeRequestFailure>,
         took: Duration,
     ) {
-        let outcome = match result {
-            Ok(_) => "answered",
-            Err(FreeRequestFailure::RateLimited { .. }) => "rate_limited",
-            Err(FreeRequestFailure::Misconfigured { .. }) => "misconfigured",
-            Err(FreeRequestFailure::Unavailable { .. }) => "unavailable",
-        };
-        self.request(provider, kind, outcome, took);
+        self.request(provider, kind, free_outcome(result), took);
     }
 
     /// Counts an answered webhook: `stored`, `spooled`, `malformed`, `refused`, `forged` or `lost`.

@@ -1,4 +1,4 @@
-//! Logs, written to stderr as docs/logging.md describes.
+//! Logs, written to stderr as docs/logging.md describes, and spans.
 
 use std::io::IsTerminal;
 
@@ -29,4 +29,9 @@ pub fn init(format: LogFormat) {
         LogFormat::Text => logs.with_target(false).init(),
         LogFormat::Json => logs.json().init(),
     }
+}
+
+/// Adds to the current span what came of it. The span has to have these fields.
+pub fn span_ended(http_status: Option<u16>, outcome: &'static str) {
+    tracing::Span::current().record("http_status", http_status).record("outcome", outcome);
 }

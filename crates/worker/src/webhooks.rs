@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::bodies::{Bodies, Received};
 use crate::failpoint;
 use crate::spool::Spool;
+use crate::telemetry;
 
 /// How long to wait for the database before the body goes to the spool.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
@@ -46,9 +47,8 @@ async fn receive(
     // A sender without a valid signature gets 404, whatever else is wrong, and learns nothing.
     let Ok(Path((provider, call_id, signature))) = path else { return StatusCode::NOT_FOUND };
     let Ok(provider) = provider.parse::<Provider>() else { return StatusCode::NOT_FOUND };
-    let (started, metrics) = (Instant::now(), webhooks.app.metrics());
     if !webhooks.app.signing.verify(provider, &call_id, &signature) {
-        metrics.webhook_received(provider, "forged");
+        webhooks.app.metrics().webhook_received(provider, "forged");
         return StatusCode::NOT_FOUND;
     }
     match *request.method() {
@@ -57,6 +57,18 @@ async fn receive(
         Method::GET | Method::HEAD => return StatusCode::OK,
         _ => return StatusCode::NOT_FOUND,
     }
+    accept(webhooks, provider, call_id, request).await
+}
+
+/// Takes a webhook whose address is right.
+#[tracing::instrument(level = "debug", name = "webhook", skip_all, fields(%call_id, %provider, http_status, outcome))]
+async fn accept(
+    webhooks: Webhooks,
+    provider: Provider,
+    call_id: String,
+    request: Request,
+) -> StatusCode {
+    let (started, metrics) = (Instant::now(), webhooks.app.metrics());
     let taken = match webhooks.bodies.read(request).await {
         Ok(received) => {
             // A task of its own: a whole body is kept, even if its sender leaves now.
@@ -70,6 +82,7 @@ async fn receive(
         tracing::warn!(call_id, %provider, status = status.as_u16(), "a webhook's body was refused");
     }
     metrics.webhook_received(provider, taken.outcome());
+    telemetry::span_ended(Some(status.as_u16()), taken.outcome());
     if status == StatusCode::OK {
         metrics.webhook_stored(provider, started.elapsed());
     }

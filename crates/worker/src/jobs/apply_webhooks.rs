@@ -61,8 +61,17 @@ pub async fn handle(_job: Job<()>, app: Data<App>) -> Result<(), BoxDynError> {
 async fn drain_once(app: &App) -> Result<usize, StoreError> {
     let pending = app.store.results().pending_webhooks(MOST_WEBHOOKS, MOST_BYTES).await?;
     let n = pending.len();
-    let mut deliveries = Vec::with_capacity(n);
-    let mut came = Vec::with_capacity(n);
+    if n > 0 {
+        apply(app, pending).await?;
+    }
+    Ok(n)
+}
+
+/// Applies a round of webhooks.
+#[tracing::instrument(level = "debug", name = "apply", skip_all)]
+async fn apply(app: &App, pending: Vec<StoredWebhook>) -> Result<(), StoreError> {
+    let mut deliveries = Vec::with_capacity(pending.len());
+    let mut came = Vec::with_capacity(pending.len());
     for (webhook, delivery) in read_all(pending).await {
         match delivery {
             Ok(delivery) => {
@@ -84,7 +93,7 @@ async fn drain_once(app: &App) -> Result<usize, StoreError> {
         }
     }
     if deliveries.is_empty() {
-        return Ok(n);
+        return Ok(());
     }
     let calls: Vec<String> = deliveries.iter().map(|d| d.call_id.clone()).collect();
     let (applied, failure) = settle(app, deliveries).await;
@@ -95,7 +104,7 @@ async fn drain_once(app: &App) -> Result<usize, StoreError> {
         log(app, provider, call_id, outcome);
         app.metrics().webhook_applied(provider, outcome.as_str(), now.since(at));
     }
-    failure.map_or(Ok(n), Err)
+    failure.map_or(Ok(()), Err)
 }
 
 /// Applies deliveries in one transaction. If the transaction fails, one delivery may be to blame: each is then

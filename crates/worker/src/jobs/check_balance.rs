@@ -3,12 +3,13 @@ use std::time::Instant;
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
 use jobs::Provider;
-use jobs::outcome::FreeRequestFailure;
+use jobs::outcome::{Balance, FreeRequestFailure};
 use store::{ClaimedBalance, StoreError};
 
 use crate::app::App;
 use crate::backend::{Claimed, Job, Source};
-use crate::metrics::Kind;
+use crate::metrics::{Kind, free_outcome};
+use crate::telemetry;
 
 /// The balance that is due at one provider.
 pub struct DueBalance {
@@ -36,7 +37,7 @@ pub async fn handle(job: Job<ClaimedBalance>, app: Data<App>) -> Result<(), BoxD
     let claimed = job.work.clone();
     let provider = claimed.provider;
     let started = Instant::now();
-    let (result, status) = providers::http::with_status(ask(&app, provider)).await;
+    let (result, status) = ask(&app, provider).await;
     app.metrics().free_request(provider, Kind::Balance, &result, started.elapsed());
     match &result {
         Ok(balance) => tracing::info!(%provider, credits = %balance.credits, "balance read"),
@@ -62,7 +63,15 @@ pub async fn handle(job: Job<ClaimedBalance>, app: Data<App>) -> Result<(), BoxD
     Ok(())
 }
 
-async fn ask(app: &App, provider: Provider) -> Result<jobs::outcome::Balance, FreeRequestFailure> {
+/// Returns the balance, and the HTTP status that came back.
+#[tracing::instrument(level = "debug", name = "balance", skip_all, fields(%provider, kind = "balance", http_status, outcome))]
+async fn ask(app: &App, provider: Provider) -> (Result<Balance, FreeRequestFailure>, Option<u16>) {
+    let (result, status) = providers::http::with_status(balance(app, provider)).await;
+    telemetry::span_ended(status, free_outcome(&result));
+    (result, status)
+}
+
+async fn balance(app: &App, provider: Provider) -> Result<Balance, FreeRequestFailure> {
     let no_key = FreeRequestFailure::Unavailable { message: "this worker has no key".into() };
     match provider {
         Provider::Ocean => match &app.ocean {

@@ -12,6 +12,7 @@ use crate::backend::{Claimed, Job, Source};
 use crate::failpoint;
 use crate::jobs::call_outcome::Outcome;
 use crate::routine::Routine;
+use crate::telemetry;
 
 /// If more time than this passes between the commit that wrote a call down and its first byte, the
 /// machine was suspended or the process stopped: the call goes back and is not sent.
@@ -55,7 +56,7 @@ impl Source for DueReveals {
 
 /// Sends a claimed call with `request`, and writes down what came of it. Every exit, a panic included, leaves the
 /// call in a state that says what may have happened. Every log line about the call has its id from the span.
-#[tracing::instrument(name = "call", skip_all, fields(call_id = %job.work.call_id, provider = %job.work.provider, people = job.work.people.len()))]
+#[tracing::instrument(name = "call", skip_all, fields(call_id = %job.work.call_id, provider = %job.work.provider, people = job.work.people.len(), kind = O::KIND.as_str(), http_status, outcome))]
 pub async fn send<F, O>(app: &App, clock: &Clock, job: &Job<ClaimedCall>, request: F)
 where
     F: Future<Output = O>,
@@ -84,6 +85,7 @@ where
     let took = started.elapsed();
     app.metrics().request(provider, O::KIND, outcome.label(), took);
     log(app, provider, &outcome, http_status, took);
+    telemetry::span_ended(http_status, outcome.label());
     failpoint::reached("answer_read");
     // Not after a refusal: no other call may be sent before the gate knows of the refusal.
     if outcome.went_well() {

@@ -3,12 +3,13 @@ use std::time::Instant;
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
 use jobs::Provider;
-use jobs::outcome::FreeRequestFailure;
+use jobs::outcome::{FreeRequestFailure, TrackOutcome};
 use store::{ClaimedPoll, StoreError};
 
 use crate::app::App;
 use crate::backend::{Claimed, Job, Source};
-use crate::metrics::Kind;
+use crate::metrics::{Kind, free_outcome};
+use crate::telemetry;
 
 /// Tracking ids whose webhook is late.
 pub struct LateResults(pub App);
@@ -34,13 +35,7 @@ impl Source for LateResults {
 pub async fn handle(job: Job<ClaimedPoll>, app: Data<App>) -> Result<(), BoxDynError> {
     let poll = job.work.clone();
     let started = Instant::now();
-    let (result, status) = match &app.clodura {
-        Some(client) => providers::http::with_status(client.track(&poll.tracking_id)).await,
-        None => (
-            Err(FreeRequestFailure::Unavailable { message: "this worker has no key".into() }),
-            None,
-        ),
-    };
+    let (result, status) = ask(&app, &poll).await;
     app.metrics().free_request(Provider::Clodura, Kind::Track, &result, started.elapsed());
     if result.is_ok() {
         job.free_slot();
@@ -54,4 +49,21 @@ pub async fn handle(job: Job<ClaimedPoll>, app: Data<App>) -> Result<(), BoxDynE
         tracing::error!(call_id = %poll.call_id, %error, "a poll could not be written down");
     }
     Ok(())
+}
+
+/// Returns the result, and the HTTP status that came back.
+#[tracing::instrument(level = "debug", name = "poll", skip_all, fields(call_id = poll.call_id, provider = %poll.provider, kind = "track", http_status, outcome))]
+async fn ask(
+    app: &App,
+    poll: &ClaimedPoll,
+) -> (Result<TrackOutcome, FreeRequestFailure>, Option<u16>) {
+    let (result, status) = match &app.clodura {
+        Some(client) => providers::http::with_status(client.track(&poll.tracking_id)).await,
+        None => (
+            Err(FreeRequestFailure::Unavailable { message: "this worker has no key".into() }),
+            None,
+        ),
+    };
+    telemetry::span_ended(status, free_outcome(&result));
+    (result, status)
 }
