@@ -72,6 +72,7 @@ impl Accounts {
 
 /// Puts an application together and announces it to the ledger as a worker.
 pub(crate) async fn worker(
+    worker: WorkerId,
     config: &Config,
     store: Store,
     sandbox: Option<&Sandbox>,
@@ -80,7 +81,7 @@ pub(crate) async fn worker(
     let http = providers::http::client(config.request_timeout).context("no HTTP client")?;
     let accounts = Accounts::new(config, sandbox)?;
     let app = App::new(Inner {
-        worker: WorkerId::generate(),
+        worker,
         policy: config.policy(),
         ocean: accounts.ocean(&http, config.ocean_plan)?,
         clodura: accounts.clodura(&http)?,

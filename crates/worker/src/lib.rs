@@ -34,6 +34,8 @@ pub mod listen;
 pub mod metrics;
 /// How many files may be open.
 mod open_files;
+/// OpenTelemetry.
+pub mod otlp;
 /// Writing down what must not be lost.
 mod retry_write;
 /// Counts what goes well, for one log line a minute.

@@ -3,26 +3,28 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use jobs::WorkerId;
 use worker::cli::{Cli, Command};
 use worker::config::Config;
 use worker::doctor;
+use worker::error::StartError;
 use worker::health;
 use worker::listen::Inherited;
+use worker::otlp::Exports;
 use worker::start::{Ended, LAST_PATIENCE, run};
-use worker::telemetry::{self, LogFormat};
+use worker::telemetry;
 
 fn main() -> ExitCode {
     let inherited = Inherited::take();
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Healthcheck(options)) => check_health(&options),
-        Some(Command::Doctor(options)) => start(options.config.log_format, examine(*options)),
-        None => start(cli.config.log_format, work(cli.config, inherited)),
+        Some(Command::Doctor(options)) => start(examine(*options)),
+        None => start(work(cli.config, inherited)),
     }
 }
 
-fn start(log_format: LogFormat, program: impl Future<Output = ExitCode>) -> ExitCode {
-    telemetry::init(log_format);
+fn start(program: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -36,7 +38,7 @@ fn start(log_format: LogFormat, program: impl Future<Output = ExitCode>) -> Exit
 }
 
 async fn work(config: Config, inherited: Inherited) -> ExitCode {
-    match run(config, inherited).await {
+    match export_and_run(config, inherited).await {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Stuck(reasons)) => {
             eprintln!("worker: what is left waits for something that waiting alone can't end:");
@@ -52,7 +54,15 @@ async fn work(config: Config, inherited: Inherited) -> ExitCode {
     }
 }
 
+async fn export_and_run(config: Config, inherited: Inherited) -> Result<Ended, StartError> {
+    let worker = WorkerId::generate();
+    let exports = Exports::from_environment(worker)?;
+    telemetry::init(config.log_format, exports.layer());
+    run(worker, config, inherited, exports).await
+}
+
 async fn examine(options: doctor::Options) -> ExitCode {
+    telemetry::init(options.config.log_format, None);
     match doctor::examine(&options).await {
         Ok(report) => report.print(options.json),
         Err(error) => {

@@ -94,6 +94,7 @@ struct OfProvider {
 pub struct Metrics(Arc<Counters>);
 
 struct Counters {
+    started: Timestamp,
     registry: Registry,
     requests: Family<Request, Counter>,
     request_time: Family<Exchange, Histogram>,
@@ -134,6 +135,7 @@ impl Metrics {
     #[must_use]
     pub fn new(started: Timestamp) -> Self {
         let mut counters = Counters {
+            started,
             registry: Registry::default(),
             requests: Family::default(),
             request_time: Family::new_with_constructor(request_buckets as fn() -> Histogram),
@@ -143,7 +145,7 @@ impl Metrics {
             apply_time: Family::new_with_constructor(backlog_buckets as fn() -> Histogram),
             tokens_tried: Family::default(),
         };
-        counters.register(started);
+        counters.register();
         counters.begin_at_zero();
         Metrics(Arc::new(counters))
     }
@@ -189,14 +191,19 @@ impl Metrics {
         self.0.tokens_tried.get_or_create(&TokenTried { from: from.as_str(), outcome }).inc();
     }
 
+    /// Since when it counts.
+    pub(crate) fn started(&self) -> Timestamp {
+        self.0.started
+    }
+
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
     }
 }
 
 impl Counters {
-    fn register(&mut self, started: Timestamp) {
-        let seconds = started.millis() as f64 / 1000.0;
+    fn register(&mut self) {
+        let seconds = self.started.millis() as f64 / 1000.0;
         self.registry.register(
             "process_start_time_seconds",
             "When this process started, in seconds since 1970",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::jobs::Clock;
+use ::jobs::{Clock, WorkerId};
 use anyhow::Context;
 use sandbox::Sandbox;
 use store::{Stamp, Store};
@@ -17,6 +17,7 @@ use crate::error::StartError;
 use crate::idle::{self, Idle};
 use crate::jobs::housekeeping;
 use crate::listen::{self, Inherited};
+use crate::otlp::Exports;
 use crate::runner::Runner;
 use crate::server::Patience;
 use crate::spool::Spool;
@@ -35,25 +36,32 @@ pub enum Ended {
     Stuck(Vec<String>),
 }
 
-/// Runs a worker to its end.
+/// Runs `worker` to its end.
 ///
 /// # Errors
 /// It could not start.
-pub async fn run(config: Config, inherited: Inherited) -> Result<Ended, StartError> {
+pub async fn run(
+    worker: WorkerId,
+    config: Config,
+    inherited: Inherited,
+    exports: Exports,
+) -> Result<Ended, StartError> {
     config.check_secrets().map_err(StartError::Usage)?;
     let access = config.admin_tokens().and_then(|t| admin::Access::new(config.admin_addr, t));
     let access = access.map_err(StartError::Usage)?;
     let store = Store::connect(config.database(), !config.no_migrate, Clock::system()).await?;
-    let ended = run_on(&store, config, inherited, access).await;
+    let ended = run_on(&store, worker, config, inherited, access, exports).await;
     store.close().await;
     ended
 }
 
 async fn run_on(
     store: &Store,
+    worker: WorkerId,
     config: Config,
     inherited: Inherited,
     access: admin::Access,
+    mut exports: Exports,
 ) -> Result<Ended, StartError> {
     store.settings().stamp(if config.sandbox { Stamp::Sandbox } else { Stamp::Live }).await?;
     let listener = if config.role.receives() {
@@ -64,7 +72,8 @@ async fn run_on(
     let admin_listener = listen::bind(config.admin_addr, "ADMIN_ADDR").await?;
     let sandbox = start_sandbox(&config).await?;
     let app =
-        bootstrap::worker(&config, store.clone(), sandbox.as_ref(), listener.as_ref()).await?;
+        bootstrap::worker(worker, &config, store.clone(), sandbox.as_ref(), listener.as_ref())
+            .await?;
     // Signals are caught before anything says that this process is ready: from then on it may be stopped.
     let stop = StopSignals::listen().context("signals can't be listened for")?;
     announce(&app, &config, listener.as_ref(), &admin_listener);
@@ -88,6 +97,7 @@ async fn run_on(
     let draining = app.supervisor.spawn("spool", spool.drain_forever(app.store.clone()));
     let counting = app.supervisor.spawn("routine", app.routine().clone().log_forever());
     let beating = app.supervisor.spawn("heartbeats", housekeeping::heartbeats(app.clone()));
+    exports.begin(&app);
 
     listen::say_ready();
     let ended = work(&app, &config, stop).await;
@@ -107,7 +117,10 @@ async fn run_on(
             tracing::warn!(%error, "the ledger doesn't know that this worker has stopped");
         }
     };
-    if tokio::time::timeout(last, goodbye).await.is_err() {
+    // An endpoint that is away must not take a step of its own.
+    let goodbye = tokio::time::timeout(last, goodbye);
+    let (told, ()) = tokio::join!(goodbye, exports.end(&app, last));
+    if told.is_err() {
         tracing::warn!(
             "the ledger doesn't know that this worker has stopped: the database is away"
         );

@@ -12,7 +12,7 @@ const LIFE: Duration = Duration::from_secs(1);
 /// A value that took long to read is shown for longer, so that reading takes a tenth of the time at most.
 const SHARE: u32 = 10;
 /// How long to wait for a database that doesn't answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is nothing to show.
 pub type Away = Arc<str>;

@@ -14,7 +14,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use store::{Overview, ProviderOverview};
 
+use super::cached::PATIENCE;
 use super::state::Admin;
+use crate::app::App;
 use crate::metrics::PREFIX;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -26,15 +28,9 @@ type Labels = Vec<(&'static str, String)>;
 /// database is away.
 pub async fn scrape(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let seen = admin.seen().await;
-    let mut text = String::with_capacity(16 * 1024);
-    let written = encode_registry(&mut text, admin.app.metrics().registry())
-        .and_then(|()| {
-            encode_registry(&mut text, &ledger(seen.as_deref().ok().map(|seen| &seen.overview)))
-        })
-        .and_then(|()| encode_eof(&mut text));
-    if written.is_err() {
+    let Ok(text) = write(&admin.app, seen.as_deref().ok().map(|seen| &seen.overview)) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
+    };
     let wants_open_metrics = headers
         .get_all(ACCEPT)
         .iter()
@@ -45,6 +41,23 @@ pub async fn scrape(State(admin): State<Admin>, headers: HeaderMap) -> Response 
     } else {
         ([(CONTENT_TYPE, CLASSIC)], classic(&text)).into_response()
     }
+}
+
+/// What a scrape would show now, in the OpenMetrics format.
+///
+/// # Errors
+/// A metric can't be written.
+pub(crate) async fn text(app: &App) -> Result<String, std::fmt::Error> {
+    let overview = tokio::time::timeout(PATIENCE, app.store.reports().overview(0)).await;
+    write(app, overview.ok().and_then(Result::ok).as_ref())
+}
+
+fn write(app: &App, overview: Option<&Overview>) -> Result<String, std::fmt::Error> {
+    let mut text = String::with_capacity(16 * 1024);
+    encode_registry(&mut text, app.metrics().registry())?;
+    encode_registry(&mut text, &ledger(overview))?;
+    encode_eof(&mut text)?;
+    Ok(text)
 }
 
 /// Turns OpenMetrics into the classic format. OpenMetrics describes a counter under its name without `_total`; the

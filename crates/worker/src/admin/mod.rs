@@ -60,6 +60,7 @@ use axum::routing::{MethodRouter, get, post};
 pub use access::Access;
 use access::roles::Action;
 pub use access::tokens::{Tokens, TokensFile};
+pub(crate) use metrics::text as metrics_text;
 use state::Admin;
 
 use crate::app::App;
