@@ -10,7 +10,12 @@ Examples:
   worker --sandbox --until-idle     try it; spends nothing
   worker doctor                     find what is wrong with the set-up
   worker                            work until SIGTERM
-  worker --role webhooks            receive webhooks and nothing else";
+  worker --role webhooks            receive webhooks and nothing else
+
+Variables without a flag:
+  RUST_LOG                          filters the logs [default: info]
+  NO_COLOR                          keeps the logs plain
+  OTEL_EXPORTER_OTLP_ENDPOINT       where traces and metrics are sent by OTLP (docs/operations.md)";
 
 /// Processes the queue: asks the providers for people, receives their webhooks, polls late results.
 ///
