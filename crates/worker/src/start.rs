@@ -117,10 +117,10 @@ async fn run_on(
             tracing::warn!(%error, "the ledger doesn't know that this worker has stopped");
         }
     };
-    // An endpoint that is away must not take a step of its own.
+    // Together with the last telemetry, so that an endpoint that is down adds no time.
     let goodbye = tokio::time::timeout(last, goodbye);
-    let (told, ()) = tokio::join!(goodbye, exports.end(&app, last));
-    if told.is_err() {
+    let (noted, ()) = tokio::join!(goodbye, exports.end(&app, last));
+    if noted.is_err() {
         tracing::warn!(
             "the ledger doesn't know that this worker has stopped: the database is away"
         );

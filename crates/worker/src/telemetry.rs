@@ -20,8 +20,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging; `RUST_LOG` filters. Colour only on a terminal, and not with `NO_COLOR`. `spans` takes spans whatever
-/// is logged.
+/// Starts logging; `RUST_LOG` filters. Colour only on a terminal, and not with `NO_COLOR`. `spans` gets its spans
+/// whether they are logged or not.
 pub fn init(format: LogFormat, spans: Option<Spans>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         EnvFilter::new("warn,worker=info,store=info,db=info,providers=info,jobs=info,sandbox=warn")
@@ -48,7 +48,7 @@ where
     }
 }
 
-/// Adds to the current span what came of it. The span has to have these fields.
+/// Adds the result to the current span, which must have these fields.
 pub fn span_ended(http_status: Option<u16>, outcome: &'static str) {
     tracing::Span::current().record("http_status", http_status).record("outcome", outcome);
 }

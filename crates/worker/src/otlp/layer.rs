@@ -57,7 +57,7 @@ impl Layer<Registry> for Spans {
     }
 }
 
-/// Lets through what is logged, and the spans that are sent. Those are then in the log lines, too, whatever their level.
+/// Lets through what is logged, and the spans that are sent. Log lines then show those spans, too, at any level.
 pub struct LoggedOrSent(pub EnvFilter);
 
 impl<S> Layer<S> for LoggedOrSent

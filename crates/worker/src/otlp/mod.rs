@@ -1,5 +1,5 @@
-//! OpenTelemetry: spans and the metrics of `/metrics`, sent by OTLP over HTTP where the standard variables name an
-//! endpoint. No endpoint that is away or slow stops or delays work: what can't be sent is dropped.
+//! OpenTelemetry: spans and the metrics of `/metrics`, sent by OTLP over HTTP if the standard variables name an endpoint.
+//! An endpoint that is down or slow never delays work: what can't be sent is dropped.
 
 /// `/metrics` as OTLP's messages.
 mod convert;
@@ -9,7 +9,7 @@ mod layer;
 mod outlet;
 /// The standard variables.
 mod settings;
-/// Spans, without anything that may not leave.
+/// Spans, reduced to what may be sent.
 mod spans;
 
 use std::sync::Arc;
@@ -36,7 +36,7 @@ use crate::error::StartError;
 /// The name of the service where no variable gives another.
 const SERVICE: &str = "reveal-queue-worker";
 
-/// What is sent, and where to.
+/// What is sent, and to which endpoint.
 pub struct Exports {
     spans: Option<SdkTracerProvider>,
     metrics: Option<Arc<MetricExport>>,
@@ -50,7 +50,7 @@ struct MetricExport {
 }
 
 impl Exports {
-    /// Reads the standard variables, and makes what they ask for. Has to be called in a runtime.
+    /// Reads the standard variables, and prepares what they turn on. Must be called in a runtime.
     ///
     /// # Errors
     /// A variable can't be understood, or there is no usable TLS.
@@ -126,7 +126,7 @@ impl MetricExport {
     }
 }
 
-/// Who sends: what the standard variables say, this version, and this start of a worker.
+/// The sender: what the standard variables say, this version, and this start of a worker.
 fn resource(worker: WorkerId) -> Resource {
     let ours = Resource::builder_empty().with_attributes([
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),

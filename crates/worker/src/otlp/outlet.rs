@@ -5,7 +5,7 @@ use reqwest::header::CONTENT_TYPE;
 
 use super::settings::Target;
 
-/// Sends the messages of one signal. What can't be sent is dropped, and that is logged once, as is that it is over.
+/// Sends the messages of one signal. What can't be sent is dropped. The log says once when that begins, and once when it ends.
 #[derive(Debug)]
 pub(super) struct Outlet {
     http: reqwest::Client,

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use super::layer::Spans;
 use super::outlet::Outlet;
 
-/// The attributes that may leave. A field that is not named here stays here, whoever adds it to a span.
+/// The attributes that are sent. A field that a span gets later is not sent unless it is added here.
 const ATTRIBUTES: [&str; 6] = ["call_id", "provider", "kind", "people", "http_status", "outcome"];
 
 /// Collects spans, and sends them from a thread of its own. Its queue is bounded: what doesn't fit is dropped.
@@ -43,13 +43,13 @@ impl SpanExporter for Exporter {
         let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
         let request = ExportTraceServiceRequest { resource_spans };
         let outlet = Arc::clone(&self.outlet);
-        // Whether it was sent is told by the outlet; nobody reads it here.
+        // The outlet logs what can't be sent.
         let _ = self.runtime.spawn(async move { outlet.send(&request).await }).await;
         Ok(())
     }
 }
 
-/// Leaves in a span only what may leave: no log lines, no texts, no other attributes.
+/// Removes from a span everything that may not be sent: log lines, texts, other attributes.
 fn strip(span: &mut SpanData) {
     span.attributes.retain(|attribute| ATTRIBUTES.contains(&attribute.key.as_str()));
     span.events = SpanEvents::default();
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_allowed_by_name_stays_here() {
+    fn only_listed_attributes_are_sent() {
         let at = SystemTime::UNIX_EPOCH;
         let mut events = SpanEvents::default();
         events.events.push(Event::new("+49 151 23456789", at, Vec::new(), 0));

@@ -29,36 +29,36 @@ async fn scene(kind: Kind, url: &str) -> Scene {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_endpoint_that_is_down_is_told_once() {
+async fn an_endpoint_that_is_down_is_logged_once() {
     for kind in [Kind::Sqlite, Kind::Postgres] {
         let scene = scene(kind, &format!("http://127.0.0.1:{}", free_port())).await;
         let log = scene.worker().until_idle().await.with_code(0).stderr;
         let lines: Vec<&str> = log.lines().filter(|line| line.contains("telemetry")).collect();
         assert_eq!(lines.len(), 2, "{lines:#?}");
         for signal in ["traces", "metrics"] {
-            let told = |line: &&&str| line.contains(FAILING) && line.contains(signal);
-            assert_eq!(lines.iter().filter(told).count(), 1, "{lines:#?}");
+            let logged = |line: &&&str| line.contains(FAILING) && line.contains(signal);
+            assert_eq!(lines.iter().filter(logged).count(), 1, "{lines:#?}");
         }
         assert!(lines.iter().all(|line| line.contains("WARN") && line.contains("refused")));
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_endpoint_that_hangs_holds_nobody_up() {
+async fn an_endpoint_that_hangs_delays_no_worker() {
     for kind in [Kind::Sqlite, Kind::Postgres] {
         let mut scene = scene(kind, &hanging().await).await;
         scene.set("OTEL_EXPORTER_OTLP_TIMEOUT", "600000");
         let mut worker = scene.worker().start().await;
         scene.until_finished().await;
-        let told = Instant::now();
+        let stopped = Instant::now();
         worker.process.signal("TERM");
         worker.process.ended(SHUTDOWN).await.with_code(0);
-        assert!(told.elapsed() < SHUTDOWN, "{:?}", told.elapsed());
+        assert!(stopped.elapsed() < SHUTDOWN, "{:?}", stopped.elapsed());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_is_told_when_an_endpoint_is_back() {
+async fn it_is_logged_when_an_endpoint_is_back() {
     let receiver = Receiver::start().await;
     receiver.refuse(true);
     let scene = scene(Kind::Sqlite, &receiver.url).await;

@@ -48,7 +48,7 @@ impl Receiver {
     }
 
     pub fn requests(&self) -> Vec<Request> {
-        self.seen.lock().expect("nobody panics with it").clone()
+        self.seen.lock().expect("no thread panics with it").clone()
     }
 
     fn bodies(&self, path: &str) -> Vec<Bytes> {
@@ -92,7 +92,7 @@ async fn receive(
         return StatusCode::SERVICE_UNAVAILABLE;
     }
     let request = Request { path: uri.path().to_owned(), headers, body };
-    receiver.seen.lock().expect("nobody panics with it").push(request);
+    receiver.seen.lock().expect("no thread panics with it").push(request);
     StatusCode::OK
 }
 

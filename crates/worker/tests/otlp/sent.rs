@@ -174,9 +174,9 @@ fn nothing_personal_is_sent(scene: &Scene, receiver: &Receiver, people: &[Row]) 
             .map(str::to_owned)
             .into();
     for (provider, id) in people.iter().flat_map(Row::steps) {
-        let truth = scene.sandbox.truth(provider, id);
-        forbidden.extend([id.to_owned(), truth.first_name, truth.last_name]);
-        for number in truth.numbers {
+        let expected = scene.sandbox.expected(provider, id);
+        forbidden.extend([id.to_owned(), expected.first_name, expected.last_name]);
+        for number in expected.numbers {
             let digits = number.e164.trim_start_matches('+').to_owned();
             forbidden.extend([digits, number.raw]);
         }
