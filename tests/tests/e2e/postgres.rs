@@ -1,7 +1,8 @@
 //! Postgres as users run it: behind a pooler, and with a role that owns its database and nothing else.
 
-use end_to_end::{Kind, PgBouncer, Row, Scene};
+use end_to_end::{Kind, PgBouncer, Row, Scene, binary};
 use sandbox::Config;
+use sqlx::{Connection, PgConnection};
 
 use crate::checks::{books_are_closed, equals_expected, no_row};
 
@@ -75,4 +76,32 @@ async fn works_as_a_role_that_owns_its_database_and_nothing_else() {
     let superuser = "SELECT COUNT(*) FROM pg_roles r JOIN pg_tables t ON t.tableowner = r.rolname
         WHERE t.tablename = 'calls' AND r.rolsuper";
     assert_eq!(scene.db.int(superuser).await, 0, "the schema is the role's own");
+}
+
+/// The output of `worker doctor` on the scene's database.
+async fn doctor(scene: &Scene) -> String {
+    let mut command = tokio::process::Command::new(binary("worker"));
+    command.args(["doctor", "--sandbox", "--json"]).env("DATABASE_URL", &scene.db.url);
+    let output = command.current_dir(scene.directory.path()).output().await.expect("a doctor");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_notices_a_transaction_that_stays_open() {
+    const WARNING: &str = "old versions of two rows";
+    let scene = Scene::new(Kind::Postgres, Config::instant()).await;
+    scene.enqueue(&["migrate"]).await.with_code(0);
+    let mut reader = PgConnection::connect(&scene.db.url).await.expect("a connection");
+    let read = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT COUNT(*) FROM batches";
+    sqlx::raw_sql(read).execute(&mut reader).await.expect("a transaction");
+    assert!(!doctor(&scene).await.contains(WARNING));
+    let update = "DO $$ BEGIN FOR n IN 1..1100 LOOP
+        UPDATE provider_gates SET requests_today = requests_today; END LOOP; END $$";
+    scene.db.rows(update).await;
+    let counted = "SELECT CASE WHEN n_dead_tup > 2000 THEN 1 ELSE 0 END FROM pg_stat_user_tables
+        WHERE relname = 'provider_gates'";
+    scene.until(counted, "1").await;
+    let found = doctor(&scene).await;
+    assert!(found.contains(WARNING) && found.contains("pg_stat_activity"), "{found}");
+    reader.close().await.expect("closed");
 }

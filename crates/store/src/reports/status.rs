@@ -143,6 +143,24 @@ impl Reports<'_> {
             .await?)
     }
 
+    /// Returns how many old versions of the gates Postgres keeps; `None` on SQLite. Every claim and every response reads past
+    /// all of them. They can't be removed while another transaction stays open.
+    ///
+    /// # Errors
+    /// The database can't be used.
+    pub async fn old_gate_versions(self) -> Result<Option<i64>> {
+        if !self.store.is_postgres() {
+            return Ok(None);
+        }
+        let mut conn = self.store.db.read().await?;
+        let kept = conn.fetch_value(
+            "SELECT COALESCE(MAX(n_dead_tup), 0) FROM pg_stat_user_tables
+             WHERE schemaname = current_schema() AND relname = 'provider_gates'",
+            &[],
+        );
+        Ok(Some(kept.await?))
+    }
+
     /// The providers that a batch has rows or a ceiling at, in the order of [`Provider::ALL`].
     ///
     /// # Errors

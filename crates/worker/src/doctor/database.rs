@@ -6,6 +6,13 @@ use crate::config::Config;
 
 const NAME: &str = "database";
 
+/// More old versions of the gates than this slow every request. Without a transaction that stays open there are at most
+/// some hundreds.
+const MOST_OLD_VERSIONS: i64 = 2_000;
+
+const END_TRANSACTIONS: &str = "end the transaction that is open longest (SELECT pid, xact_start FROM pg_stat_activity \
+    ORDER BY xact_start), and read long reports from a replica; leave autovacuum on";
+
 /// Opens the database as a worker would, and writes to it: the stamp and the keys that a worker
 /// would make at its first start.
 pub(super) async fn check(config: &Config) -> (Vec<Check>, Option<Store>) {
@@ -16,7 +23,9 @@ pub(super) async fn check(config: &Config) -> (Vec<Check>, Option<Store>) {
             let schema = if config.no_migrate { "readable" } else { "up to date" };
             let message =
                 format!("{kind} is reachable and writable, its schema {schema}, stamped {stamp}");
-            (vec![Check::ok(NAME, message)], Some(store))
+            let mut checks = vec![Check::ok(NAME, message)];
+            checks.extend(old_versions(&store).await);
+            (checks, Some(store))
         }
         Err(error) => (vec![explain(config, &error)], None),
     }
@@ -28,6 +37,16 @@ async fn open(config: &Config) -> Result<Store, StoreError> {
     // Read through a view, so that a schema without views is noticed, too.
     store.reports().provider_status().await?;
     Ok(store)
+}
+
+/// Warns if Postgres can't remove old row versions.
+async fn old_versions(store: &Store) -> Option<Check> {
+    let kept = store.reports().old_gate_versions().await.ok().flatten()?;
+    (kept > MOST_OLD_VERSIONS).then(|| {
+        let message =
+            format!("Postgres keeps {kept} old versions of two rows that every request reads");
+        Check::warning(NAME, message, END_TRANSACTIONS)
+    })
 }
 
 fn explain(config: &Config, error: &StoreError) -> Check {

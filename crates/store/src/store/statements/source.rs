@@ -22,7 +22,7 @@ pub(super) struct Statement {
 impl Statement {
     /// Whether only one database runs it: Postgres, if so.
     pub(super) fn is_for_postgres_only(&self) -> bool {
-        ["pg_stats", "clock_timestamp"].iter().any(|word| self.sql.contains(word))
+        ["pg_stat", "clock_timestamp"].iter().any(|word| self.sql.contains(word))
     }
 
     /// The statement in the words that `Conn` translates, without those of `db::bulk`.
