@@ -32,7 +32,9 @@ mod tests {
 
     #[test]
     fn the_batch_that_is_served_soonest_owns() {
-        let table: &[(&[(i64, &str, i64)], Option<i64>)] = &[
+        // The batches, each with what is special about it and its priority; the owner.
+        type Case = (&'static [(i64, &'static str, i64)], Option<i64>);
+        let table: &[Case] = &[
             (&[], None),
             (&[(7, "", 0)], Some(7)),
             (&[(2, "", 0), (1, "", 0)], Some(1)),

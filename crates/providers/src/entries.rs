@@ -15,6 +15,12 @@ impl Malformed {
     pub(crate) fn new(reason: &str) -> Self {
         Malformed { reason: reason.to_owned() }
     }
+
+    /// A body whose reader panicked.
+    #[must_use]
+    pub fn by_a_bug() -> Self {
+        Malformed::new("its reader failed because of a bug; please report the shape of the body")
+    }
 }
 
 /// The content of a body.

@@ -2,6 +2,7 @@
 //! connections. Only a limited part of them is held in memory, and bodies of the usual size don't wait for large
 //! ones.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,7 +121,7 @@ impl Bodies {
     ) -> Result<(Received, Option<Malformed>), StatusCode> {
         let packed = gzip::is_packed(&received.bytes);
         if !packed && received.bytes.len() <= SMALL {
-            let malformed = check(provider, &received.bytes).err();
+            let malformed = guarded(|| check(provider, &received.bytes)).err();
             return Ok((received, malformed));
         }
         if packed {
@@ -131,7 +132,7 @@ impl Bodies {
             if let std::borrow::Cow::Owned(plain) = gzip::unpacked(&received.bytes, LARGEST)? {
                 received.bytes = plain;
             }
-            let malformed = check(provider, &received.bytes).err();
+            let malformed = guarded(|| check(provider, &received.bytes)).err();
             Ok((received, malformed))
         });
         match unpacked.await {
@@ -140,6 +141,15 @@ impl Bodies {
             None => Err(StatusCode::SERVICE_UNAVAILABLE),
         }
     }
+}
+
+/// Runs the reader of a body. If it panics, which is a bug, the body counts as malformed: it is kept, other bodies are not
+/// affected, and `enqueue replay` applies it after an upgrade.
+///
+/// # Errors
+/// The body can't be read.
+pub fn guarded<T>(read: impl FnOnce() -> Result<T, Malformed>) -> Result<T, Malformed> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Malformed::by_a_bug()))
 }
 
 /// Parses bodies of `bytes` bytes off the threads that serve, as soon as there is room for their trees. Returns
@@ -173,4 +183,15 @@ fn declared(headers: &HeaderMap) -> Option<usize> {
 fn is_framed_plainly(headers: &HeaderMap) -> bool {
     let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
     encodings.all(|encoding| encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_whose_reader_panics_is_malformed() {
+        let read = |body: &str| guarded(|| body.parse::<u8>().map_err(|_| panic!("a bug")));
+        assert_eq!([read("1"), read("x"), read("2")], [Ok(1), Err(Malformed::by_a_bug()), Ok(2)]);
+    }
 }

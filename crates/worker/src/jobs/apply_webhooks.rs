@@ -1,9 +1,7 @@
-use std::panic::AssertUnwindSafe;
-
 use apalis_core::error::BoxDynError;
 use apalis_core::task::data::Data;
 use jobs::Provider;
-use providers::webhook::Reading;
+use providers::webhook::{Malformed, Reading};
 use store::{Applied, Delivery, NextWebhook, PutOff, StoreError, StoredWebhook};
 
 use crate::app::App;
@@ -78,14 +76,8 @@ async fn apply(app: &App, pending: Vec<StoredWebhook>) -> Result<(), StoreError>
                 came.push((webhook.provider, webhook.received_at));
                 deliveries.push(delivery);
             }
-            Err(Unread::Panicked) => {
-                app.store.results().put_off_webhook(webhook.id).await?;
-                tracing::error!(
-                    call_id = webhook.call_id,
-                    "reading a webhook failed by a bug; it is kept"
-                );
-            }
-            Err(Unread::Malformed) => {
+            Err(error) => {
+                tracing::warn!(call_id = webhook.call_id, %error, "a stored webhook can't be read");
                 app.store.results().mark_malformed(webhook.id).await?;
                 let waited = app.store.now().since(webhook.received_at);
                 app.metrics().webhook_applied(webhook.provider, "malformed", waited);
@@ -152,11 +144,13 @@ async fn put_off(
 }
 
 /// Reads bodies off the threads that serve: a large one takes a while.
-async fn read_all(pending: Vec<StoredWebhook>) -> Vec<(StoredWebhook, Result<Delivery, Unread>)> {
+async fn read_all(
+    pending: Vec<StoredWebhook>,
+) -> Vec<(StoredWebhook, Result<Delivery, Malformed>)> {
     let bytes = pending.iter().map(|webhook| webhook.body.len()).sum();
     let reading = bodies::parse(bytes, || {
         let read = |webhook: StoredWebhook| {
-            let delivery = unless_it_panics(|| read(&webhook));
+            let delivery = bodies::guarded(|| read(&webhook));
             (StoredWebhook { body: Vec::new(), ..webhook }, delivery)
         };
         pending.into_iter().map(read).collect()
@@ -164,22 +158,9 @@ async fn read_all(pending: Vec<StoredWebhook>) -> Vec<(StoredWebhook, Result<Del
     reading.await.unwrap_or_default()
 }
 
-/// Why there is nothing to apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unread {
-    Malformed,
-    /// Its reader has a bug. The body is kept, and keeps no other one waiting.
-    Panicked,
-}
-
-fn unless_it_panics<T>(read: impl FnOnce() -> Result<T, Unread>) -> Result<T, Unread> {
-    std::panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(Unread::Panicked))
-}
-
 /// A body was readable when it was received; one from an older version's inbox may not be.
-fn read(webhook: &StoredWebhook) -> Result<Delivery, Unread> {
-    let reading = providers::webhook::parse(webhook.provider, &webhook.body)
-        .map_err(|_| Unread::Malformed)?;
+fn read(webhook: &StoredWebhook) -> Result<Delivery, Malformed> {
+    let reading = providers::webhook::parse(webhook.provider, &webhook.body)?;
     log_oddities(&webhook.call_id, &reading);
     Ok(Delivery {
         inbox: Some(webhook.id),
@@ -231,16 +212,5 @@ fn log(app: &App, provider: Provider, call_id: &str, outcome: Applied) {
             tracing::info!(call_id, outcome = outcome.as_str(), "results applied");
         }
         _ => tracing::debug!(call_id, outcome = outcome.as_str(), "webhook applied"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reader_that_panics_leaves_the_other_bodies_alone() {
-        let read = |body: &str| unless_it_panics(|| body.parse().map_err(|_| panic!("a bug")));
-        assert_eq!([read("1"), read("x"), read("2")], [Ok(1), Err(Unread::Panicked), Ok(2)]);
     }
 }

@@ -96,7 +96,7 @@ impl Story {
         found.extend(queries::ask(&self.scene, "at_rest").await);
         found.extend(books::check(&self.scene, &self.model, self.features).await);
         let panics = self.scene.log();
-        found.extend(panics.lines().filter(|line| line.contains("panicked at")).map(str::to_owned));
+        found.extend(panics.lines().filter(|line| line.contains("panicked")).map(str::to_owned));
         self.faults.extend(found.into_iter().map(|fault| format!("when {when}: {fault}")));
     }
 
