@@ -1,5 +1,8 @@
 //! What one finding changes: the cost for a call's member, and the person, if the finding says more than was known.
 
+#[cfg(test)]
+mod tests;
+
 use jobs::outcome::{Finding, PersonResult, Phone};
 use jobs::{Credits, RevealState};
 
