@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use jobs::Provider;
+use jobs::{Clock, Provider, Timestamp};
 use providers::Signer;
+use providers::signature::DatedSecret;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -22,7 +23,9 @@ pub async fn signer(conn: &mut Conn) -> Result<Signer> {
     let secrets = "SELECT secret FROM secrets WHERE purpose = 'webhook' ORDER BY id DESC";
     let secret = conn.texts(secrets).await?.into_iter().next();
     let secret = SecretString::from(secret.context("the database has no webhook secret")?);
-    Ok(Signer::new(&secret, &[])?)
+    // The database is new, so its only secret signs already.
+    let secret = DatedSecret { secret, made_at: Timestamp(0) };
+    Ok(Signer::new(&[secret], Clock::system().now())?)
 }
 
 /// The results of a call to Ocean, as Ocean would send them to this listener.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::apalis::Apalis;
+use crate::apalis::{AT_ONCE, Apalis};
 use crate::bench::Bench;
 use crate::database::{Conn, Database};
 use crate::kind::Kind;
