@@ -119,7 +119,7 @@ mod tests {
 
     const PRICE: Credits = Credits::whole(1);
 
-    /// `n` people for whom `batch` pays, numbered from `first`.
+    /// `n` people that `batch` pays for, numbered from `first`.
     fn people(batch: i64, first: usize, n: usize) -> Vec<(usize, i64)> {
         (first..first + n).map(|person| (person, batch)).collect()
     }

@@ -1,6 +1,6 @@
 use std::cmp::Reverse;
 
-/// A batch with rows that wait for a person. Cancelled batches want nobody.
+/// A batch with rows that wait for a person. Cancelled batches are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanting {
     /// The ledger's number of the batch.

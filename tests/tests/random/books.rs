@@ -186,7 +186,7 @@ fn wrong(model: &Model, features: Features, batch: usize, row: &Shown) -> Option
     }
     let group = model.group_of(own);
     if !group.contains(&shown) {
-        return Some("it shows a person whom neither rows nor answers connect with it");
+        return Some("it shows a person whom no row and no answer connects with it");
     }
     if is_one_person(&group)
         && !keys(own).any(|key| key.0.provider() == shown.0.provider())
