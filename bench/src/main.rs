@@ -1,6 +1,6 @@
 //! Measures the release binaries (worker, enqueue, sandbox) as a user runs them, each with its reference measured in
-//! the same run: plain writes of as many bytes into the same database, as durable, and stock apalis with one task a
-//! person. Prints one JSON object per measurement on stdout.
+//! the same run: plain writes of as many bytes into the same database, as durable, stock apalis with one task a
+//! person, and other queues that do the same work. Prints one JSON object per measurement on stdout.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,6 +19,7 @@ mod drain; // submit, then wait for every result
 mod http; // talking to the sandbox and to the worker's listener
 mod kind; // the kind of database
 mod measurement; // the printed result
+mod peers; // other queues that do the same work
 mod people; // made-up files
 mod prober; // how long a small write has to wait
 mod process; // starting programs, and their resources

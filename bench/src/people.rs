@@ -66,6 +66,11 @@ impl Task {
         Task { columns: vec![person.clone(), format!("Person {n}"), company, notes], person }
     }
 
+    /// The person's id at Ocean.
+    pub fn id(&self) -> &str {
+        &self.person
+    }
+
     /// The person's LinkedIn address.
     pub fn address(&self) -> String {
         format!("https://www.linkedin.com/in/person-{}/", self.person)

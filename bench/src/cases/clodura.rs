@@ -1,4 +1,5 @@
 use anyhow::Result;
+use jobs::Provider;
 
 use super::ocean::describe;
 use crate::apalis::AT_ONCE;
@@ -7,8 +8,8 @@ use crate::drain::drain;
 use crate::kind::Kind;
 use crate::measurement::Measurement;
 use crate::people::Asked;
-use crate::reference;
 use crate::stack::Results;
+use crate::{peers, reference};
 
 /// One request a person, one webhook a person.
 pub async fn by_webhook(bench: &Bench, kind: Kind) -> Result<()> {
@@ -34,8 +35,11 @@ async fn run(
     let measurement = Measurement::new(name, kind, n).rate(drained.seconds, target);
     let measurement = describe(measurement, &drained, n);
     // As many results as there are open requests (CLODURA_MAX_IN_FLIGHT) can share a commit.
-    let measurement =
+    let mut measurement =
         reference::add_for_drain(bench, kind, measurement, n, drained.bytes, AT_ONCE).await?;
+    if results == Results::ByWebhook {
+        measurement = peers::add(bench, kind, measurement, Provider::Clodura, n).await?;
+    }
     bench.report(&measurement)?;
     drained.database.remove().await
 }

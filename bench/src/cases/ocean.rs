@@ -1,12 +1,13 @@
 use anyhow::Result;
+use jobs::Provider;
 
 use crate::bench::Bench;
 use crate::drain::{Drained, drain};
 use crate::kind::Kind;
 use crate::measurement::Measurement;
 use crate::people::Asked;
-use crate::reference;
 use crate::stack::Results;
+use crate::{peers, reference};
 
 /// 200,000 people at a provider that answers at once.
 pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
@@ -20,6 +21,7 @@ pub async fn run(bench: &Bench, kind: Kind) -> Result<()> {
     // A webhook for 500 is one transaction.
     let measurement =
         reference::add_for_drain(bench, kind, measurement, n, drained.bytes, 500).await?;
+    let measurement = peers::add(bench, kind, measurement, Provider::Ocean, n).await?;
     bench.report(&measurement)?;
     drained.database.remove().await
 }

@@ -1,0 +1,1 @@
+//! Empty: never compiled, see Cargo.toml.
