@@ -47,10 +47,10 @@ CREATE TABLE batches (
     published_at    BIGINT,                    -- NULL while it is loading: no view shows it, no worker claims from it
     finished_at     BIGINT,
     cancelled_at    BIGINT,
-    total           BIGINT NOT NULL DEFAULT 0,
-    unfinished      BIGINT NOT NULL DEFAULT 0
+    total           BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX batches_loading ON batches (loader_seen_at) WHERE published_at IS NULL;
+CREATE INDEX batches_unfinished ON batches (id) WHERE finished_at IS NULL;
 
 -- How many rows of a batch show which state, by the provider of the reveal they show, and what the
 -- batch asked and paid. Every change updates the counts in its own transaction, so that no view counts rows.
@@ -78,8 +78,12 @@ CREATE TABLE batch_totals (
     at_ceiling       BIGINT NOT NULL GENERATED ALWAYS AS ( -- 1: one more person might pass max_credits
         CASE WHEN max_credits - credits_reserved - credits_spent - written_off < person_price THEN 1 ELSE 0 END
     ) STORED,
-    PRIMARY KEY (batch_id, provider)
+    updates          BIGINT NOT NULL DEFAULT 0,
+    epoch            BIGINT NOT NULL GENERATED ALWAYS AS (updates / 64) STORED -- grows with every few updates
 );
+-- No key of batch_id and provider: it would be looked for in all old versions at each new epoch, and the planner would prefer
+-- it. Rows are added under the lock of their batch.
+CREATE UNIQUE INDEX batch_totals_epoch ON batch_totals (batch_id, provider, epoch);
 
 -- One person at one provider, once: the unit that is paid for. The fill factor leaves room in each page for the later
 -- versions of a row, so that its updates need no new index entries (HOT updates).
@@ -210,7 +214,7 @@ CREATE TABLE calls (
     polls       BIGINT NOT NULL DEFAULT 0,
     poll_lease  TEXT                           -- the lease token of the poll that is under way
 );
-CREATE INDEX calls_sending ON calls (worker_id) WHERE state = 'sending';
+CREATE INDEX calls_sending ON calls (sent_at) WHERE state = 'sending';
 CREATE INDEX calls_deadline ON calls (provider, deadline_at) WHERE deadline_at IS NOT NULL;
 CREATE INDEX calls_poll ON calls (provider, poll_at) WHERE poll_at IS NOT NULL;
 CREATE INDEX calls_unknown ON calls (provider, sent_at) WHERE state = 'unknown';
@@ -282,12 +286,13 @@ DO $$ BEGIN
 EXCEPTION WHEN feature_not_supported OR syntax_error THEN NULL;
 END $$;
 CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL;
+CREATE INDEX webhook_inbox_put_off ON webhook_inbox (retry_at) WHERE outcome IS NULL AND retry_at IS NOT NULL;
 CREATE INDEX webhook_inbox_call ON webhook_inbox (call_id);
 
 -- Each provider's circuit breaker, rate limit and balance: one row per provider, shared
 -- by all workers.
 CREATE TABLE provider_gates (
-    provider          TEXT COLLATE "C" PRIMARY KEY,
+    provider          TEXT COLLATE "C" NOT NULL, -- no key: it would be looked for in all old versions at each new epoch
     off_reason        TEXT,                    -- no_key, no_webhook_url: no worker can use the provider
     paused            BIGINT NOT NULL DEFAULT 0,
     state             TEXT COLLATE "C"   NOT NULL DEFAULT 'open',
@@ -337,8 +342,11 @@ CREATE TABLE provider_gates (
     canary_since      BIGINT NOT NULL DEFAULT 0, -- only a request sent since then can prove the URL
     webhook_at        BIGINT,                  -- about when its last webhook was applied
     unread_since      BIGINT,                  -- since when the provider's webhooks can't be read
-    unread_numbers    BIGINT NOT NULL DEFAULT 0 -- 1: bodies can be read, but the numbers of found people can't
+    unread_numbers    BIGINT NOT NULL DEFAULT 0, -- 1: bodies can be read, but the numbers of found people can't
+    updates           BIGINT NOT NULL DEFAULT 0, -- of the columns that most transactions change
+    epoch             BIGINT NOT NULL GENERATED ALWAYS AS (updates / 64) STORED -- looks begin at the last known one
 );
+CREATE UNIQUE INDEX provider_gates_epoch ON provider_gates (provider, epoch);
 INSERT INTO provider_gates (provider) VALUES ('ocean'), ('clodura');
 -- Autovacuum never analyzes a table this small. Without statistics the planner would expect hundreds of rows.
 ANALYZE provider_gates;

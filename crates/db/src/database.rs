@@ -132,10 +132,11 @@ impl<E: WorkError> Database<E> {
 
     /// A connection for reading.
     pub async fn read(&self) -> Result<Conn> {
-        Ok(match &self.backend {
+        let conn = match &self.backend {
             Backend::Sqlite { readers, .. } => Conn::sqlite_reader(readers.acquire().await?),
             Backend::Postgres { readers, .. } => Conn::postgres(readers.acquire().await?),
-        })
+        };
+        Ok(conn.with_attached(&self.attached))
     }
 
     /// The same database for reading page after page of it: on SQLite by a connection of its own.

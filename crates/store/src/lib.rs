@@ -19,6 +19,10 @@ mod decode;
 mod error;
 /// Whether anything may be sent to a provider.
 mod gates;
+/// Where a look for waiting work starts.
+mod low_mark;
+#[cfg(test)]
+mod old_versions;
 /// From identifiers to people.
 mod people;
 /// Erasing people, and purging batches.

@@ -21,5 +21,5 @@ pub(crate) static SCHEMA: Schema = Schema {
         "free_requests",
     ],
     // These indexes hold only the work under way, which is never much.
-    small_indexes: &["calls_sending", "webhook_inbox_pending"],
+    small_indexes: &["calls_sending", "webhook_inbox_pending", "webhook_inbox_put_off"],
 };

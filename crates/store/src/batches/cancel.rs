@@ -80,7 +80,7 @@ impl Batches<'_> {
             conn.fetch_all(
                 "SELECT DISTINCT b.id FROM batches b JOIN batch_totals t ON t.batch_id = b.id
                  WHERE b.cancelled_at IS NOT NULL AND b.published_at IS NOT NULL
-                   AND b.unfinished > 0 AND t.queued + t.retrying > 0
+                   AND b.finished_at IS NULL AND t.queued + t.retrying > 0
                  ORDER BY b.id",
                 &[],
             )

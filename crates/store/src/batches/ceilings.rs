@@ -9,6 +9,7 @@ use crate::batches::Batches;
 use crate::batches::loading::Loading;
 use crate::decode::BatchRef;
 use crate::error::Result;
+use crate::reveals::counters::write::begin_counts;
 use crate::topic::Topic;
 
 impl Loading {
@@ -38,10 +39,9 @@ impl Batches<'_> {
         self.store.db.write(move |conn| {
             Box::pin(async move {
                 for (provider, max) in ceilings {
+                    begin_counts(conn, &[(id, provider)]).await?;
                     conn.execute(
-                        "INSERT INTO batch_totals (batch_id, provider, max_credits) VALUES ($1, $2, $3)
-                         ON CONFLICT (batch_id, provider)
-                         DO UPDATE SET max_credits = excluded.max_credits",
+                        "UPDATE batch_totals SET max_credits = $3 WHERE batch_id = $1 AND provider = $2",
                         &[&id, &provider.as_str(), &max.map(Credits::thousandths)],
                     )
                     .await?;

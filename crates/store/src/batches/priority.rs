@@ -20,7 +20,7 @@ impl Batches<'_> {
                 conn.execute(
                     "UPDATE batches SET owners_due = 1
                      WHERE id = $1 OR (priority > $2 AND published_at IS NOT NULL AND cancelled_at IS NULL
-                        AND unfinished > 0 AND $2 < (SELECT o.priority FROM batches o WHERE o.id = $1))",
+                        AND finished_at IS NULL AND $2 < (SELECT o.priority FROM batches o WHERE o.id = $1))",
                     &[&id, &priority],
                 )
                 .await?;

@@ -2,6 +2,7 @@
 //! shows as `sending` or `awaiting` by the state of its call.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use db::bulk::{Columns, ints, same, texts, write_rows};
 use db::{BoxFuture, Conn, Ints, Item, record};
@@ -15,6 +16,9 @@ use crate::gates::state;
 use crate::results::taken_back::take_back;
 use crate::reveals::counters::Totals;
 use crate::topic::Topic;
+
+/// A worker looks for polls every few seconds without being woken. Only a poll that is due sooner wakes it.
+const SOON: Duration = Duration::from_secs(10);
 
 /// An accepted order, as it is written.
 #[derive(Debug, Clone)]
@@ -76,7 +80,8 @@ impl Item for Accepted {
             write(conn, &moving, now).await?;
             note(conn, &elsewhere, now).await?;
             take_back_repeats(conn, &elsewhere, &found, now).await?;
-            if accepted.iter().any(|one| one.poll_at.is_some()) {
+            let soon = (now + SOON).0;
+            if accepted.iter().any(|one| one.poll_at.is_some_and(|at| at < soon)) {
                 conn.announce(Topic::Polls);
             }
             Ok(())

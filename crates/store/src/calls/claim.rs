@@ -19,6 +19,7 @@ use jobs::{Clock, Provider};
 use crate::calls::Calls;
 use crate::calls::claim::admission::{Admission, admit, earliest};
 use crate::calls::claim::call_plan::{Plan, plan_calls};
+use crate::calls::claim::candidates::waiting_batches;
 use crate::calls::claim::committed::{Claimed, Made};
 use crate::calls::claim::isolated::{OffQueue, promote_due};
 use crate::calls::claim::send_slot::ClaimTime;
@@ -27,6 +28,7 @@ use crate::calls::claimed::{ClaimReveals, ClaimedCall, Claims};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 use crate::reveals::counters::Totals;
+use crate::reveals::counters::write::newest;
 use crate::reveals::person_price::reprice;
 use crate::reveals::unclaimed_range;
 
@@ -80,11 +82,17 @@ impl Calls<'_> {
 
 /// Whether any batch has rows that wait to be asked.
 async fn any_batch_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
-    let waiting: Option<(i64,)> = conn.fetch_optional(
-        "SELECT batch_id FROM batch_totals WHERE provider = $1 AND queued + retrying > 0 LIMIT 1",
-        &[&provider.as_str()],
-    )
-    .await?;
+    let waiting: Option<(i64,)> = conn
+        .fetch_optional(
+            concat!(
+            "SELECT b.id FROM batches b JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $1
+                AND t.epoch >= ",
+            newest!(),
+            " WHERE b.finished_at IS NULL AND t.queued + t.retrying > 0 LIMIT 1",
+        ),
+            &[&provider.as_str()],
+        )
+        .await?;
     Ok(waiting.is_some())
 }
 
@@ -95,7 +103,9 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
     let now = time.now;
     learn_plan(conn, ask, &gate).await?;
     let price = gate.price(ask.provider, ask.price).reserved;
-    if reprice(conn, ask.provider, price).await? {
+    let waiting = waiting_batches(conn, ask.provider, price).await?;
+    if waiting.has_old_price {
+        reprice(conn, ask.provider, price).await?;
         return Ok(Claimed::Prepared);
     }
     let mut totals = Totals::default();
@@ -112,8 +122,16 @@ async fn claim(conn: &mut Conn, ask: &ClaimReveals, clock: &Clock) -> Result<Cla
             Claims { again_at: Some(again_at), paced: true, ..Claims::default() }
         }
         Admission::Go(admitted) => {
-            let Plan { planned, cursors } =
-                plan_calls(conn, &mut totals, ask, &gate, &admitted, &off_queue, now).await?;
+            let Plan { planned, cursors } = plan_calls(
+                conn,
+                &mut totals,
+                ask,
+                &gate,
+                &admitted,
+                (&off_queue, &waiting.due),
+                now,
+            )
+            .await?;
             let probe = admitted.probe;
             let claims =
                 write_planned(conn, &mut totals, ask, &gate, planned, probe, &time).await?;

@@ -15,6 +15,7 @@ use crate::calls::deadlines::expire::{AT_ONCE, Looked, expire_call, lock_all, lo
 use crate::calls::deadlines::repeat::{look_up_again, repeat_unknown};
 use crate::calls::response::mark_unknown;
 use crate::error::Result;
+use crate::low_mark::{CLOCKS_APART, LowMarks, Queue};
 use crate::reveals::counters::Totals;
 use crate::topic::Topic;
 
@@ -111,13 +112,14 @@ async fn take_over(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<(usize, Vec<Looked>)> {
+    let start = first_sending(conn, now).await?;
     // The plus keeps the SQLite planner from reading all calls in their order: calls on their way have an index.
     let lost: Vec<LostRow> = conn.fetch_all(
         "SELECT c.id, c.provider, CAST(CASE WHEN c.kind = 'lookup' THEN 1 ELSE 0 END AS BIGINT) AS is_lookup FROM calls c LEFT JOIN workers w ON w.worker_id = c.worker_id
-         WHERE c.state = 'sending' AND (w.worker_id IS NULL OR w.stopped_at IS NOT NULL
+         WHERE c.state = 'sending' AND c.sent_at >= $4 AND (w.worker_id IS NULL OR w.stopped_at IS NOT NULL
              OR w.heartbeat_at < $1 OR c.sent_at < $2)
          ORDER BY +c.id LIMIT $3",
-        &[&(now - policy.heartbeat_timeout).0, &(now.0 - LONGEST_REQUEST_MS), &AT_ONCE],
+        &[&(now - policy.heartbeat_timeout).0, &(now.0 - LONGEST_REQUEST_MS), &AT_ONCE, &start],
     )
     .await?;
     let (lookups, reveals): (Vec<_>, Vec<_>) =
@@ -152,6 +154,21 @@ async fn take_over(
         conn.announce(Topic::Queue);
     }
     Ok((reveals.len(), lookups))
+}
+
+/// Returns a time before which no request was sent that is still on its way.
+async fn first_sending(conn: &mut Conn, now: Timestamp) -> Result<i64> {
+    let marks = LowMarks::of(conn.attached());
+    let start = marks.start(Queue::Sending, now);
+    let first: Option<i64> = conn
+        .fetch_value(
+            "SELECT MIN(sent_at) FROM calls WHERE state = 'sending' AND sent_at >= $1",
+            &[&start],
+        )
+        .await?;
+    let earliest = (now - CLOCKS_APART).0;
+    marks.nothing_below(Queue::Sending, first.map_or(earliest, |at| at.min(earliest)), now);
+    Ok(start)
 }
 
 /// Asks again the lookups of workers that are gone.

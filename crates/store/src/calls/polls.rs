@@ -12,6 +12,7 @@ use crate::calls::Calls;
 use crate::error::Result;
 use crate::gates::gate;
 use crate::gates::gate::{Gate, Going};
+use crate::low_mark::{CLOCKS_APART, LowMarks, Queue};
 
 /// How long a poll may be out before another worker may try it.
 pub(crate) const POLL_LEASE: Duration = Duration::from_secs(120);
@@ -95,10 +96,17 @@ async fn claim(
     let found: Vec<DueRow> = conn
         .fetch_all(
             "UPDATE calls SET poll_at = $3, poll_lease = $4, polls = polls + 1 WHERE id IN (
-                SELECT id FROM calls WHERE provider = $1 AND poll_at <= $2
+                SELECT id FROM calls WHERE provider = $1 AND poll_at <= $2 AND poll_at >= $6
                 ORDER BY poll_at LIMIT $5 FOR UPDATE SKIP LOCKED)
              RETURNING id, call_id, tracking_id, polls, deadline_at",
-            &[&provider.as_str(), &now.0, &(now + POLL_LEASE).0, &lease, &(all.requests as i64)],
+            &[
+                &provider.as_str(),
+                &now.0,
+                &(now + POLL_LEASE).0,
+                &lease,
+                &(all.requests as i64),
+                &LowMarks::of(conn.attached()).start(Queue::Polls(provider), now),
+            ],
         )
         .await?;
     let asked = found.len();
@@ -141,20 +149,24 @@ async fn next_poll(
     if let Some(until) = Gate::read(conn, provider).await?.breaker.free_requests_wait(now) {
         return Ok(until);
     }
-    let first: Option<(Option<i64>,)> = conn
-        .fetch_optional(
-            "SELECT MIN(poll_at) FROM calls WHERE provider = $1 AND poll_at IS NOT NULL",
-            &[&provider.as_str()],
+    let (marks, queue) = (LowMarks::of(conn.attached()), Queue::Polls(provider));
+    let first: Option<i64> = conn
+        .fetch_value(
+            "SELECT MIN(poll_at) FROM calls WHERE provider = $1 AND poll_at >= $2",
+            &[&provider.as_str(), &marks.start(queue, now)],
         )
         .await?;
-    Ok(first.and_then(|(at,)| at).map(Timestamp))
+    // Polls that are added later are due from the time of their transaction on.
+    let earliest = (now - CLOCKS_APART).0;
+    marks.nothing_below(queue, first.map_or(earliest, |at| at.min(earliest)), now);
+    Ok(first.map(Timestamp))
 }
 
 async fn reveals_are_due(conn: &mut Conn, provider: Provider) -> Result<bool> {
     let due: Option<(i64,)> = conn
         .fetch_optional(
             "SELECT t.batch_id FROM batch_totals t JOIN batches b ON b.id = t.batch_id
-             WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
+             WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0 AND b.finished_at IS NULL
                AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL LIMIT 1",
             &[&provider.as_str()],
         )

@@ -15,18 +15,21 @@ pub(crate) struct Spending {
 }
 
 impl Spending {
-    pub(crate) async fn read(conn: &mut Conn, provider: Provider) -> Result<Self> {
-        let sums: Option<(i64, i64)> = conn.fetch_optional(
-            "SELECT CAST(COALESCE(SUM(t.credits_spent), 0) + (
-                        SELECT g.purged_spent FROM provider_gates g WHERE g.provider = $1) AS BIGINT),
+    pub(crate) async fn read(conn: &mut Conn, provider: Provider, gate: &Gate) -> Result<Self> {
+        let sums: Option<(i64, i64)> = conn
+            .fetch_optional(
+                "SELECT CAST(COALESCE(SUM(t.credits_spent), 0) AS BIGINT),
                     CAST(COALESCE(SUM(t.credits_reserved), 0) AS BIGINT)
-             FROM batch_totals t WHERE t.provider = $1",
-            &[&provider.as_str()],
-        )
-        .await?;
+                 FROM batches b JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $1
+                    AND t.epoch >= CASE WHEN b.finished_at IS NULL THEN (
+                        SELECT n.epoch FROM batch_totals n WHERE n.batch_id = b.id AND n.provider = $1
+                        ORDER BY n.epoch DESC LIMIT 1) ELSE 0 END",
+                &[&provider.as_str()],
+            )
+            .await?;
         let (spent, reserved) = sums.unwrap_or_default();
         Ok(Spending {
-            spent: Credits::from_thousandths(spent),
+            spent: gate.purged_spent + Credits::from_thousandths(spent),
             reserved: Credits::from_thousandths(reserved),
         })
     }
@@ -47,7 +50,7 @@ impl Account {
         gate: &Gate,
     ) -> Result<Option<Self>> {
         let Some(credits) = gate.balance_credits else { return Ok(None) };
-        let Spending { spent, reserved } = Spending::read(conn, provider).await?;
+        let Spending { spent, reserved } = Spending::read(conn, provider, gate).await?;
         Ok(Some(Account { left: credits - (spent - gate.balance_spent), reserved }))
     }
 

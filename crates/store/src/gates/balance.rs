@@ -123,6 +123,6 @@ async fn claim(
         &[&provider.as_str(), &(now + BALANCE_LEASE).0, &i64::from(probes_at(&gate).is_some())],
     )
     .await?;
-    let spent = Spending::read(conn, provider).await?.spent;
+    let spent = Spending::read(conn, provider, &gate).await?.spent;
     Ok((Some(ClaimedBalance { provider, sent_at: now, spent }), None))
 }

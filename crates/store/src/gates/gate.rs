@@ -28,6 +28,19 @@ macro_rules! gate_columns {
 }
 pub(crate) use gate_columns;
 
+/// The gate of the provider `$1`. Nearly every transaction updates it, and while an old transaction is open, Postgres keeps
+/// all of its versions. Its epoch grows with every few updates. The highest epoch is found at the end of the index, so only
+/// the versions since then are read. `>=`, because another transaction may raise the epoch while this one waits for its lock.
+macro_rules! this_gate {
+    () => {
+        "provider = $1
+            AND epoch >= (SELECT epoch FROM provider_gates WHERE provider = $1 ORDER BY epoch DESC LIMIT 1)"
+    };
+}
+
+#[cfg(test)]
+pub(crate) use this_gate;
+
 record! {
     /// A gate as stored. Only [`Gate`] parses its words.
     #[derive(Debug, Clone)]
@@ -141,11 +154,7 @@ impl Gate {
         let answers = GoodAnswers::of(conn.attached()).take(provider).unwrap_or_default();
         let row: Option<GateRow> = match answers.requests {
             0 => conn.fetch_optional(
-                concat!(
-                    "SELECT ",
-                    gate_columns!(),
-                    " FROM provider_gates WHERE provider = $1 FOR UPDATE"
-                ),
+                concat!("SELECT ", gate_columns!(), " FROM provider_gates WHERE ", this_gate!(), " FOR UPDATE"),
                 &[&provider.as_str()],
             )
             .await?,
@@ -157,8 +166,11 @@ impl Gate {
                         refused_singles = CASE WHEN $4 = 0 THEN refused_singles ELSE 0 END,
                         not_found_known = not_found_known + CASE WHEN $4 = 0 THEN 0 ELSE not_found_run END,
                         not_found_first = CASE WHEN $4 = 0 THEN not_found_first END,
-                        not_found_run = CASE WHEN $4 = 0 THEN not_found_run ELSE 0 END
-                     WHERE provider = $1 RETURNING ",
+                        not_found_run = CASE WHEN $4 = 0 THEN not_found_run ELSE 0 END,
+                        updates = updates + 1
+                     WHERE ",
+                    this_gate!(),
+                    " RETURNING ",
                     gate_columns!(),
                 ),
                 &[&provider.as_str(), &requests, &answers.accepted_at, &answers.accepted],
@@ -172,7 +184,7 @@ impl Gate {
     pub(crate) async fn read(conn: &mut Conn, provider: Provider) -> Result<Gate> {
         let row: Option<GateRow> = conn
             .fetch_optional(
-                concat!("SELECT ", gate_columns!(), " FROM provider_gates WHERE provider = $1"),
+                concat!("SELECT ", gate_columns!(), " FROM provider_gates WHERE ", this_gate!()),
                 &[&provider.as_str()],
             )
             .await?;
@@ -242,12 +254,16 @@ pub(crate) async fn count_requests(
     let today = day(now);
     let fresh = i64::from(gate.requests_day != today);
     conn.execute(
-        "UPDATE provider_gates SET requests_day = $2,
-            requests_today = CASE WHEN $3 = 1 THEN 0 ELSE requests_today END + $4,
-            isolation_today = CASE WHEN $3 = 1 THEN 0 ELSE isolation_today END + $5,
-            daily_left = daily_left - $4, tat_us = $6, poll_tat_us = COALESCE(CAST($7 AS BIGINT), poll_tat_us),
-            rate_limit = $8
-         WHERE provider = $1",
+        concat!(
+            "UPDATE provider_gates SET requests_day = $2,
+                requests_today = CASE WHEN $3 = 1 THEN 0 ELSE requests_today END + $4,
+                isolation_today = CASE WHEN $3 = 1 THEN 0 ELSE isolation_today END + $5,
+                daily_left = daily_left - $4, tat_us = $6,
+                poll_tat_us = COALESCE(CAST($7 AS BIGINT), poll_tat_us), rate_limit = $8,
+                updates = updates + 1
+             WHERE ",
+            this_gate!(),
+        ),
         &[
             &provider.as_str(),
             &today,

@@ -90,7 +90,7 @@ impl Privacy<'_> {
         let old: Vec<(i64,)> = {
             let mut conn = self.store.db.read().await?;
             conn.fetch_all(
-                "SELECT b.id FROM batches b WHERE b.finished_at < $1 AND b.unfinished = 0
+                "SELECT b.id FROM batches b WHERE b.finished_at < $1
                    AND NOT EXISTS (SELECT 1 FROM batch_totals t
                                    WHERE t.batch_id = b.id AND t.credits_reserved > 0)
                  ORDER BY b.id",
@@ -110,7 +110,7 @@ impl Privacy<'_> {
                         Ok(conn
                             .execute(
                                 "UPDATE batches SET published_at = NULL, cancelled_at = $2
-                                 WHERE id = $1 AND finished_at < $2 AND unfinished = 0",
+                                 WHERE id = $1 AND finished_at < $2",
                                 &[&id, &before.0],
                             )
                             .await?)

@@ -52,7 +52,7 @@ impl Reports<'_> {
         let waiting: Vec<Waiting> = conn.fetch_all(
             "SELECT b.batch_id, b.priority, t.provider, t.queued, t.retrying, t.at_ceiling, t.max_credits
              FROM batches b JOIN batch_totals t ON t.batch_id = b.id
-             WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL AND b.unfinished > 0
+             WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL AND b.finished_at IS NULL
                AND t.queued + t.retrying > 0
              ORDER BY b.id, t.provider DESC",
             &[],

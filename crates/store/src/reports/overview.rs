@@ -95,7 +95,7 @@ impl Reports<'_> {
         let stamp: Option<(String,)> =
             conn.fetch_optional("SELECT value FROM settings WHERE name = 'stamp'", &[]).await?;
         let counted: Option<(i64, i64)> = conn.fetch_optional(
-            "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN unfinished > 0 THEN 1 ELSE 0 END), 0) AS BIGINT)
+            "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN finished_at IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT)
              FROM batches WHERE published_at IS NOT NULL",
             &[],
         )

@@ -143,8 +143,8 @@ impl Reports<'_> {
             .await?)
     }
 
-    /// Returns how many old versions of the gates Postgres keeps; `None` on SQLite. Every claim and every response reads past
-    /// all of them. They can't be removed while another transaction stays open.
+    /// Returns how many old versions of the gates Postgres keeps; `None` on SQLite. They can't be
+    /// removed while another transaction stays open.
     ///
     /// # Errors
     /// The database can't be used.

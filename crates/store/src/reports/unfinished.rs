@@ -71,7 +71,7 @@ async fn read_open(conn: &mut Conn) -> Result<Vec<Open>> {
                     t.credits_reserved, t.max_credits,
                     CAST(CASE WHEN b.cancelled_at IS NULL THEN 0 ELSE 1 END AS BIGINT) AS cancelled
              FROM batches b JOIN batch_totals t ON t.batch_id = b.id
-             WHERE b.published_at IS NOT NULL AND b.unfinished > 0
+             WHERE b.published_at IS NOT NULL AND b.finished_at IS NULL
                AND t.queued + t.asked + t.retrying > 0
              ORDER BY b.id, t.provider DESC",
             &[],

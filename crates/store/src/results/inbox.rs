@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::bulk::{Column, ints, texts, write_rows};
-use db::{BoxFuture, Conn, Item, Urgency, record};
+use db::{BoxFuture, Conn, Ints, Item, Urgency, record};
 use jobs::Timestamp;
 use jobs::backoff::exponential;
 
 use crate::error::{Result, StoreError};
 use crate::gates::unread_webhooks::body_is_unread;
+use crate::low_mark::{LowMarks, Queue};
 use crate::results::Results;
 use crate::results::inbox::new_webhook::{NewWebhook, Received};
 use crate::results::inbox::once::{Arrival, Came, with_arrivals};
@@ -100,29 +101,36 @@ impl Results<'_> {
     ) -> Result<Vec<StoredWebhook>> {
         let now = self.store.now();
         let mut conn = self.store.db.read().await?;
+        let marks = LowMarks::of(conn.attached());
         let sizes: Vec<(i64, i64)> = conn
             .fetch_all(
-                "SELECT id, bytes FROM webhook_inbox
-                 WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $2) ORDER BY id LIMIT $1",
-                &[&(most as i64), &now.0],
+                // Each part has an order and a limit of its own, so that each is read by its index.
+                "SELECT id, bytes FROM (
+                    SELECT id, bytes FROM webhook_inbox WHERE outcome IS NULL AND retry_at IS NULL AND id >= $2
+                    ORDER BY id LIMIT $1) AS new
+                 UNION ALL SELECT id, bytes FROM (
+                    SELECT id, bytes FROM webhook_inbox WHERE outcome IS NULL AND retry_at <= $3
+                    ORDER BY retry_at LIMIT $1) AS put_off
+                 ORDER BY id LIMIT $1",
+                &[&(most as i64), &marks.start(Queue::Inbox, now), &now.0],
             )
             .await?;
         let mut bytes = 0;
-        let last = sizes
-            .iter()
-            .take_while(|(_, size)| {
-                let fits = bytes == 0 || bytes + size <= most_bytes;
-                bytes += size;
-                fits
-            })
-            .last();
-        let Some((last, _)) = last else { return Ok(Vec::new()) };
-        let found: Vec<StoredRow> = conn.fetch_all(
-            "SELECT id, received_at, provider, call_id, body FROM webhook_inbox
-             WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $2) AND id <= $1 ORDER BY id",
-            &[last, &now.0],
-        )
-        .await?;
+        let fitting = sizes.iter().take_while(|(_, size)| {
+            let fits = bytes == 0 || bytes + size <= most_bytes;
+            bytes += size;
+            fits
+        });
+        let ids: Vec<i64> = fitting.map(|(id, _)| *id).collect();
+        let Some(first) = ids.first() else { return Ok(Vec::new()) };
+        marks.nothing_below(Queue::Inbox, *first, now);
+        let found: Vec<StoredRow> = conn
+            .fetch_all(
+                "SELECT i.id, i.received_at, i.provider, i.call_id, i.body FROM IDS($1) AS e
+             JOIN webhook_inbox i ON i.id = e.value WHERE i.outcome IS NULL ORDER BY i.id",
+                &[&Ints::of(&ids)],
+            )
+            .await?;
         found.into_iter().map(StoredWebhook::from_row).collect()
     }
 
@@ -184,20 +192,28 @@ impl Results<'_> {
     pub async fn next_webhook(self) -> Result<NextWebhook> {
         let now = self.store.now();
         let mut conn = self.store.db.read().await?;
+        let marks = LowMarks::of(conn.attached());
         let first: Option<(i64,)> = conn
             .fetch_optional(
-                "SELECT id FROM webhook_inbox
-                 WHERE outcome IS NULL AND (retry_at IS NULL OR retry_at <= $1) ORDER BY id LIMIT 1",
-                &[&now.0],
+                "SELECT id FROM webhook_inbox WHERE outcome IS NULL AND retry_at IS NULL AND id >= $1
+                 ORDER BY id LIMIT 1",
+                &[&marks.start(Queue::Inbox, now)],
             )
             .await?;
         if first.is_some() {
             return Ok(NextWebhook::Waits);
         }
         let again: Option<i64> = conn
-            .fetch_value("SELECT MIN(retry_at) FROM webhook_inbox WHERE outcome IS NULL", &[])
+            .fetch_value(
+                "SELECT MIN(retry_at) FROM webhook_inbox WHERE outcome IS NULL AND retry_at IS NOT NULL",
+                &[],
+            )
             .await?;
-        Ok(again.map_or(NextWebhook::None, |at| NextWebhook::PutOff(Timestamp(at))))
+        Ok(match again.map(Timestamp) {
+            Some(at) if at <= now => NextWebhook::Waits,
+            Some(at) => NextWebhook::PutOff(at),
+            None => NextWebhook::None,
+        })
     }
 
     /// Returns how many webhooks wait, since when the oldest waits, and how many of them can't be applied.

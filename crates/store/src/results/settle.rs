@@ -5,6 +5,7 @@ mod aliases;
 mod answers;
 pub(crate) mod delivery;
 mod effects;
+mod gates;
 mod ledger;
 mod members;
 mod outcome;
@@ -15,8 +16,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use db::{Conn, Texts, record};
-use jobs::outcome::Finding;
-use jobs::price::EXPECTED_NUMBERS;
 use jobs::{Policy, Provider, Timestamp};
 
 use crate::decode::{parse_provider, parse_state};
@@ -27,9 +26,8 @@ use crate::results::Results;
 use crate::results::last_poll::wait_no_longer;
 use crate::results::settle::aliases::learn_aliases;
 use crate::results::settle::delivery::{Applied, Delivery};
-use crate::results::settle::effects::{
-    WEBHOOK_NOTE, discard_erased, discard_unknown_people, notify_gates, write_inbox,
-};
+use crate::results::settle::effects::{discard_erased, discard_unknown_people, write_inbox};
+use crate::results::settle::gates::Gates;
 use crate::results::settle::ledger::Ledger;
 use crate::results::settle::placing::subject_of;
 use crate::results::taken_back::take_back;
@@ -70,8 +68,15 @@ pub(crate) async fn settle(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Vec<Applied>> {
-    let numbers = lock_first(conn, &deliveries, now).await?;
-    let mut ledger = Ledger::read(conn, &deliveries).await?;
+    let asked = asked(conn, &deliveries).await?;
+    let providers: BTreeSet<Provider> = asked.iter().map(|one| one.provider).collect();
+    let gates = Gates::read(conn, &providers, &deliveries, now).await?;
+    // After the gates in the order of locks.
+    let numbers = match learns_aliases(&deliveries, &asked) {
+        true => Some(RevealIds::lock(conn).await?),
+        false => None,
+    };
+    let mut ledger = Ledger::read(conn, &deliveries, &gates.tariffs).await?;
     let outcomes: Vec<Applied> = deliveries.iter().map(|delivery| ledger.take(delivery)).collect();
     let same = learn_aliases(conn, &mut ledger, numbers).await?;
     answer_newer(conn, &mut ledger).await?;
@@ -88,84 +93,50 @@ pub(crate) async fn settle(
     write_inbox(conn, &deliveries, &outcomes, now).await?;
     discard_erased(conn, &ledger, now).await?;
     discard_unknown_people(conn, &ledger, &deliveries).await?;
-    notify_gates(conn, &ledger, &deliveries, policy, now).await?;
+    gates::notify(conn, &gates, &ledger, &deliveries, policy, now).await?;
     count_results(conn, ledger.results(), now).await?;
     conn.announce(Topic::Queue);
     Ok(outcomes)
 }
 
-/// Gates come first in the order of locks, then the ids under which people are resolved. Takes the locks that these
-/// deliveries may need: none of them, most of the time.
-async fn lock_first(
-    conn: &mut Conn,
-    deliveries: &[Delivery],
-    now: Timestamp,
-) -> Result<Option<RevealIds>> {
-    let mut results = deliveries.iter().flat_map(|delivery| &delivery.results);
-    let by_webhook = deliveries.iter().any(|delivery| delivery.inbox.is_some());
-    let names: Vec<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
-    let _: Vec<(String,)> = conn.fetch_all(
-        "SELECT provider FROM provider_gates
-         WHERE provider IN (SELECT c.provider FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value)
-           AND (probe_call IS NOT NULL OR unread_since IS NOT NULL OR $3 = 1 OR most_phones < $5 OR ($4 = 1 AND (
-                (canary_url IS NOT NULL AND canary_proved_at IS NULL)
-                OR (state = 'closed' AND reason = 'credits_pending')
-                OR webhook_at IS NULL OR webhook_at < $2)))
-         ORDER BY provider FOR UPDATE",
-        &[
-            &Texts::of(&names),
-            &(now - WEBHOOK_NOTE).0,
-            &i64::from(results.any(|result| matches!(result.finding, Finding::OutOfCredits | Finding::Unreadable))),
-            &i64::from(by_webhook),
-            &most_numbers(deliveries),
-        ],
-    )
-    .await?;
-    match learns_aliases(conn, deliveries, &names).await? {
-        true => RevealIds::lock(conn).await.map(Some),
-        false => Ok(None),
-    }
-}
-
-/// The most numbers of one person in these deliveries; 0 where that is no more than expected.
-fn most_numbers(deliveries: &[Delivery]) -> i64 {
-    let results = deliveries.iter().flat_map(|delivery| &delivery.results);
-    let numbers = results.map(|result| match &result.finding {
-        Finding::Found { phones, .. } => phones.len(),
-        _ => 0,
-    });
-    let most = numbers.max().and_then(|most| i64::try_from(most).ok());
-    most.filter(|most| *most > EXPECTED_NUMBERS).unwrap_or(0)
-}
-
 record! {
-    /// The only person in a call.
     struct AskedRow {
         call_id: String,
         provider: String,
-        subject: String,
+        subject: Option<String>,
     }
 }
 
-/// Whether a result names an id that its person was not asked by.
-async fn learns_aliases(conn: &mut Conn, deliveries: &[Delivery], names: &[&str]) -> Result<bool> {
-    let asked: Vec<AskedRow> = conn
+/// A call that deliveries came for.
+struct Asked {
+    call_id: String,
+    provider: Provider,
+    /// The only person in it.
+    subject: Option<String>,
+}
+
+/// Reads the calls that deliveries came for.
+async fn asked(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Vec<Asked>> {
+    let found: Vec<AskedRow> = conn
         .fetch_all(
-            "SELECT c.call_id, c.provider, r.subject FROM TEXTS($1) AS e
-             JOIN calls c ON c.call_id = e.value AND c.people = 1
-             JOIN call_reveals m ON m.call_id = c.id JOIN reveals r ON r.id = m.reveal_id",
-            &[&Texts::of(names)],
+            "SELECT c.call_id, c.provider, r.subject FROM TEXTS($1) AS e JOIN calls c ON c.call_id = e.value
+             LEFT JOIN call_reveals m ON m.call_id = c.id AND c.people = 1 LEFT JOIN reveals r ON r.id = m.reveal_id",
+            &[&Texts::of(deliveries.iter().map(|d| d.call_id.as_str()).collect::<BTreeSet<_>>())],
         )
         .await?;
-    for AskedRow { call_id, provider, subject } in asked {
-        let provider = parse_provider(&provider, 0)?;
-        let own = deliveries.iter().filter(|delivery| delivery.call_id == call_id);
-        let mut named = own.flat_map(|d| &d.results).filter_map(|r| subject_of(provider, r));
-        if named.any(|name| name != subject) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let asked = |AskedRow { call_id, provider, subject }: AskedRow| {
+        Ok(Asked { provider: parse_provider(&provider, 0)?, call_id, subject })
+    };
+    found.into_iter().map(asked).collect()
+}
+
+/// Whether a result names an id that its person was not asked by.
+fn learns_aliases(deliveries: &[Delivery], asked: &[Asked]) -> bool {
+    asked.iter().any(|one| {
+        let own = deliveries.iter().filter(|delivery| delivery.call_id == one.call_id);
+        let mut named = own.flat_map(|d| &d.results).filter_map(|r| subject_of(one.provider, r));
+        one.subject.as_ref().is_some_and(|subject| named.any(|name| name != *subject))
+    })
 }
 
 record! {

@@ -1,7 +1,7 @@
 //! The counts that the views show. They are kept as differences and written once, at the end of each transaction. All
 //! transactions write them in the same order, so that no two of them deadlock.
 
-mod write;
+pub(crate) mod write;
 
 use std::collections::BTreeMap;
 

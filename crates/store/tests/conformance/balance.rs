@@ -205,7 +205,6 @@ async fn a_broken_provider_with_an_empty_account_is_known_as_empty(b: &Bench) {
         "UPDATE calls SET state = 'expired', deadline_at = NULL",
         "UPDATE reveals SET state = 'expired' WHERE state = 'asked'",
         "UPDATE batch_totals SET expired = asked, asked = 0, written_off = credits_reserved, credits_reserved = 0",
-        "UPDATE batches SET unfinished = unfinished - 5",
     ] {
         b.database.run(call).await;
     }

@@ -109,7 +109,7 @@ async fn rows_are_not_there_without_their_people(b: &Bench) {
 async fn rows_whose_people_a_dying_server_lost_harm_no_person(b: &Bench) {
     let dead = b.begin(Options::default()).await;
     b.load(&dead, &oceans(1..=3)).await;
-    let lost = "UPDATE batches SET total = 3, unfinished = 3; UPDATE batch_totals SET queued = 3;
+    let lost = "UPDATE batches SET total = 3; UPDATE batch_totals SET queued = 3;
                 UPDATE unclaimed_ranges SET last = 3; UPDATE reveal_ids SET next = 4; DELETE FROM reveals WHERE id > 3";
     b.load_after(&dead, 3, &oceans(4..=6)).await;
     for statement in lost.split(';') {

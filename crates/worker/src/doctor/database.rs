@@ -6,7 +6,7 @@ use crate::config::Config;
 
 const NAME: &str = "database";
 
-/// More old versions of the gates than this slow every request. Without a transaction that stays open there are at most
+/// More old versions of the gates than this show that a transaction stays open. Without one there are at most
 /// some hundreds.
 const MOST_OLD_VERSIONS: i64 = 2_000;
 

@@ -8,6 +8,7 @@ use crate::batches::loading::{Loading, swept};
 use crate::batches::submit::merge::{carry_out_merges, has_many_of_its_own, merge_some};
 use crate::error::{Result, StoreError};
 use crate::people::resolve::RevealIds;
+use crate::reveals::counters::write::{has_open_rows, lock_batches};
 use crate::reveals::counters::{Totals, log_end};
 use crate::reveals::ownership::assign_owners;
 use crate::topic::Topic;
@@ -50,11 +51,16 @@ impl Batches<'_> {
                     let waiting = taken_over_by_loading(conn, id).await?;
                     let mut totals = Totals::default();
                     carry_out_merges(conn, &mut totals, id, now).await?;
+                    lock_batches(conn, [id]).await?;
                     let published: Option<(i64, Option<i64>)> = conn.fetch_optional(
-                        "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
-                            created_at = $2, finished_at = CASE WHEN unfinished = 0 THEN CAST($2 AS BIGINT) END
-                         WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL
-                         RETURNING total, finished_at",
+                        concat!(
+                            "UPDATE batches SET published_at = $2, idempotency_key = $3, content_hash = $4,
+                                created_at = $2, finished_at = CASE WHEN ",
+                            has_open_rows!(),
+                            " THEN NULL ELSE CAST($2 AS BIGINT) END
+                             WHERE id = $1 AND published_at IS NULL AND cancelled_at IS NULL
+                             RETURNING total, finished_at",
+                        ),
                         &[&id, &now.0, &text, &hash],
                     )
                     .await?;

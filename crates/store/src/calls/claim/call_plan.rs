@@ -11,8 +11,7 @@ use jobs::{CallKind, Timestamp};
 
 use crate::calls::claim::admission::Admitted;
 use crate::calls::claim::candidates::{
-    Candidate, DueBatch, due_batches, isolation_groups, last_served, take_from_batch,
-    take_from_full, take_group,
+    Candidate, DueBatch, isolation_groups, last_served, take_from_batch, take_from_full, take_group,
 };
 use crate::calls::claim::isolated::OffQueue;
 use crate::calls::claim::lookups::{kind_of, next, plan_lookup};
@@ -38,7 +37,7 @@ pub(super) async fn plan_calls(
     ask: &ClaimReveals,
     gate: &Gate,
     admitted: &Admitted,
-    off_queue: &OffQueue,
+    (off_queue, batches): (&OffQueue, &[DueBatch]),
     now: Timestamp,
 ) -> Result<Plan> {
     let &Admitted { calls, people, to_look_up, .. } = admitted;
@@ -50,14 +49,13 @@ pub(super) async fn plan_calls(
         plan_groups(conn, &mut planner, gate, (calls, people), &mut plans).await?;
     }
     let mut cursors = Vec::new();
-    let batches = due_batches(conn, ask.provider).await?;
     let free = calls.saturating_sub(plans.len());
-    let (next, ready) = next(conn, ask, &batches, off_queue, (free, people)).await?;
+    let (next, ready) = next(conn, ask, batches, off_queue, (free, people)).await?;
     let reveals = match next {
         Next::Reveal { calls } => calls,
         Next::Wait => 0,
         Next::LookUp => {
-            match plan_lookup(conn, &mut planner, &batches, (to_look_up, ready)).await? {
+            match plan_lookup(conn, &mut planner, batches, (to_look_up, ready)).await? {
                 Some(lookup) => {
                     plans.push(lookup);
                     0
@@ -68,7 +66,7 @@ pub(super) async fn plan_calls(
     };
     if reveals > 0 {
         let most = plans.len() + reveals;
-        plan_batches(conn, &mut planner, &batches, most, &mut plans, &mut cursors).await?;
+        plan_batches(conn, &mut planner, batches, most, &mut plans, &mut cursors).await?;
     }
     let planned = plans.into_calls();
     for call in &planned {

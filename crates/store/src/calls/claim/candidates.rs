@@ -9,6 +9,7 @@ use crate::decode::optional_credits;
 use crate::error::Result;
 use crate::gates::gate::{Gate, day};
 use crate::reveals::counters::Totals;
+use crate::reveals::counters::write::newest;
 use crate::reveals::ownership::assign_owners;
 use crate::reveals::unclaimed_range::{CandidateRow, Cursor, UnclaimedRange};
 
@@ -111,7 +112,17 @@ record! {
         last: Option<i64>,
         others: i64,
         credits_left: Option<Credits> = optional_credits,
+        at_ceiling: i64,
+        has_old_price: i64,
     }
+}
+
+/// The batches with people in the queue.
+pub(super) struct Waiting {
+    /// Those that can pay for one more person, in the order in which they are served.
+    pub(super) due: Vec<DueBatch>,
+    /// Whether the ceiling of any of them was checked with another price than a person has now.
+    pub(super) has_old_price: bool,
 }
 
 /// The credits that a batch may still spend at a provider, if it has a ceiling there, from its `batch_totals t`.
@@ -123,24 +134,33 @@ macro_rules! credits_left {
 
 pub(super) use credits_left;
 
-/// Returns batches with people in the queue, in the order in which they are served.
-pub(super) async fn due_batches(conn: &mut Conn, provider: Provider) -> Result<Vec<DueBatch>> {
+/// Reads the batches with people in the queue. `price` is the most that one more person may cost.
+pub(super) async fn waiting_batches(
+    conn: &mut Conn,
+    provider: Provider,
+    price: Credits,
+) -> Result<Waiting> {
     let batches: Vec<DueBatchRow> = conn.fetch_all(
         concat!(
-            "SELECT b.id AS batch, b.priority, t.queued, t.served, n.next, n.last,
+            "SELECT b.id AS batch, b.priority, t.queued, t.served, u.next, u.last,
                 CAST(CASE WHEN EXISTS (SELECT 1 FROM reveals r WHERE r.queue_owner = b.id AND r.provider = t.provider)
                           THEN 1 ELSE 0 END AS BIGINT) AS others, ",
             credits_left!(),
-            " AS credits_left
-             FROM batches b JOIN batch_totals t ON t.batch_id = b.id
-             LEFT JOIN unclaimed_ranges n ON n.batch_id = t.batch_id AND n.provider = t.provider
-             WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0
+            " AS credits_left, t.at_ceiling,
+                CAST(CASE WHEN t.max_credits IS NOT NULL AND t.person_price <> $2 THEN 1 ELSE 0 END AS BIGINT) AS has_old_price
+             FROM batches b JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $1
+                AND t.epoch >= ",
+            newest!(),
+            " LEFT JOIN unclaimed_ranges u ON u.batch_id = b.id AND u.provider = $1
+             WHERE b.finished_at IS NULL AND t.queued > 0
                AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
              ORDER BY b.priority DESC, t.served, b.id",
         ),
-        &[&provider.as_str()],
+        &[&provider.as_str(), &price.thousandths()],
     )
     .await?;
+    let has_old_price = batches.iter().any(|row| row.has_old_price == 1);
+    let able = batches.into_iter().filter(|row| row.at_ceiling == 0);
     let due = |row: DueBatchRow| DueBatch {
         batch: row.batch,
         unclaimed: row.next.zip(row.last).map(|(next, last)| UnclaimedRange {
@@ -154,7 +174,7 @@ pub(super) async fn due_batches(conn: &mut Conn, provider: Provider) -> Result<V
         waiting: usize::try_from(row.queued).unwrap_or(0),
         served: row.served,
     };
-    Ok(batches.into_iter().map(due).collect())
+    Ok(Waiting { due: able.map(due).collect(), has_old_price })
 }
 
 /// The highest number of times that any of the batches was served.

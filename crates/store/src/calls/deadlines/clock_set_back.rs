@@ -22,10 +22,13 @@ impl Calls<'_> {
         let longest = policy.poll_interval_max.max(policy.webhook_grace).max(POLL_LEASE);
         let poll = (now + 2 * longest).0;
         for provider in Provider::ALL {
+            // The order keeps the planner on the indexes. Without statistics it expects to find such a row soon in the table.
             let ahead: i64 = self.store.db.read().await?.fetch_value(
                 "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM workers WHERE stopped_at IS NULL AND heartbeat_at > $2)
-                          OR EXISTS (SELECT 1 FROM reveals WHERE provider = $1 AND retry_at > $3)
-                          OR EXISTS (SELECT 1 FROM calls WHERE provider = $1 AND poll_at > $4)
+                          OR (SELECT retry_at FROM reveals WHERE provider = $1 AND retry_at > $3
+                              ORDER BY retry_at LIMIT 1) IS NOT NULL
+                          OR (SELECT poll_at FROM calls WHERE provider = $1 AND poll_at > $4
+                              ORDER BY poll_at LIMIT 1) IS NOT NULL
                         THEN 1 ELSE 0 END AS BIGINT)",
                 &[&provider.as_str(), &heartbeat, &backoff, &poll],
             )

@@ -108,7 +108,7 @@ async fn note(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<()> {
-    let reserved = Spending::read(conn, provider).await?.reserved;
+    let reserved = Spending::read(conn, provider, gate).await?.reserved;
     conn.execute(
         "INSERT INTO balance_readings (provider, read_at, credits, ledger_spent, reserved) VALUES ($1, $2, $3, $4, $5)",
         &[

@@ -84,14 +84,14 @@ pub(crate) async fn read_batches(
             COALESCE(t.people_found, 0) AS people_found,
             COALESCE(t.credits_reserved + t.written_off, 0) AS credits_reserved,
             COALESCE(t.credits_spent, 0) AS credits_spent, COALESCE(t.credits_looked_up, 0) AS credits_looked_up
-         FROM (SELECT id, unfinished FROM batches
+         FROM (SELECT id FROM batches
                WHERE published_at IS NOT NULL AND ($1 = 0 OR id = $1)
-               ORDER BY CASE WHEN unfinished > 0 THEN 0 ELSE 1 END, id DESC LIMIT $2) l
+               ORDER BY CASE WHEN finished_at IS NULL THEN 0 ELSE 1 END, id DESC LIMIT $2) l
          JOIN batches b ON b.id = l.id
          LEFT JOIN batch_totals t ON t.batch_id = b.id
          LEFT JOIN rows_sending s ON s.batch_id = t.batch_id AND s.provider = t.provider
          LEFT JOIN provider_holds h ON h.provider = t.provider
-         ORDER BY CASE WHEN l.unfinished > 0 THEN 0 ELSE 1 END, b.id DESC, t.provider DESC",
+         ORDER BY CASE WHEN b.finished_at IS NULL THEN 0 ELSE 1 END, b.id DESC, t.provider DESC",
         &[&only.unwrap_or(0), &(most as i64)],
     )
     .await?;

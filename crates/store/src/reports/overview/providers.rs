@@ -137,7 +137,7 @@ async fn waiting_since(
     let queued: Option<(Option<i64>,)> = conn
         .fetch_optional(
             "SELECT MIN(b.published_at) FROM batches b JOIN batch_totals t ON t.batch_id = b.id
-             WHERE t.provider = $1 AND t.queued > 0 AND b.unfinished > 0
+             WHERE t.provider = $1 AND t.queued > 0 AND b.finished_at IS NULL
                AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
             &[&provider.as_str()],
         )

@@ -1,24 +1,16 @@
 //! What a delivery means beyond its people: the inbox, and the gates.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use db::Conn;
 use db::bulk::{Key, ints, same, texts, write_ranges};
-use jobs::verdict::{Closing, GateReason, Until};
-use jobs::{Policy, Provider, Timestamp};
+use jobs::{Provider, Timestamp};
 
 use crate::error::{Result, StoreError};
-use crate::gates::gate::Gate;
-use crate::gates::unread_webhooks::{legible, note};
-use crate::gates::{closing, state};
 use crate::people::erased::{remember, those_erased};
 use crate::results::bodies::{cut_out, drop_bodies, encoded, purged};
 use crate::results::settle::delivery::{Applied, Delivery};
 use crate::results::settle::ledger::Ledger;
-
-/// How exactly the time of a provider's last webhook is kept: it is not worth a write for each webhook.
-pub(super) const WEBHOOK_NOTE: Duration = Duration::from_secs(60);
 
 pub(super) async fn write_inbox(
     conn: &mut Conn,
@@ -106,68 +98,6 @@ pub(super) async fn discard_unknown_people(
     };
     for unknown_person in ledger.unknown_people.iter().filter(|one| is_erased(&one.person_id)) {
         cut_out(conn, unknown_person.inbox, is_erased).await?;
-    }
-    Ok(())
-}
-
-/// Notifies gates of webhooks: a webhook proves the webhook URL, and frees credits that other requests may have waited
-/// for.
-pub(super) async fn notify_gates(
-    conn: &mut Conn,
-    ledger: &Ledger,
-    deliveries: &[Delivery],
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<()> {
-    let webhooks: BTreeSet<&str> = deliveries
-        .iter()
-        .filter(|delivery| delivery.inbox.is_some())
-        .filter_map(|delivery| ledger.calls.get(&delivery.call_id))
-        .map(|call| call.provider.as_str())
-        .collect();
-    for provider in webhooks {
-        conn.execute(
-            "UPDATE provider_gates SET
-                canary_proved_at = CASE WHEN canary_url IS NULL THEN canary_proved_at
-                                        ELSE COALESCE(canary_proved_at, CAST($2 AS BIGINT)) END,
-                webhook_at = CASE WHEN webhook_at IS NULL OR webhook_at < $3 THEN $2 ELSE webhook_at END,
-                closed_until = CASE WHEN state = 'closed' AND reason = 'credits_pending' AND closed_until > $2
-                                    THEN $2 ELSE closed_until END
-             WHERE provider = $1 AND (
-                (canary_url IS NOT NULL AND canary_proved_at IS NULL)
-                OR webhook_at IS NULL OR webhook_at < $3
-                OR (state = 'closed' AND reason = 'credits_pending' AND closed_until > $2))",
-            &[&provider, &now.0, &(now - WEBHOOK_NOTE).0],
-        )
-        .await?;
-    }
-    let mut unread = BTreeMap::new();
-    for delivery in deliveries {
-        let call = ledger.calls.get(&delivery.call_id);
-        let legible = legible(&delivery.results).filter(|_| delivery.inbox.is_some());
-        if let Some((call, legible)) = call.zip(legible) {
-            unread.insert(call.provider, legible);
-        }
-    }
-    for (provider, legible) in unread {
-        note(conn, provider, legible, now).await?;
-    }
-    // A result for the call that probes a gate shows that the call was accepted, whatever its response will be.
-    let calls: Vec<i64> = ledger.calls.values().map(|call| call.id).collect();
-    state::open_probed(conn, &calls).await?;
-    for (provider, numbers) in ledger.most_numbers() {
-        // The credits reserved for a person from now on cover that many numbers.
-        conn.execute(
-            "UPDATE provider_gates SET most_phones = $2 WHERE provider = $1 AND most_phones < $2",
-            &[&provider.as_str(), &numbers],
-        )
-        .await?;
-    }
-    for provider in &ledger.out_of_credits {
-        let gate = Gate::lock(conn, *provider).await?;
-        let closing =
-            Closing { reason: GateReason::CreditsInsufficient, message: None, until: Until::Fixed };
-        closing::close(conn, *provider, &gate, &closing, policy, now).await?;
     }
     Ok(())
 }

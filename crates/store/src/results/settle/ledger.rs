@@ -117,16 +117,14 @@ record! {
         state: String,
         people: i64,
         number_price: Option<Credits> = optional_credits,
-        tariff: Option<String>,
     }
 }
 
 impl CallRow {
     /// A call that was sent before the plan was known is priced by the plan that is known now, or by the dearest.
-    fn call(self) -> Result<(String, Call)> {
+    fn call(self, known: &BTreeMap<Provider, Tariff>) -> Result<(String, Call)> {
         let provider = parse_provider(&self.provider, self.id)?;
-        let known = self.tariff.and_then(|word| word.parse().ok());
-        let tariff: Tariff = known.unwrap_or(Tariff::dearest(provider));
+        let tariff = known.get(&provider).copied().unwrap_or(Tariff::dearest(provider));
         let call = Call {
             id: self.id,
             provider,
@@ -140,19 +138,22 @@ impl CallRow {
 }
 
 impl Ledger {
-    pub(super) async fn read(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Ledger> {
+    pub(super) async fn read(
+        conn: &mut Conn,
+        deliveries: &[Delivery],
+        tariffs: &BTreeMap<Provider, Tariff>,
+    ) -> Result<Ledger> {
         let names: HashSet<&str> = deliveries.iter().map(|d| d.call_id.as_str()).collect();
         let found: Vec<CallRow> = conn.fetch_all(
-            "SELECT c.id, c.call_id, c.provider, c.state, c.people, c.number_price, g.tariff FROM TEXTS($1) AS e
-             JOIN calls c ON c.call_id = e.value JOIN provider_gates g ON g.provider = c.provider
-             ORDER BY c.id FOR UPDATE OF c",
+            "SELECT c.id, c.call_id, c.provider, c.state, c.people, c.number_price FROM TEXTS($1) AS e
+             JOIN calls c ON c.call_id = e.value ORDER BY c.id FOR UPDATE",
             &[&Texts::of(&names)],
         )
         .await?;
         let mut calls = HashMap::new();
         let mut by_number = HashMap::new();
         for row in found {
-            let (call_id, call) = row.call()?;
+            let (call_id, call) = row.call(tariffs)?;
             by_number.insert(call.id, call_id.clone());
             calls.insert(call_id, call);
         }

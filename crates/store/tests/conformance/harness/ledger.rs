@@ -10,7 +10,6 @@ pub struct Batch {
     pub cancelled_at: Option<i64>,
     pub wants_mobile: i64,
     pub total: i64,
-    pub unfinished: i64,
 }
 
 #[derive(Debug, Default, PartialEq, sqlx::FromRow)]
@@ -97,7 +96,7 @@ pub struct Ledger {
 impl Ledger {
     pub async fn read(db: &Database) -> Ledger {
         let batches: Vec<Batch> = db
-            .all("SELECT id, published_at, finished_at, cancelled_at, wants_mobile, total, unfinished FROM batches")
+            .all("SELECT id, published_at, finished_at, cancelled_at, wants_mobile, total FROM batches")
             .await;
         let totals: Vec<Totals> = db.all("SELECT * FROM batch_totals").await;
         let reveals: Vec<Reveal> = db
