@@ -44,9 +44,10 @@ impl LowMarks {
         self.with(queue, |mark| mark.start(now))
     }
 
-    /// Notes that a look found nothing below `first`.
-    pub(crate) fn nothing_below(&self, queue: Queue, first: i64, now: Timestamp) {
-        self.with(queue, |mark| mark.nothing_below(first, now));
+    /// Notes a look that began at `start` and found nothing below `first`, or nothing at all. Until a whole look is noted, all
+    /// looks are whole.
+    pub(crate) fn looked(&self, queue: Queue, start: i64, first: Option<i64>, now: Timestamp) {
+        self.with(queue, |mark| mark.looked(start, first, now));
     }
 
     fn with<T>(&self, queue: Queue, work: impl FnOnce(&mut LowMark) -> T) -> T {
@@ -66,18 +67,16 @@ struct LowMark {
 }
 
 impl LowMark {
-    fn start(&mut self, now: Timestamp) -> i64 {
-        if is_within(WHOLE_LOOK, self.whole_at, now) {
-            return self.low;
-        }
-        self.whole_at = now;
-        0
+    fn start(&self, now: Timestamp) -> i64 {
+        if is_within(WHOLE_LOOK, self.whole_at, now) { self.low } else { 0 }
     }
 
-    fn nothing_below(&mut self, first: i64, now: Timestamp) {
-        if first < self.low {
-            self.low = first;
+    fn looked(&mut self, start: i64, first: Option<i64>, now: Timestamp) {
+        if start == 0 {
+            self.whole_at = now;
         }
+        let Some(first) = first else { return };
+        self.low = self.low.min(first);
         if first < self.next || !is_within(SLOWEST_COMMIT, self.next_at, now) {
             self.low = self.next.min(first);
             (self.next, self.next_at) = (first, now);
@@ -94,36 +93,51 @@ fn is_within(time: Duration, earlier: Timestamp, now: Timestamp) -> bool {
 mod tests {
     use super::*;
 
-    /// A whole look and the looks after it: the time, what was found to be first, and where the next look starts.
+    /// Looks, each from where the last one said: the time, what was found to be first, and where the next look starts.
     #[test]
     fn looks_start_where_all_earlier_transactions_have_ended() {
         let steps = [
-            (100_000, 7, 0),
-            (102_000, 9, 0),
-            (103_000, 12, 7),
-            (105_000, 20, 7),
-            (106_000, 30, 12),
-            (107_000, 10, 10),
-            (111_000, 40, 10),
-            (114_000, 41, 40),
-            (130_000, 50, 0),
-            (131_000, 51, 41),
+            (100_000, Some(7), 0),
+            (102_000, Some(9), 0),
+            (103_000, Some(12), 7),
+            (105_000, Some(20), 7),
+            (106_000, Some(30), 12),
+            (107_000, Some(10), 10),
+            (111_000, Some(40), 10),
+            (114_000, Some(41), 40),
+            (115_000, None, 40),
+            (129_000, Some(42), 41),
         ];
         let mut mark = LowMark::default();
-        assert_eq!(mark.start(Timestamp(100_000)), 0);
         for (at, first, start) in steps {
-            mark.nothing_below(first, Timestamp(at));
+            mark.looked(mark.start(Timestamp(at)), first, Timestamp(at));
             assert_eq!(mark.start(Timestamp(at)), start, "at {at}");
         }
     }
 
     #[test]
-    fn a_clock_that_is_set_back_starts_a_whole_look() {
+    fn a_whole_look_is_due_until_it_is_noted() {
         let mut mark = LowMark::default();
-        mark.start(Timestamp(100_000));
-        mark.nothing_below(5, Timestamp(100_000));
-        mark.nothing_below(6, Timestamp(104_000));
-        assert_eq!(mark.start(Timestamp(104_000)), 5);
+        for at in [100_000, 104_000] {
+            mark.looked(mark.start(Timestamp(at)), Some(at), Timestamp(at));
+        }
+        let late = Timestamp(134_000);
+        assert_eq!(mark.start(Timestamp(105_000)), 100_000);
+        assert_eq!(mark.start(late), 0);
+        assert_eq!(mark.start(late), 0, "asking notes nothing");
+        mark.looked(100_000, None, late);
+        assert_eq!(mark.start(late), 0, "that look was not whole");
+        mark.looked(0, Some(3), late);
+        assert_eq!(mark.start(late), 3, "what came late is seen by the looks that follow");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_a_whole_look_due() {
+        let mut mark = LowMark::default();
+        for at in [100_000, 104_000] {
+            mark.looked(mark.start(Timestamp(at)), Some(at), Timestamp(at));
+        }
+        assert_eq!(mark.start(Timestamp(104_000)), 100_000);
         assert_eq!(mark.start(Timestamp(50_000)), 0);
     }
 }

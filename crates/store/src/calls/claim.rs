@@ -85,11 +85,11 @@ async fn any_batch_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
     let waiting: Option<(i64,)> = conn
         .fetch_optional(
             concat!(
-            "SELECT b.id FROM batches b JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $1
-                AND t.epoch >= ",
-            newest!(),
-            " WHERE b.finished_at IS NULL AND t.queued + t.retrying > 0 LIMIT 1",
-        ),
+                "SELECT b.id FROM batches b JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $1
+                    AND t.epoch >= ",
+                newest!(),
+                " WHERE b.finished_at IS NULL AND t.queued + t.retrying > 0 LIMIT 1",
+            ),
             &[&provider.as_str()],
         )
         .await?;

@@ -167,7 +167,7 @@ async fn first_sending(conn: &mut Conn, now: Timestamp) -> Result<i64> {
         )
         .await?;
     let earliest = (now - CLOCKS_APART).0;
-    marks.nothing_below(Queue::Sending, first.map_or(earliest, |at| at.min(earliest)), now);
+    marks.looked(Queue::Sending, start, Some(first.map_or(earliest, |at| at.min(earliest))), now);
     Ok(start)
 }
 

@@ -150,15 +150,16 @@ async fn next_poll(
         return Ok(until);
     }
     let (marks, queue) = (LowMarks::of(conn.attached()), Queue::Polls(provider));
+    let start = marks.start(queue, now);
     let first: Option<i64> = conn
         .fetch_value(
             "SELECT MIN(poll_at) FROM calls WHERE provider = $1 AND poll_at >= $2",
-            &[&provider.as_str(), &marks.start(queue, now)],
+            &[&provider.as_str(), &start],
         )
         .await?;
     // Polls that are added later are due from the time of their transaction on.
     let earliest = (now - CLOCKS_APART).0;
-    marks.nothing_below(queue, first.map_or(earliest, |at| at.min(earliest)), now);
+    marks.looked(queue, start, Some(first.map_or(earliest, |at| at.min(earliest))), now);
     Ok(first.map(Timestamp))
 }
 

@@ -102,6 +102,7 @@ impl Results<'_> {
         let now = self.store.now();
         let mut conn = self.store.db.read().await?;
         let marks = LowMarks::of(conn.attached());
+        let start = marks.start(Queue::Inbox, now);
         let sizes: Vec<(i64, i64)> = conn
             .fetch_all(
                 // Each part has an order and a limit of its own, so that each is read by its index.
@@ -112,7 +113,7 @@ impl Results<'_> {
                     SELECT id, bytes FROM webhook_inbox WHERE outcome IS NULL AND retry_at <= $3
                     ORDER BY retry_at LIMIT $1) AS put_off
                  ORDER BY id LIMIT $1",
-                &[&(most as i64), &marks.start(Queue::Inbox, now), &now.0],
+                &[&(most as i64), &start, &now.0],
             )
             .await?;
         let mut bytes = 0;
@@ -122,12 +123,14 @@ impl Results<'_> {
             fits
         });
         let ids: Vec<i64> = fitting.map(|(id, _)| *id).collect();
-        let Some(first) = ids.first() else { return Ok(Vec::new()) };
-        marks.nothing_below(Queue::Inbox, *first, now);
+        marks.looked(Queue::Inbox, start, ids.first().copied(), now);
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let found: Vec<StoredRow> = conn
             .fetch_all(
                 "SELECT i.id, i.received_at, i.provider, i.call_id, i.body FROM IDS($1) AS e
-             JOIN webhook_inbox i ON i.id = e.value WHERE i.outcome IS NULL ORDER BY i.id",
+                 JOIN webhook_inbox i ON i.id = e.value WHERE i.outcome IS NULL ORDER BY i.id",
                 &[&Ints::of(&ids)],
             )
             .await?;
@@ -193,13 +196,15 @@ impl Results<'_> {
         let now = self.store.now();
         let mut conn = self.store.db.read().await?;
         let marks = LowMarks::of(conn.attached());
+        let start = marks.start(Queue::Inbox, now);
         let first: Option<(i64,)> = conn
             .fetch_optional(
                 "SELECT id FROM webhook_inbox WHERE outcome IS NULL AND retry_at IS NULL AND id >= $1
                  ORDER BY id LIMIT 1",
-                &[&marks.start(Queue::Inbox, now)],
+                &[&start],
             )
             .await?;
+        marks.looked(Queue::Inbox, start, first.map(|(id,)| id), now);
         if first.is_some() {
             return Ok(NextWebhook::Waits);
         }

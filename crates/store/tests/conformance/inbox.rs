@@ -7,7 +7,7 @@ use jobs::Provider::Ocean;
 use store::{Delivery, NewWebhook, NextWebhook, StoreError};
 
 use crate::harness::people::oceans;
-use crate::harness::{Bench, MINUTE, found, on_both};
+use crate::harness::{Bench, MINUTE, SECOND, found, on_both};
 
 on_both!(
     it_gives_what_fits,
@@ -15,6 +15,7 @@ on_both!(
     what_was_applied_is_not_applied_again,
     malformed_bodies_are_kept_separately,
     a_body_leaves_memory_when_its_caller_gives_up,
+    what_was_committed_late_is_applied,
 );
 
 fn webhook(bytes: usize, malformed: bool) -> NewWebhook {
@@ -120,4 +121,27 @@ async fn a_body_leaves_memory_when_its_caller_gives_up(b: &Bench) {
     let sizes: Vec<_> =
         b.database.all::<(i64,)>("SELECT bytes FROM webhook_inbox ORDER BY id").await;
     assert_eq!(sizes, [(100,), (300,)]);
+}
+
+/// Ids are given out before the commit, so a slow transaction may add a webhook before others that are done with.
+async fn what_was_committed_late_is_applied(b: &Bench) {
+    let store = async |id: i64| {
+        store_body(b, 100, false).await;
+        b.database.run(&format!("UPDATE webhook_inbox SET id = {id} WHERE outcome IS NULL")).await;
+    };
+    let next = async || b.store.results().next_webhook().await.unwrap();
+    let pending = async || {
+        let pending = b.store.results().pending_webhooks(10, 1000).await.unwrap();
+        pending.into_iter().map(|webhook| webhook.id).collect::<Vec<_>>()
+    };
+    for id in [10, 20, 30] {
+        store(id).await;
+        assert_eq!((next().await, pending().await), (NextWebhook::Waits, vec![id]));
+        b.store.results().mark_malformed(id).await.unwrap();
+        b.advance(5 * SECOND).await;
+    }
+    store(5).await;
+    assert_eq!(next().await, NextWebhook::None, "looks don't begin at the first webhook each time");
+    b.advance(30 * SECOND).await;
+    assert_eq!((next().await, pending().await), (NextWebhook::Waits, vec![5]));
 }
