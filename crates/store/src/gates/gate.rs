@@ -44,6 +44,7 @@ pub(crate) use this_gate;
 record! {
     /// A gate as stored. Only [`Gate`] parses its words.
     #[derive(Debug, Clone)]
+    #[cfg_attr(test, derive(Default))]
     pub(crate) struct GateRow {
         off_reason: Option<String>,
         paused: i64,
@@ -120,6 +121,14 @@ fn word<T: FromStr>(provider: Provider, column: &'static str, text: &str) -> Res
         row: provider.to_string(),
         value: text.to_owned(),
     })
+}
+
+#[cfg(test)]
+impl GateRow {
+    /// The row of an open gate, for tests of rules.
+    pub(crate) fn open() -> GateRow {
+        GateRow { state: jobs::GateState::Open.to_string(), ..GateRow::default() }
+    }
 }
 
 impl Gate {

@@ -124,10 +124,10 @@ async fn asked(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Vec<Asked>> {
             &[&Texts::of(deliveries.iter().map(|d| d.call_id.as_str()).collect::<BTreeSet<_>>())],
         )
         .await?;
-    let asked = |AskedRow { call_id, provider, subject }: AskedRow| {
+    let parse = |AskedRow { call_id, provider, subject }: AskedRow| {
         Ok(Asked { provider: parse_provider(&provider, 0)?, call_id, subject })
     };
-    found.into_iter().map(asked).collect()
+    found.into_iter().map(parse).collect()
 }
 
 /// Whether a result names an id that its person was not asked by.

@@ -153,3 +153,64 @@ pub(super) async fn notify(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gates::gate::GateRow;
+
+    const NOW: Timestamp = Timestamp(10_000_000);
+
+    /// A gate that knows of a webhook that came just now.
+    fn gate(change: impl FnOnce(&mut GateRow)) -> Gate {
+        let mut row = GateRow::open();
+        row.webhook_at = Some(NOW.0);
+        change(&mut row);
+        Gate::of(row, Provider::Ocean).unwrap()
+    }
+
+    fn closed(reason: GateReason) -> Gate {
+        let mut gate = gate(|_| ());
+        (gate.breaker.state, gate.breaker.reason) = (GateState::Closed, Some(reason));
+        gate
+    }
+
+    /// Which gates deliveries concern: results by a webhook, by a poll, and a bad one or one with seven numbers by a poll.
+    #[test]
+    fn a_gate_is_locked_only_if_deliveries_may_change_it() {
+        let news = |by_webhook, is_bad, most_numbers| News { by_webhook, is_bad, most_numbers };
+        let by = [
+            news(true, false, 0),
+            news(false, false, 0),
+            news(false, true, 0),
+            news(false, false, 7),
+        ];
+        let old = (NOW - WEBHOOK_NOTE - Duration::from_millis(1)).0;
+        let cases = [
+            ("knows all", gate(|row| row.most_phones = 7), [false, false, true, false]),
+            ("had six numbers", gate(|row| row.most_phones = 6), [false, false, true, true]),
+            ("is probed", gate(|row| row.probe_call = Some(1)), [true; 4]),
+            ("could not read bodies", gate(|row| row.unread_since = Some(1)), [true; 4]),
+            (
+                "has an old webhook",
+                gate(|row| row.webhook_at = Some(old)),
+                [true, false, true, true],
+            ),
+            ("has no webhook", gate(|row| row.webhook_at = None), [true, false, true, true]),
+            (
+                "has a canary",
+                gate(|row| row.canary_url = Some("url".into())),
+                [true, false, true, true],
+            ),
+            ("waits for credits", closed(GateReason::CreditsPending), [true, false, true, true]),
+            ("has no credits", closed(GateReason::CreditsInsufficient), [false, false, true, true]),
+        ];
+        for (name, gate, expected) in cases {
+            let concerned = by.each_ref().map(|news| news.concerns(&gate, NOW));
+            assert_eq!(concerned, expected, "a gate that {name}");
+        }
+        let proved =
+            gate(|row| (row.canary_url, row.canary_proved_at) = (Some("url".into()), Some(1)));
+        assert!(!by[0].concerns(&proved, NOW));
+    }
+}
