@@ -336,7 +336,7 @@ CREATE TABLE provider_gates (
     unread_since      BIGINT,                  -- since when the provider's webhooks can't be read
     unread_numbers    BIGINT NOT NULL DEFAULT 0, -- 1: bodies can be read, but the numbers of found people can't
     updates           BIGINT NOT NULL DEFAULT 0, -- of the columns that most transactions change
-    epoch             BIGINT NOT NULL GENERATED ALWAYS AS (updates / 64) STORED -- looks begin at the last known one
+    epoch             BIGINT NOT NULL GENERATED ALWAYS AS (updates / 64) STORED -- looks begin at the highest one
 );
 CREATE UNIQUE INDEX provider_gates_epoch ON provider_gates (provider, epoch);
 INSERT INTO provider_gates (provider) VALUES ('ocean'), ('clodura');

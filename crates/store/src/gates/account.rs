@@ -18,6 +18,7 @@ impl Spending {
     pub(crate) async fn read(conn: &mut Conn, provider: Provider, gate: &Gate) -> Result<Self> {
         let sums: Option<(i64, i64)> = conn
             .fetch_optional(
+                // Counts that still change are found by their epoch, past the old versions that Postgres keeps.
                 "SELECT CAST(COALESCE(SUM(t.credits_spent), 0) AS BIGINT),
                     CAST(COALESCE(SUM(t.credits_reserved), 0) AS BIGINT)
                  FROM batches b JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $1

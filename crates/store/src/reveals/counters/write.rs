@@ -1,6 +1,6 @@
 //! Writes the differences of a transaction into `batch_totals` and `batches`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use db::bulk::{Columns, fetch_for_rows, ints, same, words, write_rows};
 use db::{Conn, Ints, record};
@@ -65,15 +65,25 @@ fn columns<'a>(deltas: impl Iterator<Item = Change<'a>> + Clone) -> Columns {
     ]
 }
 
-/// Locks the counts of batches in order. The update locks its rows in an order that the planner chooses.
-async fn lock_counts(conn: &mut Conn, batches: BTreeSet<i64>) -> Result<()> {
-    let _: Vec<(i64,)> = conn
-        .fetch_all(
-            "SELECT t.batch_id FROM IDS($1) AS e JOIN batch_totals t ON t.batch_id = e.value
-             ORDER BY t.batch_id, t.provider FOR UPDATE",
-            &[&Ints::of(batches)],
-        )
-        .await?;
+/// Locks counts in order, provider by provider. The update locks its rows in an order that the planner chooses.
+async fn lock_counts(conn: &mut Conn, counts: impl Iterator<Item = (i64, Provider)>) -> Result<()> {
+    let mut batches: BTreeMap<Provider, Vec<i64>> = BTreeMap::new();
+    for (batch, provider) in counts {
+        batches.entry(provider).or_default().push(batch);
+    }
+    for (provider, batches) in batches {
+        let _: Vec<(i64,)> = conn
+            .fetch_all(
+                "SELECT t.batch_id FROM IDS($1) AS e
+                 JOIN batch_totals t ON t.batch_id = e.value AND t.provider = $2
+                    AND t.epoch >= (SELECT n.epoch FROM batch_totals n
+                                    WHERE n.batch_id = e.value AND n.provider = $2
+                                    ORDER BY n.epoch DESC LIMIT 1)
+                 ORDER BY t.batch_id FOR UPDATE",
+                &[&Ints::of(batches), &provider.as_str()],
+            )
+            .await?;
+    }
     Ok(())
 }
 
@@ -149,7 +159,7 @@ impl Totals {
     async fn flush_providers(&self, conn: &mut Conn) -> Result<BTreeSet<i64>> {
         let deltas = self.providers.iter().map(|(key, delta)| (*key, delta));
         if self.providers.len() > 1 {
-            lock_counts(conn, self.providers.keys().map(|(batch, _)| *batch).collect()).await?;
+            lock_counts(conn, self.providers.keys().copied()).await?;
         }
         let mut written = add(conn, columns(deltas.clone())).await?;
         let known: BTreeSet<(i64, &str)> =
