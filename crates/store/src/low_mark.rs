@@ -10,13 +10,14 @@ use jobs::{Provider, Timestamp};
 
 /// How long a transaction may take to add work below a key that others have passed. Work of a slower one waits for the next
 /// whole look.
-const SLOWEST_COMMIT: Duration = Duration::from_secs(3);
+const SLOWEST_COMMIT: Duration = Duration::from_secs(1);
 
 /// How often a process looks from the start.
 const WHOLE_LOOK: Duration = Duration::from_secs(30);
 
 /// How far the clocks of the machines may be apart: work that another machine adds may have a time so far before this one's.
-pub(crate) const CLOCKS_APART: Duration = Duration::from_secs(60);
+/// Work of a machine whose clock is further behind waits for the next whole look.
+pub(crate) const CLOCKS_APART: Duration = Duration::from_secs(5);
 
 /// A kind of waiting work, and the key by which it is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -18,10 +18,11 @@ impl Spending {
     pub(crate) async fn read(conn: &mut Conn, provider: Provider, gate: &Gate) -> Result<Self> {
         let sums: Option<(i64, i64)> = conn
             .fetch_optional(
-                // Counts that still change are found by their epoch, past the old versions that Postgres keeps.
+                // Counts that still change are found by their epoch, past the old versions that Postgres keeps. A left
+                // join begins with the batches; the other way round all versions would be read.
                 "SELECT CAST(COALESCE(SUM(t.credits_spent), 0) AS BIGINT),
                     CAST(COALESCE(SUM(t.credits_reserved), 0) AS BIGINT)
-                 FROM batches b JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $1
+                 FROM batches b LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $1
                     AND t.epoch >= CASE WHEN b.finished_at IS NULL THEN (
                         SELECT n.epoch FROM batch_totals n WHERE n.batch_id = b.id AND n.provider = $1
                         ORDER BY n.epoch DESC LIMIT 1) ELSE 0 END",

@@ -124,14 +124,13 @@ impl Results<'_> {
         });
         let ids: Vec<i64> = fitting.map(|(id, _)| *id).collect();
         marks.looked(Queue::Inbox, start, ids.first().copied(), now);
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
+        let Some(first) = ids.first() else { return Ok(Vec::new()) };
         let found: Vec<StoredRow> = conn
             .fetch_all(
+                // A merge of both would read the index from its start, past all that an old transaction keeps.
                 "SELECT i.id, i.received_at, i.provider, i.call_id, i.body FROM IDS($1) AS e
-                 JOIN webhook_inbox i ON i.id = e.value WHERE i.outcome IS NULL ORDER BY i.id",
-                &[&Ints::of(&ids)],
+                 JOIN webhook_inbox i ON i.id = e.value WHERE i.outcome IS NULL AND i.id >= $2 ORDER BY i.id",
+                &[&Ints::of(&ids), first],
             )
             .await?;
         found.into_iter().map(StoredWebhook::from_row).collect()

@@ -134,7 +134,8 @@ macro_rules! credits_left {
 
 pub(super) use credits_left;
 
-/// Reads the batches with people in the queue. `price` is the most that one more person may cost.
+/// Reads the batches with people in the queue. `price` is the most that one more person may cost. A left join begins with the
+/// batches; the other way round all old versions of the counts would be read.
 pub(super) async fn waiting_batches(
     conn: &mut Conn,
     provider: Provider,
@@ -148,11 +149,11 @@ pub(super) async fn waiting_batches(
             credits_left!(),
             " AS credits_left, t.at_ceiling,
                 CAST(CASE WHEN t.max_credits IS NOT NULL AND t.person_price <> $2 THEN 1 ELSE 0 END AS BIGINT) AS has_old_price
-             FROM batches b JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $1
+             FROM batches b LEFT JOIN batch_totals t ON t.batch_id = b.id AND t.provider = $1
                 AND t.epoch >= ",
             newest!(),
             " LEFT JOIN unclaimed_ranges u ON u.batch_id = b.id AND u.provider = $1
-             WHERE b.finished_at IS NULL AND t.queued > 0
+             WHERE b.finished_at IS NULL AND COALESCE(t.queued, 0) > 0
                AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
              ORDER BY b.priority DESC, t.served, b.id",
         ),
