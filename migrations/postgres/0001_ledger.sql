@@ -285,7 +285,7 @@ DO $$ BEGIN
     EXECUTE 'ALTER TABLE webhook_inbox ALTER COLUMN body SET COMPRESSION lz4';
 EXCEPTION WHEN feature_not_supported OR syntax_error THEN NULL;
 END $$;
-CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL;
+CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL AND retry_at IS NULL;
 CREATE INDEX webhook_inbox_put_off ON webhook_inbox (retry_at) WHERE outcome IS NULL AND retry_at IS NOT NULL;
 CREATE INDEX webhook_inbox_call ON webhook_inbox (call_id);
 

@@ -277,7 +277,7 @@ CREATE TABLE webhook_inbox (
     retry_at    BIGINT,                        -- when the next attempt is due; NULL: at once
     body        BLOB                           -- the last column: later columns would be read through it
 );
-CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL;
+CREATE INDEX webhook_inbox_pending ON webhook_inbox (id) WHERE outcome IS NULL AND retry_at IS NULL;
 CREATE INDEX webhook_inbox_put_off ON webhook_inbox (retry_at) WHERE outcome IS NULL AND retry_at IS NOT NULL;
 CREATE INDEX webhook_inbox_call ON webhook_inbox (call_id);
 

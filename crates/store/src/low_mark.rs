@@ -13,7 +13,7 @@ use jobs::{Provider, Timestamp};
 const SLOWEST_COMMIT: Duration = Duration::from_secs(1);
 
 /// How often a process looks from the start.
-const WHOLE_LOOK: Duration = Duration::from_secs(30);
+const WHOLE_LOOK: Duration = Duration::from_secs(60);
 
 /// How far the clocks of the machines may be apart: work that another machine adds may have a time so far before this one's.
 /// Work of a machine whose clock is further behind waits for the next whole look.
@@ -99,15 +99,15 @@ mod tests {
     fn looks_start_where_all_earlier_transactions_have_ended() {
         let steps = [
             (100_000, Some(7), 0),
-            (102_000, Some(9), 0),
-            (103_000, Some(12), 7),
-            (105_000, Some(20), 7),
-            (106_000, Some(30), 12),
-            (107_000, Some(10), 10),
-            (111_000, Some(40), 10),
-            (114_000, Some(41), 40),
-            (115_000, None, 40),
-            (129_000, Some(42), 41),
+            (100_700, Some(9), 0),
+            (101_000, Some(12), 7),
+            (101_700, Some(20), 7),
+            (102_000, Some(30), 12),
+            (102_300, Some(10), 10),
+            (103_600, Some(40), 10),
+            (104_600, Some(41), 40),
+            (105_000, None, 40),
+            (159_000, Some(42), 41),
         ];
         let mut mark = LowMark::default();
         for (at, first, start) in steps {
@@ -122,7 +122,7 @@ mod tests {
         for at in [100_000, 104_000] {
             mark.looked(mark.start(Timestamp(at)), Some(at), Timestamp(at));
         }
-        let late = Timestamp(134_000);
+        let late = Timestamp(164_000);
         assert_eq!(mark.start(Timestamp(105_000)), 100_000);
         assert_eq!(mark.start(late), 0);
         assert_eq!(mark.start(late), 0, "asking notes nothing");

@@ -97,11 +97,13 @@ impl Calls<'_> {
 }
 
 record! {
-    /// A call whose worker is gone.
-    struct LostRow {
+    /// A request on its way, and whether its worker is gone.
+    struct SendingRow {
         id: i64,
         provider: String,
+        sent_at: i64,
         is_lookup: i64,
+        is_lost: i64,
     }
 }
 
@@ -112,20 +114,14 @@ async fn take_over(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<(usize, Vec<Looked>)> {
-    let start = first_sending(conn, now).await?;
-    // The plus keeps the SQLite planner from reading all calls in their order: calls on their way have an index.
-    let lost: Vec<LostRow> = conn.fetch_all(
-        "SELECT c.id, c.provider, CAST(CASE WHEN c.kind = 'lookup' THEN 1 ELSE 0 END AS BIGINT) AS is_lookup FROM calls c LEFT JOIN workers w ON w.worker_id = c.worker_id
-         WHERE c.state = 'sending' AND c.sent_at >= $4 AND (w.worker_id IS NULL OR w.stopped_at IS NOT NULL
-             OR w.heartbeat_at < $1 OR c.sent_at < $2)
-         ORDER BY +c.id LIMIT $3",
-        &[&(now - policy.heartbeat_timeout).0, &(now.0 - LONGEST_REQUEST_MS), &AT_ONCE, &start],
-    )
-    .await?;
+    let mut lost = lost_calls(conn, policy, now).await?;
+    lost.sort_unstable_by_key(|row| row.id);
+    lost.truncate(usize::try_from(AT_ONCE).unwrap_or(usize::MAX));
     let (lookups, reveals): (Vec<_>, Vec<_>) =
         lost.into_iter().partition(|lost| lost.is_lookup == 1);
-    let without_kind =
-        |lost: Vec<LostRow>| looked(lost.into_iter().map(|row| (row.id, row.provider)).collect());
+    let without_kind = |lost: Vec<SendingRow>| {
+        looked(lost.into_iter().map(|row| (row.id, row.provider)).collect())
+    };
     let (lookups, reveals) = (without_kind(lookups)?, without_kind(reveals)?);
     let lost: Vec<Looked> = reveals.iter().chain(&lookups).copied().collect();
     // Gates come first in the order of locks. Gates that a lost call probes are closed below. Other gates are left alone,
@@ -156,19 +152,25 @@ async fn take_over(
     Ok((reveals.len(), lookups))
 }
 
-/// Returns a time before which no request was sent that is still on its way.
-async fn first_sending(conn: &mut Conn, now: Timestamp) -> Result<i64> {
+/// Reads the requests whose worker is gone. All requests on their way are read: there are never many.
+async fn lost_calls(conn: &mut Conn, policy: &Policy, now: Timestamp) -> Result<Vec<SendingRow>> {
     let marks = LowMarks::of(conn.attached());
     let start = marks.start(Queue::Sending, now);
-    let first: Option<i64> = conn
-        .fetch_value(
-            "SELECT MIN(sent_at) FROM calls WHERE state = 'sending' AND sent_at >= $1",
-            &[&start],
+    let sending: Vec<SendingRow> = conn
+        .fetch_all(
+            "SELECT c.id, c.provider, c.sent_at,
+                CAST(CASE WHEN c.kind = 'lookup' THEN 1 ELSE 0 END AS BIGINT) AS is_lookup,
+                CAST(CASE WHEN w.worker_id IS NULL OR w.stopped_at IS NOT NULL OR w.heartbeat_at < $1
+                    OR c.sent_at < $2 THEN 1 ELSE 0 END AS BIGINT) AS is_lost
+             FROM calls c LEFT JOIN workers w ON w.worker_id = c.worker_id
+             WHERE c.state = 'sending' AND c.sent_at >= $3 ORDER BY c.sent_at",
+            &[&(now - policy.heartbeat_timeout).0, &(now.0 - LONGEST_REQUEST_MS), &start],
         )
         .await?;
     let earliest = (now - CLOCKS_APART).0;
-    marks.looked(Queue::Sending, start, Some(first.map_or(earliest, |at| at.min(earliest))), now);
-    Ok(start)
+    let first = sending.first().map_or(earliest, |row| row.sent_at.min(earliest));
+    marks.looked(Queue::Sending, start, Some(first), now);
+    Ok(sending.into_iter().filter(|row| row.is_lost == 1).collect())
 }
 
 /// Asks again the lookups of workers that are gone.

@@ -105,7 +105,7 @@ impl Results<'_> {
         let start = marks.start(Queue::Inbox, now);
         let sizes: Vec<(i64, i64)> = conn
             .fetch_all(
-                // Each part has an order and a limit of its own, so that each is read by its index.
+                // Each part has an index of its own, which the other can't use.
                 "SELECT id, bytes FROM (
                     SELECT id, bytes FROM webhook_inbox WHERE outcome IS NULL AND retry_at IS NULL AND id >= $2
                     ORDER BY id LIMIT $1) AS new
@@ -230,7 +230,10 @@ impl Results<'_> {
             .fetch_optional(
                 "SELECT COUNT(*) AS waiting, MIN(received_at) AS oldest,
                     COUNT(retry_at) AS failing, MIN(retry_at) AS retry_at
-                 FROM webhook_inbox WHERE outcome IS NULL",
+                 FROM (SELECT received_at, retry_at FROM webhook_inbox WHERE outcome IS NULL AND retry_at IS NULL
+                       UNION ALL
+                       SELECT received_at, retry_at FROM webhook_inbox WHERE outcome IS NULL AND retry_at IS NOT NULL
+                      ) AS waiting",
                 &[],
             )
             .await?;
