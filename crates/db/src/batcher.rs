@@ -44,28 +44,34 @@ impl<E: WorkError> Batchers<E> {
     }
 
     /// Returns once `item` is durable, or with nothing of it done.
-    pub async fn write<T: Item<Error = E>>(&self, item: T) -> Result<(), E> {
+    pub async fn write<T: Item<Error = E>>(&self, item: T) -> Result<T::Output, E> {
         self.started.get(|| Batcher::<T>::start(&self.db)).write(item).await
     }
 }
 
 /// A small write that shares a transaction with others of its kind.
 pub trait Item: Clone + Send + 'static {
+    /// What became of it.
+    type Output: Send + 'static;
+
     /// What goes wrong with it.
     type Error: WorkError;
 
     /// Before which other work they are written.
     const URGENCY: Urgency = Urgency::Usual;
 
-    /// Writes all of these in one transaction.
-    fn write_all(conn: &mut Conn, items: Vec<Self>) -> BoxFuture<'_, Result<(), Self::Error>>;
+    /// Writes all of these in one transaction. Returns what became of each, in their order.
+    fn write_all(conn: &mut Conn, items: Vec<Self>) -> BoxFuture<'_, Outputs<Self>>;
 }
+
+/// What became of each item.
+pub type Outputs<T> = Result<Vec<<T as Item>::Output>, <T as Item>::Error>;
 
 /// The way to the task that writes them.
 struct Batcher<T: Item>(mpsc::UnboundedSender<Waiting<T>>);
 
 /// Writes these in one transaction.
-async fn write_items<T: Item>(db: &Database<T::Error>, items: Vec<T>) -> Result<(), T::Error> {
+async fn write_items<T: Item>(db: &Database<T::Error>, items: Vec<T>) -> Outputs<T> {
     match T::URGENCY {
         Urgency::Usual => db.write(move |conn| T::write_all(conn, items)).await,
         Urgency::Urgent => db.write_statement(move |conn| T::write_all(conn, items)).await,
@@ -74,7 +80,7 @@ async fn write_items<T: Item>(db: &Database<T::Error>, items: Vec<T>) -> Result<
 
 struct Waiting<T: Item> {
     item: T,
-    reply: oneshot::Sender<Result<(), T::Error>>,
+    reply: oneshot::Sender<Result<T::Output, T::Error>>,
 }
 
 impl<T: Item> Clone for Batcher<T> {
@@ -105,7 +111,7 @@ impl<T: Item> Batcher<T> {
         Batcher(sender)
     }
 
-    async fn write(&self, item: T) -> Result<(), T::Error> {
+    async fn write(&self, item: T) -> Result<T::Output, T::Error> {
         let (reply, written) = oneshot::channel();
         self.0.send(Waiting { item, reply }).map_err(|_| DbError::from(Failure::Closed))?;
         written.await.map_err(|_| DbError::from(Failure::Closed))?
@@ -115,10 +121,10 @@ impl<T: Item> Batcher<T> {
 async fn write_together<T: Item>(db: &Database<T::Error>, waiting: Vec<Waiting<T>>) {
     let together = waiting.iter().map(|one| one.item.clone()).collect();
     match write_items(db, together).await {
-        Ok(()) => {
-            for one in waiting {
+        Ok(outputs) => {
+            for (one, output) in waiting.into_iter().zip(outputs) {
                 // The caller may be gone; its work stands.
-                let _ = one.reply.send(Ok(()));
+                let _ = one.reply.send(Ok(output));
             }
         }
         Err(error) => match <[Waiting<T>; 1]>::try_from(waiting) {
@@ -134,9 +140,14 @@ async fn write_each<T: Item>(db: &Database<T::Error>, waiting: Vec<Waiting<T>>) 
     for Waiting { item, reply } in waiting {
         let written = match in_vain {
             ENOUGH => Err(DbError::shared("nothing can be written down just now").into()),
-            _ => write_items(db, vec![item]).await,
+            _ => write_alone(db, item).await,
         };
         in_vain = if written.is_ok() { 0 } else { ENOUGH.min(in_vain + 1) };
         let _ = reply.send(written);
     }
+}
+
+async fn write_alone<T: Item>(db: &Database<T::Error>, item: T) -> Result<T::Output, T::Error> {
+    let output = write_items(db, vec![item]).await?.pop();
+    output.ok_or_else(|| DbError::shared("the write of one item gave no output").into())
 }

@@ -24,7 +24,7 @@ mod unusable;
 
 pub use arg::{Arg, Ints, Texts, json};
 pub use attached::Attached;
-pub use batcher::{Batchers, Item};
+pub use batcher::{Batchers, Item, Outputs};
 pub use conn::Conn;
 pub use database::{Database, ParallelWriter};
 pub use error::{DbError, Failure, Result, WorkError};

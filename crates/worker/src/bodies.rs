@@ -49,6 +49,13 @@ pub struct Received {
     pub room: Vec<OwnedSemaphorePermit>,
 }
 
+impl Received {
+    /// Whether reading the body costs little.
+    pub fn is_small(&self) -> bool {
+        !gzip::is_packed(&self.bytes) && self.bytes.len() <= SMALL
+    }
+}
+
 impl Default for Bodies {
     fn default() -> Self {
         let of = |kib| Arc::new(Semaphore::new(kib));
@@ -119,11 +126,11 @@ impl Bodies {
         provider: Provider,
         mut received: Received,
     ) -> Result<(Received, Option<Malformed>), StatusCode> {
-        let packed = gzip::is_packed(&received.bytes);
-        if !packed && received.bytes.len() <= SMALL {
+        if received.is_small() {
             let malformed = guarded(|| check(provider, &received.bytes)).err();
             return Ok((received, malformed));
         }
+        let packed = gzip::is_packed(&received.bytes);
         if packed {
             self.make_room(&mut received, LARGEST).await?;
         }

@@ -70,7 +70,7 @@ impl Spool {
                     let (call_id, body) = (call_id.into_owned(), body.into_owned());
                     store
                         .results()
-                        .store_webhook(NewWebhook { provider, call_id, body, malformed })
+                        .store_acknowledged(NewWebhook { provider, call_id, body, malformed })
                         .await?;
                     tokio::fs::remove_file(&path).await?;
                     drained += 1;

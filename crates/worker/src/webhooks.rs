@@ -125,37 +125,52 @@ impl Taken {
     }
 }
 
-/// Keeps a body if the call's address still takes one.
+/// Keeps a body if the call's address takes one more.
 async fn take(
     webhooks: Webhooks,
     provider: Provider,
     call_id: String,
     received: Received,
 ) -> Taken {
-    let reception = webhooks.app.store.results().reception(&call_id, received.bytes.len());
-    let checked = match tokio::time::timeout(DATABASE_PATIENCE, reception).await {
-        Ok(Ok(Reception::Full)) => Err(StatusCode::TOO_MANY_REQUESTS),
-        Ok(Ok(Reception::Ended)) => Err(StatusCode::GONE),
-        // While the database is away the call's state is not known, and the body is kept.
-        _ => webhooks.bodies.unpack_and_check(provider, received).await,
-    };
+    if !received.is_small()
+        && let Some(refused) = refused_unread(&webhooks, &call_id, received.bytes.len()).await
+    {
+        return refused;
+    }
+    let checked = webhooks.bodies.unpack_and_check(provider, received).await;
     let (received, malformed) = match checked {
         Ok(checked) => checked,
         Err(status) => return Taken::Refused(status),
     };
-    if let Some(error) = &malformed {
-        tracing::warn!(call_id, %provider, %error, bytes = received.bytes.len(), "a webhook can't be read; kept for inspection");
-    }
-    let malformed = malformed.is_some();
-    let kept = keep(&webhooks, provider, call_id, received, malformed).await;
+    let bytes = received.bytes.len();
+    let kept = keep(&webhooks, provider, call_id.clone(), received, malformed.is_some()).await;
     failpoint::reached("inbox_stored");
-    match kept {
-        Taken::Stored | Taken::Spooled if malformed => Taken::Malformed,
-        kept => kept,
+    match (kept, malformed) {
+        (Taken::Stored | Taken::Spooled, Some(error)) => {
+            tracing::warn!(call_id, %provider, %error, bytes, "a webhook can't be read; kept for inspection");
+            Taken::Malformed
+        }
+        (kept, _) => kept,
     }
 }
 
-/// Makes a body durable: in the database, or in the spool if the database is away.
+/// Refuses a body before it is unpacked and parsed, which costs much if it is large. While the database is away the call's
+/// state is not known, and the body is kept.
+async fn refused_unread(webhooks: &Webhooks, call_id: &str, bytes: usize) -> Option<Taken> {
+    let reception = webhooks.app.store.results().reception(call_id, bytes);
+    let reception = tokio::time::timeout(DATABASE_PATIENCE, reception).await;
+    refused(reception.ok()?.ok()?)
+}
+
+fn refused(reception: Reception) -> Option<Taken> {
+    match reception {
+        Reception::Open => None,
+        Reception::Full => Some(Taken::Refused(StatusCode::TOO_MANY_REQUESTS)),
+        Reception::Ended => Some(Taken::Refused(StatusCode::GONE)),
+    }
+}
+
+/// Makes a body durable: in the database if its address takes it, or in the spool if the database is away.
 async fn keep(
     webhooks: &Webhooks,
     provider: Provider,
@@ -168,8 +183,8 @@ async fn keep(
     let webhook = Arc::new(NewWebhook { provider, call_id: call_id.clone(), body, malformed });
     let storing = webhooks.app.store.results().store_webhook(Arc::clone(&webhook));
     let stored = tokio::time::timeout(DATABASE_PATIENCE, storing).await;
-    if let Ok(Ok(())) = stored {
-        return Taken::Stored;
+    if let Ok(Ok(reception)) = stored {
+        return refused(reception).unwrap_or(Taken::Stored);
     }
     // A write that had begun may still happen: the same body twice is applied once.
     match webhooks.spool.keep(webhook).await {

@@ -65,12 +65,14 @@ impl Calls<'_> {
 }
 
 impl Item for Accepted {
+    type Output = ();
     type Error = StoreError;
 
     /// Records accepted orders.
-    fn write_all(conn: &mut Conn, accepted: Vec<Self>) -> BoxFuture<'_, Result<()>> {
+    fn write_all(conn: &mut Conn, accepted: Vec<Self>) -> BoxFuture<'_, Result<Vec<()>>> {
         Box::pin(async move {
-            let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(()) };
+            let outputs = vec![(); accepted.len()];
+            let Some(now) = accepted.iter().map(|one| one.now).max() else { return Ok(outputs) };
             let probes: Vec<i64> =
                 accepted.iter().filter(|one| one.probe).map(|one| one.id).collect();
             state::open_probed(conn, &probes).await?;
@@ -84,7 +86,7 @@ impl Item for Accepted {
             if accepted.iter().any(|one| one.poll_at.is_some_and(|at| at < soon)) {
                 conn.announce(Topic::Polls);
             }
-            Ok(())
+            Ok(outputs)
         })
     }
 }

@@ -42,14 +42,16 @@ pub(crate) struct NotFound {
 }
 
 impl Item for NotFound {
+    type Output = ();
     type Error = StoreError;
 
     /// Records the people who have no number. If more people are said to have none than chance explains, they stay open,
     /// and the gate closes: the provider's 404 is about the person only as long as not every request gets it.
-    fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<()>> {
+    fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<Vec<()>>> {
         Box::pin(async move {
+            let outputs = vec![(); all.len()];
             let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
-                return Ok(());
+                return Ok(outputs);
             };
             let of = |one: &NotFound| one.answer.call.provider;
             let gates = Gate::lock_all(conn, all.iter().map(of)).await?;
@@ -72,7 +74,7 @@ impl Item for NotFound {
             }
             settle_all(conn, &mut totals, &believed, &policy, now).await?;
             totals.flush(conn, now).await?;
-            Ok(())
+            Ok(outputs)
         })
     }
 }

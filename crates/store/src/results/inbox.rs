@@ -4,25 +4,19 @@ pub(crate) mod new_webhook;
 mod once;
 mod reception;
 mod replay;
+mod store;
 pub(crate) mod stored;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use db::bulk::{Column, ints, texts, write_rows};
-use db::{BoxFuture, Conn, Ints, Item, Urgency, record};
+use db::{Ints, record};
 use jobs::Timestamp;
 use jobs::backoff::exponential;
 
-use crate::error::{Result, StoreError};
-use crate::gates::unread_webhooks::body_is_unread;
+use crate::error::Result;
 use crate::low_mark::{LowMarks, Queue};
 use crate::results::Results;
-use crate::results::inbox::new_webhook::{NewWebhook, Received};
-use crate::results::inbox::once::{Arrival, Came, with_arrivals};
 use crate::results::inbox::stored::{StoredRow, StoredWebhook};
-use crate::topic::Topic;
 
 /// How long a webhook that could not be applied waits for the next try; twice as long each time.
 const RETRY_BASE: Duration = Duration::from_secs(1);
@@ -74,22 +68,6 @@ record! {
 }
 
 impl Results<'_> {
-    /// Stores a webhook; durable when this returns. If the caller stops waiting and drops the webhook, it is not stored,
-    /// unless its transaction has begun.
-    ///
-    /// # Errors
-    /// The database can't be used.
-    pub async fn store_webhook(self, webhook: impl Into<Arc<NewWebhook>>) -> Result<()> {
-        let webhook = webhook.into();
-        let came = Received::new(&webhook, self.store.now());
-        if self.store.is_postgres() {
-            return self.store.batchers.write(came).await;
-        }
-        // SQLite has one writer, which groups webhooks anyway. With groups of their own, the next webhooks would wait for
-        // two commits and for the writes between them.
-        self.store.db.write_statement(move |conn| store_all(conn, vec![came])).await
-    }
-
     /// Returns the oldest webhooks that wait to be applied and were not put off: at most `most`, and about `most_bytes`.
     ///
     /// # Errors
@@ -241,67 +219,4 @@ impl Results<'_> {
         let (oldest, retry_at) = (oldest.map(Timestamp), retry_at.map(Timestamp));
         Ok(Backlog { waiting, oldest, failing, retry_at })
     }
-}
-
-impl Item for Received {
-    type Error = StoreError;
-
-    /// A provider waits for its 200, and may take too long a wait for a failure.
-    const URGENCY: Urgency = Urgency::Urgent;
-
-    fn write_all(conn: &mut Conn, came: Vec<Self>) -> BoxFuture<'_, Result<()>> {
-        store_all(conn, came)
-    }
-}
-
-/// Stores webhooks. A body that came to the same address before is not kept again: a provider sends it until it is
-/// accepted, and so may any sender that knows the address.
-pub(crate) fn store_all(conn: &mut Conn, came: Vec<Received>) -> BoxFuture<'_, Result<()>> {
-    Box::pin(async move {
-        let waiting = came.into_iter().filter_map(Received::upgrade).collect();
-        let mut webhooks = with_arrivals(conn, waiting).await?;
-        webhooks.retain(|(.., arrival)| *arrival != Arrival::Unread);
-        let Some((_, now, _)) = webhooks.last() else { return Ok(()) };
-        let unread = webhooks.iter().filter(|(one, ..)| one.malformed);
-        let unread: BTreeSet<_> = unread.map(|(one, ..)| (one.provider, &*one.call_id)).collect();
-        body_is_unread(conn, &unread, *now).await?;
-        let outcome = |(webhook, _, arrival): &Came| match arrival {
-            Arrival::Again => Some("duplicate"),
-            _ => webhook.malformed.then_some("malformed"),
-        };
-        let columns = vec![
-            ("received_at", ints(webhooks.iter().map(|(_, now, _)| now.0))),
-            ("provider", texts(webhooks.iter().map(|(one, ..)| Some(one.provider.as_str())))),
-            ("call_id", texts(webhooks.iter().map(|(one, ..)| Some(&*one.call_id)))),
-            ("bytes", ints(webhooks.iter().map(|(one, ..)| one.body.len() as i64))),
-            ("outcome", texts(webhooks.iter().map(outcome))),
-            ("applied_at", ints(webhooks.iter().map(|one| outcome(one).map(|_| one.1.0)))),
-            (
-                "kept",
-                ints(webhooks.iter().map(|(.., arrival)| i64::from(*arrival == Arrival::First))),
-            ),
-            (
-                "body",
-                Column::Blobs(
-                    webhooks
-                        .iter()
-                        .map(|(one, _, arrival)| match arrival {
-                            Arrival::First => one.body.clone(),
-                            _ => Vec::new(),
-                        })
-                        .collect(),
-                ),
-            ),
-        ];
-        write_rows(
-            conn,
-            "INSERT INTO webhook_inbox (received_at, provider, call_id, bytes, outcome, applied_at, body)
-             SELECT e.received_at, e.provider, e.call_id, e.bytes, e.outcome, e.applied_at,
-                CASE WHEN e.kept = 1 THEN e.body END FROM ROWS",
-            columns,
-        )
-        .await?;
-        conn.announce(Topic::Inbox);
-        Ok(())
-    })
 }

@@ -12,6 +12,8 @@ on_both!(
     a_body_is_kept_once_and_logged_each_time,
     one_that_can_be_read_now_is_applied,
     an_address_takes_so_many_bodies,
+    bodies_that_come_at_once_are_counted,
+    an_acknowledged_body_is_kept_whatever_came_before,
     an_address_ends_a_while_after_its_results,
     a_final_result_is_corrected_by_a_real_number_only,
     the_secret_is_replaced_in_the_audit_log,
@@ -24,10 +26,13 @@ async fn out(b: &Bench, people: u32) -> (i64, ClaimedCall) {
     (batch, call)
 }
 
-async fn came(b: &Bench, call: &ClaimedCall, body: &[u8], malformed: bool) {
+fn webhook(call: &ClaimedCall, body: &[u8], malformed: bool) -> NewWebhook {
     let call_id = call.call_id.to_string();
-    let webhook = NewWebhook { provider: Ocean, call_id, body: body.to_vec(), malformed };
-    b.store.results().store_webhook(webhook).await.unwrap();
+    NewWebhook { provider: Ocean, call_id, body: body.to_vec(), malformed }
+}
+
+async fn came(b: &Bench, call: &ClaimedCall, body: &[u8], malformed: bool) -> Reception {
+    b.store.results().store_webhook(webhook(call, body, malformed)).await.unwrap()
 }
 
 /// Counts of kept bodies, of log entries, and of webhooks that wait to be applied.
@@ -76,14 +81,41 @@ async fn an_address_takes_so_many_bodies(b: &Bench) {
     let (_, call) = out(b, 2).await;
     for n in 0..4_u8 {
         assert_eq!(reception(b, &call, 4 << 20).await, Reception::Open);
-        came(b, &call, &vec![n; 4 << 20], false).await;
+        assert_eq!(came(b, &call, &vec![n; 4 << 20], false).await, Reception::Open);
     }
     assert_eq!(reception(b, &call, 4 << 20).await, Reception::Full);
+    assert_eq!(came(b, &call, &vec![4; 4 << 20], false).await, Reception::Full);
     for n in 4..100_u8 {
         assert_eq!(reception(b, &call, 100 << 10).await, Reception::Open);
-        came(b, &call, &[n], false).await;
+        assert_eq!(came(b, &call, &[n], false).await, Reception::Open);
     }
     assert_eq!(reception(b, &call, 1).await, Reception::Full);
+    assert_eq!(inbox(b).await, [100; 3]);
+    for (body, malformed) in [(&[4][..], false), (&[100], false), (&[101], true)] {
+        assert_eq!(came(b, &call, body, malformed).await, Reception::Full);
+    }
+    assert_eq!(inbox(b).await, [100; 3], "nothing is written of a body that is refused");
+}
+
+async fn bodies_that_come_at_once_are_counted(b: &Bench) {
+    let (_, call) = out(b, 2).await;
+    let coming = (0..150_u8).map(|n| {
+        let (store, webhook) = (b.store.clone(), webhook(&call, &[n], false));
+        async move { store.results().store_webhook(webhook).await.unwrap() }
+    });
+    let receptions = futures::future::join_all(coming).await;
+    let taken = receptions.iter().filter(|reception| **reception == Reception::Open).count();
+    assert_eq!((taken, receptions.len()), (100, 150));
+    assert_eq!(inbox(b).await, [100; 3]);
+}
+
+async fn an_acknowledged_body_is_kept_whatever_came_before(b: &Bench) {
+    let (_, call) = out(b, 2).await;
+    for n in 0..100_u8 {
+        came(b, &call, &[n], false).await;
+    }
+    b.store.results().store_acknowledged(webhook(&call, b"spooled", false)).await.unwrap();
+    assert_eq!(inbox(b).await, [101; 3]);
 }
 
 async fn an_address_ends_a_while_after_its_results(b: &Bench) {
@@ -98,6 +130,7 @@ async fn an_address_ends_a_while_after_its_results(b: &Bench) {
     assert_eq!(reception(b, &call, 1).await, Reception::Open);
     b.advance(HOUR).await;
     assert_eq!(reception(b, &call, 1).await, Reception::Ended);
+    assert_eq!(came(b, &call, b"late", false).await, Reception::Ended);
 }
 
 async fn a_final_result_is_corrected_by_a_real_number_only(b: &Bench) {

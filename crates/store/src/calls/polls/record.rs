@@ -52,13 +52,15 @@ impl Calls<'_> {
 }
 
 impl Item for Polled {
+    type Output = ();
     type Error = StoreError;
 
     /// Records the results of polls.
-    fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<()>> {
+    fn write_all(conn: &mut Conn, all: Vec<Self>) -> BoxFuture<'_, Result<Vec<()>>> {
         Box::pin(async move {
+            let outputs = vec![(); all.len()];
             let Some((policy, now)) = all.last().map(|one| (one.policy.clone(), one.now)) else {
-                return Ok(());
+                return Ok(outputs);
             };
             let failed = all.iter().filter(|one| one.result.is_err());
             Gate::lock_all(conn, failed.map(|one| one.poll.provider)).await?;
@@ -78,7 +80,7 @@ impl Item for Polled {
                 }
             }
             totals.flush(conn, now).await?;
-            Ok(())
+            Ok(outputs)
         })
     }
 }

@@ -1,14 +1,16 @@
-//! Each body is kept once, however often it comes to the same address.
+//! Each body is kept once, however often it comes to the same address, and an address takes so many of them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use db::{Conn, Texts, record};
-use jobs::Timestamp;
+use db::{Conn, record};
+use jobs::reception::AddressUse;
+use jobs::{Reception, Timestamp};
 
 use crate::error::Result;
 use crate::results::bodies::forgotten;
-use crate::results::inbox::new_webhook::NewWebhook;
+use crate::results::inbox::new_webhook::{NewWebhook, Writing};
+use crate::results::inbox::reception::address_uses;
 
 /// What becomes of a body that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,44 +23,62 @@ pub(super) enum Arrival {
     Unread,
     /// It can't be read, and people of its call were erased or purged: only the record that it came may be kept.
     Forgotten,
+    /// Its address takes no more bodies: nothing is to be written.
+    Refused(Reception),
+}
+
+impl Arrival {
+    /// Whether the address took the body.
+    pub(super) fn reception(self) -> Reception {
+        if let Arrival::Refused(reception) = self { reception } else { Reception::Open }
+    }
+
+    /// Whether anything is written.
+    pub(super) fn is_written(self) -> bool {
+        !matches!(self, Arrival::Unread | Arrival::Refused(_))
+    }
+
+    /// Counts a body of this many bytes for those that follow in the same transaction.
+    fn count(self, used: &mut AddressUse, bytes: usize) {
+        used.bodies += i64::from(self.is_written());
+        if self == Arrival::First {
+            used.bytes = used.bytes.saturating_add_unsigned(bytes as u64);
+        }
+    }
 }
 
 /// A webhook, when it came, and what becomes of it.
 pub(super) type Came = (Arc<NewWebhook>, Timestamp, Arrival);
 
-/// Distinguishes new bodies from bodies that are kept already. A body that was kept as unreadable and can be read now
+/// Distinguishes new bodies from bodies that are kept already, and from those that an address doesn't take. A body that was kept as unreadable and can be read now
 /// is applied from where it is kept.
-pub(super) async fn with_arrivals(
-    conn: &mut Conn,
-    came: Vec<(Arc<NewWebhook>, Timestamp)>,
-) -> Result<Vec<Came>> {
-    let calls: BTreeSet<&str> = came.iter().map(|(one, _)| &*one.call_id).collect();
-    let known: Vec<(String,)> = conn
-        .fetch_all(
-            "SELECT e.value FROM TEXTS($1) AS e
-             WHERE EXISTS (SELECT 1 FROM webhook_inbox w WHERE w.call_id = e.value)",
-            &[&Texts::of(calls)],
-        )
-        .await?;
-    let malformed = came.iter().filter(|(one, _)| one.malformed);
-    let malformed: BTreeSet<&str> = malformed.map(|(one, _)| &*one.call_id).collect();
+pub(super) async fn with_arrivals(conn: &mut Conn, came: Vec<Writing>) -> Result<Vec<Came>> {
+    let calls: BTreeSet<&str> = came.iter().map(|one| &*one.webhook.call_id).collect();
+    let mut uses = address_uses(conn, &calls).await?;
+    let malformed = came.iter().map(|one| &one.webhook).filter(|webhook| webhook.malformed);
+    let malformed: BTreeSet<&str> = malformed.map(|webhook| &*webhook.call_id).collect();
     let forgotten = match malformed.is_empty() {
         true => BTreeSet::new(),
         false => forgotten(conn, &malformed).await?.into_iter().map(str::to_owned).collect(),
     };
     let mut arrived: Vec<Came> = Vec::with_capacity(came.len());
-    for (webhook, at) in came {
+    for Writing { webhook, at, is_acknowledged } in came {
         let same =
             |(other, ..): &Came| other.call_id == webhook.call_id && other.body == webhook.body;
-        let arrival = if webhook.malformed && forgotten.contains(&*webhook.call_id) {
+        let used = uses.entry(webhook.call_id.clone()).or_default();
+        let reception = used.takes(webhook.body.len(), at);
+        let arrival = if reception != Reception::Open && !is_acknowledged {
+            Arrival::Refused(reception)
+        } else if webhook.malformed && forgotten.contains(&*webhook.call_id) {
             Arrival::Forgotten
         } else if arrived.iter().any(same) {
             if webhook.malformed { Arrival::Unread } else { Arrival::Again }
-        } else if known.iter().any(|(call,)| *call == webhook.call_id) {
+        } else if used.bodies > 0 {
             of_kept(conn, &webhook).await?
         } else {
             Arrival::First
         };
+        arrival.count(used, webhook.body.len());
         arrived.push((webhook, at, arrival));
     }
     Ok(arrived)
