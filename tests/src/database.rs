@@ -105,7 +105,12 @@ fn sqlite(directory: &Path) -> Database {
         .expect("a path is a URL")
         .create_if_missing(false)
         .busy_timeout(Duration::from_secs(20));
-    let pool = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options);
+    // No connection is kept. One that is open keeps the worker from putting the log away, and it would lose its locks where a
+    // test reads and closes the file itself (<https://sqlite.org/howtocorrupt.html>, 2.2), and read an old state from then on.
+    let pool = SqlitePoolOptions::new()
+        .max_connections(2)
+        .after_release(|_, _| Box::pin(std::future::ready(Ok(false))))
+        .connect_lazy_with(options);
     Database { url, kind: Kind::Sqlite, pool: Pool::Sqlite(pool), server: None }
 }
 
