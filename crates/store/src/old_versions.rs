@@ -39,7 +39,7 @@ async fn old_versions_are_passed_over() {
     let gate = concat!("SELECT updates FROM provider_gates WHERE ", this_gate!());
     let every_version = "SELECT updates FROM provider_gates WHERE provider = $1";
     let counts = concat!(
-        "SELECT t.updates FROM batches b JOIN batch_totals t
+        "SELECT t.updates FROM batches b LEFT JOIN batch_totals t
             ON t.batch_id = b.id AND t.provider = $1 AND t.epoch >= ",
         newest!(),
         " WHERE b.finished_at IS NULL"
