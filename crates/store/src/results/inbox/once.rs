@@ -50,8 +50,8 @@ impl Arrival {
 /// A webhook, when it came, and what becomes of it.
 pub(super) type Came = (Arc<NewWebhook>, Timestamp, Arrival);
 
-/// Distinguishes new bodies from bodies that are kept already, and from those that an address doesn't take. A body that was kept as unreadable and can be read now
-/// is applied from where it is kept.
+/// Distinguishes new bodies from bodies that are kept already, and from those that an address doesn't take. A body that
+/// was kept as unreadable and can be read now is applied from where it is kept.
 pub(super) async fn with_arrivals(conn: &mut Conn, came: Vec<Writing>) -> Result<Vec<Came>> {
     let calls: BTreeSet<&str> = came.iter().map(|one| &*one.webhook.call_id).collect();
     let mut uses = address_uses(conn, &calls).await?;
@@ -63,8 +63,10 @@ pub(super) async fn with_arrivals(conn: &mut Conn, came: Vec<Writing>) -> Result
     };
     let mut arrived: Vec<Came> = Vec::with_capacity(came.len());
     for Writing { webhook, at, is_acknowledged } in came {
-        let same =
-            |(other, ..): &Came| other.call_id == webhook.call_id && other.body == webhook.body;
+        let same = |(other, _, arrival): &Came| {
+            arrival.reception() == Reception::Open
+                && (&other.call_id, &other.body) == (&webhook.call_id, &webhook.body)
+        };
         let used = uses.entry(webhook.call_id.clone()).or_default();
         let reception = used.takes(webhook.body.len(), at);
         let arrival = if reception != Reception::Open && !is_acknowledged {

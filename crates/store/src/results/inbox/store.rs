@@ -57,7 +57,8 @@ impl Item for Received {
 }
 
 /// Stores webhooks that their addresses take. A body that came to the same address before is not kept again: a provider
-/// sends it until it is accepted, and so may any sender that knows the address. Returns for each whether it was taken.
+/// sends it until it is accepted, and so may any sender that knows the address. Processes that store at the same moment don't
+/// see each other's bodies, so an address may take a few more. Returns for each whether it was taken.
 pub(crate) fn store_all(
     conn: &mut Conn,
     came: Vec<Received>,
