@@ -28,6 +28,7 @@ use crate::calls::claimed::{ClaimReveals, ClaimedCall, Claims};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 use crate::reveals::counters::Totals;
+use crate::reveals::counters::write::from_newest;
 use crate::reveals::person_price::reprice;
 use crate::reveals::unclaimed_range;
 
@@ -83,11 +84,11 @@ impl Calls<'_> {
 async fn any_batch_waits(conn: &mut Conn, provider: Provider) -> Result<bool> {
     let waiting: Option<(i64,)> = conn
         .fetch_optional(
-            // The counts with the highest epoch are the only ones: the order leads past their old versions.
-            "SELECT b.id FROM batches b WHERE b.finished_at IS NULL
-                AND (SELECT t.queued + t.retrying FROM batch_totals t WHERE t.batch_id = b.id AND t.provider = $1
-                     ORDER BY t.epoch DESC LIMIT 1) > 0
-             LIMIT 1",
+            concat!(
+                "SELECT b.id FROM batches b WHERE b.finished_at IS NULL AND (SELECT t.queued + t.retrying ",
+                from_newest!(),
+                ") > 0 LIMIT 1",
+            ),
             &[&provider.as_str()],
         )
         .await?;

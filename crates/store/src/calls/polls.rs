@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::gates::gate;
 use crate::gates::gate::{Gate, Going};
 use crate::low_mark::{CLOCKS_APART, LowMarks, Queue};
+use crate::reveals::counters::write::from_newest;
 
 /// How long a poll may be out before another worker may try it.
 pub(crate) const POLL_LEASE: Duration = Duration::from_secs(120);
@@ -166,9 +167,13 @@ async fn next_poll(
 async fn reveals_are_due(conn: &mut Conn, provider: Provider) -> Result<bool> {
     let due: Option<(i64,)> = conn
         .fetch_optional(
-            "SELECT t.batch_id FROM batch_totals t JOIN batches b ON b.id = t.batch_id
-             WHERE t.provider = $1 AND t.queued > 0 AND t.at_ceiling = 0 AND b.finished_at IS NULL
-               AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL LIMIT 1",
+            concat!(
+                "SELECT b.id FROM batches b
+                 WHERE b.finished_at IS NULL AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL
+                    AND (SELECT CASE WHEN t.at_ceiling = 0 THEN t.queued ELSE 0 END ",
+                from_newest!(),
+                ") > 0 LIMIT 1",
+            ),
             &[&provider.as_str()],
         )
         .await?;

@@ -114,7 +114,12 @@ async fn an_acknowledged_body_is_kept_whatever_came_before(b: &Bench) {
     for n in 0..100_u8 {
         came(b, &call, &[n], false).await;
     }
-    b.store.results().store_acknowledged(webhook(&call, b"spooled", false)).await.unwrap();
+    let body = || webhook(&call, b"spooled", false);
+    let refused = (0..10).map(|_| b.store.results().store_webhook(body()));
+    let kept = b.store.results().store_acknowledged(body());
+    let (refused, kept) = futures::join!(futures::future::join_all(refused), kept);
+    kept.unwrap();
+    assert!(refused.into_iter().all(|one| one.unwrap() == Reception::Full));
     assert_eq!(inbox(b).await, [101; 3]);
 }
 

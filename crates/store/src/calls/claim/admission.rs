@@ -8,6 +8,7 @@ use crate::calls::claim::send_slot::ClaimTime;
 use crate::calls::claimed::ClaimReveals;
 use crate::error::Result;
 use crate::gates::gate::Gate;
+use crate::reveals::counters::write::from_newest;
 
 pub(super) enum Admission {
     Wait(Option<Timestamp>),
@@ -87,8 +88,11 @@ pub(super) async fn spare_the_day(
         return Ok(None);
     }
     let waiting: i64 = conn.fetch_value(
-        "SELECT CAST(COALESCE(SUM(t.queued), 0) AS BIGINT) FROM batch_totals t JOIN batches b ON b.id = t.batch_id
-         WHERE t.provider = $1 AND b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
+        concat!(
+            "SELECT CAST(COALESCE(SUM((SELECT t.queued ",
+            from_newest!(),
+            ")), 0) AS BIGINT) FROM batches b WHERE b.published_at IS NOT NULL AND b.cancelled_at IS NULL",
+        ),
         &[&ask.provider.as_str()],
     )
     .await?;

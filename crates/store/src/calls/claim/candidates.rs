@@ -134,13 +134,13 @@ macro_rules! credits_left {
 
 pub(super) use credits_left;
 
-/// Reads the batches with people in the queue. `price` is the most that one more person may cost. A left join begins with the
-/// batches; the other way round all old versions of the counts would be read.
+/// Reads the batches with people in the queue. `price` is the most that one more person may cost.
 pub(super) async fn waiting_batches(
     conn: &mut Conn,
     provider: Provider,
     price: Credits,
 ) -> Result<Waiting> {
+    // A left join begins with the batches. The other way round, all old versions of the counts would be read.
     let batches: Vec<DueBatchRow> = conn.fetch_all(
         concat!(
             "SELECT b.id AS batch, b.priority, t.queued, t.served, u.next, u.last,

@@ -68,7 +68,7 @@ pub(crate) fn store_all(
         let waits: Vec<bool> = waiting.iter().map(Option::is_some).collect();
         let arrived = with_arrivals(conn, waiting.into_iter().flatten().collect()).await?;
         let mut taken = arrived.iter().map(|(.., arrival)| arrival.reception());
-        // Nobody asks any more what became of the others.
+        // Callers of the others have stopped waiting, and read no answer.
         let taken = |waits: bool| waits.then(|| taken.next()).flatten().unwrap_or(Reception::Open);
         let receptions = waits.into_iter().map(taken).collect();
         insert(conn, arrived).await?;

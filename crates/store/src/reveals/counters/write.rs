@@ -29,6 +29,16 @@ macro_rules! newest {
 
 pub(crate) use newest;
 
+/// The counts `t` of batch `b` at provider `$1`, for a value of theirs. There is one row of them; the order leads past its
+/// old versions.
+macro_rules! from_newest {
+    () => {
+        "FROM batch_totals t WHERE t.batch_id = b.id AND t.provider = $1 ORDER BY t.epoch DESC LIMIT 1"
+    };
+}
+
+pub(crate) use from_newest;
+
 record! {
     /// Counts that were written.
     struct Counted {
