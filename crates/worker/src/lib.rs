@@ -10,6 +10,8 @@ pub mod backend;
 pub mod bodies;
 /// From settings to what the jobs need.
 mod bootstrap;
+/// Claims work while there are slots for it.
+mod claimer;
 /// The command line.
 pub mod cli;
 /// Command line and environment.
@@ -46,6 +48,8 @@ pub mod runner;
 pub mod server;
 /// The keys of webhook addresses.
 pub mod signing;
+/// How many requests are open at once.
+mod slots;
 /// Webhooks kept while the database is away.
 pub mod spool;
 /// Closes connections of clients that don't read their answers.

@@ -1,29 +1,29 @@
 //! The registration list: every kind of work there is, one apalis worker a kind and provider, so that
 //! one provider's trouble doesn't hold up the other.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::{Monitor, WorkerBuilder, WorkerBuilderExt};
 use apalis_core::worker::ext::parallelize::ParallelizeExt;
 use jobs::Provider;
 use store::{ClaimedCall, Topic};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::backend::{ClaimedQueue, Claimer, Source};
+use crate::backend::{ClaimedQueue, Source};
+use crate::claimer::Claimer;
 use crate::jobs::{
     apply_webhooks, check_balance, housekeeping, retention, reveal_clodura, reveal_ocean,
     send_call, track_clodura,
 };
+use crate::slots::Slots;
 
 /// How often an apalis worker that fails is started again; the ledger decides what becomes of its task.
 const MOST_RESTARTS: usize = 1_000;
 
-/// Tasks of a kind that run at once, for each slot: while one has the slot, another may write down its answer.
-const AT_ONCE_PER_SLOT: usize = 2;
+/// Tasks of a kind that run at once, for each slot: while one has the slot, others may write down their answers.
+const AT_ONCE_PER_SLOT: usize = 8;
 
 /// All work of this process.
 pub struct Runner {
@@ -141,11 +141,9 @@ impl Runner {
         slots: usize,
         topic: Topic,
     ) -> ClaimedQueue<S::Work> {
-        let semaphore = Arc::new(Semaphore::new(slots));
         let claimer = Claimer {
             name,
-            slots: semaphore,
-            all: slots,
+            slots: Slots::new(slots),
             unfinished: self.unfinished.clone(),
             changes: self.app.store.subscribe(topic),
             clock: self.app.store.clock(),

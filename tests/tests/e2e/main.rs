@@ -46,6 +46,7 @@ mod fairness; // batches that share a rate
 mod files; // files as users have them
 mod gate; // providers that refuse
 mod identity; // identifiers that mean one person
+mod in_flight; // requests that are open at once
 mod isolation; // bad ids among good ones
 mod large; // a hundred thousand rows
 mod logs; // the log of a worker

@@ -23,7 +23,7 @@ impl Source for PendingWebhooks {
     /// No task is claimed: applying is idempotent, and one task at a time drains the inbox.
     type Work = ();
 
-    async fn claim(&mut self, _free: usize) -> Result<Claimed<()>, StoreError> {
+    async fn claim(&mut self, _most: usize) -> Result<Claimed<()>, StoreError> {
         let (work, again_at) = match self.0.store.results().next_webhook().await? {
             NextWebhook::Waits => (vec![()], None),
             NextWebhook::PutOff(until) => (Vec::new(), Some(until)),

@@ -22,7 +22,7 @@ pub struct DueBalance {
 impl Source for DueBalance {
     type Work = ClaimedBalance;
 
-    async fn claim(&mut self, _free: usize) -> Result<Claimed<ClaimedBalance>, StoreError> {
+    async fn claim(&mut self, _most: usize) -> Result<Claimed<ClaimedBalance>, StoreError> {
         let rate = self.app.rate(self.provider);
         let (claimed, again_at) = self.app.store.gates().claim_balance(self.provider, rate).await?;
         Ok(Claimed { work: claimed.into_iter().collect(), again_at, paced: false })

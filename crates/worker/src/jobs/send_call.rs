@@ -37,11 +37,13 @@ pub struct DueReveals {
 impl Source for DueReveals {
     type Work = ClaimedCall;
 
-    async fn claim(&mut self, free: usize) -> Result<Claimed<ClaimedCall>, StoreError> {
+    const CLAIMS_AHEAD: bool = true;
+
+    async fn claim(&mut self, most: usize) -> Result<Claimed<ClaimedCall>, StoreError> {
         let ask = ClaimReveals {
             provider: self.provider,
             worker: self.app.worker,
-            calls: free.min((MOST_PEOPLE / self.people.max(1)).max(1)),
+            calls: most.min((MOST_PEOPLE / self.people.max(1)).max(1)),
             people: self.people,
             price: self.app.price(self.provider),
             rate: self.app.rate(self.provider),
@@ -65,7 +67,7 @@ where
     let call = job.work.clone();
     let provider = call.provider;
     failpoint::reached("written_sending");
-    if !wait_for_its_moment(app, &call).await {
+    if !wait_for_its_moment(app, job).await {
         return give_back(app, call, "the gate closed before it was sent").await;
     }
     // Checked once more before the first byte leaves: connecting may take longer.
@@ -117,10 +119,11 @@ fn log<O: Outcome>(
     }
 }
 
-/// Waits for the call's send slot under the rate limit. Returns false if the gate was closed meanwhile, or its state
-/// can't be read.
-async fn wait_for_its_moment(app: &App, call: &ClaimedCall) -> bool {
-    if call.send_slot <= Instant::now() {
+/// Waits for the call's send slot under the rate limit. Returns false if the gate was closed while the call waited for this or
+/// another slot, or if its state can't be read.
+async fn wait_for_its_moment(app: &App, job: &Job<ClaimedCall>) -> bool {
+    let call = &job.work;
+    if call.send_slot <= Instant::now() && !job.is_doubtful {
         return true;
     }
     tokio::time::sleep_until(call.send_slot.into()).await;

@@ -17,12 +17,12 @@ pub struct LateResults(pub App);
 impl Source for LateResults {
     type Work = ClaimedPoll;
 
-    async fn claim(&mut self, free: usize) -> Result<Claimed<ClaimedPoll>, StoreError> {
+    async fn claim(&mut self, most: usize) -> Result<Claimed<ClaimedPoll>, StoreError> {
         let polls = self
             .0
             .store
             .calls()
-            .claim_polls(Provider::Clodura, free, self.0.rate(Provider::Clodura))
+            .claim_polls(Provider::Clodura, most, self.0.rate(Provider::Clodura))
             .await?;
         Ok(Claimed { work: polls.polls, again_at: polls.again_at, paced: false })
     }
