@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Where there are at least this many slots, the work in each is small, and claiming it costs about as much.
-pub const MANY: usize = 8;
+const MANY: usize = 8;
 /// Tasks are claimed ahead only if slots are freed faster than this; a task that waited longer asks the gate again.
 const SOON: Duration = Duration::from_millis(100);
 /// The most tasks that are claimed ahead, for each slot.
