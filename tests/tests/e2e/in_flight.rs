@@ -5,7 +5,11 @@ use sandbox::{Config, Endpoint};
 
 use crate::checks::{books_are_closed, equals_expected, no_row};
 
-on_both!(no_more_requests_are_open_than_allowed, what_is_claimed_is_not_sent_after_a_refusal);
+on_both!(
+    no_more_requests_are_open_than_allowed,
+    what_is_claimed_is_not_sent_after_a_refusal,
+    what_is_claimed_is_given_back_at_the_end,
+);
 
 /// The fewest requests for which a worker claims ahead.
 const ALLOWED: u64 = 8;
@@ -53,4 +57,20 @@ async fn what_is_claimed_is_not_sent_after_a_refusal(kind: Kind) {
     worker.stop().await.with_code(0);
     let attempts = "SELECT COALESCE(MAX(attempts), 0) FROM row_status WHERE state = 'retrying'";
     assert_eq!(scene.db.int(attempts).await, 0, "what was not sent is no attempt");
+}
+
+async fn what_is_claimed_is_given_back_at_the_end(kind: Kind) {
+    let (scene, _) = fast(kind, Config::instant()).await;
+    let rows: Vec<Row> = (0..5_000).map(|n| Row::clodura(format!("c{n}"))).collect();
+    let batch = scene.submit(&rows, &[]).await;
+    let worker = scene.worker().start().await;
+    let accepted = |stats: &sandbox::Stats| stats.clodura.accepted_requests;
+    assert!(scene.sandbox.wait_for(LONG, |stats| accepted(stats) >= 300).await);
+    worker.stop().await.with_code(0);
+    assert!(accepted(&scene.sandbox.stats()) < 5_000, "the worker was faster than the test");
+    let sending = "SELECT COUNT(*) FROM reveal_status WHERE state = 'sending'";
+    assert_eq!(scene.db.int(sending).await, 0);
+    scene.worker().until_idle().await.with_code(0);
+    equals_expected(&scene, &batch.id, &rows, no_row).await;
+    assert_eq!(scene.charged_again(), 0);
 }
