@@ -161,7 +161,9 @@ async fn work(app: &App, config: &Config, mut stop: StopSignals) -> Ended {
         Some(runner) => {
             let (timeout, step) =
                 (config.shutdown_timeout, step_at_the_end(config.shutdown_timeout));
-            tokio::join!(runner.run(timeout.saturating_sub(6 * step), step), ending).1
+            // On the runtime's own threads: from there, handing out a task wakes no other thread.
+            let work = runner.run(timeout.saturating_sub(6 * step), step);
+            tokio::join!(app.supervisor.spawn("work", work), ending).1
         }
         None => ending.await,
     };
