@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use jobs::{Clock, Timestamp};
-use reqwest::RequestBuilder;
-use serde::Serialize;
 #[cfg(debug_assertions)]
 use tokio::sync::oneshot;
 
@@ -53,16 +51,14 @@ pub async fn watched<T>(request: impl Future<Output = T>, left: oneshot::Sender<
     LEFT.scope(RefCell::new(Some(left)), request).await
 }
 
-/// Sets a body that checks the order's deadline before it hands out its bytes.
-pub(crate) fn guard(request: RequestBuilder, body: &impl Serialize) -> RequestBuilder {
-    let Ok(bytes) = serde_json::to_vec(body) else { return request };
-    let guarded = Guarded {
-        bytes: Some(Bytes::from(bytes)),
+/// A body that checks the order's deadline before it hands out its bytes.
+pub(crate) fn guarded(bytes: Bytes) -> reqwest::Body {
+    reqwest::Body::wrap(Guarded {
+        bytes: Some(bytes),
         deadline: DEADLINE.try_with(Clone::clone).ok(),
         #[cfg(debug_assertions)]
         left: LEFT.try_with(|left| left.borrow_mut().take()).ok().flatten(),
-    };
-    request.body(reqwest::Body::wrap(guarded))
+    })
 }
 
 /// Whether a request failed because its deadline was over: nothing of its body was sent.

@@ -3,9 +3,9 @@ use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
-use jobs::words::{Known, masked};
+use jobs::words::masked;
 use jobs::{duration, json};
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, redirect, retry};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -13,6 +13,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
 
+use crate::body::guarded;
+use crate::words::Sent;
 use crate::{acceptance, gzip, retry_after, words};
 
 /// The most bytes that are read of an answer; the answers for 500 people are some 50 KiB.
@@ -20,6 +22,9 @@ const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
 /// The most bytes that are read of a lookup's answer, which holds a thousand people's profiles.
 const LARGEST_LOOKUP: usize = 32 * 1024 * 1024;
+
+/// The type of every order's body.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Cloudflare's mark on an answer of its own.
 const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
@@ -118,9 +123,8 @@ impl Account {
 
     /// Sends a GET to a path; `id` is the part of the path that may not be shown.
     pub(crate) async fn get(&self, path: &[&str], id: Option<&str>) -> Result<Answer, Failure> {
-        let mut known = self.known();
-        id.iter().for_each(|id| known.add(id));
-        self.exchange(self.http.get(self.url(path)), known, LARGEST_BODY).await
+        let sent = Sent::new(self.key.clone(), &id);
+        self.exchange(self.http.get(self.url(path)), sent, LARGEST_BODY).await
     }
 
     pub(crate) async fn post(
@@ -128,8 +132,7 @@ impl Account {
         path: &[&str],
         body: &(impl Serialize + Sync),
     ) -> Result<Answer, Failure> {
-        let request = self.http.post(self.url(path)).json(body);
-        self.exchange(crate::body::guard(request, body), self.known_of(body), LARGEST_BODY).await
+        self.order(path, body, LARGEST_BODY).await
     }
 
     /// Posts an order that is answered with people's profiles.
@@ -138,19 +141,18 @@ impl Account {
         path: &[&str],
         body: &(impl Serialize + Sync),
     ) -> Result<Answer, Failure> {
-        let request = self.http.post(self.url(path)).json(body);
-        self.exchange(crate::body::guard(request, body), self.known_of(body), LARGEST_LOOKUP).await
+        self.order(path, body, LARGEST_LOOKUP).await
     }
 
-    fn known(&self) -> Known {
-        Known::default().with_key(self.key.expose_secret())
-    }
-
-    /// The texts of an order that may not be shown.
-    fn known_of(&self, body: &(impl Serialize + Sync)) -> Known {
-        let mut known = self.known();
-        words::texts_of(&serde_json::to_value(body).unwrap_or_default(), &mut known);
-        known
+    async fn order(
+        &self,
+        path: &[&str],
+        body: &(impl Serialize + Sync),
+        largest: usize,
+    ) -> Result<Answer, Failure> {
+        let sent = Sent::new(self.key.clone(), body);
+        let request = self.http.post(self.url(path)).header(CONTENT_TYPE, JSON);
+        self.exchange(request.body(guarded(sent.json())), sent, largest).await
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -165,7 +167,7 @@ impl Account {
     async fn exchange(
         &self,
         request: RequestBuilder,
-        known: Known,
+        sent: Sent,
         largest: usize,
     ) -> Result<Answer, Failure> {
         let started = Instant::now();
@@ -173,13 +175,13 @@ impl Account {
             .header(self.header.clone(), self.header_value.clone())
             .send()
             .await
-            .map_err(|error| Failure::new(error, started.elapsed(), &known))?;
+            .map_err(|error| Failure::new(error, started.elapsed(), &sent))?;
         let status = response.status().as_u16();
         let _ = STATUS.try_with(|cell| cell.set(Some(status)));
         let retry_after = retry_after::read(response.headers());
         let challenged = response.headers().contains_key(CF_MITIGATED);
         let body = read(response, largest).await;
-        Ok(Answer { status, retry_after, challenged, known, body })
+        Ok(Answer { status, retry_after, challenged, sent, body })
     }
 }
 
@@ -191,8 +193,8 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// Whether a proxy says that it answered in the provider's place.
     challenged: bool,
-    /// The texts that were sent; they are not shown if the provider repeats them.
-    known: Known,
+    /// What was sent; it is not shown if the provider repeats it.
+    sent: Sent,
     /// `None` if the body broke off or was too large.
     body: Option<Vec<u8>>,
 }
@@ -200,12 +202,12 @@ pub(crate) struct Answer {
 impl Answer {
     /// The provider's words.
     pub(crate) fn words(&self) -> String {
-        words::quote(self.status, self.body.as_deref(), &self.known)
+        words::quote(self.status, self.body.as_deref(), &self.sent.known())
     }
 
     /// Makes a part of the provider's words fit to be shown.
     pub(crate) fn fit(&self, text: &str) -> String {
-        masked(text, &self.known)
+        masked(text, &self.sent.known())
     }
 
     pub(crate) fn is_success(&self) -> bool {
@@ -261,18 +263,18 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    fn new(error: reqwest::Error, after: Duration, known: &Known) -> Self {
+    fn new(error: reqwest::Error, after: Duration, sent: &Sent) -> Self {
         // The address may hold a tracking id and a user's host, and is of no use in a message.
         let error = error.without_url();
         if crate::body::was_too_late(&error) {
             Failure::TooLate
         } else if error.is_connect() || error.is_builder() {
-            let cause = masked(&innermost(&error), known);
+            let cause = masked(&innermost(&error), &sent.known());
             Failure::NotSent(format!("no connection: {cause}"))
         } else if error.is_timeout() {
             Failure::Lost(format!("time-out after {}", duration::display(after)))
         } else {
-            let cause = masked(&innermost(&error), known);
+            let cause = masked(&innermost(&error), &sent.known());
             Failure::Lost(format!("connection lost: {cause}"))
         }
     }

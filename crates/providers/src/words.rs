@@ -1,4 +1,9 @@
+use std::fmt;
+
+use hyper::body::Bytes;
 use jobs::words::{Known, masked};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use serde_json::Value;
 
 /// The most bytes that are looked at of a body that is no JSON, so that a page of megabytes costs nothing.
@@ -35,8 +40,40 @@ fn said_by(json: &Value) -> Option<String> {
     }
 }
 
-/// Adds all texts in a request's body to `known`.
-pub(crate) fn texts_of(json: &Value, known: &mut Known) {
+/// The key and the texts of a request. Prints nothing of them.
+#[derive(Clone)]
+pub(crate) struct Sent {
+    key: SecretString,
+    json: Bytes,
+}
+
+impl Sent {
+    /// The texts in `body`, which is a request's body or the id in its path.
+    pub(crate) fn new(key: SecretString, body: &impl Serialize) -> Self {
+        // Requests are made of texts, lists and fields, which can always be written.
+        Sent { key, json: Bytes::from(serde_json::to_vec(body).unwrap_or_default()) }
+    }
+
+    /// The body as it is sent.
+    pub(crate) fn json(&self) -> Bytes {
+        self.json.clone()
+    }
+
+    /// What may not be shown. Only few answers are shown, so it is read from the body for those.
+    pub(crate) fn known(&self) -> Known {
+        let mut known = Known::default().with_key(self.key.expose_secret());
+        texts_of(&serde_json::from_slice(&self.json).unwrap_or_default(), &mut known);
+        known
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sent({} bytes)", self.json.len())
+    }
+}
+
+fn texts_of(json: &Value, known: &mut Known) {
     match json {
         Value::String(text) => known.add(text),
         Value::Array(several) => several.iter().for_each(|value| texts_of(value, known)),
@@ -73,10 +110,13 @@ mod tests {
 
     #[test]
     fn whatever_is_sent_is_known() {
-        let mut known = Known::default();
-        let sent = serde_json::json!({"personIds": ["p-4711", "p-4712"], "webhookUrl": "https://x.y/z", "n": true});
-        texts_of(&sent, &mut known);
-        let said = quote(422, Some(br#"{"detail": "P-4711, p-4712, p-4713"}"#), &known);
-        assert_eq!(said, "HTTP 422: [id], [id], p-4713");
+        let order = serde_json::json!({"personIds": ["p-4711", "p-4712"], "webhookUrl": "https://x.y/z", "n": true});
+        let key = SecretString::from("k3y-0f-mine");
+        let sent = Sent::new(key.clone(), &order);
+        let said = br#"{"detail": "P-4711, p-4712, p-4713 (k3y-0f)"}"#;
+        assert_eq!(quote(422, Some(said), &sent.known()), "HTTP 422: [id], [id], p-4713 ([key])");
+        let track = Sent::new(key, &Some("p-4711"));
+        assert_eq!(quote(404, Some(b"no p-4711"), &track.known()), "HTTP 404: no [id]");
+        assert_eq!(format!("{track:?}"), "Sent(8 bytes)");
     }
 }
