@@ -132,9 +132,10 @@ async fn asked(conn: &mut Conn, deliveries: &[Delivery]) -> Result<Vec<Asked>> {
 
 /// Whether a result names an id that its person was not asked by.
 fn learns_aliases(deliveries: &[Delivery], asked: &[Asked]) -> bool {
-    asked.iter().any(|one| {
-        let own = deliveries.iter().filter(|delivery| delivery.call_id == one.call_id);
-        let mut named = own.flat_map(|d| &d.results).filter_map(|r| subject_of(one.provider, r));
+    let asked: HashMap<&str, &Asked> = asked.iter().map(|one| (&*one.call_id, one)).collect();
+    deliveries.iter().any(|delivery| {
+        let Some(one) = asked.get(&*delivery.call_id) else { return false };
+        let mut named = delivery.results.iter().filter_map(|r| subject_of(one.provider, r));
         one.subject.as_ref().is_some_and(|subject| named.any(|name| name != *subject))
     })
 }

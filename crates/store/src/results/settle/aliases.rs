@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use db::{Conn, Texts, record};
+use jobs::identity::Persons;
 use jobs::identity::choice::{Standing, gives_way};
 use jobs::{Provider, RevealState, Timestamp};
 
 use crate::decode::{parse_provider, parse_state};
 use crate::error::Result;
-use crate::people::links::evidence::persons_of;
 use crate::people::links::new_links::NewLinks;
-use crate::people::links::{NewLink, save};
+use crate::people::links::save;
 use crate::people::resolve::RevealIds;
 use crate::results::settle::ledger::{Learned, Ledger};
 
@@ -30,8 +30,9 @@ pub(super) async fn learn_aliases(
     if numbers.is_none() {
         RevealIds::lock(conn).await?;
     }
-    let new = new_links(conn, &aliases).await?;
-    save(conn, &new, None).await?;
+    let evidence = evidence_with(conn, &aliases).await?;
+    let persons = evidence.links.persons();
+    save(conn, &evidence.into_new(), None).await?;
     let mut fresh: HashMap<(Provider, Arc<str>), (i64, RevealState)> = HashMap::new();
     for alias in &aliases {
         let Some(person) = ledger.people.get(&alias.reveal) else { continue };
@@ -43,11 +44,12 @@ pub(super) async fn learn_aliases(
             fresh.insert((alias.provider, alias.subject.as_str().into()), (alias.reveal, state));
         }
     }
-    making_way(conn, &fresh).await
+    making_way(conn, &persons, &fresh).await
 }
 
-/// Two ids of one kind are no evidence, nor are identifiers that were separated by hand.
-async fn new_links(conn: &mut Conn, aliases: &[Learned]) -> Result<Vec<NewLink>> {
+/// The evidence about people who were answered, with what their answers say. Two ids of one kind are no evidence, nor are
+/// identifiers that were separated by hand.
+async fn evidence_with(conn: &mut Conn, aliases: &[Learned]) -> Result<NewLinks> {
     let ends = |alias: &Learned| -> [Arc<str>; 2] {
         [alias.subject.as_str().into(), alias.identifier.as_str().into()]
     };
@@ -55,7 +57,7 @@ async fn new_links(conn: &mut Conn, aliases: &[Learned]) -> Result<Vec<NewLink>>
     for [one, other] in aliases.iter().map(ends) {
         evidence.add(&one, &other, None);
     }
-    Ok(evidence.into_new())
+    Ok(evidence)
 }
 
 record! {
@@ -72,9 +74,9 @@ record! {
 /// Finds reveals that wait under another identifier of people who were answered, and were not asked for again since.
 async fn making_way(
     conn: &mut Conn,
+    persons: &Persons,
     answered: &HashMap<(Provider, Arc<str>), (i64, RevealState)>,
 ) -> Result<BTreeMap<i64, i64>> {
-    let persons = persons_of(conn, answered.keys().map(|(_, subject)| Arc::clone(subject))).await?;
     let mut making_way = BTreeMap::new();
     for provider in Provider::ALL {
         let subjects =

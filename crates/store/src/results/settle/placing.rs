@@ -12,6 +12,9 @@ use crate::results::settle::delivery::{Applied, Delivery};
 use crate::results::settle::ledger::{Call, Learned, Ledger, UnknownPerson};
 use crate::results::settle::outcome::Placed;
 
+/// A result, and the encoded identifier of the person that it names; `None` if it names nobody.
+type Named<'d> = (Option<String>, &'d PersonResult);
+
 impl Ledger {
     /// Places a delivery's results; returns the outcome.
     pub(super) fn take(&mut self, delivery: &Delivery) -> Applied {
@@ -29,10 +32,12 @@ impl Ledger {
             call.members.iter().map(|&m| (self.members[m].subject.clone(), m)).collect();
         let sole = call.members.first().copied();
         let number_price = call.number_price;
-        let shares = self.shares(delivery, call, &by_subject);
+        let with_subject = |result| (subject_of(provider, result), result);
+        let results: Vec<Named> = delivery.results.iter().map(with_subject).collect();
+        let results = if alone { the_one(&results, &by_subject) } else { &results };
+        let shares = self.shares(delivery.credits_used, results, call, &by_subject);
         let (mut applied, mut known, mut erased, mut unread) = (false, false, false, false);
-        for result in whose(delivery, provider, alone, &by_subject) {
-            let subject = subject_of(provider, result);
+        for (subject, result) in results {
             let named = subject.as_ref().and_then(|subject| self.named(subject, &by_subject));
             let Some(member) = named.or(sole.filter(|_| alone)) else {
                 self.note_unknown_person(delivery, result, lost_people);
@@ -49,12 +54,12 @@ impl Ledger {
                 Placed::Unread => unread = true,
                 Placed::Erased => {
                     erased = true;
-                    self.erased.extend(subject);
+                    self.erased.extend(subject.clone());
                     continue;
                 }
             }
             if alone && named.is_none() {
-                self.note_alias(provider, subject, member);
+                self.note_alias(provider, subject.as_deref(), member);
             }
         }
         if erased && (applied || known || unread) {
@@ -86,18 +91,18 @@ impl Ledger {
     /// The cost of each newly found person according to `creditsUsed`, by their place among the members.
     fn shares(
         &self,
-        delivery: &Delivery,
+        credits_used: Option<Credits>,
+        results: &[Named],
         call: &Call,
         by_subject: &HashMap<String, usize>,
     ) -> BTreeMap<usize, Credits> {
-        let Some((used, price)) = delivery.credits_used.zip(call.number_price) else {
+        let Some((used, price)) = credits_used.zip(call.number_price) else {
             return BTreeMap::new();
         };
         let alone = call.is_for_one();
         let mut found: BTreeMap<usize, i64> = BTreeMap::new();
-        for result in whose(delivery, call.provider, alone, by_subject) {
-            let subject = subject_of(call.provider, result);
-            let named = subject.and_then(|subject| self.named(&subject, by_subject));
+        for (subject, result) in results {
+            let named = subject.as_ref().and_then(|subject| self.named(subject, by_subject));
             let sole = call.members.first().copied().filter(|_| alone);
             if let Finding::Found { phones, .. } = &result.finding
                 && let Some(member) = named.or(sole)
@@ -123,12 +128,13 @@ impl Ledger {
         by_subject.get(subject).or_else(erased).copied()
     }
 
-    fn note_alias(&mut self, provider: Provider, subject: Option<String>, member: usize) {
+    fn note_alias(&mut self, provider: Provider, subject: Option<&str>, member: usize) {
         let member = &self.members[member];
         if let Some(identifier) = subject
             && identifier != member.subject
         {
             let (subject, reveal) = (member.subject.clone(), member.reveal);
+            let identifier = identifier.to_owned();
             self.aliases.push(Learned { provider, identifier, subject, reveal });
         }
     }
@@ -146,20 +152,15 @@ fn priced(finding: &Finding, number_price: Option<Credits>) -> Option<Credits> {
 }
 
 /// In a call for one person, one result counts: the one that names the person, else the first.
-fn whose<'d>(
-    delivery: &'d Delivery,
-    provider: Provider,
-    alone: bool,
+fn the_one<'r, 'd>(
+    results: &'r [Named<'d>],
     by_subject: &HashMap<String, usize>,
-) -> Vec<&'d PersonResult> {
-    if !alone {
-        return delivery.results.iter().collect();
-    }
-    let named = delivery
-        .results
-        .iter()
-        .find(|r| subject_of(provider, r).is_some_and(|subject| by_subject.contains_key(&subject)));
-    named.or(delivery.results.first()).into_iter().collect()
+) -> &'r [Named<'d>] {
+    let names = |(subject, _): &Named| {
+        subject.as_ref().is_some_and(|subject| by_subject.contains_key(subject))
+    };
+    let one = results.iter().find(|result| names(result)).or(results.first());
+    one.map(std::slice::from_ref).unwrap_or_default()
 }
 
 pub(super) fn subject_of(provider: Provider, result: &PersonResult) -> Option<String> {
