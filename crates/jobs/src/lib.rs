@@ -33,6 +33,8 @@ pub mod learned_rate;
 pub mod lookup;
 /// Whether a 404 is about the person who was asked for.
 pub mod not_found;
+/// The numbering plans of all countries.
+pub mod numbering;
 /// The meaning of an answer, the same for all providers.
 pub mod outcome;
 /// The expected cost and time of a batch, before it is asked.

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use crate::phone_type::{Classified, classify};
 use crate::{Credits, Tariff};
 
 /// The outcome of a request that may cost credits. Every documented answer of every provider is one of these variants;
@@ -191,7 +190,7 @@ pub enum Finding {
 }
 
 /// A phone number. Prints redacted: numbers are personal data.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Phone {
     /// As the provider gave it.
     pub raw: String,
@@ -201,6 +200,22 @@ pub struct Phone {
     pub extension: Option<String>,
     /// The provider's word for its type, such as `mobile`.
     pub kind: Option<String>,
+    /// Its type and its country.
+    pub line: Classified,
+}
+
+impl Phone {
+    /// Classifies the number by the provider's word for its type and by the plan of its country.
+    #[must_use]
+    pub fn new(
+        raw: String,
+        e164: Option<String>,
+        extension: Option<String>,
+        kind: Option<String>,
+    ) -> Phone {
+        let line = classify(e164.as_deref(), kind.as_deref());
+        Phone { raw, e164, extension, kind, line }
+    }
 }
 
 impl std::fmt::Debug for Phone {

@@ -1,8 +1,6 @@
 use std::fmt;
-use std::sync::LazyLock;
 
-use phonenumber::metadata::{DATABASE, Database};
-use phonenumber::{Metadata, Type};
+use crate::numbering::{Plan, Type, plans_of};
 
 /// The kind of line that a number belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -132,15 +130,6 @@ pub fn best_mobile<'a>(types: impl Iterator<Item = Option<&'a str>>) -> Option<u
     may_be
 }
 
-/// The numbering plans of all countries. They share a cache of compiled patterns, which by default holds fewer patterns
-/// than there are countries.
-static PLANS: LazyLock<&'static Database> = LazyLock::new(|| {
-    if let Ok(mut patterns) = DATABASE.cache().lock() {
-        patterns.set_capacity(1_000);
-    }
-    &DATABASE
-});
-
 /// The types in the order in which they are tried: special types go first.
 const TRIED: [(Type, PhoneType); 9] = [
     (Type::PremiumRate, PhoneType::PremiumRate),
@@ -156,40 +145,22 @@ const TRIED: [(Type, PhoneType); 9] = [
 
 fn by_plan(e164: &str) -> Classified {
     let Some((plans, national)) = plans_of(e164) else { return Classified::default() };
-    let (first, several) = (plans.first(), plans.len() > 1);
     let of = plans.iter().find_map(|plan| {
         let kind = planned(plan, national);
-        let here = match plan.leading_digits() {
-            Some(digits) => digits.find(national).is_some_and(|found| found.start() == 0),
-            None => kind.is_some(),
-        };
-        here.then_some((*plan, kind))
+        plan.begins(national).unwrap_or(kind.is_some()).then_some((plan, kind))
     });
     // A country code that no other country shares shows the country, whatever the rest of the number.
-    let of = of.or_else(|| first.filter(|_| !several).map(|plan| (*plan, None)));
-    let Some((plan, kind)) = of else { return Classified::default() };
-    let country = Some(plan.id()).filter(|id| id.bytes().all(|byte| byte.is_ascii_uppercase()));
-    Classified { kind, country }
+    let only = || if let [plan] = plans { Some((plan, None)) } else { None };
+    let Some((plan, kind)) = of.or_else(only) else { return Classified::default() };
+    Classified { kind, country: plan.country() }
 }
 
-/// Returns the plans of a number's country code, and the rest of the number. No country code is a prefix of another.
-fn plans_of(e164: &str) -> Option<(Vec<&'static Metadata>, &str)> {
-    let digits = e164.strip_prefix('+')?;
-    (1..=3).find_map(|length| {
-        let (code, national) = digits.split_at_checked(length)?;
-        let plans = PLANS.by_code(&code.parse::<u16>().ok()?)?;
-        Some((plans, national))
-    })
-}
-
-fn planned(plan: &Metadata, national: &str) -> Option<PhoneType> {
-    let all = plan.descriptors();
-    if !all.general().is_match(national) {
+fn planned(plan: &Plan, national: &str) -> Option<PhoneType> {
+    if !plan.has(national) {
         return None;
     }
-    let is = |kind| all.get(kind).is_some_and(|lines| lines.is_match(national));
-    let mobile = || is(Type::Mobile);
-    match TRIED.into_iter().find(|(kind, _)| is(*kind)) {
+    let mobile = || plan.has_type(Type::Mobile, national);
+    match TRIED.into_iter().find(|(kind, _)| plan.has_type(*kind, national)) {
         Some((Type::FixedLine, _)) if mobile() => Some(PhoneType::FixedOrMobile),
         Some((_, kind)) => Some(kind),
         None => mobile().then_some(PhoneType::Mobile),
@@ -198,7 +169,7 @@ fn planned(plan: &Metadata, national: &str) -> Option<PhoneType> {
 
 #[cfg(test)]
 mod tests {
-    use phonenumber::metadata::Descriptor;
+    use phonenumber::metadata::{DATABASE, Descriptor};
     use proptest::prelude::*;
 
     use super::*;
@@ -262,7 +233,7 @@ mod tests {
 
     #[test]
     fn every_example_of_every_country_is_classified() {
-        for plan in PLANS.iter().filter(|plan| plan.id() != "001") {
+        for plan in DATABASE.iter().filter(|plan| plan.id() != "001") {
             let example = plan.descriptors().mobile().and_then(Descriptor::example);
             let Some(example) = example else { continue };
             let phone = by_plan(&format!("+{}{example}", plan.country_code()));

@@ -1,9 +1,10 @@
-use std::sync::LazyLock;
+use std::sync::Once;
 
+use jobs::numbering::plans_of;
 use jobs::outcome::Phone;
 use jobs::words::label;
-use phonenumber::metadata::{DATABASE, Database};
-use phonenumber::{Metadata, Mode, Type};
+use phonenumber::metadata::DATABASE;
+use phonenumber::{Mode, PhoneNumber};
 
 use crate::writing::{Written, on_keypad};
 
@@ -13,22 +14,13 @@ const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 /// Longer than any way of writing a number; keeps a hostile text away from the parser.
 const LONGEST: usize = 64;
 
-/// The numbering plans of all countries. They share a cache of compiled patterns, which by default holds fewer than
-/// there are countries: a batch from everywhere would compile them over and over, a hundred times slower.
-static PLANS: LazyLock<&'static Database> = LazyLock::new(|| {
-    if let Ok(mut patterns) = DATABASE.cache().lock() {
-        patterns.set_capacity(1_000);
-    }
-    &DATABASE
-});
-
 /// A phone as the ledger keeps it: the provider's own writing, and E.164 if it is known.
 #[must_use]
 pub fn phone(raw: &str, kind: Option<&str>) -> Phone {
     let raw = raw.trim();
     let Written { number, extension } = Written::of(raw);
     let e164 = e164_of(&number);
-    Phone { raw: raw.to_owned(), e164, extension, kind: kind.and_then(kind_of) }
+    Phone::new(raw.to_owned(), e164, extension, kind.and_then(kind_of))
 }
 
 /// The provider's word for a type, fit to be kept.
@@ -61,23 +53,34 @@ fn e164_of(number: &str) -> Option<String> {
 }
 
 fn normalised(text: &str) -> Option<String> {
-    let (code, national) = split(text)?;
-    let plans = PLANS.by_code(&code)?;
+    let (plans, national) = plans_of(text)?;
     // A number that fits its country's plan is left as it is: the parser takes any leading digit
     // that could be a trunk prefix for one, and would turn +7 800 555 35 35 into +7 005 553 535.
-    if plans.iter().any(|plan| fits(plan, national)) {
+    if plans.iter().any(|plan| plan.has(national) && plan.has_length(national)) {
         return Some(text.to_owned());
     }
     // Otherwise it may have a trunk prefix too many, as in +49 (0)170 1234567.
-    let number = phonenumber::parse(None, text).ok();
-    if let Some(number) = number.filter(phonenumber::is_valid) {
+    if let Some(number) = parsed(text) {
         let e164 = number.format().mode(Mode::E164).to_string();
         // A longer one has an area code that the parser added: it makes +1 473 473 9805 of +1 473 9805.
         let is_longer = e164.len() > text.len();
         return Some(e164).filter(|e164| DIGITS.contains(&(e164.len() - 1)) && !is_longer);
     }
     // Or it is of a range that the tables don't know.
-    plans.iter().any(|plan| has_length(plan, &TYPES[..2], national)).then(|| text.to_owned())
+    plans.iter().any(|plan| plan.has_length_of_people(national)).then(|| text.to_owned())
+}
+
+/// Parses a number as the library does. Returns `None` if its country has no such number.
+fn parsed(text: &str) -> Option<PhoneNumber> {
+    // By default the library keeps fewer compiled patterns than there are countries: numbers from everywhere would compile
+    // them over and over.
+    static ROOM: Once = Once::new();
+    ROOM.call_once(|| {
+        if let Ok(mut patterns) = DATABASE.cache().lock() {
+            patterns.set_capacity(1_000);
+        }
+    });
+    phonenumber::parse(None, text).ok().filter(phonenumber::is_valid)
 }
 
 /// The digits behind a `+`, without punctuation.
@@ -86,41 +89,6 @@ fn international(number: &str) -> Option<String> {
     let written: String = number.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
     let digits = written.strip_prefix('+').or_else(|| written.strip_prefix("00"))?;
     (DIGITS.contains(&digits.len()) && !digits.contains('+')).then(|| format!("+{digits}"))
-}
-
-/// Returns country code and national number. No country code is a prefix of another.
-fn split(e164: &str) -> Option<(u16, &str)> {
-    let digits = e164.strip_prefix('+')?;
-    (1..=3).find_map(|length| {
-        let (code, national) = digits.split_at_checked(length)?;
-        let code: u16 = code.parse().ok()?;
-        PLANS.region(&code).map(|_| (code, national))
-    })
-}
-
-/// The types in a country's plan, people's types first.
-const TYPES: [Type; 10] = [
-    Type::FixedLine,
-    Type::Mobile,
-    Type::TollFree,
-    Type::Voip,
-    Type::Uan,
-    Type::PersonalNumber,
-    Type::SharedCost,
-    Type::PremiumRate,
-    Type::Pager,
-    Type::Voicemail,
-];
-
-/// Whether a number fits a plan. The plan's general entry has the pattern of all types, but each type has its own lengths.
-fn fits(plan: &Metadata, national: &str) -> bool {
-    plan.descriptors().general().is_match(national) && has_length(plan, &TYPES, national)
-}
-
-fn has_length(plan: &Metadata, types: &[Type], national: &str) -> bool {
-    let mut types = types.iter().filter_map(|kind| plan.descriptors().get(*kind));
-    u16::try_from(national.len())
-        .is_ok_and(|length| types.any(|kind| kind.possible_length().contains(&length)))
 }
 
 #[cfg(test)]
@@ -265,7 +233,7 @@ mod tests {
 
     #[test]
     fn every_example_of_every_country_is_left_as_it_is() {
-        for plan in PLANS.iter() {
+        for plan in DATABASE.iter() {
             let types = [plan.descriptors().fixed_line(), plan.descriptors().mobile()];
             for example in types.into_iter().flatten().filter_map(Descriptor::example) {
                 let e164 = format!("+{}{example}", plan.country_code());

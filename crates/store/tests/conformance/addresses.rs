@@ -141,7 +141,7 @@ async fn an_address_ends_a_while_after_its_results(b: &Bench) {
 async fn a_final_result_is_corrected_by_a_real_number_only(b: &Bench) {
     let (batch, call) = out(b, 1).await;
     b.webhook(&call, vec![not_found("o1")]).await;
-    let phones = vec![Phone { raw: "12".into(), e164: None, extension: None, kind: None }];
+    let phones = vec![Phone::new("12".into(), None, None, None)];
     let odd = result("o1", Finding::Found { phones, credits: None });
     assert_eq!(b.webhook(&call, vec![odd]).await, Applied::Malformed, "kept, and told of");
     assert_eq!(b.states(batch).await, ["not_found"]);

@@ -23,7 +23,7 @@ fn shown(row: i64, position: i64, phone: &str, of: [&str; 2], provider: &str) ->
 
 fn phone(raw: &str, e164: bool, kind: Option<&str>) -> Phone {
     let e164 = e164.then(|| raw.to_owned());
-    Phone { raw: raw.to_owned(), e164, extension: None, kind: kind.map(str::to_owned) }
+    Phone::new(raw.to_owned(), e164, None, kind.map(str::to_owned))
 }
 
 async fn a_number_has_a_type_and_a_country(b: &Bench) {

@@ -36,7 +36,7 @@ async fn plan(b: &Bench, tariff: Tariff) {
 fn with(person: &str, numbers: usize) -> PersonResult {
     let number = |n| {
         let number = format!("+45{n:08}");
-        Phone { raw: number.clone(), e164: Some(number), kind: None, extension: None }
+        Phone::new(number.clone(), Some(number), None, None)
     };
     result(person, Finding::Found { phones: (0..numbers).map(number).collect(), credits: None })
 }

@@ -21,11 +21,9 @@ const LANDLINE: &str = "+4533121212";
 const MOBILE: &str = "+4520123456";
 
 fn numbers(person: &str, numbers: &[&str]) -> PersonResult {
-    let phone = |number: &&str| Phone {
-        raw: (*number).to_owned(),
-        e164: Some((*number).to_owned()),
-        extension: None,
-        kind: (**number == *LANDLINE).then(|| "landline".into()),
+    let phone = |number: &&str| {
+        let kind = (**number == *LANDLINE).then(|| "landline".into());
+        Phone::new((*number).to_owned(), Some((*number).to_owned()), None, kind)
     };
     result(person, Finding::Found { phones: numbers.iter().map(phone).collect(), credits: None })
 }

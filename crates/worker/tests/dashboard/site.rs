@@ -281,12 +281,7 @@ pub fn request(
 }
 
 fn number() -> Finding {
-    let phone = Phone {
-        raw: "+4512345678".into(),
-        e164: Some("+4512345678".into()),
-        extension: None,
-        kind: None,
-    };
+    let phone = Phone::new("+4512345678".into(), Some("+4512345678".into()), None, None);
     Finding::Found { phones: vec![phone], credits: Some(Credits::whole(1)) }
 }
 

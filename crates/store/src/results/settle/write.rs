@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, HashSet};
 use db::Conn;
 use db::bulk::{Columns, Key, ints, same, texts, words, write_ranges, write_rows};
 use jobs::outcome::Phone;
-use jobs::phone_type::{Classified, classify};
 use jobs::{Credits, PhoneType, RevealState, Timestamp};
 
 use crate::decode::credits;
@@ -165,9 +164,6 @@ impl Ledger {
 
 /// The columns of phone numbers: the reveal, the position, and the number's details.
 fn phone_columns(phones: &[(i64, i64, &Phone)]) -> Columns {
-    let classified =
-        phones.iter().map(|(.., phone)| classify(phone.e164.as_deref(), phone.kind.as_deref()));
-    let classified: Vec<Classified> = classified.collect();
     vec![
         ("reveal", ints(phones.iter().map(|(reveal, ..)| *reveal))),
         ("position", ints(phones.iter().map(|(_, position, _)| *position))),
@@ -175,7 +171,7 @@ fn phone_columns(phones: &[(i64, i64, &Phone)]) -> Columns {
         ("e164", texts(phones.iter().map(|(.., phone)| phone.e164.as_deref()))),
         ("extension", texts(phones.iter().map(|(.., phone)| phone.extension.as_deref()))),
         ("kind", texts(phones.iter().map(|(.., phone)| phone.kind.as_deref()))),
-        ("type", words(classified.iter().map(|phone| phone.kind.map(PhoneType::as_str)))),
-        ("country", words(classified.iter().map(|phone| phone.country))),
+        ("type", words(phones.iter().map(|(.., phone)| phone.line.kind.map(PhoneType::as_str)))),
+        ("country", words(phones.iter().map(|(.., phone)| phone.line.country))),
     ]
 }

@@ -249,12 +249,7 @@ pub fn found(person: &str) -> PersonResult {
 /// A result with a number for a person, and its price.
 pub fn found_for(person: &str, credits: Option<i64>) -> PersonResult {
     let number = format!("+45 {person}");
-    let phones = vec![Phone {
-        raw: number.clone(),
-        e164: Some(number),
-        extension: None,
-        kind: Some("mobile".into()),
-    }];
+    let phones = vec![Phone::new(number.clone(), Some(number), None, Some("mobile".into()))];
     result(person, Finding::Found { phones, credits: credits.map(Credits::whole) })
 }
 

@@ -8,8 +8,7 @@ use super::*;
 const PRICE: Credits = Credits::whole(20);
 
 fn number(e164: Option<&str>) -> Finding {
-    let phone =
-        Phone { raw: "+45 1".into(), e164: e164.map(str::to_owned), extension: None, kind: None };
+    let phone = Phone::new("+45 1".into(), e164.map(str::to_owned), None, None);
     Finding::Found { phones: vec![phone], credits: None }
 }
 
