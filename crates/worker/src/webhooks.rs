@@ -57,7 +57,8 @@ async fn receive(
         Method::GET | Method::HEAD => return StatusCode::OK,
         _ => return StatusCode::NOT_FOUND,
     }
-    accept(webhooks, provider, call_id, request).await
+    // On the heap: the router moves a handler's future several times.
+    Box::pin(accept(webhooks, provider, call_id, request)).await
 }
 
 /// Takes a webhook whose address is right.
@@ -73,7 +74,7 @@ async fn accept(
         Ok(received) => {
             // A task of its own: a whole body is kept, even if its sender leaves now.
             let taking = take(webhooks.clone(), provider, call_id.clone(), received);
-            tokio::spawn(taking).await.unwrap_or(Taken::Lost)
+            tokio::spawn(Box::pin(taking)).await.unwrap_or(Taken::Lost)
         }
         Err(status) => Taken::Refused(status),
     };

@@ -14,7 +14,8 @@ use crate::backend::Job;
 /// None: the ledger has recorded every outcome.
 pub async fn handle(job: Job<ClaimedCall>, app: Data<App>) -> Result<(), BoxDynError> {
     let request = reveal(&app, &job.work);
-    send_call::send(&app, &app.store.clock(), &job, request).await;
+    // On the heap: apalis moves a task's future several times before it runs.
+    Box::pin(send_call::send(&app, &app.store.clock(), &job, request)).await;
     Ok(())
 }
 

@@ -14,9 +14,12 @@ use crate::backend::Job;
 /// None: the ledger has recorded every outcome.
 pub async fn handle(job: Job<ClaimedCall>, app: Data<App>) -> Result<(), BoxDynError> {
     let (clock, call) = (app.store.clock(), &job.work);
+    // On the heap: apalis moves a task's future several times before it runs.
     match call.kind {
-        CallKind::Reveal => send_call::send(&app, &clock, &job, reveal(&app, call)).await,
-        CallKind::Lookup => send_call::send(&app, &clock, &job, look_up(&app, call)).await,
+        CallKind::Reveal => Box::pin(send_call::send(&app, &clock, &job, reveal(&app, call))).await,
+        CallKind::Lookup => {
+            Box::pin(send_call::send(&app, &clock, &job, look_up(&app, call))).await
+        }
     }
     Ok(())
 }
