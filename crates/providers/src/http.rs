@@ -123,7 +123,7 @@ impl Account {
 
     /// Sends a GET to a path; `id` is the part of the path that may not be shown.
     pub(crate) async fn get(&self, path: &[&str], id: Option<&str>) -> Result<Answer, Failure> {
-        let sent = Sent::new(self.key.clone(), &id);
+        let sent = Sent::look(self.key.clone(), id);
         self.exchange(self.http.get(self.url(path)), sent, LARGEST_BODY).await
     }
 
@@ -150,7 +150,8 @@ impl Account {
         body: &(impl Serialize + Sync),
         largest: usize,
     ) -> Result<Answer, Failure> {
-        let sent = Sent::new(self.key.clone(), body);
+        let sent = Sent::order(self.key.clone(), body)
+            .map_err(|error| Failure::NotSent(format!("the order can't be written: {error}")))?;
         let request = self.http.post(self.url(path)).header(CONTENT_TYPE, JSON);
         self.exchange(request.body(guarded(sent.json())), sent, largest).await
     }
@@ -254,7 +255,7 @@ impl Answer {
 /// Why no answer came.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nothing of the request was sent: DNS, TCP or TLS failed.
+    /// Nothing of the request was sent: DNS, TCP or TLS failed, or the order could not be written.
     NotSent(String),
     /// The request was not sent: its time was over before its first byte left.
     TooLate,

@@ -48,10 +48,17 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// The texts in `body`, which is a request's body or the id in its path.
-    pub(crate) fn new(key: SecretString, body: &impl Serialize) -> Self {
-        // Requests are made of texts, lists and fields, which can always be written.
-        Sent { key, json: Bytes::from(serde_json::to_vec(body).unwrap_or_default()) }
+    /// A request with this body.
+    ///
+    /// # Errors
+    /// The body can't be written as JSON.
+    pub(crate) fn order(key: SecretString, body: &impl Serialize) -> serde_json::Result<Self> {
+        Ok(Sent { key, json: serde_json::to_vec(body)?.into() })
+    }
+
+    /// A request without a body; `id` is the part of its path that may not be shown.
+    pub(crate) fn look(key: SecretString, id: Option<&str>) -> Self {
+        Sent { key, json: Value::from(id).to_string().into() }
     }
 
     /// The body as it is sent.
@@ -112,11 +119,16 @@ mod tests {
     fn whatever_is_sent_is_known() {
         let order = serde_json::json!({"personIds": ["p-4711", "p-4712"], "webhookUrl": "https://x.y/z", "n": true});
         let key = SecretString::from("k3y-0f-mine");
-        let sent = Sent::new(key.clone(), &order);
+        let sent = Sent::order(key.clone(), &order).expect("JSON");
         let said = br#"{"detail": "P-4711, p-4712, p-4713 (k3y-0f)"}"#;
         assert_eq!(quote(422, Some(said), &sent.known()), "HTTP 422: [id], [id], p-4713 ([key])");
-        let track = Sent::new(key, &Some("p-4711"));
+        let track = Sent::look(key.clone(), Some("p-4711"));
         assert_eq!(quote(404, Some(b"no p-4711"), &track.known()), "HTTP 404: no [id]");
         assert_eq!(format!("{track:?}"), "Sent(8 bytes)");
+        let balance = Sent::look(key, None);
+        assert_eq!(
+            quote(404, Some(b"null and k3y-0f"), &balance.known()),
+            "HTTP 404: null and [key]"
+        );
     }
 }
