@@ -138,6 +138,7 @@ impl Pattern {
     /// Whether the text begins with what the pattern describes.
     fn begins(&self, text: &str) -> bool {
         let compile = || {
+            // As the library does it: white space in a pattern means nothing. Numbers have ASCII digits.
             let anchored = format!("^(?:{})", self.source);
             RegexBuilder::new(&anchored).ignore_whitespace(true).unicode(false).build().ok()
         };
