@@ -13,18 +13,20 @@ const NEWER: &str = "9001";
 
 async fn old_workers_finish_on_a_newer_schema(kind: Kind) {
     let scene = Scene::new(kind, Config::instant()).await;
-    let one = scene.worker().start().await;
-    let other = scene.worker().elsewhere().start().await;
-    // Every statement ran once, so that it is prepared for the older schema.
+    let slow = || scene.worker().set("CLODURA_RATE", "40/s");
+    let one = slow().start().await;
+    let other = slow().elsewhere().start().await;
+    // The usual statements run first, so that they are prepared for the older schema.
     scene.submit(&people("before", 20), &[]).await;
     scene.until_finished().await;
-    // While webhooks are held back, the migration can't come after the end of the work.
+    // While webhooks are held back, the migration can't come after the end of the work. Requests to Clodura go on meanwhile.
     scene.sandbox.hold_webhooks();
-    let rows = people("across", 300);
+    let mut rows = people("across", 300);
+    rows.extend((0..200).map(|n| Row::clodura(format!("c-alone-{n}"))));
     let batch = scene.submit(&rows, &[]).await;
     scene
         .until(
-            "SELECT CASE WHEN awaiting > 50 THEN 1 ELSE 0 END FROM batch_status WHERE total = 300",
+            "SELECT CASE WHEN awaiting > 50 THEN 1 ELSE 0 END FROM batch_status WHERE total = 500",
             "1",
         )
         .await;
