@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::ffi::CStr;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use rusqlite::ToSql;
@@ -94,9 +93,10 @@ impl Encode<'_, Postgres> for Texts {
     }
 }
 
-/// Values for `rarray`, SQLite's table of a bound array.
+/// Values for `rarray`, SQLite's table of a bound array. In a box: rusqlite before 0.40 never frees the values of a shared
+/// one.
 fn array(values: impl Iterator<Item = Value>) -> ToSqlOutput<'static> {
-    ToSqlOutput::from_rc(Rc::new(values.collect::<Vec<_>>()), RARRAY)
+    ToSqlOutput::new_boxed(values.collect::<Vec<_>>(), RARRAY)
 }
 
 /// A value as the text of a JSON column.

@@ -1,6 +1,10 @@
 //! One connection to a SQLite file. Statements run on the calling thread: a trip to another thread and back would cost more
 //! than most of them take.
 
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
