@@ -91,9 +91,9 @@ async fn apply(store: &Store, webhook: StoredWebhook) -> Result<&'static str, Fa
     let Ok(reading) = providers::webhook::parse(webhook.provider, &webhook.body) else {
         return Ok("malformed");
     };
-    let (inbox, call_id) = (Some(webhook.id), webhook.call_id);
+    let StoredWebhook { provider, call_id, id, .. } = webhook;
     let Reading { results, credits_used, .. } = reading;
-    let delivery = Delivery { inbox, call_id, results, credits_used };
+    let delivery = Delivery::new(provider, call_id, Some(id), results, credits_used);
     let applied = store.results().replay(delivery, &Policy::default()).await?;
     Ok(applied.map_or("gone", store::Applied::as_str))
 }

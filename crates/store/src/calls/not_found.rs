@@ -166,13 +166,8 @@ async fn leave_open(
 
 impl NotFound {
     fn delivery(&self) -> Delivery {
-        let results =
-            vec![PersonResult { person_id: None, finding: Finding::NotFound, remark: None }];
-        Delivery {
-            inbox: None,
-            call_id: self.answer.call.call_id.to_string(),
-            results,
-            credits_used: None,
-        }
+        let call = &self.answer.call;
+        let result = PersonResult { person_id: None, finding: Finding::NotFound, remark: None };
+        Delivery::new(call.provider, call.call_id.to_string(), None, [result], None)
     }
 }

@@ -10,27 +10,25 @@ use jobs::{Provider, Timestamp};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 
-/// Whether a body shows that answers can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether a body shows that answers can be read; what shows more comes later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Legible {
-    /// It has a number.
-    Number,
     /// It says of no person that they were found.
     Body,
     /// People were found, and none of their numbers can be read.
     Nothing,
+    /// It has a number.
+    Number,
 }
 
 /// Returns what results show; `None` if there are no results.
-pub(crate) fn legible(results: &[PersonResult]) -> Option<Legible> {
-    let any = |wanted: fn(&Finding) -> bool| results.iter().any(|result| wanted(&result.finding));
-    if any(|finding| matches!(finding, Finding::Found { .. })) {
-        Some(Legible::Number)
-    } else if any(|finding| *finding == Finding::Unreadable) {
-        Some(Legible::Nothing)
-    } else {
-        (!results.is_empty()).then_some(Legible::Body)
-    }
+pub(crate) fn legible<'r>(results: impl Iterator<Item = &'r PersonResult>) -> Option<Legible> {
+    let shown = |result: &PersonResult| match result.finding {
+        Finding::Found { .. } => Legible::Number,
+        Finding::Unreadable => Legible::Nothing,
+        _ => Legible::Body,
+    };
+    results.map(shown).max()
 }
 
 impl Gate {

@@ -29,7 +29,6 @@ use crate::results::settle::delivery::{Applied, Delivery};
 use crate::results::settle::effects::{discard_erased, discard_unknown_people, write_inbox};
 use crate::results::settle::gates::Gates;
 use crate::results::settle::ledger::Ledger;
-use crate::results::settle::placing::subject_of;
 use crate::results::taken_back::take_back;
 use crate::results::throughput::count_results;
 use crate::reveals::charge::display_charges_again;
@@ -135,8 +134,8 @@ fn learns_aliases(deliveries: &[Delivery], asked: &[Asked]) -> bool {
     let asked: HashMap<&str, &Asked> = asked.iter().map(|one| (&*one.call_id, one)).collect();
     deliveries.iter().any(|delivery| {
         let Some(one) = asked.get(&*delivery.call_id) else { return false };
-        let mut named = delivery.results.iter().filter_map(|r| subject_of(one.provider, r));
-        one.subject.as_ref().is_some_and(|subject| named.any(|name| name != *subject))
+        let mut named = delivery.results.iter().filter_map(|named| named.subject.as_ref());
+        one.subject.as_ref().is_some_and(|subject| named.any(|name| name != subject))
     })
 }
 

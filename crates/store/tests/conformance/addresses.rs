@@ -3,10 +3,10 @@
 use jobs::Provider::Ocean;
 use jobs::Reception;
 use jobs::outcome::{Finding, Phone};
-use store::{Applied, ClaimedCall, Delivery, NewWebhook};
+use store::{Applied, ClaimedCall, NewWebhook};
 
 use crate::harness::people::oceans;
-use crate::harness::{Bench, HOUR, found, not_found, on_both, result};
+use crate::harness::{Bench, HOUR, brought_by, found, not_found, on_both, result};
 
 on_both!(
     a_body_is_kept_once_and_logged_each_time,
@@ -66,9 +66,7 @@ async fn one_that_can_be_read_now_is_applied(b: &Bench) {
     came(b, &call, b"new words", false).await;
     assert_eq!(inbox(b).await, [1, 2, 1]);
     let stored = b.store.results().pending_webhooks(10, 1 << 20).await.unwrap().remove(0);
-    let results = vec![found("o1")];
-    let delivery =
-        Delivery { inbox: Some(stored.id), call_id: stored.call_id, results, credits_used: None };
+    let delivery = brought_by(&stored, [found("o1")]);
     b.store.results().settle(vec![delivery], &b.policy).await.unwrap();
     assert_eq!(b.states(batch).await, ["found"]);
 }

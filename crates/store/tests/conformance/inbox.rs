@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobs::Provider::Ocean;
-use store::{Delivery, NewWebhook, NextWebhook, StoreError};
+use store::{NewWebhook, NextWebhook, StoreError};
 
 use crate::harness::people::oceans;
-use crate::harness::{Bench, MINUTE, SECOND, found, on_both};
+use crate::harness::{Bench, MINUTE, SECOND, brought_by, found, on_both};
 
 on_both!(
     it_gives_what_fits,
@@ -78,12 +78,7 @@ async fn what_was_applied_is_not_applied_again(b: &Bench) {
     b.accept(&call).await;
     store_body(b, 10, false).await;
     let stored = b.store.results().pending_webhooks(1, 1000).await.unwrap().remove(0);
-    let delivery = Delivery {
-        inbox: Some(stored.id),
-        call_id: call.call_id.to_string(),
-        results: vec![found("o1")],
-        credits_used: None,
-    };
+    let delivery = brought_by(&stored, [found("o1")]);
     b.store.results().settle(vec![delivery.clone()], &b.policy).await.unwrap();
     assert!(b.store.results().pending_webhooks(1, 1000).await.unwrap().is_empty());
     let again = b.store.results().settle(vec![delivery], &b.policy).await;

@@ -42,12 +42,8 @@ fn with(person: &str, numbers: usize) -> PersonResult {
 }
 
 async fn deliver(b: &Bench, call: &CallId, results: Vec<PersonResult>, used: Option<i64>) {
-    let delivery = Delivery {
-        inbox: None,
-        call_id: call.to_string(),
-        results,
-        credits_used: used.map(Credits::whole),
-    };
+    let used = used.map(Credits::whole);
+    let delivery = Delivery::new(Ocean, call.to_string(), None, results, used);
     b.store.results().settle(vec![delivery], &b.policy).await.unwrap();
 }
 

@@ -2,10 +2,10 @@
 
 use jobs::Provider::{Clodura, Ocean};
 use jobs::outcome::{Finding, PersonResult};
-use store::{Applied, Delivery, ErasureTarget};
+use store::{Applied, ErasureTarget};
 
 use crate::harness::people::{clodura, linkedin, ocean, oceans};
-use crate::harness::{Bench, HOUR, MINUTE, found, found_for, not_found, on_both, result};
+use crate::harness::{Bench, HOUR, MINUTE, delivery, found, found_for, not_found, on_both, result};
 
 on_both!(
     five_hundred_in_one_delivery,
@@ -276,12 +276,7 @@ async fn several_deliveries_in_one_transaction(b: &Bench) {
         (&one, vec![found("o1"), not_found("o2")]),
         (&two, vec![found("c1")]),
     ]
-    .map(|(call, results)| Delivery {
-        inbox: None,
-        call_id: call.call_id.to_string(),
-        results,
-        credits_used: None,
-    });
+    .map(|(call, results)| delivery(call, results));
     let applied = b.store.results().settle(deliveries.to_vec(), &b.policy).await.unwrap();
     assert_eq!(applied, [Applied::Applied, Applied::Applied, Applied::Applied, Applied::Duplicate]);
     assert_eq!(b.states(batch).await, ["found", "found", "not_found"]);

@@ -5,7 +5,7 @@ use jobs::outcome::{Finding, Refusal};
 use store::{ClaimedCall, RetryStates};
 
 use crate::harness::people::{Options, clodura, linkedin, ocean, oceans};
-use crate::harness::{Bench, HOUR, SECOND, found, found_for, not_found, on_both, result};
+use crate::harness::{Bench, HOUR, SECOND, delivery, found, found_for, not_found, on_both, result};
 
 on_both!(
     a_late_answer_ends_a_repeat_that_was_put_off,
@@ -197,13 +197,7 @@ async fn a_late_answer_counts_for_a_request_that_came_to_less(b: &Bench) {
 async fn a_late_answer_and_a_newer_one_come_together(b: &Bench) {
     let (batch, first, again) = asked_again(b).await;
     b.accept(&again).await;
-    let delivery = |call: &ClaimedCall, result| store::Delivery {
-        inbox: None,
-        call_id: call.call_id.to_string(),
-        results: vec![result],
-        credits_used: None,
-    };
-    let both = vec![delivery(&first, found("o1")), delivery(&again, not_found("o1"))];
+    let both = vec![delivery(&first, [found("o1")]), delivery(&again, [not_found("o1")])];
     b.store.results().settle(both, &b.policy).await.unwrap();
     b.check("answered").await;
     let shown = b.shown(batch).await.remove(0);
@@ -296,14 +290,8 @@ async fn no_credits_and_then_the_number(b: &Bench) {
 
 async fn no_credits_and_the_number_at_once(b: &Bench) {
     let (batch, call) = out_of_credits(b).await;
-    let call_id = call.call_id.to_string();
-    let delivery = |finding| store::Delivery {
-        inbox: None,
-        call_id: call_id.clone(),
-        results: vec![finding],
-        credits_used: None,
-    };
-    let both = vec![delivery(result("c1", Finding::OutOfCredits)), delivery(found_for("c1", None))];
+    let refused = delivery(&call, [result("c1", Finding::OutOfCredits)]);
+    let both = vec![refused, delivery(&call, [found_for("c1", None)])];
     b.store.results().settle(both, &b.policy).await.unwrap();
     b.check("a number all the same").await;
     assert_eq!((b.states(batch).await, spent(b).await), (vec!["found".into()], [1, 1, 1]));

@@ -2,10 +2,10 @@
 
 use jobs::Provider::Ocean;
 use jobs::outcome::Finding;
-use store::{Applied, ClaimReveals, ClaimedCall, Delivery, NewWebhook};
+use store::{Applied, ClaimReveals, ClaimedCall, NewWebhook};
 
 use crate::harness::people::oceans;
-use crate::harness::{Bench, SECOND, found, on_both, result};
+use crate::harness::{Bench, SECOND, brought_by, found, on_both, result};
 
 on_both!(
     spending_stops_until_an_answer_can_be_read,
@@ -136,13 +136,7 @@ async fn what_was_unreadable_is_replayed(b: &Bench) {
             .unwrap()
             .is_empty()
     );
-    let results: Vec<_> = (0..2).map(|n| found(id(&out, n))).collect();
-    let delivery = Delivery {
-        inbox: Some(kept[0].id),
-        call_id: kept[0].call_id.clone(),
-        results,
-        credits_used: None,
-    };
+    let delivery = brought_by(&kept[0], (0..2).map(|n| found(id(&out, n))));
     let applied = b.store.results().replay(delivery.clone(), &b.policy).await.unwrap();
     assert_eq!(applied, Some(Applied::Applied));
     assert_eq!(b.states(batch).await, ["found", "found"]);
@@ -160,11 +154,11 @@ async fn a_replay_of_what_was_applied_changes_nothing(b: &Bench) {
     let spent = "SELECT CAST(SUM(credits_spent) AS BIGINT) FROM batch_spend";
     let before = b.database.number(spent).await;
     let kept = b.store.results().stored_webhooks("applied", None, 0, 10).await.unwrap().remove(0);
-    let delivery =
-        Delivery { inbox: Some(kept.id), call_id: kept.call_id, results, credits_used: None };
+    let delivery = brought_by(&kept, results);
     b.store.results().replay(delivery.clone(), &b.policy).await.unwrap();
     assert_eq!(b.database.number(spent).await, before);
     assert_eq!(b.states(batch).await, ["found"]);
-    let gone = Delivery { inbox: Some(kept.id + 1), ..delivery };
+    let mut gone = delivery;
+    gone.inbox = gone.inbox.map(|inbox| inbox + 1);
     assert_eq!(b.store.results().replay(gone, &b.policy).await.unwrap(), None);
 }

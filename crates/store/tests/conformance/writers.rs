@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jobs::Provider::Ocean;
 use jobs::{CallId, WorkerId};
-use store::{ClaimReveals, Delivery, NewWebhook, Store, StoreError};
+use store::{ClaimReveals, NewWebhook, Store, StoreError};
 use tokio::sync::Barrier;
 
 use crate::harness::people::{Options, oceans, rows};
-use crate::harness::{Bench, HOUR, answer, found, not_found, on_both};
+use crate::harness::{Bench, HOUR, answer, delivery, found, not_found, on_both};
 
 on_both!(
     many_writes_are_all_answered,
@@ -102,17 +102,16 @@ async fn work(store: Store, policy: jobs::Policy, ask: ClaimReveals) -> usize {
     let mut settled = 0;
     for _ in 0..60 {
         for call in store.calls().claim_reveals(ask.clone()).await.unwrap().calls {
-            let results = call.people.iter().map(|person| {
-                let id = person.trim_start_matches("ocean:");
-                if id.ends_with('3') { not_found(id) } else { found(id) }
-            });
-            let delivery = Delivery {
-                inbox: None,
-                call_id: call.call_id.to_string(),
-                results: results.collect(),
-                credits_used: None,
-            };
-            settled += delivery.results.len();
+            let results: Vec<_> = call
+                .people
+                .iter()
+                .map(|person| {
+                    let id = person.trim_start_matches("ocean:");
+                    if id.ends_with('3') { not_found(id) } else { found(id) }
+                })
+                .collect();
+            settled += results.len();
+            let delivery = delivery(&call, results);
             let (accepted, delivered) = tokio::join!(
                 store.calls().answer_accepted(answer(&call, 200), None, &policy),
                 store.results().settle(vec![delivery], &policy),

@@ -80,8 +80,7 @@ async fn webhook_to(
     let new = NewWebhook { provider, call_id, body, malformed: false };
     b.store.results().store_webhook(new).await.unwrap();
     let stored = b.store.results().pending_webhooks(10, 1 << 20).await.unwrap().pop().unwrap();
-    let delivery =
-        Delivery { inbox: Some(stored.id), call_id: stored.call_id, results, credits_used: None };
+    let delivery = Delivery::new(provider, stored.call_id, Some(stored.id), results, None);
     let applied = b.store.results().settle(vec![delivery], &b.policy).await.unwrap()[0];
     b.check("settled").await;
     applied

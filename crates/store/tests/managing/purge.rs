@@ -129,12 +129,8 @@ async fn each_kind_goes_at_its_own_age(b: &Bench) {
     };
     b.store.results().store_webhook(new).await.unwrap();
     let stored = b.store.results().pending_webhooks(1, 1 << 20).await.unwrap().remove(0);
-    let delivery = store::Delivery {
-        inbox: Some(stored.id),
-        call_id: stored.call_id,
-        results: (1..=3).map(|n| found(&format!("o{n}"))).collect(),
-        credits_used: None,
-    };
+    let results = (1..=3).map(|n| found(&format!("o{n}")));
+    let delivery = store::Delivery::new(Ocean, stored.call_id, Some(stored.id), results, None);
     b.store.results().settle(vec![delivery], &b.policy).await.unwrap();
     let ages = retention(2, 6, 4);
     b.advance(DAY).await;
@@ -205,12 +201,8 @@ async fn an_answer_for_a_purged_person_is_of_no_one_else(b: &Bench) {
     };
     b.store.results().store_webhook(new).await.unwrap();
     let stored = b.store.results().pending_webhooks(1, 1 << 20).await.unwrap().remove(0);
-    let delivery = store::Delivery {
-        inbox: Some(stored.id),
-        call_id: stored.call_id,
-        results: vec![found("o2")],
-        credits_used: None,
-    };
+    let delivery =
+        store::Delivery::new(Ocean, stored.call_id, Some(stored.id), [found("o2")], None);
     let applied = b.store.results().settle(vec![delivery], &b.policy).await.unwrap();
     assert_eq!(applied, [store::Applied::UnknownPerson]);
     let body: (Vec<u8>,) = b

@@ -162,12 +162,9 @@ async fn read_all(
 fn read(webhook: &StoredWebhook) -> Result<Delivery, Malformed> {
     let reading = providers::webhook::parse(webhook.provider, &webhook.body)?;
     log_oddities(&webhook.call_id, &reading);
-    Ok(Delivery {
-        inbox: Some(webhook.id),
-        call_id: webhook.call_id.clone(),
-        results: reading.results,
-        credits_used: reading.credits_used,
-    })
+    let StoredWebhook { provider, ref call_id, id, .. } = *webhook;
+    let Reading { results, credits_used, .. } = reading;
+    Ok(Delivery::new(provider, call_id.clone(), Some(id), results, credits_used))
 }
 
 /// Logs entries that could not be read, or that were read although no published format names them: counts and names

@@ -214,7 +214,7 @@ impl Site {
         });
         let call_id = call.call_id.to_string();
         let inbox = Some(self.webhook(&call_id).await);
-        let delivery = Delivery { inbox, call_id, results: results.collect(), credits_used: None };
+        let delivery = Delivery::new(Provider::Ocean, call_id, inbox, results, None);
         self.store.results().settle(vec![delivery], &self.policy).await.expect("settles");
     }
 

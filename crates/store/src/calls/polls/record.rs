@@ -108,13 +108,8 @@ impl Polled {
 
     fn delivery(&self) -> Option<Delivery> {
         let Ok(TrackOutcome::Finished(result)) = &self.result else { return None };
-        let results = vec![result.clone()];
-        Some(Delivery {
-            inbox: None,
-            call_id: self.poll.call_id.clone(),
-            results,
-            credits_used: None,
-        })
+        let ClaimedPoll { provider, call_id, .. } = &self.poll;
+        Some(Delivery::new(*provider, call_id.clone(), None, [result.clone()], None))
     }
 
     /// Whether this was the last poll: it was answered, and the deadline has passed.

@@ -1,7 +1,9 @@
 //! Results that came for a call, and the outcome of applying them.
 
-use jobs::Credits;
 use jobs::outcome::PersonResult;
+use jobs::{Credits, Provider};
+
+use crate::results::bodies::encoded;
 
 /// Results that came for a call.
 #[derive(Debug, Clone)]
@@ -10,10 +12,39 @@ pub struct Delivery {
     pub inbox: Option<i64>,
     /// The call's public id.
     pub call_id: String,
-    /// The results.
-    pub results: Vec<PersonResult>,
-    /// The credits charged for the request, if the provider states them.
-    pub credits_used: Option<Credits>,
+    pub(crate) results: Vec<NamedResult>,
+    pub(crate) credits_used: Option<Credits>,
+}
+
+/// A result and the person that it names.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedResult {
+    /// The encoded identifier of the person; `None` if the result names none. It is parsed before the transaction begins.
+    pub(crate) subject: Option<String>,
+    pub(crate) result: PersonResult,
+}
+
+impl Delivery {
+    /// Results from `provider`; `credits_used` are the credits charged for the request, if the provider states them.
+    #[must_use]
+    pub fn new(
+        provider: Provider,
+        call_id: String,
+        inbox: Option<i64>,
+        results: impl IntoIterator<Item = PersonResult>,
+        credits_used: Option<Credits>,
+    ) -> Self {
+        let named = |result: PersonResult| NamedResult {
+            subject: result.person_id.as_deref().and_then(|id| encoded(provider, id)),
+            result,
+        };
+        Delivery { inbox, call_id, results: results.into_iter().map(named).collect(), credits_used }
+    }
+
+    /// The results, whomever they name.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &PersonResult> {
+        self.results.iter().map(|named| &named.result)
+    }
 }
 
 /// The outcome of applying a delivery; the words of `webhook_log`.

@@ -60,7 +60,8 @@ struct News {
 
 impl News {
     fn of(deliveries: &[Delivery]) -> News {
-        let findings = || deliveries.iter().flat_map(|d| &d.results).map(|result| &result.finding);
+        let findings =
+            || deliveries.iter().flat_map(Delivery::findings).map(|result| &result.finding);
         let numbers = findings().map(|finding| match finding {
             Finding::Found { phones, .. } => phones.len(),
             _ => 0,
@@ -124,7 +125,7 @@ pub(super) async fn notify(
     let mut unread = BTreeMap::new();
     for delivery in deliveries {
         let call = ledger.calls.get(&delivery.call_id);
-        let legible = legible(&delivery.results).filter(|_| delivery.inbox.is_some());
+        let legible = legible(delivery.findings()).filter(|_| delivery.inbox.is_some());
         if let Some((call, legible)) =
             call.zip(legible).filter(|(call, _)| gates.locked.contains(&call.provider))
         {

@@ -7,21 +7,16 @@ use jobs::outcome::{Finding, PersonResult};
 use jobs::{Credits, Provider};
 
 use crate::people::erased::placeholder;
-use crate::results::bodies::encoded;
-use crate::results::settle::delivery::{Applied, Delivery};
+use crate::results::settle::delivery::{Applied, Delivery, NamedResult};
 use crate::results::settle::ledger::{Call, Learned, Ledger, UnknownPerson};
 use crate::results::settle::outcome::Placed;
-
-/// A result, and the encoded identifier of the person that it names; `None` if it names nobody.
-type Named<'d> = (Option<String>, &'d PersonResult);
 
 impl Ledger {
     /// Places a delivery's results; returns the outcome.
     pub(super) fn take(&mut self, delivery: &Delivery) -> Applied {
         let Some(call) = self.calls.get(&delivery.call_id) else {
             delivery
-                .results
-                .iter()
+                .findings()
                 .for_each(|result| self.note_unknown_person(delivery, result, false));
             return Applied::UnknownCall;
         };
@@ -32,12 +27,11 @@ impl Ledger {
             call.members.iter().map(|&m| (self.members[m].subject.clone(), m)).collect();
         let sole = call.members.first().copied();
         let number_price = call.number_price;
-        let with_subject = |result| (subject_of(provider, result), result);
-        let results: Vec<Named> = delivery.results.iter().map(with_subject).collect();
-        let results = if alone { the_one(&results, &by_subject) } else { &results };
+        let results = &delivery.results;
+        let results = if alone { the_one(results, &by_subject) } else { results };
         let shares = self.shares(delivery.credits_used, results, call, &by_subject);
         let (mut applied, mut known, mut erased, mut unread) = (false, false, false, false);
-        for (subject, result) in results {
+        for NamedResult { subject, result } in results {
             let named = subject.as_ref().and_then(|subject| self.named(subject, &by_subject));
             let Some(member) = named.or(sole.filter(|_| alone)) else {
                 self.note_unknown_person(delivery, result, lost_people);
@@ -92,7 +86,7 @@ impl Ledger {
     fn shares(
         &self,
         credits_used: Option<Credits>,
-        results: &[Named],
+        results: &[NamedResult],
         call: &Call,
         by_subject: &HashMap<String, usize>,
     ) -> BTreeMap<usize, Credits> {
@@ -101,7 +95,7 @@ impl Ledger {
         };
         let alone = call.is_for_one();
         let mut found: BTreeMap<usize, i64> = BTreeMap::new();
-        for (subject, result) in results {
+        for NamedResult { subject, result } in results {
             let named = subject.as_ref().and_then(|subject| self.named(subject, by_subject));
             let sole = call.members.first().copied().filter(|_| alone);
             if let Finding::Found { phones, .. } = &result.finding
@@ -152,17 +146,13 @@ fn priced(finding: &Finding, number_price: Option<Credits>) -> Option<Credits> {
 }
 
 /// In a call for one person, one result counts: the one that names the person, else the first.
-fn the_one<'r, 'd>(
-    results: &'r [Named<'d>],
+fn the_one<'r>(
+    results: &'r [NamedResult],
     by_subject: &HashMap<String, usize>,
-) -> &'r [Named<'d>] {
-    let names = |(subject, _): &Named| {
-        subject.as_ref().is_some_and(|subject| by_subject.contains_key(subject))
+) -> &'r [NamedResult] {
+    let names = |one: &NamedResult| {
+        one.subject.as_ref().is_some_and(|subject| by_subject.contains_key(subject))
     };
     let one = results.iter().find(|result| names(result)).or(results.first());
     one.map(std::slice::from_ref).unwrap_or_default()
-}
-
-pub(super) fn subject_of(provider: Provider, result: &PersonResult) -> Option<String> {
-    encoded(provider, result.person_id.as_deref()?)
 }

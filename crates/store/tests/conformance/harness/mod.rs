@@ -23,7 +23,7 @@ use jobs::verdict::on_refusal;
 use jobs::{Clock, Credits, PerPerson, Policy, Provider, Timestamp, WorkerId};
 use store::{
     Answer, Applied, ClaimReveals, ClaimedCall, Delivery, NewWebhook, NewWorker, ProviderSetup,
-    Store,
+    Store, StoredWebhook,
 };
 
 pub use database::{Database, Dialect};
@@ -226,14 +226,22 @@ impl Bench {
         self.store.results().store_webhook(webhook).await.expect("stored");
         let pending = self.store.results().pending_webhooks(100, 1 << 20).await.expect("pending");
         let stored = pending.last().expect("one is pending");
-        let delivery = Delivery {
-            inbox: Some(stored.id),
-            call_id: stored.call_id.clone(),
-            results,
-            credits_used: None,
-        };
+        let delivery = brought_by(stored, results);
         self.store.results().settle(vec![delivery], &self.policy).await.expect("settles")[0]
     }
+}
+
+/// Results for a call that no stored webhook brought.
+pub fn delivery(call: &ClaimedCall, results: impl IntoIterator<Item = PersonResult>) -> Delivery {
+    Delivery::new(call.provider, call.call_id.to_string(), None, results, None)
+}
+
+/// Results that a stored webhook brought.
+pub fn brought_by(
+    webhook: &StoredWebhook,
+    results: impl IntoIterator<Item = PersonResult>,
+) -> Delivery {
+    Delivery::new(webhook.provider, webhook.call_id.clone(), Some(webhook.id), results, None)
 }
 
 /// An answer with an HTTP status.
