@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use crate::bench::Bench;
 use crate::kind::Kind;
 
+mod cancel;
 mod clodura;
 mod export;
 mod growth;
@@ -31,6 +32,8 @@ pub enum Case {
     Waiting,
     /// An export of 1,000,000 rows
     Export,
+    /// A cancel of 1,000,000 rows, and a retry of all of them
+    Cancel,
     /// scripts/status/*.sql with 1,000,000 rows in 20 batches
     Views,
     /// How close to a provider's rate limit requests go, and how many are refused
@@ -60,6 +63,7 @@ pub async fn run(case: Case, bench: &Bench, kind: Kind) -> Result<()> {
         Case::Webhook => webhook::run(bench, kind).await,
         Case::Waiting => waiting::run(bench, kind).await,
         Case::Export => export::run(bench, kind).await,
+        Case::Cancel => cancel::run(bench, kind).await,
         Case::Views => views::run(bench, kind).await,
         Case::Rate => rate::run(bench, kind).await,
         Case::Growth => growth::run(bench, kind).await,

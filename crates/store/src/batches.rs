@@ -9,6 +9,7 @@ pub(crate) mod preview;
 mod priority;
 pub(crate) mod rejected;
 pub(crate) mod retry;
+mod row_chunks;
 pub(crate) mod submit;
 
 use crate::store::Store;

@@ -6,14 +6,12 @@ use jobs::Timestamp;
 
 use crate::audit::{Action, Entry};
 use crate::batches::Batches;
+use crate::batches::row_chunks::{READ_AT_ONCE, in_chunks};
 use crate::decode::BatchRef;
 use crate::error::Result;
 use crate::reveals::counters::Totals;
 use crate::reveals::ownership::assign_owners;
 use crate::topic::Topic;
-
-/// Rows that one transaction looks at.
-const ROWS_AT_ONCE: i64 = 1_000;
 
 /// The result of a cancel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -98,16 +96,15 @@ impl Batches<'_> {
         let (mut after, mut ended) = (0, 0);
         while let Some((last, waiting)) = self.next_waiting(batch, after).await? {
             after = last;
-            if waiting.is_empty() {
-                continue;
+            for people in in_chunks(waiting) {
+                ended += self
+                    .store
+                    .db
+                    .write(move |conn| {
+                        Box::pin(async move { end_chunk(conn, batch, &people, now).await })
+                    })
+                    .await?;
             }
-            ended += self
-                .store
-                .db
-                .write(move |conn| {
-                    Box::pin(async move { end_chunk(conn, batch, &waiting, now).await })
-                })
-                .await?;
         }
         Ok(ended)
     }
@@ -121,7 +118,7 @@ impl Batches<'_> {
                 "SELECT w.row_number, CASE WHEN w.ended IS NULL THEN r.id END AS reveal_id, r.state
                  FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
                  WHERE w.batch_id = $1 AND w.row_number > $2 ORDER BY w.row_number LIMIT $3",
-                &[&batch, &after, &ROWS_AT_ONCE],
+                &[&batch, &after, &READ_AT_ONCE],
             )
             .await?;
         let Some(last) = found.last().map(|row| row.row_number) else { return Ok(None) };

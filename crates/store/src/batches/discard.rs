@@ -9,6 +9,7 @@ use jobs::Timestamp;
 
 use crate::batches::Batches;
 use crate::batches::loading::Loading;
+use crate::batches::row_chunks::{READ_AT_ONCE, in_chunks};
 use crate::error::Result;
 use crate::people::links::deletion;
 use crate::people::resolve::RevealIds;
@@ -18,9 +19,6 @@ use crate::topic::Topic;
 
 /// How long a loading batch may go without a heartbeat of its submit before it counts as abandoned.
 const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
-
-/// Rows that one transaction deletes.
-const ROWS_AT_ONCE: i64 = 1_000;
 
 impl Batches<'_> {
     /// Takes back a batch that was not published.
@@ -78,51 +76,74 @@ impl Batches<'_> {
     /// Deletes an invisible batch chunk by chunk.
     pub(crate) async fn abandon_rows(self, id: i64) -> Result<()> {
         let now = self.store.now();
-        while self
-            .store
-            .db
-            .write(move |conn| Box::pin(async move { drop_chunk(conn, id, now).await }))
-            .await?
-        {}
-        Ok(())
+        loop {
+            let rows = self.first_rows(id).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for rows in in_chunks(rows) {
+                let numbers: Vec<i64> = rows.into_iter().map(|(_, number)| number).collect();
+                self.store
+                    .db
+                    .write(move |conn| {
+                        Box::pin(async move { drop_chunk(conn, id, &numbers, now).await })
+                    })
+                    .await?;
+            }
+        }
+        self.store.db.write(move |conn| Box::pin(async move { drop_batch(conn, id).await })).await
+    }
+
+    /// Returns the first rows of a batch: the reveal that each shows, and its number.
+    async fn first_rows(self, id: i64) -> Result<Vec<(Option<i64>, i64)>> {
+        let mut conn = self.store.db.read().await?;
+        Ok(conn
+            .fetch_all(
+                "SELECT reveal_id, row_number FROM batch_rows WHERE batch_id = $1
+                 ORDER BY row_number LIMIT $2",
+                &[&id, &READ_AT_ONCE],
+            )
+            .await?)
     }
 }
 
-/// Deletes some rows. Returns false once the batch itself is deleted.
-async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
-    let chunk: Vec<(i64, Option<i64>)> = conn
-        .fetch_all(
-            "SELECT row_number, reveal_id FROM batch_rows WHERE batch_id = $1
-             ORDER BY row_number LIMIT $2",
-            &[&id, &ROWS_AT_ONCE],
-        )
-        .await?;
-    let Some(&(last, _)) = chunk.last() else {
-        // The ledger's total spending must not shrink with the batch.
-        conn.execute(
-            "UPDATE provider_gates SET purged_spent = purged_spent +
-                COALESCE((SELECT t.credits_spent FROM batch_totals t
-                          WHERE t.batch_id = $1 AND t.provider = provider_gates.provider), 0)",
-            &[&id],
-        )
-        .await?;
-        conn.execute("DELETE FROM batch_totals WHERE batch_id = $1", &[&id]).await?;
-        conn.execute("DELETE FROM rejected_rows WHERE batch_id = $1", &[&id]).await?;
-        conn.execute("DELETE FROM batches WHERE id = $1", &[&id]).await?;
-        return Ok(false);
-    };
-    // Submits look people up under this lock, so no submit takes up a person who is being deleted.
-    RevealIds::lock(conn).await?;
-    let steps: Vec<(i64,)> = conn.fetch_all(
-        "DELETE FROM row_waterfall WHERE batch_id = $1 AND row_number <= $2 RETURNING reveal_id",
-        &[&id, &last],
+/// Deletes a batch without rows.
+async fn drop_batch(conn: &mut Conn, id: i64) -> Result<()> {
+    // The ledger's total spending must not shrink with the batch.
+    conn.execute(
+        "UPDATE provider_gates SET purged_spent = purged_spent +
+            COALESCE((SELECT t.credits_spent FROM batch_totals t
+                      WHERE t.batch_id = $1 AND t.provider = provider_gates.provider), 0)",
+        &[&id],
     )
     .await?;
-    conn.execute("DELETE FROM batch_rows WHERE batch_id = $1 AND row_number <= $2", &[&id, &last])
+    conn.execute("DELETE FROM batch_totals WHERE batch_id = $1", &[&id]).await?;
+    conn.execute("DELETE FROM rejected_rows WHERE batch_id = $1", &[&id]).await?;
+    conn.execute("DELETE FROM batches WHERE id = $1", &[&id]).await?;
+    Ok(())
+}
+
+/// Deletes some rows, and the people that nothing else needs.
+async fn drop_chunk(conn: &mut Conn, id: i64, rows: &[i64], now: Timestamp) -> Result<()> {
+    // Submits look people up under this lock, so no submit takes up a person who is being deleted.
+    RevealIds::lock(conn).await?;
+    let steps: Vec<(i64,)> = conn
+        .fetch_all(
+            "DELETE FROM row_waterfall WHERE batch_id = $2
+           AND row_number IN (SELECT e.value FROM IDS($1) AS e) RETURNING reveal_id",
+            &[&Ints::of(rows), &id],
+        )
+        .await?;
+    let shown: Vec<(Option<i64>,)> = conn
+        .fetch_all(
+            "DELETE FROM batch_rows WHERE batch_id = $2
+           AND row_number IN (SELECT e.value FROM IDS($1) AS e) RETURNING reveal_id",
+            &[&Ints::of(rows), &id],
+        )
         .await?;
     conn.execute("DELETE FROM batch_merges WHERE batch_id = $1", &[&id]).await?;
     let mut totals = Totals::default();
-    let shown = chunk.into_iter().filter_map(|(_, reveal)| reveal);
+    let shown = shown.into_iter().filter_map(|(reveal,)| reveal);
     let people: BTreeSet<i64> = shown.chain(steps.into_iter().map(|(reveal,)| reveal)).collect();
     let people: Vec<i64> = people.into_iter().collect();
     assign_owners(conn, &mut totals, &people, now).await?;
@@ -135,7 +156,7 @@ async fn drop_chunk(conn: &mut Conn, id: i64, now: Timestamp) -> Result<bool> {
     deletion::forget(conn, subjects, unsaid.map(|(id,)| id)).await?;
     totals.flush(conn, now).await?;
     conn.announce(Topic::Queue);
-    Ok(true)
+    Ok(())
 }
 
 /// Deletes reveals that were never part of a call and that no row wants.

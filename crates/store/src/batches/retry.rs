@@ -13,14 +13,12 @@ use crate::audit::{Action, Entry};
 use crate::batches::Batches;
 use crate::batches::retry::people::People;
 use crate::batches::retry::rows::{RetryStates, RowChange, read_rows, write_changes};
+use crate::batches::row_chunks::{READ_AT_ONCE, in_chunks};
 use crate::decode::{BatchRef, parse_provider};
 use crate::error::Result;
 use crate::people::resolve::RevealIds;
 use crate::reveals::counters::Totals;
 use crate::topic::Topic;
-
-/// Rows that one transaction looks at.
-const ROWS_AT_ONCE: i64 = 1_000;
 
 /// The result of a retry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,10 +48,11 @@ record! {
 }
 
 record! {
-    /// A row of a batch: how it ended, if it did, and the state of the reveal that it shows.
+    /// A row of a batch: how it ended, if it did, and the reveal that it shows, with its state.
     struct StateRow {
         row_number: i64,
         ended: Option<String>,
+        reveal_id: Option<i64>,
         state: Option<String>,
     }
 }
@@ -93,29 +92,29 @@ impl Batches<'_> {
         let (mut after, mut retried) = (0, Retried::default());
         while let Some((last, chosen)) = self.next_chosen(id, after, states).await? {
             after = last;
-            if chosen.is_empty() {
-                continue;
-            }
-            if retried.rows == 0 {
-                self.take_up_again(id).await?;
-            }
-            let first = (retried.rows == 0).then(|| self.store.actor()).flatten();
-            let chunk = self
-                .store
-                .db
-                .write(move |conn| {
-                    Box::pin(async move {
-                        let chunk = retry_chunk(conn, id, &chosen, states, now).await?;
-                        if chunk.rows > 0 {
-                            let entry = Entry::of(Action::Retry).batch(batch_id);
-                            entry.details(states.in_words()).write(conn, first, now).await?;
-                        }
-                        Ok(chunk)
+            for rows in in_chunks(chosen) {
+                if retried.rows == 0 {
+                    self.take_up_again(id).await?;
+                }
+                let first = (retried.rows == 0).then(|| self.store.actor()).flatten();
+                let numbers: Vec<i64> = rows.into_iter().map(|(_, number)| number).collect();
+                let chunk = self
+                    .store
+                    .db
+                    .write(move |conn| {
+                        Box::pin(async move {
+                            let chunk = retry_chunk(conn, id, &numbers, states, now).await?;
+                            if chunk.rows > 0 {
+                                let entry = Entry::of(Action::Retry).batch(batch_id);
+                                entry.details(states.in_words()).write(conn, first, now).await?;
+                            }
+                            Ok(chunk)
+                        })
                     })
-                })
-                .await?;
-            retried.rows += chunk.rows;
-            retried.polled_first += chunk.polled_first;
+                    .await?;
+                retried.rows += chunk.rows;
+                retried.polled_first += chunk.polled_first;
+            }
         }
         Ok(retried)
     }
@@ -135,27 +134,28 @@ impl Batches<'_> {
         .await
     }
 
-    /// Returns the next rows of a batch: the number of the last row, and the numbers of the chosen rows.
+    /// Returns the next rows of a batch: the number of the last row, and the chosen rows: the reveal that each shows, and its
+    /// number.
     async fn next_chosen(
         self,
         batch: i64,
         after: i64,
         states: RetryStates,
-    ) -> Result<Option<(i64, Vec<i64>)>> {
+    ) -> Result<Option<(i64, Vec<(Option<i64>, i64)>)>> {
         let mut conn = self.store.db.read().await?;
         let found: Vec<StateRow> = conn
             .fetch_all(
-                "SELECT w.row_number, w.ended, r.state
+                "SELECT w.row_number, w.ended, w.reveal_id, r.state
                  FROM batch_rows w LEFT JOIN reveals r ON r.id = w.reveal_id
                  WHERE w.batch_id = $1 AND w.row_number > $2 ORDER BY w.row_number LIMIT $3",
-                &[&batch, &after, &ROWS_AT_ONCE],
+                &[&batch, &after, &READ_AT_ONCE],
             )
             .await?;
         let Some(last) = found.last().map(|row| row.row_number) else { return Ok(None) };
         let chosen = found
             .into_iter()
             .filter(|row| states.choose(row.ended.as_deref(), row.state.as_deref()))
-            .map(|row| row.row_number)
+            .map(|row| (row.reveal_id, row.row_number))
             .collect();
         Ok(Some((last, chosen)))
     }

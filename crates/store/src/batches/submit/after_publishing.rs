@@ -5,15 +5,13 @@ use db::Conn;
 use jobs::Timestamp;
 
 use crate::batches::Batches;
+use crate::batches::row_chunks::{READ_AT_ONCE, in_chunks};
 use crate::batches::submit::merge::merge_some;
 use crate::error::Result;
 use crate::people::resolve::RevealIds;
 use crate::reveals::counters::Totals;
 use crate::reveals::ownership::assign_owners;
 use crate::topic::Topic;
-
-/// Rows that one transaction looks at.
-const ROWS_AT_ONCE: i64 = 1_000;
 
 impl Batches<'_> {
     /// Resumes assignments of owners that were interrupted. Cheap if there are none.
@@ -46,10 +44,10 @@ impl Batches<'_> {
         while self.store.db.write(move |conn| Box::pin(merge_some(conn, batch, now))).await? {}
         while let Some((last, waiting)) = self.next_shared(batch, after).await? {
             after = last;
-            if !waiting.is_empty() {
+            for people in in_chunks(waiting) {
                 self.store
                     .db
-                    .write(move |conn| Box::pin(async move { assign(conn, &waiting, now).await }))
+                    .write(move |conn| Box::pin(async move { assign(conn, &people, now).await }))
                     .await?;
             }
         }
@@ -73,7 +71,7 @@ impl Batches<'_> {
             "SELECT w.row_number, r.id FROM batch_rows w
              LEFT JOIN reveals r ON r.id = w.reveal_id AND r.state IN ('queued', 'retrying') AND r.owner <> $1
              WHERE w.batch_id = $1 AND w.row_number > $2 ORDER BY w.row_number LIMIT $3",
-            &[&batch, &after, &ROWS_AT_ONCE],
+            &[&batch, &after, &READ_AT_ONCE],
         )
         .await?;
         let Some(&(last, _)) = found.last() else { return Ok(None) };
