@@ -135,6 +135,8 @@ async fn rows_behind_a_gate_are_called_what_they_show(b: &Bench) {
     let refused = b.claim_as(ClaimReveals { people: 1, calls: 1, ..b.ask(Ocean) }).await.remove(0);
     let unreachable = Refusal::Unavailable { message: "no connection".into(), retry_after: None };
     b.refuse(&refused, 503, unreachable).await;
+    // The wait is random, and may be none.
+    b.database.run("UPDATE reveals SET due_at = due_at + 3600000 WHERE state = 'retrying'").await;
     let limit = Refusal::RateLimited { retry_after: Some(HOUR) };
     b.refuse(&b.claim_one(Ocean).await, 429, limit).await;
     assert_eq!(b.states(batch).await, ["retrying"; 3]);
