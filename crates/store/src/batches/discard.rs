@@ -130,14 +130,14 @@ async fn drop_chunk(conn: &mut Conn, id: i64, rows: &[i64], now: Timestamp) -> R
     let steps: Vec<(i64,)> = conn
         .fetch_all(
             "DELETE FROM row_waterfall WHERE batch_id = $2
-           AND row_number IN (SELECT e.value FROM IDS($1) AS e) RETURNING reveal_id",
+             AND row_number IN (SELECT e.value FROM IDS($1) AS e) RETURNING reveal_id",
             &[&Ints::of(rows), &id],
         )
         .await?;
     let shown: Vec<(Option<i64>,)> = conn
         .fetch_all(
             "DELETE FROM batch_rows WHERE batch_id = $2
-           AND row_number IN (SELECT e.value FROM IDS($1) AS e) RETURNING reveal_id",
+             AND row_number IN (SELECT e.value FROM IDS($1) AS e) RETURNING reveal_id",
             &[&Ints::of(rows), &id],
         )
         .await?;

@@ -10,7 +10,7 @@ use jobs::{Provider, Timestamp};
 use crate::error::Result;
 use crate::gates::gate::Gate;
 
-/// Whether a body shows that answers can be read; what shows more comes later.
+/// Whether a body shows that answers can be read, ordered by how much it shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Legible {
     /// It says of no person that they were found.

@@ -19,7 +19,7 @@ pub struct Delivery {
 /// A result and the person that it names.
 #[derive(Debug, Clone)]
 pub(crate) struct NamedResult {
-    /// The encoded identifier of the person; `None` if the result names none. It is parsed before the transaction begins.
+    /// The encoded identifier of the person, parsed once; `None` if the result names none.
     pub(crate) subject: Option<String>,
     pub(crate) result: PersonResult,
 }
