@@ -2,10 +2,12 @@
 //! not UTF-8) must not cost a result that was paid for.
 
 mod repair;
+mod tree_size;
 
 use serde_json::{Map, Value};
 
 use self::repair::repaired;
+pub use self::tree_size::tree_bytes;
 
 /// The replacement for U+0000, as in HTML and Markdown.
 const REPLACEMENT: &str = "\u{fffd}";
@@ -20,16 +22,15 @@ const LONG_NUMBER: usize = 20;
 /// # Errors
 /// The body is not JSON, even after repair.
 pub fn read(body: &[u8]) -> serde_json::Result<Value> {
-    match serde_json::from_slice(body) {
-        Ok(json) if !has_long_number(body) => Ok(without_nul(json, body)),
-        strict => {
-            let repaired = repaired(body);
-            match serde_json::from_str(&repaired) {
-                Ok(json) => Ok(without_nul(json, repaired.as_bytes())),
-                // The first error names the line and the column in the body.
-                Err(_) => strict.map(|json| without_nul(json, body)),
-            }
-        }
+    let long_number = has_long_number(body);
+    if !long_number && let Ok(json) = serde_json::from_slice(body) {
+        return Ok(without_nul(json, body));
+    }
+    let repaired = repaired(body);
+    match serde_json::from_str(&repaired) {
+        Ok(json) => Ok(without_nul(json, repaired.as_bytes())),
+        // The first error names the line and the column in the body.
+        Err(_) => serde_json::from_slice(body).map(|json| without_nul(json, body)),
     }
 }
 

@@ -1,3 +1,4 @@
+use jobs::reception::LARGEST_TREE;
 use jobs::{Provider, json};
 use serde_json::Value;
 
@@ -30,6 +31,9 @@ pub fn parse(provider: Provider, body: &[u8]) -> Result<Reading, Malformed> {
 }
 
 fn read(body: &[u8]) -> Result<Value, Malformed> {
+    if json::tree_bytes(body) > LARGEST_TREE {
+        return Err(Malformed::new("more values than the result of any request has"));
+    }
     json::read(body).map_err(|error| {
         Malformed::new(&format!("no JSON (line {}, column {})", error.line(), error.column()))
     })

@@ -230,6 +230,30 @@ fn clodura_before_it_has_finished() {
     says(Clodura, &body, &[(Some("1"), "NotFound")]);
 }
 
+/// More than any request has in its results, and lists whose trees would take up to 500 MB.
+#[test]
+fn reads_bodies_whose_tree_fits_in_memory() {
+    let list = |value: &str, several: usize| vec![value; several].join(",");
+    let numbers = list(r#"{"number":"+4520123456","type":"mobile","status":"verified"}"#, 15);
+    let person = format!(r#"{{"personId":"1","status":"found","numbers":[{numbers}]}}"#);
+    let nested = format!("{}0{}", r#"{"":"#.repeat(99), "}".repeat(99));
+    let cases = [
+        (list(&person, 1), true),
+        (list(&person, 500), true),
+        (list("1", 50_000), true),
+        (list("1", 2_000_000), false),
+        (list("[]", 1_000_000), false),
+        (list(r#"{"":0}"#, 500_000), false),
+        (list(&nested, 6_000), false),
+    ];
+    for (list, readable) in cases {
+        let body = format!(r#"{{"phones":[{list}]}}"#);
+        let is_too_large = check(Ocean, body.as_bytes())
+            .is_err_and(|error| error.to_string().starts_with("more values"));
+        assert_eq!(is_too_large, !readable, "{}", &body[..40]);
+    }
+}
+
 #[test]
 fn says_what_is_missing_and_never_what_was_there() {
     for (provider, body, reason) in [

@@ -17,18 +17,16 @@ use providers::gzip;
 use providers::webhook::{Malformed, check};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::reader_thread::on_reader_thread;
+
 /// The largest accepted body, unpacked: a whole call of 500 people is some 100 KiB.
 const LARGEST: usize = 4 * 1024 * 1024;
-/// Bytes of a body that are read, and parsed, without waiting for room: the result of one person.
+/// Bytes of a body that are read, and parsed, without waiting: the result of one person.
 const SMALL: usize = 16 * 1024;
 /// Room for all bodies of the usual size together, in KiB.
 const USUAL_BUDGET: usize = 8 * 1024;
 /// Room for all larger bodies together, in KiB: two of the largest.
 const LARGE_BUDGET: usize = 8 * 1024;
-/// Bodies that the process parses at a time, in KiB, when they come and when they are applied: one of the largest. A
-/// tree of JSON may take twenty times the room of its text.
-const PARSED_AT_ONCE: usize = 4 * 1024;
-static PARSING: Semaphore = Semaphore::const_new(PARSED_AT_ONCE);
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a large body waits for room.
@@ -87,6 +85,7 @@ impl Bodies {
         let mut frames = body.into_data_stream();
         if let Some(length) = declared.filter(|length| *length > SMALL) {
             held = self.make_room(&mut received, length).await?;
+            received.bytes.reserve_exact(length);
         }
         while let Some(frame) = frames.next().await {
             let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
@@ -117,7 +116,7 @@ impl Bodies {
         }
     }
 
-    /// Unpacks a body and checks whether it can be read. A large or packed body is read off the threads that serve.
+    /// Unpacks a body and checks whether it can be read. A large or packed body is read on the reader thread.
     ///
     /// # Errors
     /// The status to answer with: the unpacked body is too large, or there is no room for it.
@@ -134,8 +133,7 @@ impl Bodies {
         if packed {
             self.make_room(&mut received, LARGEST).await?;
         }
-        let size = if packed { LARGEST } else { received.bytes.len() };
-        let unpacked = parse(size, move || {
+        let unpacked = on_reader_thread(move || {
             if let std::borrow::Cow::Owned(plain) = gzip::unpacked(&received.bytes, LARGEST)? {
                 received.bytes = plain;
             }
@@ -157,24 +155,6 @@ impl Bodies {
 /// The body can't be read.
 pub fn guarded<T>(read: impl FnOnce() -> Result<T, Malformed>) -> Result<T, Malformed> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Malformed::by_a_bug()))
-}
-
-/// Parses bodies of `bytes` bytes off the threads that serve, as soon as there is room for their trees. Returns
-/// `None` while the process ends.
-pub async fn parse<T: Send + 'static>(
-    bytes: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let room = PARSING.acquire_many(kib(bytes).min(kib(LARGEST))).await.ok()?;
-    let work = tokio::task::spawn_blocking(move || {
-        let _room = room;
-        work()
-    });
-    match work.await {
-        Ok(parsed) => Some(parsed),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => None,
-    }
 }
 
 /// Returns the permits for `bytes` bytes: one for each KiB begun.

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::backend::{Claimed, Job, Source};
 use crate::bodies;
 use crate::failpoint;
+use crate::reader_thread::on_reader_thread;
 use crate::routine::Routine;
 
 /// Webhooks that one transaction applies at most.
@@ -143,12 +144,10 @@ async fn put_off(
     Ok(())
 }
 
-/// Reads bodies off the threads that serve: a large one takes a while.
 async fn read_all(
     pending: Vec<StoredWebhook>,
 ) -> Vec<(StoredWebhook, Result<Delivery, Malformed>)> {
-    let bytes = pending.iter().map(|webhook| webhook.body.len()).sum();
-    let reading = bodies::parse(bytes, || {
+    let reading = on_reader_thread(|| {
         let read = |webhook: StoredWebhook| {
             let delivery = bodies::guarded(|| read(&webhook));
             (StoredWebhook { body: Vec::new(), ..webhook }, delivery)

@@ -1,6 +1,7 @@
 //! A body without one person's entries.
 
 use jobs::json;
+use jobs::reception::LARGEST_TREE;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -20,6 +21,9 @@ pub(super) enum Rest {
 /// Removes the entries about the person that `gone` knows by an id or an address. An object that has the id or address
 /// in a field, or as its key, is removed as a whole.
 pub(super) fn without(body: &[u8], gone: impl Fn(&str) -> bool) -> Rest {
+    if json::tree_bytes(body) > LARGEST_TREE {
+        return Rest::Unreadable;
+    }
     let mut json = match json::read(body) {
         Ok(json @ (Value::Array(_) | Value::Object(_))) => json,
         _ => return Rest::Unreadable,
@@ -107,8 +111,9 @@ mod tests {
     #[test]
     fn nothing_is_left_of_what_is_about_one_person() {
         assert_eq!(rest(r#"{"personId": "p1", "phoneNumbers": []}"#, "p1"), Rest::Nothing);
-        for body in ["", "p1"] {
-            assert_eq!(rest(body, "p1"), Rest::Unreadable, "{body}");
+        let too_large = format!("[{}]", ["{}"; 30_000].join(","));
+        for body in ["", "p1", &too_large] {
+            assert_eq!(rest(body, "p1"), Rest::Unreadable);
         }
         let broken = r#"{"phones": [{"personId": "p2"}], "score": NaN}"#;
         assert_eq!(rest(broken, "p1"), cut(r#"{"phones":[{"personId":"p2"}],"score":null}"#));
