@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use db::{Conn, Ints};
-use jobs::Timestamp;
+use jobs::{Provider, Timestamp};
 
 use crate::batches::Batches;
 use crate::batches::loading::Loading;
 use crate::batches::row_chunks::{READ_AT_ONCE, in_chunks};
 use crate::error::Result;
+use crate::gates::gate::Gate;
 use crate::people::links::deletion;
 use crate::people::resolve::RevealIds;
 use crate::reveals::counters::Totals;
@@ -109,6 +110,8 @@ impl Batches<'_> {
 
 /// Deletes a batch without rows.
 async fn drop_batch(conn: &mut Conn, id: i64) -> Result<()> {
+    // If two processes purge the batch at once, the second one sees the totals after the first one deleted them.
+    Gate::lock_all(conn, Provider::ALL.into_iter()).await?;
     // The ledger's total spending must not shrink with the batch.
     conn.execute(
         "UPDATE provider_gates SET purged_spent = purged_spent +

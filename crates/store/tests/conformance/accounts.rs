@@ -12,6 +12,7 @@ use crate::harness::{Bench, FAST, HOUR, found, on_both};
 on_both!(
     what_is_booked_while_a_balance_is_asked_makes_no_account_fuller,
     purged_batches_make_no_account_fuller,
+    a_batch_that_two_purge_at_once_is_spent_once,
     what_the_ledger_does_not_know_is_unexplained,
 );
 
@@ -66,6 +67,29 @@ async fn purged_batches_make_no_account_fuller(b: &Bench) {
     let days = by_day(&b.store.reports().balance_readings().await.unwrap());
     assert!(!days.is_empty());
     assert!(days.iter().all(|day| day.unexplained == Credits::ZERO), "it is still spent: {days:?}");
+}
+
+/// On Postgres both purges have read the totals of the batch before one of them deletes it.
+async fn a_batch_that_two_purge_at_once_is_spent_once(b: &Bench) {
+    find_two(b, 1).await;
+    b.advance(20 * HOUR).await;
+    read(b, 100).await;
+    b.advance(10 * HOUR).await;
+    // As after a purge that was cut short.
+    b.database.run("DELETE FROM batch_rows").await;
+    let release = async {
+        if let Some(mut held) = b.database.transaction().await {
+            let gates = "SELECT provider FROM provider_gates FOR UPDATE";
+            sqlx::query(gates).execute(&mut *held).await.unwrap();
+            b.database.until_waiting(2).await;
+            held.rollback().await.unwrap();
+        }
+    };
+    let other = b.another_store().await;
+    let (one, two) = (b.store.privacy(), other.privacy());
+    let ((), first, second) = tokio::join!(release, one.purge(24 * HOUR), two.purge(24 * HOUR));
+    first.and(second).unwrap();
+    assert_eq!(left(b).await, 100);
 }
 
 async fn what_the_ledger_does_not_know_is_unexplained(b: &Bench) {

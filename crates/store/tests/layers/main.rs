@@ -41,7 +41,10 @@ const ROOMS: [(&str, &[&str]); 21] = [
         "calls",
         &["decode", "error", "gates", "low_mark", "people", "results", "reveals", "store", "topic"],
     ),
-    ("batches", &["audit", "decode", "error", "people", "results", "reveals", "store", "topic"]),
+    (
+        "batches",
+        &["audit", "decode", "error", "gates", "people", "results", "reveals", "store", "topic"],
+    ),
     (
         "privacy",
         &[

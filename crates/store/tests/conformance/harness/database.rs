@@ -119,6 +119,14 @@ impl Database {
         }
     }
 
+    /// Returns once so many transactions wait for locks. For Postgres.
+    pub async fn until_waiting(&self, transactions: i64) {
+        let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let looking = async { while self.number(waiting).await < transactions {} };
+        tokio::time::timeout(PATIENCE, looking).await.expect("other transactions wait for locks");
+    }
+
     /// Runs a statement past the store, as other parts of the program would.
     pub async fn run(&self, sql: &str) {
         self.execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
