@@ -7,7 +7,7 @@ mod tree_size;
 use serde_json::{Map, Value};
 
 use self::repair::repaired;
-pub use self::tree_size::tree_bytes;
+pub use self::tree_size::fits_in_memory;
 
 /// The replacement for U+0000, as in HTML and Markdown.
 const REPLACEMENT: &str = "\u{fffd}";

@@ -8,9 +8,6 @@ pub const MOST_BODIES: i64 = 100;
 pub const MOST_BYTES: i64 = 16 * 1024 * 1024;
 /// Bodies up to this size are accepted beyond [`MOST_BYTES`], so that large bodies keep no result out.
 pub const USUAL_BYTES: usize = 256 * 1024;
-/// The most bytes of memory that the tree of a body may take. The results of 500 people with fifteen numbers each
-/// take half of it.
-pub const LARGEST_TREE: usize = 16 * 1024 * 1024;
 /// How long an address accepts bodies after all people of its call have their results. Providers send bodies that were
 /// not answered with 200 again, and correct themselves, within hours.
 pub const ADDRESS_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);

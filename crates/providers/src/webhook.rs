@@ -1,4 +1,3 @@
-use jobs::reception::LARGEST_TREE;
 use jobs::{Provider, json};
 use serde_json::Value;
 
@@ -31,7 +30,7 @@ pub fn parse(provider: Provider, body: &[u8]) -> Result<Reading, Malformed> {
 }
 
 fn read(body: &[u8]) -> Result<Value, Malformed> {
-    if json::tree_bytes(body) > LARGEST_TREE {
+    if !json::fits_in_memory(body) {
         return Err(Malformed::new("more values than the result of any request has"));
     }
     json::read(body).map_err(|error| {

@@ -230,7 +230,7 @@ fn clodura_before_it_has_finished() {
     says(Clodura, &body, &[(Some("1"), "NotFound")]);
 }
 
-/// More than any request has in its results, and lists whose trees would take up to 500 MB.
+/// Results larger than any that is expected, and lists whose trees would take up to 500 MB.
 #[test]
 fn reads_bodies_whose_tree_fits_in_memory() {
     let list = |value: &str, several: usize| vec![value; several].join(",");
