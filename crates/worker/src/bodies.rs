@@ -17,7 +17,7 @@ use providers::gzip;
 use providers::webhook::{Malformed, check};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::reader_thread::on_reader_thread;
+use crate::parser_thread::on_parser_thread;
 
 /// The largest accepted body, unpacked: a whole call of 500 people is some 100 KiB.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -116,7 +116,7 @@ impl Bodies {
         }
     }
 
-    /// Unpacks a body and checks whether it can be read. A large or packed body is read on the reader thread.
+    /// Unpacks a body and checks whether it can be read. A large or packed body is parsed on the parser thread.
     ///
     /// # Errors
     /// The status to answer with: the unpacked body is too large, or there is no room for it.
@@ -133,7 +133,7 @@ impl Bodies {
         if packed {
             self.make_room(&mut received, LARGEST).await?;
         }
-        let unpacked = on_reader_thread(move || {
+        let unpacked = on_parser_thread(move || {
             if let std::borrow::Cow::Owned(plain) = gzip::unpacked(&received.bytes, LARGEST)? {
                 received.bytes = plain;
             }

@@ -38,8 +38,8 @@ pub mod metrics;
 mod open_files;
 /// OpenTelemetry.
 pub mod otlp;
-/// The thread that reads bodies.
-mod reader_thread;
+/// The thread that parses bodies.
+mod parser_thread;
 /// Writing down what must not be lost.
 mod retry_write;
 /// Counts what goes well, for one log line a minute.

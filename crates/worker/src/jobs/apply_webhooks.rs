@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::backend::{Claimed, Job, Source};
 use crate::bodies;
 use crate::failpoint;
-use crate::reader_thread::on_reader_thread;
+use crate::parser_thread::on_parser_thread;
 use crate::routine::Routine;
 
 /// Webhooks that one transaction applies at most.
@@ -147,7 +147,7 @@ async fn put_off(
 async fn read_all(
     pending: Vec<StoredWebhook>,
 ) -> Vec<(StoredWebhook, Result<Delivery, Malformed>)> {
-    let reading = on_reader_thread(|| {
+    let reading = on_parser_thread(|| {
         let read = |webhook: StoredWebhook| {
             let delivery = bodies::guarded(|| read(&webhook));
             (StoredWebhook { body: Vec::new(), ..webhook }, delivery)
